@@ -1,0 +1,1 @@
+"""DOOR: HTTP. Parse, authorise, call the façade, render."""

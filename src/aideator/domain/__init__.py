@@ -1,0 +1,1 @@
+"""WHAT: the nouns. Frozen types, legal moves, no I/O."""

@@ -1,0 +1,210 @@
+"""Everything that can happen in a run, as one closed union on `kind`.
+
+The middle kinds carry the words of the Agent Client Protocol, shaped as upserts by id (ACP v2), so that a reader may
+apply them in order without asking what came before. https://agentclientprotocol.com/protocol/schema
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.usage import Usage
+from aideator.domain.verdict import Check, CheckResult, Ranking, Verdict
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RunStarted(_Body):
+    """The repository is at hand; the variations can start."""
+
+    kind: Literal["run_started"] = "run_started"
+    commit: str
+    prompt: str
+    variations: int
+    checks: tuple[Check, ...]
+    checks_guessed: bool = False
+    """Whether the checks were guessed from the repository."""
+    reused_from: str | None = None
+
+
+class VariationStarted(_Body):
+    """A worker took the variation up. A second one for the same variation is a new attempt: begin its lane anew."""
+
+    kind: Literal["variation_started"] = "variation_started"
+    seat: AgentSpec
+    attempt: int
+    follow_up: str | None = None
+
+
+class AgentOutput(_Body):
+    """A piece of what the agent says. Pieces with the same message id belong together."""
+
+    kind: Literal["agent_output"] = "agent_output"
+    channel: Literal["message", "thought"]
+    text: str
+    message_id: str | None = None
+
+
+class TextContent(_Body):
+    """Text that a tool printed or returned."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class DiffContent(_Body):
+    """A file as a tool changed it."""
+
+    type: Literal["diff"] = "diff"
+    path: str
+    old_text: str | None
+    """Null for a new file."""
+    new_text: str
+
+
+ToolContent = Annotated[TextContent | DiffContent, Field(discriminator="type")]
+ToolStatus = Literal["pending", "in_progress", "completed", "failed"]
+
+
+class ToolCall(_Body):
+    """The agent uses a tool."""
+
+    kind: Literal["tool_call"] = "tool_call"
+    tool_call_id: str
+    title: str
+    tool_kind: str = "other"
+    """ACP's tool kind: read, edit, delete, move, search, execute, think, fetch, other."""
+    status: ToolStatus = "pending"
+    content: tuple[ToolContent, ...] = ()
+    paths: tuple[str, ...] = ()
+    """Files that the call is about."""
+    raw_input: JsonValue = None
+
+
+class ToolCallUpdate(_Body):
+    """News of a tool call. A field that is null is unchanged; content replaces what was there."""
+
+    kind: Literal["tool_call_update"] = "tool_call_update"
+    tool_call_id: str
+    title: str | None = None
+    tool_kind: str | None = None
+    status: ToolStatus | None = None
+    content: tuple[ToolContent, ...] | None = None
+    paths: tuple[str, ...] | None = None
+    raw_input: JsonValue = None
+    raw_output: JsonValue = None
+
+
+class PlanEntry(_Body):
+    """One line of a plan."""
+
+    content: str
+    priority: Literal["high", "medium", "low"] = "medium"
+    status: Literal["pending", "in_progress", "completed"] = "pending"
+
+
+class Plan(_Body):
+    """The agent's plan as it stands now; it replaces the one before."""
+
+    kind: Literal["plan"] = "plan"
+    entries: tuple[PlanEntry, ...]
+
+
+class UsageRecorded(_Body):
+    """What the variation has spent so far, as the gateway counts it."""
+
+    kind: Literal["usage"] = "usage"
+    usage: Usage
+    model: str | None = None
+
+
+class CheckRun(_Body):
+    """A check ended: on the base (no variation id) or on base + patch."""
+
+    kind: Literal["check"] = "check"
+    result: CheckResult
+
+
+class VariationFinished(_Body):
+    """The variation is done and judged."""
+
+    kind: Literal["variation_finished"] = "variation_finished"
+    verdict: Verdict
+    isolation: Isolation
+
+
+class VariationFailed(_Body):
+    """The variation came to nothing. The others go on."""
+
+    kind: Literal["variation_failed"] = "variation_failed"
+    reason: str
+    message: str
+
+
+class VerdictReached(_Body):
+    """The platform compared the variations."""
+
+    kind: Literal["verdict"] = "verdict"
+    ranking: Ranking
+
+
+class Selected(_Body):
+    """A person (or a reused decision) chose the winner."""
+
+    kind: Literal["selected"] = "selected"
+    winning_variation_id: int
+    reason: str = ""
+
+
+class ErrorRaised(_Body):
+    """Something went wrong that does not end the variation or run by itself."""
+
+    kind: Literal["error"] = "error"
+    reason: str
+    message: str
+
+
+class Complete(_Body):
+    """Nothing more will happen, unless somebody asks for a follow-up."""
+
+    kind: Literal["complete"] = "complete"
+    status: RunStatus
+
+
+Body = Annotated[
+    RunStarted
+    | VariationStarted
+    | AgentOutput
+    | ToolCall
+    | ToolCallUpdate
+    | Plan
+    | UsageRecorded
+    | CheckRun
+    | VariationFinished
+    | VariationFailed
+    | VerdictReached
+    | Selected
+    | ErrorRaised
+    | Complete,
+    Field(discriminator="kind"),
+]
+
+BodyAdapter: TypeAdapter[Body] = TypeAdapter(Body)
+
+
+class Event(BaseModel):
+    """One thing that happened. `seq` is dense per run and is the id on the stream."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    seq: int
+    run_id: str
+    variation_id: int | None = None
+    attempt: int | None = None
+    """The attempt that wrote the event."""
+    at: datetime
+    body: Body

@@ -1,0 +1,221 @@
+"""What is asked for, and what becomes of it: the spec, the run, its variations and their legal moves."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from sqlmodel import SQLModel
+
+from aideator.domain.errors import Conflict
+from aideator.domain.usage import Budget, Usage
+from aideator.domain.verdict import Check, Ranking, Verdict
+
+MAX_LINEUP = 100
+"""The hard upper bound of variations in one run; MAX_VARIATIONS may set a lower one."""
+
+
+def now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class AgentConfig(BaseModel):
+    """How a seat's agent is to work. What is left out is the agent's own default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    model: str | None = Field(default=None, max_length=120, examples=["claude-opus-5-5"])
+    """The model's id, as its provider names it."""
+    temperature: float | None = Field(default=None, ge=0, le=1)
+    """Sampling temperature. Refused at submission for models that do not take one."""
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    """How hard the model should think."""
+    max_turns: int | None = Field(default=None, ge=1, le=1000)
+    """Model calls after which the agent stops."""
+    instructions: str = Field(default="", max_length=4000)
+    """A strategy for this seat, added to the agent's own instructions."""
+
+
+class AgentSpec(AgentConfig):
+    """One seat of the lineup: agent × model × effort × strategy."""
+
+    agent: str = Field(default="builtin", max_length=60)
+    """A row of the catalogue (`GET /agents`)."""
+
+
+class RunSpec(BaseModel):
+    """A submission: the same object for the API, the command line, a YAML file and the queued job."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    repo_url: str = Field(
+        validation_alias=AliasChoices("repo_url", "github_url"),
+        min_length=1,
+        max_length=2000,
+        examples=["https://github.com/user/repo"],
+    )
+    """The git repository: an https URL; a local path from the command line or on a loopback server."""
+    ref: str | None = Field(default=None, max_length=250, examples=["main"])
+    """A branch, tag or commit; the default branch when absent."""
+    prompt: str = Field(min_length=10, max_length=100_000, examples=["Refactor the main function"])
+    """What the agents shall do."""
+    variations: int = Field(default=3, ge=1, le=MAX_LINEUP)
+    """How many agents work side by side."""
+    agent_config: AgentConfig = AgentConfig()
+    """Settings of every seat, when no lineup is given."""
+    lineup: tuple[AgentSpec, ...] | None = Field(default=None, min_length=1, max_length=MAX_LINEUP)
+    """One entry for each seat; its length is the number of variations."""
+    checks: tuple[Check, ...] | None = Field(default=None, max_length=20)
+    """Commands that prove a change; guessed from the repository when absent, none when empty."""
+    sandbox: Literal["auto", "bubblewrap", "dagger"] | None = None
+    """The sandbox back end; the server's own choice when absent."""
+    budget: Budget = Budget()
+    """Caps on money and tokens."""
+    fresh: bool = False
+    """Run the agents even if the same question has been decided before."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_the_lineup(cls, data: object) -> object:
+        # A lineup says by itself how many seats there are; only a contradiction is an error.
+        if isinstance(data, dict) and "variations" not in data and isinstance(data.get("lineup"), list | tuple):
+            return {**data, "variations": len(data["lineup"])}
+        return data
+
+    @model_validator(mode="after")
+    def _lineup_matches(self) -> Self:
+        if self.lineup is not None and len(self.lineup) != self.variations:
+            raise ValueError(f"the lineup has {len(self.lineup)} seats, but variations is {self.variations}")
+        return self
+
+    def seats(self) -> tuple[AgentSpec, ...]:
+        """The lineup, written out."""
+        return self.lineup or tuple(AgentSpec(**self.agent_config.model_dump()) for _ in range(self.variations))
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. A decided run has a winner."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    DECIDED = "decided"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class VariationStatus(StrEnum):
+    """Where a variation stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED}),
+    RunStatus.RUNNING: frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED}),
+    RunStatus.FINISHED: frozenset({RunStatus.DECIDED, RunStatus.RUNNING}),
+    RunStatus.DECIDED: frozenset({RunStatus.RUNNING}),
+    RunStatus.FAILED: frozenset({RunStatus.RUNNING}),
+    RunStatus.CANCELLED: frozenset({RunStatus.RUNNING}),
+}
+"""Legal moves of a run. A settled one goes back to running when a variation gets a follow-up prompt."""
+
+VARIATION_MOVES: dict[VariationStatus, frozenset[VariationStatus]] = {
+    VariationStatus.QUEUED: frozenset(
+        {VariationStatus.RUNNING, VariationStatus.FAILED, VariationStatus.CANCELLED},
+    ),
+    VariationStatus.RUNNING: frozenset(
+        {
+            VariationStatus.QUEUED,
+            VariationStatus.RUNNING,
+            VariationStatus.FINISHED,
+            VariationStatus.FAILED,
+            VariationStatus.CANCELLED,
+        },
+    ),
+    VariationStatus.FINISHED: frozenset({VariationStatus.QUEUED}),
+    VariationStatus.FAILED: frozenset({VariationStatus.QUEUED}),
+    VariationStatus.CANCELLED: frozenset({VariationStatus.QUEUED}),
+}
+"""Legal moves of a variation. Running to running is a new attempt; a settled one is queued by a follow-up prompt."""
+
+SETTLED_RUN = frozenset({RunStatus.FINISHED, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED})
+SETTLED_VARIATION = frozenset({VariationStatus.FINISHED, VariationStatus.FAILED, VariationStatus.CANCELLED})
+
+
+def check_move(old: RunStatus, new: RunStatus) -> None:
+    """Refuse an illegal move of a run.
+
+    Raises:
+        Conflict: if a run that is `old` cannot become `new`.
+    """
+    if new not in RUN_MOVES[old]:
+        raise Conflict(f"the run is {old}; it cannot become {new}")
+
+
+class Failure(BaseModel):
+    """Why a variation or a run failed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    reason: str
+    """The error's class name, stable for programs."""
+    message: str
+    """What happened, for people."""
+
+
+class Isolation(BaseModel):
+    """What held a variation in, as it was really enforced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    backend: str
+    network: str
+    """What the processes inside can reach, such as "gateway only"."""
+    limits: dict[str, str]
+    """Limit → who enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`."""
+
+
+class Variation(SQLModel):
+    """One agent's attempt at the prompt."""
+
+    run_id: str
+    number: int
+    """1 … N; the `variation_id` of the API and of events."""
+    seat: AgentSpec
+    status: VariationStatus = VariationStatus.QUEUED
+    attempt: int = 0
+    """Goes up each time the variation is taken up; a write of an older attempt is refused."""
+    follow_up: str | None = None
+    """The prompt of the present follow-up turn; the run's own prompt when null."""
+    usage: Usage = Usage()
+    verdict: Verdict | None = None
+    failure: Failure | None = None
+    isolation: Isolation | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class Run(SQLModel):
+    """A submission and what became of it."""
+
+    id: str
+    spec: RunSpec
+    status: RunStatus = RunStatus.QUEUED
+    commit: str | None = None
+    """The commit that every variation starts from."""
+    checks: tuple[Check, ...] = ()
+    """The checks in force: the spec's, or those guessed from the repository."""
+    ranking: Ranking | None = None
+    winner: int | None = None
+    winner_reason: str = ""
+    failure: Failure | None = None
+    reused_from: str | None = None
+    """The decided run whose winner answers this one."""
+    created_at: datetime = Field(default_factory=now)
+    finished_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""DRIVEN: the story of a variation, and what makes it happen."""

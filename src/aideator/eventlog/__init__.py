@@ -1,0 +1,1 @@
+"""HEARD: append, read, follow. The table is the truth, the bell a hint."""

@@ -1,0 +1,60 @@
+"""The port: an append-only log of events for each run."""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from aideator.domain.events import Body
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An event that has no place in the log yet."""
+
+    body: Body
+    raw: str | None = None
+    """The agent's JSON-RPC line that the body was made from; kept beside it, not streamed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One stored event, encoded once. Compared by identity: readers share the same objects."""
+
+    seq: int
+    kind: str
+    data: bytes
+    """The event as JSON, on one line."""
+
+
+class EventLog(Protocol):
+    """Where events are kept and heard."""
+
+    async def append(
+        self,
+        run_id: str,
+        drafts: Sequence[Draft],
+        *,
+        variation_id: int | None = None,
+        attempt: int | None = None,
+    ) -> int:
+        """Store events durably, in order, with the next seqs of the run; then ring the bell.
+
+        Returns:
+            The seq of the last one.
+
+        Raises:
+            Fenced: if `attempt` is given and is no longer the variation's attempt. Nothing is stored then.
+            NotFound: if there is no such run.
+        """
+        ...
+
+    async def read(self, run_id: str, *, after: int = 0, limit: int = 500) -> list[Entry]:
+        """Return up to `limit` events with a seq above `after`, in order."""
+        ...
+
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
+        """Yield batches of events above `after` as they come: no gap, no duplicate, from memory or disk.
+
+        Ends after a `complete` event that is the last of the log, or when the log is closed.
+        """
+        ...

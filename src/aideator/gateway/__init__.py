@@ -1,0 +1,1 @@
+"""METERED: the way from a sandbox to a model. It holds the key, counts, and enforces budgets."""

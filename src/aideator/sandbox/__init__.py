@@ -1,0 +1,1 @@
+"""CONFINED: a place where hostile code may run, reached through one Unix socket."""

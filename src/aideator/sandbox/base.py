@@ -1,0 +1,161 @@
+"""The port: what a caller may expect of any sandbox, whichever back end opened it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from aideator.domain.run import Isolation
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What `/workspace` shows: read-only layers, lowest first, and where writes go.
+
+    Writes land in `upper` and never reach the layers. Without an upper the tree is read-only.
+    """
+
+    layers: tuple[Path, ...]
+    upper: Path | None = None
+    work: Path | None = None
+    """overlayfs' scratch directory, beside `upper` on the same file system."""
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A host file or directory that is visible inside, read-only."""
+
+    source: Path
+    target: str
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the processes of one sandbox may use, together unless said otherwise."""
+
+    memory_bytes: int = 512 * 2**20
+    cpus: float = 0.5
+    pids: int = 256
+    disk_bytes: int = 2 * 2**30
+    """Bytes that may be written to `/workspace`."""
+    tmp_bytes: int = 512 * 2**20
+    """Size of `/tmp` and of the home directory, each."""
+    output_bytes: int = 8 * 2**20
+    """Bytes of standard output and of standard error that `exec` keeps."""
+
+
+@dataclass(frozen=True)
+class ExecResult:
+    """How a command ended. A failed command is a value, not an error."""
+
+    exit_code: int | None
+    """Null when the command was stopped at its time limit. 128 + n when signal n ended it."""
+    stdout: bytes
+    stderr: bytes
+    truncated: bool = False
+    """Whether output beyond `Limits.output_bytes` was dropped."""
+
+
+class Process(Protocol):
+    """A process inside a sandbox, with its streams."""
+
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+
+    async def wait(self) -> int:
+        """Wait for the end and return the exit code, 128 + n for signal n.
+
+        Raises:
+            SandboxLost: if the sandbox ended first; its subclasses `DiskLimitExceeded` and the like say why when known.
+        """
+        ...
+
+    async def kill(self) -> None:
+        """End the process and its process group at once. Ending what has ended already is no error."""
+        ...
+
+
+class Sandbox(Protocol):
+    """An isolated place with the workspace at `/workspace`. It ends with the context that opened it."""
+
+    isolation: Isolation
+    """What is really enforced here."""
+    gateway_url: str
+    """The base URL, inside, that leads to the gateway."""
+
+    async def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/workspace",
+    ) -> Process:
+        """Start a process with exactly the sandbox's own environment plus `env`.
+
+        Raises:
+            SandboxLost: if the sandbox has ended.
+        """
+        ...
+
+    async def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/workspace",
+        stdin: bytes = b"",
+        timeout: float | None = None,
+    ) -> ExecResult:
+        """Run a command to its end. A program that does not exist ends with 127, as in a shell.
+
+        Raises:
+            SandboxLost: if the sandbox ended before the command did.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of what `aideator doctor` says about this machine."""
+
+    name: str
+    ok: bool
+    detail: str
+    fix: str = ""
+    """The command or setting that mends it."""
+    fatal: bool = field(default=False)
+    """Whether no sandbox can be opened without it."""
+
+
+class SandboxBackend(Protocol):
+    """A way to make sandboxes."""
+
+    name: str
+
+    def open(
+        self,
+        tree: Tree,
+        limits: Limits,
+        *,
+        binds: Sequence[Bind] = (),
+        gateway: Path | None = None,
+    ) -> AbstractAsyncContextManager[Sandbox]:
+        """Open a sandbox over `tree`; everything inside dies when the context ends.
+
+        Args:
+            tree: What `/workspace` shows.
+            limits: What the processes inside may use.
+            binds: Further read-only files and directories.
+            gateway: The gateway's Unix socket on the host; without it nothing outside can be reached at all.
+
+        Raises:
+            SandboxUnavailable: if this machine cannot isolate.
+        """
+        ...
+
+    async def check(self) -> list[Finding]:
+        """Look at this machine and say what works, what does not, and how to mend it."""
+        ...

@@ -1,0 +1,1 @@
+"""JUDGED: what running each change proves, and which one that recommends."""

@@ -1,0 +1,1 @@
+"""KEPT: rows in SQLite (or Postgres), behind one writer."""

@@ -1,0 +1,1 @@
+"""FORKED: a repository becomes a cached checkout, the checkout becomes N private copies, a copy becomes a patch."""
