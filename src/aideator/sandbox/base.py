@@ -1,6 +1,7 @@
 """The port: what a caller may expect of any sandbox, whichever back end opened it."""
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -8,6 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from aideator.domain.run import Isolation
+
+SANDBOX_UID = 64_646
+"""Uid and gid of everything inside a sandbox when the platform itself runs as root."""
+
+
+def sandbox_uid() -> int | None:
+    """The uid that the platform drops to for sandboxes, or None when it is not root and keeps its own."""
+    return SANDBOX_UID if os.geteuid() == 0 else None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,59 @@
+"""Fixtures that every test may use."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+GIT_ENV = {
+    "PATH": os.environ["PATH"],
+    "HOME": "/nonexistent",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_AUTHOR_NAME": "A User",
+    "GIT_AUTHOR_EMAIL": "user@example.org",
+    "GIT_COMMITTER_NAME": "A User",
+    "GIT_COMMITTER_EMAIL": "user@example.org",
+}
+
+
+def git(cwd: Path, *arguments: str) -> str:
+    """Run git as the user of a test would, and return what it prints."""
+    done = subprocess.run(["git", *arguments], cwd=cwd, env=GIT_ENV, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A fresh state directory that the dropped uid can traverse (pytest's own are 0700)."""
+    path = Path(tempfile.mkdtemp(prefix="aid-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def repo(home: Path) -> Path:
+    """A small Python project with one failing and one passing unittest, committed on `main`."""
+    path = home / "user-repo"
+    path.mkdir()
+    (path / "calc.py").write_text("def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n")
+    (path / "test_calc.py").write_text(
+        "import unittest\n\nfrom calc import add, double\n\n\n"
+        "class CalcTest(unittest.TestCase):\n"
+        "    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n\n"
+        "    def test_double(self):\n        self.assertEqual(double(2), 4)\n",
+    )
+    git(path, "init", "-q", "-b", "main")
+    git(path, "add", ".")
+    git(path, "commit", "-q", "-m", "A calculator that cannot add")
+    return path
