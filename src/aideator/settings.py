@@ -1,0 +1,231 @@
+"""Settings from the environment and `.env`, read by the edges only: `app`, `api` and `cli`.
+
+The field names are the variables' names in lower case. `.env.example` is generated from this file
+(`python -m aideator.settings`), and `make check` refuses one that is out of step.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+
+_UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def parse_size(value: object) -> object:
+    """Turn `512m`, `2g` or `1048576` into bytes; leave the rest to pydantic."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", value.strip().lower())
+    if match is None:
+        raise ValueError("give a size such as 512m or 2g")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def _split(value: object) -> object:
+    """Accept `a,b` as well as a JSON list."""
+    if isinstance(value, str) and not value.lstrip().startswith("["):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+Size = Annotated[int, BeforeValidator(parse_size)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
+
+
+def _default_home() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/aideator")  # the uid that sandboxes drop to must be able to traverse it
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "aideator"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    # The server
+    project_name: str = "AIdeator"
+    """The title of the API's documentation."""
+    api_v1_prefix: str = "/api/v1"
+    """Where the API lives."""
+    aideator_host: str = "127.0.0.1"
+    """The address that `aideator serve` listens on. Beyond loopback an API key must exist."""
+    aideator_port: int = Field(default=8000, ge=0, le=65535)
+    """The port that `aideator serve` listens on; 0 takes a free one."""
+    api_key_header: str = Field(default="X-API-Key", pattern=r"^[A-Za-z0-9-]+$")
+    """The header that carries an API key."""
+    allowed_origins: Names = ()
+    """Origins of other web pages that may call the API (CORS), separated by commas."""
+    allowed_hosts: Names = ()
+    """Host names, besides loopback, under which the server may be addressed, separated by commas."""
+    debug: bool = False
+    """Log more, for people."""
+
+    # State
+    aideator_home: Path = Field(default_factory=_default_home)
+    """Where the database, cached repositories and running workspaces are kept."""
+    database_url: str | None = None
+    """SQLAlchemy's URL; sqlite+aiosqlite:///AIDEATOR_HOME/aideator.db when absent."""
+    database_echo: bool = False
+    """Log every SQL statement."""
+    redis_url: str | None = None
+    """A Redis server. Not used in this version; a start with it says so."""
+    max_cache_size_mb: int = Field(default=10_000, ge=100)
+    """Megabytes of cached repositories, above which those not used for longest are removed."""
+
+    # Runs
+    max_variations: int = Field(default=5, ge=1, le=100)
+    """The most variations that one run may have."""
+    max_prompt_length: int = Field(default=2000, ge=10, le=100_000)
+    """The most characters of a prompt."""
+    max_parallel_variations: int = Field(default=8, ge=1, le=256)
+    """Variations that work at the same time in this process; the others wait in turn."""
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    """How often a variation is taken up again after a crash of the server."""
+
+    # Models
+    anthropic_api_key: SecretStr | None = None
+    """The key for the Anthropic API. It stays on the host; agents never see it."""
+    anthropic_base_url: str = Field(default="https://api.anthropic.com", pattern=r"^https?://")
+    """Where model calls go. Without a key, a keyless server of your own."""
+
+    # Sandboxes
+    aideator_sandbox: Literal["auto", "bubblewrap", "dagger"] = "auto"
+    """The back end that confines agents and checks."""
+    agent_container_image: str = "python:3.11-slim"
+    """The image of container back ends. Bubblewrap uses the host's /usr instead."""
+    agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)
+    """Memory of one sandbox, such as 512m."""
+    agent_cpu_limit: float = Field(default=0.5, gt=0, le=1024)
+    """CPUs of one sandbox."""
+    agent_pids_limit: int = Field(default=256, ge=16)
+    """Processes and threads of one sandbox."""
+    agent_disk_limit: Size = Field(default=2 * 2**30, ge=2**20)
+    """What one variation may write to its workspace, such as 2g."""
+    agent_timeout: float = Field(default=1800, gt=0)
+    """Seconds of wall-clock time for one turn of an agent."""
+    sandbox_toolchains: Paths = ()
+    """Host directories that sandboxes see, read-only, their bin first on PATH; separated by commas."""
+
+    # Repositories
+    clone_timeout: float = Field(default=300, gt=0)
+    """Seconds that a clone or fetch may take."""
+    max_repo_size_mb: int = Field(default=100, ge=1)
+    """Megabytes that a repository may have, enforced while cloning."""
+    allowed_git_hosts: Names = ("github.com", "gitlab.com", "bitbucket.org", "codeberg.org")
+    """Hosts that repositories may be cloned from over https, separated by commas."""
+    private_git_hosts: Names = ()
+    """Hosts (host or host:port) of your own network that may be cloned from, also over http; separated by commas."""
+    github_token: SecretStr | None = None
+    """A token for private repositories on github.com. Never written to disk."""
+    git_tokens: dict[str, SecretStr] = {}
+    """Tokens for other hosts as JSON: {"git.example.org": "token"}."""
+
+    # Streams
+    sse_ping_interval: float = Field(default=30, gt=0)
+    """Seconds of silence after which a stream sends a comment."""
+    sse_retry_timeout: int = Field(default=3000, ge=0)
+    """Milliseconds after which a browser reconnects."""
+
+    @field_validator("database_url")
+    @classmethod
+    def _sqlite_only(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("sqlite+aiosqlite:///"):
+            raise ValueError("this version keeps its data in SQLite: sqlite+aiosqlite:///path/to/file.db")
+        return value
+
+    @field_validator("api_v1_prefix")
+    @classmethod
+    def _starts_with_a_slash(cls, value: str) -> str:
+        if not value.startswith("/") or value.endswith("/"):
+            raise ValueError("begin with a slash and end without one, such as /api/v1")
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.aideator_home / 'aideator.db'}"
+
+    @property
+    def tokens(self) -> dict[str, SecretStr]:
+        """Host → token for private repositories."""
+        github = {"github.com": self.github_token} if self.github_token else {}
+        return {**github, **self.git_tokens}
+
+
+class SettingsError(AideatorError):
+    """A setting is wrong."""
+
+    hint = "mend the variable in the environment or in .env; .env.example lists them all"
+
+
+def _refuse_a_diverted_key() -> None:
+    # A `.env` may come with a cloned repository. It must not send the key of the user's own environment elsewhere
+    # (the shape of CVE-2026-21852).
+    from_file = {name.upper() for name in dotenv_values(".env")}
+    if "ANTHROPIC_BASE_URL" in from_file - os.environ.keys() and os.environ.get("ANTHROPIC_API_KEY"):
+        raise SettingsError(
+            "ANTHROPIC_BASE_URL: the .env of this directory names another address for the key of your environment",
+            hint="set ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY in the same place",
+        )
+
+
+def load_settings() -> Settings:
+    """Read the environment and `.env`.
+
+    Raises:
+        SettingsError: with one line for each wrong variable, naming it.
+    """
+    _refuse_a_diverted_key()
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def check_prompt_and_lineup(settings: Settings, prompt: str, variations: int) -> None:
+    """Hold a submission to the bounds that the operator set.
+
+    Raises:
+        InvalidInput: naming each field that is out of bounds.
+    """
+    wrong = []
+    if len(prompt) > settings.max_prompt_length:
+        wrong.append(FieldError("prompt", f"at most {settings.max_prompt_length} characters; this has {len(prompt)}"))
+    if variations > settings.max_variations:
+        wrong.append(FieldError("variations", f"at most {settings.max_variations} (MAX_VARIATIONS); not {variations}"))
+    if wrong:
+        raise InvalidInput(fields=wrong)
+
+
+def env_example() -> str:
+    """The text of `.env.example`: every variable with its meaning and its default."""
+    lines = ["# Every setting of AIdeator. Generated by `python -m aideator.settings`; `make check` holds it in step."]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        if isinstance(default, tuple):
+            default = ",".join(map(str, default))
+        shown = "" if default is None or default == {} or field.default_factory else default
+        lines += ["", f"# {field.description}", f"#{name.upper()}={str(shown).lower() if shown is False else shown}"]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(env_example())
