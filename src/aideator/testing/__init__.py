@@ -1,1 +1,23 @@
-"""Shipped for tests and the keyless demo: conformance checks and the scripted model server."""
+"""Shipped for tests and the keyless demo: conformance checks and the scripted model server.
+
+Names are loaded on first use, so that a test of one part does not pay for the imports of the others.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aideator.testing.model import ScriptedModel, scripted_model
+
+__all__ = ["ScriptedModel", "scripted_model"]
+
+_HOMES = {
+    "ScriptedModel": "aideator.testing.model",
+    "scripted_model": "aideator.testing.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,209 @@
+"""What the Messages API asks of a request, checked as strictly as the API does where an agent can get it wrong.
+
+Written from the types of the `anthropic` SDK 2.12 and the public API reference. Rules that need the real model's
+knowledge (which model takes which parameter) are left out.
+"""
+
+import base64
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aideator.testing.script import Round
+
+ERROR_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+"""HTTP status → `error.type`; every other status is an `api_error`."""
+
+Blocks = list[dict[str, Any]]
+
+
+class Refused(Exception):
+    """The request is not one that the API would take."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the credential, and the variation that it belongs to (None for a key that is no lease)."""
+
+    credential: str
+    variation: int | None
+
+
+def caller(headers: Mapping[str, str]) -> Caller:
+    """Read the credential, as `x-api-key` or `Authorization: Bearer`. A lease is `lease-<variation>-<random>`.
+
+    Raises:
+        Refused: (401) if there is none.
+    """
+    bearer = headers.get("authorization", "").removeprefix("Bearer ")
+    credential = headers.get("x-api-key") or bearer
+    if not credential:
+        raise Refused("x-api-key header is required", 401)
+    lease = re.match(r"lease-(\d+)-", credential)
+    return Caller(credential, int(lease[1]) if lease else None)
+
+
+def check_request(headers: Mapping[str, str], body: object) -> dict[str, Any]:
+    """Refuse what the API would refuse.
+
+    Raises:
+        Refused: with the status and message of the API's answer.
+    """
+    if "anthropic-version" not in headers:
+        raise Refused("anthropic-version: header is required")
+    if not isinstance(body, dict):
+        raise Refused("The request body is not valid JSON: an object is expected")
+    if not isinstance(body.get("model"), str) or not body["model"]:
+        raise Refused("model: Field required")
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise Refused("messages: at least one message is required")
+    _check_messages(messages)
+    return body
+
+
+def check_sampling(body: dict[str, Any]) -> None:
+    """Refuse wrong parameters of a call that creates a message (counting tokens takes fewer).
+
+    Raises:
+        Refused: with the API's message.
+    """
+    limit = body.get("max_tokens")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise Refused("max_tokens: Field required, an integer of at least 1")
+    if thinks(body) and body.get("temperature", 1) != 1:
+        raise Refused("`temperature` may only be set to 1 when thinking is enabled")
+
+
+def _check_messages(messages: list[Any]) -> None:
+    owed: set[str] = set()
+    for place, message in enumerate(messages):
+        role = message.get("role") if isinstance(message, dict) else None
+        if role not in {"user", "assistant", "system"}:
+            raise Refused(f"messages.{place}.role: Input should be 'user', 'assistant' or 'system'")
+        if place == 0 and role != "user":
+            raise Refused("messages.0.role: the first message must have the role 'user'")
+        blocks = _blocks(message, place)
+        if role == "system":
+            continue
+        answered = {block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"}
+        if missing := owed - answered:
+            names = ", ".join(sorted(missing))
+            raise Refused(
+                f"messages.{place}: `tool_use` ids were found without `tool_result` blocks immediately after: {names}",
+            )
+        if unknown := answered - owed:
+            raise Refused(
+                f"messages.{place}: unexpected `tool_use_id` found in `tool_result` blocks: {sorted(map(str, unknown))}"
+                ". Each `tool_result` block must have a corresponding `tool_use` block in the previous message",
+            )
+        owed = {block["id"] for block in blocks if block.get("type") == "tool_use"}
+    if owed:
+        raise Refused(f"messages: `tool_use` ids were found without `tool_result` blocks: {', '.join(sorted(owed))}")
+
+
+def _blocks(message: dict[str, Any], place: int) -> Blocks:
+    content = message.get("content")
+    if isinstance(content, str) and content:
+        return [{"type": "text", "text": content}]
+    if not isinstance(content, list) or not content or not all(isinstance(block, dict) for block in content):
+        raise Refused(f"messages.{place}.content: a text or a list of blocks, which must not be empty")
+    for number, block in enumerate(content):
+        where = f"messages.{place}.content.{number}"
+        match block:
+            case {"type": "text", "text": str(text)} if not text.strip():
+                raise Refused(f"{where}: text content blocks must contain non-whitespace text")
+            case {"type": "thinking", "thinking": str(text), "signature": str(found)} if found != signature(text):
+                raise Refused(f"{where}: Invalid `signature` in `thinking` block")
+            case {"type": "tool_use"} if not (
+                isinstance(block.get("id"), str) and isinstance(block.get("input"), dict)
+            ):
+                raise Refused(f"{where}: a `tool_use` block needs an id, a name and an input")
+            case {"type": str()}:
+                continue
+            case _:
+                raise Refused(f"{where}.type: Field required")
+    return content
+
+
+def check_call(name: str, arguments: dict[str, Any], body: dict[str, Any]) -> None:
+    """Hold the scenario itself to the tools that the request offers: no model calls a tool that it was not given.
+
+    Raises:
+        Refused: naming the tools or the fields that would fit.
+    """
+    tools: dict[str, dict[str, Any]] = {str(tool.get("name")): tool for tool in body.get("tools") or []}
+    if name not in tools:
+        raise Refused(f"scenario: the turn calls {name!r}, but the request offers {sorted(tools)}")
+    schema: dict[str, Any] = tools[name].get("input_schema") or {}
+    known, needed = set(schema.get("properties") or arguments), set(schema.get("required") or ())
+    if wrong := (set(arguments) - known) | (needed - set(arguments)):
+        raise Refused(f"scenario: {name} takes {sorted(known)} and needs {sorted(needed)}; not so {sorted(wrong)}")
+
+
+def rounds(messages: list[Any]) -> Iterator[Round]:
+    """Cut a conversation at the model's answers; the last round is the answer that is due."""
+    prompt: list[str] = []
+    results: list[str] = []
+    failed = False
+    for place, message in enumerate(messages):
+        if message["role"] == "assistant":
+            yield Round("\n".join(prompt), "\n".join(results), failed)
+            results, failed = [], False
+            continue
+        for block in _blocks(message, place):
+            if block["type"] == "tool_result":
+                results.append(_text(block.get("content") or ""))
+                failed = failed or bool(block.get("is_error"))
+            elif block["type"] == "text" and message["role"] == "user":
+                prompt.append(block["text"])
+    yield Round("\n".join(prompt), "\n".join(results), failed)
+
+
+def _text(content: str | Blocks) -> str:
+    if isinstance(content, str):
+        return content
+    return "\n".join(block["text"] for block in content if block.get("type") == "text")
+
+
+def thinks(body: dict[str, Any]) -> Literal["", "omitted", "summarized"]:
+    """What the request wants to see of the model's thinking; empty when it did not ask for any.
+
+    Adaptive thinking shows nothing unless `display` says "summarized" (the default since Opus 4.7).
+    """
+    match body.get("thinking"):
+        case {"type": "adaptive" | "enabled", "display": "summarized"}:
+            return "summarized"
+        case {"type": "enabled"} as asked if asked.get("display") is None:
+            return "summarized"
+        case {"type": "adaptive" | "enabled"}:
+            return "omitted"
+    return ""
+
+
+def signature(thinking: str) -> str:
+    """The proof that goes with a thinking block. Ours is a plain digest: it only has to catch an altered block."""
+    return base64.b64encode(hashlib.sha256(b"scripted " + thinking.encode()).digest()).decode()
+
+
+def tokens(value: object) -> int:
+    """A rough count of tokens: one for each four characters of JSON."""
+    return math.ceil(len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) / 4)

@@ -1,0 +1,116 @@
+"""One turn as the Messages API sends it: the JSON message, or the events of a stream.
+
+Event shapes: `anthropic.types.raw_message_stream_event` of the SDK 2.12. Like the API, `message_start` carries the
+input figures, `message_delta` the cumulative output, and a tool's input comes as pieces of JSON after an empty one.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from aideator.testing.protocol import signature, thinks, tokens
+from aideator.testing.scenario import Turn
+
+Json = dict[str, Any]
+
+INPUT_PIECE = 24
+"""Characters of a tool's input in one event."""
+
+
+def message(turn: Turn, body: Json, name: str) -> Json:
+    """The whole answer, as sent without streaming.
+
+    Args:
+        turn: what the model says.
+        body: the request.
+        name: makes the ids; the same name gives the same ids, so that a repeated request is told the same thing.
+    """
+    content = list(_content(turn, body, name))
+    return {
+        "id": _id("msg", name),
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": content,
+        "stop_reason": turn.stop_reason,
+        "stop_sequence": None,
+        "stop_details": None,
+        "usage": _usage(turn, body, content),
+    }
+
+
+def events(answer: Json) -> Iterator[Json]:
+    """The stream of events that adds up to a message."""
+    usage = answer["usage"]
+    start = {**answer, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    yield {"type": "message_start", "message": start}
+    yield {"type": "ping"}
+    for index, block in enumerate(answer["content"]):
+        yield from _block_events(index, block)
+    delta = {"stop_reason": answer["stop_reason"], "stop_sequence": None, "stop_details": None}
+    spent = {key: value for key, value in usage.items() if key.endswith("tokens")}
+    yield {"type": "message_delta", "delta": delta, "usage": spent}
+    yield {"type": "message_stop"}
+
+
+def encode(event: Json) -> bytes:
+    """One event as bytes of a server-sent event stream."""
+    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+
+
+def _block_events(index: int, block: Json) -> Iterator[Json]:
+    match block:
+        case {"type": "thinking"}:
+            empty: Json = {"type": "thinking", "thinking": "", "signature": ""}
+            deltas: list[Json] = [{"type": "thinking_delta", "thinking": piece} for piece in _words(block["thinking"])]
+            deltas.append({"type": "signature_delta", "signature": block["signature"]})
+        case {"type": "text"}:
+            empty = {"type": "text", "text": ""}
+            deltas = [{"type": "text_delta", "text": piece} for piece in _words(block["text"])]
+        case _:
+            empty = {**block, "input": {}}
+            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(block["input"])]
+    yield {"type": "content_block_start", "index": index, "content_block": empty}
+    for delta in deltas:
+        yield {"type": "content_block_delta", "index": index, "delta": delta}
+    yield {"type": "content_block_stop", "index": index}
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
+def _pieces(arguments: Json) -> list[str]:
+    text = json.dumps(arguments, ensure_ascii=False)
+    return ["", *(text[start : start + INPUT_PIECE] for start in range(0, len(text), INPUT_PIECE))]
+
+
+def _content(turn: Turn, body: Json, name: str) -> Iterator[Json]:
+    shown = thinks(body)
+    if turn.think and shown:
+        thinking = turn.think if shown == "summarized" else ""
+        yield {"type": "thinking", "thinking": thinking, "signature": signature(thinking)}
+    if turn.say:
+        yield {"type": "text", "text": turn.say, "citations": None}
+    for number, call in enumerate(turn.calls):
+        yield {"type": "tool_use", "id": _id("toolu", f"{name}/{number}"), "name": call.name, "input": call.input}
+
+
+def _usage(turn: Turn, body: Json, content: list[Json]) -> Json:
+    asked = [body.get("system") or "", body.get("tools") or [], body["messages"]]
+    figures = turn.usage
+    return {
+        "input_tokens": tokens(asked) if figures.input_tokens is None else figures.input_tokens,
+        "cache_creation_input_tokens": figures.cache_creation_input_tokens,
+        "cache_read_input_tokens": figures.cache_read_input_tokens,
+        "output_tokens": (tokens(content) + tokens(turn.think))
+        if figures.output_tokens is None
+        else figures.output_tokens,
+        "service_tier": "standard",
+    }
+
+
+def _id(kind: str, name: str) -> str:
+    return f"{kind}_01{hashlib.sha256(name.encode()).hexdigest()[:22]}"
