@@ -1,0 +1,118 @@
+"""uvicorn on a Unix socket inside a loop that is already running."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_MAX_HEAD = 64 * 2**10
+
+_log = logging.getLogger(__name__)
+# uvicorn reports cut answers and malformed requests as errors. Here both are the agent's or the upstream's doing, and
+# an agent could flood the log with them; what carries a traceback is a bug of ours and stays.
+_log.addFilter(lambda record: record.exc_info is not None)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Bounds the head of a request, which httptools would buffer without end."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.logger = _log
+        self._head: int | None = None
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head = 0
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        if self._head is not None:
+            self._head += len(data)
+            if self._head > _MAX_HEAD:
+                self.send_400_response("The head of the request is too long.")
+                return
+        super().data_received(data)
+
+
+class _Embedded(uvicorn.Server):
+    """Leaves the process's signals alone, says when it is ready, and sleeps until it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+        self.closing = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        await self.closing.wait()
+
+
+@asynccontextmanager
+async def serve(app: Any, path: Path, *, connections: int) -> AsyncIterator[None]:
+    """Serve an ASGI application on a Unix socket that only this user can open, until the context ends.
+
+    Args:
+        app: The application.
+        path: Where the socket is made. A socket that a dead process left there is replaced.
+        connections: How many may be open at once; further ones are answered with 503.
+
+    Raises:
+        OSError: if the path is taken by something else, or too long for a socket (107 bytes).
+    """
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        limit_concurrency=connections,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Embedded(config)
+    with _listen(path) as listener:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(server.serve(sockets=[listener]))
+            await server.ready.wait()
+            try:
+                yield
+            finally:
+                server.closing.set()
+
+
+@contextlib.contextmanager
+def _listen(path: Path) -> Iterator[socket.socket]:
+    if path.exists() and stat.S_ISSOCK(path.lstat().st_mode):
+        path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        try:
+            # Nobody can connect before listen(), so there is no moment at which others could.
+            path.chmod(0o600)
+            listener.listen(1024)
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,149 @@
+"""The provider's side: the real key, the headers that may pass, and failures put into words.
+
+Bodies pass byte for byte. Two things in an answer are changed on purpose: the real key, should an upstream ever echo
+it, and a content coding that we did not ask for, because what cannot be read cannot be metered.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import httpx2
+from pydantic import SecretStr
+
+from aideator.gateway.refusal import Refusal
+
+Headers = list[tuple[bytes, bytes]]
+
+_HOP_BY_HOP = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
+    b" upgrade".split()
+)
+_CREDENTIALS = frozenset(b"authorization x-api-key x-goog-api-key cookie set-cookie".split())
+_OURS = frozenset(b"host content-length expect accept-encoding".split())
+
+
+class StreamCut(Exception):
+    """The upstream's answer broke off after it had begun; the caller must see the same."""
+
+
+@dataclass
+class Answer:
+    """An answer of the upstream whose body is still to come."""
+
+    status: int
+    headers: Headers
+    chunks: AsyncIterator[bytes]
+
+
+class Upstream:
+    """The one provider that a gateway leads to.
+
+    Args:
+        client: Used with whole requests only, so that neither its cookies nor its default headers take part.
+        base_url: Where the provider's `/v1` begins.
+        api_key: The real key, or None for an upstream that needs none; that one is shown the lease's token instead.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient, base_url: str, api_key: SecretStr | None) -> None:
+        self._client = client
+        self._base = httpx2.URL(base_url)
+        self._key = api_key.get_secret_value().encode() if api_key else b""
+
+    @asynccontextmanager
+    async def call(
+        self, method: str, target: bytes, headers: Headers, body: bytes, token: str
+    ) -> AsyncIterator[Answer]:
+        """Pass a request on. Leaving the context early closes the connection, which ends the model's work.
+
+        Raises:
+            Refusal: if no answer began.
+            StreamCut: from `Answer.chunks`, if it broke off.
+        """
+        sent = [*_passing(headers, _CREDENTIALS | _OURS)]
+        sent += [(b"accept-encoding", b"identity"), (b"x-api-key", self._key or token.encode())]
+        url = self._base.copy_with(raw_path=self._base.raw_path.rstrip(b"/") + target)
+        request = httpx2.Request(method, url, headers=sent, content=body)
+        with _failures_in_words():
+            response = await self._client.send(request, stream=True)
+        try:
+            yield self._answer(response)
+        finally:
+            await response.aclose()
+
+    def _answer(self, response: httpx2.Response) -> Answer:
+        coding = response.headers.get("content-encoding", "identity")
+        headers = [(name.lower(), self._redact(value)) for name, value in _passing(response.headers.raw, _CREDENTIALS)]
+        if response.status_code == 401:
+            # The key is the host's: an agent that tries again cannot mend it.
+            headers = [*(pair for pair in headers if pair[0] != b"x-should-retry"), (b"x-should-retry", b"false")]
+        chunks = _until_cut(response.aiter_raw())
+        if coding != "identity":
+            headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-length")]
+            chunks = _decoded(chunks, coding)
+        return Answer(response.status_code, headers, self._redacted(chunks) if self._key else chunks)
+
+    def _redact(self, text: bytes) -> bytes:
+        return text.replace(self._key, b"*" * len(self._key)) if self._key else text
+
+    async def _redacted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Blank out the key, also across chunks; the length stays, so `content-length` does too."""
+        held = b""
+        async for chunk in chunks:
+            text = self._redact(held + chunk)
+            keep = _overlap(text, self._key)
+            held = text[len(text) - keep :]
+            if text := text[: len(text) - keep]:
+                yield text
+        if held:
+            yield held
+
+
+def _overlap(text: bytes, key: bytes) -> int:
+    """Return how many bytes at the end of `text` may be the beginning of `key`."""
+    longest = min(len(text), len(key) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(key[:size])), 0)
+
+
+def _passing(headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> Headers:
+    pairs = list(headers)
+    named = b",".join(value for name, value in pairs if name.lower() == b"connection")
+    dropped |= _HOP_BY_HOP | {name.strip().lower() for name in named.split(b",")}
+    return [(name, value) for name, value in pairs if name.lower() not in dropped]
+
+
+@contextmanager
+def _failures_in_words() -> Iterator[None]:
+    try:
+        yield
+    except httpx2.ConnectTimeout as error:
+        raise Refusal(504, "timeout_error", "the model's server cannot be reached in time", retry_after=5) from error
+    except httpx2.TimeoutException as error:
+        raise Refusal(504, "timeout_error", "the model's server did not answer in time", retry_after=5) from error
+    except httpx2.ConnectError as error:
+        raise Refusal(502, "api_error", "the model's server cannot be reached", retry_after=5) from error
+    except httpx2.HTTPError as error:
+        raise Refusal(502, "api_error", "the model's server broke off before it answered", retry_after=5) from error
+
+
+async def _until_cut(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except httpx2.TimeoutException as error:
+        raise StreamCut("the model's server stopped sending in the middle of its answer") from error
+    except httpx2.HTTPError as error:
+        raise StreamCut("the model's server broke off in the middle of its answer") from error
+
+
+async def _decoded(chunks: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
+    if coding not in ("gzip", "deflate"):
+        raise StreamCut(f"the model's server answered in a coding that cannot be metered: {coding}")
+    inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+    try:
+        async for chunk in chunks:
+            if text := inflate.decompress(chunk):
+                yield text
+    except zlib.error as error:
+        raise StreamCut("the model's server sent a broken gzip stream") from error
