@@ -1,0 +1,238 @@
+"""Ask the model, do what it asks for, tell the watchers, again: one prompt turn.
+
+Everything is told as ACP session updates, as plain dictionaries (https://agentclientprotocol.com/protocol/prompt-turn).
+"""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from uuid import uuid4
+
+import anthropic
+import httpx2
+from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
+
+from aideator.agents.builtin.prompt import system_prompt
+from aideator.agents.builtin.tools import KINDS, SCHEMAS, Result, ToolFailed, Tools
+
+MAX_OUTPUT_TOKENS = 32_000
+REQUEST_RETRIES = 4
+"""Retries of the SDK: no connection, 408, 409, 429 and 5xx, before an answer has begun."""
+STREAM_RETRIES = 3
+"""Retries of ours: an answer that broke off, which the SDK does not retry."""
+READ_SECONDS = 180.0
+"""Silence after which an answer counts as broken off; the API sends a ping every few seconds."""
+SHOWN_CHARACTERS = 8_000
+"""How much of a tool's result a watcher gets; the model gets all of it."""
+
+Emit = Callable[[dict[str, Any]], None]
+
+
+class ModelFailed(Exception):
+    """The model could not be had, retries included."""
+
+    def __init__(self, message: str, *, reason: str = "model_failed") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Seat:
+    """How this agent is to work, as the catalogue passed it in."""
+
+    model: str
+    system: str
+    max_turns: int = 100
+    effort: str | None = None
+    temperature: float | None = None
+    thinking: bool = True
+
+    @classmethod
+    def parse(cls, text: str, workspace: Path) -> Self:
+        """Read the seat from the JSON object that `aideator.agents.catalog` makes."""
+        fields = json.loads(text)
+        return cls(system=system_prompt(str(workspace), fields.pop("instructions", "")), **fields)
+
+    def request(self) -> dict[str, Any]:
+        """The fields of a Messages request that stay the same all along, so that the prompt cache holds."""
+        fields: dict[str, Any] = {
+            "model": self.model,
+            "max_tokens": MAX_OUTPUT_TOKENS,
+            "system": self.system,
+            "tools": SCHEMAS,
+            "cache_control": {"type": "ephemeral"},
+        }
+        if self.effort is not None:
+            fields["output_config"] = {"effort": self.effort}
+        if self.temperature is not None:
+            # SDK 2 has no such parameter any more; the models that still take it refuse it together with thinking.
+            fields["extra_body"] = {"temperature": self.temperature}
+        elif self.thinking:
+            fields["thinking"] = {"type": "adaptive", "display": "summarized"}
+        return fields
+
+
+def model_client(base_url: str, token: str) -> anthropic.AsyncAnthropic:
+    """A client that reaches the gateway and nothing else."""
+    timeout = httpx2.Timeout(READ_SECONDS, connect=10.0)
+    # The gateway is plain HTTP on loopback: without a CA bundle TLS trusts nobody, and loading one takes a while.
+    http = httpx2.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=timeout)
+    return anthropic.AsyncAnthropic(
+        auth_token=token,
+        base_url=base_url,
+        max_retries=REQUEST_RETRIES,
+        timeout=timeout,
+        http_client=http,
+    )
+
+
+async def run_turn(
+    client: anthropic.AsyncAnthropic,
+    seat: Seat,
+    messages: list[MessageParam],
+    tools: Tools,
+    emit: Emit,
+) -> str:
+    """Work until the model has nothing more to do; `messages` grows by what was said.
+
+    Returns:
+        ACP's stop reason.
+
+    Raises:
+        ModelFailed: if the model cannot be had.
+    """
+    for _ in range(seat.max_turns):
+        answer = await _ask(client, seat, messages, emit)
+        messages.append({"role": "assistant", "content": answer.content})
+        match answer.stop_reason:
+            case "tool_use":
+                calls = [block for block in answer.content if isinstance(block, ToolUseBlock)]
+                messages.append({"role": "user", "content": [await _use(call, tools, emit) for call in calls]})
+            case "pause_turn":
+                continue
+            case "refusal":
+                return "refusal"
+            case "max_tokens" | "model_context_window_exceeded":
+                return "max_tokens"
+            case _:
+                return "end_turn"
+    return "max_turn_requests"
+
+
+async def _ask(
+    client: anthropic.AsyncAnthropic,
+    seat: Seat,
+    messages: list[MessageParam],
+    emit: Emit,
+) -> Message:
+    broken: Exception | None = None
+    for attempt in range(STREAM_RETRIES + 1):
+        if attempt:
+            await asyncio.sleep(0.5 * 2 ** (attempt - 1))
+        announced: list[str] = []
+        try:
+            return await _stream(client, seat, messages, emit, announced)
+        except anthropic.APIStatusError as error:
+            # An error event inside a stream has the status of the stream's beginning.
+            if error.response.status_code != 200:
+                raise _failure(error) from error
+            broken = error
+        except anthropic.APIConnectionError as error:
+            raise ModelFailed(f"the model cannot be reached: {error.message}") from error
+        except (httpx2.HTTPError, ValueError) as error:
+            broken = error
+        for call_id in announced:
+            emit({"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": "failed"})
+    raise ModelFailed(f"the model's answer broke off {STREAM_RETRIES + 1} times: {broken}") from broken
+
+
+def _failure(error: anthropic.APIStatusError) -> ModelFailed:
+    reason = "budget_exhausted" if error.status_code == 402 else "model_failed"
+    return ModelFailed(f"the model answered {error.status_code}: {error.api_message or error.message}", reason=reason)
+
+
+async def _stream(
+    client: anthropic.AsyncAnthropic,
+    seat: Seat,
+    messages: list[MessageParam],
+    emit: Emit,
+    announced: list[str],
+) -> Message:
+    message_id = uuid4().hex
+    async with client.messages.stream(messages=messages, **seat.request()) as stream:
+        async for event in stream:
+            match event.type:
+                case "text":
+                    emit(_chunk("agent_message_chunk", event.text, message_id))
+                case "thinking":
+                    emit(_chunk("agent_thought_chunk", event.thinking, message_id))
+                case "content_block_start" if event.content_block.type == "tool_use":
+                    announced.append(event.content_block.id)
+                    emit(_announcement(event.content_block))
+                case "content_block_stop" if event.content_block.type == "tool_use":
+                    emit(_intention(event.content_block))
+                case _:
+                    continue
+        answer = await stream.get_final_message()
+    if answer.stop_reason is None:
+        raise httpx2.RemoteProtocolError("the stream ended in the middle of the message")
+    return answer
+
+
+def _chunk(update: str, text: str, message_id: str) -> dict[str, Any]:
+    return {"sessionUpdate": update, "content": {"type": "text", "text": text}, "messageId": message_id}
+
+
+def _announcement(call: ToolUseBlock) -> dict[str, Any]:
+    return {
+        "sessionUpdate": "tool_call",
+        "toolCallId": call.id,
+        "title": call.name,
+        "kind": KINDS.get(call.name, "other"),
+        "status": "pending",
+    }
+
+
+def _intention(call: ToolUseBlock) -> dict[str, Any]:
+    arguments = call.input if isinstance(call.input, dict) else {}
+    about = arguments.get("command") or arguments.get("file_path") or arguments.get("pattern") or ""
+    path = arguments.get("file_path")
+    return {
+        "sessionUpdate": "tool_call_update",
+        "toolCallId": call.id,
+        "title": f"{call.name} {str(about).partition(chr(10))[0]}"[:200].strip(),
+        "rawInput": arguments,
+        "locations": [{"path": path}] if isinstance(path, str) else [],
+    }
+
+
+async def _use(call: ToolUseBlock, tools: Tools, emit: Emit) -> ToolResultBlockParam:
+    def update(status: str, content: dict[str, Any] | None = None) -> None:
+        news: dict[str, Any] = {"sessionUpdate": "tool_call_update", "toolCallId": call.id, "status": status}
+        emit(news if content is None else {**news, "content": [content]})
+
+    update("in_progress")
+    try:
+        if not isinstance(call.input, dict):
+            raise ToolFailed("the input must be an object")
+        result = await tools.call(call.name, call.input, lambda live: update("in_progress", _text(live)))
+    except ToolFailed as error:
+        update("failed", _text(str(error)))
+        return {"type": "tool_result", "tool_use_id": call.id, "content": str(error), "is_error": True}
+    update("completed", _content(result))
+    return {"type": "tool_result", "tool_use_id": call.id, "content": result.text}
+
+
+def _content(result: Result) -> dict[str, Any]:
+    if result.diff is None:
+        return _text(result.text)
+    return {"type": "diff", "path": result.diff.path, "oldText": result.diff.old, "newText": result.diff.new}
+
+
+def _text(text: str) -> dict[str, Any]:
+    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:2000]}\n[…]\n{text[-SHOWN_CHARACTERS + 2000 :]}"
+    return {"type": "content", "content": {"type": "text", "text": shown}}

@@ -1,0 +1,155 @@
+"""The built-in agent as an ACP process: JSON-RPC on standard input and output.
+
+Odd on purpose: the wire is a screen of standard library instead of the ACP SDK's agent side, which builds some 270
+pydantic models at import. That start-up is paid inside every sandbox, under its CPU limit; the tests hold what is sent
+against the SDK's schema. For the same reason the model's SDK is imported in a thread, after `initialize` was answered.
+"""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from uuid import uuid4
+
+from aideator.agents.builtin.tools import Tools
+
+if TYPE_CHECKING:
+    from anthropic.types import MessageParam
+
+PROTOCOL_VERSION = 1
+LINE_BYTES_MAX = 8 * 2**20
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+SEAT_VARIABLE = "AIDEATOR_SEAT"
+"""Environment variable with the seat as JSON: model, max_turns, effort, temperature, thinking, instructions."""
+
+Send = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Session:
+    """A conversation over one workspace."""
+
+    workspace: Path
+    messages: "list[MessageParam]" = field(default_factory=list)
+    turn: asyncio.Task[None] | None = None
+
+
+class Agent:
+    """Answers ACP requests; each prompt turn is a task, so that it can be cancelled."""
+
+    def __init__(self, send: Send, tasks: asyncio.TaskGroup) -> None:
+        self._send = send
+        self._tasks = tasks
+        self._sessions: dict[str, Session] = {}
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take one message from the client."""
+        request, params = message.get("id"), message.get("params") or {}
+        match message.get("method"):
+            case "initialize":
+                self._reply(request, _introduction())
+                self._tasks.create_task(asyncio.to_thread(_import_loop))
+            case "session/new":
+                session_id = uuid4().hex
+                self._sessions[session_id] = Session(Path(params["cwd"]))
+                self._reply(request, {"sessionId": session_id})
+            case "session/prompt":
+                self._prompt(request, params)
+            case "session/cancel":
+                session = self._sessions.get(params["sessionId"])
+                if session and session.turn:
+                    session.turn.cancel()
+            case str(method) if request is not None:
+                self._refuse(request, METHOD_NOT_FOUND, f"there is no method {method}")
+
+    def stop(self) -> None:
+        """Cancel what runs: nobody listens any more."""
+        for session in self._sessions.values():
+            if session.turn:
+                session.turn.cancel()
+
+    def _prompt(self, request: object, params: dict[str, Any]) -> None:
+        session_id = params["sessionId"]
+        session = self._sessions.get(session_id)
+        if session is None or (session.turn and not session.turn.done()):
+            self._refuse(request, INVALID_PARAMS, "there is no such idle session")
+            return
+        text = "\n".join(block["text"] for block in params["prompt"] if block["type"] == "text")
+        session.turn = self._tasks.create_task(self._turn(request, session_id, session, text))
+
+    async def _turn(self, request: object, session_id: str, session: Session, text: str) -> None:
+        await asyncio.to_thread(_import_loop)
+        from aideator.agents.builtin import loop  # noqa: PLC0415 - see the module's docstring
+
+        def emit(update: dict[str, Any]) -> None:
+            self._notify("session/update", {"sessionId": session_id, "update": update})
+
+        messages: list[MessageParam] = [*session.messages, {"role": "user", "content": text}]
+        seat = loop.Seat.parse(os.environ[SEAT_VARIABLE], session.workspace)
+        url, token = os.environ["ANTHROPIC_BASE_URL"], os.environ["ANTHROPIC_AUTH_TOKEN"]
+        try:
+            async with loop.model_client(url, token) as client:
+                stop = await loop.run_turn(client, seat, messages, Tools(session.workspace), emit)
+        except asyncio.CancelledError:
+            self._reply(request, {"stopReason": "cancelled"})
+            raise
+        except loop.ModelFailed as error:
+            self._refuse(request, INTERNAL_ERROR, str(error), {"reason": error.reason})
+            return
+        if stop == "end_turn":
+            # A turn that broke off may end in a tool call without a result, which the API does not take back.
+            session.messages = messages
+        self._reply(request, {"stopReason": stop})
+
+    def _reply(self, request: object, result: dict[str, Any]) -> None:
+        self._send({"jsonrpc": "2.0", "id": request, "result": result})
+
+    def _refuse(self, request: object, code: int, message: str, data: dict[str, Any] | None = None) -> None:
+        self._send({"jsonrpc": "2.0", "id": request, "error": {"code": code, "message": message, "data": data}})
+
+    def _notify(self, method: str, params: dict[str, Any]) -> None:
+        self._send({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def _introduction() -> dict[str, Any]:
+    return {
+        "protocolVersion": PROTOCOL_VERSION,
+        "agentCapabilities": {"loadSession": False},
+        "agentInfo": {"name": "aideator", "title": "AIdeator's own agent", "version": "1"},
+        "authMethods": [],
+    }
+
+
+def _import_loop() -> None:
+    from aideator.agents.builtin import loop  # noqa: F401, PLC0415 - see the module's docstring
+
+
+async def serve(source: BinaryIO, send: Send) -> None:
+    """Answer requests until the client closes its side; what runs then is cancelled."""
+    reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
+    async with asyncio.TaskGroup() as tasks:
+        agent = Agent(send, tasks)
+        while line := await reader.readline():
+            agent.receive(json.loads(line))
+        agent.stop()
+
+
+def main() -> None:
+    """Run the agent on this process' standard streams."""
+    # What a library may print must not end up between the messages.
+    wire = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+
+    def send(message: dict[str, Any]) -> None:
+        wire.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        wire.flush()
+
+    asyncio.run(serve(sys.stdin.buffer, send))
