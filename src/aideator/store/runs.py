@@ -1,0 +1,230 @@
+"""Runs: added, found, moved, decided. Functions over a session; whoever opened the session commits.
+
+Every change of a status is one `UPDATE … WHERE status IN … RETURNING`: two callers cannot both win, on any database.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from aideator.domain.errors import Conflict, NotFound
+from aideator.domain.run import (
+    RUN_MOVES,
+    SETTLED_RUN,
+    Failure,
+    Run,
+    RunStatus,
+    Variation,
+    VariationStatus,
+    check_move,
+    now,
+)
+from aideator.domain.verdict import Check, Ranking
+from aideator.store.tables import IdempotencyRow, PatchRow, RunRow, VariationRow
+
+
+class Facts(TypedDict, total=False):
+    """What can be written down about a run besides its status."""
+
+    commit: str | None
+    checks: tuple[Check, ...]
+    ranking: Ranking | None
+    winner: int | None
+    winner_reason: str
+    failure: Failure | None
+    reused_from: str | None
+    question: str | None
+
+
+async def add(
+    session: AsyncSession,
+    run: Run,
+    variations: Sequence[Variation],
+    *,
+    idempotency: tuple[str, str] | None = None,
+) -> Run:
+    """Store a new run with its variations.
+
+    Args:
+        session: a writing one.
+        run: the run.
+        variations: numbered from 1.
+        idempotency: the client's key and a hash of the request.
+
+    Returns:
+        The run, or the one that the same request under the same key led to before.
+
+    Raises:
+        Conflict: if the key was used for another request.
+    """
+    if idempotency is not None:
+        key, request_hash = idempotency
+        earlier = await session.get(IdempotencyRow, key)
+        if earlier is not None and earlier.request_hash != request_hash:
+            raise Conflict("this Idempotency-Key was used for another request", hint="use a new key for a new request")
+        if earlier is not None:
+            return await get(session, earlier.run_id)
+    session.add(RunRow(**_fields(run)))
+    await session.flush()
+    session.add_all(VariationRow(**_fields(variation)) for variation in variations)
+    if idempotency is not None:
+        session.add(IdempotencyRow(key=key, request_hash=request_hash, run_id=run.id))
+    await session.flush()
+    return run
+
+
+async def get(session: AsyncSession, run_id: str) -> Run:
+    """The run.
+
+    Raises:
+        NotFound: if there is no such run.
+    """
+    row = await session.get(RunRow, run_id, populate_existing=True)
+    if row is None:
+        raise NotFound(f"there is no run {run_id}")
+    return plain_run(row)
+
+
+async def page(
+    session: AsyncSession,
+    *,
+    before: str | None = None,
+    limit: int = 50,
+    status: RunStatus | None = None,
+) -> list[Run]:
+    """Up to `limit` runs, newest first (their ids are UUIDv7, which sort by time), older than the run `before`."""
+    rows = select(RunRow).order_by(col(RunRow.id).desc()).limit(limit)
+    if before is not None:
+        rows = rows.where(col(RunRow.id) < before)
+    if status is not None:
+        rows = rows.where(col(RunRow.status) == status)
+    return [plain_run(row) for row in await session.scalars(rows)]
+
+
+async def variations(session: AsyncSession, run_id: str) -> list[Variation]:
+    """The run's variations, by number. Empty when there is no such run."""
+    rows = select(VariationRow).where(col(VariationRow.run_id) == run_id).order_by(col(VariationRow.number))
+    found = await session.scalars(rows.execution_options(populate_existing=True))
+    return [plain_variation(row) for row in found]
+
+
+async def variation(session: AsyncSession, run_id: str, number: int) -> Variation:
+    """One variation.
+
+    Raises:
+        NotFound: if there is no such variation.
+    """
+    row = await session.get(VariationRow, (run_id, number), populate_existing=True)
+    if row is None:
+        raise NotFound(f"run {run_id} has no variation {number}")
+    return plain_variation(row)
+
+
+async def patch(session: AsyncSession, run_id: str, number: int) -> bytes:
+    """The change that the variation's winning attempt left behind.
+
+    Raises:
+        NotFound: if there is none.
+    """
+    row = await session.get(PatchRow, (run_id, number))
+    if row is None:
+        raise NotFound(f"variation {number} of run {run_id} has no patch")
+    return row.data
+
+
+async def note(session: AsyncSession, run_id: str, **facts: Unpack[Facts]) -> Run:
+    """Write facts down, whatever the status.
+
+    Raises:
+        NotFound: if there is no such run.
+    """
+    changed = update(RunRow).where(col(RunRow.id) == run_id).values(**facts).returning(RunRow)
+    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no run {run_id}")
+    return plain_run(row)
+
+
+async def move(session: AsyncSession, run_id: str, new: RunStatus, **facts: Unpack[Facts]) -> Run:
+    """Give the run its next status, with the facts that belong to it.
+
+    A run that goes (back) to running has no winner, no failure and no end any more.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if the run cannot make this move.
+    """
+    settled = new in SETTLED_RUN
+    values: dict[str, object] = {"status": new, "finished_at": now() if settled else None}
+    if not settled:
+        values |= {"announced": False, "winner": None, "winner_reason": "", "failure": None}
+    changed = (
+        update(RunRow)
+        .where(col(RunRow.id) == run_id, col(RunRow.status).in_([old for old in RUN_MOVES if new in RUN_MOVES[old]]))
+        .values(**values | facts)
+        .returning(RunRow)
+    )
+    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    if row is None:
+        check_move((await get(session, run_id)).status, new)
+        raise Conflict(f"run {run_id} moved in the same moment", hint="look at the run, then try again")
+    return plain_run(row)
+
+
+async def select_winner(session: AsyncSession, run_id: str, number: int, reason: str = "") -> Run:
+    """Decide the run. Choosing the same winner again changes nothing.
+
+    Raises:
+        NotFound: if there is no such run or variation.
+        Conflict: if another winner was chosen, the run has not finished, or the variation has no change to offer.
+    """
+    run = await get(session, run_id)
+    if run.status is RunStatus.DECIDED and run.winner == number:
+        return run
+    if run.status is RunStatus.DECIDED:
+        raise Conflict(f"variation {run.winner} was chosen already")
+    if run.status is not RunStatus.FINISHED:
+        raise Conflict(f"the run is {run.status}; a winner can be chosen when it is finished")
+    candidate = await variation(session, run_id, number)
+    has_patch = await session.scalar(select(col(PatchRow.number)).filter_by(run_id=run_id, number=number))
+    if candidate.status is not VariationStatus.FINISHED or has_patch is None:
+        raise Conflict(f"variation {number} is {candidate.status} and has no change to offer")
+    return await move(session, run_id, RunStatus.DECIDED, winner=number, winner_reason=reason)
+
+
+async def unfinished(session: AsyncSession) -> list[str]:
+    """Ids of the runs that a start must take up, oldest first."""
+    open_ = [status for status in RunStatus if status not in SETTLED_RUN]
+    return list(
+        await session.scalars(select(col(RunRow.id)).where(col(RunRow.status).in_(open_)).order_by(col(RunRow.id)))
+    )
+
+
+async def unannounced(session: AsyncSession) -> list[str]:
+    """Ids of the runs that have settled without a `complete` event (the process died in between), oldest first."""
+    mute = select(col(RunRow.id)).where(col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False))
+    return list(await session.scalars(mute.order_by(col(RunRow.id))))
+
+
+async def find_decided(session: AsyncSession, question: str) -> Run | None:
+    """The newest decided run with the same question."""
+    found = select(RunRow).where(col(RunRow.question) == question, col(RunRow.status) == RunStatus.DECIDED)
+    row = await session.scalar(found.order_by(col(RunRow.id).desc()).limit(1))
+    return None if row is None else plain_run(row)
+
+
+def plain_run(row: RunRow) -> Run:
+    """The noun without what only the store knows."""
+    return Run.model_construct(**_fields(row, Run))
+
+
+def plain_variation(row: VariationRow) -> Variation:
+    """The noun without what only the store knows."""
+    return Variation.model_construct(**_fields(row, Variation))
+
+
+def _fields(noun: Run | Variation, kind: type[Run | Variation] | None = None) -> dict[str, Any]:
+    return {name: getattr(noun, name) for name in (kind or type(noun)).model_fields}
