@@ -1,0 +1,171 @@
+"""What is kept of repositories: one bare mirror each, and one checkout per commit.
+
+Locks are flocks, so that a server and a command line may share a state directory; asyncio needs no second kind. A
+half-made mirror or checkout has a name of its own (`.part`) and is renamed when it is complete: what has its final name
+is whole.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aideator.domain.errors import Conflict
+from aideator.workspace import checkout as checkouts
+from aideator.workspace.checkout import Checkout, Commit
+from aideator.workspace.fork import remove_tree, remove_unused
+from aideator.workspace.mirror import Mirror, disk_use
+from aideator.workspace.remote import Remote, reach
+from aideator.workspace.source import Source, SourcePolicy, parse_source
+
+_PART = ".part"
+_PERSONAL = 0o711
+"""The sandbox's uid must pass through; only what it owns can be read."""
+
+
+class RepositoryCache:
+    """Mirrors and checkouts below one state directory."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        policy: SourcePolicy,
+        clone_timeout: float = 300.0,
+        max_repo_bytes: int = 100 * 2**20,
+        tokens: Mapping[str, str] | None = None,
+        max_cache_bytes: int = 20 * 2**30,
+    ) -> None:
+        self.home = home
+        self._policy = policy
+        self._clone_timeout = clone_timeout
+        self._max_repo_bytes = max_repo_bytes
+        self._tokens = dict(tokens or {})
+        self._max_cache_bytes = max_cache_bytes
+
+    async def resolve(self, text: str, ref: str | None = None) -> Commit:
+        """Find the commit that a submission means, and have it on this machine.
+
+        A full commit hash that is here already asks nobody.
+
+        Args:
+            text: The repository, as the user wrote it.
+            ref: A branch, tag or commit; the default branch when absent.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if the policy does not allow this repository.
+            RepositoryError: if it cannot be had; the message says why and what to do.
+        """
+        source = parse_source(text, self._policy)
+        mirror = self._mirror(source)
+        if ref is not None and (known := await mirror.known(ref)):
+            return Commit(source, known)
+        remote = await self._reach(source)
+        refs = await mirror.list_refs(remote)
+        wanted = refs.pick(ref)
+        if wanted is None or await mirror.known(wanted) is None:
+            async with self._lock(source.key):
+                await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
+        return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
+
+    async def checkout(self, commit: Commit) -> Checkout:
+        """Return the commit's read-only checkout, making it on first use.
+
+        Raises:
+            RepositoryError: if it cannot be made.
+        """
+        folder = self._folder("checkouts") / commit.key
+        if not folder.exists():
+            async with self._lock(commit.key):
+                if not folder.exists():
+                    await self._build(commit, folder)
+        os.utime(folder)
+        return checkouts.load(folder, commit)
+
+    async def _build(self, commit: Commit, folder: Path) -> None:
+        part = folder.with_name(commit.key + _PART)
+        try:
+            if part.exists():
+                remove_tree(part)
+            await checkouts.build(self._mirror(commit.source).path, commit, part, timeout=self._clone_timeout)
+            part.rename(folder)
+        finally:
+            if part.exists():
+                await asyncio.to_thread(remove_tree, part)
+        self.gc(self._max_cache_bytes)
+
+    def gc(self, max_bytes: int | None = None, *, idle: float = 600.0) -> int:
+        """Remove the least recently used mirrors and checkouts until the cache fits.
+
+        Args:
+            max_bytes: What may remain; the cache's own bound when absent.
+            idle: Seconds since its last use within which an entry is spared, used by a fork or not.
+
+        Returns:
+            How many bytes were freed.
+        """
+        entries = sorted(self._entries(), key=lambda path: path.stat().st_mtime)
+        sizes = {path: disk_use(path) for path in entries}
+        surplus = sum(sizes.values()) - (self._max_cache_bytes if max_bytes is None else max_bytes)
+        freed = 0
+        for path in entries:
+            if freed >= surplus:
+                break
+            if time.time() - path.stat().st_mtime >= idle and _removed(path):
+                freed += sizes[path]
+        return freed
+
+    def recover(self) -> None:
+        """Remove what a crashed process left half-made: clones, checkouts, forks. What is alive is spared."""
+        for path in [*self._folder("mirrors").glob(f"*{_PART}"), *self._folder("checkouts").glob(f"*{_PART}")]:
+            if lock := self._try_lock(path.name.removesuffix(_PART)):
+                with contextlib.closing(os.fdopen(lock)):
+                    remove_tree(path)
+        for path in self._folder("forks").iterdir():
+            _removed(path)
+
+    async def _reach(self, source: Source) -> Remote:
+        return await reach(source, self._policy, self._tokens)
+
+    def _mirror(self, source: Source) -> Mirror:
+        return Mirror(self._folder("mirrors") / source.key)
+
+    def _folder(self, name: str) -> Path:
+        folder = self.home / name
+        folder.mkdir(mode=_PERSONAL, parents=True, exist_ok=True)
+        return folder
+
+    def _entries(self) -> Iterator[Path]:
+        for name in ("mirrors", "checkouts"):
+            yield from (path for path in self._folder(name).iterdir() if not path.name.endswith(_PART))
+
+    @asynccontextmanager
+    async def _lock(self, key: str) -> AsyncIterator[None]:
+        # Polled, because a thread that waits in flock() cannot be cancelled.
+        while (lock := self._try_lock(key)) is None:  # noqa: ASYNC110 (no event tells)
+            await asyncio.sleep(0.02)
+        try:
+            yield
+        finally:
+            os.close(lock)
+
+    def _try_lock(self, key: str) -> int | None:
+        descriptor = os.open(self._folder("locks") / key, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+
+def _removed(path: Path) -> bool:
+    try:
+        remove_unused(path)
+    except Conflict:
+        return False
+    return True
