@@ -16,6 +16,7 @@
         ├── ModelFailed · BudgetExhausted
         ├── SandboxLost · DiskLimitExceeded · OutputLimitExceeded
         ├── PatchRejected
+        ├── Cancelled
         └── CrashLoop
 
 The docstring is the default message; facts are attributes; `status` is the HTTP status a door answers with; `hint` says
@@ -149,6 +150,10 @@ class OutputLimitExceeded(VariationError):
 
 class PatchRejected(VariationError):
     """The change cannot be taken out of the sandbox as a patch."""
+
+
+class Cancelled(VariationError):
+    """Stopped by the user."""
 
 
 class CrashLoop(VariationError):

@@ -219,3 +219,9 @@ class Run(SQLModel):
     """The decided run whose winner answers this one."""
     created_at: datetime = Field(default_factory=now)
     finished_at: datetime | None = None
+
+
+class RunDetails(Run):
+    """A run with its variations: what `GET /runs/{id}` answers."""
+
+    variations: tuple[Variation, ...] = ()

@@ -228,3 +228,10 @@ def plain_variation(row: VariationRow) -> Variation:
 
 def _fields(noun: Run | Variation, kind: type[Run | Variation] | None = None) -> dict[str, Any]:
     return {name: getattr(noun, name) for name in (kind or type(noun)).model_fields}
+
+
+async def matching(session: AsyncSession, part: str) -> list[str]:
+    """Ids of at most two runs that begin or end with `part`, so that a person need not type all of one."""
+    exact = part.replace("%", "").replace("_", "")
+    ids = select(col(RunRow.id)).where(col(RunRow.id).like(f"{exact}%") | col(RunRow.id).like(f"%{exact}"))
+    return list(await session.scalars(ids.limit(2)))

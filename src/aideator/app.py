@@ -1,0 +1,269 @@
+"""The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import uuid_utils
+
+from aideator.agents.catalog import Row, catalog, make_agent, validate_seat
+from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
+from aideator.domain.events import Selected
+from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
+from aideator.engine.base import Engine
+from aideator.engine.local import open_local_engine
+from aideator.engine.stage import Stage
+from aideator.eventlog.base import Draft, Entry
+from aideator.eventlog.sql import SqlEventLog, open_event_log
+from aideator.gateway.app import open_gateway
+from aideator.sandbox.base import Limits
+from aideator.sandbox.registry import open_backend
+from aideator.settings import Settings, check_prompt_and_lineup
+from aideator.store import claims, runs
+from aideator.store.home import claim_home, make_home, runtime_dir
+from aideator.store.session import Database, open_database
+from aideator.workspace.cache import RepositoryCache
+from aideator.workspace.source import SourcePolicy, parse_source
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some runs, newest first, and where the next page begins."""
+
+    runs: tuple[Run, ...]
+    next: str | None
+    """Pass it as `before`; null on the last page."""
+
+
+class Aideator:
+    """An opened AIdeator. Made by `open_app`."""
+
+    def __init__(self, settings: Settings, database: Database, log: SqlEventLog, engine: Engine | None) -> None:
+        self.settings = settings
+        self.database = database
+        self._log = log
+        self._engine = engine
+
+    async def submit(
+        self,
+        spec: RunSpec,
+        *,
+        local: bool = False,
+        idempotency: tuple[str, str] | None = None,
+    ) -> Run:
+        """Store a run and have it started.
+
+        Args:
+            spec: What is asked for.
+            local: Whether the submission comes from this machine, so that it may name a local path.
+            idempotency: The client's key and a hash of its request; the same two lead to the same run.
+
+        Raises:
+            InvalidInput: naming every wrong field.
+            Conflict: if the idempotency key was used for another request.
+        """
+        self._validate(spec, local=local)
+        run = Run(id=str(uuid_utils.uuid7()), spec=spec)
+        variations = [
+            Variation(run_id=run.id, number=number, seat=seat) for number, seat in enumerate(spec.seats(), start=1)
+        ]
+        async with self.database.write() as session:
+            stored = await runs.add(session, run, variations, idempotency=idempotency)
+        await self._working().start(stored.id)
+        return stored
+
+    def _validate(self, spec: RunSpec, *, local: bool) -> None:
+        check_prompt_and_lineup(self.settings, spec.prompt, spec.variations)
+        parse_source(spec.repo_url, source_policy(self.settings, local=local))
+        wrong = [error for seat in dict.fromkeys(spec.seats()) for error in validate_seat(seat)]
+        if spec.sandbox == "dagger":
+            wrong.append(FieldError("sandbox", "the Dagger back end is not in this version; use bubblewrap"))
+        if wrong:
+            raise InvalidInput(fields=wrong)
+
+    async def get(self, run_id: str) -> RunDetails:
+        """A run with its variations.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        async with self.database.read() as session:
+            run = await runs.get(session, run_id)
+            variations = await runs.variations(session, run_id)
+        return RunDetails.model_construct(**dict(run), variations=tuple(variations))
+
+    async def list(self, *, before: str | None = None, limit: int = 50, status: RunStatus | None = None) -> Page:
+        """A page of runs, newest first."""
+        async with self.database.read() as session:
+            found = await runs.page(session, before=before, limit=limit + 1, status=status)
+        return Page(runs=tuple(found[:limit]), next=found[limit - 1].id if len(found) > limit else None)
+
+    async def resolve(self, prefix: str) -> str:
+        """The run id that begins or ends with `prefix`, so that people need not type all of it.
+
+        Raises:
+            NotFound: if no run or more than one fits.
+        """
+        async with self.database.read() as session:
+            found = await runs.matching(session, prefix)
+        if len(found) != 1:
+            problem = "more than one run fits" if found else "there is no run"
+            raise NotFound(f"{problem} {prefix!r}", hint="`aideator list` shows the ids")
+        return found[0]
+
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
+        """The run's events above `after`, in batches, as they come. Ends when nothing more will come."""
+        return self._log.follow(run_id, after=after)
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int = 500) -> Sequence[Entry]:
+        """A page of the run's events.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        await self.get(run_id)
+        return await self._log.read(run_id, after=after, limit=limit)
+
+    async def patch(self, run_id: str, number: int) -> bytes:
+        """What a variation changed, as `git diff --binary` writes it.
+
+        Raises:
+            NotFound: if there is no such variation, or it has no patch (yet).
+        """
+        async with self.database.read() as session:
+            await runs.variation(session, run_id, number)
+            return await runs.patch(session, run_id, number)
+
+    async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
+        """Keep a variation as the winner. Doing it again changes nothing.
+
+        Raises:
+            NotFound: if there is no such run or variation.
+            Conflict: if the run is not finished, another winner was chosen, or the variation changed nothing.
+        """
+        async with self.database.write() as session:
+            before = await runs.get(session, run_id)
+            await runs.select_winner(session, run_id, number, reason)
+        if before.status is not RunStatus.DECIDED:
+            await self._log.append(run_id, [Draft(Selected(winning_variation_id=number, reason=reason))])
+        return await self.get(run_id)
+
+    async def cancel(self, run_id: str, number: int | None = None) -> RunDetails:
+        """Stop a run or one of its variations. Stopping what has ended changes nothing.
+
+        Raises:
+            NotFound: if there is no such run or variation.
+        """
+        async with self.database.read() as session:
+            await runs.get(session, run_id)
+            if number is not None:
+                await runs.variation(session, run_id, number)
+        await self._working().cancel(run_id, number)
+        return await self.get(run_id)
+
+    async def prompt(self, run_id: str, number: int, text: str) -> RunDetails:
+        """Give one settled variation a follow-up turn on its own tree; its verdict is taken anew.
+
+        Raises:
+            InvalidInput: if the prompt is too short or too long.
+            NotFound: if there is no such run or variation.
+            Conflict: if the variation is still at work.
+        """
+        if len(text) < MIN_PROMPT:
+            raise InvalidInput(fields=[FieldError("prompt", f"at least {MIN_PROMPT} characters")])
+        check_prompt_and_lineup(self.settings, text, 1)
+        async with self.database.write() as session:
+            run = await runs.get(session, run_id)
+            await claims.requeue(session, run_id, number, text)
+            if run.status in SETTLED_RUN:
+                await runs.move(session, run_id, RunStatus.RUNNING)
+        await self._working().start(run_id)
+        return await self.get(run_id)
+
+    def agents(self) -> dict[str, Row]:
+        """The catalogue."""
+        return catalog()
+
+    def _working(self) -> Engine:
+        if self._engine is None:
+            raise Unavailable("this AIdeator was opened for reading only")
+        return self._engine
+
+
+MIN_PROMPT = 10
+"""The fewest characters of a prompt."""
+
+
+def source_policy(settings: Settings, *, local: bool) -> SourcePolicy:
+    """Which repositories may be used."""
+    return SourcePolicy(
+        allowed_hosts=frozenset(settings.allowed_git_hosts),
+        private_hosts=frozenset(settings.private_git_hosts),
+        allow_local=local,
+    )
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, work: bool = True, url: str | None = None) -> AsyncIterator[Aideator]:
+    """Open everything that the settings name, and take up unfinished runs.
+
+    Args:
+        settings: Where things are and what is allowed.
+        work: Whether runs are carried out here. Without, nothing is started and nothing can be submitted.
+        url: The address at which this process serves; other commands on this machine find it by that.
+
+    Raises:
+        Unavailable: if another process works in the same state directory, or something that runs need is missing.
+    """
+    home = make_home(settings.aideator_home)
+    async with AsyncExitStack() as stack:
+        if work:
+            stack.enter_context(claim_home(home, url=url))
+        database = await stack.enter_async_context(open_database(settings.database, echo=settings.database_echo))
+        log = await stack.enter_async_context(open_event_log(database))
+        engine = await _start_engine(stack, settings, database, log) if work else None
+        yield Aideator(settings, database, log, engine)
+
+
+async def _start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+    home = settings.aideator_home
+    cache = RepositoryCache(
+        home,
+        policy=source_policy(settings, local=True),  # what a remote user may name was checked at submission
+        clone_timeout=settings.clone_timeout,
+        max_repo_bytes=settings.max_repo_size_mb * 2**20,
+        tokens={host: token.get_secret_value() for host, token in settings.tokens.items()},
+        max_cache_bytes=settings.max_cache_size_mb * 2**20,
+    )
+    cache.recover()
+    runtime = runtime_dir(home)
+    backend = open_backend(settings.aideator_sandbox, runtime_dir=runtime, toolchains=settings.sandbox_toolchains)
+    gateway = await stack.enter_async_context(
+        open_gateway(
+            socket=runtime / "gateway.sock",
+            base_url=settings.anthropic_base_url,
+            api_key=settings.anthropic_api_key,
+        ),
+    )
+    stage = Stage(
+        database=database,
+        log=log,
+        cache=cache,
+        gateway=gateway,
+        backend=backend,
+        make_agent=make_agent,
+        limits=limits(settings),
+        home=home,
+        max_attempts=settings.max_attempts,
+    )
+    return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+
+
+def limits(settings: Settings) -> Limits:
+    """What one sandbox may use."""
+    return Limits(
+        memory_bytes=settings.agent_memory_limit,
+        cpus=settings.agent_cpu_limit,
+        pids=settings.agent_pids_limit,
+        disk_bytes=settings.agent_disk_limit,
+    )

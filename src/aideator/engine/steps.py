@@ -1,0 +1,175 @@
+"""The story of one variation, in the order in which it happens. Every engine calls it; it knows no engine.
+
+A step may be repeated after a crash: the variation then begins anew as the next attempt, and whatever the old one still
+writes is refused. Events are recorded before the state that follows from them.
+"""
+
+from contextlib import aclosing, suppress
+
+from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed
+from aideator.domain.events import (
+    CheckRun,
+    ErrorRaised,
+    UsageRecorded,
+    VariationFailed,
+    VariationFinished,
+    VariationStarted,
+)
+from aideator.domain.run import Failure, Isolation, Run, Variation, VariationStatus
+from aideator.domain.usage import Usage
+from aideator.domain.verdict import Verdict
+from aideator.engine.stage import Baseline, Scribe, Stage
+from aideator.gateway.ledger import Lease
+from aideator.selection.checks import compare, run_checks
+from aideator.store import claims, runs
+from aideator.workspace.fork import Fork, fork
+from aideator.workspace.patch import Patch, apply, extract
+
+
+async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
+    """One seat's attempt: fork, confine, act, extract, judge. Failures are recorded, never raised.
+
+    Raises:
+        Fenced: if a newer attempt has taken over; then there is nothing left to record.
+    """
+    try:
+        variation = await take_up(stage, run.id, number)
+    except CrashLoop as error:
+        return await give_up(stage, run.id, number, error)
+    scribe = Scribe(stage.log, run.id, number, variation.attempt)
+    try:
+        await scribe.write(
+            VariationStarted(seat=variation.seat, attempt=variation.attempt, follow_up=variation.follow_up),
+        )
+        async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
+            isolation, lease = await act(stage, run, variation, workspace, scribe)
+            patch = await extract(workspace, stage.backend, limits=stage.limits)
+        await explain(patch, lease, scribe)
+        verdict = await judge(stage, run, number, patch, baseline, scribe)
+    except Fenced:
+        raise
+    except AideatorError as error:
+        return await give_up(stage, run.id, number, error)
+    await scribe.write(VariationFinished(verdict=verdict, isolation=isolation))
+    async with stage.database.write() as session:
+        await claims.finish(
+            session, run.id, number, variation.attempt, VariationStatus.FINISHED,
+            verdict=verdict, isolation=isolation, patch=patch.data,
+        )  # fmt: skip
+    return None
+
+
+async def take_up(stage: Stage, run_id: str, number: int) -> Variation:
+    """Claim the variation: from here on, writes of earlier attempts are refused."""
+    async with stage.database.write() as session:
+        await claims.claim(session, run_id, number, max_attempts=stage.max_attempts)
+        return await runs.variation(session, run_id, number)
+
+
+async def act(
+    stage: Stage,
+    run: Run,
+    variation: Variation,
+    workspace: Fork,
+    scribe: Scribe,
+) -> tuple[Isolation, Lease]:
+    """Let the agent work in its sandbox, and record what it does as it happens."""
+
+    async def on_usage(usage: Usage, model: str | None) -> None:
+        with suppress(Fenced):  # a stale attempt's last call is the new attempt's business no more
+            await scribe.write(UsageRecorded(usage=usage, model=model))
+            async with stage.database.write() as session:
+                await claims.record_usage(session, run.id, variation.number, variation.attempt, usage)
+
+    agent = stage.make_agent(variation.seat)
+    async with (
+        stage.gateway.lease(
+            run.id, variation.number, run.spec.budget, spent=variation.usage, on_usage=on_usage
+        ) as lease,
+        stage.backend.open(
+            workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
+        ) as sandbox,
+    ):  # fmt: skip
+        prompt = run.spec.prompt
+        if variation.follow_up is not None:
+            await apply(sandbox, await previous_patch(stage, run.id, variation.number))
+            prompt = follow_up_prompt(run.spec.prompt, variation.follow_up)
+        async with aclosing(agent.run(prompt, sandbox, lease.token)) as drafts:
+            async for draft in drafts:
+                await scribe.copy([draft])
+    return sandbox.isolation, lease
+
+
+async def explain(patch: Patch, lease: Lease, scribe: Scribe) -> None:
+    """Say how the model let the agent down, if it did.
+
+    Raises:
+        BudgetExhausted: if the budget ended before the agent changed anything.
+        ModelFailed: if the model's failure did.
+    """
+    if lease.exhausted:
+        if not patch.data:
+            raise BudgetExhausted
+        await scribe.write(ErrorRaised(reason="budget_exhausted", message="The budget was spent; judged as it stood."))
+    elif lease.last_error is not None:
+        if not patch.data:
+            raise ModelFailed(lease.last_error)
+        await scribe.write(ErrorRaised(reason="model_failed", message=lease.last_error))
+
+
+async def judge(
+    stage: Stage,
+    run: Run,
+    number: int,
+    patch: Patch,
+    baseline: Baseline,
+    scribe: Scribe,
+) -> Verdict:
+    """Run the checks on base + patch in a fresh sandbox, and compare with the base alone."""
+    before = await baseline.results()
+    after = []
+    if patch.data and run.checks:
+        async with (
+            fork(baseline.checkout, stage.home, f"{run.id}-{number}-judge") as clean,
+            stage.backend.open(clean.tree, stage.limits) as sandbox,
+        ):
+            await apply(sandbox, patch.data)
+            async for result in run_checks(sandbox, run.checks):
+                await scribe.write(CheckRun(result=result))
+                after.append(result)
+    return Verdict(variation_id=number, patch=patch.stats, checks=compare(before, after), notes=patch.notes)
+
+
+async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> None:
+    """Record that the present attempt came to nothing, and why."""
+    async with stage.database.read() as session:
+        variation = await runs.variation(session, run_id, number)
+    failure = Failure(reason=type(error).__name__, message=str(error))
+    await Scribe(stage.log, run_id, number, variation.attempt).write(VariationFailed(**failure.model_dump()))
+    status = VariationStatus.CANCELLED if isinstance(error, Cancelled) else VariationStatus.FAILED
+    async with stage.database.write() as session:
+        if variation.status is VariationStatus.QUEUED:
+            await claims.cancel_queued(session, run_id, number)
+        else:
+            await claims.finish(session, run_id, number, variation.attempt, status, failure=failure)
+
+
+async def hand_back(stage: Stage, run_id: str, number: int) -> None:
+    """Put an unfinished variation back into the queue, in good order: it does not count as a crash."""
+    async with stage.database.write() as session:
+        variation = await runs.variation(session, run_id, number)
+        await claims.release(session, run_id, number, variation.attempt)
+
+
+async def previous_patch(stage: Stage, run_id: str, number: int) -> bytes:
+    """What the variation's last finished turn changed."""
+    async with stage.database.read() as session:
+        return await runs.patch(session, run_id, number)
+
+
+def follow_up_prompt(first: str, then: str) -> str:
+    """The prompt of a follow-up turn: a new session on the tree that the earlier turn left."""
+    return (
+        f"Earlier you were asked:\n\n{first}\n\nYour changes for that are in the working tree already "
+        f"(`git diff` shows them). Now you are asked:\n\n{then}"
+    )
