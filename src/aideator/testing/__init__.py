@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aideator.testing.demo_repo import make_demo_repo
     from aideator.testing.model import ScriptedModel, scripted_model
 
-__all__ = ["ScriptedModel", "scripted_model"]
+__all__ = ["ScriptedModel", "make_demo_repo", "scripted_model"]
 
 _HOMES = {
     "ScriptedModel": "aideator.testing.model",
+    "make_demo_repo": "aideator.testing.demo_repo",
     "scripted_model": "aideator.testing.model",
 }
 

@@ -250,7 +250,7 @@ def _url(listener: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def scripted_model(scenario: str | Path | dict[str, Any]) -> AsyncIterator[ScriptedModel]:
+async def scripted_model(scenario: Scenario | str | Path | dict[str, Any]) -> AsyncIterator[ScriptedModel]:
     """Serve a scenario on a free loopback port, in the present event loop.
 
     Args:
@@ -262,7 +262,7 @@ async def scripted_model(scenario: str | Path | dict[str, Any]) -> AsyncIterator
     Raises:
         ScenarioError: if the scenario cannot be read.
     """
-    stage = Stage(load(scenario))
+    stage = Stage(scenario if isinstance(scenario, Scenario) else load(scenario))
     server = _EmbeddedServer(_config(stage))
     listener = _listen("127.0.0.1", 0)
     async with asyncio.TaskGroup() as tasks:

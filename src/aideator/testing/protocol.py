@@ -150,7 +150,8 @@ def check_call(name: str, arguments: dict[str, Any], body: dict[str, Any]) -> No
     Raises:
         Refused: naming the tools or the fields that would fit.
     """
-    tools: dict[str, dict[str, Any]] = {str(tool.get("name")): tool for tool in body.get("tools") or []}
+    offered: list[dict[str, Any]] = body.get("tools") or []
+    tools = {str(tool.get("name")): tool for tool in offered}
     if name not in tools:
         raise Refused(f"scenario: the turn calls {name!r}, but the request offers {sorted(tools)}")
     schema: dict[str, Any] = tools[name].get("input_schema") or {}
@@ -189,14 +190,11 @@ def thinks(body: dict[str, Any]) -> Literal["", "omitted", "summarized"]:
 
     Adaptive thinking shows nothing unless `display` says "summarized" (the default since Opus 4.7).
     """
-    match body.get("thinking"):
-        case {"type": "adaptive" | "enabled", "display": "summarized"}:
-            return "summarized"
-        case {"type": "enabled"} as asked if asked.get("display") is None:
-            return "summarized"
-        case {"type": "adaptive" | "enabled"}:
-            return "omitted"
-    return ""
+    asked = body.get("thinking")
+    if not isinstance(asked, dict) or asked.get("type") not in {"adaptive", "enabled"}:
+        return ""
+    display = asked.get("display") or ("summarized" if asked["type"] == "enabled" else "omitted")
+    return "summarized" if display == "summarized" else "omitted"
 
 
 def signature(thinking: str) -> str:
