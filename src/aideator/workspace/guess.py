@@ -1,0 +1,104 @@
+"""Guess how a project is tested, from files of the base commit. Nothing is executed, no link is followed."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from aideator.domain.verdict import Check
+
+_MAX_BYTES = 2**20
+_MAX_FILES = 200
+_NO_NPM_TEST = "no test specified"
+
+
+def guess_checks(checkout: Path) -> tuple[Check, ...]:
+    """Return one check for each language whose tests show in the repository's root; none if nothing shows.
+
+    A Makefile's `test` is only taken where nothing else is known: such targets often install things first, and a
+    sandbox has no network.
+
+    Args:
+        checkout: The base commit's files (`Checkout.path`).
+    """
+    guesses = (_python(checkout), _node(checkout), *_by_file(checkout))
+    commands = [command for command in guesses if command] or ["make test"] * _has_test_target(checkout)
+    return tuple(Check(command=command) for command in commands)
+
+
+def _python(root: Path) -> str | None:
+    if _is_pytest_configured(root):
+        return "python3 -m pytest -q"
+    beside, inside = _names(root, r"test.*\.py"), _names(root / "tests", r"test.*\.py")
+    if not beside and not inside:
+        return None
+    files = [*(root / name for name in beside), *(root / "tests" / name for name in inside)]
+    if any(re.search(r"^(import|from) pytest\b", _read(file), re.MULTILINE) for file in files):
+        return "python3 -m pytest -q"
+    # Discovery enters packages only.
+    if beside or _names(root / "tests", r"__init__\.py"):
+        return "python3 -m unittest discover"
+    return "python3 -m unittest discover -s tests"
+
+
+def _is_pytest_configured(root: Path) -> bool:
+    return bool(
+        _names(root, r"\.?pytest\.ini|conftest\.py")
+        or _names(root / "tests", r"conftest\.py")
+        or "[tool:pytest]" in _read(root / "setup.cfg")
+        or re.search(r"^\[pytest\]", _read(root / "tox.ini"), re.MULTILINE)
+        or re.search(r"^\[tool\.pytest\b", _read(root / "pyproject.toml"), re.MULTILINE)
+    )
+
+
+def _node(root: Path) -> str | None:
+    try:
+        package: Any = json.loads(_read(root / "package.json") or "{}")
+    except (ValueError, RecursionError):
+        return None
+    scripts = package.get("scripts") if isinstance(package, dict) else None
+    test = scripts.get("test") if isinstance(scripts, dict) else None
+    return "npm test" if isinstance(test, str) and test and _NO_NPM_TEST not in test else None
+
+
+def _by_file(root: Path) -> list[str]:
+    commands = {
+        r"go\.mod": "go test ./...",
+        r"Cargo\.toml": "cargo test",
+        r"pom\.xml": "sh ./mvnw -q test" if _names(root, "mvnw") else "mvn -q test",
+        r"build\.gradle(\.kts)?": "sh ./gradlew test" if _names(root, "gradlew") else "gradle test",
+    }
+    return [command for name, command in commands.items() if _names(root, name)]
+
+
+def _has_test_target(root: Path) -> bool:
+    return any(
+        re.search(r"^(?:[\w.-]+ +)*test(?: +[\w.-]+)* *:(?!=)", _read(root / name), re.MULTILINE)
+        for name in ("GNUmakefile", "makefile", "Makefile")
+    )
+
+
+def _names(folder: Path, pattern: str) -> list[str]:
+    """Names of regular files in a folder that match as a whole, in order; none if it is no folder itself."""
+    try:
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            return []
+    except FileNotFoundError:
+        return []
+    with os.scandir(folder) as entries:
+        found = [e.name for e in entries if re.fullmatch(pattern, e.name) and e.is_file(follow_symlinks=False)]
+    return sorted(found)[:_MAX_FILES]
+
+
+def _read(file: Path) -> str:
+    """The text of a regular file, its first MiB; empty for anything else."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with os.fdopen(descriptor, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        return opened.read(_MAX_BYTES).decode(errors="replace")
