@@ -1,0 +1,117 @@
+"""Which agents there are: `catalog.toml`, read and checked once."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from aideator.agents.acp import WALL_CLOCK_SECONDS, AcpAgent
+from aideator.agents.base import Agent
+from aideator.agents.runtime import python_runtime
+from aideator.domain.errors import FieldError, InvalidInput
+from aideator.domain.run import AgentSpec
+
+Parameter = Literal["temperature", "effort", "adaptive_thinking"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Models(_Frozen):
+    """What is known about the models that an agent can work with."""
+
+    default: str
+    known: tuple[str, ...] = ()
+    """Worth offering; any other id is passed on as it is."""
+    rejects: dict[Parameter, tuple[str, ...]] = Field(default_factory=dict)
+    """Parameter → patterns of model ids that do not take it."""
+
+    def reject(self, parameter: Parameter, model: str) -> bool:
+        """Whether the model is known not to take the parameter."""
+        return any(fnmatchcase(model, pattern) for pattern in self.rejects.get(parameter, ()))
+
+
+class Row(_Frozen):
+    """One agent of the catalogue."""
+
+    name: str
+    title: str
+    command: tuple[str, ...]
+    env: dict[str, str] = Field(default_factory=dict)
+    runtime: Literal["python"] | None = None
+    """What the sandbox must show besides the system; null when the command is found there."""
+    memory_mb: int
+    startup_seconds: float
+    models: Models
+
+
+@cache
+def catalog() -> Mapping[str, Row]:
+    """Every agent by its name."""
+    table = tomllib.loads(files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8"))
+    return {name: Row(name=name, **row) for name, row in table.items()}
+
+
+def find(name: str) -> Row:
+    """The agent of that name.
+
+    Raises:
+        InvalidInput: if there is none; the message names those that exist.
+    """
+    row = catalog().get(name)
+    if row is None:
+        raise InvalidInput(
+            fields=[FieldError("agent", f"there is no agent {name!r}; there are: {', '.join(catalog())}")]
+        )
+    return row
+
+
+def validate_seat(seat: AgentSpec) -> list[FieldError]:
+    """Say what is wrong with a seat, as far as it can be known before the model is asked."""
+    try:
+        row = find(seat.agent)
+    except InvalidInput as error:
+        return list(error.fields)
+    model = seat.model or row.models.default
+    wrong = []
+    if seat.temperature is not None and row.models.reject("temperature", model):
+        wrong.append(FieldError("temperature", f"{model} does not take a temperature; leave it out, or set `effort`"))
+    if seat.effort is not None and row.models.reject("effort", model):
+        wrong.append(FieldError("effort", f"{model} does not take an effort; leave it out"))
+    return wrong
+
+
+def make_agent(seat: AgentSpec, *, wall_clock: float = WALL_CLOCK_SECONDS) -> Agent:
+    """Make the agent of a seat.
+
+    Args:
+        seat: Who, with which model and settings.
+        wall_clock: Seconds that one turn may take.
+
+    Raises:
+        InvalidInput: if the catalogue has no such agent.
+    """
+    row = find(seat.agent)
+    model = seat.model or row.models.default
+    python = python_runtime()
+    places = {
+        "model": model,
+        "seat": json.dumps(_settings(seat, row, model)),
+        "python": python.executable,
+        "packages": repr(list(python.packages)),
+        "source": python.source,
+    }
+    binds = python.binds if row.runtime == "python" else ()
+    return AcpAgent(row.command, env=row.env, places=places, binds=binds, wall_clock=wall_clock)
+
+
+def _settings(seat: AgentSpec, row: Row, model: str) -> dict[str, Any]:
+    """The seat as our own agent reads it (`aideator.agents.builtin.loop.Seat`)."""
+    wanted = seat.model_dump(include={"temperature", "effort", "max_turns", "instructions"}, exclude_defaults=True)
+    return {"model": model, "thinking": not row.models.reject("adaptive_thinking", model), **wanted}

@@ -1,0 +1,70 @@
+"""This server's own Python as agents in a sandbox see it: interpreter, packages and our source, all read-only.
+
+It lies at places of its own and is started with `-I -S`, so that the project's Python in the workspace sees none of it.
+"""
+
+import compileall
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from aideator.sandbox.base import Bind
+from aideator.sandbox.python import host_python
+
+SOURCE = "/opt/aideator/src"
+PACKAGES = "/opt/aideator/packages"
+_NEEDED = ("anthropic", "pydantic_core", "httpx2")
+"""Packages by which the directories with all the others are found: pure and compiled ones may lie apart."""
+
+
+@dataclass(frozen=True)
+class PythonRuntime:
+    """What a Python agent needs to start."""
+
+    executable: str
+    packages: tuple[str, ...]
+    """Directories for `sys.path`, as seen inside."""
+    source: str
+    """The directory that holds the package `aideator`, as seen inside."""
+    binds: tuple[Bind, ...]
+
+
+@cache
+def python_runtime() -> PythonRuntime:
+    """Where things are on this host, and where a sandbox has to show them."""
+    python = host_python()
+    directories = dict.fromkeys(_package(name).parent for name in _NEEDED)
+    packages = tuple(Bind(directory, f"{PACKAGES}/{number}") for number, directory in enumerate(directories))
+    source = Bind(_package("aideator"), f"{SOURCE}/aideator")
+    return PythonRuntime(
+        executable=python.executable,
+        packages=tuple(bind.target for bind in packages),
+        source=SOURCE,
+        binds=(*python.binds, *packages, source),
+    )
+
+
+def compile_packages() -> bool:
+    """Write the bytecode of the built-in agent's packages once, if the installer did not and this user may.
+
+    Without it every start compiles some 3,000 modules anew, because a sandbox cannot write there: about twice the
+    start-up time. Takes several seconds; call it in a thread.
+
+    Returns:
+        Whether the bytecode is there now.
+    """
+    package = _package("anthropic")
+    marker = Path(importlib.util.cache_from_source(str(package / "__init__.py")))
+    if marker.exists() and sys.pycache_prefix is None:
+        return True
+    names = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
+    return all(compileall.compile_dir(_package(name), quiet=2) for name in names)
+
+
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{name} is not installed", name=name)
+    return Path(spec.origin).resolve().parent
