@@ -1,0 +1,391 @@
+"""The host's end of the umbilical: serves one sandbox's shim over one Unix socket, and is the `Sandbox` of its callers.
+
+Every back end shares this; it only has to start the shim. The protocol is described in `shim.py`. All that comes in is
+hostile: headers and connections are capped, an unknown id is dropped, and nothing is read faster than it is consumed.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aideator.domain.errors import AideatorError, SandboxLost
+from aideator.domain.run import Isolation
+from aideator.sandbox.base import ExecResult
+
+LINE_LIMIT = 8 * 2**20
+"""The longest line that can be read from a process's standard output, in bytes: agents send whole files in one."""
+BUFFER = 65_536
+HEADER_LIMIT = 4096
+CONNECTION_LIMIT = 128
+"""Connections that one sandbox may hold open: three for each process, one for each request to the gateway."""
+ANSWER_SECONDS = 30.0
+"""How long the shim may take to start a process."""
+KILL_SECONDS = 5.0
+"""How long a process may take to go once it was killed."""
+
+
+class _Greeting(asyncio.Protocol):
+    """A new connection until its first line has said what it carries."""
+
+    def __init__(self, link: "Link") -> None:
+        self._link = link
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._link.admit(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        header, newline, rest = self._received.partition(b"\n")
+        if newline:
+            self._link.route(self._transport, header, rest)
+        elif len(self._received) > HEADER_LIMIT:
+            self._transport.abort()
+
+
+class _OneWay(asyncio.StreamReaderProtocol):
+    """A stream that is over when its other end closes."""
+
+    def eof_received(self) -> bool:
+        super().eof_received()
+        return False
+
+
+class LinkedProcess:
+    """A process inside, as the link knows it."""
+
+    stdin: asyncio.StreamWriter
+    stdout: asyncio.StreamReader
+    stderr: asyncio.StreamReader
+
+    def __init__(self, link: "Link", identity: str) -> None:
+        self._link, self.identity = link, identity
+        self.missing = {"stdin", "stdout", "stderr"}
+        self.started, self.ended = asyncio.Event(), asyncio.Event()
+        self.code: int | None = None
+        self.error: str | None = None
+
+    async def wait(self) -> int:
+        """Wait for the end, as the port says."""
+        await self.ended.wait()
+        if self.code is None:
+            raise self._link.loss(self.error)
+        return self.code
+
+    async def kill(self) -> None:
+        """End the process group."""
+        if not self.ended.is_set():
+            self._link.send(id=self.identity)
+
+
+class Link:
+    """One sandbox, seen from the host. Enter it, start the shim, then await `ready`."""
+
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        isolation: Isolation,
+        env: Mapping[str, str],
+        output_bytes: int,
+        gateway: Path | None = None,
+        post_mortem: Callable[[], AideatorError] = SandboxLost,
+    ) -> None:
+        """Describe the link; nothing listens yet.
+
+        Args:
+            socket: Where to listen, in a directory that only the sandbox's uid may enter.
+            isolation: What holds the processes in.
+            env: The environment of every process.
+            output_bytes: How much of each output `exec` keeps.
+            gateway: The gateway's Unix socket, or None to refuse every connection to it.
+            post_mortem: Says why the shim has gone, when it has gone by itself.
+        """
+        self.isolation, self.gateway_url = isolation, ""
+        self._socket, self._env, self._output_bytes = socket, dict(env), output_bytes
+        self._gateway, self._post_mortem = gateway, post_mortem
+        self._tasks = asyncio.TaskGroup()
+        self._transports = set[asyncio.Transport]()
+        self._processes = dict[str, LinkedProcess]()
+        self._control: asyncio.Transport | None = None
+        self._ready = asyncio.Event()
+        self._loss: AideatorError | None = None
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(lambda: _Greeting(self), self._socket)
+        # Its directory says who may come; the uid of the shim may be another than ours.
+        self._socket.chmod(0o666)
+        await self._tasks.__aenter__()
+        self._background = set[asyncio.Task[None]]()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        self.fail(SandboxLost("the sandbox was closed"))
+        for task in self._background:
+            task.cancel()
+        # The caller's own exception is not ours to wrap in a group: only the cancellation is passed on.
+        own = (kind, error, trace) if kind is asyncio.CancelledError else (None, None, None)
+        await self._tasks.__aexit__(*own)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something for as long as the link lives."""
+        task = self._tasks.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def ready(self) -> None:
+        """Wait until the shim has dialled home.
+
+        Raises:
+            SandboxLost: if the link was told that it never will.
+        """
+        await self._ready.wait()
+        if self._loss:
+            raise self._loss
+
+    def fail(self, reason: AideatorError) -> None:
+        """End the sandbox: whoever waits for a process gets the reason. The first reason stands."""
+        self._loss = self._loss or reason
+        self._ready.set()
+        for transport in self._transports:
+            transport.abort()
+        for process in self._processes.values():
+            process.started.set()
+            process.ended.set()
+        self._processes.clear()
+
+    def loss(self, message: str | None = None) -> AideatorError:
+        """Why there is nothing to wait for any more."""
+        return SandboxLost(message) if message else self._loss or SandboxLost()
+
+    def send(self, **request: object) -> None:
+        """Ask the shim for something."""
+        if self._control is not None and self._loss is None:
+            self._control.write(json.dumps(request).encode() + b"\n")
+
+    def admit(self, transport: asyncio.Transport) -> None:
+        """Count a new connection; one too many is dropped."""
+        self._transports = {known for known in self._transports if not known.is_closing()}
+        if len(self._transports) >= CONNECTION_LIMIT or self._loss is not None:
+            transport.abort()
+        self._transports.add(transport)
+
+    def route(self, transport: asyncio.Transport, header: bytes, rest: bytes) -> None:
+        """Hand a connection to what its first line names, or drop it."""
+        try:
+            named = json.loads(header)
+        except ValueError:
+            named = None
+        match named:
+            case {"stream": "control", "port": int(port)} if self._control is None:
+                reader = _reader(transport, rest)
+                self._control = transport
+                self.gateway_url = f"http://127.0.0.1:{port}"
+                self.run(self._listen(reader))
+                self._ready.set()
+            case {"stream": "gateway"} if self._gateway is not None:
+                reader = _reader(transport, rest, protocol=asyncio.StreamReaderProtocol)
+                self.run(_forward(reader, _writer(transport, reader), self._gateway))
+            case {"stream": str(stream), "id": str(identity)} if identity in self._processes:
+                self._attach(self._processes[identity], stream, transport, rest)
+            case _:
+                transport.abort()
+
+    def _attach(self, process: LinkedProcess, stream: str, transport: asyncio.Transport, rest: bytes) -> None:
+        if stream not in process.missing:
+            transport.abort()
+            return
+        process.missing.discard(stream)
+        reader = _reader(transport, rest, LINE_LIMIT if stream == "stdout" else BUFFER)
+        match stream:
+            case "stdin":
+                process.stdin = _writer(transport, reader)
+            case "stdout":
+                process.stdout = reader
+            case _:
+                process.stderr = reader
+        if not process.missing:
+            process.started.set()
+        self._settle(process)
+
+    def _settle(self, process: LinkedProcess) -> None:
+        """Forget a process that has ended; its last stream may arrive after the news of its end."""
+        if process.ended.is_set() and process.started.is_set():
+            del self._processes[process.identity]
+
+    async def _listen(self, control: asyncio.StreamReader) -> None:
+        """Heed what the shim says, until it says no more: then the sandbox is over."""
+        with suppress(ConnectionError, ValueError):
+            async for line in control:
+                answer = json.loads(line)
+                process = self._processes[answer["id"]]
+                process.code, process.error = answer.get("code"), answer.get("error")
+                process.ended.set()
+                if process.error is not None:
+                    process.started.set()
+                self._settle(process)
+        self.fail(self._post_mortem())
+
+    async def spawn(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/workspace"
+    ) -> LinkedProcess:
+        """Start a process, as the port says."""
+        process = LinkedProcess(self, secrets.token_hex(16))
+        if self._loss is not None:
+            raise self._loss
+        self._processes[process.identity] = process
+        self.send(id=process.identity, argv=list(argv), env={**self._env, **(env or {})}, cwd=cwd)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await process.started.wait()
+        except TimeoutError:
+            self.fail(SandboxLost(f"the sandbox did not start a process within {ANSWER_SECONDS:.0f} s"))
+        finally:
+            if not process.started.is_set():
+                await process.kill()
+        if process.missing or process.error is not None:
+            raise self.loss(process.error)
+        return process
+
+    async def exec(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/workspace",
+        stdin: bytes = b"",
+        timeout: float | None = None,
+    ) -> ExecResult:
+        """Run a command to its end, as the port says."""
+        process = await self.spawn(argv, env=env, cwd=cwd)
+        stdout, stderr = _Kept(self._output_bytes), _Kept(self._output_bytes)
+        try:
+            async with asyncio.TaskGroup() as streams:
+                streams.create_task(_feed(process.stdin, stdin))
+                streams.create_task(stdout.drain(process.stdout))
+                streams.create_task(stderr.drain(process.stderr))
+                timed_out = await self._outlasts(process, timeout)
+        finally:
+            await process.kill()
+        code = await process.wait()
+        return ExecResult(
+            exit_code=None if timed_out else code,
+            stdout=stdout.value(),
+            stderr=stderr.value(),
+            truncated=stdout.dropped + stderr.dropped > 0,
+        )
+
+    async def _outlasts(self, process: LinkedProcess, timeout: float | None) -> bool:
+        """Whether the process had to be killed at its time limit. Returns when it has ended."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await process.ended.wait()
+            return False
+        await process.kill()
+        try:
+            async with asyncio.timeout(KILL_SECONDS):
+                await process.ended.wait()
+        except TimeoutError:
+            # Processes inside can stop the shim, never this side.
+            self.fail(SandboxLost("the sandbox does not answer any more"))
+        return True
+
+
+class _Kept:
+    """Output within a bound: its beginning, and its end, where programs say how it went."""
+
+    def __init__(self, limit: int) -> None:
+        self._head_limit, self._tail_limit = limit // 4, limit - limit // 4
+        self._head, self._tail = bytearray(), bytearray()
+        self._received = 0
+
+    async def drain(self, reader: asyncio.StreamReader) -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(BUFFER):
+                self._add(chunk)
+
+    def _add(self, chunk: bytes) -> None:
+        self._received += len(chunk)
+        room = self._head_limit - len(self._head)
+        self._head += chunk[:room]
+        self._tail += chunk[room:]
+        # Cut seldom, or every chunk would move the whole tail.
+        if len(self._tail) > 2 * self._tail_limit:
+            del self._tail[: -self._tail_limit]
+
+    @property
+    def dropped(self) -> int:
+        """How many bytes there were beyond the limit."""
+        return max(0, self._received - self._head_limit - self._tail_limit)
+
+    def value(self) -> bytes:
+        """What was kept, with a line where something is missing."""
+        if not self.dropped:
+            return bytes(self._head + self._tail)
+        return bytes(self._head) + b"\n[... %d bytes dropped ...]\n" % self.dropped + self._tail[-self._tail_limit :]
+
+
+def _reader(
+    transport: asyncio.Transport,
+    received: bytes,
+    limit: int = BUFFER,
+    protocol: type[asyncio.StreamReaderProtocol] = _OneWay,
+) -> asyncio.StreamReader:
+    """Turn a connection into a stream that already holds what came after its first line."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit, loop=loop)
+    stream = protocol(reader, loop=loop)
+    transport.set_protocol(stream)
+    stream.connection_made(transport)
+    if received:
+        reader.feed_data(received)
+    return reader
+
+
+def _writer(transport: asyncio.Transport, reader: asyncio.StreamReader) -> asyncio.StreamWriter:
+    """The other direction of the same connection. Losing it closes both."""
+    return asyncio.StreamWriter(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
+
+
+async def _feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
+    """Write all of it, unless the process does not want it all."""
+    with suppress(ConnectionError):
+        stdin.write(data)
+        await stdin.drain()
+    stdin.close()
+
+
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path) -> None:
+    """Carry one connection to the gateway and back."""
+    try:
+        from_gateway, to_gateway = await asyncio.open_unix_connection(gateway, limit=BUFFER)
+    except OSError:
+        writer.transport.abort()
+        return
+    try:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(_pump(reader, to_gateway))
+            both.create_task(_pump(from_gateway, writer))
+    except* ConnectionError:
+        pass
+    finally:
+        writer.close()
+        to_gateway.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while chunk := await reader.read(BUFFER):
+        writer.write(chunk)
+        await writer.drain()
+    writer.write_eof()

@@ -1,0 +1,275 @@
+"""Runs inside: dials home over one Unix socket, starts processes there, and leads a local port to the gateway.
+
+    python -I -S shim.py SOCKET
+
+One file, standard library, Python 3.9 or later, no knowledge of the back end. What is odd is odd for start-up time,
+which every sandbox pays: `_socket` and `_json` are the C halves of `socket` and `json` (13 ms to start instead of
+38), and one thread with epoll makes a plain fork safe.
+
+The first connection is the control connection: JSON lines `{id, argv, env, cwd}` (start) and `{id}` (kill) come in,
+`{id, code}` (ended) and `{id, error}` (not started) go out. Every stream of a process is a connection of its own, as
+is every connection to the gateway; each opens with one JSON line that says what it carries. Ids are secrets: who
+knows one may pose as its streams. So this process hides its memory from the processes that it starts.
+"""
+
+import _ctypes
+import _json
+import _signal  # type: ignore[import-not-found]
+import _socket
+import os
+import select
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+CHUNK = 65_536
+LARGEST_PIPE = 2**20
+"""What a pipe can hold at most (fs.pipe-max-size), in bytes: all that can be left in one when its writer has ended."""
+
+
+class _Plain:
+    """What the C scanner asks its context for: JSON as the standard has it."""
+
+    strict = True
+    object_hook = object_pairs_hook = array_hook = None
+    parse_float = parse_constant = float
+    parse_int = int
+
+
+_scan = _json.make_scanner(_Plain)  # type: ignore[arg-type]
+
+
+def hide_memory() -> None:
+    """Forbid processes of the same uid to read or trace this one: PR_SET_DUMPABLE (4) = 0, see prctl(2)."""
+    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 2), "prctl")  # type: ignore[arg-type]
+    _ctypes.call_cdeclfunction(prctl, (4, 0, 0, 0, 0))
+
+
+class Watch:
+    """Who wants to hear of which descriptor."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._callbacks: dict[int, Callable[[], None]] = {}
+
+    def add(self, descriptor: int, events: int, callback: "Callable[[], None]") -> None:
+        """Call back whenever the descriptor is ready."""
+        self._callbacks[descriptor] = callback
+        self._epoll.register(descriptor, events)
+
+    def remove(self, descriptor: int) -> None:
+        """Call back no more. No error if nobody was waiting."""
+        if self._callbacks.pop(descriptor, None):
+            self._epoll.unregister(descriptor)
+
+    def run(self) -> None:
+        """Serve for ever."""
+        while True:
+            for descriptor, _ in self._epoll.poll():
+                # An earlier callback of this round may have removed this descriptor.
+                callback = self._callbacks.get(descriptor)
+                if callback:
+                    callback()
+
+
+class Pump:
+    """Moves bytes one way and holds at most one chunk of them. It owns both descriptors."""
+
+    def __init__(self, watch: Watch, source: int, sink: int) -> None:
+        self._watch, self._source, self._sink = watch, source, sink
+        self._pending = b""
+        self._left: int | None = None
+        self._open = True
+        for descriptor in (source, sink):
+            os.set_blocking(descriptor, False)
+        watch.add(source, select.EPOLLIN, self._pull)
+
+    def drain(self) -> None:
+        """Move what is left in the source, then close, even if somebody keeps the other end of it open."""
+        self._left = LARGEST_PIPE
+        if self._open and not self._pending:
+            self._pull()
+
+    def _pull(self) -> None:
+        try:
+            self._pending = os.read(self._source, CHUNK)
+        except BlockingIOError:
+            if self._left is not None:
+                self.close()
+            return
+        except OSError:
+            self._pending = b""
+        if not self._pending or self._left == 0:
+            self.close()
+            return
+        if self._left is not None:
+            self._left = max(0, self._left - len(self._pending))
+        self._watch.remove(self._source)
+        self._watch.add(self._sink, select.EPOLLOUT, self._push)
+        self._push()
+
+    def _push(self) -> None:
+        try:
+            self._pending = self._pending[os.write(self._sink, self._pending) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.close()
+            return
+        if not self._pending:
+            self._watch.remove(self._sink)
+            self._watch.add(self._source, select.EPOLLIN, self._pull)
+            if self._left is not None:
+                self._pull()
+
+    def close(self) -> None:
+        """Close both ends; towards a socket that another pump still reads from, only this direction ends."""
+        if not self._open:
+            return
+        self._open = False
+        for descriptor in (self._source, self._sink):
+            self._watch.remove(descriptor)
+        os.close(self._source)
+        try:
+            end = _socket.socket(fileno=self._sink)
+        except OSError:
+            os.close(self._sink)
+            return
+        try:  # noqa: SIM105 - contextlib costs start-up time
+            end.shutdown(_socket.SHUT_WR)
+        except OSError:
+            pass
+        end.close()
+
+
+class Shim:
+    """The processes that were asked for, and the way home."""
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+        self._watch = Watch()
+        self._received = b""
+        self._running: dict[str, int] = {}
+        self._gateway = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        self._gateway.bind(("127.0.0.1", 0))
+        self._gateway.listen(128)
+        self._gateway.settimeout(0)
+        self._watch.add(self._gateway.fileno(), select.EPOLLIN, self._forward)
+        port = self._gateway.getsockname()[1]
+        self._control = self._dial(f'{{"stream": "control", "version": {VERSION}, "port": {port}}}')
+        self._watch.add(self._control, select.EPOLLIN, self._heed)
+
+    def run(self) -> None:
+        """Serve until the control connection ends."""
+        self._watch.run()
+
+    def _dial(self, header: str) -> int:
+        connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+        connection.connect(self._home)
+        connection.sendall(header.encode() + b"\n")
+        return connection.detach()
+
+    def _tell(self, message: str) -> None:
+        line = message.encode() + b"\n"
+        while line:
+            line = line[os.write(self._control, line) :]
+
+    def _heed(self) -> None:
+        received = os.read(self._control, CHUNK)
+        if not received:
+            os._exit(0)
+        *lines, self._received = (self._received + received).split(b"\n")
+        for line in lines:
+            request = _scan(line.decode(), 0)[0]
+            if "argv" in request:
+                self._spawn(request)
+            elif request["id"] in self._running:
+                os.killpg(self._running[request["id"]], _signal.SIGKILL)
+
+    def _spawn(self, request: "dict[str, object]") -> None:
+        """Start a process with its three streams. Whatever is lacking (descriptors, pids) fails this process alone."""
+        opened: list[int] = []
+        try:
+            for stream in ("stdin", "stdout", "stderr"):
+                opened.append(self._dial(f'{{"stream": "{stream}", "id": "{request["id"]}"}}'))
+                opened += os.pipe()
+            pid = os.fork()
+        except OSError as error:
+            for descriptor in opened:
+                os.close(descriptor)
+            message = _json.encode_basestring_ascii(str(error))
+            self._tell(f'{{"id": "{request["id"]}", "error": {message}}}')
+            return
+        home_in, child_in, to_child, home_out, from_child, child_out, home_err, err_child, child_err = opened
+        if pid == 0:
+            _become(request, (child_in, child_out, child_err))
+        for descriptor in (child_in, child_out, child_err):
+            os.close(descriptor)
+        feed = Pump(self._watch, home_in, to_child)
+        drains = (Pump(self._watch, from_child, home_out), Pump(self._watch, err_child, home_err))
+        self._await(str(request["id"]), pid, feed, drains)
+
+    def _await(self, identity: str, pid: int, feed: Pump, drains: "tuple[Pump, Pump]") -> None:
+        self._running[identity] = pid
+        exited = os.pidfd_open(pid)
+
+        def reap() -> None:
+            self._watch.remove(exited)
+            os.close(exited)
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            del self._running[identity]
+            feed.close()
+            for drain in drains:
+                drain.drain()
+            self._tell(f'{{"id": "{identity}", "code": {code if code >= 0 else 128 - code}}}')
+
+        self._watch.add(exited, select.EPOLLIN, reap)
+
+    def _forward(self) -> None:
+        opened: list[int] = []
+        try:
+            opened.append(self._gateway._accept()[0])  # type: ignore[attr-defined]  # noqa: SLF001
+            opened.append(self._dial('{"stream": "gateway"}'))
+            opened += [os.dup(descriptor) for descriptor in opened]
+        except OSError:
+            for descriptor in opened:
+                os.close(descriptor)
+            return
+        client, home, client_too, home_too = opened
+        Pump(self._watch, client, home)
+        Pump(self._watch, home_too, client_too)
+
+
+def _become(request: "dict[str, object]", streams: "tuple[int, int, int]") -> None:
+    """Turn this fork into the process that was asked for: 127 not found, 126 not executable, as in a shell."""
+    code = 126
+    try:
+        os.setsid()
+        for standard, descriptor in enumerate(streams):
+            os.dup2(descriptor, standard)
+        # Python ignores these two, and what is ignored stays so across exec.
+        for name in (_signal.SIGPIPE, _signal.SIGXFSZ):
+            _signal.signal(name, _signal.SIG_DFL)
+        os.chdir(request["cwd"])  # type: ignore[arg-type]
+        os.execvpe(request["argv"][0], request["argv"], request["env"])  # type: ignore[index, arg-type]
+    except (OSError, ValueError) as error:
+        code = 127 if isinstance(error, (FileNotFoundError, NotADirectoryError)) else 126
+        os.write(2, f"{request['argv'][0]}: {error}\n".encode(errors="replace"))  # type: ignore[index]
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    """Close what was inherited, then serve."""
+    # Descriptors of whoever started this are not for the processes here.
+    os.closerange(3, 1024)
+    shim = Shim(sys.argv[1])
+    hide_memory()
+    shim.run()
+
+
+if __name__ == "__main__":
+    main()
