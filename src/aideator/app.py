@@ -26,6 +26,10 @@ from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.source import SourcePolicy, parse_source
 
 
+Batch = list[Entry]
+"""Events that became known together."""
+
+
 @dataclass(frozen=True)
 class Page:
     """Some runs, newest first, and where the next page begins."""
@@ -111,7 +115,7 @@ class Aideator:
             raise NotFound(f"{problem} {prefix!r}", hint="`aideator list` shows the ids")
         return found[0]
 
-    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """The run's events above `after`, in batches, as they come. Ends when nothing more will come."""
         return self._log.follow(run_id, after=after)
 

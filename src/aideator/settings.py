@@ -4,6 +4,7 @@ The field names are the variables' names in lower case. `.env.example` is genera
 (`python -m aideator.settings`), and `make check` refuses one that is out of step.
 """
 
+import json
 import os
 import re
 from pathlib import Path
@@ -30,9 +31,11 @@ def parse_size(value: object) -> object:
 
 def _split(value: object) -> object:
     """Accept `a,b` as well as a JSON list."""
-    if isinstance(value, str) and not value.lstrip().startswith("["):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 Size = Annotated[int, BeforeValidator(parse_size)]

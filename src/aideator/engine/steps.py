@@ -6,7 +6,7 @@ writes is refused. Events are recorded before the state that follows from them.
 
 from contextlib import aclosing, suppress
 
-from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed
+from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
 from aideator.domain.events import (
     CheckRun,
     ErrorRaised,
@@ -133,7 +133,7 @@ async def judge(
             fork(baseline.checkout, stage.home, f"{run.id}-{number}-judge") as clean,
             stage.backend.open(clean.tree, stage.limits) as sandbox,
         ):
-            await apply(sandbox, patch.data)
+            await apply(sandbox, patch)
             async for result in run_checks(sandbox, run.checks):
                 await scribe.write(CheckRun(result=result))
                 after.append(result)
@@ -161,10 +161,12 @@ async def hand_back(stage: Stage, run_id: str, number: int) -> None:
         await claims.release(session, run_id, number, variation.attempt)
 
 
-async def previous_patch(stage: Stage, run_id: str, number: int) -> bytes:
-    """What the variation's last finished turn changed."""
+async def previous_patch(stage: Stage, run_id: str, number: int) -> Patch:
+    """What the variation's last finished turn changed; nothing, if none has finished."""
     async with stage.database.read() as session:
-        return await runs.patch(session, run_id, number)
+        with suppress(NotFound):
+            return Patch(await runs.patch(session, run_id, number))
+    return Patch(b"")
 
 
 def follow_up_prompt(first: str, then: str) -> str:

@@ -1,0 +1,23 @@
+"""Refuse generated files that are out of step with the code they come from."""
+
+import sys
+from pathlib import Path
+
+from aideator.settings import env_example
+
+ROOT = Path(__file__).parent.parent
+GENERATED = {ROOT / ".env.example": (env_example, "python -m aideator.settings > .env.example")}
+
+
+def main() -> int:
+    """Compare every generated file with what its generator says now."""
+    stale = 0
+    for path, (generate, command) in GENERATED.items():
+        if not path.is_file() or path.read_text() != generate():
+            sys.stderr.write(f"{path.relative_to(ROOT)} is out of step with the code; run: {command}\n")
+            stale += 1
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())
