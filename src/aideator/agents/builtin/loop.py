@@ -162,17 +162,19 @@ async def _stream(
     emit: Emit,
     announced: list[str],
 ) -> Message:
-    message_id = uuid4().hex
+    message_id = block_id = uuid4().hex
     async with client.messages.stream(messages=messages, **seat.request()) as stream:
         async for event in stream:
             match event.type:
                 case "text":
-                    emit(_chunk("agent_message_chunk", event.text, message_id))
+                    emit(_chunk("agent_message_chunk", event.text, block_id))
                 case "thinking":
-                    emit(_chunk("agent_thought_chunk", event.thinking, message_id))
-                case "content_block_start" if event.content_block.type == "tool_use":
-                    announced.append(event.content_block.id)
-                    emit(_announcement(event.content_block))
+                    emit(_chunk("agent_thought_chunk", event.thinking, block_id))
+                case "content_block_start":
+                    block_id = f"{message_id}-{event.index}"
+                    if event.content_block.type == "tool_use":
+                        announced.append(event.content_block.id)
+                        emit(_announcement(event.content_block))
                 case "content_block_stop" if event.content_block.type == "tool_use":
                     emit(_intention(event.content_block))
                 case _:
@@ -183,8 +185,8 @@ async def _stream(
     return answer
 
 
-def _chunk(update: str, text: str, message_id: str) -> dict[str, Any]:
-    return {"sessionUpdate": update, "content": {"type": "text", "text": text}, "messageId": message_id}
+def _chunk(update: str, text: str, block_id: str) -> dict[str, Any]:
+    return {"sessionUpdate": update, "content": {"type": "text", "text": text}, "messageId": block_id}
 
 
 def _announcement(call: ToolUseBlock) -> dict[str, Any]:
@@ -199,12 +201,12 @@ def _announcement(call: ToolUseBlock) -> dict[str, Any]:
 
 def _intention(call: ToolUseBlock) -> dict[str, Any]:
     arguments = call.input if isinstance(call.input, dict) else {}
-    about = arguments.get("command") or arguments.get("file_path") or arguments.get("pattern") or ""
     path = arguments.get("file_path")
+    about = arguments.get("command") or f"{call.name} {path or arguments.get('pattern') or ''}"
     return {
         "sessionUpdate": "tool_call_update",
         "toolCallId": call.id,
-        "title": f"{call.name} {str(about).partition(chr(10))[0]}"[:200].strip(),
+        "title": str(about).strip().partition("\n")[0][:200],
         "rawInput": arguments,
         "locations": [{"path": path}] if isinstance(path, str) else [],
     }

@@ -1,0 +1,61 @@
+"""A place to work for agents under test: the user's repository in a real sandbox, a gateway, a scripted model."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aideator.domain.usage import Budget, Usage
+from aideator.gateway.app import open_gateway
+from aideator.sandbox.base import Bind, Limits, Sandbox, Tree
+from aideator.sandbox.registry import open_backend
+from aideator.testing import ScriptedModel, scripted_model
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an agent works in a test."""
+
+    sandbox: Sandbox
+    token: str
+    model: ScriptedModel
+    workspace: Path
+    """What the agent wrote, as the host sees it: the upper layer of `/workspace`."""
+
+
+Open = Callable[..., AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture
+def place(home: Path, repo: Path) -> Open:
+    """Open a place: `async with place(scenario, binds=…) as here`."""
+    backend = open_backend("auto", runtime_dir=home / "run")
+
+    @asynccontextmanager
+    async def opened(
+        scenario: str | dict[str, Any],
+        *,
+        binds: Sequence[Bind] = (),
+        budget: Budget = Budget(),
+    ) -> AsyncIterator[Place]:
+        async def on_usage(usage: Usage, model: str | None) -> None:
+            pass
+
+        upper, work = _layer(home / "upper"), _layer(home / "work")
+        async with (
+            scripted_model(scenario) as model,
+            open_gateway(socket=home / "gateway", base_url=model.url) as gateway,
+            gateway.lease("run", 1, budget, on_usage=on_usage) as lease,
+            backend.open(Tree((repo,), upper, work), Limits(cpus=2.0), binds=binds, gateway=gateway.socket) as sandbox,
+        ):
+            yield Place(sandbox, lease.token, model, upper)
+
+    return opened
+
+
+def _layer(path: Path) -> Path:
+    path.mkdir()
+    return path
