@@ -39,7 +39,7 @@ def place(home: Path, repo: Path) -> Open:
         scenario: str | dict[str, Any],
         *,
         binds: Sequence[Bind] = (),
-        budget: Budget = Budget(),
+        budget: Budget | None = None,
     ) -> AsyncIterator[Place]:
         async def on_usage(usage: Usage, model: str | None) -> None:
             pass
@@ -48,7 +48,7 @@ def place(home: Path, repo: Path) -> Open:
         async with (
             scripted_model(scenario) as model,
             open_gateway(socket=home / "gateway", base_url=model.url) as gateway,
-            gateway.lease("run", 1, budget, on_usage=on_usage) as lease,
+            gateway.lease("run", 1, budget or Budget(), on_usage=on_usage) as lease,
             backend.open(Tree((repo,), upper, work), Limits(cpus=2.0), binds=binds, gateway=gateway.socket) as sandbox,
         ):
             yield Place(sandbox, lease.token, model, upper)
