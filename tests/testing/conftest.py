@@ -1,5 +1,6 @@
 """A client as an agent has it, and a small agent: the real SDK, the real tools, no sandbox."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -12,7 +13,6 @@ from anthropic.types import Message, MessageParam
 from aideator.agents.builtin.tools import SCHEMAS, ToolFailed, Tools
 
 MODEL = "claude-opus-5-5"
-BASH = next(schema for schema in SCHEMAS if schema["name"] == "bash")
 SEEN = {"type": "adaptive", "display": "summarized"}
 """Thinking that is shown."""
 
@@ -45,6 +45,15 @@ async def ask(client: AsyncAnthropic, *messages: MessageParam, **options: Any) -
 def text_of(answer: Message) -> str:
     """What the answer says."""
     return "".join(block.text for block in answer.content if block.type == "text")
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what the server does in its own time."""
+    async with asyncio.timeout(20):
+        while True:
+            if holds():
+                return
+            await asyncio.sleep(0.01)
 
 
 async def work(client: AsyncAnthropic, workspace: Path, prompt: str) -> list[Message]:

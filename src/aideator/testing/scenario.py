@@ -39,6 +39,7 @@ from pydantic import (
     Tag,
     ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -67,6 +68,10 @@ class Call(_Part):
             raise ValueError("write one tool and its input, such as `bash: {command: ls}`")
         ((name, arguments),) = data.items()
         return {"name": name, "input": arguments}
+
+    @model_serializer
+    def _written(self) -> dict[str, Any]:
+        return {self.name: self.input}
 
 
 class Figures(_Part):

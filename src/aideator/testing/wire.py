@@ -93,7 +93,7 @@ def _content(turn: Turn, body: Json, name: str) -> Iterator[Json]:
         thinking = turn.think if shown == "summarized" else ""
         yield {"type": "thinking", "thinking": thinking, "signature": signature(thinking)}
     if turn.say:
-        yield {"type": "text", "text": turn.say, "citations": None}
+        yield {"type": "text", "text": turn.say}
     for number, call in enumerate(turn.calls):
         yield {"type": "tool_use", "id": _id("toolu", f"{name}/{number}"), "name": call.name, "input": call.input}
 
