@@ -10,15 +10,15 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aideator.domain.errors import Conflict
 from aideator.workspace import checkout as checkouts
-from aideator.workspace.checkout import Checkout, Commit
+from aideator.workspace.checkout import Checkout, Commit, disk_use
 from aideator.workspace.fork import remove_tree, remove_unused
-from aideator.workspace.mirror import Mirror, disk_use
+from aideator.workspace.mirror import Mirror
 from aideator.workspace.remote import Remote, reach
 from aideator.workspace.source import Source, SourcePolicy, parse_source
 
@@ -96,10 +96,10 @@ class RepositoryCache:
         finally:
             if part.exists():
                 await asyncio.to_thread(remove_tree, part)
-        self.gc(self._max_cache_bytes)
+        await asyncio.to_thread(self.gc)
 
     def gc(self, max_bytes: int | None = None, *, idle: float = 600.0) -> int:
-        """Remove the least recently used mirrors and checkouts until the cache fits.
+        """Remove the least recently used mirrors and checkouts until the cache fits. Blocks: call it in a thread.
 
         Args:
             max_bytes: What may remain; the cache's own bound when absent.
@@ -108,11 +108,11 @@ class RepositoryCache:
         Returns:
             How many bytes were freed.
         """
-        entries = sorted(self._entries(), key=lambda path: path.stat().st_mtime)
-        sizes = {path: disk_use(path) for path in entries}
+        sizes = {path: disk_use(path) for path in self._complete("mirrors")}
+        sizes |= {path: checkouts.size(path) for path in self._complete("checkouts")}
         surplus = sum(sizes.values()) - (self._max_cache_bytes if max_bytes is None else max_bytes)
         freed = 0
-        for path in entries:
+        for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
             if freed >= surplus:
                 break
             if time.time() - path.stat().st_mtime >= idle and _removed(path):
@@ -120,7 +120,7 @@ class RepositoryCache:
         return freed
 
     def recover(self) -> None:
-        """Remove what a crashed process left half-made: clones, checkouts, forks. What is alive is spared."""
+        """Remove what a crash left: half-made clones and checkouts, forks. What is alive is spared. Blocks."""
         for path in [*self._folder("mirrors").glob(f"*{_PART}"), *self._folder("checkouts").glob(f"*{_PART}")]:
             if lock := self._try_lock(path.name.removesuffix(_PART)):
                 with contextlib.closing(os.fdopen(lock)):
@@ -139,9 +139,8 @@ class RepositoryCache:
         folder.mkdir(mode=_PERSONAL, parents=True, exist_ok=True)
         return folder
 
-    def _entries(self) -> Iterator[Path]:
-        for name in ("mirrors", "checkouts"):
-            yield from (path for path in self._folder(name).iterdir() if not path.name.endswith(_PART))
+    def _complete(self, name: str) -> list[Path]:
+        return [path for path in self._folder(name).iterdir() if not path.name.endswith(_PART)]
 
     @asynccontextmanager
     async def _lock(self, key: str) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ Odd on purpose:
 """
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from aideator.workspace.source import Source
 
 BRANCH = "base"
 """The branch that a checkout is on."""
-_NOTES = "notes.json"
+_FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ class Checkout:
 
 def load(folder: Path, commit: Commit) -> Checkout:
     """Return the finished checkout in `folder`."""
-    return Checkout(folder / "tree", commit, tuple(json.loads((folder / _NOTES).read_text())))
+    return Checkout(folder / "tree", commit, tuple(json.loads((folder / _FACTS).read_text())["notes"]))
+
+
+def size(folder: Path) -> int:
+    """Return how many bytes the checkout in `folder` takes on disk, as measured when it was made."""
+    return int(json.loads((folder / _FACTS).read_text())["bytes"])
 
 
 async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -> None:
@@ -80,7 +86,8 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
     )
     await asyncio.to_thread(_date_back, tree)
     await git("status", "--porcelain", cwd=tree, user=uid, timeout=timeout, env={"GIT_OPTIONAL_LOCKS": "1"})
-    (folder / _NOTES).write_text(json.dumps(await _notes(tree)))
+    facts = {"notes": await _notes(tree), "bytes": await asyncio.to_thread(disk_use, folder)}
+    (folder / _FACTS).write_text(json.dumps(facts))
 
 
 async def _notes(tree: Path) -> list[str]:
@@ -89,7 +96,7 @@ async def _notes(tree: Path) -> list[str]:
     if modules := [entry.partition(b"\t")[2].decode(errors="replace") for entry in entries if entry[:6] == b"160000"]:
         notes.append(f"submodules are left empty: {', '.join(modules[:10])}")
     if pointers := (await git("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=tree)).count(b"\0"):
-        notes.append(f"{pointers} files are Git LFS pointers; their content is not fetched")
+        notes.append(f"Git LFS pointers, whose content is not fetched: {pointers}")
     return notes
 
 
@@ -117,3 +124,13 @@ def _files(tree: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if path.is_symlink() or name in files:
                 yield path
+
+
+def disk_use(folder: Path) -> int:
+    """Bytes that a folder takes on disk. What vanishes meanwhile counts nothing."""
+    total = 0
+    for parent, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(parent, name).lstat().st_blocks * 512
+    return total

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.domain.errors import RepositoryError
+from aideator.workspace.checkout import disk_use
 from aideator.workspace.fork import remove_tree
 from aideator.workspace.git import GitError, GitTimeout, git
 from aideator.workspace.remote import Remote
@@ -16,6 +17,7 @@ FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
 _EXPLANATIONS = (
     (r"not appear to be a git repository|not valid: is this a git repo", "it is not a git repository"),
+    (r"not our ref|remote ref|unadvertised object", "it has no such commit"),
     (r"Repository not found|not found$", "there is no such repository"),
     (r"Authentication failed|could not read (Username|Password)|error: 40[13]", "there is no access to it"),
     (r"No space left", "the disk is full"),
@@ -109,6 +111,9 @@ class Mirror:
         if self.path.exists():
             try:
                 await self._fill(self.path, remote, wanted, max_bytes, timeout)
+            except _TooLarge:
+                await asyncio.to_thread(remove_tree, self.path)
+                raise
             finally:
                 for left_over in (self.path / "objects").glob("**/tmp_*"):
                     left_over.unlink()
@@ -156,15 +161,21 @@ async def _fetch(path: Path, remote: Remote, *refspecs: str) -> bytes:
     )
 
 
+class _TooLarge(RepositoryError):
+    """The repository is larger than allowed."""
+
+    hint = "raise MAX_REPO_SIZE_MB to allow it"
+
+
 async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
+    def measure() -> None:
+        if disk_use(path / "objects") > max_bytes:
+            raise _TooLarge(f"the repository is larger than {max_bytes // 2**20} MB")
+
     async def watch() -> None:
         while True:
-            if disk_use(path / "objects") > max_bytes:
-                raise RepositoryError(
-                    f"the repository is larger than {max_bytes // 2**20} MB",
-                    hint="raise MAX_REPO_SIZE_MB to allow it",
-                )
             await asyncio.sleep(0.1)
+            measure()
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -173,18 +184,7 @@ async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
             watching.cancel()
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
-
-
-def disk_use(folder: Path) -> int:
-    """Bytes that a folder takes on disk. What vanishes meanwhile counts nothing."""
-    total = 0
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            try:
-                total += Path(parent, name).lstat().st_blocks * 512
-            except FileNotFoundError:
-                continue
-    return total
+    measure()
 
 
 def explain(error: GitError, remote: Remote) -> RepositoryError:
