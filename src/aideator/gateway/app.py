@@ -19,7 +19,7 @@ from aideator.domain.errors import AideatorError
 from aideator.domain.usage import Budget, Usage
 from aideator.gateway.ledger import UNSPENT, Account, Estimate, Lease, OnUsage, OverBudget, Purse
 from aideator.gateway.meter import Meter, tokens_in
-from aideator.gateway.prices import estimate
+from aideator.gateway.prices import estimate, load_prices
 from aideator.gateway.refusal import Receive, Refusal, Scope, Send
 from aideator.gateway.server import serve
 from aideator.gateway.upstream import StreamCut, Upstream
@@ -93,6 +93,7 @@ class Gateway:
                 because they ended earlier. Only looked at by the first of a run's leases.
             on_usage: Called after each metered call, before the agent sees the end of its answer.
         """
+        await asyncio.to_thread(load_prices)
         purse = self._purses.get(run_id)
         if purse is None:
             run = Account("run", budget.run_usd, budget.run_tokens, run_spent)
@@ -104,6 +105,7 @@ class Gateway:
         try:
             yield lease
         finally:
+            lease.open = False
             del self._leases[token]
             purse.leases -= 1
             if not purse.leases:
@@ -131,7 +133,7 @@ class Gateway:
         for name, value in headers:
             if name in (b"x-api-key", b"authorization", b"x-goog-api-key"):
                 token = value.removeprefix(b"Bearer ").decode("latin-1")
-                if lease := self._leases.get(token):
+                if (lease := self._leases.get(token)) and lease.open:
                     return lease
         raise Refusal(401, "authentication_error", "this is not the token of an open lease")
 
@@ -171,7 +173,7 @@ class Gateway:
 
     async def _serve(self, lease: Lease, call: _Call, send: Send) -> None:
         try:
-            if lease.token not in self._leases:
+            if not lease.open:
                 raise Refusal(401, "authentication_error", "the lease has ended")
             if call.route == MESSAGES:
                 expected = _expected_cost(call, lease.purse.budget)
@@ -232,6 +234,7 @@ async def _book(lease: Lease, meter: Meter, status: int, *, charged: bool) -> No
         await lease.pay(meter.usage(), meter.model)
     except AideatorError as error:
         # Whoever keeps the books no longer takes this lease's: a newer attempt has the variation.
+        lease.open = False
         lease.last_error = str(error)
 
 

@@ -166,6 +166,7 @@ class Lease:
     purse: Purse
     account: Account
     on_usage: OnUsage
+    open: bool = True
     exhausted: bool = False
     last_error: str | None = None
     under_way: int = 0

@@ -18,6 +18,11 @@ _COUNTS = {
 }
 
 
+def load_prices() -> None:
+    """Load the table now: done in a thread before the first call, so that no stream waits for it."""
+    _known("")
+
+
 def usage_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Usage:
     """Turn the `usage` object of an Anthropic answer into one call's usage.
 

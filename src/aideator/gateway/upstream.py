@@ -79,9 +79,12 @@ class Upstream:
             # The key is the host's: an agent that tries again cannot mend it.
             headers = [*(pair for pair in headers if pair[0] != b"x-should-retry"), (b"x-should-retry", b"false")]
         chunks = _until_cut(response.aiter_raw())
+        if coding not in ("identity", "gzip", "deflate"):
+            message = f"the model's server answered in a coding that cannot be metered: {coding}"
+            raise Refusal(502, "api_error", message)
         if coding != "identity":
             headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-length")]
-            chunks = _decoded(chunks, coding)
+            chunks = _inflated(chunks)
         return Answer(response.status_code, headers, self._redacted(chunks) if self._key else chunks)
 
     def _redact(self, text: bytes) -> bytes:
@@ -137,9 +140,7 @@ async def _until_cut(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise StreamCut("the model's server broke off in the middle of its answer") from error
 
 
-async def _decoded(chunks: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
-    if coding not in ("gzip", "deflate"):
-        raise StreamCut(f"the model's server answered in a coding that cannot be metered: {coding}")
+async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         async for chunk in chunks:
