@@ -9,12 +9,12 @@ process rings its own bell: a follower does not hear what another process writes
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aideator.domain.errors import Unavailable
-from aideator.domain.events import Event
+from aideator.domain.events import BodyAdapter, Event
 from aideator.domain.run import now
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.ring import Ring
@@ -61,7 +61,7 @@ class SqlEventLog:
         """
         if self._stopping:
             raise Unavailable("the event log has ended")
-        lines = [_line(draft, run_id, variation_id, attempt) for draft in drafts]
+        lines = list(_encode(drafts, run_id, variation_id, attempt))
         answer: asyncio.Future[events.Answer] = asyncio.get_running_loop().create_future()
         self._pending.append(_Pending(events.Writing(run_id, lines, variation_id, attempt), answer))
         self._work.set()
@@ -141,8 +141,8 @@ class SqlEventLog:
 
     async def _commit(self, batch: list[_Pending]) -> None:
         try:
-            async with self._db.write() as session:
-                answers = await events.append(session, [pending.writing for pending in batch])
+            writings = [pending.writing for pending in batch]
+            answers = await self._db.transact(lambda connection: events.append(connection, writings))
             self._publish(batch, answers)
         except Unavailable as error:
             _fail(batch, error)
@@ -185,12 +185,27 @@ async def open_event_log(db: Database) -> AsyncIterator[SqlEventLog]:
         raise
 
 
-def _line(draft: Draft, run_id: str, variation_id: int | None, attempt: int | None) -> events.Line:
-    """Encode an event once, here and not in the writer: what cannot be encoded must not spoil the others' batch."""
+def _encode(
+    drafts: Sequence[Draft],
+    run_id: str,
+    variation_id: int | None,
+    attempt: int | None,
+) -> Iterator[events.Line]:
+    """Encode each event once, here and not in the writer: what cannot be encoded must not spoil the others' batch.
+
+    All events of one append share everything but seq and body, and the body is the last field: so the part in between
+    is encoded once, and only the bodies one by one (a third of the cost of an `Event` each).
+    """
     at = now()
-    event = Event(seq=0, run_id=run_id, variation_id=variation_id, attempt=attempt, at=at, body=draft.body)
-    raw = None if draft.raw is None else draft.raw.encode(errors="replace").decode()
-    return events.Line(draft.body.kind, at, event.model_dump_json().encode()[_HEAD:], raw)
+    moment = at.isoformat()
+    between = b""
+    for draft in drafts:
+        body = BodyAdapter.dump_json(draft.body)
+        if not between:
+            first = Event(seq=0, run_id=run_id, variation_id=variation_id, attempt=attempt, at=at, body=draft.body)
+            between = first.model_dump_json().encode()[_HEAD : -len(body) - 1]
+        raw = None if draft.raw is None else draft.raw.encode(errors="replace").decode()
+        yield events.Line(draft.body.kind, moment, b"%b%b}" % (between, body), raw)
 
 
 def _fail(batch: Iterable[_Pending], error: Unavailable) -> None:

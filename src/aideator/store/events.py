@@ -1,14 +1,15 @@
 """Event rows: dense seqs, a fence, one bulk insert.
 
 The seq comes from `run.last_seq`, raised in the same transaction that inserts: an autoincrement id would have gaps and
-could be seen out of order. The types of the log stand a layer above; here events are plain values.
+could be seen out of order. `append` runs in the writer's thread (`Database.transact`), whole, and inserts below the
+ORM: what an event costs there is what the driver costs. The types of the log stand a layer above; here events are
+plain values.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,7 +25,7 @@ class Line:
     """An event that lacks only its seq."""
 
     kind: str
-    at: datetime
+    at: str
     tail: bytes
     """The event as JSON behind `{"seq":N`."""
     raw: str | None = None
@@ -52,17 +53,17 @@ class Stored:
 Answer = Stored | Fenced | NotFound
 
 
-async def append(session: AsyncSession, writings: Sequence[Writing]) -> list[Answer]:
+def append(connection: Connection, writings: Sequence[Writing]) -> list[Answer]:
     """Store what several writers have to say, in order; one that is refused does not hold up the others.
 
     Returns:
         For each writing what was stored, or why it was refused.
     """
-    attempts = await _attempts(session, {w.run_id for w in writings if w.attempt is not None})
+    attempts = _attempts(connection, {w.run_id for w in writings if w.attempt is not None})
     fenced = [w.attempt is not None and attempts.get((w.run_id, w.variation_id)) != w.attempt for w in writings]
-    nexts = await _reserve(session, [w for w, stale in zip(writings, fenced, strict=True) if not stale])
+    nexts = _reserve(connection, [w for w, stale in zip(writings, fenced, strict=True) if not stale])
     answers: list[Answer] = []
-    values: list[dict[str, object]] = []
+    values: list[tuple[object, ...]] = []
     for writing, stale in zip(writings, fenced, strict=True):
         if stale:
             answers.append(Fenced())
@@ -74,11 +75,12 @@ async def append(session: AsyncSession, writings: Sequence[Writing]) -> list[Ans
             values += _values(writing, rows)
             answers.append(Stored(nexts[writing.run_id] - 1, rows))
     if values:
-        await session.execute(insert(EventRow), values)
+        # Tuples for the driver itself: on a dialect with named parameters, open the engine with `paramstyle="format"`.
+        connection.exec_driver_sql(str(insert(EventRow).compile(dialect=connection.dialect)), values)
     return answers
 
 
-async def _attempts(session: AsyncSession, run_ids: set[str]) -> dict[tuple[str, int | None], int]:
+def _attempts(connection: Connection, run_ids: set[str]) -> dict[tuple[str, int | None], int]:
     if not run_ids:
         return {}
     # Where locks are finer than SQLite's, this one keeps a claim out until the events are stored.
@@ -87,10 +89,10 @@ async def _attempts(session: AsyncSession, run_ids: set[str]) -> dict[tuple[str,
         .where(col(VariationRow.run_id).in_(run_ids))
         .with_for_update(read=True)
     )
-    return {(run_id, number): attempt for run_id, number, attempt in await session.execute(held)}
+    return {(run_id, number): attempt for run_id, number, attempt in connection.execute(held)}
 
 
-async def _reserve(session: AsyncSession, writings: Sequence[Writing]) -> dict[str, int]:
+def _reserve(connection: Connection, writings: Sequence[Writing]) -> dict[str, int]:
     """Raise the last seq of each run; return the first seq that is reserved for it."""
     counts: dict[str, int] = {}
     complete: set[str] = set()
@@ -104,11 +106,10 @@ async def _reserve(session: AsyncSession, writings: Sequence[Writing]) -> dict[s
             .where(col(RunRow.id) == run_id)
             .values(last_seq=RunRow.last_seq + counts[run_id])
             .returning(col(RunRow.last_seq))
-            .execution_options(synchronize_session=False)
         )
         if run_id in complete:
             raised = raised.values(announced=True)
-        last = (await session.execute(raised)).scalar_one_or_none()
+        last = connection.execute(raised).scalar_one_or_none()
         if last is not None:
             nexts[run_id] = last - counts[run_id] + 1
     return nexts
@@ -118,18 +119,11 @@ def _number(writing: Writing, first: int) -> list[Row]:
     return [(seq, line.kind, b'{"seq":%d%b' % (seq, line.tail)) for seq, line in enumerate(writing.lines, start=first)]
 
 
-def _values(writing: Writing, rows: Sequence[Row]) -> list[dict[str, object]]:
+def _values(writing: Writing, rows: Sequence[Row]) -> list[tuple[object, ...]]:
+    """Rows in the order of the table's columns."""
+    run_id, variation_id, attempt = writing.run_id, writing.variation_id, writing.attempt
     return [
-        {
-            "run_id": writing.run_id,
-            "seq": seq,
-            "variation_id": writing.variation_id,
-            "attempt": writing.attempt,
-            "kind": kind,
-            "at": line.at,
-            "data": data.decode(),
-            "raw": line.raw,
-        }
+        (run_id, seq, variation_id, attempt, kind, line.at, data.decode(), line.raw)
         for line, (seq, kind, data) in zip(writing.lines, rows, strict=True)
     ]
 

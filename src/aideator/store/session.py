@@ -1,18 +1,24 @@
-"""One connection writes, others read.
+"""One writes at a time, others read.
 
-A single connection writes and checkpoints, behind one lock and `BEGIN IMMEDIATE`: batches stay large, nobody waits on a
-busy database in this process, and the WAL-reset bug of SQLite below 3.51.3 (two connections writing or checkpointing in
-the same instant) is out of reach. https://www.sqlite.org/releaselog/3_53_0.html
+Writers take turns behind one lock and `BEGIN IMMEDIATE`: batches stay large, nobody waits on a busy database in this
+process, and the WAL-reset bug of SQLite below 3.51.3 (two connections writing or checkpointing in the same instant) is
+out of reach. https://www.sqlite.org/releaselog/3_53_0.html
+
+There are two ways to write. `write` gives an async session, for the few changes of a run. `transact` runs a function in
+the writer's own thread: an async session costs some fifteen hops between threads a transaction, this one a single hop,
+and events come by the thousand.
 
 `synchronous` is NORMAL for everything: a power cut may take the last commits, never consistency. FULL for decisions
 alone would cost a pragma before and after each of them; a decision that a power cut took is asked again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -20,6 +26,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from aideator.domain.errors import Unavailable
 from aideator.store.migrate import migrate
+
+T = TypeVar("T")
 
 _PRAGMAS = (
     "PRAGMA busy_timeout = 5000",
@@ -34,6 +42,9 @@ _PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 _READERS = 4
 
+# isolation_level None keeps the driver from beginning transactions behind our back.
+_POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "connect_args": {"isolation_level": None}}
+
 _TROUBLE = {
     "locked": "another process is writing to the database: stop it, or give this one its own DATABASE_URL",
     "disk is full": "free some space on the disk that holds the database (`aideator gc` helps), then try again",
@@ -47,9 +58,11 @@ _TROUBLE = {
 class Database:
     """The rows, opened. Made by `open_database`."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine) -> None:
+    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, thread_writer: Engine, thread: Executor) -> None:
         self._writer = writer
         self._readers = readers
+        self._thread_writer = thread_writer
+        self._thread = thread
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
@@ -64,6 +77,23 @@ class Database:
         with _in_plain_words():
             async with self._turn, AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
+
+    async def transact(self, work: Callable[[Connection], T]) -> T:
+        """One writing transaction in the writer's thread, with the rules of `write`.
+
+        A caller that is cancelled waits for the end of the transaction: the turn is not over before.
+        """
+        with _in_plain_words():
+            async with self._turn:
+                done = asyncio.get_running_loop().run_in_executor(self._thread, self._in_thread, work)
+                try:
+                    return await asyncio.shield(done)
+                finally:
+                    await asyncio.wait([done])
+
+    def _in_thread(self, work: Callable[[Connection], T]) -> T:
+        with self._thread_writer.begin() as connection:
+            return work(connection)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -88,39 +118,34 @@ async def open_database(
     Raises:
         Unavailable: if the file cannot be opened, is damaged, or was written by a newer version.
     """
-    writer = _engine(url, pragmas=_PRAGMAS, begin="BEGIN IMMEDIATE", size=1, echo=echo)
-    readers = _engine(url, pragmas=(*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN", size=_READERS, echo=echo)
+    writer = create_async_engine(url, echo=echo, **_POOL)
+    readers = create_async_engine(url, echo=echo, **_POOL | {"pool_size": _READERS})
+    thread_writer = create_engine(make_url(url).set(drivername="sqlite"), echo=echo, **_POOL)
+    _prepare(writer.sync_engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
+    _prepare(thread_writer, _PRAGMAS, begin="BEGIN IMMEDIATE")
+    _prepare(readers.sync_engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with _in_plain_words():
             await migrate(writer)
-        yield Database(writer, readers)
+        with ThreadPoolExecutor(1, thread_name_prefix="aideator-events") as thread:
+            yield Database(writer, readers, thread_writer, thread)
     finally:
         await readers.dispose()
+        thread_writer.dispose()
         await writer.dispose()
 
 
-def _engine(url: str, *, pragmas: tuple[str, ...], begin: str, size: int, echo: bool) -> AsyncEngine:
-    # isolation_level None keeps the driver from beginning transactions behind our back.
-    engine = create_async_engine(
-        url,
-        echo=echo,
-        pool_size=size,
-        max_overflow=0,
-        connect_args={"isolation_level": None},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
+def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
+    @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def begin_explicitly(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
-
-    return engine
 
 
 @contextmanager

@@ -108,7 +108,8 @@ class EventRow(SQLModel, table=True):
     variation_id: int | None = None
     attempt: int | None = None
     kind: str
-    at: datetime = Field(sa_column=Column(Moment(), nullable=False))
+    at: str
+    """As in `data`: ISO 8601, UTC."""
     data: str = Field(sa_column=Column(Text, nullable=False))
     """The event as JSON on one line, as it is streamed."""
     raw: str | None = Field(default=None, sa_column=Column(Text))

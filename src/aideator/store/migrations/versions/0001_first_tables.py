@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("variation_id", sa.Integer(), nullable=True),
         sa.Column("attempt", sa.Integer(), nullable=True),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
         sa.Column("data", sa.Text(), nullable=False),
         sa.Column("raw", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("run_id", "seq"),
