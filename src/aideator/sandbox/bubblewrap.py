@@ -13,7 +13,9 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from io import RawIOBase
 from pathlib import Path
+from typing import BinaryIO
 
 from aideator.domain.errors import AideatorError, SandboxLost, SandboxUnavailable
 from aideator.domain.run import Isolation
@@ -23,6 +25,7 @@ from aideator.sandbox.cell import HOME, Launch, command
 from aideator.sandbox.cgroup import Cgroup, rlimits
 from aideator.sandbox.link import Link
 from aideator.sandbox.python import host_python
+from aideator.sandbox.watchdog import watch_disk
 
 _RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.py", "home"
 _SOCKET_PATH_LIMIT = 107
@@ -69,15 +72,18 @@ class Bubblewrap:
                 post_mortem=lambda: _post_mortem(group),
             )
             await closing.enter_async_context(link)
-            visible = (Bind(socket.parent, _RUN), *self._binds, *binds)
             with ExitStack() as started:
                 launch = Launch(started)
-                info, gate = _pipe(launch, theirs=1), _pipe(launch, theirs=0)
+                info = closing.enter_context(os.fdopen(_pipe(launch, theirs=1), "rb"))
+                gate = closing.enter_context(os.fdopen(_pipe(launch, theirs=0), "wb", buffering=0))
                 launch.add("--info-fd", launch.descriptors[0], "--block-fd", launch.descriptors[1])
                 launch.add("--ro-bind-data", launch.file(_SHIM_SOURCE), _SHIM)
+                visible = (Bind(socket.parent, _RUN), *self._binds, *binds)
                 program = command(launch, tree, visible, limits, cell / "stage")
                 process = await _execute(program + self._inside(limits, group), launch, cell / "stage")
             await closing.enter_async_context(_life(process, info, gate, group, link))
+            if tree.upper is not None:
+                link.run(watch_disk(tree.upper, limits.disk_bytes, link.fail))
             yield link
 
     def _inside(self, limits: Limits, group: Cgroup) -> list[str]:
@@ -117,21 +123,24 @@ def _pipe(launch: Launch, *, theirs: int) -> int:
 
 
 async def _execute(program: list[str], launch: Launch, stage: Path) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *program,
-        env={},
-        cwd=stage,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        pass_fds=launch.descriptors,
-        start_new_session=True,
-    )
+    try:
+        return await asyncio.create_subprocess_exec(
+            *program,
+            env={},
+            cwd=stage,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            pass_fds=launch.descriptors,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SandboxUnavailable(f"{program[0]} cannot be started: {error}", hint="install util-linux") from error
 
 
 @asynccontextmanager
 async def _life(
-    process: asyncio.subprocess.Process, info: int, gate: int, group: Cgroup, link: Link
+    process: asyncio.subprocess.Process, info: BinaryIO, gate: RawIOBase, group: Cgroup, link: Link
 ) -> AsyncIterator[None]:
     """Let the shim run, and in the end kill all that it started.
 
@@ -143,22 +152,21 @@ async def _life(
         link.run(_mourn(process, link, group))
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
-                with os.fdopen(gate, "wb", buffering=0) as opened:
-                    first = await _first_pid(info)
-                    closing.push_async_callback(_end, os.pidfd_open(first))
-                    group.add(first)
-                    opened.write(b"\n")
+                first = await _first_pid(info)
+                closing.push_async_callback(_end, os.pidfd_open(first))
+                group.add(first)
+                gate.write(b"\n")
                 await link.ready()
         except (TimeoutError, asyncio.IncompleteReadError, OSError, SandboxLost) as error:
             raise await _unavailable(process) from error
         yield
 
 
-async def _first_pid(info: int) -> int:
+async def _first_pid(info: BinaryIO) -> int:
     """The first process of the sandbox, as the host numbers it, from what bubblewrap writes to `--info-fd`."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(info, "rb"))
+    pipe, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), info)
     try:
         return int(json.loads(await reader.readuntil(b"}"))["child-pid"])
     finally:

@@ -170,7 +170,7 @@ def _stage_workspace(tree: Tree, stage: Path) -> str:
         (stage / f"layer{number}").symlink_to(layer)
     lower = ":".join(f"layer{number}" for number in reversed(range(len(tree.layers))))
     if tree.upper is None or tree.work is None:
-        return _fstab("overlay", "workspace", "overlay", f"ro,nosuid,nodev,lowerdir={lower}")
+        return _fstab("overlay", "workspace", "overlay", f"ro,nosuid,nodev,redirect_dir=follow,lowerdir={lower}")
     (stage / "upper").symlink_to(tree.upper)
     (stage / "work").symlink_to(tree.work)
     options = f"nosuid,nodev,redirect_dir=on,lowerdir={lower},upperdir=upper,workdir=work"

@@ -245,7 +245,7 @@ class Shim:
 
 def _become(request: "dict[str, object]", streams: "tuple[int, int, int]") -> None:
     """Turn this fork into the process that was asked for: 127 not found, 126 not executable, as in a shell."""
-    code = 126
+    subject, code = str(request["cwd"]), 126
     try:
         os.setsid()
         for standard, descriptor in enumerate(streams):
@@ -253,11 +253,13 @@ def _become(request: "dict[str, object]", streams: "tuple[int, int, int]") -> No
         # Python ignores these two, and what is ignored stays so across exec.
         for name in (_signal.SIGPIPE, _signal.SIGXFSZ):
             _signal.signal(name, _signal.SIG_DFL)
-        os.chdir(request["cwd"])  # type: ignore[arg-type]
-        os.execvpe(request["argv"][0], request["argv"], request["env"])  # type: ignore[index, arg-type]
-    except (OSError, ValueError) as error:
-        code = 127 if isinstance(error, (FileNotFoundError, NotADirectoryError)) else 126
-        os.write(2, f"{request['argv'][0]}: {error}\n".encode(errors="replace"))  # type: ignore[index]
+        os.chdir(subject)
+        subject = request["argv"][0]  # type: ignore[index]
+        os.execvpe(subject, request["argv"], request["env"])  # type: ignore[arg-type]
+    except OSError as error:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and subject != request["cwd"]:
+            code = 127
+        os.write(2, f"{subject}: {error.strerror}\n".encode(errors="replace"))
     finally:
         os._exit(code)
 
