@@ -12,7 +12,7 @@ from aideator.testing.scenario import load
 from tests.conftest import git
 from tests.testing.conftest import MakeClient, text_of, work
 
-AT_ONCE = load("demo").model_copy(update={"wait": 0, "pace": 0})
+AT_ONCE = load("demo").at_once()
 
 
 @pytest.fixture

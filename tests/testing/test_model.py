@@ -245,6 +245,19 @@ async def test_a_conversation_goes_on_with_another_server(client_of: MakeClient)
     assert text_of(second) == "The sign is wrong."
 
 
+async def test_a_cached_prompt_is_written_once_and_read_back(client_of: MakeClient) -> None:
+    async with scripted_model(one({"say": "Hello.", "repeat": True})) as model:
+        client = client_of(model.url)
+        plain = (await ask(client)).usage
+        first_answer = await ask(client, USER, cache_control={"type": "ephemeral"})
+        talk: list[MessageParam] = [USER, first_answer.to_param(), {"role": "user", "content": "Go on."}]
+        first, second = first_answer.usage, (await ask(client, *talk, cache_control={"type": "ephemeral"})).usage
+    assert (plain.cache_creation_input_tokens, plain.cache_read_input_tokens) == (0, 0)
+    assert (first.input_tokens, first.cache_creation_input_tokens) == (0, plain.input_tokens)
+    assert second.cache_read_input_tokens == first.cache_creation_input_tokens
+    assert second.cache_creation_input_tokens
+
+
 async def test_what_arrived_can_be_read_back(client_of: MakeClient) -> None:
     async with scripted_model("no_change") as model:
         await ask(client_of(model.url, "lease-4-abc"))

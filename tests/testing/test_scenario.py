@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 from aideator.agents.builtin.tools import SCHEMAS
 from aideator.testing.protocol import Refused, check_call
-from aideator.testing.scenario import SCENARIOS, Branch, Scenario, ScenarioError, Step, Turn, load
+from aideator.testing.scenario import (
+    SCENARIOS,
+    Branch,
+    Choice,
+    Fault,
+    Figures,
+    Scenario,
+    ScenarioError,
+    Step,
+    Turn,
+    When,
+    load,
+)
 from aideator.testing.script import END, Round, cue
 
 ASKED = Round("Do it.")
@@ -154,3 +166,13 @@ def test_a_scenario_survives_being_written_and_read_again() -> None:
     scenario = load("demo")
     assert Scenario.model_validate(scenario.model_dump()) == scenario
     assert Branch.model_validate({"turns": []}).when == Branch(turns=()).when
+
+
+def test_the_reference_shows_a_scenario_that_works_and_names_every_field(home: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs/reference/scenarios.md").read_text()
+    (home / "doc.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    assert load(home / "doc.yaml").lanes
+    parts = (Scenario, Turn, Choice, Branch, When, Fault, Figures)
+    fields = {name for part in parts for name in part.model_fields}
+    assert {name for name in fields if f"`{name}`" not in text} == set()
+    assert {path.stem for path in SCENARIOS.glob("*.yaml") if f"`{path.stem}`" not in text} == set()

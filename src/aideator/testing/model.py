@@ -116,8 +116,8 @@ class Stage:
         _, body = await self._received(request)
         protocol.caller(request.headers)
         body = protocol.check_request(request.headers, body)
-        asked = [body.get("system") or "", body.get("tools") or [], body["messages"]]
-        return JSONResponse({"input_tokens": protocol.tokens(asked)}, headers=_request_id())
+        figures = wire.prompt_figures({**body, "cache_control": None})
+        return JSONResponse({"input_tokens": figures.input_tokens}, headers=_request_id())
 
     async def models(self, request: Request) -> Response:
         """GET /v1/models."""
@@ -280,12 +280,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--scenario", required=True, help="a shipped scenario's name, or a YAML file")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--at-once", action="store_true", help="leave the scenario's delays out")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     options = parser.parse_args(arguments)
     try:
-        server = _Server(_config(Stage(load(options.scenario))))
+        scenario = load(options.scenario)
     except ScenarioError as error:
         parser.exit(2, f"{error}\n")
+    server = _Server(_config(Stage(scenario.at_once() if options.at_once else scenario)))
     listener = _listen(options.host, options.port)
     if options.exit_with_parent:
         threading.Thread(target=_stop_at_end_of_input, args=[server], daemon=True).start()

@@ -75,10 +75,12 @@ class Call(_Part):
 
 
 class Figures(_Part):
-    """Token counts that the answer states. What is left out is estimated from the texts."""
+    """Token counts that the answer states."""
 
     input_tokens: NonNegativeInt | None = None
+    """All three figures of the input are estimated from the request when absent."""
     output_tokens: NonNegativeInt | None = None
+    """Estimated from what is said when absent."""
     cache_creation_input_tokens: NonNegativeInt = 0
     cache_read_input_tokens: NonNegativeInt = 0
 
@@ -193,6 +195,10 @@ class Scenario(_Part):
     pace: NonNegativeFloat = 0
     """Seconds between two pieces (about one word) of a stream."""
     lanes: dict[PositiveInt | Literal["default"], tuple[Step, ...]] = Field(min_length=1)
+
+    def at_once(self) -> Self:
+        """The same without delays, except those that a turn states itself."""
+        return self.model_copy(update={"wait": 0, "pace": 0})
 
     def lane(self, number: int | None) -> tuple[Step, ...]:
         """The script for a variation: its own, else `default`, else the numbered lanes go round."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from aideator.testing.protocol import signature, thinks, tokens
-from aideator.testing.scenario import Turn
+from aideator.testing.scenario import Figures, Turn
 
 Json = dict[str, Any]
 
@@ -98,13 +98,28 @@ def _content(turn: Turn, body: Json, name: str) -> Iterator[Json]:
         yield {"type": "tool_use", "id": _id("toolu", f"{name}/{number}"), "name": call.name, "input": call.input}
 
 
+def prompt_figures(body: Json) -> Figures:
+    """Estimate the input of a request.
+
+    With a top-level `cache_control` the prompt is cached up to its end: what the last answer was based on is read back,
+    the rest is written.
+    """
+    head, messages = [body.get("system") or "", body.get("tools") or []], body["messages"]
+    whole = tokens([*head, messages])
+    if not body.get("cache_control"):
+        return Figures(input_tokens=whole)
+    answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    read = tokens([*head, messages[: answers[-1]]]) if answers else 0
+    return Figures(input_tokens=0, cache_read_input_tokens=read, cache_creation_input_tokens=whole - read)
+
+
 def _usage(turn: Turn, body: Json, content: list[Json]) -> Json:
-    asked = [body.get("system") or "", body.get("tools") or [], body["messages"]]
     figures = turn.usage
+    prompt = prompt_figures(body) if figures.input_tokens is None else figures
     return {
-        "input_tokens": tokens(asked) if figures.input_tokens is None else figures.input_tokens,
-        "cache_creation_input_tokens": figures.cache_creation_input_tokens,
-        "cache_read_input_tokens": figures.cache_read_input_tokens,
+        "input_tokens": prompt.input_tokens,
+        "cache_creation_input_tokens": prompt.cache_creation_input_tokens,
+        "cache_read_input_tokens": prompt.cache_read_input_tokens,
         "output_tokens": (tokens(content) + tokens(turn.think))
         if figures.output_tokens is None
         else figures.output_tokens,
