@@ -124,6 +124,7 @@ async def _started(
         finally:
             if process.returncode is None:
                 _kill_group(process)
+                await process.wait()
     finally:
         transport.close()
 

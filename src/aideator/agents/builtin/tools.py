@@ -136,19 +136,18 @@ class Tools:
         Raises:
             ToolFailed: if the tool does not exist, its input is wrong, or it fails.
         """
-        match name:
-            case "bash":
-                return await self._bash(arguments, show)
-            case "grep":
-                return await self._grep(arguments)
-            case "read" | "write" | "edit" | "glob":
-                work = {"read": self._read, "write": self._write, "edit": self._edit, "glob": self._glob}[name]
-                try:
+        try:
+            match name:
+                case "bash":
+                    return await self._bash(arguments, show)
+                case "grep":
+                    return await self._grep(arguments)
+                case "read" | "write" | "edit" | "glob":
+                    work = {"read": self._read, "write": self._write, "edit": self._edit, "glob": self._glob}[name]
                     return await asyncio.to_thread(work, arguments)
-                except (OSError, ValueError) as error:
-                    raise ToolFailed(f"{name}: {error}") from error
-            case _:
-                raise ToolFailed(f"there is no tool {name!r}; there are {', '.join(KINDS)}")
+        except (OSError, ValueError, NotImplementedError) as error:
+            raise ToolFailed(f"{name}: {error}") from error
+        raise ToolFailed(f"there is no tool {name!r}; there are {', '.join(KINDS)}")
 
     async def _bash(self, arguments: dict[str, Any], show: Callable[[str], None]) -> Result:
         command = _text(arguments, "command")
@@ -166,15 +165,12 @@ class Tools:
         # grep itself, not `re`: its matching is linear in the text, and a process can be killed.
         root = self._path(arguments.get("path") or ".")
         argv = ["grep", "-rnIE", "--exclude-dir=.git", "--exclude-dir=node_modules", "-e", _text(arguments, "pattern")]
-        try:
-            output, code = await shell.run(
-                [*argv, "--", str(root)],
-                cwd=self.workspace,
-                timeout=SEARCH_SECONDS,
-                show=lambda _: None,
-            )
-        except OSError as error:
-            raise ToolFailed(f"grep: {error}") from error
+        output, code = await shell.run(
+            [*argv, "--", str(root)],
+            cwd=self.workspace,
+            timeout=SEARCH_SECONDS,
+            show=lambda _: None,
+        )
         if code is None or code > 1 or code < 0:
             raise ToolFailed(f"grep: {output.strip() or 'stopped'}")
         return Result(output.replace(f"{self.workspace}/", "") or "no matches")
