@@ -1,6 +1,6 @@
 """The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import uuid_utils
 
 from aideator.agents.catalog import Row, catalog, make_agent, validate_seat
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
-from aideator.domain.events import Selected
+from aideator.domain.events import Complete, Selected
 from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
@@ -19,12 +19,14 @@ from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
 from aideator.settings import Settings, check_prompt_and_lineup
-from aideator.store import claims, runs
+from aideator.store import claims, keys, runs
+from aideator.store import events as stored_events
 from aideator.store.home import claim_home, make_home, runtime_dir
+from aideator.store.keys import ApiKey
 from aideator.store.session import Database, open_database
 from aideator.workspace.cache import RepositoryCache
+from aideator.workspace.diff import FileDiff, parse
 from aideator.workspace.source import SourcePolicy, parse_source
-
 
 Batch = list[Entry]
 """Events that became known together."""
@@ -128,6 +130,20 @@ class Aideator:
         await self.get(run_id)
         return await self._log.read(run_id, after=after, limit=limit)
 
+    async def at_end(self, run_id: str, after: int) -> bool:
+        """Whether the run is complete and `after` is its last event: nothing more will be heard.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        async with self.database.read() as session:
+            end, kind = await stored_events.last(session, run_id)
+        return kind == "complete" and after >= end
+
+    def end_streams(self) -> None:
+        """End every follower, now and from now on: the first step of stopping a server. Work goes on."""
+        self._log.close()
+
     async def patch(self, run_id: str, number: int) -> bytes:
         """What a variation changed, as `git diff --binary` writes it.
 
@@ -149,7 +165,9 @@ class Aideator:
             before = await runs.get(session, run_id)
             await runs.select_winner(session, run_id, number, reason)
         if before.status is not RunStatus.DECIDED:
-            await self._log.append(run_id, [Draft(Selected(winning_variation_id=number, reason=reason))])
+            chosen = Selected(winning_variation_id=number, reason=reason)
+            # A second `complete`, or who follows a decided run would wait behind `selected` for ever.
+            await self._log.append(run_id, [Draft(chosen), Draft(Complete(status=RunStatus.DECIDED))])
         return await self.get(run_id)
 
     async def cancel(self, run_id: str, number: int | None = None) -> RunDetails:
@@ -184,7 +202,44 @@ class Aideator:
         await self._working().start(run_id)
         return await self.get(run_id)
 
-    def agents(self) -> dict[str, Row]:
+    async def diff(self, run_id: str, number: int) -> Sequence[FileDiff]:
+        """What a variation changed, as files, hunks and lines.
+
+        Raises:
+            NotFound: if there is no such variation, or it has no patch (yet).
+        """
+        return parse(await self.patch(run_id, number))
+
+    async def create_key(self, name: str) -> tuple[ApiKey, str]:
+        """Make an API key. It is returned here and never again."""
+        async with self.database.write() as session:
+            return await keys.create(session, name)
+
+    async def keys(self) -> Sequence[ApiKey]:
+        """All API keys, also the revoked ones, oldest first."""
+        async with self.database.read() as session:
+            return await keys.every(session)
+
+    async def revoke_key(self, key_id: str) -> ApiKey:
+        """Make an API key useless, with every session that was traded for it.
+
+        Raises:
+            NotFound: if there is no such key.
+        """
+        async with self.database.write() as session:
+            return await keys.revoke(session, key_id)
+
+    async def find_key(self, key: str) -> ApiKey | None:
+        """The API key, if it was made here and is not revoked."""
+        async with self.database.read() as session:
+            return await keys.find(session, key)
+
+    async def is_active_key(self, key_id: str | None = None) -> bool:
+        """Whether this key, or any at all when none is named, opens the door."""
+        async with self.database.read() as session:
+            return await (keys.any_active(session) if key_id is None else keys.is_active(session, key_id))
+
+    def agents(self) -> Mapping[str, Row]:
         """The catalogue."""
         return catalog()
 
