@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,19 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aideator.domain.usage import Budget
-from aideator.gateway.app import Limits
 from aideator.gateway.ledger import Lease
 from tests.gateway.provider import end, message, sse, start, stream, text, whole
 from tests.gateway.stage import KEY, Stage, open_stage
 
 
 @pytest.fixture(scope="module")
-async def passage() -> AsyncIterator[tuple[Stage, Lease]]:
-    """One gateway for many examples."""
-    with tempfile.TemporaryDirectory(prefix="aid-") as folder:
-        limits = Limits(calls_per_minute=1_000_000)
-        async with open_stage(Path(folder), whole(b""), limits=limits) as stage, stage.lease() as lease:
-            yield stage, lease
+async def passage(wide: Stage) -> AsyncIterator[tuple[Stage, Lease]]:
+    """One lease for many examples."""
+    async with wide.lease() as lease:
+        yield wide, lease
 
 
 @settings(deadline=None, max_examples=60)
