@@ -1,0 +1,61 @@
+"""Try the abuse list on this machine's own back end: `python -m aideator.testing.abuse [PROBE …]`.
+
+One JSON line with what the sandbox enforces, then one for each probe; exit code 1 if any did not do what it should.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Collection
+from dataclasses import asdict
+from pathlib import Path
+
+from aideator.domain.run import Isolation
+from aideator.sandbox.base import Limits, Tree, sandbox_uid
+from aideator.sandbox.registry import open_backend
+from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes
+from aideator.workspace.fork import remove_tree
+
+LIMITS = Limits(memory_bytes=256 * 2**20, cpus=2, disk_bytes=128 * 2**20, tmp_bytes=32 * 2**20)
+"""Small, so that exhausting them is quick."""
+
+
+def make_tree(directory: Path) -> Tree:
+    """An empty workspace in an empty directory."""
+    layer, upper, work = (directory / name for name in ("layer", "upper", "work"))
+    for folder in (layer, upper, work):
+        folder.mkdir()
+        os.chown(folder, *[sandbox_uid() or -1] * 2)
+    return Tree((layer,), upper, work)
+
+
+async def sweep(directory: Path, names: Collection[str]) -> tuple[Isolation, dict[str, Outcome]]:
+    """Try the probes in one new sandbox below an empty directory."""
+    (directory / "canaries").mkdir()
+    backend = open_backend("auto", runtime_dir=directory / "run")
+    async with canaries(directory / "canaries") as known, backend.open(make_tree(directory), LIMITS) as sandbox:
+        return sandbox.isolation, await run_probes(sandbox, known, names=names, limits=LIMITS)
+
+
+def main() -> int:
+    """Run the sweep and report."""
+    directory = Path(tempfile.mkdtemp(prefix="aid-"))
+    directory.chmod(0o711)
+    try:
+        isolation, found = asyncio.run(sweep(directory, sys.argv[1:] or list(PROBES)))
+    finally:
+        remove_tree(directory)
+    sys.stdout.write(isolation.model_dump_json() + "\n")
+    surprises = 0
+    for name, outcome in found.items():
+        wanted = expected(name, isolation)
+        surprises += outcome.result != wanted
+        line = {"name": name, "group": PROBES[name].group, "expected": wanted, **asdict(outcome)}
+        sys.stdout.write(json.dumps(line) + "\n")
+    return 1 if surprises else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
