@@ -1,0 +1,81 @@
+"""The HTTP application: FastAPI with our routes, problem documents, and one guard in front of everything."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from aideator import __version__
+from aideator.api import auth, health, problems, runs
+from aideator.api.guard import MAX_BODY_BYTES, Guard, is_loopback_name
+from aideator.api.stream import Seats
+from aideator.app import Aideator, open_app
+from aideator.settings import Settings, SettingsError
+
+
+def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> FastAPI:
+    """Make the application.
+
+    Args:
+        source: An opened façade; or settings, by which the application opens one when it starts.
+        seats: How many streams may be open.
+
+    Raises:
+        SettingsError: if ALLOWED_ORIGINS would let every page of the web in.
+    """
+    settings = source if isinstance(source, Settings) else source.settings
+    if "*" in settings.allowed_origins:
+        raise SettingsError("ALLOWED_ORIGINS: name each origin; * would let every web page drive this server")
+    app = FastAPI(
+        title=settings.project_name,
+        version=__version__,
+        summary="N coding agents in, one proven change out.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        middleware=_middleware(settings),
+        max_body_size=MAX_BODY_BYTES,
+    )
+    app.state.source = source
+    app.state.seats = seats or Seats()
+    app.state.sessions = auth.Sessions()
+    if isinstance(source, Aideator):
+        app.state.aideator = source
+    problems.install(app)
+    app.include_router(health.probes)
+    for router in (runs.router, health.router, auth.router):
+        app.include_router(router, prefix=settings.api_v1_prefix)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    if isinstance(app.state.source, Aideator):
+        yield
+        return
+    async with open_app(app.state.source) as aideator:
+        app.state.aideator = aideator
+        yield
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    origins = settings.allowed_origins
+    guard = Middleware(
+        Guard,
+        loopback=is_loopback_name(settings.aideator_host),
+        hosts=settings.allowed_hosts,
+        origins=origins,
+    )
+    if not origins:
+        return [guard]
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", settings.api_key_header],
+        expose_headers=["Location"],
+        allow_credentials=True,
+    )
+    return [guard, cors]

@@ -1,0 +1,150 @@
+"""Every error as a problem document: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457.
+
+There is one problem type per HTTP status; its `type` is the address of its paragraph on the server's own `/docs` page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class WrongField(BaseModel):
+    """One wrong field of the request."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    field: str
+    """Its path with dots, such as `agent_config.temperature`."""
+    message: str
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do next."""
+
+    model_config = ConfigDict(
+        use_attribute_docstrings=True,
+        json_schema_extra={
+            "example": {
+                "type": "/docs#problem-422",
+                "title": "The submission is not valid",
+                "status": 422,
+                "detail": "variations: at most 5 (MAX_VARIATIONS); not 6",
+                "errors": [{"field": "variations", "message": "at most 5 (MAX_VARIATIONS); not 6"}],
+            }
+        },
+    )
+
+    type: str
+    """Stable: the same for every problem of this kind."""
+    title: str
+    status: int
+    """The HTTP status, once more."""
+    detail: str
+    """What went wrong this time."""
+    hint: str | None = None
+    """What to do next."""
+    errors: list[WrongField] | None = None
+    """The wrong fields, one by one."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem."""
+
+    title: str
+    hint: str
+
+
+KINDS: Mapping[int, Kind] = {
+    400: Kind("The request cannot be read", "Mend what `detail` names."),
+    401: Kind("A valid API key is needed", "Send a key in the X-API-Key header; `aideator key create` makes one."),
+    403: Kind("This is not allowed", "Call from a page of this server, or name its origin in ALLOWED_ORIGINS."),
+    404: Kind("There is no such thing", "Look at the ids that `GET /runs` lists."),
+    405: Kind("This address does not take this method", "Use a method that the Allow header names."),
+    409: Kind("The present state does not allow this", "Look at the run, then decide."),
+    413: Kind("The request is too large", "Send less."),
+    421: Kind("The server does not answer to this host name", "Use a loopback name, or add the name to ALLOWED_HOSTS."),
+    422: Kind("The submission is not valid", "Mend the fields that `errors` names."),
+    429: Kind("Too many requests", "Close a stream, or wait for the seconds that Retry-After names."),
+    500: Kind("A bug of AIdeator", "The server's log has the details; please report them."),
+    503: Kind("The server lacks something that this needs", "Do what `hint` says, then try again."),
+}
+"""Every kind of problem, by its HTTP status."""
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    hint: str = "",
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An answer that says what went wrong."""
+    kind = KINDS.get(status) or Kind(HTTPStatus(status).phrase, "")
+    document = Problem(
+        type=f"/docs#problem-{status}" if status in KINDS else "about:blank",
+        title=kind.title,
+        status=status,
+        detail=detail,
+        hint=hint or kind.hint or None,
+        errors=[WrongField(field=error.field, message=error.message) for error in errors] or None,
+    )
+    body = document.model_dump_json(exclude_none=True)
+    return Response(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that an operation can answer with, for OpenAPI."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": KINDS[status].title, "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of an application answered with a problem document."""
+    app.add_exception_handler(AideatorError, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(500, _bug)
+
+
+async def _expected(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AideatorError)
+    fields = error.fields if isinstance(error, InvalidInput) else ()
+    headers = {401: {"WWW-Authenticate": "ApiKey"}, 429: {"Retry-After": "3"}, 503: {"Retry-After": "5"}}
+    return problem(error.status, str(error), hint=error.hint, errors=fields, headers=headers.get(error.status))
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if any(found["type"] == "json_invalid" for found in error.errors()):
+        return problem(400, "the body is not JSON")
+    wrong = [_wrong(found["loc"], found["msg"]) for found in error.errors()]
+    return problem(422, "; ".join(f"{each.field}: {each.message}" for each in wrong), errors=wrong)
+
+
+def _wrong(place: Sequence[str | int], message: str) -> FieldError:
+    # The first part says where the field was: body, query, path or header.
+    return FieldError(".".join(map(str, place[1:])) or str(place[0]), message.removeprefix("Value error, "))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, error.detail, headers=error.headers)
+
+
+async def _bug(_request: Request, _error: Exception) -> Response:
+    return problem(500, "the server met something that it did not expect")

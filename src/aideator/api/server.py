@@ -1,0 +1,147 @@
+"""`aideator serve`: uvicorn inside our own process, from an open port to an orderly end.
+
+The port is taken before anything else is opened, so that a second server fails at once and the state directory can say
+where this one serves. On SIGINT or SIGTERM the streams end first: uvicorn would wait for them for ever
+(https://github.com/encode/uvicorn/pull/2829). uvicorn's own signal handling is replaced, because it raises the signal
+once more when it is done, and that would kill the process before the runs at work were handed back.
+"""
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+import uvloop
+
+from aideator.api.app import create_app
+from aideator.api.guard import is_loopback_name
+from aideator.app import Aideator, open_app
+from aideator.domain.errors import Unavailable
+from aideator.settings import Settings
+
+GRACE_SECONDS = 10
+"""How long requests that are not streams may take to end when the server stops."""
+
+
+class Server(uvicorn.Server):
+    """Ends the streams before it stops, says when it is ready and when it has ended, and leaves signals alone."""
+
+    def __init__(self, config: uvicorn.Config, app: Aideator) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+        self.ended = asyncio.Event()
+        self._app = app
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: whoever runs the server decides about signals."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer requests until `stop`."""
+        try:
+            await super().serve(sockets)
+        finally:
+            self.ended.set()
+
+    def stop(self) -> None:
+        """Take no more connections, end the streams, let other requests end. The second time: at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._app.end_streams()
+
+
+def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: Everything that can be set.
+        on_ready: Called with the server's address when it answers.
+
+    Raises:
+        Unavailable: if the port cannot be had, no API key exists beyond loopback, or something that runs need is
+            missing.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, on_ready))
+
+
+async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+    loop = asyncio.get_running_loop()
+    async with open_server(settings) as (url, server):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, server.stop)
+        on_ready(url)
+        await server.ended.wait()
+
+
+@asynccontextmanager
+async def open_server(settings: Settings) -> AsyncIterator[tuple[str, Server]]:
+    """Open everything and serve it, until the end of the block. Gives the address and the server.
+
+    Raises:
+        Unavailable: as `serve` does.
+    """
+    with _listen(settings.aideator_host, settings.aideator_port) as listener:
+        url = _url(settings.aideator_host, listener.getsockname()[1])
+        if not is_loopback_name(settings.aideator_host):
+            await _need_a_key(settings)
+        async with open_app(settings, url=url) as app:
+            server = Server(_config(app), app)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(server.serve([listener]))
+                await server.ready.wait()
+                try:
+                    yield url, server
+                finally:
+                    server.stop()
+
+
+def _config(app: Aideator) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(app),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # what a proxy says about the client must not make it local
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+async def _need_a_key(settings: Settings) -> None:
+    async with open_app(settings, work=False) as app:
+        if not await app.is_active_key():
+            hint = "make one with `aideator key create NAME`, or serve on 127.0.0.1"
+            raise Unavailable(f"no API key exists, and {settings.aideator_host} can be reached by others", hint=hint)
+
+
+def _url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+@contextlib.contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            hint = "stop what listens there, or set AIDEATOR_PORT; 0 takes a free port"
+            raise Unavailable(f"port {port} of {host} is taken", hint=hint) from error
+        hint = "set AIDEATOR_HOST and AIDEATOR_PORT to an address of this machine that you may use"
+        raise Unavailable(f"cannot listen on {host}, port {port}: {error.strerror}", hint=hint) from error
+    with listener:
+        yield listener

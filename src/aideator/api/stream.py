@@ -1,0 +1,154 @@
+"""A run's events as a stream of bytes: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+
+An own ASGI response rather than FastAPI's: each event is framed once for all its readers, what is pending goes out in
+one piece, and a reader is no more than a cursor. Framework helpers encode each event for each reader, which costs ten
+times as much.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from functools import lru_cache
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from aideator.app import Aideator
+from aideator.domain.errors import TooManyRequests
+from aideator.eventlog.base import Entry
+from aideator.observability import STREAMS
+
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",
+}
+_PIECE = 64 * 2**10
+"""Bytes that go out in one piece, unless one event alone is larger. It bounds what a stalled reader holds in memory."""
+_SHARED = 8 * 2**10
+"""Bytes of the largest event whose frame is remembered: 2,048 of them stay below 40 MB."""
+
+
+class Seats:
+    """How many streams are open, in all and for each client."""
+
+    def __init__(self, *, total: int = 768, per_client: int = 512) -> None:
+        self._total = total
+        self._per_client = per_client
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, client: str) -> Iterator[None]:
+        """Hold one seat.
+
+        Raises:
+            TooManyRequests: if the client, or everybody together, has as many streams open as may be.
+        """
+        if self._taken.total() >= self._total:
+            raise TooManyRequests("too many streams are open on this server")
+        if self._taken[client] >= self._per_client:
+            raise TooManyRequests("you have too many streams open", hint="one stream shows all of a run: share it")
+        self._taken[client] += 1
+        STREAMS.inc()
+        try:
+            yield
+        finally:
+            STREAMS.dec()
+            self._taken[client] -= 1
+            if not self._taken[client]:
+                del self._taken[client]
+
+
+class EventStream(Response):
+    """The events of one run above a cursor, until the run is complete, the client leaves, or the server stops."""
+
+    def __init__(
+        self,
+        app: Aideator,
+        run_id: str,
+        *,
+        after: int,
+        seat: tuple[Seats, str],
+        ping: float = 30,
+        retry: int = 3000,
+    ) -> None:
+        """Prepare the stream.
+
+        Args:
+            app: Where the events are.
+            run_id: A run that exists.
+            after: The seq of the last event that the client has seen.
+            seat: Where the stream is counted, and for whom.
+            ping: Seconds of silence after which a comment is sent.
+            retry: Milliseconds after which a browser is to reconnect.
+        """
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._app = app
+        self._run_id = run_id
+        self._after = after
+        self._seat = seat
+        self._ping = ping
+        self._retry = retry
+        self._sent_at = 0.0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        seats, client = self._seat
+        with seats.take(client):
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            if scope["method"] != "HEAD":
+                await self._write(send, format_sse_event(retry=self._retry))
+                await self._stream(receive, send)
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            ends = [tasks.create_task(self._deliver(send)), tasks.create_task(self._watch(receive, send))]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for task in ends:
+                task.cancel()
+
+    async def _deliver(self, send: Send) -> None:
+        async with aclosing(self._app.follow(self._run_id, after=self._after)) as batches:
+            async for batch in batches:
+                for piece in _pieces(batch):
+                    await self._write(send, piece)
+
+    async def _watch(self, receive: Receive, send: Send) -> None:
+        """Return when the client is gone; until then, break long silences."""
+        now = asyncio.get_running_loop().time
+        while True:
+            try:
+                async with asyncio.timeout_at(self._sent_at + self._ping):
+                    if (await receive())["type"] == "http.disconnect":
+                        return
+            except TimeoutError:
+                if now() >= self._sent_at + self._ping:
+                    await self._write(send, KEEPALIVE_COMMENT)
+
+    async def _write(self, send: Send, data: bytes) -> None:
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+        self._sent_at = asyncio.get_running_loop().time()
+
+
+def _pieces(batch: Sequence[Entry]) -> Iterator[bytes]:
+    frames: list[bytes] = []
+    size = 0
+    for entry in batch:
+        frame = _shared_frame(entry) if len(entry.data) <= _SHARED else _frame(entry)
+        if frames and size + len(frame) > _PIECE:
+            yield b"".join(frames)
+            frames, size = [], 0
+        frames.append(frame)
+        size += len(frame)
+    yield b"".join(frames)
+
+
+def _frame(entry: Entry) -> bytes:
+    return format_sse_event(data_str=entry.data.decode(), event=entry.kind, id=str(entry.seq))
+
+
+_shared_frame = lru_cache(maxsize=2048)(_frame)
