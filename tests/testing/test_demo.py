@@ -8,7 +8,7 @@ import pytest
 
 from aideator.domain.run import RunSpec
 from aideator.testing import make_demo_repo, scripted_model
-from aideator.testing.scenario import load
+from aideator.testing.model.scenario import load
 from tests.conftest import git
 from tests.testing.conftest import MakeClient, text_of, work
 

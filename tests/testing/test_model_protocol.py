@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from aideator.testing import scripted_model
-from aideator.testing.protocol import signature
+from aideator.testing.model.protocol import signature
 
 HEADERS = {"anthropic-version": "2023-06-01", "x-api-key": "lease-1-x"}
 USER = {"role": "user", "content": "Hello."}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aideator.agents.builtin.tools import SCHEMAS
-from aideator.testing.protocol import Refused, check_call
-from aideator.testing.scenario import (
+from aideator.testing.model.protocol import Refused, check_call
+from aideator.testing.model.scenario import (
     SCENARIOS,
     Branch,
     Choice,
@@ -22,7 +22,7 @@ from aideator.testing.scenario import (
     When,
     load,
 )
-from aideator.testing.script import END, Round, cue
+from aideator.testing.model.script import END, Round, cue
 
 ASKED = Round("Do it.")
 

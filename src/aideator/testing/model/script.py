@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aideator.testing.scenario import Choice, Step, Turn, When
+from aideator.testing.model.scenario import Choice, Step, Turn, When
 
 
 @dataclass(frozen=True)

@@ -1,40 +1,24 @@
-"""The scripted model: a server that speaks Anthropic's Messages API from a scenario file.
+"""The server's answers: who asks, which turn is due, what goes wrong with it.
 
-    python -m aideator.testing.model --scenario demo --port 0
-
-It is what the keyless demo and the tests talk to; gateway, agent, sandbox and checks are the real ones. It is started
-as a process (product code never imports this package), or inside a test with `scripted_model`.
-
-Odd on purpose: it keeps one thing only, how often each lease has met a fault; everything else follows from the request
-(see `scenario`). It holds agents to the protocol: a request that the API would refuse is refused (see `protocol`).
+It keeps two things only: the requests that tests look at, and how often each lease has met a fault.
 """
 
-import argparse
-import asyncio
 import json
-import os
-import socket
-import sys
-import threading
 import uuid
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from aideator.testing import protocol, wire
-from aideator.testing.playback import Performance, Playback
-from aideator.testing.protocol import Refused
-from aideator.testing.scenario import Fault, Scenario, ScenarioError, load
-from aideator.testing.script import Cue, cue
+from aideator.testing.model import protocol, wire
+from aideator.testing.model.playback import Performance, Playback
+from aideator.testing.model.protocol import Refused
+from aideator.testing.model.scenario import Fault, Scenario
+from aideator.testing.model.script import Cue, cue
 
 MODELS = {
     "claude-opus-5-5": "Claude Opus 5.5",
@@ -68,15 +52,6 @@ class Recorded:
 
 
 @dataclass
-class ScriptedModel:
-    """A running server."""
-
-    url: str
-    requests: Sequence[Recorded]
-    """The last 1,000 requests, oldest first."""
-
-
-@dataclass
 class Stage:
     """What a server plays, and the little that it remembers."""
 
@@ -102,7 +77,7 @@ class Stage:
         due = cue(self.scenario.lane(who.variation), list(protocol.rounds(body["messages"])))
         for call in due.turn.calls:
             protocol.check_call(call.name, call.input, body)
-        answer = wire.message(due.turn, body, f"{who.variation}/{due.number}")
+        answer = wire.message(due.turn, body)
         fault = self.fault(who.credential, due)
         if fault and fault.status:
             return _failure(fault)
@@ -209,100 +184,3 @@ def create_app(stage: Stage) -> Starlette:
         Route("/v1/models", stage.models, methods=["GET"]),
     ]
     return Starlette(routes=routes, exception_handlers={Refused: _refused})
-
-
-class _Server(uvicorn.Server):
-    """Drops what is still playing when it stops: a stalled answer has no end to wait for."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for task in self.server_state.tasks:
-            task.cancel()
-        await super().shutdown(sockets)
-
-
-class _EmbeddedServer(_Server):
-    """Runs in a loop that belongs to someone else: it leaves the process's signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _config(stage: Stage) -> uvicorn.Config:
-    return uvicorn.Config(create_app(stage), log_config=None, access_log=False, lifespan="off")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-@asynccontextmanager
-async def scripted_model(scenario: Scenario | str | Path | dict[str, Any]) -> AsyncIterator[ScriptedModel]:
-    """Serve a scenario on a free loopback port, in the present event loop.
-
-    Args:
-        scenario: the name of a shipped scenario, a YAML file, or its content.
-
-    Yields:
-        The server's URL and the requests that it has received.
-
-    Raises:
-        ScenarioError: if the scenario cannot be read.
-    """
-    stage = Stage(scenario if isinstance(scenario, Scenario) else load(scenario))
-    server = _EmbeddedServer(_config(stage))
-    listener = _listen("127.0.0.1", 0)
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve([listener]))
-        await server.up.wait()
-        try:
-            yield ScriptedModel(_url(listener), stage.requests)
-        finally:
-            server.should_exit = True
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until SIGTERM, SIGINT or, if asked, the end of standard input."""
-    parser = argparse.ArgumentParser(prog="python -m aideator.testing.model", description="The scripted model server.")
-    parser.add_argument("--scenario", required=True, help="a shipped scenario's name, or a YAML file")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--at-once", action="store_true", help="leave the scenario's delays out")
-    parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
-    options = parser.parse_args(arguments)
-    try:
-        scenario = load(options.scenario)
-    except ScenarioError as error:
-        parser.exit(2, f"{error}\n")
-    server = _Server(_config(Stage(scenario.at_once() if options.at_once else scenario)))
-    listener = _listen(options.host, options.port)
-    if options.exit_with_parent:
-        threading.Thread(target=_stop_at_end_of_input, args=[server], daemon=True).start()
-    # The kernel queues connections from here on, so the line is true before the event loop runs.
-    sys.stdout.write(f"listening on {_url(listener)}\n")
-    sys.stdout.flush()
-    server.run([listener])
-
-
-def _stop_at_end_of_input(server: uvicorn.Server) -> None:
-    # Not sys.stdin: a thread that holds its lock at exit would abort the interpreter.
-    while os.read(0, 4096):
-        continue
-    server.should_exit = True
-
-
-if __name__ == "__main__":
-    main()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aideator.testing.script import Round
+from aideator.testing.model.script import Round
 
 ERROR_TYPES = {
     400: "invalid_request_error",

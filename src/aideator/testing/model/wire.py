@@ -4,14 +4,14 @@ Event shapes: `anthropic.types.raw_message_stream_event` of the SDK 2.12. Like t
 input figures, `message_delta` the cumulative output, and a tool's input comes as pieces of JSON after an empty one.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
-from aideator.testing.protocol import signature, thinks, tokens
-from aideator.testing.scenario import Figures, Turn
+from aideator.testing.model.protocol import signature, thinks, tokens
+from aideator.testing.model.scenario import Figures, Turn
 
 Json = dict[str, Any]
 
@@ -19,17 +19,16 @@ INPUT_PIECE = 24
 """Characters of a tool's input in one event."""
 
 
-def message(turn: Turn, body: Json, name: str) -> Json:
+def message(turn: Turn, body: Json) -> Json:
     """The whole answer, as sent without streaming.
 
     Args:
         turn: what the model says.
         body: the request.
-        name: makes the ids; the same name gives the same ids, so that a repeated request is told the same thing.
     """
-    content = list(_content(turn, body, name))
+    content = list(_content(turn, body))
     return {
-        "id": _id("msg", name),
+        "id": _id("msg"),
         "type": "message",
         "role": "assistant",
         "model": body["model"],
@@ -87,15 +86,15 @@ def _pieces(arguments: Json) -> list[str]:
     return ["", *(text[start : start + INPUT_PIECE] for start in range(0, len(text), INPUT_PIECE))]
 
 
-def _content(turn: Turn, body: Json, name: str) -> Iterator[Json]:
+def _content(turn: Turn, body: Json) -> Iterator[Json]:
     shown = thinks(body)
     if turn.think and shown:
         thinking = turn.think if shown == "summarized" else ""
         yield {"type": "thinking", "thinking": thinking, "signature": signature(thinking)}
     if turn.say:
         yield {"type": "text", "text": turn.say}
-    for number, call in enumerate(turn.calls):
-        yield {"type": "tool_use", "id": _id("toolu", f"{name}/{number}"), "name": call.name, "input": call.input}
+    for call in turn.calls:
+        yield {"type": "tool_use", "id": _id("toolu"), "name": call.name, "input": call.input}
 
 
 def prompt_figures(body: Json) -> Figures:
@@ -127,5 +126,6 @@ def _usage(turn: Turn, body: Json, content: list[Json]) -> Json:
     }
 
 
-def _id(kind: str, name: str) -> str:
-    return f"{kind}_01{hashlib.sha256(name.encode()).hexdigest()[:22]}"
+def _id(kind: str) -> str:
+    # New each time, as at the API: an answer that is asked for again is another answer.
+    return f"{kind}_01{uuid4().hex[:22]}"
