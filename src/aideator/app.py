@@ -1,8 +1,11 @@
 """The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
 
+import shutil
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import uuid_utils
 
@@ -16,7 +19,7 @@ from aideator.engine.stage import Stage
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Limits
+from aideator.sandbox.base import Finding, Limits, SandboxBackend
 from aideator.sandbox.registry import open_backend
 from aideator.settings import Settings, check_prompt_and_lineup
 from aideator.store import claims, keys, runs
@@ -285,18 +288,9 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
 
 
 async def _start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
-    home = settings.aideator_home
-    cache = RepositoryCache(
-        home,
-        policy=source_policy(settings, local=True),  # what a remote user may name was checked at submission
-        clone_timeout=settings.clone_timeout,
-        max_repo_bytes=settings.max_repo_size_mb * 2**20,
-        tokens={host: token.get_secret_value() for host, token in settings.tokens.items()},
-        max_cache_bytes=settings.max_cache_size_mb * 2**20,
-    )
+    home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
+    cache = open_cache(settings)
     cache.recover()
-    runtime = runtime_dir(home)
-    backend = open_backend(settings.aideator_sandbox, runtime_dir=runtime, toolchains=settings.sandbox_toolchains)
     gateway = await stack.enter_async_context(
         open_gateway(
             socket=runtime / "gateway.sock",
@@ -309,13 +303,56 @@ async def _start_engine(stack: AsyncExitStack, settings: Settings, database: Dat
         log=log,
         cache=cache,
         gateway=gateway,
-        backend=backend,
-        make_agent=make_agent,
+        backend=_backend(settings),
+        make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=limits(settings),
         home=home,
         max_attempts=settings.max_attempts,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+
+
+def open_cache(settings: Settings) -> RepositoryCache:
+    """The cached repositories of the state directory."""
+    return RepositoryCache(
+        settings.aideator_home,
+        policy=source_policy(settings, local=True),  # what a remote user may name was checked at submission
+        clone_timeout=settings.clone_timeout,
+        max_repo_bytes=settings.max_repo_size_mb * 2**20,
+        tokens={host: token.get_secret_value() for host, token in settings.tokens.items()},
+        max_cache_bytes=settings.max_cache_size_mb * 2**20,
+    )
+
+
+def _backend(settings: Settings) -> SandboxBackend:
+    return open_backend(
+        settings.aideator_sandbox,
+        runtime_dir=runtime_dir(settings.aideator_home),
+        toolchains=settings.sandbox_toolchains,
+    )
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """What works on this machine and what does not: `aideator doctor`."""
+    git, model = shutil.which("git"), settings.anthropic_api_key is not None
+    findings = [
+        Finding("git", ok=git is not None, detail=git or "not found", fix="install git", fatal=True),
+        Finding("sqlite", ok=True, detail=f"{sqlite3.sqlite_version}, one writing connection"),
+        Finding(
+            "model",
+            ok=model or settings.anthropic_base_url != Settings.model_fields["anthropic_base_url"].default,
+            detail="ANTHROPIC_API_KEY is set" if model else f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}",
+            fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
+        ),
+    ]
+    if settings.redis_url:
+        findings.append(Finding("redis", ok=False, detail="REDIS_URL is set, but not used in this version"))
+    try:
+        make_home(settings.aideator_home)
+    except Unavailable as error:
+        return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
+    findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
+    return findings + await _backend(settings).check()
 
 
 def limits(settings: Settings) -> Limits:

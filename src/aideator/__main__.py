@@ -1,0 +1,5 @@
+"""`python -m aideator`."""
+
+from aideator.cli import main
+
+main()

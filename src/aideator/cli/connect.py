@@ -1,0 +1,53 @@
+"""Where a command's work is done: in this process, or at a server."""
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from aideator.app import Aideator, open_app
+from aideator.cli.remote import RemoteAideator, open_remote
+from aideator.settings import Settings
+from aideator.store.home import owner
+
+Client = Aideator | RemoteAideator
+
+
+@dataclass(frozen=True)
+class Door:
+    """What every command is given: what is set, where to work, how to show."""
+
+    settings: Settings
+    console: Console
+    server: str | None = None
+    json: bool = False
+
+    @asynccontextmanager
+    async def connect(self, *, work: bool = False) -> AsyncIterator[Client]:
+        """Open an AIdeator for one command.
+
+        A server that is named is used; so is one that serves this state directory now, since only one process may
+        work in it.
+
+        Args:
+            work: Whether the command starts or stops runs. In this process, that also takes up unfinished ones.
+        """
+        settings = self.settings
+        present = None if self.server else owner(settings.aideator_home)
+        url = self.server or (present.url if present else None)
+        if url is None:
+            async with open_app(settings, work=work) as app:
+                yield app
+            return
+        if not self.server:
+            sys.stderr.write(f"(through the server at {url})\n")
+        key = os.environ.get("AIDEATOR_API_KEY")
+        async with open_remote(url, prefix=settings.api_v1_prefix, header=settings.api_key_header, key=key) as remote:
+            yield remote
+
+    def note(self, text: str, *, style: str = "") -> None:
+        """Tell a person something, as it is written."""
+        self.console.print(text, style=style, markup=False, highlight=False)

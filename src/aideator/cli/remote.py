@@ -1,0 +1,130 @@
+"""The façade's verbs over HTTP, for `--server URL`: the same commands, another machine."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from aideator.app import Batch, Page
+from aideator.domain.errors import AideatorError, FieldError, InvalidInput, Unavailable
+from aideator.domain.run import Run, RunDetails, RunSpec, RunStatus
+from aideator.eventlog.base import Entry
+
+_PATIENCE = 10
+"""How often a lost stream is taken up again without an event in between."""
+
+
+class RemoteAideator:
+    """An AIdeator behind an address. Made by `open_remote`."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def submit(self, spec: RunSpec, *, local: bool = False) -> Run:  # noqa: ARG002 - the server decides that
+        """Submit a run."""
+        body = spec.model_dump(mode="json", exclude_defaults=True) | {"repo_url": spec.repo_url, "prompt": spec.prompt}
+        accepted = await self._call("POST", "/runs", json=body | {"variations": spec.variations})
+        return await self.get(accepted["run_id"])
+
+    async def get(self, run_id: str) -> RunDetails:
+        """A run with its variations."""
+        return RunDetails.model_validate(await self._call("GET", f"/runs/{run_id}"))
+
+    async def list(self, *, before: str | None = None, limit: int = 50, status: RunStatus | None = None) -> Page:
+        """A page of runs."""
+        asked = {"before": before, "limit": limit, "status": status}
+        page = await self._call("GET", "/runs", params={k: v for k, v in asked.items() if v is not None})
+        return Page(runs=tuple(Run.model_validate(run) for run in page["runs"]), next=page["next"])
+
+    async def resolve(self, prefix: str) -> str:
+        """The id of the run that `prefix` means."""
+        return str((await self._call("GET", f"/runs/{prefix}"))["id"])
+
+    async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
+        """The run's events; a lost connection is taken up again where it broke."""
+        tries = 0
+        while tries < _PATIENCE:
+            try:
+                async for entry in self._stream(run_id, after):
+                    after, tries = entry.seq, 0
+                    yield [entry]
+                    if entry.kind == "complete":
+                        return
+                tries += 1
+            except httpx2.TransportError:
+                tries += 1
+            await asyncio.sleep(min(0.2 * 2**tries, 5))
+        raise Unavailable("the server's stream was lost", hint="`aideator watch` takes it up again")
+
+    async def _stream(self, run_id: str, after: int) -> AsyncIterator[Entry]:
+        headers = {"Last-Event-ID": str(after)} if after else {}
+        async with self._client.stream("GET", f"/runs/{run_id}/stream", headers=headers, timeout=None) as answer:
+            if answer.status_code >= 400:
+                await answer.aread()
+                raise _problem(answer)
+            async for line in answer.aiter_lines():
+                if line.startswith("data: "):
+                    event = json.loads(line[6:])
+                    yield Entry(event["seq"], event["body"]["kind"], line[6:].encode())
+
+    async def patch(self, run_id: str, number: int) -> bytes:
+        """What a variation changed."""
+        answer = await self._send("GET", f"/runs/{run_id}/variations/{number}/patch")
+        return answer.content
+
+    async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
+        """Keep a variation as the winner."""
+        await self._call("POST", f"/runs/{run_id}/select", json={"winning_variation_id": number, "reason": reason})
+        return await self.get(run_id)
+
+    async def cancel(self, run_id: str, number: int | None = None) -> RunDetails:
+        """Stop a run or one of its variations."""
+        what = f"/runs/{run_id}" if number is None else f"/runs/{run_id}/variations/{number}"
+        await self._call("POST", f"{what}/cancel")
+        return await self.get(run_id)
+
+    async def prompt(self, run_id: str, number: int, text: str) -> RunDetails:
+        """Give one variation a follow-up turn."""
+        await self._call("POST", f"/runs/{run_id}/variations/{number}/prompt", json={"prompt": text})
+        return await self.get(run_id)
+
+    async def _call(self, method: str, path: str, **more: Any) -> Any:
+        return (await self._send(method, path, **more)).json()
+
+    async def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
+        try:
+            answer = await self._client.request(method, path, **more)
+        except httpx2.TransportError as error:
+            raise Unavailable(f"the server does not answer: {error}", hint="is `aideator serve` running?") from None
+        if answer.status_code >= 400:
+            raise _problem(answer)
+        return answer
+
+
+def _problem(answer: httpx2.Response) -> AideatorError:
+    """The server's problem document (RFC 9457) as the error that it was."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        return Unavailable(f"{answer.url} answered {answer.status_code}", hint="is that an AIdeator?")
+    fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]
+    message, hint = problem.get("detail", f"status {answer.status_code}"), problem.get("hint", "")
+    return InvalidInput(fields=fields, hint=hint) if fields else AideatorError(message, hint=hint)
+
+
+@asynccontextmanager
+async def open_remote(url: str, *, prefix: str, header: str, key: str | None) -> AsyncIterator[RemoteAideator]:
+    """Speak to the server at `url`.
+
+    Args:
+        url: Its address, such as `http://127.0.0.1:8000`.
+        prefix: Where its API lives.
+        header: The name of the header that carries the key.
+        key: The API key, if the server wants one.
+    """
+    headers = {header: key} if key else {}
+    async with httpx2.AsyncClient(base_url=url.rstrip("/") + prefix, headers=headers, timeout=30) as client:
+        yield RemoteAideator(client)

@@ -1,0 +1,142 @@
+"""What a terminal shows of a run, as a pure reduction of its events. The state shown is the log's, never a guess."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aideator.domain.events import (
+    AgentOutput,
+    CheckRun,
+    Complete,
+    ErrorRaised,
+    Event,
+    Plan,
+    RunStarted,
+    Selected,
+    ToolCall,
+    ToolCallUpdate,
+    UsageRecorded,
+    VariationFailed,
+    VariationFinished,
+    VariationStarted,
+    VerdictReached,
+)
+from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.usage import Usage
+from aideator.domain.verdict import CheckResult, Ranking, Verdict
+
+_TAIL = 600
+"""Characters kept of what an agent says; a column shows no more."""
+
+
+@dataclass
+class Lane:
+    """One variation's column."""
+
+    number: int
+    seat: AgentSpec = field(default_factory=AgentSpec)
+    state: str = "queued"
+    attempt: int = 0
+    started: datetime | None = None
+    ended: datetime | None = None
+    said: str = ""
+    channel: str = ""
+    tools: dict[str, str] = field(default_factory=dict)
+    tool: str = ""
+    """The tool call under way, or the last one."""
+    calls: int = 0
+    plan: str = ""
+    usage: Usage = field(default_factory=Usage)
+    checks: list[CheckResult] = field(default_factory=list)
+    verdict: Verdict | None = None
+    isolation: Isolation | None = None
+    failure: str = ""
+    trouble: str = ""
+
+    def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
+        """Take one event of this variation in."""
+        match event.body:
+            case VariationStarted(seat=seat, attempt=attempt):
+                self.state, self.seat, self.attempt, self.started = "starting", seat, attempt, event.at
+            case AgentOutput(channel=channel, text=text):
+                self._say(channel, text)
+            case ToolCall(tool_call_id=key, title=title):
+                self.calls += 1
+                self._use(key, title)
+            case ToolCallUpdate(tool_call_id=key, title=title):
+                self._use(key, title)
+            case Plan(entries=entries):
+                done = sum(entry.status == "completed" for entry in entries)
+                self.plan = f"{done}/{len(entries)} steps"
+            case UsageRecorded(usage=usage):
+                self.usage = usage
+            case CheckRun(result=result):
+                self.state = "checking"
+                self.checks.append(result)
+            case VariationFinished(verdict=verdict, isolation=isolation):
+                self.state, self.ended = "done", event.at
+                self.verdict, self.isolation = verdict, isolation
+            case VariationFailed(reason=reason, message=message):
+                self.state = "stopped" if reason == "Cancelled" else "failed"
+                self.failure, self.ended = f"{message}", event.at
+            case ErrorRaised(message=message):
+                self.trouble = message
+            case _:
+                pass
+
+    def _say(self, channel: str, text: str) -> None:
+        self.state = "thinking" if channel == "thought" else "writing"
+        self.said = (self.said + text)[-_TAIL:] if channel == self.channel else text
+        self.channel = channel
+
+    def _use(self, key: str, title: str | None) -> None:
+        if title:
+            self.tools[key] = title
+        self.tool = self.tools.get(key, self.tool)
+        self.state = "working"
+
+
+@dataclass
+class View:
+    """A whole run."""
+
+    lanes: dict[int, Lane] = field(default_factory=dict)
+    started: RunStarted | None = None
+    begun_at: datetime | None = None
+    baseline: list[CheckResult] = field(default_factory=list)
+    ranking: Ranking | None = None
+    selected: Selected | None = None
+    status: RunStatus | None = None
+    trouble: str = ""
+    last_seq: int = 0
+
+    def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
+        """Take one event in. Events must come in order; one that was seen already is skipped."""
+        if event.seq <= self.last_seq:
+            return
+        self.last_seq = event.seq
+        if event.variation_id is not None:
+            if isinstance(event.body, VariationStarted):  # a second start is a new attempt: its lane begins anew
+                self.lanes[event.variation_id] = Lane(event.variation_id, usage=self.lane(event.variation_id).usage)
+            self.lane(event.variation_id).apply(event)
+            return
+        match event.body:
+            case RunStarted() as started:
+                self.started, self.begun_at = started, event.at
+                for number in range(1, started.variations + 1):
+                    self.lane(number)
+            case CheckRun(result=result):
+                self.baseline.append(result)
+            case VerdictReached(ranking=ranking):
+                self.ranking = ranking
+            case Selected() as selected:
+                self.selected = selected
+            case ErrorRaised(message=message):
+                self.trouble = message
+            case Complete(status=status):
+                self.status = status
+            case _:
+                pass
+
+    def lane(self, number: int) -> Lane:
+        """The column of one variation."""
+        return self.lanes.setdefault(number, Lane(number))

@@ -1,0 +1,122 @@
+"""Follow a run to its end: live columns on a terminal, lines elsewhere, NDJSON for programs."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from enum import StrEnum
+
+from rich.console import Console
+from rich.live import Live
+
+from aideator.cli.connect import Client
+from aideator.cli.render import comparison, conclusion, limits_line, live, one_line
+from aideator.cli.view import View
+from aideator.domain.events import Event
+from aideator.domain.run import RunDetails, RunStatus
+
+_FRAME = 0.1
+"""Seconds between two pictures."""
+
+
+class Output(StrEnum):
+    """How a run is shown."""
+
+    LIVE = "live"
+    LINES = "lines"
+    JSON = "json"
+
+
+class Exit:
+    """Exit codes of `run` and `watch`: they tell the outcome."""
+
+    RECOMMENDED = 0
+    FAILED = 1
+    USAGE = 2
+    CANNOT_TELL = 3
+    CANCELLED = 4
+    INTERRUPTED = 130
+
+
+def choose_output(console: Console, *, json: bool) -> Output:
+    """JSON when asked for, else what the terminal can show."""
+    if json:
+        return Output.JSON
+    return Output.LIVE if console.is_terminal else Output.LINES
+
+
+async def watch(client: Client, run_id: str, console: Console, output: Output) -> RunDetails:
+    """Show the run until nothing more will happen."""
+    view = View()
+    async with _pictures(view, console, output), aclosing(client.follow(run_id)) as batches:
+        async for batch in batches:
+            for entry in batch:
+                if output is Output.JSON:
+                    sys.stdout.write(entry.data.decode() + "\n")
+                    continue
+                event = Event.model_validate_json(entry.data)
+                view.apply(event)
+                if output is Output.LINES:
+                    _line(console, event, view)
+            sys.stdout.flush()
+    return await client.get(run_id)
+
+
+@asynccontextmanager
+async def _pictures(view: View, console: Console, output: Output) -> AsyncIterator[None]:
+    if output is not Output.LIVE:
+        yield
+        return
+    with Live(console=console, auto_refresh=False, transient=False) as screen:
+
+        async def repaint() -> None:
+            while True:
+                screen.update(live(view, width=console.width), refresh=True)
+                await asyncio.sleep(_FRAME)
+
+        async with asyncio.TaskGroup() as group:
+            painter = group.create_task(repaint())
+            try:
+                yield
+            finally:
+                painter.cancel()
+                screen.update(live(view, width=console.width), refresh=True)
+
+
+def _line(console: Console, event: Event, view: View) -> None:
+    """One line for what a person would want to know; deltas and usage are left out."""
+    who = f"[{event.variation_id}] " if event.variation_id is not None else ""
+    body = event.body
+    match body.kind:
+        case "run_started":
+            text = f"base {body.commit[:12]}, {body.variations} variations, checks: " + (
+                ", ".join(check.label for check in body.checks) or "none"
+            )
+        case "variation_started":
+            text = f"attempt {body.attempt} starts"
+        case "tool_call" | "tool_call_update" if body.title:
+            text = f"▸ {body.title}"
+        case "check":
+            text = f"check `{body.result.check}`: {'passed' if body.result.passed else 'failed'}"
+        case "variation_finished":
+            text = f"done, {view.lane(body.verdict.variation_id).calls} tool calls"
+        case "variation_failed" | "error":
+            text = f"{body.reason}: {body.message}"
+        case _:
+            return
+    console.print(who + one_line(text, 160), markup=False, highlight=False)
+
+
+def show(console: Console, details: RunDetails) -> None:
+    """The comparison, the conclusion, and what held the variations in."""
+    console.print(comparison(details))
+    console.print(conclusion(details))
+    if line := limits_line(details):
+        console.print(line, style="dim", markup=False, highlight=False)
+
+
+def exit_code(details: RunDetails) -> int:
+    """What a program should know of a run that has ended."""
+    if details.status is RunStatus.DECIDED or (details.ranking and details.ranking.recommended is not None):
+        return Exit.RECOMMENDED
+    return {RunStatus.FAILED: Exit.FAILED, RunStatus.CANCELLED: Exit.CANCELLED}.get(details.status, Exit.CANNOT_TELL)
