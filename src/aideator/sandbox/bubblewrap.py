@@ -5,12 +5,14 @@ The order of acts is the point: start, learn the first pid, put it under its con
 """
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
 import secrets
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from io import RawIOBase
@@ -20,9 +22,10 @@ from typing import BinaryIO
 from aideator.domain.errors import AideatorError, SandboxLost, SandboxUnavailable
 from aideator.domain.run import Isolation
 from aideator.sandbox import shim
-from aideator.sandbox.base import Bind, Limits, Sandbox, Tree, sandbox_uid
-from aideator.sandbox.cell import HOME, Launch, command
-from aideator.sandbox.cgroup import Cgroup, rlimits
+from aideator.sandbox.base import Bind, Finding, Limits, Sandbox, Tree, sandbox_uid
+from aideator.sandbox.cell import HOME, Launch, command, describe_bwrap
+from aideator.sandbox.cgroup import Cgroup, remove_stale, rlimits
+from aideator.sandbox.doctor import explain, limit_findings
 from aideator.sandbox.link import Link
 from aideator.sandbox.python import host_python
 from aideator.sandbox.watchdog import watch_disk
@@ -33,6 +36,7 @@ _OPEN_SECONDS, _CLOSE_SECONDS = 20.0, 5.0
 _FILES = (1024, 4096)
 """Soft and hard limit of open files."""
 _SAID_BYTES = 65_536
+_NEW_SECONDS = 60.0
 _SHIM_SOURCE = Path(shim.__file__).read_bytes()
 
 
@@ -43,6 +47,7 @@ class Bubblewrap:
 
     def __init__(self, runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> None:
         self._runtime_dir = runtime_dir.absolute()
+        self._swept = False
         python = host_python()
         self._python = python.executable
         self._binds = (*python.binds, *(Bind(tools, str(tools)) for tools in toolchains))
@@ -56,11 +61,15 @@ class Bubblewrap:
         self, tree: Tree, limits: Limits, *, binds: Sequence[Bind] = (), gateway: Path | None = None
     ) -> AsyncIterator[Sandbox]:
         """Open a sandbox, as the port says. As root, `tree.upper` is given to the sandbox's uid."""
+        if not self._swept:
+            self._swept = True
+            await asyncio.to_thread(_sweep, self._runtime_dir)
         name, owner = secrets.token_hex(4), sandbox_uid()
         cell = self._runtime_dir / name
         async with AsyncExitStack() as closing:
             closing.callback(shutil.rmtree, cell, ignore_errors=True)
-            socket = _make_cell(cell, owner, tree)
+            socket, lock = _make_cell(cell, owner, tree)
+            closing.callback(os.close, lock)
             group = Cgroup.create(name, limits)
             closing.push_async_callback(asyncio.to_thread, group.remove)
             link = Link(
@@ -86,6 +95,32 @@ class Bubblewrap:
                 link.run(watch_disk(tree.upper, limits.disk_bytes, link.fail))
             yield link
 
+    async def check(self) -> list[Finding]:
+        """Open a sandbox for real and say how that went, as the port says."""
+        home = self._runtime_dir / f"check-{secrets.token_hex(4)}"
+        tree = Tree((home / "layer",), home / "upper", home / "work")
+        findings = []
+        try:
+            for path in (*tree.layers, home / "upper", home / "work"):
+                path.mkdir(parents=True)
+            binary = await asyncio.to_thread(describe_bwrap)
+            findings.append(Finding("bubblewrap", ok=True, detail=binary))
+            async with self.open(tree, Limits()) as sandbox:
+                started = await sandbox.exec(["sh", "-c", "touch /workspace/x"], timeout=_OPEN_SECONDS)
+                isolation = sandbox.isolation
+        except (AideatorError, OSError) as error:
+            hint = error.hint if isinstance(error, AideatorError) else ""
+            return [*findings, Finding("sandbox", ok=False, detail=str(error), fix=hint, fatal=True)]
+        finally:
+            shutil.rmtree(home, ignore_errors=True)
+        writable = started.exit_code == 0
+        detail = "opens, and its workspace can be written" if writable else started.stderr.decode(errors="replace")
+        return [
+            *findings,
+            Finding("sandbox", ok=writable, detail=detail, fatal=not writable),
+            *limit_findings(isolation.limits),
+        ]
+
     def _inside(self, limits: Limits, group: Cgroup) -> list[str]:
         """What to run inside: the shim, under the limits that hold for each process by itself."""
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -98,21 +133,41 @@ class Bubblewrap:
         ]
 
 
-def _make_cell(cell: Path, owner: int | None, tree: Tree) -> Path:
-    """Make the directory of one sandbox and return where its socket belongs.
+def _make_cell(cell: Path, owner: int | None, tree: Tree) -> tuple[Path, int]:
+    """Make the directory of one sandbox and return where its socket belongs, and a lock that says that it is in use.
 
     Raises:
-        SandboxUnavailable: if the path is too long for a socket.
+        SandboxUnavailable: if it cannot be made, or its path is too long for a socket.
     """
     socket = cell / "link" / _SOCKET
     if len(os.fsencode(socket)) > _SOCKET_PATH_LIMIT:
         raise SandboxUnavailable(f"{socket} is too long a path for a socket", hint="choose a shorter runtime directory")
-    socket.parent.mkdir(parents=True, mode=0o700)
-    (cell / "stage").mkdir()
-    if owner is not None:
-        for path in (socket.parent, *([tree.upper] if tree.upper else [])):
-            os.chown(path, owner, owner)
-    return socket
+    try:
+        socket.parent.mkdir(parents=True, mode=0o700)
+        (cell / "stage").mkdir()
+        lock = os.open(cell, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if owner is not None:
+            for path in (socket.parent, *([tree.upper] if tree.upper else [])):
+                os.chown(path, owner, owner)
+    except OSError as error:
+        raise SandboxUnavailable(str(error), hint="the runtime directory must be this user's own") from error
+    return socket, lock
+
+
+def _sweep(runtime_dir: Path) -> None:
+    """Remove what servers that were killed have left: control groups, and directories that nobody holds a lock on."""
+    remove_stale()
+    for cell in runtime_dir.glob("*"):
+        with suppress(OSError):
+            lock = os.open(cell, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # A new one may not have come to its lock yet.
+                if time.time() - cell.stat().st_mtime > _NEW_SECONDS:
+                    shutil.rmtree(cell)
+            finally:
+                os.close(lock)
 
 
 def _pipe(launch: Launch, *, theirs: int) -> int:
@@ -148,7 +203,9 @@ async def _life(
         SandboxUnavailable: if it does not come up, with what bubblewrap said.
     """
     async with AsyncExitStack() as closing:
-        closing.push_async_callback(_stop, process)
+        closing.push_async_callback(process.wait)
+        with suppress(ProcessLookupError):
+            closing.push_async_callback(_end, os.pidfd_open(process.pid))
         link.run(_mourn(process, link, group))
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
@@ -158,7 +215,9 @@ async def _life(
                 gate.write(b"\n")
                 await link.ready()
         except (TimeoutError, asyncio.IncompleteReadError, OSError, SandboxLost) as error:
-            raise await _unavailable(process) from error
+            await closing.aclose()
+            said = await _said(process)
+            raise SandboxUnavailable(f"no sandbox could be opened: {said}", hint=explain(said)) from error
         yield
 
 
@@ -173,26 +232,23 @@ async def _first_pid(info: BinaryIO) -> int:
         pipe.close()
 
 
-async def _end(first: int) -> None:
-    """Kill the first process, and so all others, and wait until the kernel has done it."""
+async def _end(pidfd: int) -> None:
+    """Kill a process, with the first one of a sandbox all others, and wait until the kernel has done it.
+
+    By pidfd_open(2): `Process.kill` of asyncio may reap the child under the eyes of asyncio's own watcher.
+    """
     gone = asyncio.Event()
     loop = asyncio.get_running_loop()
-    loop.add_reader(first, gone.set)
+    loop.add_reader(pidfd, gone.set)
     try:
         with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(first, signal.SIGKILL)
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await gone.wait()
     finally:
-        loop.remove_reader(first)
-        os.close(first)
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    with suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()
+        loop.remove_reader(pidfd)
+        os.close(pidfd)
 
 
 async def _mourn(process: asyncio.subprocess.Process, link: Link, group: Cgroup) -> None:
@@ -206,20 +262,19 @@ def _post_mortem(group: Cgroup) -> AideatorError:
     return SandboxLost()
 
 
-async def _unavailable(process: asyncio.subprocess.Process) -> SandboxUnavailable:
-    """What bubblewrap said, as an error."""
-    await _stop(process)
+async def _said(process: asyncio.subprocess.Process) -> str:
+    """The complaint of whichever program of the chain has failed."""
     said = b""
     with suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_SECONDS):
             said = await process.stderr.read(_SAID_BYTES) if process.stderr else b""
-    return SandboxUnavailable(f"no sandbox could be opened: {said.decode(errors='replace').strip() or 'no answer'}")
+    return said.decode(errors="replace").strip() or "no answer"
 
 
 def _isolation(group: Cgroup, gateway: Path | None) -> Isolation:
     limits = {
         limit: group.enforced.get(limit, weaker)
-        for limit, weaker in {"memory": "advisory: each process by itself", "cpu": "none", "pids": "rlimit"}.items()
+        for limit, weaker in {"memory": "advisory (rlimit of each process)", "cpu": "nobody", "pids": "rlimit"}.items()
     }
     limits |= {"disk": "watchdog", "output": "host"}
     network = "none" if gateway is None else "gateway only"

