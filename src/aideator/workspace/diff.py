@@ -7,6 +7,7 @@ renames. Names may hold any byte but NUL, so the rare parts (quoting, binary pat
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 _HEADER = b"diff --git "
@@ -59,8 +60,7 @@ def parse(patch: bytes) -> list[FileDiff]:
     Never split by any line end but the line feed: a carriage return or form feed is part of a line.
     """
     lines = patch.split(b"\n")
-    starts = list(_file_starts(lines))
-    return [_file(lines[start:end]) for start, end in zip(starts, [*starts[1:], len(lines)], strict=True)]
+    return [_file(lines[start:end]) for start, end in pairwise([*_file_starts(lines), len(lines)])]
 
 
 def _file_starts(lines: list[bytes]) -> Iterator[int]:

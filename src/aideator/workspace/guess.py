@@ -98,7 +98,9 @@ def _read(file: Path) -> str:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return ""
-    with os.fdopen(descriptor, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return ""
-        return opened.read(_MAX_BYTES).decode(errors="replace")
+        return os.read(descriptor, _MAX_BYTES).decode(errors="replace")
+    finally:
+        os.close(descriptor)

@@ -55,10 +55,12 @@ _EXTRACT_ENV = _ENV | {
 _APPLY_ENV = _ENV | config_environment(HARDENED)
 
 _LEFT_OUT = (
-    (re.compile(r"^error: '(.+?)/?' does not have a commit checked out$"), "{} is a repository of its own"),
-    (re.compile(r"^error: open\(\"(.+)\"\): Permission denied$"), "{} cannot be read"),
+    (re.compile(r"error: '(.+?)/?' does not have a commit checked out"), "is a repository of its own"),
+    (re.compile(r"error: open\(\"(.+)\"\): Permission denied"), "cannot be read"),
+    (re.compile(r"warning: could not open directory '(.+?)/?': Permission denied"), "cannot be read"),
+    (re.compile(r"error: (.+): can only add regular files, .*"), "is neither a file nor a link"),
 )
-_HARMLESS = re.compile(r"^(warning: .*|error: unable to index file .*|fatal: adding files failed|hint: .*|)$")
+_HARMLESS = re.compile(r"(warning|hint): .*|error: unable to index file .*|fatal: adding files failed|")
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ async def apply(sandbox: Sandbox, patch: Patch) -> None:
 async def _add_all(sandbox: Sandbox) -> ExecResult:
     prepare = f"mkdir -p {_SCRATCH}/objects && cp {_TRUSTED}/index {_SCRATCH}/index && cat > {_SCRATCH}/debris"
     await _git(sandbox, ["sh", "-c", prepare], stdin=_DEBRIS.encode())
-    done = await sandbox.exec(["git", "add", "-A", "--ignore-errors", "--", "."], env=_EXTRACT_ENV, timeout=_TIMEOUT)
+    done = await sandbox.exec(["git", "add", "-A", "--ignore-errors"], env=_EXTRACT_ENV, timeout=_TIMEOUT)
     if done.exit_code not in {0, 1, 128}:
         raise PatchRejected("the change is too large to be taken out: git was killed, or took too long")
     return done
@@ -146,17 +148,13 @@ def _last_line(done: ExecResult) -> str:
 
 def _notes(added: ExecResult) -> tuple[str, ...]:
     """Read what `git add` left out and why; anything that it did not expect is a reason to refuse the change."""
-    if added.exit_code == 0:
-        return ()
     notes = []
     for line in added.stderr.decode(errors="backslashreplace").splitlines():
-        for pattern, text in _LEFT_OUT:
-            if found := pattern.match(line):
-                notes.append(text.format(found[1]) + "; it is left out of the patch")
-                break
-        else:
-            if not _HARMLESS.match(line):
-                raise PatchRejected(f"git cannot make a patch of the change: {line}")
+        if found := next(((what, m[1]) for pattern, what in _LEFT_OUT if (m := pattern.fullmatch(line))), None):
+            what, name = found
+            notes.append(f"{name} {what}; it is left out of the patch")
+        elif not _HARMLESS.fullmatch(line):
+            raise PatchRejected(f"git cannot make a patch of the change: {line}")
     return tuple(notes)
 
 
