@@ -5,13 +5,16 @@ from typing import Literal
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
-from aideator.agents.catalog import Row
+from aideator.agents.catalog import Models
 from aideator.api.auth import identify
 from aideator.api.problems import responses
 from aideator.api.runs import App
+from aideator.settings import Settings
 
+DEFAULT_BASE_URL = Settings.model_fields["anthropic_base_url"].default
+"""The provider's own address, where nothing works without a key."""
 probes = APIRouter(tags=["health"])
 router = APIRouter(tags=["agents"], dependencies=[Depends(identify)], responses=responses(401, 403, 421))
 
@@ -20,6 +23,20 @@ class Health(BaseModel):
     """A probe's answer."""
 
     status: Literal["ok"] = "ok"
+
+
+class Agent(BaseModel):
+    """One row of the catalogue."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    name: str
+    title: str
+    models: Models
+    available: bool
+    """Whether it can work on this server now."""
+    missing: str | None
+    """What it lacks; null when it is available."""
 
 
 @probes.get("/health/live", responses=responses(421))
@@ -50,6 +67,12 @@ async def metrics() -> Response:
 
 
 @router.get("/agents")
-async def agents(app: App) -> Sequence[Row]:
+async def agents(app: App) -> Sequence[Agent]:
     """List the agents that a seat can name."""
-    return list(app.agents().values())
+    settings = app.settings
+    keyless = settings.anthropic_api_key is None and settings.anthropic_base_url == DEFAULT_BASE_URL
+    missing = "ANTHROPIC_API_KEY is not set" if keyless else None
+    return [
+        Agent(name=row.name, title=row.title, models=row.models, available=missing is None, missing=missing)
+        for row in app.agents().values()
+    ]

@@ -16,9 +16,11 @@ from contextlib import asynccontextmanager
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from aideator.api.app import create_app
 from aideator.api.guard import is_loopback_name
+from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
 from aideator.settings import Settings
@@ -30,11 +32,12 @@ GRACE_SECONDS = 10
 class Server(uvicorn.Server):
     """Ends the streams before it stops, says when it is ready and when it has ended, and leaves signals alone."""
 
-    def __init__(self, config: uvicorn.Config, app: Aideator) -> None:
+    def __init__(self, config: uvicorn.Config, aideator: Aideator, url: str) -> None:
         super().__init__(config)
+        self.url = url
         self.ready = asyncio.Event()
         self.ended = asyncio.Event()
-        self._app = app
+        self._aideator = aideator
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -57,7 +60,7 @@ class Server(uvicorn.Server):
         """Take no more connections, end the streams, let other requests end. The second time: at once."""
         self.force_exit = self.should_exit
         self.should_exit = True
-        self._app.end_streams()
+        self._aideator.end_streams()
 
 
 def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
@@ -77,38 +80,43 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
 
 async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
     loop = asyncio.get_running_loop()
-    async with open_server(settings) as (url, server):
+    async with open_server(settings) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
-        on_ready(url)
+        on_ready(server.url)
         await server.ended.wait()
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncIterator[tuple[str, Server]]:
-    """Open everything and serve it, until the end of the block. Gives the address and the server.
+async def open_server(settings: Settings) -> AsyncIterator[Server]:
+    """Open everything that the settings name, and serve it until the end of the block.
 
     Raises:
         Unavailable: as `serve` does.
     """
-    with _listen(settings.aideator_host, settings.aideator_port) as listener:
-        url = _url(settings.aideator_host, listener.getsockname()[1])
+    with listen(settings.aideator_host, settings.aideator_port) as listener:
         if not is_loopback_name(settings.aideator_host):
             await _need_a_key(settings)
-        async with open_app(settings, url=url) as app:
-            server = Server(_config(app), app)
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(server.serve([listener]))
-                await server.ready.wait()
-                try:
-                    yield url, server
-                finally:
-                    server.stop()
+        async with open_app(settings, url=address(listener)) as app, serve_app(app, listener) as server:
+            yield server
 
 
-def _config(app: Aideator) -> uvicorn.Config:
+@asynccontextmanager
+async def serve_app(app: Aideator, listener: socket.socket, *, seats: Seats | None = None) -> AsyncIterator[Server]:
+    """Serve an opened façade on a listening socket until the end of the block."""
+    server = Server(_config(create_app(app, seats=seats)), app, address(listener))
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve([listener]))
+        await server.ready.wait()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(app),
+        app,
         http="httptools",
         ws="none",
         lifespan="off",
@@ -127,13 +135,20 @@ async def _need_a_key(settings: Settings) -> None:
             raise Unavailable(f"no API key exists, and {settings.aideator_host} can be reached by others", hint=hint)
 
 
-def _url(host: str, port: int) -> str:
-    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+def address(listener: socket.socket) -> str:
+    """The URL under which this machine reaches a listening socket."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 @contextlib.contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
+def listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Take a port; 0 takes a free one.
+
+    Raises:
+        Unavailable: if it cannot be had.
+    """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)

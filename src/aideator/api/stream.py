@@ -6,6 +6,7 @@ times as much.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager
@@ -16,10 +17,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aideator.app import Aideator
-from aideator.domain.errors import TooManyRequests
+from aideator.domain.errors import AideatorError, TooManyRequests
 from aideator.eventlog.base import Entry
 from aideator.observability import STREAMS
 
+_log = logging.getLogger(__name__)
 HEADERS = {
     "Content-Type": "text/event-stream",
     "Cache-Control": "no-store, no-transform",
@@ -112,10 +114,14 @@ class EventStream(Response):
                 task.cancel()
 
     async def _deliver(self, send: Send) -> None:
-        async with aclosing(self._app.follow(self._run_id, after=self._after)) as batches:
-            async for batch in batches:
-                for piece in _pieces(batch):
-                    await self._write(send, piece)
+        try:
+            async with aclosing(self._app.follow(self._run_id, after=self._after)) as batches:
+                async for batch in batches:
+                    for piece in _pieces(batch):
+                        await self._write(send, piece)
+        except AideatorError as error:
+            # Too late for a problem document. The stream ends; the client comes back, and is told then.
+            _log.warning("the stream of run %s ended early: %s", self._run_id, error)
 
     async def _watch(self, receive: Receive, send: Send) -> None:
         """Return when the client is gone; until then, break long silences."""

@@ -1,0 +1,131 @@
+"""A real server on loopback over a real database. Nothing works here, so tests write down what agents would have done."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import uuid_utils
+
+from aideator.api.server import Server, listen, serve_app
+from aideator.api.stream import Seats
+from aideator.app import Aideator
+from aideator.domain.events import AgentOutput, Complete
+from aideator.domain.run import Run, RunSpec, RunStatus, Variation, VariationStatus
+from aideator.domain.verdict import PatchStats, Verdict
+from aideator.eventlog.base import Draft
+from aideator.eventlog.sql import SqlEventLog, open_event_log
+from aideator.settings import Settings
+from aideator.store import claims, runs
+from aideator.store.session import Database, open_database
+
+PATCH = b"""diff --git a/calc.py b/calc.py
+index 1111111111111111111111111111111111111111..2222222222222222222222222222222222222222 100644
+--- a/calc.py
++++ b/calc.py
+@@ -1,2 +1,2 @@ def add(a, b):
+ def add(a, b):
+-    return a - b
++    return a + b
+"""
+
+
+@dataclass
+class Stage:
+    """The server, a client of it, and the pen that writes runs."""
+
+    server: Server
+    client: httpx2.AsyncClient
+    app: Aideator
+    database: Database
+    log: SqlEventLog
+
+    @property
+    def url(self) -> str:
+        return self.server.url
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    async def run(self, *, variations: int = 2, status: RunStatus = RunStatus.RUNNING) -> str:
+        """A run whose variations have done their part, each with a patch, unless it is still running."""
+        run_id = str(uuid_utils.uuid7())
+        spec = RunSpec(repo_url="https://github.com/user/repo", prompt="Make addition add", variations=variations)
+        seats = [Variation(run_id=run_id, number=n, seat=seat) for n, seat in enumerate(spec.seats(), start=1)]
+        async with self.database.write() as session:
+            await runs.add(session, Run(id=run_id, spec=spec), seats)
+            await runs.move(session, run_id, RunStatus.RUNNING)
+            for seat in seats:
+                attempt = await claims.claim(session, run_id, seat.number)
+                if status is RunStatus.FINISHED:
+                    verdict = Verdict(variation_id=seat.number, patch=PatchStats(files=1, additions=1, deletions=1))
+                    done = VariationStatus.FINISHED
+                    await claims.finish(session, run_id, seat.number, attempt, done, verdict=verdict, patch=PATCH)
+            if status is RunStatus.FINISHED:
+                await runs.move(session, run_id, RunStatus.FINISHED)
+        return run_id
+
+    async def say(self, run_id: str, *texts: str) -> int:
+        """Have the first agent say something."""
+        drafts = [Draft(AgentOutput(channel="message", text=text)) for text in texts]
+        return await self.log.append(run_id, drafts, variation_id=1)
+
+    async def complete(self, run_id: str) -> int:
+        """Say that the run is over."""
+        return await self.log.append(run_id, [Draft(Complete(status=RunStatus.FINISHED))])
+
+    async def finished_run(self, *, events: int = 5) -> str:
+        """A run that is over, with `events` events, the last of which is `complete`."""
+        run_id = await self.run(status=RunStatus.FINISHED)
+        if events > 1:
+            await self.say(run_id, *(f"event {n}" for n in range(1, events)))
+        await self.complete(run_id)
+        return run_id
+
+
+@asynccontextmanager
+async def open_stage(
+    home: Path, *, seats: Seats | None = None, host: str = "127.0.0.1", **wanted: Any
+) -> AsyncIterator[Stage]:
+    """Serve an empty database."""
+    settings = Settings(_env_file=None, aideator_home=home, aideator_host=host, **wanted)  # type: ignore[call-arg]
+    async with open_database(settings.database) as database, open_event_log(database) as log:
+        app = Aideator(settings, database, log, None)
+        with listen("127.0.0.1", 0) as listener:
+            async with (
+                serve_app(app, listener, seats=seats) as server,
+                httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
+            ):
+                yield Stage(server, client, app, database, log)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One event as a browser would dispatch it."""
+
+    id: int
+    kind: str
+    data: dict[str, Any]
+
+
+async def frames(answer: httpx2.Response) -> AsyncIterator[Frame]:
+    """Read a stream as https://html.spec.whatwg.org/multipage/server-sent-events.html says."""
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = fields.get(name, "") + value.removeprefix(" ")
+        elif "data" in fields:
+            yield Frame(int(fields["id"]), fields["event"], json.loads(fields["data"]))
+            fields = {}
+        else:
+            fields = {}
+
+
+def texts(found: Sequence[Frame]) -> list[str]:
+    """What the agents said."""
+    return [frame.data["body"]["text"] for frame in found if frame.kind == "agent_output"]
