@@ -56,6 +56,15 @@ def place(home: Path, repo: Path) -> Open:
     return opened
 
 
+@pytest.fixture
+async def cell(home: Path, repo: Path) -> AsyncIterator[Sandbox]:
+    """A sandbox without a way out."""
+    backend = open_backend("auto", runtime_dir=home / "run")
+    tree = Tree((repo,), _layer(home / "upper"), _layer(home / "work"))
+    async with backend.open(tree, Limits(cpus=2.0)) as sandbox:
+        yield sandbox
+
+
 def _layer(path: Path) -> Path:
     path.mkdir()
     return path

@@ -16,7 +16,7 @@ from acp.exceptions import RequestError
 from acp.task import TaskSupervisor
 
 from aideator.agents.translate import clean
-from aideator.agents.wire import Wire
+from aideator.agents.wire import OUTPUT_BYTES_MAX, Wire
 from aideator.domain.errors import AgentCrashed, AgentProtocolError, AgentTimeout, VariationError
 from aideator.domain.events import ErrorRaised
 from aideator.eventlog.base import Draft
@@ -28,7 +28,7 @@ LINGER_SECONDS = 0.1
 """How long updates are still taken after the turn's answer; some agents send them late."""
 CANCEL_SECONDS = 0.5
 """How long a cancelled agent may take to stop by itself."""
-EXIT_SECONDS = 5.0
+EXIT_SECONDS = 2.0
 """How long the exit code of an agent that closed its output is waited for."""
 STDERR_BYTES_KEPT = 16 * 1024
 STDERR_CHARACTERS_SHOWN = 2_000
@@ -85,6 +85,7 @@ class AcpAgent:
         places: Mapping[str, str] | None = None,
         binds: Sequence[Bind] = (),
         wall_clock: float = WALL_CLOCK_SECONDS,
+        output_bytes: int = OUTPUT_BYTES_MAX,
     ) -> None:
         """Describe the agent; nothing starts yet.
 
@@ -94,12 +95,14 @@ class AcpAgent:
             places: What stands for `{name}` in command and environment, besides `{gateway_url}` and `{token}`.
             binds: What the sandbox must show for it.
             wall_clock: Seconds that one turn may take, start-up included.
+            output_bytes: How much the agent may say in one turn.
         """
         self.binds = tuple(binds)
         self._command = tuple(command)
         self._env = dict(env)
         self._places = dict(places or {})
         self._wall_clock = wall_clock
+        self._output_bytes = output_bytes
 
     async def run(self, prompt: str, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
         """Work on a prompt; see the port."""
@@ -107,7 +110,7 @@ class AcpAgent:
         places = {**self._places, "gateway_url": sandbox.gateway_url, "token": token}
         env = {name: _filled(value, places) for name, value in self._env.items()}
         process = await sandbox.spawn([_filled(part, places) for part in self._command], env=env)
-        wire, turn, errors = Wire(process), Turn(), Tail()
+        wire, turn, errors = Wire(process, self._output_bytes), Turn(), Tail()
         connection = Connection(_answer, wire)
         # Not a TaskGroup: around a `yield` it would cancel whoever consumes this generator, and wrap what is raised.
         tasks = TaskSupervisor(source=__name__)

@@ -32,8 +32,9 @@ _CHUNK = 64 * 1024
 class Wire:
     """An `acp` transport over a process' standard input and output."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, output_bytes: int = OUTPUT_BYTES_MAX) -> None:
         self._process = process
+        self._output_bytes = output_bytes
         self._queue: asyncio.Queue[Draft | None] = asyncio.Queue(QUEUE_MAX)
         self._messages = self._read()
         self._noise = 0
@@ -48,10 +49,10 @@ class Wire:
         Raises:
             ConnectionError: if the process no longer reads.
         """
-        if "method" not in message:
-            self._unanswered -= 1
         self._process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
         await self._process.stdin.drain()
+        if "method" not in message:
+            self._unanswered -= 1
 
     async def receive(self) -> dict[str, Any] | None:
         """Return the next message that is not a session update, None at the end; the SDK's interface."""
@@ -76,7 +77,7 @@ class Wire:
 
     async def _read(self) -> AsyncGenerator[dict[str, Any]]:
         try:
-            async with aclosing(_lines(self._process.stdout)) as lines:
+            async with aclosing(_lines(self._process.stdout, self._output_bytes)) as lines:
                 async for line in lines:
                     message = self._parse(line)
                     if message is not None and not await self._taken(message, line):
@@ -131,25 +132,30 @@ def _well_formed(message: dict[str, Any]) -> bool:
     return isinstance(message.get("id"), int) and isinstance(message.get("error", {}), dict)
 
 
-async def _lines(stream: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+async def _lines(stream: asyncio.StreamReader, limit: int) -> AsyncGenerator[bytes]:
     """Split a stream into lines without its own limit, which differs between sandboxes.
 
     Raises:
         AgentProtocolError: at a line of more than `LINE_BYTES_MAX`.
-        OutputLimitExceeded: after `OUTPUT_BYTES_MAX`.
+        OutputLimitExceeded: after `limit` bytes.
     """
     pending = bytearray()
     total = 0
     while chunk := await stream.read(_CHUNK):
         total += len(chunk)
-        if total > OUTPUT_BYTES_MAX:
-            raise OutputLimitExceeded(f"the agent said more than {OUTPUT_BYTES_MAX // 2**20} MiB")
+        if total > limit:
+            raise OutputLimitExceeded(f"the agent said more than {limit} bytes")
         *complete, rest = chunk.split(b"\n")
         for piece in complete:
-            yield bytes(pending + piece)
+            _grow(pending, piece)
+            yield bytes(pending)
             pending.clear()
-        pending += rest
-        if len(pending) > LINE_BYTES_MAX:
-            raise AgentProtocolError(f"the agent sent a line of more than {LINE_BYTES_MAX // 2**20} MiB")
+        _grow(pending, rest)
     if pending:
         yield bytes(pending)
+
+
+def _grow(pending: bytearray, piece: bytes) -> None:
+    pending += piece
+    if len(pending) > LINE_BYTES_MAX:
+        raise AgentProtocolError(f"the agent sent a line of more than {LINE_BYTES_MAX // 2**20} MiB")

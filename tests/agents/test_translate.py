@@ -1,0 +1,99 @@
+"""What agents say, in our words. The golden lines have the shapes that real agents sent (notes on each agent's ACP)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aideator.agents.translate import RAW_MAX, TEXT_MAX, translate
+from aideator.domain.events import AgentOutput, BodyAdapter, DiffContent, ToolCall, ToolCallUpdate
+
+GOLDEN = Path(__file__).parent / "golden"
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+FIELDS = {
+    **dict.fromkeys(("title", "kind", "status", "rawInput", "rawOutput", "messageId")),
+    **dict.fromkeys(("locations", "entries", "_meta", "type", "text", "path")),
+}
+field_names = st.sampled_from(sorted(FIELDS))
+kinds = st.sampled_from(
+    [
+        "agent_message_chunk",
+        "agent_thought_chunk",
+        "tool_call",
+        "tool_call_update",
+        "plan",
+        "session_info_update",
+        "usage_update",
+    ],
+)
+contents = st.lists(
+    st.fixed_dictionaries({"type": st.just("content"), "content": st.just({"type": "text"}) | anything})
+    | st.fixed_dictionaries({"type": st.just("diff")}, optional={"path": anything, "newText": anything})
+    | anything,
+    max_size=4,
+)
+updates = st.builds(
+    lambda kind, call_id, content, fields: {**fields, "sessionUpdate": kind, "toolCallId": call_id, "content": content},
+    kinds,
+    st.text() | anything,
+    contents | st.fixed_dictionaries({"type": st.just("text"), "text": st.text() | anything}) | anything,
+    st.dictionaries(field_names, anything),
+)
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "others"])
+def test_updates_of_known_agents_keep_their_meaning(name: str) -> None:
+    told = [translate(json.loads(line)) for line in (GOLDEN / f"{name}.jsonl").read_text().splitlines()]
+    expected = [json.loads(line) for line in (GOLDEN / f"{name}.expected.jsonl").read_text().splitlines()]
+    assert [body and body.model_dump(mode="json") for body in told] == expected
+
+
+@given(anything | updates)
+def test_whatever_an_agent_says_becomes_a_storable_event_or_nothing(update: Any) -> None:
+    body = translate(update)
+    if body is not None:
+        stored = body.model_dump_json()
+        assert "\\u0000" not in stored
+        assert BodyAdapter.validate_json(stored) == body
+
+
+def test_text_is_capped() -> None:
+    body = translate({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "x" * 10**6}})
+    assert isinstance(body, AgentOutput)
+    assert len(body.text) == TEXT_MAX
+
+
+def test_files_and_raw_input_are_capped() -> None:
+    long = "x" * 10**6
+    diff = {"type": "diff", "path": "big", "oldText": long, "newText": long}
+    call = {"sessionUpdate": "tool_call", "toolCallId": "1", "content": [diff] * 1000, "rawInput": [long] * 1000}
+    body = translate(call)
+    assert isinstance(body, ToolCall)
+    assert isinstance(body.content[0], DiffContent)
+    assert len(body.content[0].new_text) == TEXT_MAX
+    assert len(body.content) == 100
+    assert isinstance(body.raw_input, str)
+    assert len(body.raw_input) == RAW_MAX + 1
+
+
+def test_what_no_store_takes_is_replaced() -> None:
+    body = translate({"sessionUpdate": "tool_call_update", "toolCallId": "1", "title": "a\0b\ud800c"})
+    assert isinstance(body, ToolCallUpdate)
+    assert body.title == "a\ufffdb?c"
+
+
+def test_deep_nesting_is_cut() -> None:
+    deep: object = "core"
+    for _ in range(500):
+        deep = [deep]
+    body = translate({"sessionUpdate": "tool_call", "toolCallId": "1", "rawInput": deep})
+    assert isinstance(body, ToolCall)
+    assert body.raw_input == [[[[[[[["…"]]]]]]]]
