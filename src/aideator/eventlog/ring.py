@@ -9,7 +9,7 @@ from aideator.eventlog.base import Entry
 class Ring:
     """Entries without a gap, bounded in number and bytes; the oldest half goes when a bound is reached."""
 
-    def __init__(self, *, max_entries: int = 4096, max_bytes: int = 2**20) -> None:
+    def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self.followers = 0
         self.bell = asyncio.Event()
         """Set once, at the next publication, and then replaced."""

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from aideator.domain.errors import Unavailable
 from aideator.domain.events import BodyAdapter, Event
@@ -24,7 +25,6 @@ from aideator.store.session import Database
 _HEAD = len(b'{"seq":0')
 _MAX_EVENTS = 1000
 """Events in one transaction, unless one append alone brings more."""
-_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,8 +36,10 @@ class _Pending:
 class SqlEventLog:
     """An `EventLog` on the store. Made by `open_event_log`."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, page: int, ring_entries: int, ring_bytes: int) -> None:
         self._db = db
+        self._page = page
+        self._ring = partial(Ring, max_entries=ring_entries, max_bytes=ring_bytes)
         self._pending: deque[_Pending] = deque()
         self._work = asyncio.Event()
         self._stopping = False
@@ -70,7 +72,7 @@ class SqlEventLog:
             raise outcome
         return outcome.last
 
-    async def read(self, run_id: str, *, after: int = 0, limit: int = _PAGE) -> list[Entry]:
+    async def read(self, run_id: str, *, after: int = 0, limit: int = 500) -> list[Entry]:
         """Return up to `limit` events with a seq above `after`, in order."""
         async with self._db.read() as session:
             return [Entry(*row) for row in await events.read(session, run_id, after=after, limit=limit)]
@@ -84,7 +86,7 @@ class SqlEventLog:
         Raises:
             NotFound: if there is no such run.
         """
-        ring = self._rings.setdefault(run_id, Ring())
+        ring = self._rings.setdefault(run_id, self._ring())
         ring.followers += 1
         try:
             async with self._db.read() as session:
@@ -93,9 +95,9 @@ class SqlEventLog:
             complete = cursor == end and kind == "complete"
             while not self._closed:
                 bell = ring.bell  # taken before reading, or what is published while reading would go unheard
-                batch = ring.after(cursor, _PAGE)
+                batch = ring.after(cursor, self._page)
                 if batch is None:
-                    batch = await self.read(run_id, after=cursor)
+                    batch = await self.read(run_id, after=cursor, limit=self._page)
                 if batch:
                     cursor, complete = batch[-1].seq, batch[-1].kind == "complete"
                     yield batch
@@ -157,7 +159,7 @@ class SqlEventLog:
             if not pending.answer.done():
                 pending.answer.set_result(answer)
         for run_id, entries in fresh.items():
-            ring = self._rings.setdefault(run_id, Ring())
+            ring = self._rings.setdefault(run_id, self._ring())
             ring.publish(entries)
             self._forget(run_id, ring)
 
@@ -167,9 +169,22 @@ class SqlEventLog:
 
 
 @asynccontextmanager
-async def open_event_log(db: Database) -> AsyncIterator[SqlEventLog]:
-    """Open the log; at the end of the block followers end, and what was appended has been stored."""
-    log = SqlEventLog(db)
+async def open_event_log(
+    db: Database,
+    *,
+    page: int = 500,
+    ring_entries: int = 4096,
+    ring_bytes: int = 2**20,
+) -> AsyncIterator[SqlEventLog]:
+    """Open the log; at the end of the block followers end, and what was appended has been stored.
+
+    Args:
+        db: where the events are kept.
+        page: the most events that a follower is given at once.
+        ring_entries: the most events that are kept in memory for a run.
+        ring_bytes: the most bytes of events that are kept in memory for a run, unless one event alone is larger.
+    """
+    log = SqlEventLog(db, page=page, ring_entries=ring_entries, ring_bytes=ring_bytes)
     try:
         async with asyncio.TaskGroup() as tasks:
             writer = tasks.create_task(log.write())

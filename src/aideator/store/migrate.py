@@ -15,15 +15,18 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aideator.domain.errors import Unavailable
 
+MIGRATIONS = "aideator.store:migrations"
+"""Where our scripts are, as Alembic names a folder inside a package."""
 
-async def migrate(engine: AsyncEngine) -> None:
+
+async def migrate(engine: AsyncEngine, location: str = MIGRATIONS) -> None:
     """Migrate to the newest revision; nothing happens when the database has it.
 
     Raises:
         Unavailable: if the database was written by a newer version of AIdeator, or is damaged.
     """
     config = Config()
-    config.set_main_option("script_location", "aideator.store:migrations")
+    config.set_main_option("script_location", location)
     scripts = ScriptDirectory.from_config(config)
     async with engine.connect() as connection:
         revision = await connection.run_sync(_revision)

@@ -20,17 +20,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from aideator.domain.errors import Unavailable
-from aideator.store.migrate import migrate
+from aideator.store.migrate import MIGRATIONS, migrate
 
 T = TypeVar("T")
 
 _PRAGMAS = (
-    "PRAGMA busy_timeout = 5000",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",
     "PRAGMA foreign_keys = ON",
@@ -42,14 +41,14 @@ _PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 _READERS = 4
 
-# isolation_level None keeps the driver from beginning transactions behind our back.
-_POOL: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "connect_args": {"isolation_level": None}}
 
 _TROUBLE = {
     "locked": "another process is writing to the database: stop it, or give this one its own DATABASE_URL",
     "disk is full": "free some space on the disk that holds the database (`aideator gc` helps), then try again",
     "disk i/o error": "check the disk that holds the database, then try again",
     "readonly": "make the database file and its folder writable for this user",
+    "not a database": "DATABASE_URL names a file that is something else: give it another name, or move that file away",
+    "malformed": "the file is damaged: put a copy back in its place; migrations leave some beside it (.backup)",
     "unable to open": "the folder of the database must exist and be writable for this user",
 }
 """SQLite's words, as they stand in its messages → what to do about it."""
@@ -108,25 +107,35 @@ async def open_database(
     url: str = "sqlite+aiosqlite:///aideator.db",
     *,
     echo: bool = False,
+    busy_timeout: float = 5.0,
+    migrations: str = MIGRATIONS,
 ) -> AsyncIterator[Database]:
     """Open the database, migrating it first.
 
     Args:
         url: SQLAlchemy's URL of a database file. A database in memory cannot be shared by writer and readers.
         echo: whether every statement is logged.
+        busy_timeout: seconds to wait for a lock that another process holds.
+        migrations: where Alembic's scripts are.
 
     Raises:
         Unavailable: if the file cannot be opened, is damaged, or was written by a newer version.
     """
-    writer = create_async_engine(url, echo=echo, **_POOL)
-    readers = create_async_engine(url, echo=echo, **_POOL | {"pool_size": _READERS})
-    thread_writer = create_engine(make_url(url).set(drivername="sqlite"), echo=echo, **_POOL)
+    # isolation_level None keeps the driver from beginning transactions behind our back.
+    common: dict[str, Any] = {
+        "echo": echo,
+        "max_overflow": 0,
+        "connect_args": {"isolation_level": None, "timeout": busy_timeout},
+    }
+    writer = create_async_engine(url, pool_size=1, **common)
+    readers = create_async_engine(url, pool_size=_READERS, **common)
+    thread_writer = create_engine(make_url(url).set(drivername="sqlite"), pool_size=1, **common)
     _prepare(writer.sync_engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
     _prepare(thread_writer, _PRAGMAS, begin="BEGIN IMMEDIATE")
     _prepare(readers.sync_engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with _in_plain_words():
-            await migrate(writer)
+            await migrate(writer, migrations)
         with ThreadPoolExecutor(1, thread_name_prefix="aideator-events") as thread:
             yield Database(writer, readers, thread_writer, thread)
     finally:
@@ -152,7 +161,7 @@ def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
 def _in_plain_words() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DatabaseError as error:
         message = str(error.orig)
         for words, hint in _TROUBLE.items():
             if words in message.lower():

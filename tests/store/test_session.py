@@ -1,0 +1,244 @@
+import asyncio
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlmodel import SQLModel
+
+from aideator.domain.errors import NotFound, Unavailable
+from aideator.store import migrations, runs
+from aideator.store.session import Database, open_database
+from tests.store.conftest import submit, url_of
+
+SECOND = '''"""A later revision."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("run", sa.Column("colour", sa.String(), nullable=True))
+    {then}
+'''
+
+
+def scripts_with_a_second(home: Path, then: str = "pass") -> str:
+    """Our migrations and one more, as a later release would bring them."""
+    folder = home / "migrations"
+    shutil.copytree(Path(migrations.__file__).parent, folder)
+    (folder / "versions" / "0002_second.py").write_text(SECOND.format(then=then))
+    return str(folder)
+
+
+def columns(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        return [row[1] for row in connection.execute("PRAGMA table_info(run)")]
+
+
+def backups(home: Path) -> list[str]:
+    return [file.name for file in home.glob("*.backup")]
+
+
+async def test_the_migrations_make_exactly_the_tables_that_the_code_describes(db: Database) -> None:
+    def difference(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), SQLModel.metadata))
+
+    async with db.read() as session:
+        assert await (await session.connection()).run_sync(difference) == []
+
+
+async def test_what_was_stored_is_there_when_the_database_is_opened_again(home: Path) -> None:
+    async with open_database(url_of(home)) as db:
+        stored = await submit(db, "r1")
+    async with open_database(url_of(home)) as db, db.read() as session:
+        assert await runs.get(session, "r1") == stored
+    assert backups(home) == []
+
+
+async def test_a_migration_leaves_a_copy_of_the_older_database(home: Path) -> None:
+    async with open_database(url_of(home)) as db:
+        await submit(db, "r1")
+    async with open_database(url_of(home), migrations=scripts_with_a_second(home)):
+        pass
+    assert "colour" in columns(home / "aideator.db")
+    copy = home / "aideator.db.0001.backup"
+    assert "colour" not in columns(copy)
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT id FROM run").fetchall() == [("r1",)]
+
+
+async def test_a_migration_that_fails_half_way_changes_nothing(home: Path) -> None:
+    async with open_database(url_of(home)):
+        pass
+    failing = scripts_with_a_second(home, then='raise RuntimeError("half way")')
+    with pytest.raises(RuntimeError, match="half way"):
+        async with open_database(url_of(home), migrations=failing):
+            pass
+    assert "colour" not in columns(home / "aideator.db")
+    async with open_database(url_of(home)) as db:
+        await submit(db, "r1")
+
+
+async def test_a_database_of_a_newer_version_is_refused(home: Path) -> None:
+    async with open_database(url_of(home), migrations=scripts_with_a_second(home)):
+        pass
+    with pytest.raises(Unavailable, match="0002, which this version of AIdeator does not know") as refusal:
+        async with open_database(url_of(home)):
+            pass
+    assert "update AIdeator" in refusal.value.hint
+
+
+async def test_a_damaged_database_is_refused_before_it_is_migrated(home: Path) -> None:
+    async with open_database(url_of(home)) as db:
+        for number in range(50):
+            await submit(db, f"r{number}")
+    file = home / "aideator.db"
+    content = bytearray(file.read_bytes())
+    content[-8192:] = b"\xff" * 8192
+    file.write_bytes(content)
+    with pytest.raises(Unavailable, match=r"damaged|malformed"):
+        async with open_database(url_of(home), migrations=scripts_with_a_second(home)):
+            pass
+
+
+async def test_a_file_that_is_no_database_is_refused_with_what_to_do(home: Path) -> None:
+    (home / "aideator.db").write_text("dear diary " * 1000)
+    with pytest.raises(Unavailable, match="not a database") as refusal:
+        async with open_database(url_of(home)):
+            pass
+    assert "DATABASE_URL" in refusal.value.hint
+
+
+async def test_a_missing_folder_is_named_as_the_trouble(home: Path) -> None:
+    with pytest.raises(Unavailable, match="unable to open") as refusal:
+        async with open_database(url_of(home / "nowhere")):
+            pass
+    assert "folder" in refusal.value.hint
+
+
+async def test_a_write_that_raises_leaves_nothing(db: Database) -> None:
+    await submit(db, "r1")
+
+    async def note_and_stumble() -> None:
+        async with db.write() as session:
+            await runs.note(session, "r1", commit="abc")
+            raise KeyError("stumble")
+
+    with pytest.raises(KeyError):
+        await note_and_stumble()
+    async with db.read() as session:
+        assert (await runs.get(session, "r1")).commit is None
+
+
+async def test_writers_take_turns_and_lose_no_update(db: Database) -> None:
+    await submit(db, "r1")
+
+    async def increment() -> None:
+        async with db.write() as session:
+            count = len((await runs.get(session, "r1")).winner_reason)
+            await asyncio.sleep(0)
+            await runs.note(session, "r1", winner_reason="x" * (count + 1))
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(20):
+            tasks.create_task(increment())
+    async with db.read() as session:
+        assert (await runs.get(session, "r1")).winner_reason == "x" * 20
+
+
+async def test_a_cancelled_writer_leaves_nothing_and_frees_its_turn(db: Database) -> None:
+    await submit(db, "r1")
+    inside = asyncio.Event()
+
+    async def note_and_wait() -> None:
+        async with db.write() as session:
+            await runs.note(session, "r1", commit="abc")
+            inside.set()
+            await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(note_and_wait())
+        await inside.wait()
+        writer.cancel()
+    async with db.write() as session:
+        assert (await runs.get(session, "r1")).commit is None
+
+
+async def test_a_cancelled_caller_does_not_end_the_turn_of_its_thread_early(db: Database) -> None:
+    await submit(db, "r1")
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(connection: Connection) -> None:
+        connection.execute(text("UPDATE run SET winner_reason = 'thread'"))
+        loop.call_soon_threadsafe(reached.set)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(db.transact(slowly))
+        await reached.wait()
+        first.cancel()
+        await asyncio.sleep(0)
+        second = tasks.create_task(submit(db, "r2"))  # would meet a locked database after 0.1 s
+        await asyncio.sleep(0.3)
+        assert not second.done()
+        go_on.set()
+    async with db.read() as session:
+        assert (await runs.get(session, "r1")).winner_reason == "thread"
+
+
+async def test_a_reader_sees_one_moment(db: Database) -> None:
+    await submit(db, "r1")
+    async with db.read() as session:
+        assert (await runs.get(session, "r1")).commit is None
+        async with db.write() as writing:
+            await runs.note(writing, "r1", commit="abc")
+        assert (await runs.get(session, "r1")).commit is None
+    async with db.read() as session:
+        assert (await runs.get(session, "r1")).commit == "abc"
+
+
+async def test_a_reader_cannot_write(db: Database) -> None:
+    await submit(db, "r1")
+    with pytest.raises(Unavailable, match="readonly"):
+        async with db.read() as session:
+            await runs.note(session, "r1", commit="abc")
+
+
+async def test_a_lock_held_by_another_process_is_named(db: Database, home: Path) -> None:
+    with closing(sqlite3.connect(home / "aideator.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match="locked") as refusal:
+            await submit(db, "r1")
+        assert "another process" in refusal.value.hint
+        other.execute("COMMIT")
+    await submit(db, "r1")
+
+
+async def test_a_full_disk_is_named_and_nothing_is_half_written(db: Database) -> None:
+    async with db.write() as session:
+        pages = await session.scalar(text("PRAGMA page_count"))
+        await session.execute(text(f"PRAGMA max_page_count = {pages}"))
+    stored = 0
+
+    async def submit_for_ever() -> None:
+        nonlocal stored
+        while True:
+            await submit(db, f"r{stored:03}", seats=100)
+            stored += 1
+
+    with pytest.raises(Unavailable, match="full") as refusal:
+        await submit_for_ever()
+    assert "free some space" in refusal.value.hint
+    async with db.read() as session:
+        assert len(await runs.page(session, limit=500)) == stored
+        with pytest.raises(NotFound):
+            await runs.get(session, f"r{stored:03}")
