@@ -97,12 +97,11 @@ def _fork_bomb() -> str:
 
 
 def _hog(take: str) -> str:
-    """Use four times the memory that is allowed, in a process that the kernel will choose to kill."""
-    program = (
-        f"size = {facts['memory_bytes'] * 4}; import mmap; open('/proc/self/oom_score_adj', 'w').write('1000'); {take}"
-    )
+    """Use twice the memory that is allowed, in a process that the kernel will choose to kill."""
+    size = facts["memory_bytes"] * 2
+    program = f"import mmap; open('/proc/self/oom_score_adj', 'w').write('1000'); size = {size}; {take}"
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True)
-    return f"{facts['memory_bytes'] * 4} bytes"
+    return f"{size} bytes"
 
 
 @probe("resources", mild=False)
