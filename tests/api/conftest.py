@@ -1,5 +1,6 @@
-"""An open server for each test."""
+"""One open server for all tests that do not need their own."""
 
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from tests.api.stage import Stage, open_stage
 
 
-@pytest.fixture
-async def stage(home: Path) -> AsyncIterator[Stage]:
-    async with open_stage(home, sse_ping_interval=0.2) as opened:
-        yield opened
+@pytest.fixture(scope="session")
+async def stage() -> AsyncIterator[Stage]:
+    with tempfile.TemporaryDirectory(prefix="aid-") as home:
+        async with open_stage(Path(home), sse_ping_interval=0.2) as opened:
+            yield opened

@@ -1,4 +1,4 @@
-"""A real server on loopback over a real database. Nothing works here, so tests write down what agents would have done."""
+"""A real server on loopback over a real database. No agents work here: tests write their part."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -92,7 +92,7 @@ async def open_stage(
     home: Path, *, seats: Seats | None = None, host: str = "127.0.0.1", **wanted: Any
 ) -> AsyncIterator[Stage]:
     """Serve an empty database."""
-    settings = Settings(_env_file=None, aideator_home=home, aideator_host=host, **wanted)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, aideator_home=home, aideator_host=host, **wanted)
     async with open_database(settings.database) as database, open_event_log(database) as log:
         app = Aideator(settings, database, log, None)
         with listen("127.0.0.1", 0) as listener:

@@ -22,6 +22,12 @@ async def read_all(client: httpx2.AsyncClient, run_id: str, **headers: str) -> l
         return [frame async for frame in frames(answer)]
 
 
+async def until_open(stage: Stage) -> None:
+    """Wait until one stream is open."""
+    while "aideator_streams_open 1.0" not in (await stage.client.get("/metrics")).text:
+        pass
+
+
 async def test_a_stream_says_what_it_is_and_that_it_must_not_be_held_back(stage: Stage) -> None:
     run_id = await stage.finished_run()
     async with stage.client.stream("GET", stream_of(run_id), headers={"Accept-Encoding": "gzip, br"}) as answer:
@@ -98,8 +104,7 @@ async def test_resuming_beyond_the_end_of_a_living_run_waits_for_what_comes(stag
     await stage.say(run_id, "seen")
     async with asyncio.TaskGroup() as tasks:
         reading = tasks.create_task(read_all(stage.client, run_id, **{"Last-Event-ID": "1000"}))
-        while "aideator_streams_open 1.0" not in (await stage.client.get("/metrics")).text:
-            await asyncio.sleep(0.01)
+        await until_open(stage)
         await stage.say(run_id, "new")
         await stage.complete(run_id)
     assert texts(reading.result()) == ["new"]
@@ -122,7 +127,7 @@ async def test_a_decided_run_is_replayed_with_the_decision_and_ends(stage: Stage
 @pytest.mark.parametrize("wrong", ["x", "-1", "1.5", "1" * 5000, "9007199254740992", "²", "1\t2"])
 async def test_an_id_that_no_event_can_have_is_refused(stage: Stage, wrong: str) -> None:
     run_id = await stage.finished_run()
-    answer = await stage.client.get(stream_of(run_id), headers={"Last-Event-ID": wrong.encode("latin-1")})
+    answer = await stage.client.get(stream_of(run_id), headers={b"Last-Event-ID": wrong.encode("latin-1")})
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
 

@@ -8,8 +8,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, health, problems, runs
-from aideator.api.guard import MAX_BODY_BYTES, Guard, is_loopback_name
+from aideator.api import auth, health, problems, reference, runs
+from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
 from aideator.settings import Settings, SettingsError
@@ -36,7 +36,6 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
         redoc_url=None,
         lifespan=_lifespan,
         middleware=_middleware(settings),
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.source = source
     app.state.seats = seats or Seats()
@@ -47,6 +46,7 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
     app.include_router(health.probes)
     for router in (runs.router, health.router, auth.router):
         app.include_router(router, prefix=settings.api_v1_prefix)
+    reference.install(app, settings)
     return app
 
 
@@ -79,3 +79,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_credentials=True,
     )
     return [guard, cors]
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(reference.markdown(create_app(Settings(_env_file=None)).openapi()))

@@ -4,7 +4,7 @@ A page of another site can point its own name at 127.0.0.1 (DNS rebinding) or po
 known by the Host header, the second by Origin and Sec-Fetch-Site: https://fetch.spec.whatwg.org/#http-sec-fetch-site.
 Starlette's TrustedHostMiddleware is not used: it refuses `[::1]:8000`.
 
-Also here, because it holds for every answer: security headers, the bound on bodies of a declared length, and metrics.
+Also here, because it holds for every answer: security headers, the bound on bodies, and metrics.
 """
 
 import re
@@ -14,23 +14,16 @@ from ipaddress import ip_address
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from aideator.api.problems import problem
+from aideator.api.problems import SECURITY_HEADERS, problem
 from aideator.observability import REQUESTS
 
 MAX_BODY_BYTES = 2**20
 """The largest request body: a prompt of 100,000 characters with room for checks and a lineup."""
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-}
-"""For every answer that does not bring its own."""
+_TOO_LARGE = f"a request may have {MAX_BODY_BYTES:,} bytes"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -90,7 +83,7 @@ class Guard:
             await send(message)
 
         try:
-            await (self._refusal(scope) or self._app)(scope, receive, mark)
+            await (self._refusal(scope) or self._app)(scope, _bounded(receive), mark)
         finally:
             route = _route(scope)
             if not route.endswith("/stream"):
@@ -107,7 +100,7 @@ class Guard:
             return problem(403, "a page of another site sent this request")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-            return problem(413, f"a request may have {MAX_BODY_BYTES} bytes")
+            return problem(413, _TOO_LARGE)
         return None
 
     def _is_meant(self, host: str) -> bool:
@@ -120,6 +113,21 @@ class Guard:
             # Behind a proxy that ends TLS, our own origin has another scheme than the request.
             return origin in self._origins or origin.partition("://")[2] == own.partition("://")[2]
         return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Bound a body that does not declare its length. FastAPI's own limit answers with plain text."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, _TOO_LARGE)
+        return message
+
+    return bounded
 
 
 def _route(scope: Scope) -> str:

@@ -17,6 +17,15 @@ from starlette.responses import Response
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 
 MEDIA_TYPE = "application/problem+json"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""For every answer that does not bring its own."""
 
 
 class WrongField(BaseModel):
@@ -147,4 +156,5 @@ async def _http(_: Request, error: Exception) -> Response:
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    return problem(500, "the server met something that it did not expect")
+    # Starlette sends this one past every middleware, so it must bring its headers along.
+    return problem(500, "the server met something that it did not expect", headers=SECURITY_HEADERS)
