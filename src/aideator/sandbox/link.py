@@ -20,7 +20,8 @@ from aideator.sandbox.base import ExecResult
 LINE_LIMIT = 8 * 2**20
 """The longest line that can be read from a process's standard output, in bytes: agents send whole files in one."""
 BUFFER = 65_536
-HEADER_LIMIT = 4096
+HEADER_LIMIT = 256
+"""The longest first line, in bytes. It bounds how deep its JSON nests, too: Python would give up at some depth."""
 CONNECTION_LIMIT = 128
 """Connections that one sandbox may hold open: three for each process, one for each request to the gateway."""
 ANSWER_SECONDS = 30.0
@@ -44,10 +45,10 @@ class _Greeting(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         header, newline, rest = self._received.partition(b"\n")
-        if newline:
-            self._link.route(self._transport, header, rest)
-        elif len(self._received) > HEADER_LIMIT:
+        if len(header) > HEADER_LIMIT:
             self._transport.abort()
+        elif newline:
+            self._link.route(self._transport, header, rest)
 
 
 class _OneWay(asyncio.StreamReaderProtocol):
