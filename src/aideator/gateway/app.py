@@ -20,7 +20,7 @@ from aideator.domain.usage import Budget, Usage
 from aideator.gateway.ledger import UNSPENT, Account, Estimate, Lease, OnUsage, OverBudget, Purse
 from aideator.gateway.meter import Meter, tokens_in
 from aideator.gateway.prices import estimate, load_prices
-from aideator.gateway.refusal import Receive, Refusal, Scope, Send
+from aideator.gateway.refusal import Message, Receive, Refusal, Scope, Send
 from aideator.gateway.server import serve
 from aideator.gateway.upstream import StreamCut, Upstream
 
@@ -125,9 +125,11 @@ class Gateway:
             with self._admitted(lease):
                 body = await self._read_body(scope["headers"], receive)
                 call = _read_call(route, scope, body)
-                await _unless_hung_up(receive, self._serve(lease, call, send), lease)
+                ending = await _unless_hung_up(receive, self._serve(lease, call, send), lease)
         except Refusal as refusal:
-            await refusal.answer(send)
+            ending = refusal.answer()
+        for message in ending:
+            await send(message)
 
     def _lease_of(self, headers: list[tuple[bytes, bytes]]) -> Lease:
         for name, value in headers:
@@ -171,30 +173,32 @@ class Gateway:
         except TimeoutError:
             raise Refusal(408, "timeout_error", "the request did not arrive in time") from None
 
-    async def _serve(self, lease: Lease, call: _Call, send: Send) -> None:
+    async def _serve(self, lease: Lease, call: _Call, send: Send) -> list[Message]:
+        """Pass a call on and return the end of its answer, to be sent when nothing of the call is left here."""
         try:
             if not lease.open:
                 raise Refusal(401, "authentication_error", "the lease has ended")
             if call.route == MESSAGES:
                 expected = _expected_cost(call, lease.purse.budget)
                 async with lease.purse.reserve(lease.account, expected):
-                    await self._pass(lease, call, send)
-            else:
-                await self._pass(lease, call, send)
+                    return await self._pass(lease, call, send)
+            return await self._pass(lease, call, send)
         except Refusal as refusal:
             lease.exhausted |= isinstance(refusal, OverBudget)
             lease.last_error = str(refusal)
-            await refusal.answer(send)
+            return refusal.answer()
         except StreamCut as cut:
             # Returning without the last piece makes the server drop the connection: the caller sees the cut.
             lease.last_error = str(cut)
+            return []
 
-    async def _pass(self, lease: Lease, call: _Call, send: Send) -> None:
+    async def _pass(self, lease: Lease, call: _Call, send: Send) -> list[Message]:
         method, _ = call.route
         meter: Meter | None = None
         # A caller that hangs up before the answer begins has still been charged for its input by the provider.
         charged = True
         status = 0
+        last = b""
         try:
             async with self._upstream.call(method, call.target, call.headers, call.body, lease.token) as answer:
                 status = answer.status
@@ -203,7 +207,9 @@ class Gateway:
                 await send({"type": "http.response.start", "status": status, "headers": answer.headers})
                 async for chunk in answer.chunks:
                     meter.feed(chunk)
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    # The end of a whole answer is held back until the call is booked; a stream has its own end mark.
+                    ready, last = (chunk, b"") if meter.streaming else (last, chunk)
+                    await send({"type": "http.response.body", "body": ready, "more_body": True})
                 meter.finish()
         except Refusal:
             charged = False
@@ -211,7 +217,7 @@ class Gateway:
         finally:
             if call.route == MESSAGES:
                 await _book(lease, meter or _meter(call, []), status, charged=charged)
-        await send({"type": "http.response.body"})
+        return [{"type": "http.response.body", "body": last}]
 
 
 def _meter(call: _Call, headers: list[tuple[bytes, bytes]]) -> Meter:
@@ -266,7 +272,7 @@ def _expected_cost(call: _Call, budget: Budget) -> Estimate:
     return Estimate(given + call.max_tokens, estimate(call.model, given, call.max_tokens) if capped else None)
 
 
-async def _unless_hung_up(receive: Receive, work: Coroutine[Any, Any, None], lease: Lease) -> None:
+async def _unless_hung_up(receive: Receive, work: Coroutine[Any, Any, list[Message]], lease: Lease) -> list[Message]:
     """Carry out `work`, and stop it when the caller hangs up: that closes the call to the model as well."""
     async with asyncio.TaskGroup() as tasks:
         call = tasks.create_task(work)
@@ -274,9 +280,10 @@ async def _unless_hung_up(receive: Receive, work: Coroutine[Any, Any, None], lea
         lease.calls.add(call)
         call.add_done_callback(lease.calls.discard)
         call.add_done_callback(lambda _: watch.cancel())
+    return [] if call.cancelled() else call.result()
 
 
-async def _stop_on_hang_up(receive: Receive, call: asyncio.Task[None]) -> None:
+async def _stop_on_hang_up(receive: Receive, call: asyncio.Task[list[Message]]) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     call.cancel()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.refusal import Refusal
+from aideator.gateway.refusal import Message, Refusal
 
 UNSPENT = Usage()
 
@@ -171,7 +171,7 @@ class Lease:
     last_error: str | None = None
     under_way: int = 0
     pace: Pace = field(default_factory=Pace)
-    calls: set[asyncio.Task[None]] = field(default_factory=set)
+    calls: set[asyncio.Task[list[Message]]] = field(default_factory=set)
     recording: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -28,6 +28,7 @@ class Meter:
     """Reads one answer as it passes.
 
     Attributes:
+        streaming: Whether the answer is a stream of events.
         error: What an error answer, or an `error` event in mid-stream, said.
         complete: Whether the answer came to its own end.
     """
@@ -35,7 +36,7 @@ class Meter:
     def __init__(self, *, streaming: bool, asked_model: str, request_bytes: int) -> None:
         self.error: str | None = None
         self.complete = False
-        self._streaming = streaming
+        self.streaming = streaming
         self._asked_model = asked_model
         self._request_bytes = request_bytes
         self._model = ""
@@ -52,7 +53,7 @@ class Meter:
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes of the answer."""
-        if not self._streaming:
+        if not self.streaming:
             self._output_bytes += len(chunk)
             if len(self._pending) + len(chunk) <= MAX_COPY:
                 self._pending += chunk
@@ -64,7 +65,7 @@ class Meter:
 
     def finish(self) -> None:
         """Note that the upstream ended its answer properly."""
-        if self._streaming:
+        if self.streaming:
             self._end_line(b"")
             return
         self.complete = True

@@ -4,8 +4,10 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message = MutableMapping[str, Any]
+"""One of ASGI's: https://asgi.readthedocs.io/en/latest/specs/www.html."""
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
 Scope = MutableMapping[str, Any]
 
 
@@ -26,12 +28,14 @@ class Refusal(Exception):
         self.kind = kind
         self.retry_after = retry_after
 
-    async def answer(self, send: Send) -> None:
-        """Send this refusal as the whole response."""
+    def answer(self) -> list[Message]:
+        """Return this refusal as a whole response."""
         body = json.dumps({"type": "error", "error": {"type": self.kind, "message": str(self)}}).encode()
         again = (
             (b"x-should-retry", b"false") if self.retry_after is None else (b"retry-after", b"%d" % self.retry_after)
         )
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), again]
-        await send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return [
+            {"type": "http.response.start", "status": self.status, "headers": headers},
+            {"type": "http.response.body", "body": body},
+        ]
