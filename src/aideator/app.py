@@ -72,13 +72,15 @@ class Aideator:
             Conflict: if the idempotency key was used for another request.
         """
         self._validate(spec, local=local)
+        engine = self._working()
         run = Run(id=str(uuid_utils.uuid7()), spec=spec)
         variations = [
             Variation(run_id=run.id, number=number, seat=seat) for number, seat in enumerate(spec.seats(), start=1)
         ]
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
-        await self._working().start(stored.id)
+        if stored.id == run.id:  # the same request sent again finds a run that was started, and may have ended
+            await engine.start(run.id)
         return stored
 
     def _validate(self, spec: RunSpec, *, local: bool) -> None:

@@ -3,6 +3,7 @@
 There is one problem type per HTTP status; its `type` is the address of its paragraph on the server's own `/docs` page.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -150,9 +151,20 @@ def _wrong(place: Sequence[str | int], message: str) -> FieldError:
     return FieldError(".".join(map(str, place[1:])) or str(place[0]), message.removeprefix("Value error, "))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = ", ".join(_methods(request))
+        return problem(405, f"it takes {allowed}, not {request.method}", headers={"Allow": allowed})
     return problem(error.status_code, error.detail, headers=error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that an address takes. The router knows only those of the first route that fits."""
+    app: FastAPI = request.app
+    paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
+    fitting = [item for path, item in paths.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)]
+    return sorted({method.upper() for item in fitting for method in item}) or ["GET"]
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:

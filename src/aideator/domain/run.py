@@ -27,11 +27,11 @@ class AgentConfig(BaseModel):
 
     model: str | None = Field(default=None, max_length=120, examples=["claude-opus-5-5"])
     """The model's id, as its provider names it."""
-    temperature: float | None = Field(default=None, ge=0, le=1)
+    temperature: float | None = Field(default=None, ge=0, le=1, strict=True)
     """Sampling temperature. Refused at submission for models that do not take one."""
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     """How hard the model should think."""
-    max_turns: int | None = Field(default=None, ge=1, le=1000)
+    max_turns: int | None = Field(default=None, ge=1, le=1000, strict=True)
     """Model calls after which the agent stops."""
     instructions: str = Field(default="", max_length=4000)
     """A strategy for this seat, added to the agent's own instructions."""
@@ -60,7 +60,7 @@ class RunSpec(BaseModel):
     """A branch, tag or commit; the default branch when absent."""
     prompt: str = Field(min_length=10, max_length=100_000, examples=["Refactor the main function"])
     """What the agents shall do."""
-    variations: int = Field(default=3, ge=1, le=MAX_LINEUP)
+    variations: int = Field(default=3, ge=1, le=MAX_LINEUP, strict=True)
     """How many agents work side by side."""
     agent_config: AgentConfig = AgentConfig()
     """Settings of every seat, when no lineup is given."""
@@ -72,7 +72,7 @@ class RunSpec(BaseModel):
     """The sandbox back end; the server's own choice when absent."""
     budget: Budget = Budget()
     """Caps on money and tokens."""
-    fresh: bool = False
+    fresh: bool = Field(default=False, strict=True)
     """Run the agents even if the same question has been decided before."""
 
     @model_validator(mode="before")

@@ -42,11 +42,11 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    run_usd: float | None = Field(default=None, gt=0)
+    run_usd: float | None = Field(default=None, gt=0, strict=True)
     """US dollars for all variations together."""
-    variation_usd: float | None = Field(default=None, gt=0)
+    variation_usd: float | None = Field(default=None, gt=0, strict=True)
     """US dollars for each variation."""
-    run_tokens: int | None = Field(default=None, gt=0)
+    run_tokens: int | None = Field(default=None, gt=0, strict=True)
     """Input and output tokens for all variations together."""
-    variation_tokens: int | None = Field(default=None, gt=0)
+    variation_tokens: int | None = Field(default=None, gt=0, strict=True)
     """Input and output tokens for each variation."""

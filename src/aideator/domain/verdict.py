@@ -16,7 +16,7 @@ class Check(_Frozen):
     """A shell command, run with `sh -c` in the root of the repository."""
     name: str = Field(default="", max_length=80)
     """How the check is called in tables; the command itself when empty."""
-    timeout: float = Field(default=600, gt=0, le=3600)
+    timeout: float = Field(default=600, gt=0, le=3600, strict=True)
     """Seconds of wall-clock time after which the check counts as failed."""
 
     @property
