@@ -1,5 +1,6 @@
 """A place to work for agents under test: the user's repository in a real sandbox, a gateway, a scripted model."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pytest
 
 from aideator.domain.usage import Budget, Usage
 from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Bind, Limits, Sandbox, Tree
+from aideator.sandbox.base import Bind, Limits, Sandbox, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing import ScriptedModel, scripted_model
 
@@ -27,6 +28,16 @@ class Place:
 
 
 Open = Callable[..., AbstractAsyncContextManager[Place]]
+
+
+@pytest.fixture
+def repo(repo: Path) -> Path:
+    """The user's repository, owned as a checkout of the platform is: by whoever works in the sandbox."""
+    owner = sandbox_uid()
+    for path in (repo, *repo.rglob("*")):
+        if owner is not None:
+            os.chown(path, owner, owner, follow_symlinks=False)
+    return repo
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ LINGER_SECONDS = 0.1
 CANCEL_SECONDS = 0.5
 """How long a cancelled agent may take to stop by itself."""
 EXIT_SECONDS = 2.0
-"""How long the exit code of an agent that closed its output is waited for."""
+"""How long the end of an agent that closed its output, or was killed, is waited for."""
 STDERR_BYTES_KEPT = 16 * 1024
 STDERR_CHARACTERS_SHOWN = 2_000
 
@@ -222,4 +222,7 @@ async def _end(connection: Connection, wire: Wire, turn: Turn, talking: asyncio.
                 await connection.send_notification("session/cancel", {"sessionId": turn.session_id})
                 await asyncio.wait([talking])
     await process.kill()
+    with suppress(VariationError, TimeoutError):
+        async with asyncio.timeout(EXIT_SECONDS):
+            await process.wait()
     await connection.close()

@@ -24,6 +24,8 @@ REQUEST_RETRIES = 4
 """Retries of the SDK: no connection, 408, 409, 429 and 5xx, before an answer has begun."""
 STREAM_RETRIES = 3
 """Retries of ours: an answer that broke off, which the SDK does not retry."""
+BACKOFF_SECONDS = 0.5
+"""Wait before the first of our retries; it doubles with each."""
 READ_SECONDS = 180.0
 """Silence after which an answer counts as broken off; the API sends a ping every few seconds."""
 SHOWN_CHARACTERS = 8_000
@@ -132,7 +134,7 @@ async def _ask(
     broken: Exception | None = None
     for attempt in range(STREAM_RETRIES + 1):
         if attempt:
-            await asyncio.sleep(0.5 * 2 ** (attempt - 1))
+            await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
         announced: list[str] = []
         try:
             return await _stream(client, seat, messages, emit, announced)
@@ -177,12 +179,11 @@ async def _stream(
                         emit(_announcement(event.content_block))
                 case "content_block_stop" if event.content_block.type == "tool_use":
                     emit(_intention(event.content_block))
+                case "message_stop":
+                    return event.message
                 case _:
                     continue
-        answer = await stream.get_final_message()
-    if answer.stop_reason is None:
-        raise httpx2.RemoteProtocolError("the stream ended in the middle of the message")
-    return answer
+    raise httpx2.RemoteProtocolError("the stream ended in the middle of the message")
 
 
 def _chunk(update: str, text: str, block_id: str) -> dict[str, Any]:
