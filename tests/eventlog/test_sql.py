@@ -1,11 +1,12 @@
 import asyncio
 import gc
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from aideator.domain.errors import Fenced, NotFound, Unavailable
 from aideator.domain.events import AgentOutput, Body, Event, RunStarted, ToolCall
@@ -236,3 +237,37 @@ async def test_a_follower_that_leaves_in_the_middle_leaves_nothing_behind(db: Da
     async with aclosing(log.follow("r1")) as follower:
         assert [entry.seq for entry in await anext(follower)] == [1, 2, 3, 4, 5]
     assert [entry.seq for entry in await heard(log.follow("r1", after=5))] == [6, 7, 8, 9, 10]
+
+
+class SlowToLeave(Database):
+    """The same database, whose readers have read but are held up before they can tell."""
+
+    def __init__(self, db: Database) -> None:
+        self.__dict__ |= db.__dict__
+        self.has_read = asyncio.Event()
+        self.go_on = asyncio.Semaphore(0)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        async with super().read() as session:
+            yield session
+        self.has_read.set()
+        await self.go_on.acquire()
+
+
+async def test_what_is_published_while_a_follower_reads_the_table_is_heard(db: Database) -> None:
+    await start(db, "r1")
+    slow = SlowToLeave(db)
+    async with open_event_log(slow) as log, aclosing(log.follow("r1")) as follower, asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(take(follower))
+        await slow.has_read.wait()  # where the log ends
+        slow.has_read.clear()
+        slow.go_on.release()
+        await slow.has_read.wait()  # the first page: it is empty
+        await log.append("r1", say("1"))
+        slow.go_on.release()
+    assert texts(first.result()) == ["1"]
+
+
+async def take(stream: AsyncGenerator[list[Entry]]) -> list[Entry]:
+    return await anext(stream)
