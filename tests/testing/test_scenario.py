@@ -108,6 +108,7 @@ def test_a_repeated_turn_never_ends() -> None:
     [
         ({1: "one", 2: "two"}, 2, "two"),
         ({1: "one", 2: "two"}, 3, "one"),
+        ({1: "one", 2: "two"}, 4, "two"),
         ({1: "one", 2: "two"}, None, "one"),
         ({1: "one", "default": "any"}, 3, "any"),
         ({1: "one", "default": "any"}, None, "any"),
