@@ -14,6 +14,7 @@ from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailab
 from aideator.domain.events import Complete, Selected
 from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
 from aideator.engine.base import Engine
+from aideator.engine.course import has_started
 from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
 from aideator.eventlog.base import Draft, Entry
@@ -202,8 +203,11 @@ class Aideator:
         async with self.database.write() as session:
             run = await runs.get(session, run_id)
             await claims.requeue(session, run_id, number, text)
-            if run.status in SETTLED_RUN:
-                await runs.move(session, run_id, RunStatus.RUNNING)
+            reopened = run.status in SETTLED_RUN
+            if reopened:
+                run = await runs.move(session, run_id, RunStatus.RUNNING)
+        if reopened:  # the log must not end with `complete` while there is more to come
+            await self._log.append(run_id, [Draft(has_started(run))])
         await self._working().start(run_id)
         return await self.get(run_id)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,11 +48,16 @@ def _options(
 
 
 def _run(work: Coroutine[Any, Any, int | None]) -> None:
-    """Run a command to its exit code. Errors say what happened and what to do next."""
+    """Run a command to its exit code."""
+    _guard(lambda: asyncio.run(work))
+
+
+def _guard(work: Callable[[], int | None]) -> None:
+    """Errors say what happened and what to do next."""
     from aideator.domain.errors import AideatorError, InvalidInput
 
     try:
-        code = asyncio.run(work)
+        code = work()
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except AideatorError as error:
@@ -241,7 +246,7 @@ def serve(
     """Serve the API and carry out runs until Ctrl-C."""
     from aideator.cli import operating
 
-    _run(operating.serve(_door(), host=host, port=port))
+    _guard(lambda: operating.serve(_door(), host=host, port=port))
 
 
 @app.command()

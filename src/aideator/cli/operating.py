@@ -12,7 +12,7 @@ from aideator.store.home import make_home
 from aideator.store.session import open_database
 
 
-async def serve(door: Door, *, host: str | None, port: int | None) -> None:
+def serve(door: Door, *, host: str | None, port: int | None) -> None:
     """Serve until Ctrl-C."""
     from aideator.api.server import serve as serve_api
 
@@ -24,7 +24,7 @@ async def serve(door: Door, *, host: str | None, port: int | None) -> None:
             f"AIdeator serves {url}{settings.api_v1_prefix} (documentation: {url}/docs). Ctrl-C stops it.\n"
         )
 
-    await serve_api(settings, on_ready=on_ready)
+    serve_api(settings, on_ready=on_ready)
 
 
 async def doctor(door: Door) -> int:

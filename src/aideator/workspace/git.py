@@ -82,6 +82,14 @@ def config_environment(config: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
+_AS_USUAL = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
+"""uvloop's subprocesses know neither `umask` nor `user`, so small programs in front of git see to both."""
+
+
+def _as_user(uid: int) -> tuple[str, ...]:
+    return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--")
+
+
 async def git(
     *arguments: str,
     cwd: Path | None = None,
@@ -109,6 +117,8 @@ async def git(
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     settings = config_environment(HARDENED | dict(config or {}))
     process = await asyncio.create_subprocess_exec(
+        *_AS_USUAL,
+        *(_as_user(user) if user is not None else ()),
         "git",
         *arguments,
         cwd=cwd or "/",
@@ -117,10 +127,6 @@ async def git(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        umask=0o022,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
     )
     try:
         async with asyncio.timeout(timeout):

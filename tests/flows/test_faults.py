@@ -1,0 +1,171 @@
+"""What goes wrong is told clearly, and nothing is lost."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aideator.domain.errors import Conflict, InvalidInput
+from aideator.domain.run import RunStatus, VariationStatus
+from tests.actions import bodies, is_dense, user
+from tests.conftest import git
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reason", "words"),
+    [
+        ("unauthorized", "ModelFailed", "401"),
+        ("server_error", "ModelFailed", "500"),
+        ("always_cut", "ModelFailed", ""),
+    ],
+)
+async def test_a_failing_model_fails_the_variation_with_its_reason(
+    home: Path, repo: Path, scenario: str, reason: str, words: str
+) -> None:
+    async with user(home, repo, scenario) as me:
+        done = await me.asks_and_waits()
+    assert done.status is RunStatus.FAILED
+    (variation,) = done.variations
+    assert variation.failure
+    assert variation.failure.reason == reason
+    assert words in variation.failure.message
+
+
+@pytest.mark.parametrize("scenario", ["overloaded", "rate_limited", "cut"])
+async def test_a_model_that_recovers_costs_patience_not_the_run(home: Path, repo: Path, scenario: str) -> None:
+    async with user(home, repo, scenario) as me:
+        done = await me.asks_and_waits()
+    assert done.status is RunStatus.FINISHED, done.variations[0].failure
+
+
+async def test_one_variation_that_fails_does_not_hold_up_the_others(home: Path, repo: Path) -> None:
+    lanes: dict[str, Any] = {
+        "1": [{"fault": {"status": 401}}],
+        "2": [
+            {"calls": [{"bash": {"command": "sed -i 's/return a - b/return a + b/' calc.py"}}]},
+            {"say": "Done."},
+        ],
+    }
+    async with user(home, repo, {"lanes": lanes}) as me:
+        done = await me.asks_and_waits(variations=2)
+    assert [v.status for v in done.variations] == [VariationStatus.FAILED, VariationStatus.FINISHED]
+    assert done.ranking
+    assert done.ranking.recommended == 2
+
+
+async def test_a_spent_budget_stops_the_agent_and_what_it_did_is_judged(home: Path, repo: Path) -> None:
+    async with user(home, repo, "endless") as me:
+        run = await me.asks(budget={"variation_tokens": 150_000})
+        events = await me.hears(run.id)
+        done = await me.app.get(run.id)
+    assert done.variations[0].usage.tokens <= 150_000
+    assert done.variations[0].failure
+    assert done.variations[0].failure.reason == "BudgetExhausted"
+    assert is_dense(events)
+
+
+async def test_cancelling_a_run_stops_it_and_keeps_what_was_heard(home: Path, repo: Path) -> None:
+    async with user(home, repo, "endless") as me:
+        run = await me.asks(variations=2)
+        await me.hears(run.id, until="tool_call")
+        begun = asyncio.get_running_loop().time()
+        await me.app.cancel(run.id)
+        took = asyncio.get_running_loop().time() - begun
+        await me.app.cancel(run.id)  # twice is no error
+        events = await me.hears(run.id)
+        done = await me.app.get(run.id)
+    assert done.status is RunStatus.CANCELLED
+    assert {v.status for v in done.variations} == {VariationStatus.CANCELLED}
+    assert is_dense(events)
+    assert events[-1].body.kind == "complete"
+    assert len(bodies(events, "variation_failed")) == 2
+    assert took < 10  # a hang, not a measurement: bench/ has the figure
+    assert not list((home / "state" / "forks").glob("*"))
+
+
+async def test_one_variation_is_cancelled_and_the_other_goes_on(home: Path, repo: Path) -> None:
+    lanes: dict[str, Any] = {
+        "1": [{"calls": [{"bash": {"command": "date"}}], "repeat": True}],
+        "2": [{"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]}, {"say": "Done."}],
+    }
+    async with user(home, repo, {"lanes": lanes}) as me:
+        run = await me.asks(variations=2)
+        await me.hears(run.id, until="variation_finished")
+        await me.app.cancel(run.id, 1)
+        done = await me.waits(run.id)
+    assert done.status is RunStatus.FINISHED
+    assert [v.status for v in done.variations] == [VariationStatus.CANCELLED, VariationStatus.FINISHED]
+
+
+async def test_selecting_before_the_end_is_refused(home: Path, repo: Path) -> None:
+    async with user(home, repo, "endless") as me:
+        run = await me.asks()
+        await me.hears(run.id, until="tool_call")
+        with pytest.raises(Conflict, match="a winner can be chosen when it is finished"):
+            await me.app.select(run.id, 1)
+        await me.app.cancel(run.id)
+
+
+async def test_two_selects_at_once_have_one_winner(home: Path, repo: Path) -> None:
+    async with user(home, repo, "three_ways") as me:
+        run = await me.asks_and_waits(variations=2)
+
+        async def choose(number: int) -> int | None:
+            try:
+                return (await me.app.select(run.id, number)).winner
+            except Conflict:
+                return None
+
+        async with asyncio.TaskGroup() as group:
+            tries = [group.create_task(choose(number)) for number in (1, 2)]
+        won = [task.result() for task in tries if task.result() is not None]
+        assert len(won) == 1
+        assert (await me.app.get(run.id)).winner == won[0]
+        assert len(bodies(await me.hears(run.id, until="selected"), "selected")) == 1
+
+
+@pytest.mark.parametrize(
+    ("repository", "words"),
+    [("nowhere", "nowhere"), ("empty", "no commit"), ("plain", "not a git repository")],
+)
+async def test_a_repository_that_cannot_be_had_fails_the_run_in_plain_words(
+    home: Path, repo: Path, repository: str, words: str
+) -> None:
+    (home / "empty").mkdir()
+    git(home / "empty", "init", "-q")
+    (home / "plain").mkdir()
+    async with user(home, repo, "one_edit") as me:
+        try:
+            done = await me.asks_and_waits(repo_url=str(home / repository))
+        except InvalidInput as error:
+            message = str(error)
+        else:
+            assert done.status is RunStatus.FAILED
+            assert done.failure
+            message = done.failure.message
+    assert words in message
+
+
+async def test_an_unknown_ref_fails_the_run_and_says_which(home: Path, repo: Path) -> None:
+    async with user(home, repo, "one_edit") as me:
+        done = await me.asks_and_waits(ref="no-such-branch")
+        events = await me.hears(done.id)
+    assert done.status is RunStatus.FAILED
+    assert done.failure
+    assert "no-such-branch" in done.failure.message
+    assert events[-1].body.kind == "complete"
+
+
+async def test_a_wrong_submission_names_every_wrong_field(home: Path, repo: Path) -> None:
+    async with user(home, repo, "one_edit", max_variations=2, max_prompt_length=20) as me:
+        with pytest.raises(InvalidInput) as caught:
+            await me.asks("x" * 21, variations=3)
+    assert [error.field for error in caught.value.fields] == ["prompt", "variations"]
+
+
+async def test_a_hostile_change_is_taken_out_harmlessly(home: Path, repo: Path) -> None:
+    async with user(home, repo, "hostile") as me:
+        done = await me.asks_and_waits()
+    assert done.status in {RunStatus.FINISHED, RunStatus.FAILED}
+    assert not (home / "canary").exists()
