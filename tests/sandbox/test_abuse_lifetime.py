@@ -13,6 +13,7 @@ import pytest
 
 from aideator.domain.errors import DiskLimitExceeded, SandboxLost
 from aideator.sandbox.base import Limits, Sandbox
+from aideator.sandbox.cgroup import PARENT, remove_stale
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import canaries
 from aideator.testing.abuse.__main__ import LIMITS, make_tree
@@ -58,6 +59,10 @@ def alive(marker: str) -> list[bytes]:
 def settled(marker: str) -> bool:
     """Whether the daemon has done all that it does and goes under its new name."""
     return any(line.startswith(marker.encode()) for line in alive(marker))
+
+
+def groups_of(server: int) -> list[Path]:
+    return list(Path("/sys/fs/cgroup").rglob(f"{PARENT}/*.{server}"))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -120,6 +125,8 @@ async def test_nothing_survives_a_launcher_that_is_killed(home: Path, marker: st
     launcher.send_signal(signal.SIGKILL)
     await launcher.wait()
     await until(lambda: alive(marker) == [])
+    remove_stale()
+    assert groups_of(launcher.pid) == []
 
 
 async def test_writing_without_end_stops_at_the_disk_limit(home: Path) -> None:

@@ -25,7 +25,7 @@ PARENT = "aideator"
 """The directory, in each hierarchy, that holds our groups and nothing else."""
 
 _CPU_PERIOD_US = 100_000
-_REMOVE_TRIES, _REMOVE_PAUSE_SECONDS = 40, 0.005
+_TRIES, _PAUSE_SECONDS = 400, 0.005
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,13 @@ def _make_group(hierarchy: _Hierarchy, name: str, wanted: frozenset[str]) -> Pat
 
 def _remove(group: Path) -> bool:
     """Remove an empty group. Its last processes leave some milliseconds after they were killed: try for a while."""
-    for _ in range(_REMOVE_TRIES):
+    for _ in range(_TRIES):
         try:
             group.rmdir()
         except FileNotFoundError:
             return True
         except OSError:
-            time.sleep(_REMOVE_PAUSE_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
         else:
             return True
     return False
@@ -169,14 +169,14 @@ def _kill(group: Path) -> None:
     if _write(group / "cgroup.kill", 1):
         return
     _write(group / "pids.max", 0)
-    for _ in range(_REMOVE_TRIES):
+    for _ in range(_TRIES):
         members = _members(group)
         for pid in members:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not members:
             return
-        time.sleep(_REMOVE_PAUSE_SECONDS)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _owner_tag() -> str:
@@ -185,7 +185,7 @@ def _owner_tag() -> str:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """The groups, one per hierarchy, that hold one sandbox. Nothing here blocks for longer than a few milliseconds."""
+    """The groups, one per hierarchy, that hold one sandbox. Blocks only in `kill` and `remove`, some milliseconds as a rule."""
 
     enforced: Mapping[str, str]
     """Limit → by what, such as `{"memory": "cgroup v1"}`. A limit that is missing here is not enforced by a group."""
@@ -231,7 +231,7 @@ class Cgroup:
             _kill(group)
 
     def remove(self) -> bool:
-        """Remove the groups once they are empty. Whether that was so within a fifth of a second."""
+        """Remove the groups once they are empty. Whether that was so within some two seconds."""
         return all([_remove(group) for group in self.groups])
 
     def oom_killed(self) -> bool:

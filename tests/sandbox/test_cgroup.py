@@ -1,0 +1,200 @@
+"""Control groups on the real kernel: what this machine grants is really enforced, and nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from aideator.sandbox import cgroup
+from aideator.sandbox.base import Limits
+from aideator.sandbox.cgroup import Cgroup
+
+Start = Callable[[Cgroup, str], subprocess.Popen[bytes]]
+LIMIT_FILES = {"memory.max", "memory.limit_in_bytes", "pids.max", "cpu.max", "cpu.cfs_quota_us"}
+SMALL = Limits(memory_bytes=64 * 2**20, cpus=0.2, pids=20)
+
+
+def need(limit: str) -> None:
+    if limit not in cgroup.available():
+        pytest.skip(f"no control group limits {limit} here: enforced are {cgroup.available() or 'none'}")
+
+
+@pytest.fixture
+def group() -> Iterator[Cgroup]:
+    made = Cgroup.create("test", SMALL)
+    yield made
+    made.kill()
+    assert made.remove()
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Run Python under the limits from its first line on."""
+    with ExitStack() as stack:
+
+        def run(group: Cgroup, program: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", f"input()\n{program}"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            group.add(process.pid)
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            return process
+
+        yield run
+
+
+def test_a_process_that_takes_too_much_memory_is_killed_and_the_group_tells(group: Cgroup, start: Start) -> None:
+    need("memory")
+    hog = start(group, "held = bytearray(b'1') * (256 << 20)")
+    assert hog.wait() == -signal.SIGKILL
+    assert group.oom_killed()
+    peak = group.memory_peak()
+    assert peak is None or SMALL.memory_bytes // 2 < peak <= SMALL.memory_bytes
+
+
+def test_two_processes_share_one_memory_limit(group: Cgroup, start: Start) -> None:
+    need("memory")
+    each = "held = bytearray(b'1') * (48 << 20); print('held', flush=True); input()"
+    hogs = [start(group, each) for _ in range(2)]
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and all(hog.poll() is None for hog in hogs):
+        time.sleep(0.02)
+    assert -signal.SIGKILL in [hog.poll() for hog in hogs]
+
+
+def test_a_modest_process_is_left_alone(group: Cgroup, start: Start) -> None:
+    modest = start(group, "held = bytearray(b'1') * (8 << 20); print(len(held))")
+    stdout, _ = modest.communicate()
+    assert (modest.returncode, stdout) == (0, b"8388608\n")
+    assert not group.oom_killed()
+
+
+FORK_BOMB = """
+import os, signal
+children = []
+try:
+    while len(children) < 100:
+        child = os.fork()
+        if not child:
+            signal.pause()
+        children.append(child)
+except BlockingIOError:
+    pass
+print(len(children), flush=True)
+for child in children:
+    os.kill(child, signal.SIGKILL)
+"""
+
+
+def test_forking_stops_at_the_limit(group: Cgroup, start: Start) -> None:
+    need("pids")
+    done, _ = start(group, FORK_BOMB).communicate()
+    assert int(done) == SMALL.pids - 1
+
+
+def test_a_busy_process_gets_its_share_of_the_cpu_and_no_more(group: Cgroup, start: Start) -> None:
+    need("cpu")
+    busy = "import time\nend = time.monotonic() + 1.5\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
+    used, _ = start(group, busy).communicate()
+    assert float(used) < 1.5 * SMALL.cpus * 2
+
+
+def test_what_is_said_to_be_enforced_is_what_the_kernel_has(group: Cgroup) -> None:
+    files = [file for place in group.groups for file in place.iterdir()]
+    held = {file.name: file.read_text().strip() for file in files if file.name in LIMIT_FILES}
+    assert ("memory" in group.enforced) == (str(SMALL.memory_bytes) in held.values())
+    assert ("pids" in group.enforced) == (held.get("pids.max") == str(SMALL.pids))
+    assert ("cpu" in group.enforced) == bool({"20000", "20000 100000"} & set(held.values()))
+
+
+def test_killing_reaches_every_process_and_the_groups_can_be_removed(start: Start) -> None:
+    made = Cgroup.create("killed", SMALL)
+    if not made.groups:
+        pytest.skip("no control groups here")
+    family = "import os, signal\nfor _ in range(5):\n    if not os.fork(): signal.pause()\n"
+    parent = start(made, family + "print('ready', flush=True)\nsignal.pause()")
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"ready\n"
+    made.kill()
+    assert parent.wait() == -signal.SIGKILL
+    assert made.remove()
+    assert not any(group.exists() for group in made.groups)
+
+
+def test_killing_works_where_the_kernel_cannot_do_it_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Cgroup.create("one-by-one", SMALL)
+    write = cgroup._write  # noqa: SLF001 - an old kernel is one that refuses this one file
+    monkeypatch.setattr(cgroup, "_write", lambda file, value: file.name != "cgroup.kill" and write(file, value))
+    need_members = [group for group in made.groups if (group / "cgroup.procs").exists()]
+    if not need_members:
+        pytest.skip("no control groups here")
+    sleepers = [start(made, "import signal; signal.pause()") for _ in range(4)]
+    made.kill()
+    assert [sleeper.wait() for sleeper in sleepers] == [-signal.SIGKILL] * 4
+    assert made.remove()
+
+
+def test_a_group_with_a_process_in_it_is_not_removed(group: Cgroup, start: Start) -> None:
+    if not group.groups:
+        pytest.skip("no control groups here")
+    start(group, "import signal; signal.pause()")
+    assert not group.remove()
+
+
+CRASH = """
+import subprocess, sys
+from aideator.sandbox.base import Limits
+from aideator.sandbox.cgroup import Cgroup
+group = Cgroup.create("crashed", Limits())
+child = subprocess.Popen(["sleep", "86400"], stdout=subprocess.DEVNULL)
+group.add(child.pid)
+print(child.pid, *group.groups, flush=True)
+input()
+"""
+
+
+def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processes() -> None:
+    mine = Cgroup.create("crashed", SMALL)
+    server = subprocess.Popen([sys.executable, "-c", CRASH], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    orphan, *groups = server.stdout.readline().split()
+    if not groups:
+        pytest.skip("no control groups here")
+    try:
+        assert cgroup.remove_stale("crashed") == 0, "its server lives"
+        server.kill()
+        server.communicate()
+        assert Path("/proc", orphan).exists()
+        assert cgroup.remove_stale("crashed") == len(groups)
+        assert not any(Path(group).exists() for group in groups)
+        assert all(group.exists() for group in mine.groups)
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(int(orphan), signal.SIGKILL)
+        assert mine.remove()
+
+
+def test_what_groups_do_not_hold_is_left_to_resource_limits() -> None:
+    assert cgroup.rlimits(SMALL, {"memory": "cgroup v2", "pids": "cgroup v2"}) == {}
+    assert cgroup.rlimits(SMALL, {"cpu": "cgroup v1"}) == {"data": SMALL.memory_bytes, "nproc": SMALL.pids}
+
+
+def test_a_group_without_any_hierarchy_holds_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "_hierarchies", tuple)
+    bare = Cgroup.create("bare", SMALL)
+    bare.add(os.getpid())
+    bare.kill()
+    assert (dict(bare.enforced), bare.oom_killed(), bare.memory_peak(), bare.remove()) == ({}, False, None, True)
