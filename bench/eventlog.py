@@ -1,6 +1,6 @@
 """Event log: events appended and followed a second, beside raw sqlite3; a follower's memory over many events.
 
-    python bench/eventlog.py [--events 200000] [--memory-events 1000000]
+    python bench/eventlog.py [--events 50000] [--memory-events 1000000]
 
 The peer is the floor: `sqlite3.executemany` of rows that are ready-made, same table, same pragmas, same batches, no
 encoding, no readers. Ours is the whole way of a ready-made body: JSON, transaction with fence and dense seq, follower.
@@ -44,16 +44,25 @@ async def produce(log: SqlEventLog, run_id: str, number: int, events: int, batch
         await log.append(run_id, drafts, variation_id=number, attempt=1)
 
 
-async def hear(log: SqlEventLog, run_id: str) -> int:
-    return sum([len(batch) async for batch in log.follow(run_id)])
+async def hear(log: SqlEventLog, run_id: str, present: asyncio.Semaphore) -> int:
+    heard = 0
+    async for batch in log.follow(run_id):
+        if not heard:
+            present.release()
+        heard += len(batch)
+    return heard
 
 
 async def ours(folder: Path, events: int, batch: int, followers: int) -> float:
     async with open_database(f"sqlite+aiosqlite:///{folder}/ours.db") as db, open_event_log(db) as log:
         await make_run(db, "bench")
-        begin = time.perf_counter()
+        await produce(log, "bench", 1, 1, 1)
+        present = asyncio.Semaphore(0)
         async with asyncio.TaskGroup() as readers:
-            heard = [readers.create_task(hear(log, "bench")) for _ in range(followers)]
+            heard = [readers.create_task(hear(log, "bench", present)) for _ in range(followers)]
+            for _ in heard:
+                await present.acquire()
+            begin = time.perf_counter()
             async with asyncio.TaskGroup() as writers:
                 for number in range(1, WRITERS + 1):
                     writers.create_task(produce(log, "bench", number, events // WRITERS, batch))
@@ -95,8 +104,8 @@ async def sample() -> tuple[object, ...]:
 
 def throughput(events: int) -> None:
     rows = [asyncio.run(sample())] * 512
-    for batch in (1, 8, 64, 256):
-        count = min(events, batch * 8000)
+    for batch in (1, 64, 256):
+        count = min(events, batch * 2000)
         results: dict[str, list[float]] = {"raw": [], "appended": [], "followed": [], "followed by 10": []}
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as name:
@@ -136,7 +145,7 @@ async def memory(folder: Path, events: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--memory-events", type=int, default=1_000_000)
     arguments = parser.parse_args()
     throughput(arguments.events)

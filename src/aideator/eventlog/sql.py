@@ -23,7 +23,7 @@ from aideator.store import events
 from aideator.store.session import Database
 
 _HEAD = len(b'{"seq":0')
-_MAX_EVENTS = 1000
+_MAX_EVENTS = 2048
 """Events in one transaction, unless one append alone brings more."""
 
 
@@ -215,7 +215,7 @@ def _encode(
     moment = at.isoformat()
     between = b""
     for draft in drafts:
-        body = BodyAdapter.dump_json(draft.body)
+        body = BodyAdapter.serializer.to_json(draft.body)
         if not between:
             first = Event(seq=0, run_id=run_id, variation_id=variation_id, attempt=attempt, at=at, body=draft.body)
             between = first.model_dump_json().encode()[_HEAD : -len(body) - 1]

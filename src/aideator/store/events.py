@@ -9,6 +9,7 @@ plain values.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import Boolean, Connection, Dialect, Integer, String, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,8 +22,7 @@ Row = tuple[int, str, bytes]
 """seq, kind, and the event as JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """An event that lacks only its seq."""
 
     kind: str
