@@ -185,7 +185,7 @@ def _owner_tag() -> str:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """The groups, one per hierarchy, that hold one sandbox. Blocks only in `kill` and `remove`, some milliseconds as a rule."""
+    """The groups, one per hierarchy, that hold one sandbox. Only `kill` and `remove` block, mostly for milliseconds."""
 
     enforced: Mapping[str, str]
     """Limit → by what, such as `{"memory": "cgroup v1"}`. A limit that is missing here is not enforced by a group."""
