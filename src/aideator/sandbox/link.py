@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from aideator.domain.errors import AideatorError, SandboxLost
 from aideator.domain.run import Isolation
@@ -38,9 +38,11 @@ class _Greeting(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._link.admit(transport)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
+        self._link.admit(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._link.forget(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -51,12 +53,20 @@ class _Greeting(asyncio.Protocol):
             self._link.route(self._transport, header, rest)
 
 
-class _OneWay(asyncio.StreamReaderProtocol):
-    """A stream that is over when its other end closes."""
+class _Stream(asyncio.StreamReaderProtocol):
+    """A connection that carries one stream; over when the other end closes, or when both do if it is two-way."""
+
+    def __init__(self, reader: asyncio.StreamReader, lost: Callable[[], None], *, two_way: bool) -> None:
+        super().__init__(reader, loop=asyncio.get_running_loop())
+        self._lost, self._two_way = lost, two_way
 
     def eof_received(self) -> bool:
         super().eof_received()
-        return False
+        return self._two_way
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._lost()
 
 
 class LinkedProcess:
@@ -121,11 +131,13 @@ class Link:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: _Greeting(self), self._socket)
+        # Serving starts in a task below: to be cancelled while asyncio starts it would leave the socket open.
+        self._server = await loop.create_unix_server(lambda: _Greeting(self), self._socket, start_serving=False)
         # Its directory says who may come; the uid of the shim may be another than ours.
         self._socket.chmod(0o666)
         await self._tasks.__aenter__()
         self._background = set[asyncio.Task[None]]()
+        self.run(self._server.serve_forever())
         return self
 
     async def __aexit__(
@@ -177,10 +189,13 @@ class Link:
 
     def admit(self, transport: asyncio.Transport) -> None:
         """Count a new connection; one too many is dropped."""
-        self._transports = {known for known in self._transports if not known.is_closing()}
         if len(self._transports) >= CONNECTION_LIMIT or self._loss is not None:
             transport.abort()
         self._transports.add(transport)
+
+    def forget(self, transport: asyncio.Transport) -> None:
+        """A connection is gone."""
+        self._transports.discard(transport)
 
     def route(self, transport: asyncio.Transport, header: bytes, rest: bytes) -> None:
         """Hand a connection to what its first line names, or drop it."""
@@ -190,13 +205,13 @@ class Link:
             named = None
         match named:
             case {"stream": "control", "port": int(port)} if self._control is None:
-                reader = _reader(transport, rest)
+                reader = self._reader(transport, rest)
                 self._control = transport
                 self.gateway_url = f"http://127.0.0.1:{port}"
                 self.run(self._listen(reader))
                 self._ready.set()
             case {"stream": "gateway"} if self._gateway is not None:
-                reader = _reader(transport, rest, protocol=asyncio.StreamReaderProtocol)
+                reader = self._reader(transport, rest, two_way=True)
                 self.run(_forward(reader, _writer(transport, reader), self._gateway))
             case {"stream": str(stream), "id": str(identity)} if identity in self._processes:
                 self._attach(self._processes[identity], stream, transport, rest)
@@ -208,7 +223,7 @@ class Link:
             transport.abort()
             return
         process.missing.discard(stream)
-        reader = _reader(transport, rest, LINE_LIMIT if stream == "stdout" else BUFFER)
+        reader = self._reader(transport, rest, LINE_LIMIT if stream == "stdout" else BUFFER)
         match stream:
             case "stdin":
                 process.stdin = _writer(transport, reader)
@@ -224,6 +239,18 @@ class Link:
         """Forget a process that has ended; its last stream may arrive after the news of its end."""
         if process.ended.is_set() and process.started.is_set():
             del self._processes[process.identity]
+
+    def _reader(
+        self, transport: asyncio.Transport, received: bytes, limit: int = BUFFER, *, two_way: bool = False
+    ) -> asyncio.StreamReader:
+        """Turn a connection into a stream that already holds what came after its first line."""
+        reader = asyncio.StreamReader(limit=limit, loop=asyncio.get_running_loop())
+        stream = _Stream(reader, lambda: self.forget(transport), two_way=two_way)
+        transport.set_protocol(stream)
+        stream.connection_made(transport)
+        if received:
+            reader.feed_data(received)
+        return reader
 
     async def _listen(self, control: asyncio.StreamReader) -> None:
         """Heed what the shim says, until it says no more: then the sandbox is over."""
@@ -335,23 +362,6 @@ class _Kept:
         if not self.dropped:
             return bytes(self._head + self._tail)
         return bytes(self._head) + b"\n[... %d bytes dropped ...]\n" % self.dropped + self._tail[-self._tail_limit :]
-
-
-def _reader(
-    transport: asyncio.Transport,
-    received: bytes,
-    limit: int = BUFFER,
-    protocol: type[asyncio.StreamReaderProtocol] = _OneWay,
-) -> asyncio.StreamReader:
-    """Turn a connection into a stream that already holds what came after its first line."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=limit, loop=loop)
-    stream = protocol(reader, loop=loop)
-    transport.set_protocol(stream)
-    stream.connection_made(transport)
-    if received:
-        reader.feed_data(received)
-    return reader
 
 
 def _writer(transport: asyncio.Transport, reader: asyncio.StreamReader) -> asyncio.StreamWriter:
