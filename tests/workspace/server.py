@@ -23,8 +23,8 @@ class GitServer:
     """Asked for (as the password) when set."""
     redirects: dict[str, str] = field(default_factory=dict)
     """Path prefix → where to."""
-    pack_delay: float = 0.0
-    """Seconds before a pack is sent."""
+    gate: threading.Event = field(default_factory=threading.Event)
+    """Packs wait until it is set, and it is at first."""
     drip: float = 0.0
     """Seconds between one 64 KiB of an answer and the next."""
     sent: int = 0
@@ -64,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
         # Protocol v2 also asks for refs by POST; only the pack itself counts and is slow.
         if b"command=fetch" in body:
             self.server.state.requests.append(f"POST {self.path}")
-            time.sleep(self.server.state.pack_delay)
+            self.server.state.gate.wait(30)
         self._answer(body)
 
     def _body(self) -> bytes:
@@ -112,7 +112,9 @@ def serve(root: Path) -> Iterator[GitServer]:
         server.state = GitServer(root, port=server.server_address[1])
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
+        server.state.gate.set()
         yield server.state
+        server.state.gate.set()
         server.shutdown()
         thread.join()
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from aideator.domain.errors import Conflict
+from aideator.domain.errors import Conflict, NotFound
 from aideator.sandbox.base import sandbox_uid
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.checkout import Checkout
-from aideator.workspace.fork import fork, remove_tree
+from aideator.workspace.fork import fork
 from aideator.workspace.source import SourcePolicy
+from aideator.workspace.trees import remove_tree
 
 
 @pytest.fixture
@@ -55,6 +56,13 @@ async def test_a_name_in_use_is_refused_and_a_left_over_is_replaced(checkout: Ch
 async def test_a_name_that_leads_elsewhere_is_refused(checkout: Checkout, home: Path, name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         async with fork(checkout, home, name):
+            pass
+
+
+async def test_a_checkout_that_is_gone_is_a_clear_error(checkout: Checkout, home: Path) -> None:
+    remove_tree(checkout.path.parent)
+    with pytest.raises(NotFound, match="is gone"):
+        async with fork(checkout, home, "run-1"):
             pass
 
 

@@ -322,6 +322,32 @@ async def test_a_tree_without_a_single_file_left_is_a_change_like_any_other(
     assert await applied(backend, forked, home, patch) == b""
 
 
+async def test_line_ends_that_the_project_converts_arrive_byte_for_byte(
+    backend: SandboxBackend, home: Path, repo: Path
+) -> None:
+    (repo / ".gitattributes").write_text("*.py text eol=crlf\n*.u16 text working-tree-encoding=UTF-16LE eol=lf\n")
+    (repo / "a.u16").write_bytes("one\ntwo\n".encode("utf-16-le"))
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "line ends")
+    async with fork(await checkout(home, repo), home, "one") as forked:
+        await work(
+            backend,
+            forked,
+            "sed -i 's/a - b/a + b/' calc.py; printf 't\\0w\\0o\\0\\n\\0' > a.u16; grep -q $'\\r' calc.py",
+        )
+        patch = await extract(forked, backend, limits=LIMITS)
+        assert patch.paths == ("a.u16", "calc.py")
+        async with backend.open(forked.result, LIMITS) as sandbox:
+            assert await applied(backend, forked, home, patch) == await listing(sandbox)
+
+
+async def test_the_index_is_warm_in_every_fork(backend: SandboxBackend, forked: Fork) -> None:
+    async with backend.open(forked.tree, LIMITS) as sandbox:
+        assert (await sandbox.exec(["git", "status", "--porcelain"])).exit_code == 0
+    # git writes an index that it had to refresh, and it would land here.
+    assert not (forked.upper / ".git" / "index").exists()
+
+
 async def test_git_init_in_a_folder_of_the_project_hides_nothing(
     backend: SandboxBackend, home: Path, repo: Path
 ) -> None:

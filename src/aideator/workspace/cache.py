@@ -16,13 +16,12 @@ from pathlib import Path
 
 from aideator.domain.errors import Conflict
 from aideator.workspace import checkout as checkouts
-from aideator.workspace.checkout import Checkout, Commit, disk_use
-from aideator.workspace.fork import remove_tree, remove_unused
+from aideator.workspace.checkout import Checkout, Commit
 from aideator.workspace.mirror import Mirror
-from aideator.workspace.remote import Remote, reach
+from aideator.workspace.remote import reach
 from aideator.workspace.source import Source, SourcePolicy, parse_source
+from aideator.workspace.trees import PART, discard, disk_use, remove_tree
 
-_PART = ".part"
 _PERSONAL = 0o711
 """The sandbox's uid must pass through; only what it owns can be read."""
 
@@ -64,7 +63,7 @@ class RepositoryCache:
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
-        remote = await self._reach(source)
+        remote = await reach(source, self._policy, self._tokens)
         refs = await mirror.list_refs(remote)
         wanted = refs.pick(ref)
         if wanted is None or await mirror.known(wanted) is None:
@@ -87,7 +86,7 @@ class RepositoryCache:
         return checkouts.load(folder, commit)
 
     async def _build(self, commit: Commit, folder: Path) -> None:
-        part = folder.with_name(commit.key + _PART)
+        part = folder.with_name(commit.key + PART)
         try:
             if part.exists():
                 remove_tree(part)
@@ -115,21 +114,30 @@ class RepositoryCache:
         for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
             if freed >= surplus:
                 break
-            if time.time() - path.stat().st_mtime >= idle and _removed(path):
+            if time.time() - path.stat().st_mtime >= idle and self._discard(path):
                 freed += sizes[path]
         return freed
 
     def recover(self) -> None:
         """Remove what a crash left: half-made clones and checkouts, forks. What is alive is spared. Blocks."""
-        for path in [*self._folder("mirrors").glob(f"*{_PART}"), *self._folder("checkouts").glob(f"*{_PART}")]:
-            if lock := self._try_lock(path.name.removesuffix(_PART)):
-                with contextlib.closing(os.fdopen(lock)):
-                    remove_tree(path)
+        for path in [*self._folder("mirrors").glob(f"*{PART}"), *self._folder("checkouts").glob(f"*{PART}")]:
+            if (lock := self._try_lock(path.name.removesuffix(PART))) is not None:
+                remove_tree(path)
+                os.close(lock)
         for path in self._folder("forks").iterdir():
-            _removed(path)
+            with contextlib.suppress(Conflict):
+                discard(path)
 
-    async def _reach(self, source: Source) -> Remote:
-        return await reach(source, self._policy, self._tokens)
+    def _discard(self, path: Path) -> bool:
+        if (lock := self._try_lock(path.name)) is None:
+            return False
+        try:
+            discard(path)
+        except Conflict:
+            return False
+        finally:
+            os.close(lock)
+        return True
 
     def _mirror(self, source: Source) -> Mirror:
         return Mirror(self._folder("mirrors") / source.key)
@@ -140,7 +148,7 @@ class RepositoryCache:
         return folder
 
     def _complete(self, name: str) -> list[Path]:
-        return [path for path in self._folder(name).iterdir() if not path.name.endswith(_PART)]
+        return [path for path in self._folder(name).iterdir() if not path.name.endswith(PART)]
 
     @asynccontextmanager
     async def _lock(self, key: str) -> AsyncIterator[None]:
@@ -160,11 +168,3 @@ class RepositoryCache:
             os.close(descriptor)
             return None
         return descriptor
-
-
-def _removed(path: Path) -> bool:
-    try:
-        remove_unused(path)
-    except Conflict:
-        return False
-    return True

@@ -10,7 +10,6 @@ Odd on purpose:
 """
 
 import asyncio
-import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from pathlib import Path
 from aideator.sandbox.base import sandbox_uid
 from aideator.workspace.git import git
 from aideator.workspace.source import Source
+from aideator.workspace.trees import disk_use
 
 BRANCH = "base"
 """The branch that a checkout is on."""
@@ -124,13 +124,3 @@ def _files(tree: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if path.is_symlink() or name in files:
                 yield path
-
-
-def disk_use(folder: Path) -> int:
-    """Bytes that a folder takes on disk. What vanishes meanwhile counts nothing."""
-    total = 0
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(FileNotFoundError):
-                total += Path(parent, name).lstat().st_blocks * 512
-    return total

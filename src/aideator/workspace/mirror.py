@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.domain.errors import RepositoryError
-from aideator.workspace.checkout import disk_use
-from aideator.workspace.fork import remove_tree
 from aideator.workspace.git import GitError, GitTimeout, git
 from aideator.workspace.remote import Remote
+from aideator.workspace.trees import PART, discard, disk_use, remove_tree
 
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
@@ -71,9 +70,7 @@ class Mirror:
 
     async def known(self, ref: str) -> str | None:
         """Return a full hash if its commit is here; anything else is not known for sure without asking."""
-        if not FULL_HASH.fullmatch(ref) or not self.path.exists():
-            return None
-        return await self._verify(ref)
+        return await self._verify(ref) if FULL_HASH.fullmatch(ref) and self.path.exists() else None
 
     async def commit(self, ref: str) -> str:
         """Return the commit that a hash, maybe abbreviated, stands for.
@@ -82,7 +79,6 @@ class Mirror:
             RepositoryError: if it is none.
         """
         if found := await self._verify(ref):
-            os.utime(self.path)
             return found
         raise RepositoryError(f"there is no commit {ref[:100]}", hint="give a branch, a tag or a full commit hash")
 
@@ -112,13 +108,13 @@ class Mirror:
             try:
                 await self._fill(self.path, remote, wanted, max_bytes, timeout)
             except _TooLarge:
-                await asyncio.to_thread(remove_tree, self.path)
+                await asyncio.to_thread(discard, self.path)
                 raise
             finally:
                 for left_over in (self.path / "objects").glob("**/tmp_*"):
                     left_over.unlink()
             return
-        part = self.path.with_name(self.path.name + ".part")
+        part = self.path.with_name(self.path.name + PART)
         try:
             if part.exists():
                 remove_tree(part)
@@ -147,6 +143,7 @@ class Mirror:
             found = await git("rev-parse", "--verify", "-q", "--end-of-options", f"{ref}^{{commit}}", cwd=self.path)
         except GitError:
             return None
+        os.utime(self.path)
         return found.decode().strip()
 
 
