@@ -9,6 +9,7 @@ and the usual small tools. A back end that cannot keep a promise names it with i
 import asyncio
 import secrets
 import shutil
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +41,8 @@ async def try_behaviour(behaviour: Behaviour, backend: SandboxBackend, scratch: 
         async with asyncio.timeout(_SECONDS):
             await behaviour(ground)
     except (BrokenPromise, AideatorError, OSError, ExceptionGroup) as error:
-        return Outcome(name, ok=False, detail=f"{behaviour.__doc__} {type(error).__name__}: {error}")
+        told = "".join(traceback.format_exception(error))
+        return Outcome(name, ok=False, detail=f"{behaviour.__doc__}\n{told}")
     finally:
         await asyncio.to_thread(shutil.rmtree, ground.scratch, ignore_errors=True)
     return Outcome(name, ok=True)
