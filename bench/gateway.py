@@ -30,7 +30,7 @@ from aideator.domain.usage import Budget, Usage
 from aideator.gateway.app import Limits, open_gateway
 
 MODEL = "claude-opus-5-5"
-ROUNDS, CALLS = 5, 100
+ROUNDS, CALLS = 3, 40
 SMALL, LARGE = 1_000, 200_000
 TARGET_MS, TARGET_LITELLM, TARGET_PORTKEY = 3.0, 0.2, 1.0
 
@@ -90,6 +90,10 @@ async def gateway(upstream: str, path: str) -> None:
         await asyncio.Event().wait()
 
 
+class CannotServe(Exception):
+    """A proxy answered something else than 200."""
+
+
 @dataclass
 class Way:
     """One way from the client to the provider."""
@@ -98,6 +102,7 @@ class Way:
     address: str
     headers: dict[str, str]
     samples: dict[str, list[float]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if self.address.startswith("/"):
@@ -107,11 +112,16 @@ class Way:
 
     async def measure(self, case: str, *, size: int, streaming: bool, at_once: int) -> None:
         """Make a round of calls and keep their times in seconds."""
-        samples = self.samples.setdefault(case, [])
+        samples: list[float] = []
         request = self._request(size, streaming=streaming)
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(at_once):
-                tasks.create_task(self._loop(request, CALLS // at_once, samples, streaming=streaming))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(at_once):
+                    tasks.create_task(self._loop(request, CALLS // at_once, samples, streaming=streaming))
+        except* CannotServe as error:
+            self.failures[case] = str(error.exceptions[0])
+        else:
+            self.samples.setdefault(case, []).extend(samples)
 
     def _request(self, size: int, *, streaming: bool) -> bytes:
         messages = [{"role": "user", "content": "x" * size}]
@@ -128,7 +138,7 @@ class Way:
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             if not head.startswith(b"HTTP/1.1 200"):
-                raise RuntimeError(f"{self.name}: {head.decode()} {(await reader.read(500)).decode()}")
+                raise CannotServe(head.partition(b"\r\n")[0].decode())
             if streaming:
                 await reader.readuntil(b"data:")
                 samples.append(time.perf_counter() - began)
@@ -239,6 +249,9 @@ def report(direct: Way, others: list[Way]) -> None:
         print(f"{name}: direct p50 {quantile(floor, 0.5):.2f} ms, p99 {quantile(floor, 0.99):.2f} ms")
         added = {}
         for way in others:
+            if name in way.failures:
+                print(f"  SKIP {way.name}: {way.failures[name]}")
+                continue
             samples = way.samples[name]
             added[way.name] = statistics.median(samples) * 1000 - quantile(floor, 0.5)
             tail = quantile(samples, 0.99) - quantile(floor, 0.99)
