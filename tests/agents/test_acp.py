@@ -1,5 +1,6 @@
 """The driver against agents of every temper, each a real process in a real sandbox."""
 
+import asyncio
 import json
 from contextlib import aclosing
 
@@ -61,6 +62,16 @@ def words(told: list[Body]) -> list[str]:
 async def test_updates_come_in_order_and_none_is_lost(cell: Sandbox) -> None:
     told = await bodies(cell, "p = begin()\nfor i in range(5000): text(str(i))\nend(p)")
     assert words(told) == [str(number) for number in range(5000)]
+
+
+async def test_a_slow_reader_slows_the_agent_down_and_loses_nothing(cell: Sandbox) -> None:
+    script = "p = begin()\nfor i in range(5000): text(str(i))\nopen('/workspace/said-all', 'w'); end(p)"
+    async with aclosing(agent(script).run("Do it.", cell, TOKEN)) as drafts:
+        taken = [(await anext(drafts)).body]
+        # More than every buffer on the way holds cannot be waited for, so the agent has time to fill ours.
+        await asyncio.sleep(1)
+        taken += [draft.body async for draft in drafts]
+    assert words(taken) == [str(number) for number in range(5000)]
 
 
 async def test_updates_behind_the_answer_are_still_taken(cell: Sandbox) -> None:

@@ -13,9 +13,11 @@ from aideator.domain.events import AgentOutput, BodyAdapter, DiffContent, ToolCa
 
 GOLDEN = Path(__file__).parent / "golden"
 
+text = st.text(st.characters() | st.sampled_from("\0\ud800\udfff\u2028"))
+"""Any text that JSON can carry, lone surrogates included."""
 anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | text,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(text, inner, max_size=4),
     max_leaves=20,
 )
 FIELDS = {
@@ -43,8 +45,8 @@ contents = st.lists(
 updates = st.builds(
     lambda kind, call_id, content, fields: {**fields, "sessionUpdate": kind, "toolCallId": call_id, "content": content},
     kinds,
-    st.text() | anything,
-    contents | st.fixed_dictionaries({"type": st.just("text"), "text": st.text() | anything}) | anything,
+    text | anything,
+    contents | st.fixed_dictionaries({"type": st.just("text"), "text": text | anything}) | anything,
     st.dictionaries(field_names, anything),
 )
 

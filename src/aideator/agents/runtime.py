@@ -6,6 +6,7 @@ It lies at places of its own and is started with `-I -S`, so that the project's 
 import compileall
 import importlib.util
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,8 @@ SOURCE = "/opt/aideator/src"
 PACKAGES = "/opt/aideator/packages"
 _NEEDED = ("anthropic", "pydantic_core", "httpx2")
 """Packages by which the directories with all the others are found: pure and compiled ones may lie apart."""
+
+_IMPORTED = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
 
 
 @dataclass(frozen=True)
@@ -46,21 +49,23 @@ def python_runtime() -> PythonRuntime:
     )
 
 
-def compile_packages() -> bool:
+def compile_packages(packages: Sequence[Path] | None = None) -> bool:
     """Write the bytecode of the built-in agent's packages once, if the installer did not and this user may.
 
     Without it every start compiles some 3,000 modules anew, because a sandbox cannot write there: about twice the
-    start-up time. Takes several seconds; call it in a thread.
+    start-up time. Takes several seconds when there is something to do; call it in a thread.
+
+    Args:
+        packages: Directories of packages; those that the agent imports when absent.
 
     Returns:
         Whether the bytecode is there now.
     """
-    package = _package("anthropic")
-    marker = Path(importlib.util.cache_from_source(str(package / "__init__.py")))
-    if marker.exists() and sys.pycache_prefix is None:
-        return True
-    names = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
-    return all(compileall.compile_dir(_package(name), quiet=2) for name in names)
+    if sys.pycache_prefix is not None:
+        return False  # it would land where no sandbox looks
+    marker = f"__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
+    lacking = [path for path in packages or map(_package, _IMPORTED) if not (path / marker).exists()]
+    return all([compileall.compile_dir(path, quiet=2) for path in lacking])
 
 
 def _package(name: str) -> Path:

@@ -49,10 +49,15 @@ class Wire:
         Raises:
             ConnectionError: if the process no longer reads.
         """
-        self._process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-        await self._process.stdin.drain()
-        if "method" not in message:
-            self._unanswered -= 1
+        answers = "method" not in message
+        try:
+            self._process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+            await self._process.stdin.drain()
+        except ConnectionError:
+            # The SDK would raise it again when it closes, for an answer that nobody waits for any more.
+            if not answers:
+                raise
+        self._unanswered -= answers
 
     async def receive(self) -> dict[str, Any] | None:
         """Return the next message that is not a session update, None at the end; the SDK's interface."""
