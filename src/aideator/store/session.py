@@ -135,6 +135,8 @@ async def open_database(
     _prepare(readers.sync_engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with _in_plain_words():
+            # First without aiosqlite, which leaves a thread behind when it cannot open a file.
+            await asyncio.to_thread(_touch, thread_writer)
             await migrate(writer, migrations)
         with ThreadPoolExecutor(1, thread_name_prefix="aideator-events") as thread:
             yield Database(writer, readers, thread_writer, thread)
@@ -142,6 +144,10 @@ async def open_database(
         await readers.dispose()
         thread_writer.dispose()
         await writer.dispose()
+
+
+def _touch(engine: Engine) -> None:
+    engine.connect().close()
 
 
 def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:

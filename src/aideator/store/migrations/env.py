@@ -1,15 +1,12 @@
 """Runs the migrations on the connection that `store.session` hands over, inside its one transaction."""
 
 from alembic import context
-from sqlmodel import SQLModel
 
-from aideator.store import tables
+from aideator.store.tables import RunRow
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=SQLModel.metadata,
+    target_metadata=RunRow.metadata,
     render_as_batch=True,
 )
 context.run_migrations()
-
-__all__ = ["tables"]
