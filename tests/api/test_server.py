@@ -67,8 +67,8 @@ async def test_a_signal_ends_the_server_in_good_order_while_agents_work_and_stre
         run = (await client.post("/api/v1/runs", json=submission)).json()
         async with client.stream("GET", run["stream_url"]) as stream:
             lines = stream.aiter_lines()
-            while await anext(lines) != "event: variation_started":
-                pass
+            heard = [line async for line in _until(lines, "event: variation_started")]
+            assert heard[-1] == "event: variation_started", heard
             process.send_signal(number)
             rest = [line async for line in lines]  # it ends as a whole answer: a broken one would raise
         assert "event: complete" not in rest
@@ -77,6 +77,13 @@ async def test_a_signal_ends_the_server_in_good_order_while_agents_work_and_stre
         assert process.stdout
         assert (await process.stdout.read()).decode() == "ended in good order\n"
     assert owner(home / "state") is None
+
+
+async def _until(lines: AsyncIterator[str], last: str) -> AsyncIterator[str]:
+    async for line in lines:
+        yield line
+        if line == last:
+            return
 
 
 async def test_streams_end_when_the_server_stops(home: Path) -> None:
