@@ -145,7 +145,8 @@ async def test_closing_a_lease_ends_its_calls_and_counts_them(home: Path) -> Non
             headers = {"x-api-key": lease.token}
             streamed = stage.agent.stream("POST", "/v1/messages", json={"model": MODEL}, headers=headers)
             answer = await streamed.__aenter__()
-            await anext(answer.aiter_raw())
+            pieces = answer.aiter_raw()  # kept: a collected iterator hangs up by itself
+            await anext(pieces)
         assert stage.seen == [(lease.usage, MODEL)]
         assert lease.usage.output_tokens == 10
         await asyncio.wait_for(stage.provider.hung_up.wait(), 10)
