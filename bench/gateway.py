@@ -31,6 +31,7 @@ from aideator.gateway.app import Limits, open_gateway
 
 MODEL = "claude-opus-5-5"
 ROUNDS, CALLS = 3, 40
+PATIENCE = 20
 SMALL, LARGE = 1_000, 200_000
 TARGET_MS, TARGET_LITELLM, TARGET_PORTKEY = 3.0, 0.2, 1.0
 
@@ -115,11 +116,13 @@ class Way:
         samples: list[float] = []
         request = self._request(size, streaming=streaming)
         try:
-            async with asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
                 for _ in range(at_once):
                     tasks.create_task(self._loop(request, CALLS // at_once, samples, streaming=streaming))
         except* CannotServe as error:
             self.failures[case] = str(error.exceptions[0])
+        except* TimeoutError:
+            self.failures[case] = f"no end within {PATIENCE} s"
         else:
             self.samples.setdefault(case, []).extend(samples)
 
@@ -264,6 +267,7 @@ def report(direct: Way, others: list[Way]) -> None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with ExitStack() as stack, tempfile.TemporaryDirectory(prefix="aid-") as name:
         folder, port, path = Path(name), free_port(), f"{name}/gateway.sock"
         upstream = f"http://127.0.0.1:{port}"
