@@ -15,7 +15,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from io import RawIOBase
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,6 +72,7 @@ class Bubblewrap:
             closing.callback(os.close, lock)
             group = Cgroup.create(name, limits)
             closing.push_async_callback(asyncio.to_thread, group.remove)
+            closing.callback(group.kill)
             link = Link(
                 socket,
                 isolation=_isolation(group, gateway),
@@ -81,16 +82,14 @@ class Bubblewrap:
                 post_mortem=lambda: _post_mortem(group),
             )
             await closing.enter_async_context(link)
-            with ExitStack() as started:
-                launch = Launch(started)
-                info = closing.enter_context(os.fdopen(_pipe(launch, theirs=1), "rb"))
-                gate = closing.enter_context(os.fdopen(_pipe(launch, theirs=0), "wb", buffering=0))
-                launch.add("--info-fd", launch.descriptors[0], "--block-fd", launch.descriptors[1])
+            visible = (Bind(socket.parent, _RUN), *self._binds, *binds)
+            with ExitStack() as theirs:
+                launch = Launch(theirs)
+                pipes = _pipes(launch, closing)
                 launch.add("--ro-bind-data", launch.file(_SHIM_SOURCE), _SHIM)
-                visible = (Bind(socket.parent, _RUN), *self._binds, *binds)
-                program = command(launch, tree, visible, limits, cell / "stage")
-                process = await _execute(program + self._inside(limits, group), launch, cell / "stage")
-            await closing.enter_async_context(_life(process, info, gate, group, link))
+                program = command(launch, tree, visible, limits, cell / "stage") + self._inside(limits, group)
+                process = await _execute(program, launch, pipes, cell / "stage")
+            await closing.enter_async_context(_life(process, pipes, group, link))
             if tree.upper is not None:
                 link.run(watch_disk(tree.upper, limits.disk_bytes, link.fail))
             yield link
@@ -170,14 +169,31 @@ def _sweep(runtime_dir: Path) -> None:
                 os.close(lock)
 
 
-def _pipe(launch: Launch, *, theirs: int) -> int:
-    """A pipe: end 0 (read) or 1 (write) goes to the command, the other is returned."""
-    ends = os.pipe()
-    launch.keep(ends[theirs])
-    return ends[1 - theirs]
+@dataclass(frozen=True)
+class _Pipes:
+    """What leads to a starting bubblewrap and back: `--info-fd`, `--block-fd`, and its standard error."""
+
+    info: BinaryIO
+    gate: BinaryIO
+    said: BinaryIO
+    their_said: int
 
 
-async def _execute(program: list[str], launch: Launch, stage: Path) -> asyncio.subprocess.Process:
+def _pipes(launch: Launch, closing: AsyncExitStack) -> _Pipes:
+    """Make the pipes. Theirs close with the launch, ours with the sandbox."""
+    (info, their_info), (their_gate, gate), (said, their_said) = os.pipe(), os.pipe(), os.pipe()
+    launch.add("--info-fd", launch.keep(their_info), "--block-fd", launch.keep(their_gate))
+    launch.closing.callback(os.close, their_said)
+    os.set_blocking(said, False)
+    return _Pipes(
+        closing.enter_context(os.fdopen(info, "rb")),
+        closing.enter_context(os.fdopen(gate, "wb")),
+        closing.enter_context(os.fdopen(said, "rb")),
+        their_said,
+    )
+
+
+async def _execute(program: list[str], launch: Launch, pipes: _Pipes, stage: Path) -> asyncio.subprocess.Process:
     try:
         return await asyncio.create_subprocess_exec(
             *program,
@@ -185,7 +201,8 @@ async def _execute(program: list[str], launch: Launch, stage: Path) -> asyncio.s
             cwd=stage,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
+            # Not a stream of asyncio: nobody need read it while all goes well, and a full pipe only stops its writer.
+            stderr=pipes.their_said,
             pass_fds=launch.descriptors,
             start_new_session=True,
         )
@@ -194,9 +211,7 @@ async def _execute(program: list[str], launch: Launch, stage: Path) -> asyncio.s
 
 
 @asynccontextmanager
-async def _life(
-    process: asyncio.subprocess.Process, info: BinaryIO, gate: RawIOBase, group: Cgroup, link: Link
-) -> AsyncIterator[None]:
+async def _life(process: asyncio.subprocess.Process, pipes: _Pipes, group: Cgroup, link: Link) -> AsyncIterator[None]:
     """Let the shim run, and in the end kill all that it started.
 
     Raises:
@@ -204,21 +219,34 @@ async def _life(
     """
     async with AsyncExitStack() as closing:
         closing.push_async_callback(process.wait)
-        with suppress(ProcessLookupError):
-            closing.push_async_callback(_end, os.pidfd_open(process.pid))
+        closing.callback(_kill_chain, process)
         link.run(_mourn(process, link, group))
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
-                first = await _first_pid(info)
+                # Its children inherit the group, so even one that is lost in the making can be found there later.
+                group.add(process.pid)
+                first = await _first_pid(pipes.info)
                 closing.push_async_callback(_end, os.pidfd_open(first))
                 group.add(first)
-                gate.write(b"\n")
+                pipes.gate.write(b"\n")
+                pipes.gate.close()
                 await link.ready()
         except (TimeoutError, asyncio.IncompleteReadError, OSError, SandboxLost) as error:
             await closing.aclose()
-            said = await _said(process)
-            raise SandboxUnavailable(f"no sandbox could be opened: {said}", hint=explain(said)) from error
+            said = (pipes.said.read(_SAID_BYTES) or b"").decode(errors="replace").strip()
+            raise SandboxUnavailable(f"no sandbox could be opened: {said or error}", hint=explain(said)) from error
         yield
+
+
+def _kill_chain(process: asyncio.subprocess.Process) -> None:
+    """Kill bubblewrap with its process group.
+
+    While it starts, its child waits for it without having asked to die with it: killing bubblewrap alone would leave
+    that one waiting for ever. `Process.kill` of asyncio may reap the child under the eyes of asyncio's own watcher.
+    """
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _first_pid(info: BinaryIO) -> int:
@@ -233,10 +261,7 @@ async def _first_pid(info: BinaryIO) -> int:
 
 
 async def _end(pidfd: int) -> None:
-    """Kill a process, with the first one of a sandbox all others, and wait until the kernel has done it.
-
-    By pidfd_open(2): `Process.kill` of asyncio may reap the child under the eyes of asyncio's own watcher.
-    """
+    """Kill the first process of a sandbox, and so all others, and wait until the kernel has done it."""
     gone = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(pidfd, gone.set)
@@ -260,15 +285,6 @@ def _post_mortem(group: Cgroup) -> AideatorError:
     if group.oom_killed():
         return SandboxLost("the sandbox ran out of memory", hint="raise AGENT_MEMORY_LIMIT")
     return SandboxLost()
-
-
-async def _said(process: asyncio.subprocess.Process) -> str:
-    """The complaint of whichever program of the chain has failed."""
-    said = b""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            said = await process.stderr.read(_SAID_BYTES) if process.stderr else b""
-    return said.decode(errors="replace").strip() or "no answer"
 
 
 def _isolation(group: Cgroup, gateway: Path | None) -> Isolation:
