@@ -166,10 +166,11 @@ async def _read(process: asyncio.subprocess.Process, stream: asyncio.StreamReade
 
 async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
     assert stream is not None
-    # git may end before it has read everything; its exit code tells.
+    # git may end before it has read everything; its exit code tells. uvloop refuses to write to a closed pipe.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(data)
-        await stream.drain()
+        if data and not stream.is_closing():
+            stream.write(data)
+            await stream.drain()
     stream.close()
 
 
