@@ -223,8 +223,6 @@ async def _life(process: asyncio.subprocess.Process, pipes: _Pipes, group: Cgrou
         link.run(_mourn(process, link, group))
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
-                # Its children inherit the group, so even one that is lost in the making can be found there later.
-                group.add(process.pid)
                 first = await _first_pid(pipes.info)
                 closing.push_async_callback(_end, os.pidfd_open(first))
                 group.add(first)
