@@ -49,6 +49,13 @@ async def test_a_repository_is_cloned_over_http_once(home: Path, server: GitServ
     assert len(server.requests) == before, "a known hash asks nobody"
 
 
+async def test_many_at_once_fetch_once(home: Path, server: GitServer) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(cache_for(home, server).resolve(server.url("project")))
+    assert server.fetches == 1
+
+
 async def test_a_bare_hash_that_no_branch_holds_is_fetched_where_the_server_allows_it(
     home: Path, server: GitServer, repo: Path
 ) -> None:

@@ -68,7 +68,9 @@ class RepositoryCache:
         wanted = refs.pick(ref)
         if wanted is None or await mirror.known(wanted) is None:
             async with self._lock(source.key):
-                await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
+                # Who waited for the lock may find that the one before has fetched the same.
+                if wanted is None or await mirror.known(wanted) is None:
+                    await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
         return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
 
     async def checkout(self, commit: Commit) -> Checkout:
