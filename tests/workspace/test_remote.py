@@ -50,10 +50,15 @@ async def test_a_repository_is_cloned_over_http_once(home: Path, server: GitServ
 
 
 async def test_many_at_once_fetch_once(home: Path, server: GitServer) -> None:
+    # Each asks twice (we, then ls-remote) before it waits for the lock; a fetch asks once more.
+    server.gate.clear()
     async with asyncio.TaskGroup() as group:
         for _ in range(4):
             group.create_task(cache_for(home, server).resolve(server.url("project")))
-    assert server.fetches == 1
+        while len(server.requests) < 4 * 2 + 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        server.gate.set()
+    assert len([request for request in server.requests if request.startswith("GET")]) == 4 * 2 + 1
 
 
 async def test_a_bare_hash_that_no_branch_holds_is_fetched_where_the_server_allows_it(
