@@ -134,7 +134,7 @@ def _judge(hop: Source, response: httpx2.Response, *, known: bool) -> str | None
             what = "the token for this host gives no access to it" if known else "it is private, or does not exist"
             raise RepositoryError(
                 f"no access to {hop.url}: {what}",
-                hint="set a token for this host (GIT_TOKENS), or check the URL's spelling",
+                hint="set a token for this host (GITHUB_TOKEN, GIT_TOKENS), or check the URL's spelling",
             )
         case 404 | 410:
             raise RepositoryError(f"there is no repository {hop.url}", hint="check the URL's spelling")
