@@ -105,11 +105,19 @@ def test_forking_stops_at_the_limit(group: Cgroup, start: Start) -> None:
     assert int(done) == SMALL.pids - 1
 
 
+BUSY = """
+import time
+begun, used = time.monotonic(), time.process_time()
+while time.monotonic() < begun + 1.5:
+    pass
+print((time.process_time() - used) / (time.monotonic() - begun))
+"""
+
+
 def test_a_busy_process_gets_its_share_of_the_cpu_and_no_more(group: Cgroup, start: Start) -> None:
     need("cpu")
-    busy = "import time\nend = time.monotonic() + 1.5\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
-    used, _ = start(group, busy).communicate()
-    assert float(used) < 1.5 * SMALL.cpus * 2
+    share, _ = start(group, BUSY).communicate()
+    assert float(share) < 0.5, f"{SMALL.cpus} is the limit; nothing but the limit keeps a loop from 1.0"
 
 
 def test_what_is_said_to_be_enforced_is_what_the_kernel_has(group: Cgroup) -> None:
@@ -143,7 +151,7 @@ def test_killing_works_where_the_kernel_cannot_do_it_at_once(start: Start, monke
         pytest.skip("no control groups here")
     sleepers = [start(made, "import signal; signal.pause()") for _ in range(4)]
     made.kill()
-    assert [sleeper.wait() for sleeper in sleepers] == [-signal.SIGKILL] * 4
+    assert [sleeper.wait(timeout=30) for sleeper in sleepers] == [-signal.SIGKILL] * 4
     assert made.remove()
 
 
