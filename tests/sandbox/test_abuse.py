@@ -22,7 +22,7 @@ from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.cell import system_bwrap, wheel_bwrap
 from aideator.testing.abuse import PROBES, Outcome, canaries, expected, outcomes, program
 from aideator.testing.abuse.__main__ import sweep
-from aideator.workspace.fork import remove_tree
+from aideator.workspace.trees import remove_tree
 
 SOMEBODY = 64_647
 """An ordinary user who launches sandboxes: neither root nor the one that root drops to."""

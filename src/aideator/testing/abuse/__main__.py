@@ -16,7 +16,7 @@ from aideator.domain.run import Isolation
 from aideator.sandbox.base import Limits, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes
-from aideator.workspace.fork import remove_tree
+from aideator.workspace.trees import remove_tree
 
 LIMITS = Limits(memory_bytes=256 * 2**20, cpus=2, disk_bytes=128 * 2**20, tmp_bytes=32 * 2**20)
 """Small, so that exhausting them is quick."""
