@@ -62,6 +62,7 @@ async def user(home: Path, repo: Path, scenario: str | dict[str, Any], **setting
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(scripted_model(scenario))
         told = {"anthropic_base_url": model.url, "anthropic_api_key": None, "_env_file": None} | settings
+        told = {"agent_cpu_limit": 2} | told  # half a CPU makes every agent start slowly, and the tests with it
         app = await stack.enter_async_context(open_app(Settings(aideator_home=home / "state", **told)))
         yield User(app, repo, model)
 
@@ -118,6 +119,7 @@ async def start_server(home: Path, model_url: str, **env: str) -> Server:
             "HOME": str(home),
             "AIDEATOR_HOME": str(home / "state"),
             "ANTHROPIC_BASE_URL": model_url,
+            "AGENT_CPU_LIMIT": "2",
             **env,
         },
         cwd=home,
@@ -149,7 +151,7 @@ async def stream(client: httpx2.AsyncClient, run_id: str, *, after: int = 0, sto
     events: list[Event] = []
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with client.stream("GET", f"/runs/{run_id}/stream", headers=headers, timeout=60) as answer:
-        assert answer.status_code == 200, await answer.aread()
+        assert answer.status_code == 200, (answer.status_code, await answer.aread())
         async for line in answer.aiter_lines():
             if line.startswith("data: "):
                 events.append(_EVENT.validate_python(json.loads(line[6:])))

@@ -1,5 +1,6 @@
 """The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
 
+import asyncio
 import shutil
 import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from functools import partial
 import uuid_utils
 
 from aideator.agents.catalog import Row, catalog, make_agent, validate_seat
+from aideator.agents.runtime import compile_packages
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, Selected
 from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
@@ -297,6 +299,7 @@ async def _start_engine(stack: AsyncExitStack, settings: Settings, database: Dat
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
     cache.recover()
+    await asyncio.to_thread(compile_packages)  # else every sandbox would compile the agent's imports anew
     gateway = await stack.enter_async_context(
         open_gateway(
             socket=runtime / "gateway.sock",

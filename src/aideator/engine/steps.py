@@ -8,6 +8,7 @@ from contextlib import aclosing, suppress
 
 from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
 from aideator.domain.events import (
+    Body,
     CheckRun,
     ErrorRaised,
     UsageRecorded,
@@ -24,6 +25,8 @@ from aideator.selection.checks import compare, run_checks
 from aideator.store import claims, runs
 from aideator.workspace.fork import Fork, fork
 from aideator.workspace.patch import Patch, apply, extract
+
+BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
 
 
 async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
@@ -84,7 +87,12 @@ async def act(
     agent = stage.make_agent(variation.seat)
     async with (
         stage.gateway.lease(
-            run.id, variation.number, run.spec.budget, spent=variation.usage, on_usage=on_usage
+            run.id,
+            variation.number,
+            run.spec.budget,
+            spent=variation.usage,
+            run_spent=await spent_by_others(stage, variation),
+            on_usage=on_usage,
         ) as lease,
         stage.backend.open(
             workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
@@ -96,8 +104,21 @@ async def act(
             prompt = follow_up_prompt(run.spec.prompt, variation.follow_up)
         async with aclosing(agent.run(prompt, sandbox, lease.token)) as drafts:
             async for draft in drafts:
-                await scribe.copy([draft])
+                if not _is_the_gateways_to_say(draft.body):
+                    await scribe.copy([draft])
     return sandbox.isolation, lease
+
+
+def _is_the_gateways_to_say(body: Body) -> bool:
+    # On money and on the model the gateway is believed, not the agent: see `explain`.
+    return isinstance(body, ErrorRaised) and body.reason in {BUDGET_EXHAUSTED, MODEL_FAILED}
+
+
+async def spent_by_others(stage: Stage, variation: Variation) -> Usage:
+    """What the run's other variations have spent until now."""
+    async with stage.database.read() as session:
+        everyone = await runs.variations(session, variation.run_id)
+    return sum((other.usage for other in everyone if other.number != variation.number), Usage())
 
 
 async def explain(patch: Patch, lease: Lease, scribe: Scribe) -> None:
@@ -110,11 +131,11 @@ async def explain(patch: Patch, lease: Lease, scribe: Scribe) -> None:
     if lease.exhausted:
         if not patch.data:
             raise BudgetExhausted
-        await scribe.write(ErrorRaised(reason="budget_exhausted", message="The budget was spent; judged as it stood."))
+        await scribe.write(ErrorRaised(reason=BUDGET_EXHAUSTED, message="The budget was spent; judged as it stood."))
     elif lease.last_error is not None:
         if not patch.data:
             raise ModelFailed(lease.last_error)
-        await scribe.write(ErrorRaised(reason="model_failed", message=lease.last_error))
+        await scribe.write(ErrorRaised(reason=MODEL_FAILED, message=lease.last_error))
 
 
 async def judge(

@@ -19,7 +19,7 @@ from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUse
 from aideator.agents.builtin.prompt import system_prompt
 from aideator.agents.builtin.tools import KINDS, SCHEMAS, Result, ToolFailed, Tools
 
-MAX_OUTPUT_TOKENS = 32_000
+MAX_OUTPUT_TOKENS = 16_000
 REQUEST_RETRIES = 4
 """Retries of the SDK: no connection, 408, 409, 429 and 5xx, before an answer has begun."""
 STREAM_RETRIES = 3
