@@ -28,7 +28,8 @@ async def main(home, mark):
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
     tree = Tree((home / "layer",), home / "upper", home / "work")
     async with backend.open(tree, Limits()) as sandbox:
-        hidden = f"setsid sleep {mark} & trap '' TERM HUP; echo ready; while :; do sleep {mark}; done"
+        # The shim is stopped, so that it cannot help by ending with its connection.
+        hidden = f"trap '' TERM HUP; setsid sleep {mark} & echo ready; sleep 0.2; kill -STOP 2; exec sleep {mark}1"
         process = await sandbox.spawn(["sh", "-c", hidden])
         print((await process.stdout.readline()).decode(), end="", flush=True)
         await process.wait()
@@ -93,7 +94,7 @@ async def test_everything_dies_when_the_server_is_killed(tree: Tree, home: Path,
     with launch(home, "98761.5") as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
-        assert running("sleep", "98761.5")
+        until(lambda: running("sleep", "98761.51"))
         server.send_signal(signal.SIGKILL)
     until(lambda: not running("sleep", "98761.5"))
     assert str(home) not in mounts()
