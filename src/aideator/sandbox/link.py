@@ -164,7 +164,7 @@ class Link:
             SandboxLost: if the link was told that it never will.
         """
         await self._ready.wait()
-        if self._loss:
+        if self._loss is not None:
             raise self._loss
 
     def fail(self, reason: AideatorError) -> None:
@@ -199,10 +199,9 @@ class Link:
 
     def route(self, transport: asyncio.Transport, header: bytes, rest: bytes) -> None:
         """Hand a connection to what its first line names, or drop it."""
-        try:
+        named = None
+        with suppress(ValueError):
             named = json.loads(header)
-        except ValueError:
-            named = None
         match named:
             case {"stream": "control", "port": int(port)} if self._control is None:
                 reader = self._reader(transport, rest)
@@ -269,9 +268,9 @@ class Link:
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/workspace"
     ) -> LinkedProcess:
         """Start a process, as the port says."""
-        process = LinkedProcess(self, secrets.token_hex(16))
         if self._loss is not None:
             raise self._loss
+        process = LinkedProcess(self, secrets.token_hex(16))
         self._processes[process.identity] = process
         self.send(id=process.identity, argv=list(argv), env={**self._env, **(env or {})}, cwd=cwd)
         try:
@@ -324,8 +323,7 @@ class Link:
         try:
             async with asyncio.timeout(KILL_SECONDS):
                 await process.ended.wait()
-        except TimeoutError:
-            # Processes inside can stop the shim, never this side.
+        except TimeoutError:  # processes inside can stop the shim, never this side
             self.fail(SandboxLost("the sandbox does not answer any more"))
         return True
 
