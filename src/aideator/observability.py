@@ -46,7 +46,8 @@ def configure_logging(*, debug: bool = False) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.DEBUG if debug else logging.INFO)
+    root.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logging.getLogger("aideator").setLevel(logging.DEBUG if debug else logging.INFO)
     for noisy in ("aiosqlite", "httpx2", "httpcore2", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(

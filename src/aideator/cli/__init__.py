@@ -1,8 +1,13 @@
 """DOOR: the command line."""
 
+import sys
+
 
 def main() -> None:
     """Run `aideator`."""
-    from aideator.cli.commands import app
+    try:
+        from aideator.cli.commands import app
 
-    app()
+        app()
+    except KeyboardInterrupt:  # while Python still imports; later the guard has it
+        sys.exit(130)

@@ -1,19 +1,19 @@
 """The commands. Each parses, calls the façade and renders; what is heavy is imported when it is needed."""
 
-import asyncio
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from string import hexdigits
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aideator import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aideator.cli.connect import Door
-    from aideator.domain.errors import AideatorError
-    from aideator.settings import Settings
+    from aideator.cli.guard import Work
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,9 +25,19 @@ app = typer.Typer(
 keys = typer.Typer(no_args_is_help=True, help="API keys for `aideator serve`.")
 app.add_typer(keys, name="key")
 
+
+def _name_a_run(part: str) -> str:
+    # An empty variable of a script must not cancel or select the only run that there is.
+    if sum(character in hexdigits for character in part) < 4:
+        raise typer.BadParameter("at least four characters of a run's id; `aideator list` shows the ids")
+    return part
+
+
 Server = Annotated[str | None, typer.Option("--server", envvar="AIDEATOR_SERVER", help="Use the server at this URL.")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or its first or last characters.")]
+RunId = Annotated[
+    str, typer.Argument(metavar="RUN", callback=_name_a_run, help="The run's id, or its first or last characters.")
+]
 Number = Annotated[int | None, typer.Argument(metavar="[VARIATION]", help="1 … N.")]
 
 
@@ -47,53 +57,10 @@ def _options(
     pass
 
 
-def _run(work: Coroutine[Any, Any, int | None]) -> None:
-    """Run a command to its exit code."""
-    _guard(lambda: asyncio.run(work))
+def _run(command: "Callable[[Door], Work]", *, server: str | None = None, json: bool = False) -> None:
+    from aideator.cli import connect, guard
 
-
-def _guard(work: Callable[[], int | None]) -> None:
-    """Errors say what happened and what to do next."""
-    from aideator.domain.errors import AideatorError, InvalidInput
-
-    try:
-        code = work()
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-    except AideatorError as error:
-        _complain(error)
-        raise typer.Exit(2 if isinstance(error, InvalidInput) else 1) from None
-    raise typer.Exit(code or 0)
-
-
-def _complain(error: "AideatorError") -> None:
-    from aideator.cli.render import plain
-
-    typer.secho(f"error: {plain(str(error))}", fg="red", err=True)
-    if error.hint:
-        typer.secho(f"  next: {plain(error.hint)}", err=True)
-
-
-def _settings() -> "Settings":
-    from aideator.domain.errors import AideatorError
-    from aideator.observability import configure_logging
-    from aideator.settings import load_settings
-
-    try:
-        settings = load_settings()
-    except AideatorError as error:
-        _complain(error)
-        raise typer.Exit(2) from None
-    configure_logging(debug=settings.debug)
-    return settings
-
-
-def _door(*, server: str | None = None, json: bool = False) -> "Door":
-    from rich.console import Console
-
-    from aideator.cli.connect import Door
-
-    return Door(_settings(), Console(), server=server, json=json)
+    guard.run(lambda: command(connect.open_door(server=server, json=json)))
 
 
 @app.command(
@@ -144,7 +111,7 @@ def run(  # noqa: PLR0913 - each is a documented option
     }
     seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
     options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}
-    _run(submit(_door(server=server, json=json), options, spec, detach=detach))
+    _run(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
 
 
 @app.command()
@@ -152,7 +119,7 @@ def watch(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
     """Follow a run live, from its beginning. Ctrl-C stops watching, not the run."""
     from aideator.cli import reading
 
-    _run(reading.watch_run(_door(server=server, json=json), run_id))
+    _run(lambda door: reading.watch_run(door, run_id), server=server, json=json)
 
 
 @app.command("list")
@@ -165,7 +132,7 @@ def list_(
     """Show runs, newest first."""
     from aideator.cli import reading
 
-    _run(reading.list_runs(_door(server=server, json=json), limit=limit))
+    _run(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
 
 
 @app.command()
@@ -173,7 +140,7 @@ def show(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli import reading
 
-    _run(reading.show_run(_door(server=server, json=json), run_id))
+    _run(lambda door: reading.show_run(door, run_id), server=server, json=json)
 
 
 @app.command()
@@ -181,7 +148,7 @@ def diff(run_id: RunId, number: Number = None, *, server: Server = None) -> None
     """Print what a variation changed (the winner, or the recommended one, when none is named)."""
     from aideator.cli import reading
 
-    _run(reading.print_diff(_door(server=server), run_id, number))
+    _run(lambda door: reading.print_diff(door, run_id, number), server=server)
 
 
 @app.command()
@@ -196,7 +163,7 @@ def select(
     """Keep a variation as the winner."""
     from aideator.cli import deciding
 
-    _run(deciding.select_winner(_door(server=server, json=json), run_id, number, reason=reason))
+    _run(lambda door: deciding.select_winner(door, run_id, number, reason=reason), server=server, json=json)
 
 
 @app.command(epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
@@ -211,7 +178,7 @@ def apply(
     """Put the winner's change on a new branch of your checkout. A dirty tree is refused."""
     from aideator.cli import deciding
 
-    _run(deciding.apply_change(_door(server=server), run_id, number, repo=repo, branch=branch))
+    _run(lambda door: deciding.apply_change(door, run_id, number, repo=repo, branch=branch), server=server)
 
 
 @app.command()
@@ -226,7 +193,7 @@ def prompt(
     """Give one variation a follow-up turn on its own tree."""
     from aideator.cli import deciding
 
-    _run(deciding.follow_up(_door(server=server, json=json), run_id, number, text))
+    _run(lambda door: deciding.follow_up(door, run_id, number, text), server=server, json=json)
 
 
 @app.command()
@@ -234,7 +201,7 @@ def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> No
     """Stop a run, or one of its variations."""
     from aideator.cli import deciding
 
-    _run(deciding.cancel_run(_door(server=server), run_id, number))
+    _run(lambda door: deciding.cancel_run(door, run_id, number), server=server)
 
 
 @app.command()
@@ -244,9 +211,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port, 0 for a free one; AIDEATOR_PORT when absent.")] = None,
 ) -> None:
     """Serve the API and carry out runs until Ctrl-C."""
-    from aideator.cli import operating
+    from aideator.cli import connect, guard, operating
 
-    _guard(lambda: operating.serve(_door(), host=host, port=port))
+    guard.guard(lambda: operating.serve(connect.open_door(), host=host, port=port))
 
 
 @app.command()
@@ -254,7 +221,7 @@ def demo(*, json: Json = False) -> None:
     """Watch three agents fix a bug, one of them badly. Needs no key: the model is scripted, all else is real."""
     from aideator.cli import trial
 
-    _run(trial.demo(_door(json=json)))
+    _run(trial.demo, json=json)
 
 
 @app.command()
@@ -262,7 +229,7 @@ def doctor(*, json: Json = False) -> None:
     """Say what works on this machine, what does not, and how to mend it."""
     from aideator.cli import operating
 
-    _run(operating.doctor(_door(json=json)))
+    _run(operating.doctor, json=json)
 
 
 @app.command()
@@ -275,7 +242,7 @@ def gc(
     """Free disk: remove cached repositories that were not used for longest."""
     from aideator.cli import operating
 
-    _run(operating.collect_garbage(_door(), max_mb=max_mb))
+    _run(lambda door: operating.collect_garbage(door, max_mb=max_mb))
 
 
 @keys.command("create")
@@ -283,7 +250,7 @@ def create_key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) ->
     """Make an API key and print it, once."""
     from aideator.cli import operating
 
-    _run(operating.create_key(_door(), name))
+    _run(lambda door: operating.create_key(door, name))
 
 
 @keys.command("list")
@@ -291,7 +258,7 @@ def list_keys(*, json: Json = False) -> None:
     """Show the keys: names and prefixes, never the keys themselves."""
     from aideator.cli import operating
 
-    _run(operating.list_keys(_door(json=json)))
+    _run(operating.list_keys, json=json)
 
 
 @keys.command("revoke")
@@ -299,4 +266,4 @@ def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY", help="The ke
     """Make a key worthless."""
     from aideator.cli import operating
 
-    _run(operating.revoke_key(_door(), key_id))
+    _run(lambda door: operating.revoke_key(door, key_id))

@@ -10,10 +10,19 @@ from rich.console import Console
 
 from aideator.app import Aideator, open_app
 from aideator.cli.remote import RemoteAideator, open_remote
-from aideator.settings import Settings
+from aideator.observability import configure_logging
+from aideator.settings import Settings, load_settings
 from aideator.store.home import owner
 
 Client = Aideator | RemoteAideator
+
+
+class Terminal(Console):
+    """Standard output. That nobody reads it any more is told to the command, which may have agents to stop."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through; rich would end the process."""
+        raise BrokenPipeError
 
 
 @dataclass(frozen=True)
@@ -51,3 +60,14 @@ class Door:
     def note(self, text: str, *, style: str = "") -> None:
         """Tell a person something, as it is written."""
         self.console.print(text, style=style, markup=False, highlight=False)
+
+
+def open_door(*, server: str | None = None, json: bool = False) -> Door:
+    """Read the settings, and have the door that they describe.
+
+    Raises:
+        InvalidInput: naming every wrong setting.
+    """
+    settings = load_settings()
+    configure_logging(debug=settings.debug)
+    return Door(settings, Terminal(), server=server, json=json)

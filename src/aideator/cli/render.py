@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from rich import box
+from rich.cells import chop_cells
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -13,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.view import Lane, View
-from aideator.domain.run import Run, RunDetails
+from aideator.domain.run import Run, RunDetails, Variation
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Change, CheckResult, Verdict
 
@@ -28,10 +31,14 @@ _STYLES = {
     "failed": "red",
     "stopped": "red dim",
 }
+_LABEL_WIDTH, _CELL_WIDTH = 24, 14
+"""Cells of the comparison: what a row is called, and the least that a variation needs."""
+_PANEL_WIDTH, _PANEL_HEIGHT = 36, 10
+"""Cells: the least width that can be read, and the height with borders and a line of trouble."""
 _CHANGES = {
     Change.FIXED: ("✓ fixed", "green"),
     Change.STILL_PASSING: ("✓ passes", "green dim"),
-    Change.STILL_FAILING: ("✗ still fails", "yellow"),
+    Change.STILL_FAILING: ("✗ not fixed", "yellow"),
     Change.BROKEN: ("✗ BROKEN", "bold red"),
 }
 
@@ -43,6 +50,12 @@ def plain(text: str) -> str:
 
 
 def one_line(text: str, width: int) -> str:
+    """The beginning of a text, on one line."""
+    flat = " ".join(plain(text).split())
+    return flat if len(flat) <= width else flat[: width - 1] + "…"
+
+
+def end_of(text: str, width: int) -> str:
     """The end of a text, on one line."""
     flat = " ".join(plain(text).split())
     return flat if len(flat) <= width else "…" + flat[-(width - 1) :]
@@ -50,8 +63,15 @@ def one_line(text: str, width: int) -> str:
 
 def money(usage: Usage) -> str:
     """Tokens and cost, short."""
-    tokens = f"{usage.tokens / 1000:.1f}k tok" if usage.tokens >= 1000 else f"{usage.tokens} tok"
-    return f"{tokens} · cost unknown" if usage.cost_usd is None else f"{tokens} · ${usage.cost_usd:.4f}"
+    return f"{_tokens(usage)} tok · {_cost(usage)}"
+
+
+def _tokens(usage: Usage) -> str:
+    return f"{usage.tokens / 1000:.1f}k" if usage.tokens >= 1000 else str(usage.tokens)
+
+
+def _cost(usage: Usage) -> str:
+    return "unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
 
 
 def seat_name(lane: Lane) -> str:
@@ -59,12 +79,37 @@ def seat_name(lane: Lane) -> str:
     return " · ".join(part for part in (lane.seat.agent, lane.seat.model, lane.seat.effort) if part)
 
 
-def live(view: View, *, width: int) -> RenderableType:
-    """The wall: one panel for each variation."""
-    across = max(1, min(len(view.lanes), width // 36))
+def live(view: View, *, width: int, height: int) -> RenderableType:
+    """The wall: a panel for each variation, or a line for each where the screen is too small for panels."""
+    lanes = [lane for _, lane in sorted(view.lanes.items())]
+    across = max(1, min(len(lanes), width // _PANEL_WIDTH))
+    if 1 + -(-len(lanes) // across) * _PANEL_HEIGHT > height:
+        return Group(_headline(view, width), *_lines(lanes, width, height - 3))
     panel_width = width // across - (1 if across > 1 else 0)
-    panels = [_panel(lane, panel_width) for _, lane in sorted(view.lanes.items())]
+    panels = [_panel(lane, panel_width) for lane in lanes]
     return Group(_headline(view, width), Columns(panels, width=panel_width, padding=(0, 1, 0, 0)))
+
+
+def _lines(lanes: list[Lane], width: int, count: int) -> list[Text]:
+    """As many variations as fit, those at work first."""
+    if len(lanes) > count:
+        lanes = sorted(lanes, key=lambda lane: (lane.started is None or lane.ended is not None, lane.number))
+    rows = [_row(lane, width) for lane in lanes[:count]]
+    others = Counter(lane.state for lane in lanes[count:])
+    told = ", ".join(f"{number} {state}" for state, number in others.items())
+    return [*rows, Text(f"and {told}", style="dim")] if told else rows
+
+
+def _row(lane: Lane, width: int) -> Text:
+    spent = money(lane.usage)
+    head = f"{lane.number:>3} {lane.state}{_elapsed(lane)}"
+    about = lane.failure or lane.trouble or (_progress(lane, width) if lane.verdict else lane.tool or lane.said)
+    room = max(0, width - len(head) - len(spent) - 6)
+    row = Text.assemble(
+        (head, f"bold {_STYLES.get(lane.state, 'white')}"), "  ", one_line(about, room) if room else "", no_wrap=True
+    )
+    row.truncate(max(0, width - len(spent) - 2), overflow="ellipsis", pad=True)
+    return row.append(f"  {spent}", style="dim")
 
 
 def _headline(view: View, width: int) -> Text:
@@ -92,9 +137,8 @@ def _panel(lane: Lane, width: int) -> Panel:
 
 
 def _last_lines(text: str, width: int, count: int) -> str:
-    flat = one_line(text, width * count)
-    lines = [flat[start : start + width] for start in range(0, len(flat), width)]
-    return "\n".join((lines + [""] * count)[:count])
+    lines = chop_cells(end_of(text, width * count), width)[-count:]
+    return "\n".join(lines + [""] * (count - len(lines)))
 
 
 def _elapsed(lane: Lane) -> str:
@@ -118,24 +162,40 @@ def _checks_word(checks: Iterable[CheckResult]) -> str:
 
 def _size(verdict: Verdict) -> str:
     stats = verdict.patch
-    return f"{stats.files} files +{stats.additions} −{stats.deletions}" if stats.files else "no change"
+    if not stats.files:
+        return "no change"
+    return f"{stats.files} file{'s' * (stats.files > 1)} +{stats.additions} −{stats.deletions}"
 
 
-def comparison(details: RunDetails) -> Table:
-    """The verdict matrix: checks × variations against the baseline, then size, cost and time."""
-    table = Table(title=f"run {details.id[-8:]}", title_justify="left")
-    table.add_column("")
+def comparison(details: RunDetails, *, width: int) -> Group:
+    """The verdict matrix: checks × variations against the baseline, then size, cost and time.
+
+    Variations that do not fit side by side go below each other, in tables of equal size.
+    """
+    across = max(1, (width - _LABEL_WIDTH) // _CELL_WIDTH)
+    seats = details.variations
+    tables = max(1, -(-len(seats) // across))
+    size = max(1, -(-len(seats) // tables))
+    blocks = [_matrix(details, seats[start : start + size]) for start in range(0, len(seats), size)]
+    return Group(Text(f"run {details.id[-8:]} · {details.status}", style="bold"), *blocks)
+
+
+def _matrix(details: RunDetails, variations: Sequence[Variation]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("", max_width=_LABEL_WIDTH)
     recommended = details.ranking.recommended if details.ranking else None
-    for variation in details.variations:
+    for variation in variations:
         mark = " ★" if variation.number == details.winner else " ←" if variation.number == recommended else ""
-        table.add_column(f"{variation.number} {variation.seat.agent}{mark}")
-    table.add_row("state", *(v.status.value for v in details.variations))
+        table.add_column(f"{variation.number} {variation.seat.agent}{mark}", min_width=_CELL_WIDTH - 2)
+    table.add_row("state", *(v.status.value for v in variations))
     for check in details.checks:
-        table.add_row(f"`{one_line(check.label, 40)}`", *(_cell(v.verdict, check.label) for v in details.variations))
-    table.add_row("change", *(_size(v.verdict) if v.verdict else "–" for v in details.variations))
-    table.add_row("spent", *(money(v.usage) for v in details.variations))
-    table.add_row("time", *(_seconds(v.started_at, v.finished_at) for v in details.variations))
-    failures = [one_line(v.failure.message, 60) if v.failure else "" for v in details.variations]
+        label = Text(plain(check.label), overflow="fold")
+        table.add_row(label, *(_cell(v.verdict, check.label) for v in variations))
+    table.add_row("change", *(_size(v.verdict) if v.verdict else "–" for v in variations))
+    table.add_row("tokens", *(_tokens(v.usage) for v in variations))
+    table.add_row("cost", *(_cost(v.usage) for v in variations))
+    table.add_row("time", *(_seconds(v.started_at, v.finished_at) for v in variations))
+    failures = [one_line(v.failure.message, 80) if v.failure else "" for v in variations]
     if any(failures):
         table.add_row("trouble", *(Text(failure, style="red") for failure in failures))
     return table
@@ -172,8 +232,11 @@ def limits_line(details: RunDetails) -> str:
     isolation = next((v.isolation for v in details.variations if v.isolation), None)
     if isolation is None:
         return ""
-    limits = ", ".join(f"{name} by {keeper}" for name, keeper in isolation.limits.items())
-    return f"sandbox: {isolation.backend}; network: {isolation.network}; {limits}"
+    keepers: dict[str, list[str]] = {}
+    for name, keeper in isolation.limits.items():
+        keepers.setdefault(keeper, []).append(name)
+    limits = "; ".join(f"{', '.join(names)} by {keeper}" for keeper, names in keepers.items())
+    return f"sandbox: {isolation.backend}, network: {isolation.network}, limits: {limits}"
 
 
 def runs_table(runs: Iterable[Run]) -> Table:
@@ -183,7 +246,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
         table.add_column(column)
     for run in runs:
         winner = str(run.winner) if run.winner is not None else ""
-        row = (run.id[-8:], run.status.value, str(run.spec.variations), winner, one_line(run.spec.repo_url, 32))
+        row = (run.id[-8:], run.status.value, str(run.spec.variations), winner, end_of(run.spec.repo_url, 32))
         table.add_row(*row, one_line(run.spec.prompt, 40), _age(run.created_at))
     return table
 

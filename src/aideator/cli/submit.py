@@ -13,7 +13,7 @@ from aideator.app import Aideator
 from aideator.cli.connect import Client, Door
 from aideator.cli.watching import Exit, Output, choose_output, exit_code, show, watch
 from aideator.domain.errors import FieldError, InvalidInput
-from aideator.domain.run import RunSpec
+from aideator.domain.run import RunDetails, RunSpec
 from aideator.settings import Settings
 
 
@@ -23,18 +23,29 @@ def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
     Raises:
         InvalidInput: naming every wrong field.
     """
+    asked = _read_yaml(file) if file else {k: v for k, v in options.items() if v is not None}
     try:
-        asked = yaml.safe_load(file.read_text()) if file else {k: v for k, v in options.items() if v is not None}
         spec = RunSpec.model_validate(asked)
-    except (OSError, yaml.YAMLError) as error:
-        raise InvalidInput(f"{file} cannot be read: {error}") from None
     except ValidationError as error:
         wrong = [
             FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()
         ]
         raise InvalidInput(fields=wrong, hint="`aideator run --help` has examples") from None
     path = Path(spec.repo_url).expanduser()
+    if not path.exists() and not path.is_absolute() and ":" not in spec.repo_url:
+        raise InvalidInput(f"there is no directory {spec.repo_url!r} here, and it is no https URL either")
     return spec.model_copy(update={"repo_url": str(path.resolve())}) if path.exists() else spec
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        with file.open(encoding="utf-8") as opened:
+            asked = yaml.safe_load(opened)
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise InvalidInput(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(asked, dict):
+        raise InvalidInput(f"{file} is not a mapping", hint="begin with `repo_url: …` and `prompt: …`")
+    return asked
 
 
 async def submit(door: Door, options: Mapping[str, Any], file: Path | None, *, detach: bool) -> int:
@@ -45,11 +56,21 @@ async def submit(door: Door, options: Mapping[str, Any], file: Path | None, *, d
     async with door.connect(work=True) as client:
         if detach and isinstance(client, Aideator):
             raise InvalidInput("--detach needs a server that goes on working", hint="start one: `aideator serve`")
-        run = await client.submit(spec, local=True)
+        run_id = await _start(client, spec)
         if detach:
-            sys.stdout.write(f"{run.id}\n")
+            sys.stdout.write(f"{run_id}\n")
             return Exit.RECOMMENDED
-        return await _to_the_end(door, client, run.id)
+        return await _to_the_end(door, client, run_id)
+
+
+async def _start(client: Client, spec: RunSpec) -> str:
+    # A Ctrl-C while the submission is under way finds a run that it can stop, or nothing.
+    submitting = asyncio.ensure_future(client.submit(spec, local=True))
+    try:
+        return (await asyncio.shield(submitting)).id
+    except asyncio.CancelledError:
+        await _stop(client, (await submitting).id)
+        raise
 
 
 async def _to_the_end(door: Door, client: Client, run_id: str) -> int:
@@ -58,17 +79,26 @@ async def _to_the_end(door: Door, client: Client, run_id: str) -> int:
         door.note(f"run {run_id}", style="dim")
     try:
         details = await watch(client, run_id, door.console, output)
-    except asyncio.CancelledError:
-        sys.stderr.write("stopping the agents …\n")
-        await client.cancel(run_id)
-        sys.stderr.write(f"cancelled; what was done stays: aideator show {run_id[-8:]}\n")
+    except (asyncio.CancelledError, BrokenPipeError):
+        await _stop(client, run_id)
         raise
     if output is not Output.JSON:
         show(door.console, details)
-        chosen = details.winner or (details.ranking and details.ranking.recommended) or "N"
-        commands = " · ".join(f"aideator {verb} {run_id[-8:]} {chosen}" for verb in ("diff", "select", "apply"))
-        door.note(f"\nnext: {commands}", style="dim")
+        door.note(next_steps(details), style="dim")
     return exit_code(details)
+
+
+async def _stop(client: Client, run_id: str) -> None:
+    sys.stderr.write("stopping the agents …\n")
+    await client.cancel(run_id)
+    sys.stderr.write(f"cancelled; what was done stays: aideator show {run_id[-8:]}\n")
+
+
+def next_steps(details: RunDetails) -> str:
+    """What a person may want to type now."""
+    chosen = details.winner or (details.ranking and details.ranking.recommended)
+    lines = [f"aideator {verb} {details.id[-8:]} {chosen or 'N'}" for verb in ("diff", "select", "apply")]
+    return "\n".join(["", "next:", *(f"  {line}" for line in lines)])
 
 
 def need_a_model(settings: Settings) -> None:

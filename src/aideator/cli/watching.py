@@ -18,6 +18,8 @@ from aideator.domain.run import RunDetails, RunStatus
 _FRAME = 0.1
 """Seconds between two pictures."""
 
+_ENDED = {"completed": "✓", "failed": "✗"}
+
 
 class Output(StrEnum):
     """How a run is shown."""
@@ -71,7 +73,7 @@ async def _pictures(view: View, console: Console, output: Output) -> AsyncIterat
 
         async def repaint() -> None:
             while True:
-                screen.update(live(view, width=console.width), refresh=True)
+                screen.update(live(view, width=console.width, height=console.height), refresh=True)
                 await asyncio.sleep(_FRAME)
 
         async with asyncio.TaskGroup() as group:
@@ -80,7 +82,7 @@ async def _pictures(view: View, console: Console, output: Output) -> AsyncIterat
                 yield
             finally:
                 painter.cancel()
-                screen.update(live(view, width=console.width), refresh=True)
+                screen.update(live(view, width=console.width, height=console.height), refresh=True)
 
 
 def _line(console: Console, event: Event, view: View) -> None:
@@ -94,12 +96,14 @@ def _line(console: Console, event: Event, view: View) -> None:
             )
         case "variation_started":
             text = f"attempt {body.attempt} starts"
-        case "tool_call" | "tool_call_update" if body.title:
-            text = f"▸ {body.title}"
+        case "tool_call" | "tool_call_update" if body.status in _ENDED and event.variation_id is not None:
+            text = f"{_ENDED[body.status]} {view.lane(event.variation_id).tools.get(body.tool_call_id, 'tool')}"
         case "check":
-            text = f"check `{body.result.check}`: {'passed' if body.result.passed else 'failed'}"
+            text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}"
+            text += "" if event.variation_id is not None else " on the base"
         case "variation_finished":
-            text = f"done, {view.lane(body.verdict.variation_id).calls} tool calls"
+            calls = view.lane(body.verdict.variation_id).calls
+            text = f"done, {calls} tool call{'s' * (calls != 1)}"
         case "variation_failed" | "error":
             text = f"{body.reason}: {body.message}"
         case _:
@@ -109,7 +113,7 @@ def _line(console: Console, event: Event, view: View) -> None:
 
 def show(console: Console, details: RunDetails) -> None:
     """The comparison, the conclusion, and what held the variations in."""
-    console.print(comparison(details))
+    console.print(comparison(details, width=console.width))
     console.print(conclusion(details))
     if line := limits_line(details):
         console.print(line, style="dim", markup=False, highlight=False)
