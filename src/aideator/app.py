@@ -298,7 +298,7 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
 async def _start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
-    cache.recover()
+    await asyncio.to_thread(cache.recover)
     await asyncio.to_thread(compile_packages)  # else every sandbox would compile the agent's imports anew
     gateway = await stack.enter_async_context(
         open_gateway(

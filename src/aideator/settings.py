@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)
     """Memory of one sandbox, such as 512m."""
     agent_cpu_limit: float = Field(default=0.5, gt=0, le=1024)
-    """CPUs of one sandbox."""
+    """CPUs of one sandbox, once it has started: for its first five seconds it may use two."""
     agent_pids_limit: int = Field(default=256, ge=16)
     """Processes and threads of one sandbox."""
     agent_disk_limit: Size = Field(default=2 * 2**30, ge=2**20)

@@ -1,5 +1,6 @@
 """Control groups on the real kernel: what this machine grants is really enforced, and nothing is left behind."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from aideator.sandbox import cgroup
-from aideator.sandbox.base import Limits
+from aideator.sandbox.base import Limits, Tree
 from aideator.sandbox.cgroup import Cgroup
+from aideator.sandbox.registry import open_backend
 
 Start = Callable[[Cgroup, str], subprocess.Popen[bytes]]
 LIMIT_FILES = {"memory.max", "memory.limit_in_bytes", "pids.max", "cpu.max", "cpu.cfs_quota_us"}
@@ -164,8 +166,9 @@ def test_a_group_with_a_process_in_it_is_not_removed(group: Cgroup, start: Start
 
 CRASH = """
 import subprocess, sys
-from aideator.sandbox.base import Limits
+from aideator.sandbox.base import Limits, Tree
 from aideator.sandbox.cgroup import Cgroup
+from aideator.sandbox.registry import open_backend
 group = Cgroup.create("crashed", Limits())
 child = subprocess.Popen(["sleep", "86400"], stdout=subprocess.DEVNULL)
 group.add(child.pid)
@@ -206,3 +209,18 @@ def test_a_group_without_any_hierarchy_holds_nothing_and_says_so(monkeypatch: py
     bare.add(os.getpid())
     bare.kill()
     assert (dict(bare.enforced), bare.oom_killed(), bare.memory_peak(), bare.remove()) == ({}, False, None, True)
+
+
+async def test_a_sandbox_may_use_more_cpu_while_it_starts_and_its_limit_from_then_on(home: Path) -> None:
+    need("cpu")
+    burn = "import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
+    (home / "base").mkdir()
+    limits = Limits(cpus=0.2, start_cpus=1.0, start_seconds=2.5)
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
+    async with backend.open(Tree((home / "base",)), limits) as sandbox:
+        starting = float((await sandbox.exec(["python3", "-c", burn])).stdout)
+        await asyncio.sleep(1)
+        settled = float((await sandbox.exec(["python3", "-c", burn])).stdout)
+    # Twice the fifth of a CPU is allowed for the quota's last period; before, half of the one that is free on CI.
+    assert settled < 0.8
+    assert starting > settled

@@ -158,7 +158,8 @@ async def judge(
             async for result in run_checks(sandbox, run.checks):
                 await scribe.write(CheckRun(result=result))
                 after.append(result)
-    return Verdict(variation_id=number, patch=patch.stats, checks=compare(before, after), notes=patch.notes)
+    notes = (*baseline.checkout.notes, *patch.notes)
+    return Verdict(variation_id=number, patch=patch.stats, checks=compare(before, after), notes=notes)
 
 
 async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> None:

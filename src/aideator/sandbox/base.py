@@ -46,6 +46,9 @@ class Limits:
 
     memory_bytes: int = 512 * 2**20
     cpus: float = 0.5
+    start_cpus: float = 2.0
+    """CPUs during the first `start_seconds`, if that is more: half a CPU would make every agent start slowly."""
+    start_seconds: float = 5.0
     pids: int = 256
     disk_bytes: int = 2 * 2**30
     """Bytes that may be written to `/workspace`."""

@@ -15,7 +15,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +35,8 @@ _SOCKET_PATH_LIMIT = 107
 _OPEN_SECONDS, _CLOSE_SECONDS = 20.0, 5.0
 _FILES = (1024, 4096)
 """Soft and hard limit of open files."""
+_LOCKED_BYTES = 8 * 2**20
+"""Memory that a process may lock; what the host allows its own users may be without limit."""
 _SAID_BYTES = 65_536
 _NEW_SECONDS = 60.0
 _SHIM_SOURCE = Path(shim.__file__).read_bytes()
@@ -70,7 +72,7 @@ class Bubblewrap:
             closing.callback(shutil.rmtree, cell, ignore_errors=True)
             socket, lock = _make_cell(cell, owner, tree)
             closing.callback(os.close, lock)
-            group = Cgroup.create(name, limits)
+            group = Cgroup.create(name, replace(limits, cpus=max(limits.cpus, limits.start_cpus)))
             closing.push_async_callback(asyncio.to_thread, group.remove)
             closing.callback(group.kill)
             link = Link(
@@ -90,6 +92,7 @@ class Bubblewrap:
                 program = command(launch, tree, visible, limits, cell / "stage") + self._inside(limits, group)
                 process = await _execute(program, launch, pipes, cell / "stage")
             await closing.enter_async_context(_life(process, pipes, group, link))
+            link.run(_settle_down(group, limits))
             if tree.upper is not None:
                 link.run(watch_disk(tree.upper, limits.disk_bytes, link.fail))
             yield link
@@ -124,7 +127,8 @@ class Bubblewrap:
         """What to run inside: the shim, under the limits that hold for each process by itself."""
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         soft, hard = (files if most == resource.RLIM_INFINITY else min(files, most) for files in _FILES)
-        each = {"core": 0, "fsize": limits.disk_bytes, "nofile": f"{soft}:{hard}", **rlimits(limits, group.enforced)}
+        each = {"core": 0, "fsize": limits.disk_bytes, "memlock": _LOCKED_BYTES, "nofile": f"{soft}:{hard}"}
+        each |= rlimits(limits, group.enforced)
         return [
             *("--chdir", "/workspace", "--"),
             *("/usr/bin/prlimit", *(f"--{name}={limit}" for name, limit in each.items())),
@@ -272,6 +276,11 @@ async def _end(pidfd: int) -> None:
     finally:
         loop.remove_reader(pidfd)
         os.close(pidfd)
+
+
+async def _settle_down(group: Cgroup, limits: Limits) -> None:
+    await asyncio.sleep(limits.start_seconds)
+    group.limit_cpus(limits.cpus)
 
 
 async def _mourn(process: asyncio.subprocess.Process, link: Link, group: Cgroup) -> None:

@@ -203,7 +203,7 @@ def _executable(launch: Launch) -> list[str]:
     copy = launch.file(path.read_bytes(), seals=_SEALS)
     libraries = [launch.file(library.read_bytes(), seals=_SEALS) for library in _libraries(path)]
     preload = ":".join(f"/proc/self/fd/{library}" for library in libraries)
-    return ["env", f"LD_PRELOAD={preload}", f"/proc/self/fd/{copy}", "--args", str(arguments)]
+    return ["env", "-i", f"LD_PRELOAD={preload}", f"/proc/self/fd/{copy}", "--args", str(arguments)]
 
 
 @functools.cache

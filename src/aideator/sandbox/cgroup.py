@@ -65,14 +65,20 @@ def _hierarchies() -> tuple[_Hierarchy, ...]:
     return tuple(found.values())
 
 
+def _cpu_settings(version: int, cpus: float) -> list[tuple[str, int | str]]:
+    quota = max(1000, int(cpus * _CPU_PERIOD_US))
+    if version == 2:
+        return [("cpu.max", f"{quota} {_CPU_PERIOD_US}")]
+    return [("cpu.cfs_quota_us", quota), ("cpu.cfs_period_us", _CPU_PERIOD_US)]
+
+
 def _settings(version: int, limits: Limits) -> dict[str, list[tuple[str, int | str]]]:
     """The files to write for each limit, the decisive one first. Later ones are not on every kernel."""
-    quota = max(1000, int(limits.cpus * _CPU_PERIOD_US))
     if version == 2:
         return {
             "memory": [("memory.max", limits.memory_bytes), ("memory.swap.max", 0), ("memory.oom.group", 1)],
             "pids": [("pids.max", limits.pids)],
-            "cpu": [("cpu.max", f"{quota} {_CPU_PERIOD_US}")],
+            "cpu": _cpu_settings(2, limits.cpus),
         }
     return {
         "memory": [
@@ -81,7 +87,7 @@ def _settings(version: int, limits: Limits) -> dict[str, list[tuple[str, int | s
             ("memory.swappiness", 0),
         ],
         "pids": [("pids.max", limits.pids)],
-        "cpu": [("cpu.cfs_quota_us", quota), ("cpu.cfs_period_us", _CPU_PERIOD_US)],
+        "cpu": _cpu_settings(1, limits.cpus),
     }
 
 
@@ -224,6 +230,13 @@ class Cgroup:
         """
         for group in self.groups:
             (group / "cgroup.procs").write_text(str(pid))
+
+    def limit_cpus(self, cpus: float) -> None:
+        """Change how many CPUs the processes may use together, where that is enforced."""
+        for group in self.groups:
+            version = 2 if (group / "cgroup.controllers").exists() else 1
+            for file, value in _cpu_settings(version, cpus):
+                _write(group / file, value)
 
     def kill(self) -> None:
         """End every process in here."""
