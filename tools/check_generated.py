@@ -3,10 +3,15 @@
 import sys
 from pathlib import Path
 
+from render_docs import PAGES
+
 from aideator.settings import env_example
 
 ROOT = Path(__file__).parent.parent
-GENERATED = {ROOT / ".env.example": (env_example, "python -m aideator.settings > .env.example")}
+GENERATED = {
+    ROOT / ".env.example": (env_example, "python -m aideator.settings > .env.example"),
+    **{path: (render, "python tools/render_docs.py") for path, render in PAGES.items()},
+}
 
 
 def main() -> int:
