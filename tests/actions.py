@@ -61,7 +61,11 @@ async def user(home: Path, repo: Path, scenario: str | dict[str, Any], **setting
     """Open an AIdeator on a state directory, with a scripted model behind its gateway."""
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(scripted_model(scenario))
-        told = {"anthropic_base_url": model.url, "anthropic_api_key": None, "_env_file": None} | settings
+        told: dict[str, Any] = {
+            "anthropic_base_url": model.url,
+            "anthropic_api_key": None,
+            "_env_file": None,
+        } | settings
         told = {"agent_cpu_limit": 2} | told  # half a CPU makes every agent start slowly, and the tests with it
         app = await stack.enter_async_context(open_app(Settings(aideator_home=home / "state", **told)))
         yield User(app, repo, model)

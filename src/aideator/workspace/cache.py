@@ -66,12 +66,21 @@ class RepositoryCache:
         remote = await reach(source, self._policy, self._tokens)
         refs = await mirror.list_refs(remote)
         wanted = refs.pick(ref)
-        if wanted is None or await mirror.known(wanted) is None:
-            async with self._lock(source.key):
-                # Who waited for the lock may find that the one before has fetched the same.
-                if wanted is None or await mirror.known(wanted) is None:
-                    await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
+        if wanted is not None and (commit := await self._at_hand(source, wanted)):
+            return commit
+        async with self._lock(source.key):
+            # Who waited for the lock may find that the one before has fetched the same.
+            if wanted is None or await mirror.known(wanted) is None:
+                await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
         return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
+
+    async def _at_hand(self, source: Source, sha: str) -> Commit | None:
+        commit = Commit(source, sha)
+        # A tag's own hash is no commit's, so it never names a checkout.
+        if (self._folder("checkouts") / commit.key).exists():
+            return commit
+        known = await self._mirror(source).known(sha)
+        return Commit(source, known) if known else None
 
     async def checkout(self, commit: Commit) -> Checkout:
         """Return the commit's read-only checkout, making it on first use.
