@@ -52,14 +52,14 @@ def aideator(home: str, *arguments: str) -> str:
 
 
 def watch_demo(home: str) -> RenderableType:
-    """Follow a demo to its end; return the frame in which every variation had used a second tool."""
+    """Follow a demo to its end; return the frame in which every variation had used a third tool."""
     view, kept = View(), list[RenderableType]()
     command = [*COMMAND, "demo", "--json"]
     with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             view.apply(Event.model_validate_json(line))
-            if not kept and view.lanes and all(lane.calls >= 2 for lane in view.lanes.values()):
+            if not kept and view.lanes and all(lane.calls >= 3 for lane in view.lanes.values()):
                 kept.append(live(view, width=WIDTH, height=HEIGHT))
     if demo.returncode != 0:
         raise SystemExit("the demo failed: run `aideator doctor`")
