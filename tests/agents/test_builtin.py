@@ -9,7 +9,7 @@ from typing import Any
 
 from acp.schema import SessionNotification
 
-from aideator.agents.catalog import make_agent
+from aideator.agents.seating import make_agent
 from aideator.domain.events import (
     AgentOutput,
     DiffContent,

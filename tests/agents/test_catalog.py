@@ -2,7 +2,8 @@
 
 import pytest
 
-from aideator.agents.catalog import catalog, make_agent, validate_seat
+from aideator.agents.catalog import catalog, validate_seat
+from aideator.agents.seating import make_agent
 from aideator.domain.errors import InvalidInput
 from aideator.domain.run import AgentSpec
 

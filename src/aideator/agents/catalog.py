@@ -1,18 +1,14 @@
 """Which agents there are: `catalog.toml`, read and checked once."""
 
-import json
 import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aideator.agents.acp import WALL_CLOCK_SECONDS, AcpAgent
-from aideator.agents.base import Agent
-from aideator.agents.runtime import python_runtime
 from aideator.domain.errors import FieldError, InvalidInput
 from aideator.domain.run import AgentSpec
 
@@ -85,33 +81,3 @@ def validate_seat(seat: AgentSpec) -> list[FieldError]:
     if seat.effort is not None and row.models.reject("effort", model):
         wrong.append(FieldError("effort", f"{model} does not take an effort; leave it out"))
     return wrong
-
-
-def make_agent(seat: AgentSpec, *, wall_clock: float = WALL_CLOCK_SECONDS) -> Agent:
-    """Make the agent of a seat.
-
-    Args:
-        seat: Who, with which model and settings.
-        wall_clock: Seconds that one turn may take.
-
-    Raises:
-        InvalidInput: if the catalogue has no such agent.
-    """
-    row = find(seat.agent)
-    model = seat.model or row.models.default
-    python = python_runtime()
-    places = {
-        "model": model,
-        "seat": json.dumps(_settings(seat, row, model)),
-        "python": python.executable,
-        "packages": repr(list(python.packages)),
-        "source": python.source,
-    }
-    binds = python.binds if row.runtime == "python" else ()
-    return AcpAgent(row.command, env=row.env, places=places, binds=binds, wall_clock=wall_clock)
-
-
-def _settings(seat: AgentSpec, row: Row, model: str) -> dict[str, Any]:
-    """The seat as our own agent reads it (`aideator.agents.builtin.loop.Seat`)."""
-    wanted = seat.model_dump(include={"temperature", "effort", "max_turns", "instructions"}, exclude_defaults=True)
-    return {"model": model, "thinking": not row.models.reject("adaptive_thinking", model), **wanted}

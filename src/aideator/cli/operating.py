@@ -5,7 +5,8 @@ import sys
 
 from rich.table import Table
 
-from aideator.app import examine, open_app, open_cache
+from aideator.app import open_app
+from aideator.app.work import examine, open_cache
 from aideator.cli.connect import Door
 from aideator.store import keys
 from aideator.store.home import make_home

@@ -5,11 +5,11 @@ apply them in order without asking what came before. https://agentclientprotocol
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.run import AgentSpec, Isolation, Run, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Check, CheckResult, Ranking, Verdict
 
@@ -29,6 +29,18 @@ class RunStarted(_Body):
     checks_guessed: bool = False
     """Whether the checks were guessed from the repository."""
     reused_from: str | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """The beginning of a run's course, also when a follow-up opens it again."""
+        return cls(
+            commit=run.commit or "",
+            prompt=run.spec.prompt,
+            variations=run.spec.variations,
+            checks=run.checks,
+            checks_guessed=run.spec.checks is None,
+            reused_from=run.reused_from,
+        )
 
 
 class VariationStarted(_Body):

@@ -49,20 +49,8 @@ async def _answer_or_start(stage: Stage, run: Run, commit: str, checks: tuple[Ch
             run = await reuse.adopt(session, run.id, decided)
         else:
             run = await runs.move(session, run.id, RunStatus.RUNNING, commit=commit, checks=checks, question=asked)
-    await Scribe(stage.log, run.id).write(has_started(run))
+    await Scribe(stage.log, run.id).write(RunStarted.of(run))
     return run
-
-
-def has_started(run: Run) -> RunStarted:
-    """The event that a run's course begins with, also when a follow-up opens it again."""
-    return RunStarted(
-        commit=run.commit or "",
-        prompt=run.spec.prompt,
-        variations=run.spec.variations,
-        checks=run.checks,
-        checks_guessed=run.spec.checks is None,
-        reused_from=run.reused_from,
-    )
 
 
 def question(commit: str, spec: RunSpec, checks: tuple[Check, ...]) -> str:

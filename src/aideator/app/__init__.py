@@ -1,36 +1,24 @@
 """The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
 
-import asyncio
-import shutil
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog, make_agent, validate_seat
-from aideator.agents.runtime import compile_packages
+from aideator.agents.catalog import Row, catalog, validate_seat
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
-from aideator.domain.events import Complete, Selected
+from aideator.domain.events import Complete, RunStarted, Selected
 from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
 from aideator.engine.base import Engine
-from aideator.engine.course import has_started
-from aideator.engine.local import open_local_engine
-from aideator.engine.stage import Stage
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.sql import SqlEventLog, open_event_log
-from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Finding, Limits, SandboxBackend
-from aideator.sandbox.registry import open_backend
 from aideator.settings import Settings, check_prompt_and_lineup
 from aideator.store import claims, keys, runs
 from aideator.store import events as stored_events
-from aideator.store.home import claim_home, make_home, runtime_dir
+from aideator.store.home import claim_home, make_home
 from aideator.store.keys import ApiKey
 from aideator.store.session import Database, open_database
-from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.diff import FileDiff, parse
 from aideator.workspace.source import SourcePolicy, parse_source
 
@@ -209,7 +197,7 @@ class Aideator:
             if reopened:
                 run = await runs.move(session, run_id, RunStatus.RUNNING)
         if reopened:  # the log must not end with `complete` while there is more to come
-            await self._log.append(run_id, [Draft(has_started(run))])
+            await self._log.append(run_id, [Draft(RunStarted.of(run))])
         await self._working().start(run_id)
         return await self.get(run_id)
 
@@ -291,84 +279,11 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
             stack.enter_context(claim_home(home, url=url))
         database = await stack.enter_async_context(open_database(settings.database, echo=settings.database_echo))
         log = await stack.enter_async_context(open_event_log(database))
-        engine = await _start_engine(stack, settings, database, log) if work else None
+        engine = await _start_working(stack, settings, database, log) if work else None
         yield Aideator(settings, database, log, engine)
 
 
-async def _start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
-    home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
-    cache = open_cache(settings)
-    await asyncio.to_thread(cache.recover)
-    await asyncio.to_thread(compile_packages)  # else every sandbox would compile the agent's imports anew
-    gateway = await stack.enter_async_context(
-        open_gateway(
-            socket=runtime / "gateway.sock",
-            base_url=settings.anthropic_base_url,
-            api_key=settings.anthropic_api_key,
-        ),
-    )
-    stage = Stage(
-        database=database,
-        log=log,
-        cache=cache,
-        gateway=gateway,
-        backend=_backend(settings),
-        make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
-        limits=limits(settings),
-        home=home,
-        max_attempts=settings.max_attempts,
-    )
-    return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+async def _start_working(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+    from aideator.app.work import start_engine  # noqa: PLC0415 - a second of imports that only looking does not need
 
-
-def open_cache(settings: Settings) -> RepositoryCache:
-    """The cached repositories of the state directory."""
-    return RepositoryCache(
-        settings.aideator_home,
-        policy=source_policy(settings, local=True),  # what a remote user may name was checked at submission
-        clone_timeout=settings.clone_timeout,
-        max_repo_bytes=settings.max_repo_size_mb * 2**20,
-        tokens={host: token.get_secret_value() for host, token in settings.tokens.items()},
-        max_cache_bytes=settings.max_cache_size_mb * 2**20,
-    )
-
-
-def _backend(settings: Settings) -> SandboxBackend:
-    return open_backend(
-        settings.aideator_sandbox,
-        runtime_dir=runtime_dir(settings.aideator_home),
-        toolchains=settings.sandbox_toolchains,
-    )
-
-
-async def examine(settings: Settings) -> list[Finding]:
-    """What works on this machine and what does not: `aideator doctor`."""
-    git, model = shutil.which("git"), settings.anthropic_api_key is not None
-    findings = [
-        Finding("git", ok=git is not None, detail=git or "not found", fix="install git", fatal=True),
-        Finding("sqlite", ok=True, detail=f"{sqlite3.sqlite_version}, one writing connection"),
-        Finding(
-            "model",
-            ok=model or settings.anthropic_base_url != Settings.model_fields["anthropic_base_url"].default,
-            detail="ANTHROPIC_API_KEY is set" if model else f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}",
-            fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
-        ),
-    ]
-    if settings.redis_url:
-        findings.append(Finding("redis", ok=False, detail="REDIS_URL is set, but not used in this version"))
-    try:
-        make_home(settings.aideator_home)
-    except Unavailable as error:
-        return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
-    findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
-    return findings + await _backend(settings).check()
-
-
-def limits(settings: Settings) -> Limits:
-    """What one sandbox may use."""
-    return Limits(
-        memory_bytes=settings.agent_memory_limit,
-        cpus=settings.agent_cpu_limit,
-        pids=settings.agent_pids_limit,
-        disk_bytes=settings.agent_disk_limit,
-    )
+    return await start_engine(stack, settings, database, log)
