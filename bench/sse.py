@@ -258,13 +258,13 @@ async def compare(rounds: int, seconds: int) -> None:
     ours = statistics.median(bursts["ours"])
     for kind in kinds:
         rate = statistics.median(bursts[kind])
-        print(
-            f"sse, burst {SUBSCRIBERS} × {BURST}, {kind}: {rate:,.0f} deliveries/s; ours / {kind} = {ours / rate:.2f}"
-        )
+        beside = "" if kind == "ours" else f"; ours / {kind} = {ours / rate:.2f}"
+        print(f"sse, burst {SUBSCRIBERS} × {BURST}, {kind}: {rate:,.0f} deliveries/s{beside}")
     middle = statistics.median(steady["ours"])
     for kind in kinds:
         ratio = middle / statistics.median(steady[kind])
-        print(f"sse, {SUBSCRIBERS} × {RATE}/s, {kind}: {percentiles(steady[kind])}; p50 ours / {kind} = {ratio:.2f}")
+        beside = "" if kind == "ours" else f"; p50 ours / {kind} = {ratio:.2f}"
+        print(f"sse, {SUBSCRIBERS} × {RATE}/s, {kind}: {percentiles(steady[kind])}{beside}")
 
 
 def client(rounds: int, seconds: int) -> None:

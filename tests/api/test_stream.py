@@ -68,6 +68,14 @@ async def test_a_stream_follows_live_and_ends_after_complete(stage: Stage) -> No
     assert found[-1].kind == "complete"
 
 
+async def test_a_long_log_of_small_and_large_events_is_replayed_whole(stage: Stage) -> None:
+    run_id = await stage.run()
+    said = ["x" * size for size in (10, 300, 9_000, 70_000) * 200]
+    await stage.say(run_id, *said)
+    await stage.complete(run_id)
+    assert texts(await read_all(stage.client, run_id)) == said
+
+
 async def test_any_text_arrives_as_it_was(stage: Stage) -> None:
     run_id = await stage.run()
     odd = ["two\nlines", "cr\rlf\r\n", "data: x\n\nid: 99", " next line", "", "日本 \U0001f9ea \x00"]

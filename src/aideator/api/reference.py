@@ -133,7 +133,7 @@ def _type(schema: Schema) -> str:
         return " or ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
-    bounds = [str(schema[name]) for name in ("minimum", "minLength", "maximum", "maxLength") if name in schema]
+    bounds = [f"{schema[name]:g}" for name in ("minimum", "minLength", "maximum", "maxLength") if name in schema]
     return str(schema.get("type", "anything")) + (f" {'–'.join(bounds)}" if len(bounds) == 2 else "")
 
 

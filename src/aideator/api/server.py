@@ -23,6 +23,7 @@ from aideator.api.guard import is_loopback_name
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
+from aideator.observability import configure_logging
 from aideator.settings import Settings
 
 GRACE_SECONDS = 10
@@ -74,6 +75,7 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         Unavailable: if the port cannot be had, no API key exists beyond loopback, or something that runs need is
             missing.
     """
+    configure_logging(debug=settings.debug)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, on_ready))
 
