@@ -181,8 +181,8 @@ def events_page() -> str:
     lines = ["# Events", "", MADE_BY, ""]
     lines += [
         "Everything that happens in a run, in order. `GET /runs/{id}/stream` sends each as one Server-Sent Event: `id`",
-        "is `seq`, `event` is the kind, `data` is the JSON below. `aideator run` and `aideator watch` with `--json` print",
-        "one a line. `seq` has no gaps within a run. `variation_id` is null for what concerns the whole run.",
+        "is `seq`, `event` is the kind, `data` is the JSON below. `aideator run` and `aideator watch` print",
+        "one a line with `--json`. `seq` has no gaps in a run. `variation_id` is null for what concerns the whole run.",
         "",
         *_fields(Event.model_json_schema(ref_template="{model}")),
         *_json(whole.model_dump_json(indent=2)),
