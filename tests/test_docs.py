@@ -6,8 +6,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
@@ -15,7 +17,7 @@ import yaml
 from typer.core import TyperGroup
 
 from aideator.cli.commands import app
-from aideator.domain.events import BodyAdapter, Event
+from aideator.domain.events import Body, BodyAdapter, Event
 from aideator.domain.run import RunSpec
 
 ROOT = Path(__file__).parent.parent
@@ -64,6 +66,15 @@ def test_the_architecture_names_every_module_and_no_other() -> None:
     }
     assert modules - named == {"observability.py"}
     assert named - modules - {path.name for path in (ROOT / "tools").glob("*.py")} == set()
+
+
+def test_the_architecture_shows_the_layers_that_are_enforced() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    (shown,) = blocks(ROOT / "ARCHITECTURE.md", "layers")
+    assert " ".join(shown.split()) == " > ".join(layers)
 
 
 def commands(page: Path) -> Iterator[list[str]]:
@@ -118,7 +129,7 @@ def test_every_event_in_the_reference_is_one() -> None:
     assert Event.model_validate_json(whole).seq == 7
     kinds = [BodyAdapter.validate_json(body).kind for body in bodies]
     assert kinds == re.findall(r"^## `(\w+)`$", (ROOT / "docs/reference/events.md").read_text(), re.MULTILINE)
-    assert len(kinds) == 14
+    assert kinds == [kind.model_fields["kind"].default for kind in get_args(get_args(Body)[0])]
 
 
 def test_the_submissions_in_the_readme_are_valid() -> None:
