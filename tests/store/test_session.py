@@ -242,3 +242,19 @@ async def test_a_full_disk_is_named_and_nothing_is_half_written(db: Database) ->
         assert len(await runs.page(session, limit=500)) == stored
         with pytest.raises(NotFound):
             await runs.get(session, f"r{stored:03}")
+
+
+async def test_a_write_that_is_cancelled_at_any_moment_leaves_the_connection_whole(
+    db: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def write() -> None:
+        async with db.write() as session:
+            await session.execute(text("DELETE FROM run"))
+
+    for spins in range(120):
+        task = asyncio.ensure_future(write())
+        for _ in range(spins):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

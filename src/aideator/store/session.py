@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from aideator.domain.errors import Unavailable
@@ -58,7 +58,7 @@ class Database:
     """The rows, opened. Made by `open_database`."""
 
     def __init__(self, writer: AsyncEngine, readers: AsyncEngine, thread_writer: Engine, thread: Executor) -> None:
-        self._writer = writer
+        self._writing = async_sessionmaker(writer, expire_on_commit=False)
         self._readers = readers
         self._thread_writer = thread_writer
         self._thread = thread
@@ -74,7 +74,8 @@ class Database:
             Unavailable: if the database is locked by another process, the disk is full, and the like.
         """
         with _in_plain_words():
-            async with self._turn, AsyncSession(self._writer, expire_on_commit=False) as session, session.begin():
+            # Not `session.begin()`: a cancellation in the middle of its commit breaks the connection.
+            async with self._turn, self._writing.begin() as session:
                 yield session
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
