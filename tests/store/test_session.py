@@ -251,7 +251,7 @@ async def test_a_write_that_is_cancelled_at_any_moment_leaves_the_connection_who
         async with db.write() as session:
             await session.execute(text("DELETE FROM run"))
 
-    for spins in range(120):
+    for spins in range(0, 1500, 5):
         task = asyncio.ensure_future(write())
         for _ in range(spins):
             await asyncio.sleep(0)
