@@ -164,8 +164,35 @@ async def test_a_wrong_submission_names_every_wrong_field(home: Path, repo: Path
     assert [error.field for error in caught.value.fields] == ["prompt", "variations"]
 
 
-async def test_a_hostile_change_is_taken_out_harmlessly(home: Path, repo: Path) -> None:
-    async with user(home, repo, "hostile") as me:
-        done = await me.asks_and_waits()
-    assert done.status in {RunStatus.FINISHED, RunStatus.FAILED}
-    assert not (home / "canary").exists()
+@pytest.mark.slow
+async def test_agents_that_attack_their_sandbox_harm_only_themselves(home: Path, repo: Path) -> None:
+    traps = {Path("/tmp") / name for name in ("hooked", "filtered", "watched")}
+    bounds: dict[str, Any] = {"max_variations": 6, "agent_timeout": 40, "agent_disk_limit": 64 * 2**20}
+    async with user(home, repo, "hostile", **bounds) as me:
+        done = await me.asks_and_waits(variations=6)
+        assert done.variations[0].failure is None
+        patch = await me.app.patch(done.id, 1)
+    vandal, sleeper, talker, hoarder, forker, parent = done.variations
+
+    # It deleted .git, planted hooks, filters and links: what is taken out is its change, and nothing of it ran here.
+    assert vandal.verdict
+    assert b"+    return a + b" in patch
+    assert not {trap for trap in traps if trap.exists()}
+    assert sleeper.failure
+    assert sleeper.failure.reason == "AgentTimeout"
+    assert talker.status in {VariationStatus.FINISHED, VariationStatus.FAILED}
+    # One file ends at the limit, and the agent with it or after it: by the kernel or by the watchdog.
+    assert hoarder.failure is None or hoarder.failure.reason == "DiskLimitExceeded"
+    assert forker.status in {VariationStatus.FINISHED, VariationStatus.FAILED}
+    assert parent.verdict
+    assert parent.verdict.unchanged
+    assert not list((home / "state" / "forks").glob("*"))
+
+
+async def test_an_agent_may_print_a_lot_and_is_heard_in_part(home: Path, repo: Path) -> None:
+    async with user(home, repo, "big_output") as me:
+        run = await me.asks()
+        events = await me.hears(run.id)
+    assert is_dense(events)
+    assert bodies(events, "variation_finished")
+    assert max(len(event.model_dump_json()) for event in events) < 2**20

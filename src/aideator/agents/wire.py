@@ -51,6 +51,8 @@ class Wire:
         """
         answers = "method" not in message
         try:
+            if self._process.stdin.is_closing():  # which uvloop would answer with a RuntimeError
+                raise ConnectionResetError("the agent has gone")
             self._process.stdin.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
             await self._process.stdin.drain()
         except ConnectionError:

@@ -25,16 +25,19 @@ async def open_local_engine(stage: Stage, *, slots: int = 8) -> AsyncIterator["L
         stage: What the steps act with.
         slots: Variations that work at the same time.
     """
-    async with asyncio.TaskGroup() as group:
-        engine = LocalEngine(stage, group, slots=slots)
+    group = asyncio.TaskGroup()
+    await group.__aenter__()
+    engine = LocalEngine(stage, group, slots=slots)
+    try:
         async with stage.database.read() as session:
             left_over = await runs.unfinished(session)
         for run_id in left_over:
             await engine.start(run_id)
-        try:
-            yield engine
-        finally:
-            await engine.close()
+        yield engine
+    finally:
+        await engine.close()
+        # The caller's own exception is not ours to wrap in a group, so the group does not hear of it.
+        await group.__aexit__(None, None, None)
 
 
 class LocalEngine:
@@ -130,4 +133,7 @@ class LocalEngine:
         except Exception as error:
             if not isinstance(error, AideatorError):
                 log.exception("bug", error=repr(error))
-            await record(error)
+            try:
+                await record(error)
+            except AideatorError:
+                log.exception("a failure could not be recorded", failure=repr(error))

@@ -16,10 +16,10 @@ from typing import Any, Self, cast
 from aideator.domain.errors import AideatorError, SandboxLost
 from aideator.domain.run import Isolation
 from aideator.sandbox.base import ExecResult
+from aideator.sandbox.streams import BUFFER, Kept, feed, forward
 
 LINE_LIMIT = 8 * 2**20
 """The longest line that can be read from a process's standard output, in bytes: agents send whole files in one."""
-BUFFER = 65_536
 HEADER_LIMIT = 256
 """The longest first line, in bytes. It bounds how deep its JSON nests, too: Python would give up at some depth."""
 CONNECTION_LIMIT = 128
@@ -184,7 +184,7 @@ class Link:
 
     def send(self, **request: object) -> None:
         """Ask the shim for something."""
-        if self._control is not None and self._loss is None:
+        if self._control is not None and self._loss is None and not self._control.is_closing():
             self._control.write(json.dumps(request).encode() + b"\n")
 
     def admit(self, transport: asyncio.Transport) -> None:
@@ -211,7 +211,7 @@ class Link:
                 self._ready.set()
             case {"stream": "gateway"} if self._gateway is not None:
                 reader = self._reader(transport, rest, two_way=True)
-                self.run(_forward(reader, _writer(transport, reader), self._gateway))
+                self.run(forward(reader, _writer(transport, reader), self._gateway))
             case {"stream": str(stream), "id": str(identity)} if identity in self._processes:
                 self._attach(self._processes[identity], stream, transport, rest)
             case _:
@@ -296,10 +296,10 @@ class Link:
     ) -> ExecResult:
         """Run a command to its end, as the port says."""
         process = await self.spawn(argv, env=env, cwd=cwd)
-        stdout, stderr = _Kept(self._output_bytes), _Kept(self._output_bytes)
+        stdout, stderr = Kept(self._output_bytes), Kept(self._output_bytes)
         try:
             async with asyncio.TaskGroup() as streams:
-                streams.create_task(_feed(process.stdin, stdin))
+                streams.create_task(feed(process.stdin, stdin))
                 streams.create_task(stdout.drain(process.stdout))
                 streams.create_task(stderr.drain(process.stderr))
                 timed_out = await self._outlasts(process, timeout)
@@ -328,73 +328,6 @@ class Link:
         return True
 
 
-class _Kept:
-    """Output within a bound: its beginning, and its end, where programs say how it went."""
-
-    def __init__(self, limit: int) -> None:
-        self._head_limit, self._tail_limit = limit // 4, limit - limit // 4
-        self._head, self._tail = bytearray(), bytearray()
-        self._received = 0
-
-    async def drain(self, reader: asyncio.StreamReader) -> None:
-        with suppress(ConnectionError):
-            while chunk := await reader.read(BUFFER):
-                self._add(chunk)
-
-    def _add(self, chunk: bytes) -> None:
-        self._received += len(chunk)
-        room = self._head_limit - len(self._head)
-        self._head += chunk[:room]
-        self._tail += chunk[room:]
-        # Cut seldom, or every chunk would move the whole tail.
-        if len(self._tail) > 2 * self._tail_limit:
-            del self._tail[: -self._tail_limit]
-
-    @property
-    def dropped(self) -> int:
-        """How many bytes there were beyond the limit."""
-        return max(0, self._received - self._head_limit - self._tail_limit)
-
-    def value(self) -> bytes:
-        """What was kept, with a line where something is missing."""
-        if not self.dropped:
-            return bytes(self._head + self._tail)
-        return bytes(self._head) + b"\n[... %d bytes dropped ...]\n" % self.dropped + self._tail[-self._tail_limit :]
-
-
 def _writer(transport: asyncio.Transport, reader: asyncio.StreamReader) -> asyncio.StreamWriter:
     """The other direction of the same connection. Losing it closes both."""
     return asyncio.StreamWriter(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
-
-
-async def _feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
-    """Write all of it, unless the process does not want it all."""
-    with suppress(ConnectionError):
-        stdin.write(data)
-        await stdin.drain()
-    stdin.close()
-
-
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path) -> None:
-    """Carry one connection to the gateway and back."""
-    try:
-        from_gateway, to_gateway = await asyncio.open_unix_connection(gateway, limit=BUFFER)
-    except OSError:
-        writer.transport.abort()
-        return
-    try:
-        async with asyncio.TaskGroup() as both:
-            both.create_task(_pump(reader, to_gateway))
-            both.create_task(_pump(from_gateway, writer))
-    except* ConnectionError:
-        pass
-    finally:
-        writer.close()
-        to_gateway.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(BUFFER):
-        writer.write(chunk)
-        await writer.drain()
-    writer.write_eof()
