@@ -9,8 +9,12 @@ ROOT = Path(__file__).parent.parent
 # Written so that this file does not contain what it looks for.
 FORBIDDEN = re.compile(
     "|".join(["pypi" + r"\.org", "python" + r"hosted\.org", "registry" + r"\.npmjs", "deb" + r"\.debian\.org",
-              "proxy" + r"\.golang", "/ro" + "ot/", "/work/(main|steering|" + r"\.library)"])
+              "proxy" + r"\.golang", r"(?<!\w)/ro" + r"ot/[\w.]", "/work/(main|steering|" + r"\.library)"])
 )  # fmt: skip
+
+OPTIONS = ["--no-validate", "--no-update-check", "--quiet", "--confidence", "medium", "--git-history", "none"]
+# Compiling the rules takes most of a first scan; HOME, where kingfisher would keep them, may be read-only or fresh.
+CACHE = Path(sys.executable).parent.parent / ".kingfisher"
 
 
 def main() -> int:
@@ -26,7 +30,7 @@ def main() -> int:
                 found += 1
     kingfisher = Path(sys.executable).parent / "kingfisher"
     scan = subprocess.run(
-        [kingfisher, "scan", "--no-validate", "--no-update-check", "--quiet", "--confidence", "medium", *files],
+        [kingfisher, "scan", *OPTIONS, "--rule-cache-dir", CACHE, *files],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if scan.returncode not in {0}:
