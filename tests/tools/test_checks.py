@@ -116,7 +116,7 @@ def test_a_tree_without_secrets_passes_and_ignored_files_are_left_alone(tmp_path
 def test_a_generated_file_out_of_step_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
     plant(tmp_path, ".env.example", (TOOLS.parent / ".env.example").read_text() + "# edited by hand\n")
     done = check(tmp_path, "check_generated")
-    assert done.returncode == 1
+    assert done.returncode > 0
     assert "python -m aideator.settings > .env.example" in done.stderr
 
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from rich import box
 from rich.cells import chop_cells
-from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.syntax import Syntax
@@ -85,9 +84,10 @@ def live(view: View, *, width: int, height: int) -> RenderableType:
     across = max(1, min(len(lanes), width // _PANEL_WIDTH))
     if 1 + -(-len(lanes) // across) * _PANEL_HEIGHT > height:
         return Group(_headline(view, width), *_lines(lanes, width, height - 3))
-    panel_width = width // across - (1 if across > 1 else 0)
-    panels = [_panel(lane, panel_width) for lane in lanes]
-    return Group(_headline(view, width), Columns(panels, width=panel_width, padding=(0, 1, 0, 0)))
+    wall = Table.grid(padding=(0, 1, 0, 0))
+    for start in range(0, len(lanes), across):
+        wall.add_row(*(_panel(lane, width // across - 1) for lane in lanes[start : start + across]))
+    return Group(_headline(view, width), wall)
 
 
 def _lines(lanes: list[Lane], width: int, count: int) -> list[Text]:

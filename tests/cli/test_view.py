@@ -1,0 +1,115 @@
+"""The view is a pure reduction: however a stream is cut and repeated, it shows the same."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from aideator.cli.render import live
+from aideator.cli.view import View
+from aideator.domain.events import (
+    AgentOutput,
+    Body,
+    CheckRun,
+    Complete,
+    ErrorRaised,
+    Event,
+    Plan,
+    PlanEntry,
+    RunStarted,
+    Selected,
+    ToolCall,
+    ToolCallUpdate,
+    UsageRecorded,
+    VariationFailed,
+    VariationFinished,
+    VariationStarted,
+)
+from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.usage import Usage
+from aideator.domain.verdict import CheckResult, PatchStats, Verdict
+
+START = datetime(2026, 11, 22, tzinfo=UTC)
+TEXT = st.text(max_size=200)
+KEYS = st.sampled_from(["a", "b"])
+RESULTS = st.builds(CheckResult, check=st.just("tests"), exit_code=st.sampled_from([0, 1]), seconds=st.just(1.0))
+VERDICT = Verdict(variation_id=1, patch=PatchStats(files=1, additions=2, deletions=3), checks=())
+ISOLATION = Isolation(backend="bubblewrap", network="gateway only", limits={})
+BODIES: st.SearchStrategy[Body] = st.one_of(
+    st.builds(RunStarted, commit=st.just("c" * 40), prompt=TEXT, variations=st.integers(1, 5), checks=st.just(())),
+    st.builds(VariationStarted, seat=st.just(AgentSpec()), attempt=st.integers(1, 3)),
+    st.builds(AgentOutput, channel=st.sampled_from(["message", "thought"]), text=TEXT),
+    st.builds(ToolCall, tool_call_id=KEYS, title=TEXT),
+    st.builds(ToolCallUpdate, tool_call_id=KEYS, title=st.none() | TEXT),
+    st.builds(Plan, entries=st.lists(st.builds(PlanEntry, content=TEXT), max_size=3).map(tuple)),
+    st.builds(UsageRecorded, usage=st.builds(Usage, requests=st.integers(0, 9))),
+    st.builds(CheckRun, result=RESULTS),
+    st.just(VariationFinished(verdict=VERDICT, isolation=ISOLATION)),
+    st.builds(VariationFailed, reason=st.sampled_from(["Cancelled", "AgentCrashed"]), message=TEXT),
+    st.builds(ErrorRaised, reason=st.just("Trouble"), message=TEXT),
+    st.just(Selected(winning_variation_id=1)),
+    st.builds(Complete, status=st.sampled_from(RunStatus)),
+)
+STREAMS = st.lists(st.tuples(st.none() | st.integers(1, 5), BODIES), max_size=30).map(
+    lambda drawn: [
+        Event(seq=seq, run_id="r", variation_id=number, at=START + timedelta(seconds=seq), body=body)
+        for seq, (number, body) in enumerate(drawn, start=1)
+    ]
+)
+
+
+def view_of(events: list[Event]) -> View:
+    view = View()
+    for event in events:
+        view.apply(event)
+    return view
+
+
+@given(STREAMS, st.data())
+def test_a_stream_that_breaks_and_is_taken_up_again_too_early_shows_the_same(
+    events: list[Event], data: st.DataObject
+) -> None:
+    heard: list[Event] = []
+    at = 0
+    while at < len(events):
+        until = data.draw(st.integers(at + 1, len(events)))
+        heard += events[data.draw(st.integers(0, at)) : until]
+        at = until
+    assert view_of(heard) == view_of(events)
+
+
+@given(STREAMS, st.randoms(use_true_random=False), st.integers(20, 200), st.integers(5, 60))
+def test_events_in_any_order_are_drawn_within_the_screen(
+    events: list[Event], random: Random, width: int, height: int
+) -> None:
+    view = view_of(random.sample(events, len(events)))
+    console = Console(width=width, height=height, force_terminal=True)
+    lines = console.render_lines(live(view, width=width, height=height), pad=False)
+    assert len(lines) <= height
+    assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
+
+
+def test_a_new_attempt_begins_its_lane_anew_and_keeps_what_was_spent() -> None:
+    bodies: list[Body] = [
+        VariationStarted(seat=AgentSpec(), attempt=1),
+        AgentOutput(channel="message", text="first"),
+        UsageRecorded(usage=Usage(requests=3)),
+        VariationStarted(seat=AgentSpec(), attempt=2),
+    ]
+    lane = view_of([Event(seq=n, run_id="r", variation_id=1, at=START, body=b) for n, b in enumerate(bodies, 1)]).lane(
+        1
+    )
+    assert (lane.attempt, lane.said, lane.usage.requests, lane.state) == (2, "", 3, "starting")
+
+
+def test_a_piece_of_what_is_said_joins_the_piece_before_and_another_channel_begins_anew() -> None:
+    bodies: list[Body] = [
+        AgentOutput(channel="thought", text="I "),
+        AgentOutput(channel="thought", text="think"),
+        AgentOutput(channel="message", text="I say"),
+    ]
+    events = [Event(seq=n, run_id="r", variation_id=1, at=START, body=b) for n, b in enumerate(bodies, 1)]
+    assert view_of(events[:2]).lane(1).said == "I think"
+    assert view_of(events).lane(1).said == "I say"
