@@ -8,6 +8,6 @@ def main() -> None:
     try:
         from aideator.cli.commands import app
 
-        app()
+        app(prog_name="aideator")  # also for `python -m aideator`
     except KeyboardInterrupt:  # while Python still imports; later the guard has it
         sys.exit(130)

@@ -30,7 +30,7 @@ _STYLES = {
     "failed": "red",
     "stopped": "red dim",
 }
-_LABEL_WIDTH, _CELL_WIDTH = 24, 14
+_LABEL_WIDTH, _CELL_WIDTH = 24, 15
 """Cells of the comparison: what a row is called, and the least that a variation needs."""
 _PANEL_WIDTH, _PANEL_HEIGHT = 36, 10
 """Cells: the least width that can be read, and the height with borders and a line of trouble."""

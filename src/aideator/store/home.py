@@ -83,7 +83,7 @@ def owner(home: Path) -> Owner | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return Owner(**json.loads(file.read()))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError):  # whoever works here will be told what is wrong with the directory
         return None
     return None
 
