@@ -9,12 +9,14 @@ from typing import Any
 import httpx2
 
 from aideator.app import Batch, Page
-from aideator.domain.errors import AideatorError, FieldError, InvalidInput, Unavailable
+from aideator.domain.errors import AideatorError, FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.run import Run, RunDetails, RunSpec, RunStatus
 from aideator.eventlog.base import Entry
 
 _PATIENCE = 10
 """How often a lost stream is taken up again without an event in between."""
+
+_PAGE = 100
 
 
 class RemoteAideator:
@@ -39,9 +41,23 @@ class RemoteAideator:
         page = await self._call("GET", "/runs", params={k: v for k, v in asked.items() if v is not None})
         return Page(runs=tuple(Run.model_validate(run) for run in page["runs"]), next=page["next"])
 
-    async def resolve(self, prefix: str) -> str:
-        """The id of the run that `prefix` means."""
-        return str((await self._call("GET", f"/runs/{prefix}"))["id"])
+    async def resolve(self, part: str) -> str:
+        """The id of the run that begins or ends with `part`. The API knows whole ids only.
+
+        Raises:
+            NotFound: if no run or more than one fits.
+        """
+        found: list[str] = []
+        page = Page(runs=(), next=None)
+        while len(found) < 2:
+            page = await self.list(before=page.next, limit=_PAGE)
+            found += [run.id for run in page.runs if run.id.startswith(part) or run.id.endswith(part)]
+            if page.next is None:
+                break
+        if len(found) != 1:
+            problem = "more than one run fits" if found else "there is no run"
+            raise NotFound(f"{problem} {part!r}", hint="`aideator list` shows the ids")
+        return found[0]
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """The run's events; a lost connection is taken up again where it broke."""

@@ -113,8 +113,9 @@ def _row(lane: Lane, width: int) -> Text:
 
 
 def _headline(view: View, width: int) -> Text:
-    if view.started is None:
-        return Text(view.trouble or "fetching the repository …", style="dim")
+    if view.started is None or view.started.commit is None:
+        what = view.started.repo_url if view.started else "the repository"
+        return Text(view.trouble or one_line(f"fetching {what} …", width), style="dim")
     checks = ", ".join(check.label for check in view.started.checks) or "none"
     guessed = " (guessed)" if view.started.checks_guessed else ""
     return Text(one_line(f"base {view.started.commit[:12]} · checks: {checks}{guessed}", width), style="dim")

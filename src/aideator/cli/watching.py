@@ -91,9 +91,9 @@ def _line(console: Console, event: Event, view: View) -> None:
     body = event.body
     match body.kind:
         case "run_started":
-            text = f"base {body.commit[:12]}, {body.variations} variations, checks: " + (
-                ", ".join(check.label for check in body.checks) or "none"
-            )
+            checks = ", ".join(check.label for check in body.checks) or "none"
+            known = f"base {body.commit[:12]}, {body.variations} variations, checks: {checks}" if body.commit else ""
+            text = known or f"fetching {body.repo_url}"
         case "variation_started":
             text = f"attempt {body.attempt} starts"
         case "tool_call" | "tool_call_update" if body.status in _ENDED and event.variation_id is not None:

@@ -1,0 +1,215 @@
+"""Runs from the command line: what is printed for people and programs, and how they are stopped."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aideator.testing import scripted_model
+from tests.actions import PROMPT, command, server
+from tests.conftest import git
+
+Done = subprocess.CompletedProcess[str]
+
+
+async def aideator(*arguments: str, home: Path, model: str = "http://127.0.0.1:9", **more: Any) -> Done:
+    """A command, while the scripted model answers in this process."""
+    env = {"ANTHROPIC_BASE_URL": model} | more.pop("env", {})
+    return await asyncio.to_thread(command, *arguments, home=home, env=env, **more)
+
+
+async def start(*arguments: str, home: Path, model: str) -> asyncio.subprocess.Process:
+    """A command that goes on."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "aideator", *arguments),
+        env={"PATH": os.environ["PATH"], "HOME": str(home), "AIDEATOR_HOME": str(home / "state")}
+        | {"ANTHROPIC_BASE_URL": model},
+        cwd=home,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def reads_until(process: asyncio.subprocess.Process, words: str) -> None:
+    assert process.stdout is not None
+    while line := (await process.stdout.readline()).decode():
+        if words in line:
+            return
+    raise AssertionError(f"the command ended without saying {words!r}")
+
+
+def run_id_in(output: str) -> str:
+    return output.split()[1]
+
+
+@pytest.mark.slow
+async def test_a_run_from_its_start_to_the_users_branch(home: Path, repo: Path) -> None:
+    async with scripted_model("three_ways") as model:
+        ran = await aideator("run", str(repo), PROMPT, "-n", "2", home=home, model=model.url, env={"COLUMNS": "80"})
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert lines.count("[1] ✓ python3 -m unittest") == 1
+    assert "Recommended: variation 1 (confidence: high)" in lines
+    assert max(map(len, lines)) <= 80
+    part = run_id_in(ran.stdout)[-8:]
+    assert f"  aideator apply {part} 1" in lines
+
+    shown = await aideator("show", part, "--json", home=home)
+    assert json.loads(shown.stdout)["ranking"]["recommended"] == 1
+    patch = await aideator("diff", part, home=home)
+    assert patch.stdout.startswith("diff --git a/calc.py b/calc.py\n")
+    assert "\x1b" not in patch.stdout
+    (home / "a.patch").write_text(patch.stdout)
+    git(repo, "apply", "--check", str(home / "a.patch"))
+
+
+@pytest.mark.slow
+async def test_a_winner_is_selected_once_and_applied_once_to_a_clean_tree(home: Path, repo: Path) -> None:
+    async with scripted_model("three_ways") as model:
+        ran = await aideator("run", str(repo), PROMPT, "-n", "2", home=home, model=model.url)
+    part = run_id_in(ran.stdout)[-8:]
+    first = await aideator("select", part, "2", "--reason", "reads better", home=home)
+    again = await aideator("select", part, "2", home=home)
+    other = await aideator("select", part, "1", home=home)
+    assert (first.returncode, again.returncode, other.returncode) == (0, 0, 1)
+    assert "variation 2 was chosen already" in other.stderr
+
+    (repo / "calc.py").write_text("# dirty\n")
+    dirty = await aideator("apply", part, home=home, cwd=repo)
+    assert dirty.returncode == 1
+    assert "next: " in dirty.stderr
+    git(repo, "checkout", "-q", "calc.py")
+    applied = await aideator("apply", part, home=home, cwd=repo)
+    twice = await aideator("apply", part, home=home, cwd=repo)
+    assert (applied.returncode, twice.returncode) == (0, 1)
+    assert f"aideator/{part}-2" in twice.stderr
+
+    watched = await aideator("watch", part, "--json", home=home)
+    assert watched.returncode == 0
+    assert json.loads(watched.stdout.splitlines()[-1])["body"] == {"kind": "complete", "status": "decided"}
+
+
+@pytest.mark.slow
+async def test_with_json_every_line_of_stdout_is_an_event(home: Path, repo: Path) -> None:
+    (home / "run.yaml").write_text(json.dumps({"repo_url": str(repo), "prompt": PROMPT, "variations": 1}))
+    async with scripted_model("no_change") as model:
+        ran = await aideator("run", "--spec", "run.yaml", "--json", home=home, model=model.url)
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert (ran.returncode, ran.stderr) == (3, "")  # nothing to recommend
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+async def test_a_signal_stops_the_agents_and_keeps_the_run(home: Path, repo: Path, number: signal.Signals) -> None:
+    async with scripted_model("slow") as model:
+        process = await start("run", str(repo), PROMPT, "-n", "2", home=home, model=model.url)
+        await reads_until(process, "[2] attempt 1 starts")
+        process.send_signal(number)
+        _, complaint = await process.communicate()
+    assert process.returncode == 128 + number
+    assert "Traceback" not in complaint.decode()
+    assert "cancelled; what was done stays: aideator show" in complaint.decode()
+    [run] = json.loads((await aideator("list", "--json", home=home)).stdout)
+    assert run["status"] == "cancelled"
+    assert not list((home / "state" / "forks").glob("*"))
+
+
+@pytest.mark.slow
+async def test_ctrl_c_twice_does_not_wait(home: Path, repo: Path) -> None:
+    async with scripted_model("slow") as model:
+        process = await start("run", str(repo), PROMPT, "-n", "1", home=home, model=model.url)
+        await reads_until(process, "[1] attempt 1 starts")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)
+        _, complaint = await process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in complaint.decode()
+
+
+@pytest.mark.slow
+async def test_a_reader_that_goes_away_stops_the_agents(home: Path, repo: Path) -> None:
+    async with scripted_model("endless") as model:
+        process = await start("run", str(repo), PROMPT, "-n", "1", "--json", home=home, model=model.url)
+        await reads_until(process, "variation_started")
+        assert process.stdout is not None
+        process.stdout._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no other way
+        assert process.stderr is not None
+        complaint = (await process.stderr.read()).decode()
+        await process.wait()
+    assert process.returncode == 128 + signal.SIGPIPE
+    assert "stopping the agents" in complaint
+    assert "Traceback" not in complaint
+    [run] = json.loads((await aideator("list", "--json", home=home)).stdout)
+    assert run["status"] == "cancelled"
+
+
+@pytest.mark.slow
+async def test_a_second_process_is_told_who_works_here_and_may_look(home: Path, repo: Path) -> None:
+    async with scripted_model("slow") as model:
+        process = await start("run", str(repo), PROMPT, "-n", "1", home=home, model=model.url)
+        await reads_until(process, "[1] attempt 1 starts")
+        second = await aideator("run", str(repo), PROMPT, home=home, model=model.url)
+        listed = await aideator("list", "--json", home=home)
+        process.send_signal(signal.SIGINT)
+        await process.communicate()
+    assert second.returncode == 1
+    assert f"process {process.pid} works in" in second.stderr
+    assert [run["status"] for run in json.loads(listed.stdout)] == ["running"]
+
+
+@pytest.mark.slow
+async def test_the_commands_find_the_server_that_works_in_the_same_state_directory(home: Path, repo: Path) -> None:
+    async with scripted_model("three_ways") as model, server(home, model.url) as running:
+        ran = await aideator("run", str(repo), PROMPT, "-n", "1", home=home, model=model.url)
+        assert ran.returncode == 0, ran.stderr
+        assert ran.stderr == f"(through the server at {running.url})\n"
+        part = run_id_in(ran.stdout)[-8:]
+
+        elsewhere, told = home / "elsewhere", ["--server", running.url]
+        elsewhere.mkdir()
+        detached = await aideator("run", str(repo), PROMPT, "-n", "1", "--fresh", "--detach", *told, home=elsewhere)
+        assert detached.returncode == 0, detached.stderr
+        watched = await aideator("watch", detached.stdout.strip(), *told, home=elsewhere)
+        assert watched.returncode == 0, watched.stderr
+        listed = await aideator("list", "--json", *told, home=elsewhere)
+        assert len(json.loads(listed.stdout)) == 2
+        patch = await aideator("diff", part, "1", *told, home=elsewhere)
+        assert "return a + b" in patch.stdout
+        assert (await aideator("select", part, "1", *told, home=elsewhere)).returncode == 0
+        assert (await aideator("cancel", part, *told, home=elsewhere)).stdout == f"run {part} is decided\n"
+        applied = await aideator("apply", part, *told, home=elsewhere, cwd=repo)
+        assert applied.returncode == 0, applied.stderr
+
+        port = running.url.rpartition(":")[2]
+        taken = await aideator("serve", "--port", port, home=elsewhere)
+        assert taken.returncode == 1
+        assert f"port {port} of 127.0.0.1 is taken" in taken.stderr
+
+
+async def test_keys_are_made_shown_once_and_revoked(home: Path) -> None:
+    made = await aideator("key", "create", "ci", home=home)
+    [secret] = made.stdout.split()
+    [key] = json.loads((await aideator("key", "list", "--json", home=home)).stdout)
+    assert (key["name"], key["revoked"]) == ("ci", False)
+    assert secret.startswith(key["prefix"])
+    assert len(key["prefix"]) < len(secret) / 2
+    assert (await aideator("key", "revoke", key["id"], home=home)).returncode == 0
+    listed = await aideator("key", "list", home=home)
+    assert "revoked" in listed.stdout
+    assert secret not in listed.stdout
+
+
+async def test_doctor_and_gc_tell_what_there_is(home: Path) -> None:
+    examined = await aideator("doctor", "--json", home=home)
+    told = json.loads(examined.stdout)
+    assert examined.returncode == (0 if told["ok"] else 1)
+    assert {"git", "sqlite", "model", "state"} <= {finding["name"] for finding in told["findings"]}
+    freed = await aideator("gc", "--max-mb", "0", home=home)
+    assert (freed.returncode, freed.stdout) == (0, f"freed 0.0 MB in {home / 'state'}\n")
