@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from aideator.cli.remote import open_remote
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command, server
 from tests.conftest import git
@@ -180,6 +181,12 @@ async def test_the_commands_find_the_server_that_works_in_the_same_state_directo
         assert watched.returncode == 0, watched.stderr
         listed = await aideator("list", "--json", *told, home=elsewhere)
         assert len(json.loads(listed.stdout)) == 2
+        async with open_remote(running.url, prefix="/api/v1", header="X-API-Key", key=None) as remote:
+            newest = await remote.list(limit=1)
+            older = await remote.list(limit=1, before=newest.next)
+        assert [run.id for page in (newest, older) for run in page.runs] == [
+            run["id"] for run in json.loads(listed.stdout)
+        ]
         patch = await aideator("diff", part, "1", *told, home=elsewhere)
         assert "return a + b" in patch.stdout
         assert (await aideator("select", part, "1", *told, home=elsewhere)).returncode == 0

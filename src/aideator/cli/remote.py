@@ -37,7 +37,7 @@ class RemoteAideator:
 
     async def list(self, *, before: str | None = None, limit: int = 50, status: RunStatus | None = None) -> Page:
         """A page of runs."""
-        asked = {"before": before, "limit": limit, "status": status}
+        asked = {"cursor": before, "limit": limit, "status": status}
         page = await self._call("GET", "/runs", params={k: v for k, v in asked.items() if v is not None})
         return Page(runs=tuple(Run.model_validate(run) for run in page["runs"]), next=page["next"])
 
