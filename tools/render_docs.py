@@ -61,6 +61,7 @@ _HOME = "`/var/lib/aideator` as root, else `$XDG_STATE_HOME/aideator` or `~/.loc
 
 EXAMPLES: tuple[Body, ...] = (
     RunStarted(
+        repo_url="https://github.com/user/repo",
         commit="4672a81c561e1b716f54090c3ef641043b3a3c5b",
         prompt="Make wrap() cut words that are longer than the line",
         variations=3,

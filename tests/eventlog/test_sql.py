@@ -32,7 +32,7 @@ async def test_an_event_comes_back_whole(db: Database, log: SqlEventLog) -> None
     await start(db, "r1")
     bodies: list[Body] = [
         ToolCall(tool_call_id="1", title='a "quote", a \x00, a \n and ü', raw_input={"a": [1, None]}),
-        RunStarted(commit="abc", prompt="x", variations=1, checks=()),
+        RunStarted(repo_url="r", commit="abc", prompt="x", variations=1, checks=()),
     ]
     assert await log.append("r1", [Draft(body) for body in bodies], variation_id=2, attempt=1) == 2
     entries = await log.read("r1")

@@ -52,8 +52,10 @@ async def test_what_agents_think_say_and_do_is_streamed_in_order(home: Path, rep
     assert kinds.index("agent_output") < kinds.index("tool_call") < kinds.index("check")
     channels = {e.body.channel for e in events if e.body.kind == "agent_output"}
     assert channels == {"thought", "message"}
-    started = events[0].body
+    accepted, started = bodies(events, "run_started")
+    assert isinstance(accepted, RunStarted)
     assert isinstance(started, RunStarted)
+    assert (accepted.commit, started.commit) == (None, git(repo, "rev-parse", "HEAD"))
     assert started.checks_guessed
     assert [check.command for check in started.checks] == ["python3 -m unittest discover"]
 

@@ -31,7 +31,7 @@ async def test_after_kill_9_in_mid_run_the_next_start_completes_it_without_a_gap
         first = await start_server(home, model.url)
         async with first.client() as client:
             run_id = (await client.post("/runs", json=asked(repo))).json()["run_id"]
-            before = await stream(client, run_id, stop_at=6)
+            before = await stream(client, run_id, stop_at=7)
         await first.kill()
 
         async with server(home, model.url) as second, second.client() as client:
@@ -64,7 +64,7 @@ async def test_a_server_that_is_stopped_in_good_order_hands_its_work_back(home: 
     async with scripted_model(SLOW) as model:
         async with server(home, model.url, MAX_ATTEMPTS="1") as first, first.client() as client:
             run_id = (await client.post("/runs", json=asked(repo, 1))).json()["run_id"]
-            await stream(client, run_id, stop_at=6)
+            await stream(client, run_id, stop_at=7)
         assert first.process.returncode == 0
         # A stop in good order does not count towards the crash loop, whose cap is one here.
         async with server(home, model.url, MAX_ATTEMPTS="1") as second, second.client() as client:
@@ -78,7 +78,7 @@ async def test_a_variation_that_never_gets_far_ends_as_a_crash_loop(home: Path, 
         first = await start_server(home, model.url, MAX_ATTEMPTS="1")
         async with first.client() as client:
             run_id = (await client.post("/runs", json=asked(repo, 1))).json()["run_id"]
-            await stream(client, run_id, stop_at=4)
+            await stream(client, run_id, stop_at=5)
         await first.kill()
         async with server(home, model.url, MAX_ATTEMPTS="1") as second, second.client() as client:
             events = await stream(client, run_id)

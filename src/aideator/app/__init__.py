@@ -71,6 +71,7 @@ class Aideator:
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
         if stored.id == run.id:  # the same request sent again finds a run that was started, and may have ended
+            await self._log.append(run.id, [Draft(RunStarted.of(run))])
             await engine.start(run.id)
         return stored
 

@@ -138,7 +138,7 @@ def _panel(lane: Lane, width: int) -> Panel:
 
 
 def _last_lines(text: str, width: int, count: int) -> str:
-    lines = chop_cells(end_of(text, width * count), width)[-count:]
+    lines = [line.strip() for line in chop_cells(end_of(text, width * count), width)[-count:]]
     return "\n".join(lines + [""] * (count - len(lines)))
 
 

@@ -19,10 +19,12 @@ class _Body(BaseModel):
 
 
 class RunStarted(_Body):
-    """The repository is at hand; the variations can start."""
+    """The run was accepted; and again, with what was found out, when the repository is at hand."""
 
     kind: Literal["run_started"] = "run_started"
-    commit: str
+    repo_url: str
+    commit: str | None
+    """Null while the repository is being fetched."""
     prompt: str
     variations: int
     checks: tuple[Check, ...]
@@ -34,7 +36,8 @@ class RunStarted(_Body):
     def of(cls, run: Run) -> Self:
         """The beginning of a run's course, also when a follow-up opens it again."""
         return cls(
-            commit=run.commit or "",
+            repo_url=run.spec.repo_url,
+            commit=run.commit,
             prompt=run.spec.prompt,
             variations=run.spec.variations,
             checks=run.checks,

@@ -35,6 +35,8 @@ _ETC = (
     "alternatives", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic", "mime.types",
     "ssl/certs",
 )  # fmt: skip
+_BEHIND_THE_SERVER = ("nice", "-n", "10")
+"""Where processors are short, the server and its streams go first, whatever the agents do."""
 _MASKED = ("kallsyms", "kcore", "key-users", "keys", "sched_debug", "sysrq-trigger", "timer_list")
 _GITCONFIG = """\
 [safe]
@@ -98,7 +100,7 @@ def command(launch: Launch, tree: Tree, binds: Iterable[Bind], limits: Limits, s
             *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"),
         ]
     launch.add("--remount-ro", "/", "--seccomp", launch.file(seccomp.program()))
-    return prefix + _executable(launch)
+    return [*_BEHIND_THE_SERVER, *prefix, *_executable(launch)]
 
 
 def _namespaces(launch: Launch) -> None:

@@ -15,7 +15,7 @@ from aideator.workspace.trees import PART, discard, disk_use, remove_tree
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
 _EXPLANATIONS = (
-    (r"not appear to be a git repository|not valid: is this a git repo", "it is not a git repository"),
+    (r"not appear to be a git repository|not a git repository|is this a git repo", "it is not a git repository"),
     (r"not our ref|remote ref|unadvertised object", "it has no such commit"),
     (r"Repository not found|not found$", "there is no such repository"),
     (r"Authentication failed|could not read (Username|Password)|error: 40[13]", "there is no access to it"),
@@ -89,12 +89,10 @@ class Mirror:
             RepositoryError: if it does not tell.
         """
         try:
-            lines = await git(
-                *("ls-remote", "-q", *remote.options, "--", remote.url), config=remote.config, env=remote.env
-            )
+            listed = await (_local_refs(Path(remote.url)) if remote.source.local else _remote_refs(remote))
         except GitError as error:
             raise explain(error, remote) from None
-        pairs = (line.split("\t", 1) for line in lines.decode(errors="replace").splitlines())
+        pairs = (line.split(maxsplit=1) for line in listed.decode(errors="replace").splitlines())
         return Refs(remote.source.url, {name: sha for sha, name in pairs})
 
     async def fetch(self, remote: Remote, wanted: str | None, *, max_bytes: int, timeout: float) -> None:
@@ -145,6 +143,22 @@ class Mirror:
             return None
         os.utime(self.path)
         return found.decode().strip()
+
+
+async def _remote_refs(remote: Remote) -> bytes:
+    return await git("ls-remote", "-q", *remote.options, "--", remote.url, config=remote.config, env=remote.env)
+
+
+async def _local_refs(repository: Path) -> bytes:
+    """The same, for a third of the time: no second process that answers for the repository."""
+    try:
+        # The ceiling keeps a folder inside a repository from passing for one.
+        ceiling = {"GIT_CEILING_DIRECTORIES": str(repository.parent)}
+        return await git("show-ref", "--head", "--dereference", cwd=repository, env=ceiling)
+    except GitError as error:
+        if error.exit_code == 1 and not error.stderr:  # it has no refs yet
+            return b""
+        raise
 
 
 async def _fetch(path: Path, remote: Remote, *refspecs: str) -> bytes:
