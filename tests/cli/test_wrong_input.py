@@ -4,28 +4,21 @@ from pathlib import Path
 
 import pytest
 
+from aideator.cli.submit import read_spec
+from aideator.domain.errors import InvalidInput
 from tests.actions import PROMPT, command
 
 RUN = ["run", "{repo}", PROMPT]
 MODEL = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
 CASES: dict[str, tuple[list[str], int, str]] = {
-    "a prompt of 9 characters": (["run", "{repo}", "123456789"], 2, "prompt: String should have at least 10"),
     "a prompt of 2001 characters": (["run", "{repo}", "x" * 2001], 2, "prompt: at most 2000 characters"),
-    "no variation": ([*RUN, "-n", "0"], 2, "variations: "),
     "six variations": ([*RUN, "-n", "6"], 2, "variations: at most 5 (MAX_VARIATIONS); not 6"),
     "an unknown agent": ([*RUN, "--agent", "nobody"], 2, "there is no agent 'nobody'; there are: builtin"),
-    "a wrong effort": ([*RUN, "--effort", "heroic"], 2, "agent_config.effort: "),
     "a repository that is not there": (["run", "nowhere", PROMPT], 2, "there is no directory 'nowhere'"),
-    "another protocol": (["run", "ftp://example.org/x", PROMPT], 2, "repo_url: "),
-    "nothing at all": (["run"], 2, "repo_url: Field required; prompt: Field required"),
-    "a file that is not there": (["run", "--spec", "absent.yaml"], 2, "absent.yaml cannot be read"),
     "a file that is not YAML": (["run", "--spec", "bad.yaml"], 2, 'in "bad.yaml", line 2, column 1'),
-    "a file of other things": (["run", "--spec", "list.yaml"], 2, "list.yaml is not a mapping"),
-    "a file with wrong fields": (["run", "--spec", "wrong.yaml"], 2, "nonsense: Extra inputs are not permitted"),
     "a run in the background without a server": ([*RUN, "--detach"], 2, "--detach needs a server"),
     "an unknown run": (["show", "abcd1234"], 1, "there is no run 'abcd1234'"),
     "no characters of a run's id": (["cancel", ""], 2, "at least four characters"),
-    "a wildcard for a run's id": (["cancel", "%"], 2, "at least four characters"),
     "an unknown key": (["key", "revoke", "abcd"], 1, "key"),
     "a server that is not there": (["list", "--server", "http://127.0.0.1:9"], 1, "the server does not answer"),
     "an unknown command": (["rnu"], 2, "No such command"),
@@ -35,14 +28,46 @@ CASES: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -> None:
     (home / "bad.yaml").write_text("repo_url: [\n")
-    (home / "list.yaml").write_text("- one\n- two\n")
-    (home / "wrong.yaml").write_text(f"repo_url: {repo}\nprompt: {PROMPT}\nnonsense: 1\n")
     arguments, code, words = CASES[case]
     done = command(*(a.replace("{repo}", str(repo)) for a in arguments), home=home, env=MODEL)
     assert done.returncode == code, done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"prompt": "123456789"}, "prompt: String should have at least 10 characters"),
+        ({"variations": 0}, "variations: Input should be greater than or equal to 1"),
+        ({"agent_config": {"effort": "heroic"}}, "agent_config.effort: Input should be 'low'"),
+        ({"repo_url": None, "prompt": None}, "repo_url: Field required; prompt: Field required"),
+    ],
+)
+def test_every_wrong_option_is_named(wrong: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_spec({"repo_url": "/repo", "prompt": PROMPT} | wrong, None)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"- one\n- two\n", "is not a mapping"),
+        (b"", "is not a mapping"),
+        (b"prompt: \xff\n", "cannot be read"),
+        (b"repo_url: /r\nprompt: Make it pass\nnonsense: 1\n", "nonsense: Extra inputs are not permitted"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: bytes | None, words: str) -> None:
+    file = tmp_path / "run.yaml"
+    if text is not None:
+        file.write_bytes(text)
+    with pytest.raises(InvalidInput) as caught:
+        read_spec({}, file)
+    assert words in str(caught.value)
 
 
 def test_a_wrong_setting_is_named(home: Path) -> None:
