@@ -61,7 +61,7 @@ async def model() -> AsyncIterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve())
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.01)
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         server.should_exit = True
@@ -141,20 +141,17 @@ async def weight(client: httpx2.AsyncClient, repo: Path, pid: int, variations: i
     return grown
 
 
-async def main(rounds: int) -> None:
-    home = Path(tempfile.mkdtemp(prefix="aid-bench-"))
-    home.chmod(0o711)
-    repo = home / "repo"
+async def main(home: Path, repo: Path, rounds: int) -> None:
+    async with model() as url, aideator(home, url) as (pid, server), httpx2.AsyncClient(base_url=server) as client:
+        await measure(client, repo, pid, rounds)
+
+
+def make_repository(repo: Path) -> None:
     repo.mkdir()
     (repo / "file.txt").write_text("hello\n")
     git = ["git", "-c", "user.name=b", "-c", "user.email=b@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], cwd=repo, check=True)
-    try:
-        async with model() as url, aideator(home, url) as (pid, server), httpx2.AsyncClient(base_url=server) as client:
-            await measure(client, repo, pid, rounds)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
 
 
 async def measure(client: httpx2.AsyncClient, repo: Path, pid: int, rounds: int) -> None:
@@ -180,4 +177,10 @@ async def measure(client: httpx2.AsyncClient, repo: Path, pid: int, rounds: int)
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=20)
-    asyncio.run(main(parser.parse_args().rounds))
+    place = Path(tempfile.mkdtemp(prefix="aid-bench-"))
+    place.chmod(0o711)
+    try:
+        make_repository(place / "repo")
+        asyncio.run(main(place, place / "repo", parser.parse_args().rounds))
+    finally:
+        shutil.rmtree(place, ignore_errors=True)

@@ -227,3 +227,23 @@ async def test_a_body_that_is_no_json_object_is_refused(home: Path, body: bytes)
         answer = await stage.agent.post("/v1/messages", content=body, headers={"x-api-key": lease.token})
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
         assert stage.provider.requests == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]},
+        {"tools": [{"name": "mine", "input_schema": {}}, {"type": "code_execution_20260521", "name": "run"}]},
+        {"tools": [{"type": ["custom"]}]},
+        {"mcp_servers": [{"type": "url", "url": "https://evil.example", "name": "x"}]},
+    ],
+)
+async def test_tools_that_run_at_the_provider_are_no_way_out(wide: Stage, asked: dict[str, object]) -> None:
+    async with wide.lease() as lease:
+        answer = await wide.agent.post(
+            "/v1/messages",
+            headers={"x-api-key": lease.token},
+            json={"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}], **asked},
+        )
+    assert answer.status_code == 403
+    assert answer.json()["error"]["type"] == "permission_error"

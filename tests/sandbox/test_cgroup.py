@@ -147,7 +147,8 @@ def test_killing_reaches_every_process_and_the_groups_can_be_removed(start: Star
 def test_killing_works_where_the_kernel_cannot_do_it_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     made = Cgroup.create("one-by-one", SMALL)
     write = cgroup._write  # noqa: SLF001 - an old kernel is one that refuses this one file
-    monkeypatch.setattr(cgroup, "_write", lambda file, value: file.name != "cgroup.kill" and write(file, value))
+    old = lambda file, value: file.name != "cgroup.kill" and write(file, value)  # noqa: E731
+    monkeypatch.setattr(cgroup, "_write", old)  # house: an old kernel cannot be had here
     need_members = [group for group in made.groups if (group / "cgroup.procs").exists()]
     if not need_members:
         pytest.skip("no control groups here")
@@ -204,7 +205,7 @@ def test_what_groups_do_not_hold_is_left_to_resource_limits() -> None:
 
 
 def test_a_group_without_any_hierarchy_holds_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroup, "_hierarchies", tuple)
+    monkeypatch.setattr(cgroup, "_hierarchies", tuple)  # house: a machine without control groups cannot be had
     bare = Cgroup.create("bare", SMALL)
     bare.add(os.getpid())
     bare.kill()

@@ -281,7 +281,8 @@ def _answer(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> list[s
         found = answers[min(len(asked), len(answers)) - 1]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
 
-    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", getaddrinfo)
+    loops = asyncio.base_events.BaseEventLoop
+    monkeypatch.setattr(loops, "getaddrinfo", getaddrinfo)  # house: a hostile resolver, without one on the network
     return asked
 
 

@@ -34,6 +34,11 @@ class Door:
     server: str | None = None
     json: bool = False
 
+    def url(self) -> str | None:
+        """The server that does the work: the one that was named, or the one that serves this state directory now."""
+        present = None if self.server else owner(self.settings.aideator_home)
+        return self.server or (present.url if present else None)
+
     @asynccontextmanager
     async def connect(self, *, work: bool = False) -> AsyncIterator[Client]:
         """Open an AIdeator for one command.
@@ -44,9 +49,7 @@ class Door:
         Args:
             work: Whether the command starts or stops runs. In this process, that also takes up unfinished ones.
         """
-        settings = self.settings
-        present = None if self.server else owner(settings.aideator_home)
-        url = self.server or (present.url if present else None)
+        settings, url = self.settings, self.url()
         if url is None:
             async with open_app(settings, work=work) as app:
                 yield app

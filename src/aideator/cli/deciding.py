@@ -50,7 +50,7 @@ def commit_message(details: RunDetails, number: int) -> str:
 
 async def follow_up(door: Door, part: str, number: int, text: str) -> int:
     """Give one variation a follow-up turn, and watch it."""
-    if door.server is None:
+    if door.url() is None:
         need_a_model(door.settings)
     async with door.connect(work=True) as client:
         run_id = await client.resolve(part)

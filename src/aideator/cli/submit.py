@@ -51,7 +51,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 async def submit(door: Door, options: Mapping[str, Any], file: Path | None, *, detach: bool) -> int:
     """Start a run and follow it to its end; Ctrl-C cancels it."""
     spec = read_spec(options, file)
-    if door.server is None:
+    if door.url() is None:
         need_a_model(door.settings)
     async with door.connect(work=True) as client:
         if detach and isinstance(client, Aideator):

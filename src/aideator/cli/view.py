@@ -40,6 +40,8 @@ class Lane:
     ended: datetime | None = None
     said: str = ""
     channel: str = ""
+    message: tuple[str, str | None] = ("", None)
+    """Channel and id of the message that is being said."""
     tools: dict[str, str] = field(default_factory=dict)
     tool: str = ""
     """The tool call under way, or the last one."""
@@ -57,8 +59,8 @@ class Lane:
         match event.body:
             case VariationStarted(seat=seat, attempt=attempt):
                 self.state, self.seat, self.attempt, self.started = "starting", seat, attempt, event.at
-            case AgentOutput(channel=channel, text=text):
-                self._say(channel, text)
+            case AgentOutput(channel=channel, text=text, message_id=message):
+                self._say((channel, message), text)
             case ToolCall(tool_call_id=key, title=title):
                 self.calls += 1
                 self._use(key, title)
@@ -83,10 +85,11 @@ class Lane:
             case _:
                 pass
 
-    def _say(self, channel: str, text: str) -> None:
-        self.state = "thinking" if channel == "thought" else "writing"
-        self.said = (self.said + text)[-_TAIL:] if channel == self.channel else text
-        self.channel = channel
+    def _say(self, message: tuple[str, str | None], text: str) -> None:
+        self.channel = message[0]
+        self.state = "thinking" if self.channel == "thought" else "writing"
+        self.said = (self.said + text)[-_TAIL:] if message == self.message else text
+        self.message = message
 
     def _use(self, key: str, title: str | None) -> None:
         if title:

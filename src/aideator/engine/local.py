@@ -57,8 +57,11 @@ class LocalEngine:
         if run_id not in self._runs:
             self._runs[run_id] = self._group.create_task(self._drive(run_id), name=f"run {run_id}")
         elif spawn := self._spawners.get(run_id):
-            for number in await waiting(self._stage, run_id):
-                spawn(number)
+            late = await waiting(self._stage, run_id)
+            # If the last variation has ended meanwhile, the run finds them itself before it concludes.
+            if any(busy == run_id for busy, _ in self._variations):
+                for number in late:
+                    spawn(number)
 
     async def cancel(self, run_id: str, variation_id: int | None = None) -> None:
         """Stop a run or one variation. What it did until now stays recorded."""
@@ -104,8 +107,8 @@ class LocalEngine:
 
             for number in await waiting(self._stage, run.id):
                 spawn(number)
-            if self._variations:
-                self._spawners[run.id] = spawn
+            self._spawners[run.id] = spawn
+            group.create_task(baseline.warm())
         self._spawners.pop(run.id, None)
 
     async def _attempt(self, run: Run, number: int, baseline: Baseline) -> None:

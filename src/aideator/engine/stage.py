@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.agents.base import Agent
+from aideator.domain.errors import AideatorError
 from aideator.domain.events import Body, CheckRun, Event
 from aideator.domain.run import AgentSpec, Run
 from aideator.domain.verdict import CheckResult
@@ -71,16 +73,24 @@ class Baseline:
                 self._results = await self._recorded() or await self._measure()
             return self._results
 
+    async def warm(self) -> None:
+        """Begin early, beside the agents. What goes wrong here is met again by whoever needs the results."""
+        with suppress(AideatorError):
+            await self.results()
+
     async def _recorded(self) -> Mapping[str, CheckResult]:
-        """What an earlier attempt has measured; empty unless it measured everything."""
-        entries = await self._stage.log.read(self._run.id, limit=100)
-        events = [Event.model_validate_json(entry.data) for entry in entries if entry.kind == "check"]
-        found = {
-            event.body.result.check: event.body.result
-            for event in events
-            if event.variation_id is None and isinstance(event.body, CheckRun)
-        }
-        return found if len(found) == len(self._run.checks) else {}
+        """What an earlier attempt, or the turn before a follow-up, has measured; empty unless it was everything."""
+        found: dict[str, CheckResult] = {}
+        after = 0
+        while len(found) < len(self._run.checks):
+            entries = await self._stage.log.read(self._run.id, after=after)
+            if not entries:
+                return {}
+            after = entries[-1].seq
+            for event in (Event.model_validate_json(entry.data) for entry in entries if entry.kind == "check"):
+                if event.variation_id is None and isinstance(event.body, CheckRun):
+                    found[event.body.result.check] = event.body.result
+        return found
 
     async def _measure(self) -> Mapping[str, CheckResult]:
         stage, scribe = self._stage, Scribe(self._stage.log, self._run.id)

@@ -28,6 +28,10 @@ MESSAGES = ("POST", b"/v1/messages")
 ROUTES = frozenset({MESSAGES, ("POST", b"/v1/messages/count_tokens"), ("GET", b"/v1/models")})
 """All that can be reached. No files API: an allowed host that stores files is a way out for stolen ones."""
 
+TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_", "tool_search_")
+"""Beginnings of the tool types that the caller itself carries out. The others (web_fetch, code_execution …) run at the
+provider."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -255,6 +259,7 @@ def _read_call(route: tuple[str, bytes], scope: Scope, body: bytes) -> _Call:
         asked = None
     if not isinstance(asked, dict):
         raise Refusal(400, "invalid_request_error", "the body is not a JSON object")
+    _refuse_ways_out(asked)
     model, max_tokens = asked.get("model"), asked.get("max_tokens")
     return _Call(
         route,
@@ -264,6 +269,19 @@ def _read_call(route: tuple[str, bytes], scope: Scope, body: bytes) -> _Call:
         model if isinstance(model, str) else "",
         max(0, max_tokens) if isinstance(max_tokens, int) else 0,
     )
+
+
+def _refuse_ways_out(asked: dict[str, Any]) -> None:
+    """Refuse what would run at the provider and reach out from there: a sandbox has no network, by no detour either."""
+    tools = asked.get("tools")
+    kinds = [tool.get("type", "custom") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
+    outside = [kind for kind in kinds if not (isinstance(kind, str) and kind.startswith(TOOLS))]
+    if asked.get("mcp_servers"):
+        outside.append("mcp_servers")
+    if outside:
+        raise Refusal(
+            403, "permission_error", f"{outside[0]} reaches out of the sandbox from the provider; leave it out"
+        )
 
 
 def _expected_cost(call: _Call, budget: Budget) -> Estimate:
