@@ -15,7 +15,7 @@ demo: $(VENV)/.runtime ## Set up, then let three agents fix a bug (no key needed
 	$(BIN)/aideator demo
 
 test: $(VENV)/.dev ## Set up, then run every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types, layers, secrets, generated files
 	$(BIN)/ruff check .
