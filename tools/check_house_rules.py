@@ -103,9 +103,10 @@ def blocking_calls(function: ast.AsyncFunctionDef) -> Iterator[tuple[int, str]]:
         node = pending.pop()
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        called = name_of(node.func) if isinstance(node, ast.Call) else ""
-        if called in BLOCKING or called.startswith(BLOCKING_PACKAGES):
-            yield node.lineno, f"async: {called} blocks the event loop"
+        if isinstance(node, ast.Call):
+            called = name_of(node.func)
+            if called in BLOCKING or called.startswith(BLOCKING_PACKAGES):
+                yield node.lineno, f"async: {called} blocks the event loop"
         pending += ast.iter_child_nodes(node)
 
 
