@@ -196,3 +196,15 @@ async def test_an_agent_may_print_a_lot_and_is_heard_in_part(home: Path, repo: P
     assert is_dense(events)
     assert bodies(events, "variation_finished")
     assert max(len(event.model_dump_json()) for event in events) < 2**20
+
+
+async def test_a_run_can_be_cancelled_at_any_moment(home: Path, repo: Path) -> None:
+    async with user(home, repo, "one_edit") as me:
+        for moment in range(40):
+            run = await me.asks(repo_url=str(repo) if moment % 2 else "https://github.com/user/repo")
+            await asyncio.sleep(moment / 400)
+            await me.app.cancel(run.id)
+            events = await me.hears(run.id)
+            assert is_dense(events)
+            assert events[-1].body.kind == "complete"
+            assert (await me.app.get(run.id)).status in {RunStatus.CANCELLED, RunStatus.FAILED}

@@ -258,3 +258,21 @@ async def test_a_write_that_is_cancelled_at_any_moment_leaves_the_connection_who
         task.cancel()
         await asyncio.wait([task])
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_a_write_that_is_cancelled_in_mid_statement_gives_the_lock_back(home: Path) -> None:
+    async with open_database(f"sqlite+aiosqlite:///{home}/a.db", busy_timeout=0.3) as database:
+        async with database.write() as session:
+            await session.execute(text("CREATE TABLE scratch (x)"))
+
+        async def write() -> None:
+            async with database.write() as session:
+                for _ in range(3):  # rows that nobody has fetched keep SQLite's statement alive
+                    await session.execute(text("INSERT INTO scratch VALUES (1), (2) RETURNING x"))
+
+        for step in range(60):
+            task = asyncio.get_running_loop().create_task(write())
+            await asyncio.sleep(step / 20_000)
+            task.cancel()
+            await asyncio.wait([task])
+            await write()

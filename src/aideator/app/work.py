@@ -1,6 +1,7 @@
 """What carries runs out here: cached repositories, gateway, sandboxes, engine, opened as the settings say."""
 
 import asyncio
+import resource
 import shutil
 import sqlite3
 from contextlib import AsyncExitStack
@@ -25,6 +26,7 @@ from aideator.workspace.cache import RepositoryCache
 
 async def start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
     """Start the engine, and with it what an earlier process left unfinished. All of it ends with `stack`."""
+    _raise_the_limit_of_open_files()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
     await asyncio.to_thread(cache.recover)
@@ -48,6 +50,12 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
         max_attempts=settings.max_attempts,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+
+
+def _raise_the_limit_of_open_files() -> None:
+    # A sandbox may hold more than a hundred connections, and a server many sandboxes; the soft limit is often 1024.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def open_cache(settings: Settings) -> RepositoryCache:

@@ -81,15 +81,18 @@ class LocalEngine:
 
     async def _drive(self, run_id: str) -> None:
         try:
-            await self._or_record(self._carry_out(run_id), lambda error: fail(self._stage, run_id, error))
+            await self._first_that_works(self._carry_out(run_id), lambda error: fail(self._stage, run_id, error))
         except asyncio.CancelledError:
             if (run_id, None) not in self._stopped:
                 raise
-            await settle(self._stage, run_id, Cancelled())
-            await conclude(self._stage, run_id)
+            await self._first_that_works(self._wind_up(run_id), lambda error: fail(self._stage, run_id, error))
         finally:
             self._stopped -= {key for key in self._stopped if key[0] == run_id}
             del self._runs[run_id]
+
+    async def _wind_up(self, run_id: str) -> None:
+        await settle(self._stage, run_id, Cancelled())
+        await conclude(self._stage, run_id)
 
     async def _carry_out(self, run_id: str) -> None:
         run, baseline = await begin(self._stage, run_id)
@@ -120,23 +123,22 @@ class LocalEngine:
             await give_up(self._stage, run.id, number, error)
 
         try:
-            await self._or_record(in_turn(), give_up_on)
+            await self._first_that_works(in_turn(), give_up_on)
         except asyncio.CancelledError:
             if not self._stopped & {(run.id, number), (run.id, None)}:
-                await hand_back(self._stage, run.id, number)
+                await self._first_that_works(hand_back(self._stage, run.id, number))
                 raise
-            await give_up_on(Cancelled())
+            await self._first_that_works(give_up_on(Cancelled()))
         finally:
             del self._variations[run.id, number]
 
-    async def _or_record(self, step: Awaitable[None], record: Callable[[Exception], Awaitable[None]]) -> None:
-        # The one boundary where any failure becomes data: a bug ends one variation or run, never the server.
+    async def _first_that_works(self, step: Awaitable[None], *records: Callable[[Exception], Awaitable[None]]) -> None:
+        # The one boundary where any failure becomes data: a bug ends one variation or run, never the server. What
+        # cannot even be recorded is logged, and taken up by the next start.
         try:
             await step
         except Exception as error:
-            if not isinstance(error, AideatorError):
-                log.exception("bug", error=repr(error))
-            try:
-                await record(error)
-            except AideatorError:
-                log.exception("a failure could not be recorded", failure=repr(error))
+            if not records or not isinstance(error, AideatorError):
+                log.exception("bug or outage", error=repr(error))
+            if records:
+                await self._first_that_works(records[0](error), *records[1:])

@@ -159,6 +159,12 @@ def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
             cursor.execute(pragma)
         cursor.close()
 
+    @event.listens_for(engine, "invalidate")
+    def give_the_lock_back(connection: DBAPIConnection, *_: object) -> None:
+        # A cancellation breaks a connection in the middle of a statement. Closing it is not enough: with a cursor that
+        # still has rows to give, SQLite keeps it, and its write lock, until that cursor is collected.
+        connection.rollback()
+
     @event.listens_for(engine, "begin")
     def begin_explicitly(connection: Connection) -> None:
         connection.exec_driver_sql(begin)

@@ -7,13 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aideator.testing.conformance import check_sandbox
     from aideator.testing.demo_repo import make_demo_repo
     from aideator.testing.model import ScriptedModel, scripted_model
 
-__all__ = ["ScriptedModel", "make_demo_repo", "scripted_model"]
+__all__ = ["ScriptedModel", "check_sandbox", "make_demo_repo", "scripted_model"]
 
 _HOMES = {
     "ScriptedModel": "aideator.testing.model",
+    "check_sandbox": "aideator.testing.conformance",
     "make_demo_repo": "aideator.testing.demo_repo",
     "scripted_model": "aideator.testing.model",
 }
