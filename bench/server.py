@@ -106,8 +106,8 @@ async def first_event(client: httpx2.AsyncClient, repo: Path) -> float:
     async with client.stream("GET", f"/api/v1/runs/{run_id}/stream") as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: "):
+                took = (time.perf_counter() - begun) * 1000
                 break
-    took = (time.perf_counter() - begun) * 1000
     await client.post(f"/api/v1/runs/{run_id}/cancel")
     return took
 
