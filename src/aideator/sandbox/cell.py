@@ -35,8 +35,8 @@ _ETC = (
     "alternatives", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic", "mime.types",
     "ssl/certs",
 )  # fmt: skip
-_BEHIND_THE_SERVER = ("nice", "-n", "10")
-"""Where processors are short, the server and its streams go first, whatever the agents do."""
+_BEHIND_THE_SERVER = ("nice", "-n", "5")
+"""Where processors are short, the server and its streams go first, but a busy machine does not starve the agents."""
 _MASKED = ("kallsyms", "kcore", "key-users", "keys", "sched_debug", "sysrq-trigger", "timer_list")
 _GITCONFIG = """\
 [safe]

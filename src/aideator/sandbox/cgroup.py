@@ -25,8 +25,6 @@ PARENT = "aideator"
 """The directory, in each hierarchy, that holds our groups and nothing else."""
 
 _CPU_PERIOD_US = 100_000
-_BEHIND_THE_SERVER = {"cpu.shares": 128, "cpu.weight": 12}
-"""For all sandboxes together: an eighth of what one busy process weighs, so that the server goes first."""
 _TRIES, _PAUSE_SECONDS = 400, 0.005
 
 
@@ -146,9 +144,6 @@ def _make_group(hierarchy: _Hierarchy, name: str, wanted: frozenset[str]) -> Pat
             group.parent.mkdir(exist_ok=True)
             if hierarchy.version == 2:
                 _hand_down(place, wanted)
-            for file, weight in _BEHIND_THE_SERVER.items():
-                if (group.parent / file).exists():
-                    _write(group.parent / file, weight)
             group.mkdir()
         except OSError:
             continue
