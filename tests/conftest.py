@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,12 @@ def git(cwd: Path, *arguments: str) -> str:
     """Run git as the user of a test would, and return what it prints."""
     done = subprocess.run(["git", *arguments], cwd=cwd, env=GIT_ENV, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def pytest_configure() -> None:
+    """Commands are tested as from a terminal: a shell's `&` lets its jobs ignore Ctrl-C, and they hand that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -153,6 +153,23 @@ async def test_closing_a_lease_ends_its_calls_and_counts_them(home: Path) -> Non
         await streamed.__aexit__(None, None, None)
 
 
+async def test_an_agent_that_leaves_while_its_last_call_is_booked_still_pays(home: Path) -> None:
+    seen, booking, may_end = list[Usage](), asyncio.Event(), asyncio.Event()
+
+    async def record(usage: Usage, _model: str | None) -> None:
+        booking.set()
+        await may_end.wait()
+        seen.append(usage)
+
+    async with open_stage(home, stream(ANSWER)) as stage:
+        async with stage.gateway.lease("run", 1, Budget(), on_usage=record) as lease:
+            call = asyncio.create_task(stage.ask(lease))
+            await booking.wait()
+            asyncio.get_running_loop().call_later(0.05, may_end.set)
+        assert [usage.output_tokens for usage in seen] == [42]
+        await asyncio.gather(call, return_exceptions=True)
+
+
 async def test_an_answer_without_usage_is_counted_by_its_length(home: Path) -> None:
     body = json.dumps({"type": "message", "content": "y" * 3000}).encode()
     async with open_stage(home, whole(body)) as stage, stage.lease() as lease:

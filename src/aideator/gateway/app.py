@@ -220,7 +220,7 @@ class Gateway:
             raise
         finally:
             if call.route == MESSAGES:
-                await _book(lease, meter or _meter(call, []), status, charged=charged)
+                await _to_its_end(_book(lease, meter or _meter(call, []), status, charged=charged))
         return [{"type": "http.response.body", "body": last}]
 
 
@@ -246,6 +246,16 @@ async def _book(lease: Lease, meter: Meter, status: int, *, charged: bool) -> No
         # Whoever keeps the books no longer takes this lease's: a newer attempt has the variation.
         lease.open = False
         lease.last_error = str(error)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish `work` even when cancelled meanwhile: an agent may be gone before its last call is booked."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 def _read_call(route: tuple[str, bytes], scope: Scope, body: bytes) -> _Call:

@@ -250,8 +250,8 @@ def _become(request: "dict[str, object]", streams: "tuple[int, int, int]") -> No
         os.setsid()
         for standard, descriptor in enumerate(streams):
             os.dup2(descriptor, standard)
-        # Python ignores these two, and what is ignored stays so across exec.
-        for name in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        # What is ignored stays so across exec: Python ignores the first two, a server started with `&` the others.
+        for name in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGHUP):
             _signal.signal(name, _signal.SIG_DFL)
         os.chdir(subject)
         subject = request["argv"][0]  # type: ignore[index]
