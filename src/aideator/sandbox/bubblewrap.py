@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from aideator.children import DEVNULL, Child, start_child
 from aideator.domain.errors import AideatorError, SandboxLost, SandboxUnavailable
 from aideator.domain.run import Isolation
 from aideator.sandbox import shim
@@ -197,25 +198,22 @@ def _pipes(launch: Launch, closing: AsyncExitStack) -> _Pipes:
     )
 
 
-async def _execute(program: list[str], launch: Launch, pipes: _Pipes, stage: Path) -> asyncio.subprocess.Process:
+async def _execute(program: list[str], launch: Launch, pipes: _Pipes, stage: Path) -> Child:
     try:
-        return await asyncio.create_subprocess_exec(
-            *program,
-            env={},
+        return await start_child(
+            program,
             cwd=stage,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            env={},
             # Not a stream of asyncio: nobody need read it while all goes well, and a full pipe only stops its writer.
-            stderr=pipes.their_said,
+            streams=(DEVNULL, DEVNULL, pipes.their_said),
             pass_fds=launch.descriptors,
-            start_new_session=True,
         )
     except OSError as error:
         raise SandboxUnavailable(f"{program[0]} cannot be started: {error}", hint="install util-linux") from error
 
 
 @asynccontextmanager
-async def _life(process: asyncio.subprocess.Process, pipes: _Pipes, group: Cgroup, link: Link) -> AsyncIterator[None]:
+async def _life(process: Child, pipes: _Pipes, group: Cgroup, link: Link) -> AsyncIterator[None]:
     """Let the shim run, and in the end kill all that it started.
 
     Raises:
@@ -223,7 +221,8 @@ async def _life(process: asyncio.subprocess.Process, pipes: _Pipes, group: Cgrou
     """
     async with AsyncExitStack() as closing:
         closing.push_async_callback(process.wait)
-        closing.callback(_kill_chain, process)
+        # With its group: bubblewrap's own child waits for it while it starts, and has not yet asked to die with it.
+        closing.callback(process.kill_group)
         link.run(_mourn(process, link, group))
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
@@ -238,17 +237,6 @@ async def _life(process: asyncio.subprocess.Process, pipes: _Pipes, group: Cgrou
             said = (pipes.said.read(_SAID_BYTES) or b"").decode(errors="replace").strip()
             raise SandboxUnavailable(f"no sandbox could be opened: {said or error}", hint=explain(said)) from error
         yield
-
-
-def _kill_chain(process: asyncio.subprocess.Process) -> None:
-    """Kill bubblewrap with its process group.
-
-    While it starts, its child waits for it without having asked to die with it: killing bubblewrap alone would leave
-    that one waiting for ever. `Process.kill` of asyncio may reap the child under the eyes of asyncio's own watcher.
-    """
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _first_pid(info: BinaryIO) -> int:
@@ -283,7 +271,7 @@ async def _settle_down(group: Cgroup, limits: Limits) -> None:
     group.limit_cpus(limits.cpus)
 
 
-async def _mourn(process: asyncio.subprocess.Process, link: Link, group: Cgroup) -> None:
+async def _mourn(process: Child, link: Link, group: Cgroup) -> None:
     await process.wait()
     link.fail(_post_mortem(group))
 

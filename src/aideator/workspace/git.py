@@ -8,10 +8,10 @@ list. No protocol is allowed unless a call names it in `GIT_ALLOW_PROTOCOL`.
 import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+from aideator.children import PIPE, Child, start_child
 from aideator.domain.errors import RepositoryError
 
 MAX_OUTPUT = 64 * 2**20
@@ -116,17 +116,11 @@ async def git(
     """
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     settings = config_environment(HARDENED | dict(config or {}))
-    process = await asyncio.create_subprocess_exec(
-        *_AS_USUAL,
-        *(_as_user(user) if user is not None else ()),
-        "git",
-        *arguments,
+    process = await start_child(
+        [*_AS_USUAL, *(_as_user(user) if user is not None else ()), "git", *arguments],
         cwd=cwd or "/",
         env=inherited | _ENVIRONMENT | settings | dict(env or {}),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
+        streams=(PIPE, PIPE, PIPE),
     )
     try:
         async with asyncio.timeout(timeout):
@@ -134,9 +128,8 @@ async def git(
     except TimeoutError:
         raise GitTimeout(arguments[0], timeout) from None
     finally:
-        if process.returncode is None:
-            _kill_group(process)
-            await process.wait()
+        process.kill_group()
+        await process.wait()
     if len(stdout) > MAX_OUTPUT:
         raise GitError(arguments[0], None, f"it printed more than {MAX_OUTPUT} bytes")
     if process.returncode != 0:
@@ -144,7 +137,7 @@ async def git(
     return stdout
 
 
-async def _converse(process: asyncio.subprocess.Process, data: bytes) -> tuple[bytes, bytes]:
+async def _converse(process: Child, data: bytes) -> tuple[bytes, bytes]:
     async with asyncio.TaskGroup() as group:
         stdout = group.create_task(_read(process, process.stdout, MAX_OUTPUT))
         stderr = group.create_task(_read(process, process.stderr, 16 * _MAX_STDERR))
@@ -153,27 +146,20 @@ async def _converse(process: asyncio.subprocess.Process, data: bytes) -> tuple[b
     return stdout.result(), stderr.result()
 
 
-async def _read(process: asyncio.subprocess.Process, stream: asyncio.StreamReader | None, limit: int) -> bytes:
-    assert stream is not None
+async def _read(process: Child, stream: asyncio.StreamReader, limit: int) -> bytes:
     kept = bytearray()
     while chunk := await stream.read(2**16):
         kept += chunk
         if len(kept) > limit:
-            _kill_group(process)
+            process.kill_group()
             break
     return bytes(kept)
 
 
-async def _feed(stream: asyncio.StreamWriter | None, data: bytes) -> None:
-    assert stream is not None
+async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
     # git may end before it has read everything; its exit code tells. uvloop refuses to write to a closed pipe.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         if data and not stream.is_closing():
             stream.write(data)
             await stream.drain()
     stream.close()
-
-
-def _kill_group(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
