@@ -157,7 +157,7 @@ async def test_no_host_path_shows_inside(tree: Tree, home: Path, backend: Sandbo
 
 async def test_the_shim_cannot_be_looked_into(tree: Tree, backend: SandboxBackend) -> None:
     async with backend.open(tree, Limits()) as sandbox:
-        assert "shim.py" in await shell(sandbox, "tr '\\0' ' ' < /proc/2/cmdline")
+        assert "shim.pyc" in await shell(sandbox, "tr '\\0' ' ' < /proc/2/cmdline")
         for secret in ("mem", "environ", "maps", "fd/"):
             assert "denied" in (await shell(sandbox, f"head -c 1 /proc/2/{secret} || ls /proc/2/{secret}"))
 

@@ -8,14 +8,17 @@ import asyncio
 import fcntl
 import json
 import os
+import py_compile
 import resource
 import secrets
 import shutil
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,7 +34,7 @@ from aideator.sandbox.link import Link
 from aideator.sandbox.python import host_python
 from aideator.sandbox.watchdog import watch_disk
 
-_RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.py", "home"
+_RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.pyc", "home"
 _SOCKET_PATH_LIMIT = 107
 _OPEN_SECONDS, _CLOSE_SECONDS = 20.0, 5.0
 _FILES = (1024, 4096)
@@ -40,7 +43,8 @@ _LOCKED_BYTES = 8 * 2**20
 """Memory that a process may lock; what the host allows its own users may be without limit."""
 _SAID_BYTES = 65_536
 _NEW_SECONDS = 60.0
-_SHIM_SOURCE = Path(shim.__file__).read_bytes()
+_NICE = 5
+"""Where processors are short, the server and its streams go first, but a busy machine does not starve the agents."""
 
 
 class Bubblewrap:
@@ -89,7 +93,7 @@ class Bubblewrap:
             with ExitStack() as theirs:
                 launch = Launch(theirs)
                 pipes = _pipes(launch, closing)
-                launch.add("--ro-bind-data", launch.file(_SHIM_SOURCE), _SHIM)
+                launch.add("--ro-bind-data", launch.file(_compiled_shim()), _SHIM)
                 program = command(launch, tree, visible, limits, cell / "stage") + self._inside(limits, group)
                 process = await _execute(program, launch, pipes, cell / "stage")
             await closing.enter_async_context(_life(process, pipes, group, link))
@@ -135,6 +139,14 @@ class Bubblewrap:
             *("/usr/bin/prlimit", *(f"--{name}={limit}" for name, limit in each.items())),
             *(self._python, "-I", "-S", "-X", "utf8", _SHIM, f"{_RUN}/{_SOCKET}"),
         ]
+
+
+@cache
+def _compiled_shim() -> bytes:
+    """The shim as bytecode, which the interpreter inside, the same as this one, need not compile at every start."""
+    with tempfile.TemporaryDirectory() as directory:
+        compiled = py_compile.compile(shim.__file__, str(Path(directory, "shim.pyc")), dfile="shim.py", doraise=True)
+        return Path(str(compiled)).read_bytes()
 
 
 def _make_cell(cell: Path, owner: int | None, tree: Tree) -> tuple[Path, int]:
@@ -200,7 +212,7 @@ def _pipes(launch: Launch, closing: AsyncExitStack) -> _Pipes:
 
 async def _execute(program: list[str], launch: Launch, pipes: _Pipes, stage: Path) -> Child:
     try:
-        return await start_child(
+        child = await start_child(
             program,
             cwd=stage,
             env={},
@@ -210,6 +222,9 @@ async def _execute(program: list[str], launch: Launch, pipes: _Pipes, stage: Pat
         )
     except OSError as error:
         raise SandboxUnavailable(f"{program[0]} cannot be started: {error}", hint="install util-linux") from error
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, child.pid, _NICE)
+    return child
 
 
 @asynccontextmanager

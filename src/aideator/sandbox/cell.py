@@ -35,8 +35,6 @@ _ETC = (
     "alternatives", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic", "mime.types",
     "ssl/certs",
 )  # fmt: skip
-_BEHIND_THE_SERVER = ("nice", "-n", "5")
-"""Where processors are short, the server and its streams go first, but a busy machine does not starve the agents."""
 _MASKED = ("kallsyms", "kcore", "key-users", "keys", "sched_debug", "sysrq-trigger", "timer_list")
 _GITCONFIG = """\
 [safe]
@@ -100,7 +98,7 @@ def command(launch: Launch, tree: Tree, binds: Iterable[Bind], limits: Limits, s
             *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"),
         ]
     launch.add("--remount-ro", "/", "--seccomp", launch.file(seccomp.program()))
-    return [*_BEHIND_THE_SERVER, *prefix, *_executable(launch)]
+    return [*prefix, *_executable(launch)]
 
 
 def _namespaces(launch: Launch) -> None:
