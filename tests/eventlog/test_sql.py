@@ -1,12 +1,12 @@
 import asyncio
 import gc
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, closing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Connection
 
 from aideator.domain.errors import Fenced, NotFound, Unavailable
 from aideator.domain.events import AgentOutput, Body, Event, RunStarted, ToolCall
@@ -14,7 +14,7 @@ from aideator.domain.run import RunStatus
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.store import claims, runs
-from aideator.store.session import Database
+from aideator.store.session import Database, T
 from tests.eventlog.conftest import COMPLETE, say, start
 
 
@@ -247,12 +247,11 @@ class SlowToLeave(Database):
         self.has_read = asyncio.Event()
         self.go_on = asyncio.Semaphore(0)
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
-        async with super().read() as session:
-            yield session
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        found = await super().look(work)
         self.has_read.set()
         await self.go_on.acquire()
+        return found
 
 
 async def test_what_is_published_while_a_follower_reads_the_table_is_heard(db: Database) -> None:

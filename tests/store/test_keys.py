@@ -10,28 +10,29 @@ from aideator.store.session import Database
 
 
 async def test_a_key_opens_until_it_is_revoked(db: Database) -> None:
+    assert not await db.look(keys.any_active)
     async with db.write() as session:
-        assert not await keys.any_active(session)
         known, key = await keys.create(session, "laptop")
         other, _ = await keys.create(session, "phone")
+    assert await db.look(lambda connection: keys.find(connection, key)) == known
     async with db.write() as session:
-        assert await keys.find(session, key) == known
         revoked = await keys.revoke(session, known.id)
         assert revoked.revoked_at is not None
         assert await keys.revoke(session, known.id) == revoked
-        assert await keys.find(session, key) is None
-        assert not await keys.is_active(session, known.id)
-        assert await keys.is_active(session, other.id)
-        assert await keys.any_active(session)
         assert await keys.every(session) == [revoked, other]
+    assert await db.look(lambda connection: keys.find(connection, key)) is None
+    assert not await db.look(lambda connection: keys.is_active(connection, known.id))
+    assert await db.look(lambda connection: keys.is_active(connection, other.id))
+    assert await db.look(keys.any_active)
 
 
 @pytest.mark.parametrize("wrong", ["", "aid_", "aid_wrong", "\ud800", "' OR 1=1 --"])
 async def test_what_is_no_key_opens_nothing(db: Database, wrong: str) -> None:
     async with db.write() as session:
         _, key = await keys.create(session, "laptop")
-        assert await keys.find(session, wrong) is None
-        assert await keys.find(session, key + wrong if wrong else key[:-1]) is None
+    assert await db.look(lambda connection: keys.find(connection, wrong)) is None
+    longer_or_shorter = key + wrong if wrong else key[:-1]
+    assert await db.look(lambda connection: keys.find(connection, longer_or_shorter)) is None
 
 
 async def test_an_unknown_key_cannot_be_revoked(db: Database) -> None:

@@ -132,13 +132,8 @@ async def submit(
 
 
 async def _estimate(app: Aideator, spec: RunSpec) -> int:
-    finished = (await app.list(limit=20, status=RunStatus.FINISHED)).runs
     slots = app.settings.max_parallel_variations
-    turns = [
-        (run.finished_at - run.created_at).total_seconds() / math.ceil(run.spec.variations / slots)
-        for run in finished
-        if run.finished_at
-    ]
+    turns = [seconds / math.ceil(seats / slots) for seconds, seats in await app.latest_durations()]
     one = statistics.median(turns) if turns else FIRST_GUESS_SECONDS
     return max(1, math.ceil(one * math.ceil(spec.variations / slots)))
 

@@ -101,6 +101,10 @@ class Aideator:
             found = await runs.page(session, before=before, limit=limit + 1, status=status)
         return Page(runs=tuple(found[:limit]), next=found[limit - 1].id if len(found) > limit else None)
 
+    async def latest_durations(self) -> Sequence[tuple[float, int]]:
+        """How many seconds the latest finished runs took, and how many variations they had."""
+        return await self.database.look(runs.latest_durations)
+
     async def resolve(self, prefix: str) -> str:
         """The run id that begins or ends with `prefix`, so that people need not type all of it.
 
@@ -133,8 +137,7 @@ class Aideator:
         Raises:
             NotFound: if there is no such run.
         """
-        async with self.database.read() as session:
-            end, kind = await stored_events.last(session, run_id)
+        end, kind = await self.database.look(lambda connection: stored_events.last(connection, run_id))
         return kind == "complete" and after >= end
 
     def end_streams(self) -> None:
@@ -231,13 +234,13 @@ class Aideator:
 
     async def find_key(self, key: str) -> ApiKey | None:
         """The API key, if it was made here and is not revoked."""
-        async with self.database.read() as session:
-            return await keys.find(session, key)
+        return await self.database.look(lambda connection: keys.find(connection, key))
 
     async def is_active_key(self, key_id: str | None = None) -> bool:
         """Whether this key, or any at all when none is named, opens the door."""
-        async with self.database.read() as session:
-            return await (keys.any_active(session) if key_id is None else keys.is_active(session, key_id))
+        if key_id is None:
+            return await self.database.look(keys.any_active)
+        return await self.database.look(lambda connection: keys.is_active(connection, key_id))
 
     def agents(self) -> Mapping[str, Row]:
         """The catalogue."""

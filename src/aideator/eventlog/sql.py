@@ -74,8 +74,8 @@ class SqlEventLog:
 
     async def read(self, run_id: str, *, after: int = 0, limit: int = 500) -> list[Entry]:
         """Return up to `limit` events with a seq above `after`, in order."""
-        async with self._db.read() as session:
-            return [Entry(*row) for row in await events.read(session, run_id, after=after, limit=limit)]
+        page = partial(events.read, run_id=run_id, after=after, limit=limit)
+        return [Entry(*row) for row in await self._db.look(page)]
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
         """Yield batches of events above `after` as they come. See the port.
@@ -89,8 +89,7 @@ class SqlEventLog:
         ring = self._rings.setdefault(run_id, self._ring())
         ring.followers += 1
         try:
-            async with self._db.read() as session:
-                end, kind = await events.last(session, run_id)
+            end, kind = await self._db.look(lambda connection: events.last(connection, run_id))
             cursor = min(after, end)
             complete = cursor == end and kind == "complete"
             while not self._closed:

@@ -250,7 +250,7 @@ async def _book(lease: Lease, meter: Meter, status: int, *, charged: bool) -> No
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """Finish `work` even when cancelled meanwhile: an agent may be gone before its last call is booked."""
-    task = asyncio.create_task(work)
+    task = asyncio.create_task(work)  # noqa: TID251 - owned here: awaited in any case, but never cancelled
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:

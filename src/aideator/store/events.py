@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import Boolean, Connection, Dialect, Integer, String, bindparam, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from aideator.domain.errors import Fenced, NotFound
@@ -138,7 +137,7 @@ def _values(writing: Writing, rows: Sequence[Row]) -> list[tuple[object, ...]]:
     ]
 
 
-async def read(session: AsyncSession, run_id: str, *, after: int = 0, limit: int = 500) -> list[Row]:
+def read(connection: Connection, run_id: str, *, after: int = 0, limit: int = 500) -> list[Row]:
     """Up to `limit` events with a seq above `after`, in order."""
     page = (
         select(col(EventRow.seq), col(EventRow.kind), col(EventRow.data))
@@ -146,10 +145,10 @@ async def read(session: AsyncSession, run_id: str, *, after: int = 0, limit: int
         .order_by(col(EventRow.seq))
         .limit(limit)
     )
-    return [(seq, kind, data.encode()) for seq, kind, data in await session.execute(page)]
+    return [(seq, kind, data.encode()) for seq, kind, data in connection.execute(page)]
 
 
-async def last(session: AsyncSession, run_id: str) -> tuple[int, str]:
+def last(connection: Connection, run_id: str) -> tuple[int, str]:
     """The seq and kind of the newest event; 0 and "" when there is none yet.
 
     Raises:
@@ -164,7 +163,7 @@ async def last(session: AsyncSession, run_id: str) -> tuple[int, str]:
         )
         .where(col(RunRow.id) == run_id)
     )
-    row = (await session.execute(newest)).one_or_none()
+    row = connection.execute(newest).one_or_none()
     if row is None:
         raise NotFound(f"there is no run {run_id}")
     return row[0], row[1] or ""

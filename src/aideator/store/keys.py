@@ -1,4 +1,4 @@
-"""API keys: made, listed, found, revoked. Functions over a session; whoever opened the session commits.
+"""API keys: made, listed, found, revoked. Whoever opened the session or connection commits.
 
 A key is 256 random bits, so a plain SHA-256 keeps it safe at rest: there is nothing to guess. Secret scanners
 know one that has leaked by its `aid_`.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import uuid_utils
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -54,26 +54,26 @@ async def every(session: AsyncSession) -> list[ApiKey]:
     return [_plain(row) for row in await session.scalars(select(ApiKeyRow).order_by(col(ApiKeyRow.id)))]
 
 
-async def find(session: AsyncSession, key: str) -> ApiKey | None:
+def find(connection: Connection, key: str) -> ApiKey | None:
     """The key, if it was made here and has not been revoked."""
     digest = _hash(key)
-    row = await session.scalar(select(ApiKeyRow).where(col(ApiKeyRow.sha256) == digest))
+    found = select(*ApiKeyRow.__table__.columns).where(col(ApiKeyRow.sha256) == digest)  # type: ignore[attr-defined]
+    row = connection.execute(found).one_or_none()
     if row is None or row.revoked_at is not None or not hmac.compare_digest(row.sha256, digest):
         return None
-    return _plain(row)
+    return ApiKey(row.id, row.name, row.prefix, row.created_at, row.revoked_at)
 
 
-async def is_active(session: AsyncSession, key_id: str) -> bool:
+def is_active(connection: Connection, key_id: str) -> bool:
     """Whether there is a key of that id that has not been revoked."""
     active = select(col(ApiKeyRow.id)).where(col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None))
-    return await session.scalar(active) is not None
+    return connection.scalar(active) is not None
 
 
-async def any_active(session: AsyncSession) -> bool:
+def any_active(connection: Connection) -> bool:
     """Whether there is a key that opens the door."""
-    return (
-        await session.scalar(select(col(ApiKeyRow.id)).where(col(ApiKeyRow.revoked_at).is_(None)).limit(1)) is not None
-    )
+    active = select(col(ApiKeyRow.id)).where(col(ApiKeyRow.revoked_at).is_(None)).limit(1)
+    return connection.scalar(active) is not None
 
 
 async def revoke(session: AsyncSession, key_id: str) -> ApiKey:

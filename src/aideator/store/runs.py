@@ -6,7 +6,7 @@ Every change of a status is one `UPDATE … WHERE status IN … RETURNING`: two 
 from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
-from sqlalchemy import select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -102,6 +102,18 @@ async def page(
     if status is not None:
         rows = rows.where(col(RunRow.status) == status)
     return [plain_run(row) for row in await session.scalars(rows)]
+
+
+def latest_durations(connection: Connection, limit: int = 20) -> list[tuple[float, int]]:
+    """How many seconds the latest finished runs took, and how many variations they had."""
+    seats = select(func.count()).where(col(VariationRow.run_id) == col(RunRow.id)).scalar_subquery()
+    finished = (
+        select(col(RunRow.created_at), col(RunRow.finished_at), seats)
+        .where(col(RunRow.status) == RunStatus.FINISHED, col(RunRow.finished_at).is_not(None))
+        .order_by(col(RunRow.id).desc())
+        .limit(limit)
+    )
+    return [((end - begun).total_seconds(), number) for begun, end, number in connection.execute(finished)]
 
 
 async def variations(session: AsyncSession, run_id: str) -> list[Variation]:

@@ -4,9 +4,9 @@ Writers take turns behind one lock and `BEGIN IMMEDIATE`: batches stay large, no
 process, and the WAL-reset bug of SQLite below 3.51.3 (two connections writing or checkpointing in the same instant) is
 out of reach. https://www.sqlite.org/releaselog/3_53_0.html
 
-There are two ways to write. `write` gives an async session, for the few changes of a run. `transact` runs a function in
-the writer's own thread: an async session costs some fifteen hops between threads a transaction, this one a single hop,
-and events come by the thousand.
+There are two ways to write, and two to read. `write` and `read` give an async session, for the few changes of a run.
+`transact` and `look` run a function in a thread of their own: an async session costs some fifteen hops between threads
+a transaction, this one a single hop. Events come by the thousand, and each request looks before all else.
 
 `synchronous` is NORMAL for everything: a power cut may take the last commits, never consistency. FULL for decisions
 alone would cost a pragma before and after each of them; a decision that a power cut took is asked again.
@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -54,14 +55,23 @@ _TROUBLE = {
 """SQLite's words, as they stand in its messages → what to do about it."""
 
 
+@dataclass(frozen=True)
+class _Threads:
+    """Where whole transactions run, and the connections that they run on."""
+
+    writer: Executor
+    writing: Engine
+    readers: Executor
+    reading: Engine
+
+
 class Database:
     """The rows, opened. Made by `open_database`."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, thread_writer: Engine, thread: Executor) -> None:
+    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, threads: "_Threads") -> None:
         self._writing = async_sessionmaker(writer, expire_on_commit=False)
         self._readers = readers
-        self._thread_writer = thread_writer
-        self._thread = thread
+        self._threads = threads
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
@@ -85,14 +95,23 @@ class Database:
         """
         with _in_plain_words():
             async with self._turn:
-                done = asyncio.get_running_loop().run_in_executor(self._thread, self._in_thread, work)
+                done = asyncio.get_running_loop().run_in_executor(self._threads.writer, self._transaction, work)
                 try:
                     return await asyncio.shield(done)
                 finally:
                     await asyncio.wait([done])
 
-    def _in_thread(self, work: Callable[[Connection], T]) -> T:
-        with self._thread_writer.begin() as connection:
+    def _transaction(self, work: Callable[[Connection], T]) -> T:
+        with self._threads.writing.begin() as connection:
+            return work(connection)
+
+    async def look(self, work: Callable[[Connection], T]) -> T:
+        """One reading transaction in a reader's thread, with the rules of `read`."""
+        with _in_plain_words():
+            return await asyncio.get_running_loop().run_in_executor(self._threads.readers, self._reading, work)
+
+    def _reading(self, work: Callable[[Connection], T]) -> T:
+        with self._threads.reading.connect() as connection:
             return work(connection)
 
     @asynccontextmanager
@@ -130,20 +149,26 @@ async def open_database(
     }
     writer = create_async_engine(url, pool_size=1, **common)
     readers = create_async_engine(url, pool_size=_READERS, **common)
-    thread_writer = create_engine(make_url(url).set(drivername="sqlite"), pool_size=1, **common)
-    _prepare(writer.sync_engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
-    _prepare(thread_writer, _PRAGMAS, begin="BEGIN IMMEDIATE")
-    _prepare(readers.sync_engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
+    plain = make_url(url).set(drivername="sqlite")
+    writing, reading = create_engine(plain, pool_size=1, **common), create_engine(plain, pool_size=_READERS, **common)
+    for engine in (writer.sync_engine, writing):
+        _prepare(engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
+    for engine in (readers.sync_engine, reading):
+        _prepare(engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with _in_plain_words():
             # First without aiosqlite, which leaves a thread behind when it cannot open a file.
-            await asyncio.to_thread(_touch, thread_writer)
+            await asyncio.to_thread(_touch, writing)
             await migrate(writer, migrations)
-        with ThreadPoolExecutor(1, thread_name_prefix="aideator-events") as thread:
-            yield Database(writer, readers, thread_writer, thread)
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="aideator-events") as one,
+            ThreadPoolExecutor(_READERS, thread_name_prefix="aideator-looks") as several,
+        ):
+            yield Database(writer, readers, _Threads(one, writing, several, reading))
     finally:
         await readers.dispose()
-        thread_writer.dispose()
+        for engine in (writing, reading):
+            engine.dispose()
         await writer.dispose()
 
 
