@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -100,19 +100,17 @@ async def start_child(
         process.wait()
         raise
     pipes = [pipe for pipe in (process.stderr, process.stdout, process.stdin) if pipe]
-    try:
+    async with AsyncExitStack() as undo:
+        undo.callback(lambda: [pipe.close() for pipe in pipes])  # the loop closes those that it has taken
+        undo.push_async_callback(child.wait)
+        undo.callback(child.kill_group)
         if process.stdin:
             child.stdin = await _writer(pipes.pop())
         if process.stdout:
             child.stdout = await _reader(pipes.pop())
         if process.stderr:
             child.stderr = await _reader(pipes.pop())
-    except BaseException:
-        child.kill_group()
-        await child.wait()
-        for pipe in pipes:  # the loop closes those that it has, when their other ends are gone
-            pipe.close()
-        raise
+        undo.pop_all()
     return child
 
 
