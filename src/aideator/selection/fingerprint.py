@@ -10,8 +10,10 @@ _FILE = re.compile(rb"^(?=diff --git )", re.MULTILINE)
 
 
 def fingerprint(patch: bytes) -> str:
-    """A name for what the patch does: equal for patches against the same base that differ in nothing but white space
-    at line ends, the context shown around changes, and the order of files. Empty for an empty patch.
+    """A name for what the patch does; empty for an empty patch.
+
+    It is equal for patches against the same base that differ in nothing but white space at line ends, the context
+    shown around changes, and the order of files.
     """
     files = sorted(_file(section) for section in _FILE.split(patch) if section.startswith(b"diff --git "))
     return hashlib.sha256(b"".join(files)).hexdigest()[:32] if files else ""

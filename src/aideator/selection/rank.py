@@ -12,13 +12,19 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
 from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking
-from aideator.domain.verdict import Verdict
+from aideator.domain.verdict import Change, Verdict
 from aideator.selection import words
 from aideator.selection.groups import group
-from aideator.selection.standing import COUNTED, Case, make_case
+from aideator.selection.standing import COUNTED, Case, make_case, names, tests_that, trusted
 
 NEAR = 0.03
 """Cross-scores that lack less than this part of all the weight to the best one count as equal to it."""
+
+SHARED = 1 / 3
+"""The share of all variations that has to behave like the first one."""
+
+BACKERS, BACKED = 2, 0.8
+"""How many others must have written tests that it passes, and which part of their tests it must pass."""
 
 
 def weigh(tests: Sequence[CrossTest]) -> tuple[CrossTest, ...]:
@@ -38,11 +44,10 @@ def weigh(tests: Sequence[CrossTest]) -> tuple[CrossTest, ...]:
 
 
 def _why_not(test: CrossTest) -> str:
-    own = [test.outcomes[author] for author in test.authors if author in test.outcomes]
     compared = [outcome for outcome in test.outcomes.values() if outcome in COUNTED]
     if not test.stable:
         return "it said different things on the same tree"
-    if own and CrossOutcome.PASS not in own:
+    if not trusted(test):
         return "it does not pass on the variation that wrote it"
     if len(compared) < 2:
         return "it could be run on no other variation"
@@ -111,4 +116,25 @@ def _last_resort(case: Case) -> tuple[bool, int]:
 
 
 def _confidence(places: Sequence[Sequence[Case]]) -> Confidence:
-    return Confidence.OPEN
+    """How far the evidence for the first one carries; `words.RULE` says the same to people."""
+    first = places[0][0]
+    everyone = [case for place in places for case in place]
+    if first.standing.gate:
+        return Confidence.OPEN
+    shared = first.standing.group_share >= SHARED
+    if first.standing.fixed and not first.failing:
+        lost = tests_that(first.verdict, Change.GONE)
+        return Confidence.HIGH if shared and not lost else Confidence.MEDIUM
+    if first.standing.fixed and not _fixed_elsewhere(first, everyone):
+        return Confidence.MEDIUM
+    backing = first.backing
+    if shared and backing.authors >= BACKERS and backing.passed >= BACKED * backing.compared:
+        return Confidence.MEDIUM
+    alone = len(everyone) > 1 and all(case.standing.broken for case in everyone if case is not first)
+    return Confidence.MEDIUM if alone and first.verdict.checks else Confidence.OPEN
+
+
+def _fixed_elsewhere(first: Case, everyone: Iterable[Case]) -> bool:
+    """Whether another one fixes what this one leaves failing."""
+    left = set(names(first.verdict, Change.STILL_FAILING))
+    return any(left.intersection(names(case.verdict, Change.FIXED)) for case in everyone if not case.standing.gate)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence, Standing
 from aideator.domain.verdict import Change, CheckChange, Verdict
@@ -9,6 +10,15 @@ from aideator.selection.groups import DECIDING
 
 COUNTED = frozenset({CrossOutcome.PASS, CrossOutcome.FAIL})
 """Where a test could be run."""
+
+
+class Backing(NamedTuple):
+    """How a variation does on the tests that others wrote for what the base cannot do."""
+
+    passed: int
+    compared: int
+    authors: int
+    """How many others wrote one that it passes."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +33,7 @@ class Case:
     """How many cross-tests that count it passes."""
     compared: int
     """How many of them could be run on it."""
+    backing: Backing
     preferred: bool
     """Whether a judge preferred it, in both orders."""
 
@@ -30,6 +41,11 @@ class Case:
     def number(self) -> int:
         """The variation's id."""
         return self.standing.variation_id
+
+    @property
+    def failing(self) -> int:
+        """How many tests fail as they did on the base."""
+        return tests_that(self.verdict, Change.STILL_FAILING)
 
     @property
     def merit(self) -> tuple[bool, bool, bool, int, int]:
@@ -53,11 +69,38 @@ def make_case(verdict: Verdict, evidence: Evidence, share: float, cleared: Colle
         broken=tests_that(verdict, Change.BROKEN),
         cross_score=_total(test.weight for test in passed),
         cross_total=_total(test.weight for test in compared),
-        group_share=round(share, 6),
+        group_share=share,
     )
     score = _total(test.weight * _credit(test, outcome) for test, outcome in counting)
     preferred = evidence.opinion is not None and evidence.opinion.preferred == number
-    return Case(verdict, standing, score, len(passed), len(compared), preferred)
+    backing = _backing(evidence.cross_tests, number)
+    return Case(verdict, standing, score, len(passed), len(compared), backing, preferred)
+
+
+def trusted(test: CrossTest) -> bool:
+    """Whether a cross-test says the same each time, and passes where it was written, as far as it was run there."""
+    own = [test.outcomes[author] for author in test.authors if author in test.outcomes]
+    return test.stable and (not own or CrossOutcome.PASS in own)
+
+
+def _backing(tests: Iterable[CrossTest], number: int) -> Backing:
+    others = [
+        (_outcome(test, number), {author for author in test.authors if author != number})
+        for test in tests
+        if trusted(test) and test.base is not CrossOutcome.PASS
+    ]
+    compared = [(outcome, authors) for outcome, authors in others if authors and outcome in COUNTED]
+    passed = [authors for outcome, authors in compared if outcome is CrossOutcome.PASS]
+    return Backing(len(passed), len(compared), len(frozenset().union(*passed)))
+
+
+def names(verdict: Verdict, change: Change) -> list[str]:
+    """The tests that changed in this way, or the checks where tests are not told apart; bounded, as verdicts are."""
+    found = []
+    for check in deciding(verdict):
+        rows = [row.test for row in check.tests if row.change is change]
+        found += rows or ([check.check] if check.change is change else [])
+    return found
 
 
 def deciding(verdict: Verdict) -> list[CheckChange]:
@@ -80,12 +123,12 @@ def _gate(verdict: Verdict, cleared: Collection[int]) -> tuple[str, bool]:
     checks = deciding(verdict)
     broken = [check.check for check in checks if check.kind == "build" and not _builds(check)]
     if broken:
-        return f"does not build ({_quoted(broken)})", False
-    if tests_that(verdict, Change.BROKEN):
-        return f"breaks {_broken(checks)}, which passed on the base", False
+        return f"does not build ({quoted(broken)})", False
+    if broken_tests := tests_that(verdict, Change.BROKEN):
+        return f"breaks {quoted(names(verdict, Change.BROKEN), broken_tests)}, which passed on the base", False
     if verdict.flags and verdict.variation_id not in cleared:
         places = list(dict.fromkeys(flag.path for flag in verdict.flags))
-        return f"touches what proves it ({_quoted(places)}), which needs your word", True
+        return f"touches what proves it ({quoted(places)}), which needs your word", True
     return "", False
 
 
@@ -93,17 +136,11 @@ def _builds(check: CheckChange) -> bool:
     return check.change not in {Change.BROKEN, Change.STILL_FAILING}
 
 
-def _broken(checks: Sequence[CheckChange]) -> str:
-    names = [row.test for check in checks for row in check.tests if row.change is Change.BROKEN]
-    known = names or [check.check for check in checks if check.change is Change.BROKEN]
-    total = sum(check.counts.get(Change.BROKEN, 0) for check in checks)
-    return _quoted(known, total=max(total, len(known)))
-
-
-def _quoted(names: Sequence[str], *, total: int = 0, shown: int = 3) -> str:
-    """At most three names, and how many more there are."""
+def quoted(names: Sequence[str], total: int = 0, *, shown: int = 3) -> str:
+    """The first names, and how many more there are."""
     more = max(total, len(names)) - len(names[:shown])
-    return ", ".join(f"`{name}`" for name in names[:shown]) + (f" and {more} more" if more else "")
+    listed = ", ".join(f"`{name}`" for name in names[:shown])
+    return f"{listed} and {more} more" if more and listed else listed
 
 
 def _outcome(test: CrossTest, number: int) -> CrossOutcome:
