@@ -17,7 +17,7 @@ from aideator.selection import words
 from aideator.selection.groups import group
 from aideator.selection.standing import COUNTED, Case, make_case, names, tests_that, trusted
 
-NEAR = 0.03
+NEAR = 0.05
 """Cross-scores that lack less than this part of all the weight to the best one count as equal to it."""
 
 SHARED = 1 / 3
