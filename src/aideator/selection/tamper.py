@@ -69,6 +69,7 @@ _KEYS = re.compile(
 )
 _SECTION = re.compile(r"^\[+([^\]]+)\]+")
 _TEST_SECTION = re.compile(r"pytest|coverage|tool:pytest|testenv|nose|unittest|\btest\b|tox|nox|mutmut")
+_OFF = re.compile(r"^(test|doctest|harness|autotests)\s*=\s*false")
 _SHARED = re.compile(r"(^|/)(pyproject\.toml|setup\.cfg|package\.json|Cargo\.toml|pom\.xml|build\.gradle(\.kts)?)$")
 """Files that configure tests among other things."""
 
@@ -170,7 +171,10 @@ def _configures(path: str, hunk: Hunk) -> Iterator[tuple[str, str]]:
             if header := _SECTION.match(text):
                 section = header[1]
             about_tests = bool(_TEST_SECTION.search(section)) if section else bool(_KEYS.search(text))
-            if line.kind != "context" and text and (about_tests or (not path.endswith(".toml") and _KEYS.search(text))):
+            about_tests = (
+                about_tests or bool(_OFF.match(text)) or (not path.endswith(".toml") and bool(_KEYS.search(text)))
+            )
+            if line.kind != "context" and text and about_tests:
                 yield line.kind, text
 
 

@@ -28,7 +28,7 @@ _LITERAL = re.compile(
 _MESSAGE = re.compile(r"^(assert\b.*),\s*f?(?:\"[^\"]*\"|'[^']*')$|^[tbf]\.(?:Error|Fatal|Log)f?\(.*")
 """What is only said when an assertion fails."""
 _NOISE = re.compile(r"[\s\"'`()\[\]{},;\\]")
-_CASE = re.compile(r"[(\[{].*[)\]}],?$|(?:pytest\.)?param\(.*\),?$")
+_CASE = re.compile(r"[(\[{].*[)\]}],?$|(?:pytest\.)?param\(.*\),?$|([\"']).*\1,$")
 """A row of a table of test cases."""
 _NOTHING = re.compile(r"(?:pass|\.\.\.|return(?: None)?;?)$")
 _INDIFFERENT = re.compile(r"(?:import|from|use|#include|require|package)\b|.*\b(?:sleep|import|require)\b|\W*$")
@@ -79,7 +79,7 @@ class Reading:
     strongest: int
     """The strength of the strongest assertion that it adds."""
     only_tests: bool
-    """Whether the file holds nothing but tests; in others, only what stands in a test is looked at."""
+    """Whether there is nothing but tests here; elsewhere, only what stands in a test is looked at."""
 
 
 Complaint = tuple[FlagKind, str, Row]
@@ -103,7 +103,8 @@ def find(files: Sequence[tuple[FileDiff, Dialect]], seen: frozenset[str], tests:
         cases = [_literals(row.text) for row in added]
         strongest = max((_strength(row.text) for row in added if dialect.assertion.search(row.text)), default=-1)
         for number, (old, new) in enumerate(sides):
-            reading = Reading(dialect, moves, old, new, cases, strongest, diff.path in tests)
+            only_tests = diff.path in tests or bool(_around(diff.hunks[number], dialect))
+            reading = Reading(dialect, moves, old, new, cases, strongest, only_tests)
             yield from _flags(diff, number, _complaints(reading))
 
 
@@ -126,7 +127,7 @@ def excerpt_of(lines: Iterable[tuple[str, str]]) -> str:
 
 def _rows(hunk: Hunk, dialect: Dialect, side: Side, *, fresh: bool = False) -> list[Row]:
     """The lines of one side of a hunk, each with the test that it stands in."""
-    current = Test(named(dialect.test, hunk.heading.strip()) or "", new=fresh)
+    current = Test(_around(hunk, dialect), new=fresh)
     found: list[Row] = []
     announced = False  # by an attribute such as #[test], with the name to come
     for at, line in enumerate(hunk.lines):
@@ -140,6 +141,11 @@ def _rows(hunk: Hunk, dialect: Dialect, side: Side, *, fresh: bool = False) -> l
         found.append(Row(at, line.kind, text, current, defines=bool(name) or function is not None))
         announced = name == "" or (announced and function is None)
     return found
+
+
+def _around(hunk: Hunk, dialect: Dialect) -> str:
+    """The test, or group of tests, that the hunk begins in."""
+    return named(dialect.test, hunk.heading.strip()) or ""
 
 
 def _with_marks(found: list[Row], test: Test, dialect: Dialect) -> list[Row]:
@@ -270,10 +276,12 @@ def _lost(reading: Reading, row: Row, spare: list[Row]) -> tuple[str, Row] | Non
     if kept:
         spare.remove(kept)
         return None
-    if successors:
-        spare.remove(successors[0])
-        return _says_less(row.text, successors[0].text), successors[0]
-    return None if _in_a_table(reading, row) else ("loses an assertion", row)
+    if _in_a_table(reading, row):
+        return None
+    if not successors:
+        return "loses an assertion", row
+    spare.remove(successors[0])
+    return _says_less(row.text, successors[0].text), successors[0]
 
 
 def _in_a_table(reading: Reading, row: Row) -> bool:
@@ -285,7 +293,8 @@ def _in_a_table(reading: Reading, row: Row) -> bool:
 
 def _changed_value(row: Row, spare: list[Row]) -> tuple[str, Row] | None:
     asked = _literals(row.text)
-    if not asked or '"""' in row.text or "'''" in row.text or _skeleton(row.text) == "¤":
+    alone = _skeleton(row.text) == "¤" and not row.text.endswith(",")
+    if not asked or alone or '"""' in row.text or "'''" in row.text:
         return None
     twins = [other for other in spare if _skeleton(other.text) == _skeleton(row.text)]
     same = next((other for other in twins if _literals(other.text) == asked), None)
