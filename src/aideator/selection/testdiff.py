@@ -28,7 +28,10 @@ _LITERAL = re.compile(
 _MESSAGE = re.compile(r"^(assert\b.*),\s*f?(?:\"[^\"]*\"|'[^']*')$|^[tbf]\.(?:Error|Fatal|Log)f?\(.*")
 """What is only said when an assertion fails."""
 _NOISE = re.compile(r"[\s\"'`()\[\]{},;\\]")
-_CASE = re.compile(r"[(\[{].*[)\]}],?$|(?:pytest\.)?param\(.*\),?$|([\"']).*\1,$")
+_CASE = re.compile(
+    r"\([^()]*(?:\([^()]*\)[^()]*)*\),?$|\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\],?$|\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\},?$"
+    r"|(?:pytest\.)?param\(.*\),?$|([\"']).*\1,$"
+)
 """A row of a table of test cases."""
 _NOTHING = re.compile(r"(?:pass|\.\.\.|return(?: None)?;?)$")
 _INDIFFERENT = re.compile(r"(?:import|from|use|#include|require|package)\b|.*\b(?:sleep|import|require)\b|\W*$")
