@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
-from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking
+from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking, Standing
 from aideator.domain.verdict import Change, Verdict
 from aideator.selection import words
 from aideator.selection.groups import group
@@ -89,6 +89,18 @@ def rank(
     cases = [make_case(verdict, evidence, shares[verdict.variation_id], cleared) for verdict in known]
     places = order(cases, near=NEAR * sum(test.weight for test in evidence.cross_tests))
     return words.tell(places, evidence, _confidence(places))
+
+
+def equals(ranking: Ranking) -> tuple[int, ...]:
+    """The first variation and those that nothing tells apart from it; none where a gate stands before the first."""
+    if not ranking.standings or ranking.standings[0].gate:
+        return ()
+    first = _place(ranking.standings[0])
+    return tuple(standing.variation_id for standing in ranking.standings if _place(standing) == first)
+
+
+def _place(standing: Standing) -> Standing:
+    return standing.model_copy(update={"variation_id": 0, "cross_total": 0.0})
 
 
 def order(cases: Sequence[Case], *, near: float) -> list[list[Case]]:
