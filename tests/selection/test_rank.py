@@ -134,6 +134,13 @@ def test_a_flag_stands_in_the_way_until_a_person_lets_it_pass() -> None:
     assert rank(verdicts, cleared={1}).recommended == 1
 
 
+def test_the_tests_of_a_flagged_variation_do_not_count_until_it_may_pass() -> None:
+    verdicts = [verdict(1, PASSING, flagged=True), verdict(2, PASSING), verdict(3, PASSING)]
+    evidence = weighed(cross("bent", 1, "PFP"), cross("bent too", 1, "PFP"), cross("fair", 2, "PPF"))
+    assert rank(verdicts, evidence).order == (2, 3, 1)
+    assert rank(verdicts, evidence, cleared={1}).order == (1, 3, 2)
+
+
 def test_when_all_are_flagged_it_asks_for_a_look() -> None:
     ranking = rank([verdict(1, FIXED, flagged=True)])
     assert ranking.recommended is None

@@ -78,17 +78,25 @@ def rank(
 
     Args:
         verdicts: of the variations that came to an end.
-        evidence: the cross-tests with their weights, and a judge's word. Groups are found here, from the same facts.
+        evidence: the cross-tests with their weights, and a judge's word. Groups are found here, from the same facts;
+            the tests of a variation that is flagged do not count.
         cleared: the variations whose flags a person let pass.
     """
     known = sorted(verdicts, key=lambda verdict: verdict.variation_id)
     if not known:
         return words.nothing_to_rank()
+    suspects = {verdict.variation_id for verdict in known if verdict.flags}.difference(cleared)
+    evidence = evidence.model_copy(update={"cross_tests": _unsuspected(evidence.cross_tests, suspects)})
     groups = group(known, evidence.cross_tests).groups
     shares = {number: len(ids) / len(known) for ids in groups for number in ids}
     cases = [make_case(verdict, evidence, shares[verdict.variation_id], cleared) for verdict in known]
     places = order(cases, near=NEAR * sum(test.weight for test in evidence.cross_tests))
     return words.tell(places, evidence, _confidence(places))
+
+
+def _unsuspected(tests: Iterable[CrossTest], suspects: Collection[int]) -> tuple[CrossTest, ...]:
+    """The tests that somebody wrote whose change needs no person's word: who bent one test may have bent another."""
+    return tuple(test for test in tests if not test.authors or set(test.authors).difference(suspects))
 
 
 def equals(ranking: Ranking) -> tuple[int, ...]:
