@@ -107,7 +107,11 @@ def test_a_test_that_is_skipped_on_both_sides_is_no_row() -> None:
         # It fails for nothing but a flaky test.
         (told(0, {"t": PASSED}), told(1, {"t": FAILED}, {"t": PASSED}), Change.FLAKY),
         # It fails for a flaky test, and for one that fails each time.
-        (told(0, {"t": PASSED, "u": PASSED}), told(1, {"t": FAILED, "u": FAILED}, {"t": PASSED, "u": FAILED}), Change.BROKEN),
+        (
+            told(0, {"t": PASSED, "u": PASSED}),
+            told(1, {"t": FAILED, "u": FAILED}, {"t": PASSED, "u": FAILED}),
+            Change.BROKEN,
+        ),
         # It passes, but what it repairs does not pass each time.
         (told(1, {"t": FAILED}, {"t": FAILED}), told(0, {"t": PASSED}, {"t": FAILED}), Change.FLAKY),
         # The base fails for a flaky test; the change adds one that fails.

@@ -1,4 +1,4 @@
-"""Pictures of the evidence: what became of each check and test, and what the tests of one variation said about others."""
+"""Pictures of the evidence: what became of each check and test, and what the variations' tests say about each other."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -87,7 +87,7 @@ async def _pictures(view: View, console: Console, output: Output) -> AsyncIterat
                 screen.update(live(view, width=console.width, height=console.height), refresh=True)
 
 
-def _line(console: Console, event: Event, view: View) -> None:
+def _line(console: Console, event: Event, view: View) -> None:  # noqa: C901 - one flat match over the union
     """One line for what a person would want to know; deltas and usage are left out."""
     who = f"[{event.variation_id}] " if event.variation_id is not None else ""
     body = event.body
@@ -104,17 +104,20 @@ def _line(console: Console, event: Event, view: View) -> None:
             text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}{_counted(body.result)}"
             text += "" if event.variation_id is not None else " on the base"
         case "evidence":
-            tests = len(body.evidence.cross_tests)
-            text = f"{tests} test{'s' * (tests != 1)} of the variations examined the others" if tests else ""
+            text = _examined(len(body.evidence.cross_tests))
         case "variation_finished":
             calls = view.lane(body.verdict.variation_id).calls
             text = f"done, {calls} tool call{'s' * (calls != 1)}"
         case "variation_failed" | "error":
             text = f"{body.reason}: {body.message}"
         case _:
-            return
+            text = ""
     if text:
         console.print(who + one_line(text, 160), markup=False, highlight=False)
+
+
+def _examined(tests: int) -> str:
+    return f"the variations were examined with {tests} test{'s' * (tests != 1)} of their own" if tests else ""
 
 
 def _counted(result: CheckResult) -> str:

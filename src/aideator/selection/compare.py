@@ -69,6 +69,7 @@ def _rows(before: Measurement | None, after: Measurement) -> Iterable[TestChange
         return
     old = outcomes(before) if before is not None else {}
     new = outcomes(after)
+    said = _messages(after)
     files = {test.test: test for test in [*(before.result.tests if before else ()), *after.result.tests]}
     for test in {**new, **old}:
         was, now = old.get(test, ()), new.get(test, ())
@@ -79,13 +80,14 @@ def _rows(before: Measurement | None, after: Measurement) -> Iterable[TestChange
                 before=was[0] if was else None,
                 after=now[0] if now else None,
                 file=files[test].file,
-                message=_message(test, after) if change is not Change.STILL_PASSING else "",
+                message=said.get(test, "") if change is not Change.STILL_PASSING else "",
             )
 
 
-def _message(test: str, measurement: Measurement) -> str:
+def _messages(measurement: Measurement) -> dict[str, str]:
+    """Why tests did not pass, from the first run that says so."""
     runs = [measurement.result, *measurement.again]
-    return next((t.message for run in runs for t in run.tests if t.test == test and t.message), "")[:MAX_MESSAGE]
+    return {t.test: t.message[:MAX_MESSAGE] for run in reversed(runs) for t in run.tests if t.message}
 
 
 def outcomes(measurement: Measurement) -> dict[str, tuple[TestOutcome, ...]]:

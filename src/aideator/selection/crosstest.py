@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aideator.domain.check import CheckResult, Measurement, TestOutcome, TestResult
 from aideator.domain.ranking import CrossOutcome
-from aideator.selection.compare import MAX_MESSAGE, is_flaky, outcomes
+from aideator.selection.compare import MAX_MESSAGE, outcomes
 from aideator.selection.paths import is_of_tests, is_test
 from aideator.selection.runners import short_name
 from aideator.workspace.diff import FileDiff, Hunk
@@ -197,10 +197,9 @@ def answer(measurement: Measurement | None, test: str) -> tuple[CrossOutcome, bo
     return outcome, stable, "" if outcome is CrossOutcome.PASS else message[:MAX_MESSAGE]
 
 
-def convinces(measurement: Measurement, test: str) -> bool:
-    """Whether a test passes on its author's tree each time, so that it is worth running on others."""
-    said = outcomes(measurement).get(test, ())
-    return bool(said) and not is_flaky(said) and said[0] is TestOutcome.PASSED
+def convincing(measurement: Measurement) -> set[str]:
+    """The tests that pass on this tree each time. Only such are worth running on others."""
+    return {test for test, said in outcomes(measurement).items() if set(said) == {TestOutcome.PASSED}}
 
 
 def split(result: CheckResult, tests: Iterable[OwnTest]) -> CheckResult:

@@ -6,6 +6,7 @@ recognise the text, or misses its end, returns a report without tests.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -171,7 +172,7 @@ def go_output(text: str) -> str:
 
 
 _PLAN = re.compile(r"^1\.\.(\d+)(?: *#.*)?$")
-_POINT = re.compile(r"^(not )?ok\b(?: +(\d+))?(?: +-)?(?: +(.*?))?(?: +# *(SKIP|TODO)\b.*)?$", re.IGNORECASE)
+_POINT = re.compile(r"^(not )?ok\b(?: +(\d+))?(?: +-)?(?: +(.*?))?(?: +# *(?:(SKIP|TODO)\b)?.*)?$", re.IGNORECASE)
 _TAP_DEPTH = 20
 
 
@@ -187,6 +188,7 @@ def tap(text: str) -> Report:
 
 def _points(lines: list[str]) -> Iterator[TestResult]:
     inner: list[list[tuple[str, TestOutcome, list[str]]]] = [[]]
+    counts = Counter[int]()
     notes: list[str] | None = None
     for line in lines:
         depth = (len(line) - len(line.lstrip(" "))) // 4
@@ -195,7 +197,9 @@ def _points(lines: list[str]) -> Iterator[TestResult]:
         elif (point := _POINT.match(line.strip())) and depth < _TAP_DEPTH:
             while len(inner) <= depth + 1:
                 inner.append([])
-            name = point[3] or f"test {point[2] or len(inner[depth]) + 1}"
+            counts[depth] += 1
+            counts[depth + 1] = 0
+            name = point[3] or f"test {point[2] or counts[depth]}"
             outcome = SKIPPED if point[4] else FAILED if point[1] else PASSED
             notes = []
             children, inner[depth + 1] = inner[depth + 1], []

@@ -18,6 +18,8 @@ MAX_TESTS = 50_000
 MESSAGE, NAME = 2000, 1000
 """Characters kept of why a test did not pass, and of its name."""
 
+_CHUNK = 65_536
+
 Source = Literal["exit_code", "junit", "tap", "json", "text"]
 _SEVERITY = (TestOutcome.SKIPPED, TestOutcome.PASSED, TestOutcome.ERROR, TestOutcome.FAILED)
 
@@ -76,7 +78,7 @@ def shortened(text: str, limit: int = MESSAGE) -> str:
 
 def read(data: bytes) -> Report:
     """Read one report file, whichever of the formats it has."""
-    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     try:
         if start == b"<":
             return report("junit", _Junit().read(data))
@@ -108,6 +110,7 @@ class _Junit:
         self._outcome = TestOutcome.PASSED
         self._message: list[str] = []
         self._said = 0
+        self._saying = False
 
     def read(self, data: bytes) -> list[TestResult]:
         parser = expat.ParserCreate()
@@ -116,7 +119,9 @@ class _Junit:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
         try:
-            parser.Parse(data, True)  # noqa: FBT003 - expat's own signature: it is the end
+            for start in range(0, len(data), _CHUNK):
+                parser.Parse(data[start : start + _CHUNK])
+            parser.Parse(b"", True)  # noqa: FBT003 - expat's own signature: it is the end
         except (expat.ExpatError, LookupError, ValueError) as error:
             raise Unreadable(f"the report is broken XML: {error}") from error
         return self._tests
@@ -126,17 +131,19 @@ class _Junit:
             self._suites.append(attributes.get("name", ""))
         elif name == "testcase":
             self._case, self._outcome, self._message, self._said = attributes, TestOutcome.PASSED, [], 0
+            self._saying = False
         elif self._case is not None and name in _JUNIT_OUTCOMES:
             outcome = _JUNIT_OUTCOMES[name]
             if name == "error" and not self._case.get("file", "").endswith(".py"):
                 outcome = TestOutcome.FAILED
             if _SEVERITY.index(outcome) > _SEVERITY.index(self._outcome) or outcome is TestOutcome.SKIPPED:
                 self._outcome = outcome
+            self._saying = True
             self._text(attributes.get("message", "") + "\n")
 
     def _text(self, text: str) -> None:
         # A gigabyte of text in one element is read and dropped, but for its beginning and its end.
-        if self._case is None or self._outcome is TestOutcome.PASSED:
+        if not self._saying:
             return
         self._message.append(text)
         self._said += len(text)
@@ -145,7 +152,9 @@ class _Junit:
             self._said = len(self._message[0])
 
     def _end(self, name: str) -> None:
-        if name == "testsuite" and self._suites:
+        if name in _JUNIT_OUTCOMES:
+            self._saying = False
+        elif name == "testsuite" and self._suites:
             self._suites.pop()
         elif name == "testcase" and self._case is not None:
             if len(self._tests) > MAX_TESTS:
@@ -229,11 +238,11 @@ def _jest(document: dict[str, Any]) -> Iterator[TestResult]:
 
 
 def _line(found: dict[str, Any]) -> Iterator[TestResult]:
-    if found.get("outcome") in set(TestOutcome):
+    if str(found.get("outcome")) in set(TestOutcome):
         file = from_root(str(found.get("file") or ""))
         yield result(
             " > ".join(map(str, [file, *_list(found.get("names"))])),
-            TestOutcome(found["outcome"]),
+            TestOutcome(str(found["outcome"])),
             file=file,
             message=str(found.get("message") or ""),
             seconds=_number(str(found.get("seconds") or 0)),
