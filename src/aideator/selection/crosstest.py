@@ -172,7 +172,7 @@ def comparable(test: TestResult | None) -> CrossOutcome:
 
 _PYTHON_PLACE = re.compile(r'File "(?:/workspace/)?([^"]+)", line \d+|^([\w./-]+\.py):\d+: ', re.MULTILINE)
 """Where Python's tracebacks name a file, the innermost last."""
-_JS_PLACE = re.compile(r"^ +at .*?(?:/workspace/)([^:)]+):\d+", re.MULTILINE)
+_JS_PLACE = re.compile(r"^ +at .*?/workspace/(?!node_modules/)([^:)]+):\d+", re.MULTILINE)
 """Where JavaScript's name one, the innermost first."""
 
 
