@@ -116,6 +116,12 @@ def test_a_test_that_is_skipped_on_both_sides_is_no_row() -> None:
         (told(1, {"t": FAILED}, {"t": FAILED}), told(0, {"t": PASSED}, {"t": FAILED}), Change.FLAKY),
         # The base fails for a flaky test; the change adds one that fails.
         (told(1, {"t": FAILED}, {"t": PASSED}), told(1, {"t": PASSED, "u": FAILED}, {"u": FAILED}), Change.BROKEN),
+        # It repairs one and breaks another, so that the whole fails before and after.
+        (
+            told(1, {"t": FAILED, "u": PASSED}, {"t": FAILED}),
+            told(1, {"t": PASSED, "u": FAILED}, {"t": PASSED, "u": FAILED}),
+            Change.BROKEN,
+        ),
         # All tests pass, and it fails all the same, such as for a bound on coverage.
         (told(0, {"t": PASSED}), told(2, {"t": PASSED}), Change.BROKEN),
         # Its exit code decides, whatever its report says.

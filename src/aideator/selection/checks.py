@@ -156,7 +156,8 @@ async def run_check(
     report = await _report(sandbox, plan, done, place)
     tests = tuple(plan.seen_from_the_root(test) for test in report.tests)
     asked = {test.test for test in only} if only else None
-    tests = tuple(test for test in tests if asked is None or test.test in asked)
+    # What could not be collected stays: it may be why others are missing.
+    tests = tuple(test for test in tests if asked is None or test.test in asked or test.outcome is TestOutcome.ERROR)
     return CheckResult(
         check=plan.check.label,
         exit_code=done.exit_code,

@@ -138,11 +138,11 @@ def _change(before: State, after: State, rows: Sequence[TestChange]) -> Change:
         return Change.FLAKY
     if after is State.PASSES:
         return {State.PASSES: Change.STILL_PASSING, State.FAILS: Change.FIXED, State.FLAKY: Change.FLAKY}[before]
-    if before is State.FLAKY:
-        # The base fails now and then for other reasons: only a test that has come to fail is this change's doing.
-        broken = any(row.change is Change.BROKEN or (row.change is Change.NEW and row.after in _BAD) for row in rows)
-        return Change.BROKEN if broken else Change.STILL_FAILING
-    return Change.BROKEN if before is State.PASSES else Change.STILL_FAILING
+    if before is State.PASSES:
+        return Change.BROKEN
+    # The base fails as well, for other reasons perhaps: what has come to fail is this change's doing.
+    broken = any(row.change is Change.BROKEN or (row.change is Change.NEW and row.after in _BAD) for row in rows)
+    return Change.BROKEN if broken else Change.STILL_FAILING
 
 
 def deltas(

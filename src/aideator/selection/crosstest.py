@@ -193,8 +193,14 @@ def answer(measurement: Measurement | None, test: str) -> tuple[CrossOutcome, bo
     said = {comparable(each) for each in found} or {CrossOutcome.NOT_COMPARABLE}
     stable = not {CrossOutcome.PASS, CrossOutcome.FAIL} <= said
     outcome = said.pop() if len(said) == 1 else CrossOutcome.NOT_COMPARABLE
-    message = next((each.message for each in found if each.message), "") or ("" if found else runs[0].note)
+    blamed = found or [each for each in runs[0].tests if _holds_up(each, test)]
+    message = next((each.message for each in blamed if each.message), runs[0].note)
     return outcome, stable, "" if outcome is CrossOutcome.PASS else message[:MAX_MESSAGE]
+
+
+def _holds_up(error: TestResult, test: str) -> bool:
+    """Whether a file, module or package that cannot be collected is why this test is missing."""
+    return error.outcome is TestOutcome.ERROR and test.startswith(error.test)
 
 
 def convincing(measurement: Measurement) -> set[str]:
@@ -205,4 +211,5 @@ def convincing(measurement: Measurement) -> set[str]:
 def split(result: CheckResult, tests: Iterable[OwnTest]) -> CheckResult:
     """The part of a shared run that is about some tests."""
     asked = {test.result.test for test in tests if test.check == result.check}
-    return result.model_copy(update={"tests": tuple(each for each in result.tests if each.test in asked)})
+    about = (each for each in result.tests if each.test in asked or any(_holds_up(each, test) for test in asked))
+    return result.model_copy(update={"tests": tuple(about)})
