@@ -211,7 +211,7 @@ async def test_a_check_that_prints_a_gigabyte_is_kept_in_part_and_its_exit_code_
     ("report", "why"),
     [
         ("<testsuite><testcase name='a'>", "broken XML"),
-        ('<!DOCTYPE a [<!ENTITY b "c">]><testsuite><testcase name="&b;"/></testsuite>', "document type"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><testsuite><testcase name="&b;"/></testsuite>', "declares an entity"),
         ("nonsense", "neither XML nor JSON"),
     ],
 )

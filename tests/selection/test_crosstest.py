@@ -70,7 +70,7 @@ DEEP = "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n     
         (DEEP, {"test_one"}),
         # A new test between two others is an edit of neither.
         (
-            "@@ -13,4 +13,8 @@\n         self.assertEqual(a, 1)\n \n+    @skip\n+    def test_new(self):\n+        pass\n"
+            "@@ -13,4 +13,8 @@\n         self.assertEqual(a, 1)\n \n+    @skip\n+    def test_new(self):\n+      pass\n"
             "+\n     def test_two(self):\n         self.assertEqual(2, 2)\n",
             {"test_new"},
         ),

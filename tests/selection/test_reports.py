@@ -121,14 +121,15 @@ FILE = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY file SYSTEM "file:///etc/p
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (LAUGHS, "document type"),
-        (FILE, "document type"),
+        (LAUGHS, "declares an entity"),
+        (FILE, "declares an entity"),
         (b"<testsuite><testcase name='a'></testsuite>", "broken XML"),
         (b"<testsuite><testcase name='a'/>", "broken XML"),
         (b"<testsuite><testcase name='\x00'/></testsuite>", "broken XML"),
         (b"<testsuite>&nothing;</testsuite>", "broken XML"),
         (b'<?xml version="1.0" encoding="klingon"?><testsuite/>', "broken XML"),
         (PYTEST[: len(PYTEST) // 2], "broken XML"),
+        (b"<a>" * 100_000, "nested too deeply"),
         (b"{" * 100_000, "broken JSON"),
         (b"[" * 100_000, "broken JSON"),
         (b'{"testResults": [', "broken JSON"),

@@ -6,7 +6,7 @@ read gives no tests and says why; then the check's exit code decides alone. Runn
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.parsers import expat
@@ -19,6 +19,8 @@ MESSAGE, NAME = 2000, 1000
 """Characters kept of why a test did not pass, and of its name."""
 
 _CHUNK = 65_536
+_DEPTH = 100
+"""How deep XML may be nested. Each level costs the parser memory."""
 
 Source = Literal["exit_code", "junit", "tap", "json", "text"]
 _SEVERITY = (TestOutcome.SKIPPED, TestOutcome.PASSED, TestOutcome.ERROR, TestOutcome.FAILED)
@@ -86,6 +88,8 @@ def read(data: bytes) -> Report:
             return report("json", _json(data))
     except Unreadable as error:
         return Report(note=str(error))
+    except RecursionError:
+        return Report(note="the report is nested too deeply")
     return Report(note="the report is neither XML nor JSON" if start else "the report is empty")
 
 
@@ -113,17 +117,7 @@ class _Junit:
         self._saying = False
 
     def read(self, data: bytes) -> list[TestResult]:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = _refuse
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        try:
-            for start in range(0, len(data), _CHUNK):
-                parser.Parse(data[start : start + _CHUNK])
-            parser.Parse(b"", True)  # noqa: FBT003 - expat's own signature: it is the end
-        except (expat.ExpatError, LookupError, ValueError) as error:
-            raise Unreadable(f"the report is broken XML: {error}") from error
+        parse_xml(data, self._start, self._end, self._text)
         return self._tests
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -172,8 +166,44 @@ _JUNIT_OUTCOMES = {
 }
 
 
+def parse_xml(
+    data: bytes,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] = lambda _: None,
+    text: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Go through XML, element by element, without expanding or fetching anything.
+
+    Raises:
+        Unreadable: if it is broken, nested too deeply, or declares an entity.
+    """
+    depth = 0
+
+    def opened(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH:
+            raise Unreadable("the report is nested too deeply")
+        start(name, attributes)
+
+    def closed(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        end(name)
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _refuse
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = opened, closed, text
+    try:
+        for place in range(0, len(data), _CHUNK):
+            parser.Parse(data[place : place + _CHUNK])
+        parser.Parse(b"", True)  # noqa: FBT003 - expat's own signature: it is the end
+    except (expat.ExpatError, LookupError) as error:
+        raise Unreadable(f"the report is broken XML: {error}") from error
+
+
 def _refuse(*_: object) -> None:
-    raise Unreadable("the report has a document type, which no report needs")
+    raise Unreadable("the report declares an entity, which no report needs")
 
 
 def _junit_id(case: dict[str, str], suites: list[str]) -> tuple[str, str]:
