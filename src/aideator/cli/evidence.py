@@ -64,7 +64,7 @@ def cross_cell(evidence: Evidence, variation: Variation) -> Text:
     return cell
 
 
-def tests_pictures(details: RunDetails) -> Group:
+def each_test(details: RunDetails) -> Group:
     """`show --tests`: the tests that changed or do not pass, and the cross-tests, as tests × variations."""
     blocks: list[RenderableType] = []
     judged = [variation for variation in details.variations if variation.verdict]

@@ -4,7 +4,7 @@ import json
 import sys
 
 from aideator.cli.connect import Client, Door
-from aideator.cli.evidence import tests_pictures
+from aideator.cli.evidence import each_test
 from aideator.cli.render import runs_table, show_patch
 from aideator.cli.watching import choose_output, exit_code, show, watch
 from aideator.domain.errors import Conflict
@@ -41,7 +41,7 @@ async def show_run(door: Door, part: str, *, tests: bool = False) -> None:
     else:
         show(door.console, details)
         if tests:
-            door.console.print(tests_pictures(details))
+            door.console.print(each_test(details))
 
 
 async def print_diff(door: Door, part: str, number: int | None) -> None:

@@ -141,8 +141,10 @@ def _change(before: State, after: State, rows: Sequence[TestChange]) -> Change:
     if before is State.PASSES:
         return Change.BROKEN
     # The base fails as well, for other reasons perhaps: what has come to fail is this change's doing.
-    broken = any(row.change is Change.BROKEN or (row.change is Change.NEW and row.after in _BAD) for row in rows)
-    return Change.BROKEN if broken else Change.STILL_FAILING
+    new = {row.after for row in rows if row.change is Change.NEW}
+    lost = any(row.change is Change.GONE and row.before is TestOutcome.PASSED for row in rows)
+    broken = any(row.change is Change.BROKEN for row in rows) or (TestOutcome.ERROR in new and lost)
+    return Change.BROKEN if broken or (before is State.FLAKY and new & _BAD) else Change.STILL_FAILING
 
 
 def deltas(
