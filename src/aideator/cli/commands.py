@@ -84,6 +84,12 @@ def run(  # noqa: PLR0913 - each is a documented option
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit to start from.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="A command that proves a change; repeatable.")] = None,
     no_checks: Annotated[bool, typer.Option("--no-checks", help="Run no checks; nothing is proven then.")] = False,
+    reruns: Annotated[
+        int | None, typer.Option(help="How often a test that failed or is new is run again; 2 when absent.")
+    ] = None,
+    no_cross_tests: Annotated[
+        bool, typer.Option("--no-cross-tests", help="Do not run one variation's tests on the others.")
+    ] = False,
     agent: Annotated[str, typer.Option(help="A row of the catalogue.")] = "builtin",
     model: Annotated[str | None, typer.Option(help="The model, as its provider names it.")] = None,
     effort: Annotated[str | None, typer.Option(help="low, medium, high, xhigh or max.")] = None,
@@ -108,6 +114,7 @@ def run(  # noqa: PLR0913 - each is a documented option
         "checks": [] if no_checks else [{"command": command} for command in check] if check else None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
+        "examination": {"cross_tests": not no_cross_tests} | ({} if reruns is None else {"reruns": reruns}),
     }
     seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
     options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}
@@ -135,12 +142,20 @@ def list_(
     _run(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
 
 
-@app.command()
-def show(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
+@app.command(epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`")
+def show(
+    run_id: RunId,
+    *,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Also each test that changed or fails, and the cross-tests.")
+    ] = False,
+    json: Json = False,
+    server: Server = None,
+) -> None:
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.show_run(door, run_id), server=server, json=json)
+    _run(lambda door: reading.show_run(door, run_id, tests=tests), server=server, json=json)
 
 
 @app.command()

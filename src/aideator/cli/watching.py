@@ -10,8 +10,10 @@ from rich.console import Console
 from rich.live import Live
 
 from aideator.cli.connect import Client
-from aideator.cli.render import comparison, conclusion, limits_line, live, one_line
+from aideator.cli.plain import one_line
+from aideator.cli.render import comparison, conclusion, limits_line, live
 from aideator.cli.view import View
+from aideator.domain.check import CheckResult, TestOutcome
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails, RunStatus
 
@@ -85,7 +87,7 @@ async def _pictures(view: View, console: Console, output: Output) -> AsyncIterat
                 screen.update(live(view, width=console.width, height=console.height), refresh=True)
 
 
-def _line(console: Console, event: Event, view: View) -> None:
+def _line(console: Console, event: Event, view: View) -> None:  # noqa: C901 - one flat match over the union
     """One line for what a person would want to know; deltas and usage are left out."""
     who = f"[{event.variation_id}] " if event.variation_id is not None else ""
     body = event.body
@@ -99,16 +101,28 @@ def _line(console: Console, event: Event, view: View) -> None:
         case "tool_call" | "tool_call_update" if body.status in _ENDED and event.variation_id is not None:
             text = f"{_ENDED[body.status]} {view.lane(event.variation_id).tools.get(body.tool_call_id, 'tool')}"
         case "check":
-            text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}"
+            text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}{_counted(body.result)}"
             text += "" if event.variation_id is not None else " on the base"
+        case "evidence":
+            text = _examined(len(body.evidence.cross_tests))
         case "variation_finished":
             calls = view.lane(body.verdict.variation_id).calls
             text = f"done, {calls} tool call{'s' * (calls != 1)}"
         case "variation_failed" | "error":
             text = f"{body.reason}: {body.message}"
         case _:
-            return
-    console.print(who + one_line(text, 160), markup=False, highlight=False)
+            text = ""
+    if text:
+        console.print(who + one_line(text, 160), markup=False, highlight=False)
+
+
+def _examined(tests: int) -> str:
+    return f"the variations were examined with {tests} test{'s' * (tests != 1)} of their own" if tests else ""
+
+
+def _counted(result: CheckResult) -> str:
+    total, passed = sum(result.counts.values()), result.counts.get(TestOutcome.PASSED, 0)
+    return f" ({passed} of {total} tests)" if total else f" ({result.note})" if result.note else ""
 
 
 def show(console: Console, details: RunDetails) -> None:

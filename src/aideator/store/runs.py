@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from aideator.domain.check import Check
 from aideator.domain.errors import Conflict, NotFound
-from aideator.domain.ranking import Ranking
+from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     RUN_MOVES,
     SETTLED_RUN,
@@ -32,6 +32,7 @@ class Facts(TypedDict, total=False):
 
     commit: str | None
     checks: tuple[Check, ...]
+    evidence: Evidence | None
     ranking: Ranking | None
     winner: int | None
     winner_reason: str

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,18 @@ def disk_use(folder: Path) -> int:
             with contextlib.suppress(FileNotFoundError):
                 total += Path(parent, name).lstat().st_blocks * 512
     return total
+
+
+def read_regular(file: Path, limit: int = 2**20) -> bytes:
+    """The beginning of a regular file; empty for anything else, such as a link or a pipe."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
