@@ -26,8 +26,8 @@ VOTES = 10
 SHARED = 1 / 3
 """The share of all variations that has to behave like the first one."""
 
-BACKERS, BACKED = 2, 0.8
-"""How many others must have written tests that it passes, and which part of their tests it must pass."""
+BACKERS, BACKED, BACKED_BY_MOST = 2, 0.8, 0.5
+"""How many others must have written tests that it passes, and which part of their tests; less if most behave alike."""
 
 
 def appraise(evidence: Evidence, verdicts: Sequence[Verdict]) -> Evidence:
@@ -166,11 +166,15 @@ def _confidence(places: Sequence[Sequence[Case]]) -> Confidence:
         return Confidence.HIGH if shared and not lost else Confidence.MEDIUM
     if first.standing.fixed and not _fixed_elsewhere(first, everyone):
         return Confidence.MEDIUM
-    backing = first.backing
-    if shared and backing.authors >= BACKERS and backing.passed >= BACKED * backing.compared:
+    if shared and _is_backed(first):
         return Confidence.MEDIUM
     alone = len(everyone) > 1 and all(case.standing.broken for case in everyone if case is not first)
     return Confidence.MEDIUM if alone and first.verdict.checks else Confidence.OPEN
+
+
+def _is_backed(case: Case) -> bool:
+    part = BACKED_BY_MOST if case.standing.group_share > 1 / 2 else BACKED
+    return case.backing.authors >= BACKERS and case.backing.passed >= part * case.backing.compared
 
 
 def _fixed_elsewhere(first: Case, everyone: Iterable[Case]) -> bool:
