@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
@@ -58,7 +59,8 @@ async def prove(
             await tell(measurement)
         return {measurement.result.check: measurement for measurement in known}
     found = []
-    ground = open_ground(stage, checkout, patch, f"{run.id}-{keys[-1][:8] if keys else 'base'}")
+    # Two variations may well have the same change at the same time, so its hash names no fork.
+    ground = open_ground(stage, checkout, patch, f"{run.id}-proof-{secrets.token_hex(4)}")
     async with aclosing(measure(ground, todo, doubts)) as measured:
         async for measurement in measured:
             await tell(measurement)
