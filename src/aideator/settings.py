@@ -124,6 +124,20 @@ class Settings(BaseSettings):
     sandbox_toolchains: Paths = ()
     """Host directories that sandboxes see, read-only, their bin first on PATH; separated by commas."""
 
+    # Set-up
+    setup_allowed_hosts: Names = ()
+    """Hosts (host or host:port) that set-up commands may reach, such as package registries; separated by commas."""
+    setup_private_hosts: Names = ()
+    """Hosts (host or host:port) of your own network that set-up commands may reach, such as mirrors."""
+    setup_env: dict[str, str] = {}
+    """Variables for set-up commands as JSON: {"PIP_INDEX_URL": "…"}. The repository's code sees them: no secrets."""
+    setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
+    """Memory of the sandbox that set-up runs in."""
+    setup_cpu_limit: float = Field(default=2, gt=0, le=1024)
+    """CPUs of the sandbox that set-up runs in."""
+    setup_disk_limit: Size = Field(default=4 * 2**30, ge=2**20)
+    """What one set-up may write, such as 4g."""
+
     # Repositories
     clone_timeout: float = Field(default=300, gt=0)
     """Seconds that a clone or fetch may take."""

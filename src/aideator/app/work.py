@@ -22,6 +22,8 @@ from aideator.settings import Settings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
+from aideator.workspace.egress import Egress
+from aideator.workspace.environment import Workshop
 
 
 async def start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
@@ -38,12 +40,21 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
             api_key=settings.anthropic_api_key,
         ),
     )
+    backend = _backend(settings)
     stage = Stage(
         database=database,
         log=log,
         cache=cache,
+        workshop=Workshop(
+            home=home,
+            runtime=runtime,
+            backend=backend,
+            limits=_setup_limits(settings),
+            egress=egress(settings),
+            variables=settings.setup_env,
+        ),
         gateway=gateway,
-        backend=_backend(settings),
+        backend=backend,
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
@@ -99,6 +110,20 @@ async def examine(settings: Settings) -> list[Finding]:
         return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
     return findings + await _backend(settings).check()
+
+
+def egress(settings: Settings) -> Egress:
+    """What set-up may reach."""
+    return Egress(frozenset(settings.setup_allowed_hosts), frozenset(settings.setup_private_hosts))
+
+
+def _setup_limits(settings: Settings) -> Limits:
+    return Limits(
+        memory_bytes=settings.setup_memory_limit,
+        cpus=settings.setup_cpu_limit,
+        pids=settings.agent_pids_limit,
+        disk_bytes=settings.setup_disk_limit,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -18,6 +18,7 @@ from aideator.selection.checks import run_checks
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.checkout import Checkout
+from aideator.workspace.environment import Workshop
 from aideator.workspace.fork import fork
 
 
@@ -28,6 +29,7 @@ class Stage:
     database: Database
     log: EventLog
     cache: RepositoryCache
+    workshop: Workshop
     gateway: Gateway
     backend: SandboxBackend
     make_agent: Callable[[AgentSpec], Agent]

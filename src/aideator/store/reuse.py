@@ -39,6 +39,8 @@ async def adopt(session: AsyncSession, run_id: str, decided: Run) -> Run:
         RunStatus.DECIDED,
         commit=decided.commit or "",
         checks=decided.checks,
+        setup=decided.setup,
+        protected=decided.protected,
         winner=winner.number,
         winner_reason=decided.winner_reason,
         reused_from=decided.id,

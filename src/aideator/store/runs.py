@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aideator.domain.check import Check
+from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict, NotFound
 from aideator.domain.ranking import Ranking
 from aideator.domain.run import (
@@ -32,6 +32,8 @@ class Facts(TypedDict, total=False):
 
     commit: str | None
     checks: tuple[Check, ...]
+    setup: tuple[Command, ...]
+    protected: tuple[str, ...]
     ranking: Ranking | None
     winner: int | None
     winner_reason: str

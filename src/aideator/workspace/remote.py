@@ -76,7 +76,7 @@ async def _resolve(hop: Source, policy: SourcePolicy) -> str:
     except (OSError, UnicodeError) as error:
         raise RepositoryError(f"there is no host {host} ({error})", hint="check the URL's spelling") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not policy.is_private(host, port) and not all(map(_is_public, addresses)):
+    if not policy.is_private(host, port) and not all(map(is_public, addresses)):
         raise RepositoryError(
             f"{host} has a private address; it is not reached for",
             hint="an operator can vouch for an internal git server (PRIVATE_GIT_HOSTS)",
@@ -84,7 +84,8 @@ async def _resolve(hop: Source, policy: SourcePolicy) -> str:
     return addresses[0]
 
 
-def _is_public(text: str) -> bool:
+def is_public(text: str) -> bool:
+    """Whether an IP address belongs to the internet at large, also as seen through IPv6 in its older disguises."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
