@@ -190,7 +190,7 @@ def _failed(result: CheckResult, proxy: Proxy | None) -> SetupFailed:
 
 
 async def _settle(workshop: Workshop, checkout: Checkout, layer: Path) -> tuple[Sequence[str], Sequence[str]]:
-    """Give the commit's own files back, and return what else there is now: all of it, and what is not ignored."""
+    """Give the commit's own files back, and return what else there is now: all of it, and what a reader may miss."""
     tracked = await git("ls-files", "-z", cwd=checkout.path)
     await asyncio.to_thread(restore, layer, tracked.split(b"\0")[:-1])
     try:
@@ -199,5 +199,5 @@ async def _settle(workshop: Workshop, checkout: Checkout, layer: Path) -> tuple[
         raise SetupFailed(f"what set-up made cannot be told from the project's own files: {error}") from error
     if len(made) > _MAX_MADE:
         raise SetupFailed(f"set-up made {len(made)} files in folders of the project; at most {_MAX_MADE} can be told")
-    await asyncio.to_thread(hide, layer, unignored, sandbox_uid())
-    return made, unignored
+    await asyncio.to_thread(hide, layer, made, sandbox_uid())
+    return made, [path for path in unignored if path != tools.FOLDER]

@@ -132,7 +132,7 @@ async def list_untracked(checkout: Path, layer: Path, backend: SandboxBackend, l
     """Find what a layer above a checkout holds beside the project's own files, whole folders as one.
 
     Returns:
-        All of it but common debris, and the part that the project does not ignore.
+        All of it but Python's bytecode, and the part that is neither ignored by the project nor common debris.
 
     Raises:
         PatchRejected: if there is too much to tell, or git cannot.
@@ -141,7 +141,7 @@ async def list_untracked(checkout: Path, layer: Path, backend: SandboxBackend, l
     others = ["git", "ls-files", "--others", "--directory", "-z"]
     async with backend.open(Tree((checkout, layer)), limits, binds=(Bind(checkout / ".git", _TRUSTED),)) as sandbox:
         await _prepare(sandbox)
-        every = await _git(sandbox, [*others, f"--exclude-from={_SCRATCH}/debris"])
+        every = await _git(sandbox, [*others, "--exclude=__pycache__/", "--exclude=*.py[co]"])
         unignored = await _git(sandbox, [*others, "--exclude-standard"])
     return _names(every), _names(unignored)
 
@@ -158,7 +158,7 @@ async def _prepare(sandbox: Sandbox) -> None:
 async def _add_all(sandbox: Sandbox, left_out: Paths) -> ExecResult:
     await _prepare(sandbox)
     # By name, because whatever excludes by pattern an attempt's own `.gitignore` may include again.
-    paths = [b".", *(b":(top,exclude,literal)" + os.fsencode(path) for path in left_out)]
+    paths = [b".", *(spec for path in left_out for spec in _without(os.fsencode(path)))]
     done = await sandbox.exec(
         ["git", "add", "-A", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul"],
         env=_EXTRACT_ENV,
@@ -168,6 +168,17 @@ async def _add_all(sandbox: Sandbox, left_out: Paths) -> ExecResult:
     if done.exit_code not in {0, 1, 128}:
         raise PatchRejected("the change is too large to be taken out: git was killed, or took too long")
     return done
+
+
+def _without(path: bytes) -> tuple[bytes, bytes]:
+    """Pathspecs that leave a file or a folder out, whatever is ignored.
+
+    The first character stands in brackets, because git refuses to pass over an ignored path that is named literally, be
+    it named to be left out.
+    """
+    escaped = re.sub(rb"([\\*?\[])", rb"\\\1", path)
+    pattern = escaped if path[:1] in b"\\[]^!*?" else b"[%c]%s" % (path[0], escaped[1:])
+    return b":(top,exclude,glob)" + pattern, b":(top,exclude,glob)" + pattern + b"/**"
 
 
 async def _kept_out(sandbox: Sandbox, unignored: Paths) -> tuple[str, ...]:
