@@ -99,13 +99,15 @@ _SPECS: Any = {
         },
     },
     "full": {
-        "summary": "Own seats, checks and a budget",
+        "summary": "Own seats, set-up, checks and a budget",
         "value": {
             "repo_url": "https://github.com/user/repo",
             "ref": "main",
             "prompt": "Make the parser accept trailing commas",
             "lineup": [{"agent": "builtin"}, {"agent": "builtin", "instructions": "Write the test first."}],
+            "setup": [{"command": "pip install -e .[test]", "timeout": 900}],
             "checks": [{"command": "python -m pytest -q", "timeout": 300}],
+            "protected": ["tests/contract/**"],
             "budget": {"run_usd": 2.5},
         },
     },

@@ -1,4 +1,4 @@
-"""The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
+"""The façade: open · inspect · submit · get · list · follow · cancel · select. Every door calls only this."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,6 +9,7 @@ import uuid_utils
 from aideator.agents.catalog import Row, catalog, validate_seat
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, RunStarted, Selected
+from aideator.domain.project import Project
 from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Draft, Entry
@@ -83,6 +84,18 @@ class Aideator:
             wrong.append(FieldError("sandbox", "the Dagger back end is not in this version; use bubblewrap"))
         if wrong:
             raise InvalidInput(fields=wrong)
+
+    async def inspect(self, repo_url: str, ref: str | None = None, *, local: bool = False) -> Project:
+        """Say how a repository would be set up and checked. It is fetched, and nothing of it runs.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if that is not allowed here.
+            RepositoryError: if it cannot be had, or its `.aideator.toml` cannot be understood.
+        """
+        parse_source(repo_url, source_policy(self.settings, local=local))
+        from aideator.app.work import inspect  # noqa: PLC0415 - imported late, like `start_engine`
+
+        return await inspect(self.settings, repo_url, ref)
 
     async def get(self, run_id: str) -> RunDetails:
         """A run with its variations.

@@ -11,6 +11,7 @@ from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
 from aideator.app import source_policy
 from aideator.domain.errors import Unavailable
+from aideator.domain.project import Project
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
@@ -24,6 +25,9 @@ from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.egress import Egress
 from aideator.workspace.environment import Workshop
+from aideator.workspace.project import find_project
+
+_NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
 
 async def start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
@@ -81,6 +85,13 @@ def open_cache(settings: Settings) -> RepositoryCache:
     )
 
 
+async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project:
+    """What a run on this repository would do besides the agents' work."""
+    cache = open_cache(settings)
+    checkout = await cache.checkout(await cache.resolve(repo_url, ref))
+    return await asyncio.to_thread(find_project, checkout, egress(settings))
+
+
 def _backend(settings: Settings) -> SandboxBackend:
     return open_backend(
         settings.aideator_sandbox,
@@ -102,6 +113,8 @@ async def examine(settings: Settings) -> list[Finding]:
             fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
         ),
     ]
+    hosts = ", ".join((*settings.setup_allowed_hosts, *settings.setup_private_hosts))
+    findings.append(Finding("set-up", ok=True, detail=f"may reach {hosts}" if hosts else _NO_HOSTS))
     if settings.redis_url:
         findings.append(Finding("redis", ok=False, detail="REDIS_URL is set, but not used in this version"))
     try:

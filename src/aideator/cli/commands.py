@@ -71,6 +71,8 @@ Examples:
 
 - `aideator run https://github.com/user/repo "Add a --json flag" --check "pytest -q" --budget 2`
 
+- `aideator run . "Speed up the parser" --setup "npm ci" --check "npm test" --protect "bench/**"`
+
 - `aideator run --spec run.yaml --json | jq .body.kind`
 
 Exit code: 0 a variation is recommended, 1 the run failed, 2 wrong input, 3 cannot tell, 4 cancelled, 130 interrupted.
@@ -84,6 +86,9 @@ def run(  # noqa: PLR0913 - each is a documented option
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit to start from.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="A command that proves a change; repeatable.")] = None,
     no_checks: Annotated[bool, typer.Option("--no-checks", help="Run no checks; nothing is proven then.")] = False,
+    setup: Annotated[list[str] | None, typer.Option(help="A command that installs what is needed; repeatable.")] = None,
+    no_setup: Annotated[bool, typer.Option("--no-setup", help="Install nothing.")] = False,
+    protect: Annotated[list[str] | None, typer.Option(help="A path that a change must leave alone; a glob.")] = None,
     agent: Annotated[str, typer.Option(help="A row of the catalogue.")] = "builtin",
     model: Annotated[str | None, typer.Option(help="The model, as its provider names it.")] = None,
     effort: Annotated[str | None, typer.Option(help="low, medium, high, xhigh or max.")] = None,
@@ -106,12 +111,28 @@ def run(  # noqa: PLR0913 - each is a documented option
         "variations": number,
         "ref": ref,
         "checks": [] if no_checks else [{"command": command} for command in check] if check else None,
+        "setup": [] if no_setup else [{"command": command} for command in setup] if setup else None,
+        "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
     }
     seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
     options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}
     _run(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
+
+
+@app.command(epilog="Example: `aideator inspect . --json | jq -r .setup[].command`")
+def inspect(
+    repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
+    *,
+    ref: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Say how a repository would be set up and checked, and where that is from. Nothing of it runs."""
+    from aideator.cli import reading
+
+    _run(lambda door: reading.inspect_repository(door, repo, ref), server=server, json=json)
 
 
 @app.command()

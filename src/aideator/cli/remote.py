@@ -10,6 +10,7 @@ import httpx2
 
 from aideator.app import Batch, Page
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput, NotFound, Unavailable
+from aideator.domain.project import Project
 from aideator.domain.run import Run, RunDetails, RunSpec, RunStatus
 from aideator.eventlog.base import Entry
 
@@ -17,6 +18,8 @@ _PATIENCE = 10
 """How often a lost stream is taken up again without an event in between."""
 
 _PAGE = 100
+_FETCH_SECONDS = 600
+"""How long a server may take to fetch a repository that it has not seen before."""
 
 
 class RemoteAideator:
@@ -30,6 +33,13 @@ class RemoteAideator:
         body = spec.model_dump(mode="json", exclude_defaults=True) | {"repo_url": spec.repo_url, "prompt": spec.prompt}
         accepted = await self._call("POST", "/runs", json=body | {"variations": spec.variations})
         return await self.get(accepted["run_id"])
+
+    async def inspect(self, repo_url: str, ref: str | None = None, *, local: bool = False) -> Project:  # noqa: ARG002
+        """Look at a repository."""
+        asked = {"repo_url": repo_url, "ref": ref}
+        return Project.model_validate(
+            await self._call("POST", "/repositories/inspect", json=asked, timeout=_FETCH_SECONDS)
+        )
 
     async def get(self, run_id: str) -> RunDetails:
         """A run with its variations."""

@@ -14,6 +14,7 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from aideator.cli.found import found_line
 from aideator.cli.view import Lane, View
 from aideator.domain.check import CheckResult
 from aideator.domain.run import Run, RunDetails, Variation
@@ -117,9 +118,12 @@ def _headline(view: View, width: int) -> Text:
     if view.started is None or view.started.commit is None:
         what = view.started.repo_url if view.started else "the repository"
         return Text(view.trouble or one_line(f"fetching {what} …", width), style="dim")
-    checks = ", ".join(check.label for check in view.started.checks) or "none"
-    guessed = " (guessed)" if view.started.checks_guessed else ""
-    return Text(one_line(f"base {view.started.commit[:12]} · checks: {checks}{guessed}", width), style="dim")
+    if view.trouble and not any(lane.started for lane in view.lanes.values()):
+        return Text(one_line(view.trouble, width), style="red")
+    if len(view.setup) < len(view.started.setup) and not view.is_set_up:
+        now = view.started.setup[len(view.setup)].command
+        return Text(one_line(f"setting up ({len(view.setup) + 1} of {len(view.started.setup)}): {now}", width))
+    return Text(one_line(f"base {view.started.commit[:12]} · {found_line(view.started)}", width), style="dim")
 
 
 def _panel(lane: Lane, width: int) -> Panel:

@@ -31,10 +31,19 @@ def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
             FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()
         ]
         raise InvalidInput(fields=wrong, hint="`aideator run --help` has examples") from None
-    path = Path(spec.repo_url).expanduser()
-    if not path.exists() and not path.is_absolute() and ":" not in spec.repo_url:
-        raise InvalidInput(f"there is no directory {spec.repo_url!r} here, and it is no https URL either")
-    return spec.model_copy(update={"repo_url": str(path.resolve())}) if path.exists() else spec
+    return spec.model_copy(update={"repo_url": whole_path(spec.repo_url)})
+
+
+def whole_path(repo: str) -> str:
+    """What a person calls a repository, as the server needs it: an absolute path, or the URL as it is.
+
+    Raises:
+        InvalidInput: if it is a path that leads nowhere.
+    """
+    path = Path(repo).expanduser()
+    if not path.exists() and not path.is_absolute() and ":" not in repo:
+        raise InvalidInput(f"there is no directory {repo!r} here, and it is no https URL either")
+    return str(path.resolve()) if path.exists() else repo
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

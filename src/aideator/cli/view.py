@@ -13,6 +13,7 @@ from aideator.domain.events import (
     Plan,
     RunStarted,
     Selected,
+    SetupRan,
     ToolCall,
     ToolCallUpdate,
     UsageRecorded,
@@ -107,6 +108,9 @@ class View:
     lanes: dict[int, Lane] = field(default_factory=dict)
     started: RunStarted | None = None
     begun_at: datetime | None = None
+    setup: list[CheckResult] = field(default_factory=list)
+    is_set_up: bool = False
+    """Whether the environment was there already."""
     baseline: list[CheckResult] = field(default_factory=list)
     ranking: Ranking | None = None
     selected: Selected | None = None
@@ -126,9 +130,12 @@ class View:
             return
         match event.body:
             case RunStarted() as started:
-                self.started, self.begun_at = started, event.at
+                self.started, self.begun_at, self.setup = started, event.at, []
                 for number in range(1, started.variations + 1):
                     self.lane(number)
+            case SetupRan(result=result, cached=cached):
+                self.setup.append(result)
+                self.is_set_up = cached
             case CheckRun(result=result):
                 self.baseline.append(result)
             case VerdictReached(ranking=ranking):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from aideator.cli.connect import Client
+from aideator.cli.found import opening, remarks
 from aideator.cli.render import comparison, conclusion, limits_line, live, one_line
 from aideator.cli.view import View
 from aideator.domain.events import Event
@@ -90,10 +91,8 @@ def _line(console: Console, event: Event, view: View) -> None:
     who = f"[{event.variation_id}] " if event.variation_id is not None else ""
     body = event.body
     match body.kind:
-        case "run_started":
-            checks = ", ".join(check.label for check in body.checks) or "none"
-            known = f"base {body.commit[:12]}, {body.variations} variations, checks: {checks}" if body.commit else ""
-            text = known or f"fetching {body.repo_url}"
+        case "run_started" | "setup":
+            text = opening(body)
         case "variation_started":
             text = f"attempt {body.attempt} starts"
         case "tool_call" | "tool_call_update" if body.status in _ENDED and event.variation_id is not None:
@@ -109,6 +108,8 @@ def _line(console: Console, event: Event, view: View) -> None:
         case _:
             return
     console.print(who + one_line(text, 160), markup=False, highlight=False)
+    for remark in remarks(body):
+        console.print(f"  {one_line(remark, 160)}", style="dim", markup=False, highlight=False)
 
 
 def show(console: Console, details: RunDetails) -> None:

@@ -126,7 +126,8 @@ async def settle(stage: Stage, run_id: str, error: AideatorError) -> None:
 
 async def fail(stage: Stage, run_id: str, error: Exception) -> None:
     """Record that the run came to nothing, and why."""
-    failure = Failure(reason=type(error).__name__, message=str(error))
+    hint = error.hint if isinstance(error, AideatorError) else ""
+    failure = Failure(reason=type(error).__name__, message=f"{error} ({hint})" if hint else str(error))
     await Scribe(stage.log, run_id).write(ErrorRaised(**failure.model_dump()))
     for number in await waiting(stage, run_id):
         await give_up(stage, run_id, number, error)
