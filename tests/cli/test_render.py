@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aideator.cli.render import comparison, conclusion, limits_line, live, one_line, plain, show_patch
+from aideator.cli.plain import one_line, plain
+from aideator.cli.render import comparison, conclusion, limits_line, live, show_patch
 from aideator.cli.view import Lane, View
 from aideator.domain.check import Check
 from aideator.domain.run import AgentSpec, Isolation, RunDetails, RunSpec, RunStatus, Variation, VariationStatus

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.check import CheckResult, Command
-from aideator.domain.errors import SetupFailed
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
 from aideator.workspace.cache import RepositoryCache
@@ -14,7 +13,6 @@ from aideator.workspace.environment import Workshop, furnish
 from aideator.workspace.fork import fork
 from aideator.workspace.patch import extract
 from aideator.workspace.source import SourcePolicy
-from tests.conftest import git
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """What carries runs out here: cached repositories, gateway, sandboxes, engine, opened as the settings say."""
 
 import asyncio
+import hashlib
+import platform
 import resource
 import shutil
 import sqlite3
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
@@ -62,9 +65,30 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
+        environment=_environment(settings),
         max_attempts=settings.max_attempts,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+
+
+def _environment(settings: Settings) -> str:
+    """A hash of what a check can see beside the tree, as it is now: programs, their versions, limits.
+
+    Whoever installs something changes a folder of it. A server that runs meanwhile believes its memory until it starts
+    anew; only what a check could not even begin to run is tried again at once.
+    """
+    folders = [folder for root in (Path("/usr"), *settings.sandbox_toolchains) for folder in _down_to(root, 3)]
+    seen = [
+        platform.platform(),
+        repr(_limits(settings)),
+        *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders),
+    ]
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()
+
+
+def _down_to(root: Path, depth: int) -> list[Path]:
+    inner = sorted(path for path in root.glob("*/") if not path.is_symlink()) if depth and root.is_dir() else []
+    return [root, *(path for folder in inner for path in _down_to(folder, depth - 1))] if root.is_dir() else []
 
 
 def _raise_the_limit_of_open_files() -> None:

@@ -156,12 +156,20 @@ def list_(
     _run(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
 
 
-@app.command()
-def show(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
+@app.command(epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`")
+def show(
+    run_id: RunId,
+    *,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Also each test that changed or fails, and the cross-tests.")
+    ] = False,
+    json: Json = False,
+    server: Server = None,
+) -> None:
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.show_run(door, run_id), server=server, json=json)
+    _run(lambda door: reading.show_run(door, run_id, tests=tests), server=server, json=json)
 
 
 @app.command()

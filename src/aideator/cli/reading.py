@@ -9,8 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.connect import Client, Door
+from aideator.cli.evidence import tests_pictures
 from aideator.cli.found import SOURCES
-from aideator.cli.render import plain, runs_table, show_patch
+from aideator.cli.plain import plain
+from aideator.cli.render import runs_table, show_patch
 from aideator.cli.submit import whole_path
 from aideator.cli.watching import choose_output, exit_code, show, watch
 from aideator.domain.errors import Conflict
@@ -64,14 +66,16 @@ async def list_runs(door: Door, *, limit: int) -> None:
         door.note('No runs yet. Start one: aideator run . "…", or see the demo: aideator demo')
 
 
-async def show_run(door: Door, part: str) -> None:
-    """Show one run."""
+async def show_run(door: Door, part: str, *, tests: bool = False) -> None:
+    """Show one run, with each test that tells something if that is asked for."""
     async with door.connect() as client:
         details = await client.get(await client.resolve(part))
     if door.json:
         sys.stdout.write(details.model_dump_json() + "\n")
     else:
         show(door.console, details)
+        if tests:
+            door.console.print(tests_pictures(details))
 
 
 async def print_diff(door: Door, part: str, number: int | None) -> None:

@@ -1,7 +1,5 @@
 """Pictures of a run for a terminal. Whatever an agent wrote is hostile: it is made plain before it is shown."""
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,14 +12,15 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from aideator.cli.evidence import check_cell, cross_cell
 from aideator.cli.found import found_line
+from aideator.cli.plain import end_of, one_line, plain
 from aideator.cli.view import Lane, View
 from aideator.domain.check import CheckResult
 from aideator.domain.run import Run, RunDetails, Variation
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Change, Verdict
+from aideator.domain.verdict import Verdict
 
-_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[PX^_].*?(\x1b\\|$)|.)?", re.DOTALL)
 _STYLES = {
     "queued": "dim",
     "thinking": "magenta",
@@ -36,30 +35,6 @@ _LABEL_WIDTH, _CELL_WIDTH = 24, 15
 """Cells of the comparison: what a row is called, and the least that a variation needs."""
 _PANEL_WIDTH, _PANEL_HEIGHT = 36, 10
 """Cells: the least width that can be read, and the height with borders and a line of trouble."""
-_CHANGES = {
-    Change.FIXED: ("✓ fixed", "green"),
-    Change.STILL_PASSING: ("✓ passes", "green dim"),
-    Change.STILL_FAILING: ("✗ not fixed", "yellow"),
-    Change.BROKEN: ("✗ BROKEN", "bold red"),
-}
-
-
-def plain(text: str) -> str:
-    """Text without terminal escapes, control characters and bidirectional overrides; line breaks stay."""
-    text = _ESCAPES.sub("", text)
-    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
-
-
-def one_line(text: str, width: int) -> str:
-    """The beginning of a text, on one line."""
-    flat = " ".join(plain(text).split())
-    return flat if len(flat) <= width else flat[: width - 1] + "…"
-
-
-def end_of(text: str, width: int) -> str:
-    """The end of a text, on one line."""
-    flat = " ".join(plain(text).split())
-    return flat if len(flat) <= width else "…" + flat[-(width - 1) :]
 
 
 def money(usage: Usage) -> str:
@@ -196,7 +171,9 @@ def _matrix(details: RunDetails, variations: Sequence[Variation]) -> Table:
     table.add_row("state", *(v.status.value for v in variations))
     for check in details.checks:
         label = Text(plain(check.label), overflow="fold")
-        table.add_row(label, *(_cell(v.verdict, check.label) for v in variations))
+        table.add_row(label, *(check_cell(v.verdict, check.label) for v in variations))
+    if details.evidence and details.evidence.cross_tests:
+        table.add_row("cross-tests", *(cross_cell(details.evidence, v) for v in variations))
     table.add_row("change", *(_size(v.verdict) if v.verdict else "–" for v in variations))
     table.add_row("tokens", *(_tokens(v.usage) for v in variations))
     table.add_row("cost", *(_cost(v.usage) for v in variations))
@@ -205,11 +182,6 @@ def _matrix(details: RunDetails, variations: Sequence[Variation]) -> Table:
     if any(failures):
         table.add_row("trouble", *(Text(failure, style="red") for failure in failures))
     return table
-
-
-def _cell(verdict: Verdict | None, label: str) -> Text:
-    change = next((row.change for row in verdict.checks if row.check == label), None) if verdict else None
-    return Text(*_CHANGES[change]) if change else Text("–", style="dim")
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> str:

@@ -11,8 +11,10 @@ from rich.live import Live
 
 from aideator.cli.connect import Client
 from aideator.cli.found import opening, remarks
-from aideator.cli.render import comparison, conclusion, limits_line, live, one_line
+from aideator.cli.plain import one_line
+from aideator.cli.render import comparison, conclusion, limits_line, live
 from aideator.cli.view import View
+from aideator.domain.check import CheckResult, TestOutcome
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails, RunStatus
 
@@ -98,8 +100,11 @@ def _line(console: Console, event: Event, view: View) -> None:
         case "tool_call" | "tool_call_update" if body.status in _ENDED and event.variation_id is not None:
             text = f"{_ENDED[body.status]} {view.lane(event.variation_id).tools.get(body.tool_call_id, 'tool')}"
         case "check":
-            text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}"
+            text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}{_counted(body.result)}"
             text += "" if event.variation_id is not None else " on the base"
+        case "evidence":
+            tests = len(body.evidence.cross_tests)
+            text = f"{tests} test{'s' * (tests != 1)} of the variations examined the others" if tests else ""
         case "variation_finished":
             calls = view.lane(body.verdict.variation_id).calls
             text = f"done, {calls} tool call{'s' * (calls != 1)}"
@@ -107,9 +112,15 @@ def _line(console: Console, event: Event, view: View) -> None:
             text = f"{body.reason}: {body.message}"
         case _:
             return
-    console.print(who + one_line(text, 160), markup=False, highlight=False)
+    if text:
+        console.print(who + one_line(text, 160), markup=False, highlight=False)
     for remark in remarks(body):
         console.print(f"  {one_line(remark, 160)}", style="dim", markup=False, highlight=False)
+
+
+def _counted(result: CheckResult) -> str:
+    total, passed = sum(result.counts.values()), result.counts.get(TestOutcome.PASSED, 0)
+    return f" ({passed} of {total} tests)" if total else f" ({result.note})" if result.note else ""
 
 
 def show(console: Console, details: RunDetails) -> None:

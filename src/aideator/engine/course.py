@@ -22,7 +22,8 @@ from aideator.domain.run import (
     Variation,
     VariationStatus,
 )
-from aideator.engine.stage import Baseline, Scribe, Stage
+from aideator.engine.baseline import Baseline
+from aideator.engine.stage import Scribe, Stage
 from aideator.engine.steps import give_up
 from aideator.selection.rank import rank
 from aideator.store import reuse, runs

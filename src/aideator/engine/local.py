@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
 from aideator.domain.errors import AideatorError, Cancelled
 from aideator.domain.run import Run
+from aideator.engine.baseline import Baseline
 from aideator.engine.course import begin, conclude, fail, settle, waiting
+from aideator.engine.examination import could_not, examine
 from aideator.engine.slots import FairSlots
-from aideator.engine.stage import Baseline, Stage
+from aideator.engine.stage import Stage
 from aideator.engine.steps import give_up, hand_back, run_variation
 from aideator.store import runs
 
@@ -97,8 +100,17 @@ class LocalEngine:
     async def _carry_out(self, run_id: str) -> None:
         run, baseline = await begin(self._stage, run_id)
         await self._vary(run, baseline)
+        await self._examine(run_id, baseline)
         while not await conclude(self._stage, run_id):  # a follow-up came just as the last variation ended
             await self._vary(run, baseline)
+            await self._examine(run_id, baseline)
+
+    async def _examine(self, run_id: str, baseline: Baseline) -> None:
+        async def do_without(error: Exception) -> None:
+            await could_not(self._stage, run_id, error)
+
+        turn = partial(self._slots.hold, run_id)
+        await self._first_that_works(examine(self._stage, run_id, baseline, turn), do_without)
 
     async def _vary(self, run: Run, baseline: Baseline) -> None:
         async with asyncio.TaskGroup() as group:

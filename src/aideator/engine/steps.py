@@ -4,8 +4,10 @@ A step may be repeated after a crash: the variation then begins anew as the next
 writes is refused. Events are recorded before the state that follows from them.
 """
 
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 
+from aideator.domain.check import Measurement
 from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
 from aideator.domain.events import (
     Body,
@@ -19,9 +21,11 @@ from aideator.domain.events import (
 from aideator.domain.run import Failure, Isolation, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
-from aideator.engine.stage import Baseline, Scribe, Stage
+from aideator.engine.baseline import Baseline
+from aideator.engine.proof import doubts_about, prove
+from aideator.engine.stage import Scribe, Stage
 from aideator.gateway.ledger import Lease
-from aideator.selection.checks import compare, run_checks
+from aideator.selection.compare import brief, compare, deltas
 from aideator.store import claims, runs
 from aideator.workspace.fork import Fork, fork
 from aideator.workspace.patch import Patch, apply, extract
@@ -148,18 +152,23 @@ async def judge(
 ) -> Verdict:
     """Run the checks on base + patch in a fresh sandbox, and compare with the base alone."""
     before = await baseline.results()
-    after = []
+    after: Mapping[str, Measurement] = {}
     if patch.data and run.checks:
-        async with (
-            fork(baseline.checkout, stage.home, f"{run.id}-{number}-judge") as clean,
-            stage.backend.open(clean.tree, stage.limits) as sandbox,
-        ):
-            await apply(sandbox, patch)
-            async for result in run_checks(sandbox, run.checks):
-                await scribe.write(CheckRun(result=result))
-                after.append(result)
-    notes = (*baseline.checkout.notes, *patch.notes)
-    return Verdict(variation_id=number, patch=patch.stats, checks=compare(before, after), notes=notes)
+
+        async def tell(measurement: Measurement) -> None:
+            await scribe.write(CheckRun(result=brief(measurement.result)))
+
+        doubts = doubts_about(run, patch, before, baseline.checkout)
+        after = await prove(stage, run, baseline.checkout, patch, doubts, tell)
+    return Verdict(
+        variation_id=number,
+        patch=patch.stats,
+        paths=patch.paths,
+        checks=compare(run.checks, before, after),
+        deltas=deltas(run.checks, before, after),
+        seconds=round(sum(measurement.seconds for measurement in after.values()), 3),
+        notes=(*baseline.checkout.notes, *patch.notes),
+    )
 
 
 async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> None:

@@ -12,7 +12,7 @@ from sqlmodel import col
 
 from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict, NotFound
-from aideator.domain.ranking import Ranking
+from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     RUN_MOVES,
     SETTLED_RUN,
@@ -34,6 +34,7 @@ class Facts(TypedDict, total=False):
     checks: tuple[Check, ...]
     setup: tuple[Command, ...]
     protected: tuple[str, ...]
+    evidence: Evidence | None
     ranking: Ranking | None
     winner: int | None
     winner_reason: str

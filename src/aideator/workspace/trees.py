@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -54,6 +55,18 @@ async def held(lock: Path) -> AsyncIterator[None]:
         await asyncio.sleep(0.02)
     try:
         yield
+    finally:
+        os.close(descriptor)
+
+
+def read_regular(file: Path, limit: int = 2**20) -> bytes:
+    """The beginning of a regular file; empty for anything else, such as a link or a pipe."""
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, limit) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
     finally:
         os.close(descriptor)
 
