@@ -134,9 +134,11 @@ class Settings(BaseSettings):
     private_git_hosts: Names = ()
     """Hosts (host or host:port) of your own network that may be cloned from, also over http; separated by commas."""
     github_token: SecretStr | None = None
-    """A token for private repositories on github.com. Never written to disk."""
+    """A token for github.com: private repositories, publishing. Never written to disk, never in a sandbox."""
     git_tokens: dict[str, SecretStr] = {}
-    """Tokens for other hosts as JSON: {"git.example.org": "token"}."""
+    """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs one that may write."""
+    git_forges: dict[str, Literal["github", "gitlab", "gitea"]] = {}
+    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"}; Forgejo counts as gitea."""
 
     # Streams
     sse_ping_interval: float = Field(default=30, gt=0)

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, health, problems, reference, runs
+from aideator.api import auth, deciding, health, problems, reference, runs
 from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
@@ -44,7 +44,7 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
         app.state.aideator = source
     problems.install(app)
     app.include_router(health.probes)
-    for router in (runs.router, health.router, auth.router):
+    for router in (runs.router, deciding.router, health.router, auth.router):
         app.include_router(router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
     return app

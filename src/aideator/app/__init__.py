@@ -8,6 +8,7 @@ import uuid_utils
 
 from aideator.agents.catalog import Row, catalog, validate_seat
 from aideator.app import joining
+from aideator.app.keeping import Keeping
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, RunStarted, Selected
 from aideator.domain.run import AgentSpec, Part, Run, RunDetails, RunSpec, RunStatus, Variation
@@ -42,6 +43,7 @@ class Aideator:
     def __init__(self, settings: Settings, database: Database, log: SqlEventLog, engine: Engine | None) -> None:
         self.settings = settings
         self.database = database
+        self.keeping = Keeping(settings, database, log)
         self._log = log
         self._engine = engine
 

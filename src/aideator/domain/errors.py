@@ -8,6 +8,7 @@
     ├── Unauthorized            401
     ├── TooManyRequests         429
     ├── RepositoryError         422  the source cannot be had
+    ├── ForgeRefused            502  a forge did not open the pull request
     ├── Unavailable             503  the machine lacks something that a run needs
     │   └── SandboxUnavailable
     ├── Fenced                  409  a newer attempt has taken over
@@ -92,6 +93,12 @@ class RepositoryError(AideatorError):
     """The repository cannot be had."""
 
     status = 422
+
+
+class ForgeRefused(AideatorError):
+    """The forge did not open the pull request."""
+
+    status = 502
 
 
 class Unavailable(AideatorError):

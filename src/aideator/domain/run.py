@@ -219,6 +219,21 @@ class Isolation(BaseModel):
     """Limit → who enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`."""
 
 
+class Wish(Frozen):
+    """How a winner shall be published."""
+
+    branch: str = Field(default="", max_length=200, examples=["cut-long-words"])
+    """Its name below `aideator/`; made of the run and its prompt when empty."""
+    title: str = Field(default="", max_length=200, examples=["Cut words that are longer than the line"])
+    """Of the commit and the pull request; the beginning of the prompt when empty."""
+    pull_request: bool = Field(default=True, strict=True)
+    """Open a pull request as well; a repository on the server's own machine has none."""
+    draft: bool = Field(default=False, strict=True)
+    """Open it as a draft."""
+    workflows: bool = Field(default=False, strict=True)
+    """Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like)."""
+
+
 class Publication(Frozen):
     """Where the winner lives on."""
 

@@ -246,6 +246,29 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
     return await move(session, run_id, RunStatus.FINISHED)
 
 
+async def publish(session: AsyncSession, run_id: str, winner: int, publication: Publication) -> Run:
+    """Write down where the winner lives on.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if it is the winner no more.
+    """
+    changed = (
+        update(RunRow)
+        .where(col(RunRow.id) == run_id, col(RunRow.status) == RunStatus.DECIDED, col(RunRow.winner) == winner)
+        .values(publication=publication)
+        .returning(RunRow)
+    )
+    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    if row is None:
+        await get(session, run_id)
+        raise Conflict(
+            f"the decision was undone while it was published; {publication.branch} is there now",
+            hint="decide and publish again, or remove the branch",
+        )
+    return plain_run(row)
+
+
 async def unfinished(session: AsyncSession) -> list[str]:
     """Ids of the runs that a start must take up, oldest first."""
     open_ = [status for status in RunStatus if status not in SETTLED_RUN]

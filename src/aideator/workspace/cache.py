@@ -74,6 +74,12 @@ class RepositoryCache:
                 await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
         return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
 
+    @asynccontextmanager
+    async def held(self, commit: Commit) -> AsyncIterator[Path]:
+        """The bare mirror that has the commit; it is neither changed nor removed meanwhile."""
+        async with self._lock(commit.source.key):
+            yield self._mirror(commit.source).path
+
     async def _at_hand(self, source: Source, sha: str) -> Commit | None:
         commit = Commit(source, sha)
         # A tag's own hash is no commit's, so it never names a checkout.
