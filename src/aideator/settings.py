@@ -171,6 +171,12 @@ class Settings(BaseSettings):
         github = {"github.com": self.github_token} if self.github_token else {}
         return {**github, **self.git_tokens}
 
+    @property
+    def secrets(self) -> list[str]:
+        """Everything that must not leave in an export."""
+        kept = [self.anthropic_api_key, *self.tokens.values()]
+        return [secret.get_secret_value() for secret in kept if secret and secret.get_secret_value()]
+
 
 class SettingsError(AideatorError):
     """A setting is wrong."""

@@ -12,6 +12,7 @@ from aideator.api import auth, deciding, health, problems, reference, runs
 from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
+from aideator.app.archive import MAX_FILE
 from aideator.settings import Settings, SettingsError
 
 
@@ -67,6 +68,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         loopback=is_loopback_name(settings.aideator_host),
         hosts=settings.allowed_hosts,
         origins=origins,
+        large={f"{settings.api_v1_prefix}/runs/import": MAX_FILE},
     )
     if not origins:
         return [guard]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.api.auth import identify
@@ -13,6 +13,10 @@ from aideator.domain.stats import Stats
 
 router = APIRouter(tags=["decisions"], dependencies=[Depends(identify)], responses=responses(401, 403, 421, 422))
 _MOVED = responses(400, 404, 409, 413, 503)
+
+
+ZIP = "application/zip"
+_FILE = {"type": "string", "format": "binary"}
 
 
 class _Body(BaseModel):
@@ -85,6 +89,35 @@ async def publish(run_id: RunId, wish: Annotated[Wish, Body(openapi_examples=_WI
     When the branch was pushed but the pull request refused (502), publishing again goes on where it stopped.
     """
     return await app.keeping.publish(run_id, wish)
+
+
+@router.get(
+    "/runs/{run_id}/export",
+    response_class=Response,
+    responses={
+        200: {"description": "`aideator import` takes it", "content": {ZIP: {"schema": _FILE}}},
+        **responses(404, 409),
+    },
+)
+async def export(run_id: RunId, app: App) -> Response:
+    """Download a run that has ended as one file: the run, its events and its patches."""
+    name = f"aideator-{run_id[-12:]}.zip"
+    return Response(
+        await app.keeping.export(run_id),
+        media_type=ZIP,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.post(
+    "/runs/import",
+    status_code=201,
+    responses=responses(400, 409, 413, 503),
+    openapi_extra={"requestBody": {"required": True, "content": {ZIP: {"schema": _FILE}}}},
+)
+async def import_(request: Request, app: App) -> RunDetails:
+    """Read a run from a file, to be looked at and watched again. Nothing more happens in it."""
+    return await app.keeping.import_(await request.body())
 
 
 @router.get("/stats")

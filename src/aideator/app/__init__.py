@@ -166,6 +166,7 @@ class Aideator:
         """
         async with self.database.write() as session:
             before = await runs.get(session, run_id)
+            joining.refuse_imported(before)
             await runs.select_winner(session, run_id, number, reason)
         if before.status is not RunStatus.DECIDED:
             chosen = Selected(winning_variation_id=number, reason=reason)

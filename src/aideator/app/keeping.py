@@ -1,8 +1,10 @@
 """What is kept of runs: decisions, flags that a person lets pass, winners that live on, files, statistics."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 
+from aideator.app.archive import Archive, pack, unpack
 from aideator.app.joining import refuse_imported
 from aideator.domain.errors import Conflict, ForgeRefused
 from aideator.domain.events import Body, Complete, Deselected, FlagsCleared, Published, VerdictReached
@@ -21,7 +23,7 @@ from aideator.domain.stats import Stats, summarise
 from aideator.eventlog.base import Draft, EventLog
 from aideator.selection.rank import rank
 from aideator.settings import Settings
-from aideator.store import claims, runs, stats
+from aideator.store import archive, claims, runs, stats
 from aideator.store.session import Database
 
 
@@ -102,6 +104,51 @@ class Keeping:
                 f"pushed as {made.branch}, but the pull request was refused: {refusal}", hint=refusal.hint
             )
         return made
+
+    async def export(self, run_id: str) -> bytes:
+        """The run as one file (`app.archive`); the same run gives the same file. Known secrets are blanked out.
+
+        Raises:
+            NotFound: if there is no such run.
+            Conflict: if it has not ended.
+            InvalidInput: if it is too large.
+        """
+        return await asyncio.to_thread(pack, await self._collect(run_id))
+
+    async def import_(self, data: bytes) -> RunDetails:
+        """Read a run from a file, to be looked at. Reading it again changes nothing.
+
+        Raises:
+            InvalidInput: if it is no export, or is damaged.
+            Conflict: if there is a run of this id that says something else.
+        """
+        read = await asyncio.to_thread(unpack, data)
+        details = read.details
+        run = Run.model_construct(**{name: getattr(details, name) for name in Run.model_fields})
+        stored = await self._database.transact(
+            lambda connection: archive.restore(connection, run, details.variations, read.events, read.patches)
+        )
+        if not stored and await self._collect(details.id) != read:
+            raise Conflict(f"there is a run {details.id} already, which says something else")
+        return await self._details(details.id)
+
+    async def _collect(self, run_id: str) -> Archive:
+        details = await self._details(run_id)
+        if details.status not in SETTLED_RUN:
+            raise Conflict(f"the run is {details.status}", hint="wait for its end, or cancel it first")
+        lines: list[bytes] = []
+        while page := await self._log.read(run_id, after=len(lines), limit=2000):
+            lines += [entry.data for entry in page]
+        patches = await self._database.look(lambda connection: archive.patches(connection, run_id))
+        blank = self._blank
+        plain = RunDetails.model_validate_json(blank(details.model_dump_json(exclude={"imported_at"}).encode()))
+        return Archive(plain, tuple(map(blank, lines)), {n: blank(patch) for n, patch in patches.items()})
+
+    def _blank(self, text: bytes) -> bytes:
+        """A text without the secrets that this server knows, should an agent or a command have come by one."""
+        for secret in self._settings.secrets:
+            text = text.replace(secret.encode(), b"[secret]")
+        return text
 
     async def stats(self) -> Stats:
         """What the decisions that were made here say."""
