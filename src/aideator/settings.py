@@ -148,9 +148,11 @@ class Settings(BaseSettings):
     private_git_hosts: Names = ()
     """Hosts (host or host:port) of your own network that may be cloned from, also over http; separated by commas."""
     github_token: SecretStr | None = None
-    """A token for private repositories on github.com. Never written to disk."""
+    """A token for github.com: private repositories, publishing. Never written to disk, never in a sandbox."""
     git_tokens: dict[str, SecretStr] = {}
-    """Tokens for other hosts as JSON: {"git.example.org": "token"}."""
+    """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs one that may write."""
+    git_forges: dict[str, Literal["github", "gitlab", "gitea"]] = {}
+    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"}; Forgejo counts as gitea."""
 
     # Streams
     sse_ping_interval: float = Field(default=30, gt=0)
@@ -182,6 +184,12 @@ class Settings(BaseSettings):
         """Host → token for private repositories."""
         github = {"github.com": self.github_token} if self.github_token else {}
         return {**github, **self.git_tokens}
+
+    @property
+    def secrets(self) -> list[str]:
+        """Everything that must not leave in an export."""
+        kept = [self.anthropic_api_key, *self.tokens.values()]
+        return [secret.get_secret_value() for secret in kept if secret and secret.get_secret_value()]
 
 
 class SettingsError(AideatorError):

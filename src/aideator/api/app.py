@@ -8,10 +8,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, health, inspect, problems, reference, runs
+from aideator.api import auth, deciding, health, inspect, problems, reference, runs
 from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
+from aideator.app.archive import MAX_FILE
 from aideator.settings import Settings, SettingsError
 
 
@@ -44,7 +45,7 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
         app.state.aideator = source
     problems.install(app)
     app.include_router(health.probes)
-    for router in (runs.router, inspect.router, health.router, auth.router):
+    for router in (runs.router, deciding.router, inspect.router, health.router, auth.router):
         app.include_router(router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
     return app
@@ -67,6 +68,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         loopback=is_loopback_name(settings.aideator_host),
         hosts=settings.allowed_hosts,
         origins=origins,
+        large={f"{settings.api_v1_prefix}/runs/import": MAX_FILE},
     )
     if not origins:
         return [guard]

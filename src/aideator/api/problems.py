@@ -88,6 +88,7 @@ KINDS: Mapping[int, Kind] = {
     422: Kind("The submission is not valid", "Mend the fields that `errors` names."),
     429: Kind("Too many requests", "Close a stream, or wait for the seconds that Retry-After names."),
     500: Kind("A bug of AIdeator", "The server's log has the details; please report them."),
+    502: Kind("Another server that this needs refuses", "Do what `hint` says, then try again: nothing is done twice."),
     503: Kind("The server lacks something that this needs", "Do what `hint` says, then try again."),
 }
 """Every kind of problem, by its HTTP status."""

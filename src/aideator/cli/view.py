@@ -8,6 +8,7 @@ from aideator.domain.events import (
     AgentOutput,
     CheckRun,
     Complete,
+    Deselected,
     ErrorRaised,
     Event,
     Plan,
@@ -17,6 +18,7 @@ from aideator.domain.events import (
     ToolCall,
     ToolCallUpdate,
     UsageRecorded,
+    VariationAdded,
     VariationFailed,
     VariationFinished,
     VariationStarted,
@@ -117,13 +119,16 @@ class View:
     status: RunStatus | None = None
     trouble: str = ""
     last_seq: int = 0
+    last_at: datetime | None = None
 
-    def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
+    def apply(self, event: Event) -> None:  # noqa: C901, PLR0912 - one flat match over the union
         """Take one event in. Events must come in order; one that was seen already is skipped."""
         if event.seq <= self.last_seq:
             return
-        self.last_seq = event.seq
+        self.last_seq, self.last_at = event.seq, event.at
         if event.variation_id is not None:
+            if isinstance(event.body, VariationAdded):
+                self.lanes[event.variation_id] = Lane(event.variation_id, seat=event.body.seat)
             if isinstance(event.body, VariationStarted):  # a second start is a new attempt: its lane begins anew
                 self.lanes[event.variation_id] = Lane(event.variation_id, usage=self.lane(event.variation_id).usage)
             self.lane(event.variation_id).apply(event)
@@ -140,6 +145,8 @@ class View:
                 self.baseline.append(result)
             case VerdictReached(ranking=ranking):
                 self.ranking = ranking
+            case Deselected():
+                self.selected = None
             case Selected() as selected:
                 self.selected = selected
             case ErrorRaised(message=message):

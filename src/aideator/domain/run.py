@@ -192,6 +192,10 @@ def check_move(old: RunStatus, new: RunStatus) -> None:
         raise Conflict(f"the run is {old}; it cannot become {new}")
 
 
+COMPOSED = "composed"
+"""What stands for an agent's name in the seat of a variation that was put together from others."""
+
+
 class Failure(BaseModel):
     """Why a variation or a run failed."""
 
@@ -215,6 +219,21 @@ class Isolation(BaseModel):
     """Limit → who enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`."""
 
 
+class Wish(Frozen):
+    """How a winner shall be published."""
+
+    branch: str = Field(default="", max_length=200, examples=["cut-long-words"])
+    """Its name below `aideator/`; made of the run and its prompt when empty."""
+    title: str = Field(default="", max_length=200, examples=["Cut words that are longer than the line"])
+    """Of the commit and the pull request; the beginning of the prompt when empty."""
+    pull_request: bool = Field(default=True, strict=True)
+    """Open a pull request as well; a repository on the server's own machine has none."""
+    draft: bool = Field(default=False, strict=True)
+    """Open it as a draft."""
+    workflows: bool = Field(default=False, strict=True)
+    """Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like)."""
+
+
 class Publication(Frozen):
     """Where the winner lives on."""
 
@@ -224,6 +243,10 @@ class Publication(Frozen):
     commit: str
     pull_request: str | None = None
     """The pull request's URL."""
+    patch_sha256: str = ""
+    """Of the change that was published. When the winner's is another one, publishing again moves the branch."""
+    note: str = ""
+    """Why there is no pull request, where one was asked for."""
     published_at: datetime = Field(default_factory=now)
 
 
@@ -275,6 +298,11 @@ class Run(SQLModel):
     """The decided run whose winner answers this one."""
     created_at: datetime = Field(default_factory=now)
     finished_at: datetime | None = None
+    """When its variations were compared, or when it came to nothing."""
+    decided_at: datetime | None = None
+    """When the winner was chosen."""
+    imported_at: datetime | None = None
+    """When it was read from a file. An imported run can be looked at; nothing more happens in it."""
 
 
 class RunDetails(Run):

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from aideator.domain.errors import Conflict
@@ -69,6 +69,12 @@ class RepositoryCache:
             if wanted is None or await mirror.known(wanted) is None:
                 await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
         return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
+
+    @contextlib.asynccontextmanager
+    async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
+        """The bare mirror that has the commit; it is neither changed nor removed meanwhile."""
+        async with held(self._lock(commit.source.key)):
+            yield self._mirror(commit.source).path
 
     async def _at_hand(self, source: Source, sha: str) -> Commit | None:
         commit = Commit(source, sha)
