@@ -10,9 +10,11 @@ from starlette.middleware.cors import CORSMiddleware
 from aideator import __version__
 from aideator.api import auth, health, problems, reference, runs
 from aideator.api.guard import Guard, is_loopback_name
+from aideator.api.site import Site
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
 from aideator.settings import Settings, SettingsError
+from aideator.web import load
 
 
 def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> FastAPI:
@@ -47,6 +49,7 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
     for router in (runs.router, health.router, auth.router):
         app.include_router(router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
+    app.router.default = Site(load(), settings.api_v1_prefix)
     return app
 
 
