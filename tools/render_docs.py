@@ -16,6 +16,7 @@ from typer.cli import get_docs_for_click
 
 from aideator.cli.commands import app
 from aideator.domain import errors
+from aideator.domain.check import Check, CheckResult, TestOutcome, TestResult
 from aideator.domain.errors import AideatorError, VariationError
 from aideator.domain.events import (
     AgentOutput,
@@ -23,34 +24,32 @@ from aideator.domain.events import (
     BodyAdapter,
     CheckRun,
     Complete,
+    Deselected,
     DiffContent,
     ErrorRaised,
     Event,
+    EvidenceGathered,
+    FlagsCleared,
     Plan,
     PlanEntry,
+    Published,
     RunStarted,
     Selected,
+    SetupRan,
     TextContent,
     ToolCall,
     ToolCallUpdate,
     UsageRecorded,
+    VariationAdded,
     VariationFailed,
     VariationFinished,
     VariationStarted,
     VerdictReached,
 )
-from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.ranking import Confidence, Cost, CrossOutcome, CrossTest, Evidence, Ranking
+from aideator.domain.run import AgentSpec, Isolation, Part, Publication, RunStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import (
-    Change,
-    Check,
-    CheckChange,
-    CheckResult,
-    Confidence,
-    PatchStats,
-    Ranking,
-    Verdict,
-)
+from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 from aideator.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -67,6 +66,10 @@ EXAMPLES: tuple[Body, ...] = (
         variations=3,
         checks=(Check(command="python3 -m unittest test_wrap", name="wrap"),),
         checks_guessed=False,
+    ),
+    VariationAdded(
+        seat=AgentSpec(agent="composed"),
+        composed=(Part(variation_id=1, path="reflow.py"), Part(variation_id=3, path="test_wrap.py", hunks=(0,))),
     ),
     VariationStarted(seat=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
     AgentOutput(channel="thought", text="The loop never cuts a single word.", message_id="m-1"),
@@ -91,7 +94,26 @@ EXAMPLES: tuple[Body, ...] = (
         usage=Usage(requests=1, input_tokens=1025, output_tokens=145, cache_write_tokens=1025, cost_usd=0.008025),
         model="claude-opus-5-5",
     ),
-    CheckRun(result=CheckResult(check="wrap", exit_code=1, seconds=0.404, output="FAILED (failures=1)\n")),
+    SetupRan(result=CheckResult(check="npm ci", exit_code=0, seconds=11.2, output="added 212 packages\n")),
+    CheckRun(
+        result=CheckResult(
+            check="wrap",
+            exit_code=1,
+            seconds=0.404,
+            output="FAILED (failures=1)\n",
+            source="junit",
+            counts={TestOutcome.PASSED: 6, TestOutcome.FAILED: 1},
+            tests=(
+                TestResult(
+                    test="test_wrap.WrapTest.test_a_long_word_is_cut",
+                    outcome=TestOutcome.FAILED,
+                    seconds=0.002,
+                    file="test_wrap.py",
+                    message="AssertionError: 31 not less than or equal to 12",
+                ),
+            ),
+        )
+    ),
     VariationFinished(
         verdict=Verdict(
             variation_id=1,
@@ -105,6 +127,25 @@ EXAMPLES: tuple[Body, ...] = (
         ),
     ),
     VariationFailed(reason="AgentTimeout", message="The agent did not finish within its wall-clock limit."),
+    FlagsCleared(reason="The old expectation was wrong, see #12"),
+    EvidenceGathered(
+        evidence=Evidence(
+            cross_tests=(
+                CrossTest(
+                    check="wrap",
+                    test="test_wrap.WrapTest.test_no_line_is_longer_than_the_width",
+                    file="test_wrap.py",
+                    authors=(1,),
+                    base=CrossOutcome.FAIL,
+                    outcomes={1: CrossOutcome.PASS, 2: CrossOutcome.PASS, 3: CrossOutcome.FAIL},
+                    weight=0.44,
+                ),
+            ),
+            groups=((1, 2), (3,)),
+            agreement=0.667,
+            cost=Cost(sandboxes=6, seconds=4.8),
+        )
+    ),
     VerdictReached(
         ranking=Ranking(
             order=(1, 2, 3),
@@ -114,6 +155,16 @@ EXAMPLES: tuple[Body, ...] = (
         )
     ),
     Selected(winning_variation_id=1, reason="Reads best"),
+    Deselected(),
+    Published(
+        publication=Publication(
+            remote="https://github.com/user/repo",
+            branch="aideator/5ad5353a3635-cut-long-words",
+            commit="9b2c0d5f0c5e8f6d1a7e4b3c2d1e0f9a8b7c6d5e",
+            pull_request="https://github.com/user/repo/pull/12",
+            published_at=datetime(2026, 11, 22, 9, 24, tzinfo=UTC),
+        )
+    ),
     ErrorRaised(reason="budget_exhausted", message="The budget was spent; judged as it stood."),
     Complete(status=RunStatus.FINISHED),
 )

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from aideator.cli.render import comparison, conclusion, limits_line, live, one_line, plain, show_patch
 from aideator.cli.view import Lane, View
+from aideator.domain.check import Check
 from aideator.domain.run import AgentSpec, Isolation, RunDetails, RunSpec, RunStatus, Variation, VariationStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Change, Check, CheckChange, PatchStats, Verdict
+from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 
 HOSTILE = [
     "\x1b]0;title\x07",

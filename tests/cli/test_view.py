@@ -9,6 +9,7 @@ from rich.console import Console
 
 from aideator.cli.render import live
 from aideator.cli.view import View
+from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
     Body,
@@ -29,7 +30,7 @@ from aideator.domain.events import (
 )
 from aideator.domain.run import AgentSpec, Isolation, RunStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import CheckResult, PatchStats, Verdict
+from aideator.domain.verdict import PatchStats, Verdict
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 TEXT = st.text(max_size=200)

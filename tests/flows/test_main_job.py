@@ -6,8 +6,9 @@ import pytest
 
 from aideator.domain.errors import Conflict
 from aideator.domain.events import CheckRun, RunStarted, Selected, VariationFinished
+from aideator.domain.ranking import Confidence
 from aideator.domain.run import RunStatus, VariationStatus
-from aideator.domain.verdict import Change, Confidence
+from aideator.domain.verdict import Change
 from tests.actions import PROMPT, bodies, command, is_dense, user
 from tests.conftest import git
 

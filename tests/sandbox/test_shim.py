@@ -168,6 +168,7 @@ def test_its_memory_cannot_be_read_by_what_it_starts(host: Home) -> None:
 
 def test_a_reader_that_does_not_read_holds_the_writer_up_and_not_the_others(host: Home) -> None:
     flood = host.start("a", "yes")
+    assert flood["stdout"].recv(4, socket.MSG_WAITALL) == b"y\ny\n"
     assert everything(host.start("b", "echo", "quick")["stdout"]) == b"quick\n"
     assert host.answer() == {"id": "b", "code": 0}
     resident = next(
@@ -176,7 +177,7 @@ def test_a_reader_that_does_not_read_holds_the_writer_up_and_not_the_others(host
     assert int(resident.split()[1]) < 40_000
     host.ask(id="a")
     assert host.answer() == {"id": "a", "code": 128 + signal.SIGKILL}
-    assert everything(flood["stdout"]).startswith(b"y\ny\n")
+    assert everything(flood["stdout"]).count(b"y\n") > 1000
 
 
 def test_it_ends_with_its_control_connection(host: Home) -> None:

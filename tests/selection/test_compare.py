@@ -2,7 +2,8 @@
 
 import pytest
 
-from aideator.domain.verdict import Change, CheckResult
+from aideator.domain.check import CheckResult
+from aideator.domain.verdict import Change
 from aideator.selection.checks import compare
 
 

@@ -5,7 +5,8 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.domain.verdict import Change, CheckChange, Confidence, PatchStats, Verdict
+from aideator.domain.ranking import Confidence
+from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 from aideator.selection.rank import rank
 
 FIXED, BROKEN, PASSING, FAILING = Change.FIXED, Change.BROKEN, Change.STILL_PASSING, Change.STILL_FAILING

@@ -1,9 +1,10 @@
 import pytest
 
+from aideator.domain.check import Check
 from aideator.domain.errors import Conflict, NotFound
+from aideator.domain.ranking import Confidence, Ranking
 from aideator.domain.run import AgentSpec, Failure, Run, RunSpec, RunStatus, Variation, VariationStatus
 from aideator.domain.usage import Budget
-from aideator.domain.verdict import Check, Confidence, Ranking
 from aideator.store import claims, runs
 from aideator.store.session import Database
 from tests.store.conftest import submit

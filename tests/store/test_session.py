@@ -11,17 +11,18 @@ from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 from aideator.domain.errors import NotFound, Unavailable
+from aideator.domain.run import RunSpec, RunStatus
 from aideator.store import migrations, runs
 from aideator.store.session import Database, open_database
 from tests.store.conftest import submit, url_of
 
-SECOND = '''"""A later revision."""
+ONE_MORE = '''"""A later revision."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9999"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -30,11 +31,29 @@ def upgrade() -> None:
 '''
 
 
-def scripts_with_a_second(home: Path, then: str = "pass") -> str:
-    """Our migrations and one more, as a later release would bring them."""
+VERSIONS = Path(migrations.__file__).parent / "versions"
+NEWEST = max(file.name[:4] for file in VERSIONS.glob("[0-9]*.py"))
+
+
+def scripts(home: Path) -> Path:
+    """A copy of our migrations."""
     folder = home / "migrations"
-    shutil.copytree(Path(migrations.__file__).parent, folder)
-    (folder / "versions" / "0002_second.py").write_text(SECOND.format(then=then))
+    shutil.copytree(VERSIONS.parent, folder)
+    return folder
+
+
+def scripts_with_one_more(home: Path, then: str = "pass") -> str:
+    """Our migrations and one more, as a later release would bring them."""
+    folder = scripts(home)
+    (folder / "versions" / "9999_one_more.py").write_text(ONE_MORE.format(newest=NEWEST, then=then))
+    return str(folder)
+
+
+def scripts_of_the_first_release(home: Path) -> str:
+    """Only the first migration."""
+    folder = scripts(home)
+    for later in set(folder.glob("versions/[0-9]*.py")) - set(folder.glob("versions/0001_*.py")):
+        later.unlink()
     return str(folder)
 
 
@@ -66,19 +85,43 @@ async def test_what_was_stored_is_there_when_the_database_is_opened_again(home: 
 async def test_a_migration_leaves_a_copy_of_the_older_database(home: Path) -> None:
     async with open_database(url_of(home)) as db:
         await submit(db, "r1")
-    async with open_database(url_of(home), migrations=scripts_with_a_second(home)):
+    async with open_database(url_of(home), migrations=scripts_with_one_more(home)):
         pass
     assert "colour" in columns(home / "aideator.db")
-    copy = home / "aideator.db.0001.backup"
+    copy = home / f"aideator.db.{NEWEST}.backup"
     assert "colour" not in columns(copy)
     with closing(sqlite3.connect(copy)) as connection:
         assert connection.execute("SELECT id FROM run").fetchall() == [("r1",)]
 
 
+async def test_runs_of_the_first_release_can_be_read_after_every_migration_since(home: Path) -> None:
+    async with open_database(url_of(home), migrations=scripts_of_the_first_release(home)):
+        pass
+    spec = RunSpec(repo_url="https://github.com/user/repo", prompt="Refactor the main function").model_dump_json(
+        include={"repo_url", "prompt", "variations"}
+    )
+    with closing(sqlite3.connect(home / "aideator.db")) as connection:
+        connection.execute(
+            "INSERT INTO run (id, spec, status, checks, winner_reason, created_at, last_seq, announced)"
+            " VALUES ('r1', ?, 'finished', '[]', '', '2026-11-22 09:20:00.000000', 0, 1)",
+            (spec,),
+        )
+        connection.execute(
+            "INSERT INTO variation (run_id, number, seat, status, attempt, usage, forgiven)"
+            " VALUES ('r1', 1, '{}', 'finished', 1, '{}', 0)"
+        )
+        connection.commit()
+    async with open_database(url_of(home)) as db, db.read() as session:
+        run = await runs.get(session, "r1")
+        (variation,) = await runs.variations(session, "r1")
+    assert (run.status, run.setup, run.evidence) == (RunStatus.FINISHED, (), None)
+    assert (variation.composed, variation.cleared) == ((), None)
+
+
 async def test_a_migration_that_fails_half_way_changes_nothing(home: Path) -> None:
     async with open_database(url_of(home)):
         pass
-    failing = scripts_with_a_second(home, then='raise RuntimeError("half way")')
+    failing = scripts_with_one_more(home, then='raise RuntimeError("half way")')
     with pytest.raises(RuntimeError, match="half way"):
         async with open_database(url_of(home), migrations=failing):
             pass
@@ -88,9 +131,9 @@ async def test_a_migration_that_fails_half_way_changes_nothing(home: Path) -> No
 
 
 async def test_a_database_of_a_newer_version_is_refused(home: Path) -> None:
-    async with open_database(url_of(home), migrations=scripts_with_a_second(home)):
+    async with open_database(url_of(home), migrations=scripts_with_one_more(home)):
         pass
-    with pytest.raises(Unavailable, match="0002, which this version of AIdeator does not know") as refusal:
+    with pytest.raises(Unavailable, match="9999, which this version of AIdeator does not know") as refusal:
         async with open_database(url_of(home)):
             pass
     assert "update AIdeator" in refusal.value.hint
@@ -105,7 +148,7 @@ async def test_a_damaged_database_is_refused_before_it_is_migrated(home: Path) -
     content[-8192:] = b"\xff" * 8192
     file.write_bytes(content)
     with pytest.raises(Unavailable, match=r"damaged|malformed"):
-        async with open_database(url_of(home), migrations=scripts_with_a_second(home)):
+        async with open_database(url_of(home), migrations=scripts_with_one_more(home)):
             pass
 
 

@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.view import Lane, View
+from aideator.domain.check import CheckResult
 from aideator.domain.run import Run, RunDetails, Variation
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Change, CheckResult, Verdict
+from aideator.domain.verdict import Change, Verdict
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[PX^_].*?(\x1b\\|$)|.)?", re.DOTALL)
 _STYLES = {

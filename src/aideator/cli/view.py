@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
     CheckRun,
@@ -20,9 +21,10 @@ from aideator.domain.events import (
     VariationStarted,
     VerdictReached,
 )
+from aideator.domain.ranking import Ranking
 from aideator.domain.run import AgentSpec, Isolation, RunStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import CheckResult, Ranking, Verdict
+from aideator.domain.verdict import Verdict
 
 _TAIL = 600
 """Characters kept of what an agent says; a column shows no more."""

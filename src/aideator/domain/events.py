@@ -9,9 +9,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from aideator.domain.run import AgentSpec, Isolation, Run, RunStatus
+from aideator.domain.check import Check, CheckResult
+from aideator.domain.ranking import Evidence, Ranking
+from aideator.domain.run import AgentSpec, Isolation, Part, Publication, Run, RunStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Check, CheckResult, Ranking, Verdict
+from aideator.domain.verdict import Verdict
 
 
 class _Body(BaseModel):
@@ -137,6 +139,14 @@ class UsageRecorded(_Body):
     model: str | None = None
 
 
+class SetupRan(_Body):
+    """A set-up command ended. When the environment was there already, only the last one is told, as `cached`."""
+
+    kind: Literal["setup"] = "setup"
+    result: CheckResult
+    cached: bool = False
+
+
 class CheckRun(_Body):
     """A check ended: on the base (no variation id) or on base + patch."""
 
@@ -160,6 +170,28 @@ class VariationFailed(_Body):
     message: str
 
 
+class VariationAdded(_Body):
+    """Another variation joined the run: a further seat, or one composed from parts of others."""
+
+    kind: Literal["variation_added"] = "variation_added"
+    seat: AgentSpec
+    composed: tuple[Part, ...] = ()
+
+
+class FlagsCleared(_Body):
+    """A person lets the variation's flags pass."""
+
+    kind: Literal["cleared"] = "cleared"
+    reason: str = ""
+
+
+class EvidenceGathered(_Body):
+    """The variations were run against each other; the newest one holds."""
+
+    kind: Literal["evidence"] = "evidence"
+    evidence: Evidence
+
+
 class VerdictReached(_Body):
     """The platform compared the variations."""
 
@@ -173,6 +205,19 @@ class Selected(_Body):
     kind: Literal["selected"] = "selected"
     winning_variation_id: int
     reason: str = ""
+
+
+class Deselected(_Body):
+    """The decision was undone."""
+
+    kind: Literal["deselected"] = "deselected"
+
+
+class Published(_Body):
+    """The winner was pushed, and a pull request opened where that was asked for."""
+
+    kind: Literal["published"] = "published"
+    publication: Publication
 
 
 class ErrorRaised(_Body):
@@ -192,17 +237,23 @@ class Complete(_Body):
 
 Body = Annotated[
     RunStarted
+    | VariationAdded
     | VariationStarted
     | AgentOutput
     | ToolCall
     | ToolCallUpdate
     | Plan
     | UsageRecorded
+    | SetupRan
     | CheckRun
     | VariationFinished
     | VariationFailed
+    | FlagsCleared
+    | EvidenceGathered
     | VerdictReached
     | Selected
+    | Deselected
+    | Published
     | ErrorRaised
     | Complete,
     Field(discriminator="kind"),

@@ -7,9 +7,11 @@ from typing import Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import SQLModel
 
+from aideator.domain.check import Check, Command, Frozen
 from aideator.domain.errors import Conflict
+from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.usage import Budget, Usage
-from aideator.domain.verdict import Check, Ranking, Verdict
+from aideator.domain.verdict import Verdict
 
 MAX_LINEUP = 100
 """The hard upper bound of variations in one run; MAX_VARIATIONS may set a lower one."""
@@ -44,6 +46,31 @@ class AgentSpec(AgentConfig):
     """A row of the catalogue (`GET /agents`)."""
 
 
+class Examination(Frozen):
+    """How far the platform goes to tell the variations apart, and what that may cost."""
+
+    cross_tests: bool = Field(default=True, strict=True)
+    """Run the tests that one variation wrote on all others."""
+    reruns: int = Field(default=2, ge=0, le=10, strict=True)
+    """How often a test that failed or is new is run again before it counts."""
+    sandboxes: int = Field(default=200, ge=0, le=10_000, strict=True)
+    """The most sandboxes that cross-tests may take."""
+    seconds: float = Field(default=900, ge=0, le=86_400)
+    """The most seconds that cross-tests may take."""
+    judge: AgentConfig | None = None
+    """A model that is asked about ties, blinded and in both orders; none when absent. It costs money."""
+
+
+class Part(Frozen):
+    """What a composed variation takes from another one."""
+
+    variation_id: int = Field(ge=1)
+    path: str = Field(min_length=1, max_length=4096)
+    """A file of that variation's diff."""
+    hunks: tuple[int, ...] | None = None
+    """Which hunks of it, from 0; the whole file when null."""
+
+
 class RunSpec(BaseModel):
     """A submission: the same object for the API, the command line, a YAML file and the queued job."""
 
@@ -68,6 +95,12 @@ class RunSpec(BaseModel):
     """One entry for each seat; its length is the number of variations."""
     checks: tuple[Check, ...] | None = Field(default=None, max_length=20)
     """Commands that prove a change; guessed from the repository when absent, none when empty."""
+    setup: tuple[Command, ...] | None = Field(default=None, max_length=20)
+    """Commands that install what the project needs, once per commit; guessed when absent, none when empty."""
+    protected: tuple[str, ...] | None = Field(default=None, max_length=100, examples=[["tests/contract/**"]])
+    """Paths (globs) that a change must leave alone, or be flagged; the repository's own when absent."""
+    examination: Examination = Examination()
+    """How the variations are told apart."""
     sandbox: Literal["auto", "bubblewrap", "dagger"] | None = None
     """The sandbox back end; the server's own choice when absent."""
     budget: Budget = Budget()
@@ -119,11 +152,12 @@ RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.RUNNING, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED}),
     RunStatus.RUNNING: frozenset({RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED}),
     RunStatus.FINISHED: frozenset({RunStatus.DECIDED, RunStatus.RUNNING}),
-    RunStatus.DECIDED: frozenset({RunStatus.RUNNING}),
+    RunStatus.DECIDED: frozenset({RunStatus.RUNNING, RunStatus.FINISHED}),
     RunStatus.FAILED: frozenset({RunStatus.RUNNING}),
     RunStatus.CANCELLED: frozenset({RunStatus.RUNNING}),
 }
-"""Legal moves of a run. A settled one goes back to running when a variation gets a follow-up prompt."""
+"""Legal moves of a run. A settled one goes back to running when a variation is added or gets a follow-up prompt;
+a decided one to finished when the decision is undone."""
 
 VARIATION_MOVES: dict[VariationStatus, frozenset[VariationStatus]] = {
     VariationStatus.QUEUED: frozenset(
@@ -181,6 +215,18 @@ class Isolation(BaseModel):
     """Limit → who enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`."""
 
 
+class Publication(Frozen):
+    """Where the winner lives on."""
+
+    remote: str
+    """The repository's URL, without credentials."""
+    branch: str
+    commit: str
+    pull_request: str | None = None
+    """The pull request's URL."""
+    published_at: datetime = Field(default_factory=now)
+
+
 class Variation(SQLModel):
     """One agent's attempt at the prompt."""
 
@@ -193,6 +239,10 @@ class Variation(SQLModel):
     """Goes up each time the variation is taken up; a write of an older attempt is refused."""
     follow_up: str | None = None
     """The prompt of the present follow-up turn; the run's own prompt when null."""
+    composed: tuple[Part, ...] = ()
+    """What it was put together from; empty for an agent's own work."""
+    cleared: str | None = None
+    """Why a person lets its flags pass; null while nobody has said so."""
     usage: Usage = Usage()
     verdict: Verdict | None = None
     failure: Failure | None = None
@@ -210,10 +260,16 @@ class Run(SQLModel):
     commit: str | None = None
     """The commit that every variation starts from."""
     checks: tuple[Check, ...] = ()
-    """The checks in force: the spec's, or those guessed from the repository."""
+    """The checks in force: the spec's, the repository's own, or those guessed from it."""
+    setup: tuple[Command, ...] = ()
+    """The set-up commands in force, found like the checks."""
+    protected: tuple[str, ...] = ()
+    """The protected paths in force."""
+    evidence: Evidence | None = None
     ranking: Ranking | None = None
     winner: int | None = None
     winner_reason: str = ""
+    publication: Publication | None = None
     failure: Failure | None = None
     reused_from: str | None = None
     """The decided run whose winner answers this one."""

@@ -6,6 +6,7 @@ Like the steps, each of these may be repeated after a crash and then goes on whe
 import hashlib
 import json
 
+from aideator.domain.check import Check
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import Complete, ErrorRaised, RunStarted, VerdictReached
 from aideator.domain.run import (
@@ -18,7 +19,6 @@ from aideator.domain.run import (
     Variation,
     VariationStatus,
 )
-from aideator.domain.verdict import Check
 from aideator.engine.stage import Baseline, Scribe, Stage
 from aideator.engine.steps import give_up
 from aideator.selection.rank import rank

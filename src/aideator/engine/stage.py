@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.agents.base import Agent
+from aideator.domain.check import CheckResult
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import Body, CheckRun, Event
 from aideator.domain.run import AgentSpec, Run
-from aideator.domain.verdict import CheckResult
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
 from aideator.sandbox.base import Limits, SandboxBackend

@@ -3,7 +3,8 @@
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
-from aideator.domain.verdict import Change, Check, CheckChange, CheckResult
+from aideator.domain.check import Check, CheckResult
+from aideator.domain.verdict import Change, CheckChange
 from aideator.sandbox.base import Sandbox
 
 OUTPUT_TAIL = 16_384

@@ -6,7 +6,8 @@ and time of a change never decide.
 
 from collections.abc import Iterable, Sequence
 
-from aideator.domain.verdict import Change, Confidence, Ranking, Verdict
+from aideator.domain.ranking import Confidence, Ranking
+from aideator.domain.verdict import Change, Verdict
 
 _Key = tuple[bool, int, int]
 

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from aideator.domain.check import Check
 from aideator.domain.errors import Conflict, NotFound
+from aideator.domain.ranking import Ranking
 from aideator.domain.run import (
     RUN_MOVES,
     SETTLED_RUN,
@@ -22,7 +24,6 @@ from aideator.domain.run import (
     check_move,
     now,
 )
-from aideator.domain.verdict import Check, Ranking
 from aideator.store.tables import IdempotencyRow, PatchRow, RunRow, VariationRow
 
 

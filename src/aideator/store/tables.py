@@ -14,9 +14,23 @@ from sqlalchemy import JSON, Column, DateTime, Dialect, Enum, Integer, LargeBina
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from aideator.domain.run import AgentSpec, Failure, Isolation, Run, RunSpec, RunStatus, Variation, VariationStatus, now
+from aideator.domain.check import Check, Command
+from aideator.domain.ranking import Evidence, Ranking
+from aideator.domain.run import (
+    AgentSpec,
+    Failure,
+    Isolation,
+    Part,
+    Publication,
+    Run,
+    RunSpec,
+    RunStatus,
+    Variation,
+    VariationStatus,
+    now,
+)
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Check, Ranking, Verdict
+from aideator.domain.verdict import Verdict
 
 
 class Json(TypeDecorator[Any]):
@@ -63,7 +77,15 @@ class RunRow(Run, table=True):
     spec: RunSpec = Field(sa_column=Column(Json(RunSpec), nullable=False))
     status: RunStatus = Field(default=RunStatus.QUEUED, sa_column=Column(_word(RunStatus), nullable=False, index=True))
     checks: tuple[Check, ...] = Field(default=(), sa_column=Column(Json(tuple[Check, ...]), nullable=False))
+    setup: tuple[Command, ...] = Field(
+        default=(), sa_column=Column(Json(tuple[Command, ...]), nullable=False, server_default="[]")
+    )
+    protected: tuple[str, ...] = Field(
+        default=(), sa_column=Column(Json(tuple[str, ...]), nullable=False, server_default="[]")
+    )
+    evidence: Evidence | None = Field(default=None, sa_column=Column(Json(Evidence)))
     ranking: Ranking | None = Field(default=None, sa_column=Column(Json(Ranking)))
+    publication: Publication | None = Field(default=None, sa_column=Column(Json(Publication)))
     failure: Failure | None = Field(default=None, sa_column=Column(Json(Failure)))
     created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
     finished_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
@@ -86,6 +108,9 @@ class VariationRow(Variation, table=True):
     status: VariationStatus = Field(
         default=VariationStatus.QUEUED,
         sa_column=Column(_word(VariationStatus), nullable=False),
+    )
+    composed: tuple[Part, ...] = Field(
+        default=(), sa_column=Column(Json(tuple[Part, ...]), nullable=False, server_default="[]")
     )
     usage: Usage = Field(default=Usage(), sa_column=Column(Json(Usage), nullable=False))
     verdict: Verdict | None = Field(default=None, sa_column=Column(Json(Verdict)))
@@ -125,6 +150,29 @@ class PatchRow(SQLModel, table=True):
     number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     attempt: int
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class SessionRow(SQLModel, table=True):
+    """What an agent remembers of its last turn, as it wrote it: given back to it, and to nobody else, for the next."""
+
+    __tablename__ = "session"
+
+    run_id: str = Field(primary_key=True, foreign_key="run.id")
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    attempt: int
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class MeasurementRow(SQLModel, table=True):
+    """What a check said about a tree, with every test. The same question is not run twice."""
+
+    __tablename__ = "measurement"
+
+    key: str = Field(primary_key=True)
+    """A hash of everything that the answer depends on: tree, command, environment, what is laid over it."""
+    created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
+    data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    """The result as JSON, compressed."""
 
 
 class ApiKeyRow(SQLModel, table=True):

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from aideator.domain.verdict import Check
+from aideator.domain.check import Check
 
 _MAX_BYTES = 2**20
 _MAX_FILES = 200
