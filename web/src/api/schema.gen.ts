@@ -71,22 +71,32 @@ export interface Budget {
   variation_tokens?: number | null;
 }
 
-export type Change = "fixed" | "broken" | "still_passing" | "still_failing";
+export type Change = "fixed" | "broken" | "still_passing" | "still_failing" | "new" | "gone" | "flaky";
 
-/** One command that says whether the project works. It passes when it exits with 0. */
+/** A command that says whether the project works. It passes when it exits with 0. */
 export interface Check {
   /** A shell command, run with `sh -c` in the root of the repository. */
   command: string;
+  /** Seconds of wall-clock time after which it is stopped and counts as failed. */
+  timeout?: number;
   /** How the check is called in tables; the command itself when empty. */
   name?: string;
-  /** Seconds of wall-clock time after which the check counts as failed. */
-  timeout?: number;
+  /** What it shows. A broken build is a gate, tests decide; lint and types are shown and never decide. */
+  kind?: "test" | "build" | "lint" | "types";
+  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; known runners need none. */
+  report?: string;
 }
 
-/** One row of a verdict. */
+/** One check in a verdict. */
 export interface CheckChange {
   check: string;
+  /** Of the check as a whole. One that fails for nothing but flaky tests is `flaky`. */
   change: Change;
+  kind?: "test" | "build" | "lint" | "types";
+  /** How many tests changed in which way; empty where tests are not told apart. */
+  counts?: Readonly<Record<string, number>>;
+  /** Those that changed or do not pass, most telling first, bounded; `counts` knows of all. */
+  tests?: readonly TestChange[];
 }
 
 /** What one check said about one tree. */
@@ -98,14 +108,27 @@ export interface CheckResult {
   seconds: number;
   /** The end of standard output and standard error. */
   output?: string;
-  /** Why there is no exit code. */
+  /** Why there is no exit code, or no report. */
   note?: string;
+  /** Where the tests' results come from; `exit_code` when the check is known only as a whole. */
+  source?: "exit_code" | "junit" | "tap" | "text";
+  /** How many tests ended how. */
+  counts?: Readonly<Record<string, number>>;
+  /** One entry for each test; in events and runs only those that did not pass, and of those the first ones. */
+  tests?: readonly TestResult[];
 }
 
 /** A check ended: on the base (no variation id) or on base + patch. */
 export interface CheckRun {
   kind: "check";
   result: CheckResult;
+}
+
+/** A shell command, run with `sh -c` in the root of the repository. */
+export interface Command {
+  command: string;
+  /** Seconds of wall-clock time after which it is stopped and counts as failed. */
+  timeout?: number;
 }
 
 /** Nothing more will happen, unless somebody asks for a follow-up. */
@@ -115,6 +138,52 @@ export interface Complete {
 }
 
 export type Confidence = "high" | "medium" | "open";
+
+/** What evidence cost. */
+export interface Cost {
+  sandboxes?: number;
+  seconds?: number;
+  /** Results that were known already. */
+  cached?: number;
+  /** Tests that the bound on sandboxes or seconds did not allow. */
+  left_out?: number;
+}
+
+export type CrossOutcome = "pass" | "fail" | "not_comparable";
+
+/** A test that a variation added or changed, run on every other variation and on the base. */
+export interface CrossTest {
+  /** The label of the check whose runner ran it. */
+  check: string;
+  test: string;
+  file: string;
+  /** The variations that wrote it, word for word the same. */
+  authors: readonly number[];
+  base: CrossOutcome;
+  /** By variation id. */
+  outcomes: Readonly<Record<string, CrossOutcome>>;
+  /** Whether it said the same each time. */
+  stable?: boolean;
+  /** How much it counts, from how well it separates; 0 when it does not count. */
+  weight?: number;
+  /** Why it does not count. */
+  why_not?: string;
+  /** Why it failed, by variation id. */
+  messages?: Readonly<Record<string, string>>;
+}
+
+/** A figure beside the evidence, such as lint errors. Shown, never deciding. */
+export interface Delta {
+  name: string;
+  before: number | null;
+  after: number | null;
+  unit?: string;
+}
+
+/** The decision was undone. */
+export interface Deselected {
+  kind: "deselected";
+}
 
 /** A file as a tool changed it. */
 export interface DiffContent {
@@ -140,7 +209,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | CheckRun | VariationFinished | VariationFailed | VerdictReached | Selected | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -148,6 +217,40 @@ export interface EventPage {
   events: readonly Event[];
   /** Pass it as `after` for the next page; null when there are no more events at present. */
   next: number | null;
+}
+
+/** What running the variations against each other has shown. */
+export interface Evidence {
+  cross_tests?: readonly CrossTest[];
+  /** Variation ids that agree on every test and cross-test, largest group first. */
+  groups?: readonly (readonly number[])[];
+  /** Variation ids with the same patch; only where there are two or more. */
+  identical?: readonly (readonly number[])[];
+  /** The largest group's share of all variations; null where no test could tell them apart. */
+  agreement?: number | null;
+  opinion?: Opinion | null;
+  cost?: Cost;
+  notes?: readonly string[];
+}
+
+/** The variations were run against each other; the newest one holds. */
+export interface EvidenceGathered {
+  kind: "evidence";
+  evidence: Evidence;
+}
+
+/** How far the platform goes to tell the variations apart, and what that may cost. */
+export interface Examination {
+  /** Run the tests that one variation wrote on all others. */
+  cross_tests?: boolean;
+  /** How often a test that failed or is new is run again before it counts. */
+  reruns?: number;
+  /** The most sandboxes that cross-tests may take. */
+  sandboxes?: number;
+  /** The most seconds that cross-tests may take. */
+  seconds?: number;
+  /** A model that is asked about ties, blinded and in both orders; none when absent. It costs money. */
+  judge?: AgentConfig | null;
 }
 
 /** Why a variation or a run failed. */
@@ -166,6 +269,26 @@ export interface FileDiff {
   old_mode: string | null;
   new_mode: string | null;
   hunks: readonly Hunk[];
+}
+
+/** A place of the change that needs a person's word before the variation can be recommended. */
+export interface Flag {
+  kind: FlagKind;
+  path: string;
+  /** The hunk of the file's diff, from 0; null for the file as a whole. */
+  hunk?: number | null;
+  /** The telling lines of that hunk, with their marks. */
+  excerpt?: string;
+  /** What happened there, in a sentence. */
+  message: string;
+}
+
+export type FlagKind = "deleted_test" | "weakened_test" | "skipped_test" | "test_config" | "ci_config" | "snapshot" | "check_command" | "protected_path" | "secret";
+
+/** A person lets the variation's flags pass. */
+export interface FlagsCleared {
+  kind: "cleared";
+  reason?: string;
 }
 
 /** What one variation shall do next. */
@@ -220,6 +343,25 @@ export interface Models {
   rejects: Readonly<Record<string, readonly string[]>>;
 }
 
+/** What a judge model said about variations that the evidence cannot tell apart. */
+export interface Opinion {
+  model: string;
+  among: readonly number[];
+  /** Null when it said different things in different orders, or preferred none. */
+  preferred: number | null;
+  reasons?: readonly string[];
+  usage?: Usage;
+}
+
+/** What a composed variation takes from another one. */
+export interface Part {
+  variation_id: number;
+  /** A file of that variation's diff. */
+  path: string;
+  /** Which hunks of it, from 0; the whole file when null. */
+  hunks?: readonly number[] | null;
+}
+
 /** The size of a change. Shown, never deciding. */
 export interface PatchStats {
   files?: number;
@@ -255,6 +397,23 @@ export interface Problem {
   errors: readonly WrongField[] | null;
 }
 
+/** Where the winner lives on. */
+export interface Publication {
+  /** The repository's URL, without credentials. */
+  remote: string;
+  branch: string;
+  commit: string;
+  /** The pull request's URL. */
+  pull_request?: string | null;
+  published_at?: string;
+}
+
+/** The winner was pushed, and a pull request opened where that was asked for. */
+export interface Published {
+  kind: "published";
+  publication: Publication;
+}
+
 /** The order of the variations and the recommendation, with reasons. */
 export interface Ranking {
   /** Variation ids, best first. Those that failed are left out. */
@@ -264,6 +423,12 @@ export interface Ranking {
   confidence: Confidence;
   /** Sentences made from the recorded results, the most telling first. */
   reasons: readonly string[];
+  /** How the confidence follows from the evidence. */
+  rule?: string;
+  /** What would settle it, where the answer is open. */
+  settle?: string;
+  /** In the same order. */
+  standings?: readonly Standing[];
 }
 
 /** A submission and what became of it. */
@@ -273,9 +438,13 @@ export interface Run {
   status: RunStatus;
   commit: string | null;
   checks: readonly Check[];
+  setup: readonly Command[];
+  protected: readonly string[];
+  evidence: Evidence | null;
   ranking: Ranking | null;
   winner: number | null;
   winner_reason: string;
+  publication: Publication | null;
   failure: Failure | null;
   reused_from: string | null;
   created_at: string;
@@ -289,9 +458,13 @@ export interface RunDetails {
   status: RunStatus;
   commit: string | null;
   checks: readonly Check[];
+  setup: readonly Command[];
+  protected: readonly string[];
+  evidence: Evidence | null;
   ranking: Ranking | null;
   winner: number | null;
   winner_reason: string;
+  publication: Publication | null;
   failure: Failure | null;
   reused_from: string | null;
   created_at: string;
@@ -322,6 +495,12 @@ export interface RunSpec {
   lineup?: readonly AgentSpec[] | null;
   /** Commands that prove a change; guessed from the repository when absent, none when empty. */
   checks?: readonly Check[] | null;
+  /** Commands that install what the project needs, once per commit; guessed when absent, none when empty. */
+  setup?: readonly Command[] | null;
+  /** Paths (globs) that a change must leave alone, or be flagged; the repository's own when absent. */
+  protected?: readonly string[] | null;
+  /** How the variations are told apart. */
+  examination?: Examination;
   /** The sandbox back end; the server's own choice when absent. */
   sandbox?: "auto" | "bubblewrap" | "dagger" | null;
   /** Caps on money and tokens. */
@@ -360,6 +539,56 @@ export interface Selection {
   winning_variation_id: number;
   /** Kept with the run. */
   reason?: string;
+}
+
+/** A set-up command ended. When the environment was there already, only the last one is told, as `cached`. */
+export interface SetupRan {
+  kind: "setup";
+  result: CheckResult;
+  cached?: boolean;
+}
+
+/** What decided a variation's place. */
+export interface Standing {
+  variation_id: number;
+  /** Why it cannot be recommended; empty when nothing stands in the way. */
+  gate?: string;
+  /** Whether the gate is a flag that a person may clear. */
+  flagged?: boolean;
+  fixed?: number;
+  broken?: number;
+  /** The weights of the cross-tests that it passes. */
+  cross_score?: number;
+  /** The weights of those that could be run on it. */
+  cross_total?: number;
+  /** The share of all variations that behave as it does. */
+  group_share?: number;
+}
+
+/** One test in a verdict. */
+export interface TestChange {
+  test: string;
+  change: Change;
+  /** On the base; null where it does not exist. */
+  before?: TestOutcome | null;
+  after?: TestOutcome | null;
+  file?: string;
+  /** Why it does not pass, from the run that fails. */
+  message?: string;
+}
+
+export type TestOutcome = "passed" | "failed" | "error" | "skipped";
+
+/** What one test said. */
+export interface TestResult {
+  /** The test's id, as its runner names it; unique within its check. */
+  test: string;
+  outcome: TestOutcome;
+  seconds?: number;
+  /** The file that holds it, from the root of the repository, where the report says so. */
+  file?: string;
+  /** Why it did not pass: the end of what the report says, bounded. */
+  message?: string;
 }
 
 /** Text that a tool printed or returned. */
@@ -422,12 +651,21 @@ export interface Variation {
   status: VariationStatus;
   attempt: number;
   follow_up: string | null;
+  composed: readonly Part[];
+  cleared: string | null;
   usage: Usage;
   verdict: Verdict | null;
   failure: Failure | null;
   isolation: Isolation | null;
   started_at: string | null;
   finished_at: string | null;
+}
+
+/** Another variation joined the run: a further seat, or one composed from parts of others. */
+export interface VariationAdded {
+  kind: "variation_added";
+  seat: AgentSpec;
+  composed?: readonly Part[];
 }
 
 /** The variation came to nothing. The others go on. */
@@ -458,7 +696,15 @@ export type VariationStatus = "queued" | "running" | "finished" | "failed" | "ca
 export interface Verdict {
   variation_id: number;
   patch: PatchStats;
+  /** The files that it changes. */
+  paths?: readonly string[];
+  /** Equal for patches that differ in nothing but white space at line ends, context and order of files. */
+  fingerprint?: string;
   checks?: readonly CheckChange[];
+  flags?: readonly Flag[];
+  deltas?: readonly Delta[];
+  /** How long its checks took. */
+  seconds?: number;
   /** Facts that a reader should know, such as a nested repository whose content was left out. */
   notes?: readonly string[];
 }

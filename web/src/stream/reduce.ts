@@ -15,10 +15,27 @@ import type { Body, Doing, Entry, Lane, Moment, NoteEntry, RunView, TextEntry, T
 
 export function emptyRun(): RunView {
   return {
-    lastSeq: 0, lastKind: null, repo: "", commit: null, prompt: "", checks: [], checksGuessed: false,
-    reusedFrom: null, lanes: [], baseline: [], ranking: null, selected: null, status: null, trouble: null,
-    firstAt: null, lastAt: null, revision: 0,
-  }; // biome-ignore format: one line would be none
+    lastSeq: 0,
+    lastKind: null,
+    repo: "",
+    commit: null,
+    prompt: "",
+    checks: [],
+    checksGuessed: false,
+    reusedFrom: null,
+    lanes: [],
+    baseline: [],
+    ranking: null,
+    evidence: null,
+    publication: null,
+    setup: [],
+    selected: null,
+    status: null,
+    trouble: null,
+    firstAt: null,
+    lastAt: null,
+    revision: 0,
+  };
 }
 
 function emptyLane(number: number, at: Moment): Lane {
@@ -42,6 +59,8 @@ function emptyLane(number: number, at: Moment): Lane {
     checks: [],
     verdict: null,
     isolation: null,
+    composed: [],
+    cleared: null,
     byId: new Map(),
     revision: 0,
   };
@@ -84,8 +103,21 @@ function applyToRun(view: RunView, body: Body, at: Moment): void {
     case "check":
       view.baseline = [...view.baseline.filter((each) => each.check !== body.result.check), body.result];
       break;
+    case "setup":
+      view.setup = [...view.setup, body.result];
+      break;
+    case "evidence":
+      view.evidence = body.evidence;
+      break;
     case "verdict":
       view.ranking = body.ranking;
+      break;
+    case "deselected":
+      view.selected = null;
+      view.publication = null;
+      break;
+    case "published":
+      view.publication = body.publication;
       break;
     case "selected":
       view.selected = body;
@@ -107,6 +139,13 @@ function applyToLane(lane: Lane, event: Event, at: Moment): void {
   const { body, seq } = event;
   lane.revision += 1;
   switch (body.kind) {
+    case "variation_added":
+      lane.seat = body.seat;
+      lane.composed = body.composed ?? [];
+      break;
+    case "cleared":
+      lane.cleared = body.reason ?? "";
+      break;
     case "variation_started":
       begin(lane, body, seq, at);
       break;

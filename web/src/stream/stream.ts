@@ -17,11 +17,13 @@ export type Connection =
   | { readonly state: "reconnecting"; readonly since: number }
   | { readonly state: "refused"; readonly why: "gone" | "unauthorized" };
 
+// biome-ignore format: a list that the compiler keeps complete
 const KINDS: Record<Kind, true> = {
-  run_started: true, variation_started: true, agent_output: true, tool_call: true, tool_call_update: true,
-  plan: true, usage: true, check: true, variation_finished: true, variation_failed: true, verdict: true,
-  selected: true, error: true, complete: true,
-}; // biome-ignore format: a list that the compiler keeps complete
+  run_started: true, variation_started: true, variation_added: true, agent_output: true, tool_call: true,
+  tool_call_update: true, plan: true, usage: true, setup: true, check: true, variation_finished: true,
+  variation_failed: true, cleared: true, evidence: true, verdict: true, selected: true, deselected: true,
+  published: true, error: true, complete: true,
+};
 
 const FRAME_BUDGET_MS = 8;
 const HIDDEN_FLUSH_MS = 500;

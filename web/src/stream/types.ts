@@ -5,8 +5,11 @@ import type {
   CheckResult,
   DiffContent,
   Event,
+  Evidence,
   Isolation,
+  Part,
   PlanEntry,
+  Publication,
   Ranking,
   RunStatus,
   Selected,
@@ -108,6 +111,10 @@ export interface Lane {
   checks: CheckResult[];
   verdict: Verdict | null;
   isolation: Isolation | null;
+  /** What it was put together from; empty for an agent's own work. */
+  composed: readonly Part[];
+  /** Why a person lets its flags pass. */
+  cleared: string | null;
   revision: number;
 }
 
@@ -123,7 +130,10 @@ export interface RunView {
   reusedFrom: string | null;
   lanes: Lane[];
   baseline: CheckResult[];
+  setup: CheckResult[];
+  evidence: Evidence | null;
   ranking: Ranking | null;
+  publication: Publication | null;
   selected: Selected | null;
   /** What `complete` said; null while the run is at work. */
   status: RunStatus | null;
