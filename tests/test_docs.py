@@ -160,6 +160,7 @@ def test_the_generated_pages_are_in_step_with_the_code() -> None:
 def test_a_generated_page_that_somebody_edited_is_refused(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
     shutil.copytree(ROOT / "docs" / "reference", tmp_path / "docs" / "reference")
+    shutil.copytree(ROOT / "web" / "src" / "api", tmp_path / "web" / "src" / "api")
     shutil.copy(ROOT / ".env.example", tmp_path)
     assert check_generated(tmp_path).returncode == 0
     page = tmp_path / "docs" / "reference" / "settings.md"

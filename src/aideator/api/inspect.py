@@ -1,5 +1,6 @@
 """A look at a repository before a run: what would be installed, and what would prove a change."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
@@ -9,6 +10,8 @@ from aideator.api.auth import identify, is_local
 from aideator.api.problems import responses
 from aideator.api.runs import App
 from aideator.domain.project import Project
+
+_AT_ONCE = 2
 
 router = APIRouter(
     prefix="/repositories",
@@ -32,4 +35,11 @@ class Inspection(BaseModel):
 @router.post("/inspect")
 async def inspect(request: Request, app: App, asked: Annotated[Inspection, Body()]) -> Project:
     """Fetch a repository and say how a run would set it up and check it. Nothing of it runs."""
-    return await app.inspect(asked.repo_url, asked.ref, local=is_local(request))
+    turns: asyncio.Semaphore = request.app.state.inspections
+    async with turns:
+        return await app.inspect(asked.repo_url, asked.ref, local=is_local(request))
+
+
+def inspections() -> asyncio.Semaphore:
+    """As many repositories as may be brought here at once for a look."""
+    return asyncio.Semaphore(_AT_ONCE)

@@ -8,6 +8,7 @@ import uuid_utils
 
 from aideator.agents.catalog import Row, catalog, validate_seat
 from aideator.app import joining
+from aideator.app.demo import Demo
 from aideator.app.keeping import Keeping
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, RunStarted, Selected
@@ -41,8 +42,16 @@ class Page:
 class Aideator:
     """An opened AIdeator. Made by `open_app`."""
 
-    def __init__(self, settings: Settings, database: Database, log: SqlEventLog, engine: Engine | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        log: SqlEventLog,
+        engine: Engine | None,
+        demo: Demo | None = None,
+    ) -> None:
         self.settings = settings
+        self.demo = demo
         self.database = database
         self.keeping = Keeping(settings, database, log)
         self._log = log
@@ -274,6 +283,17 @@ class Aideator:
             return await self.database.look(keys.any_active)
         return await self.database.look(lambda connection: keys.is_active(connection, key_id))
 
+    async def submit_demo(self) -> Run:
+        """Start the demo: three scripted agents on its own project.
+
+        Raises:
+            Unavailable: if nothing is carried out here, or the demo's project cannot be made.
+        """
+        self._working()
+        if self.demo is None:
+            raise Unavailable("this AIdeator was opened without its demo")
+        return await self.submit(await self.demo.spec(), local=True)
+
     def agents(self) -> Mapping[str, Row]:
         """The catalogue."""
         return catalog()
@@ -315,11 +335,14 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
             stack.enter_context(claim_home(home, url=url))
         database = await stack.enter_async_context(open_database(settings.database, echo=settings.database_echo))
         log = await stack.enter_async_context(open_event_log(database))
-        engine = await _start_working(stack, settings, database, log) if work else None
-        yield Aideator(settings, database, log, engine)
+        demo = Demo(home, stack)
+        engine = await _start_working(stack, settings, database, log, demo) if work else None
+        yield Aideator(settings, database, log, engine, demo)
 
 
-async def _start_working(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+async def _start_working(
+    stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
+) -> Engine:
     from aideator.app.work import start_engine  # noqa: PLC0415 - a second of imports that only looking does not need
 
-    return await start_engine(stack, settings, database, log)
+    return await start_engine(stack, settings, database, log, demo)

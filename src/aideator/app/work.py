@@ -13,6 +13,7 @@ from pathlib import Path
 from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
 from aideator.app import source_policy
+from aideator.app.demo import Demo
 from aideator.domain.errors import Unavailable
 from aideator.domain.project import Project
 from aideator.engine.base import Engine
@@ -33,7 +34,9 @@ from aideator.workspace.project import find_project
 _NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
 
-async def start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+async def start_engine(
+    stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
+) -> Engine:
     """Start the engine, and with it what an earlier process left unfinished. All of it ends with `stack`."""
     _raise_the_limit_of_open_files()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
@@ -67,6 +70,7 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
         home=home,
         environment=_environment(settings),
         max_attempts=settings.max_attempts,
+        upstream=demo.upstream,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
 

@@ -1,18 +1,22 @@
 """What the steps act with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.agents.base import Agent
 from aideator.domain.events import Body
-from aideator.domain.run import AgentSpec
+from aideator.domain.run import AgentSpec, RunSpec
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
 from aideator.sandbox.base import Limits, SandboxBackend
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.environment import Workshop
+
+
+async def _the_gateways_own(_: RunSpec) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Stage:
     """What sandboxes see beside the tree, in a word: measurements of another environment are not believed."""
     max_attempts: int = 5
     """How often a variation is taken up before it counts as a crash loop."""
+    upstream: Callable[[RunSpec], Awaitable[str | None]] = _the_gateways_own
+    """Which keyless provider a run's agents talk to, if not the gateway's own: the demo's scripted one."""
 
 
 @dataclass(frozen=True)

@@ -115,6 +115,7 @@ async def act(
             workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
         ) as sandbox,
     ):  # fmt: skip
+        lease.base_url = await stage.upstream(run.spec)
         task = Task(run.spec.prompt)
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))

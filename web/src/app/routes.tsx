@@ -1,0 +1,30 @@
+/** Every address of the page. A view is loaded when it is first looked at. */
+import { type ComponentType, type LazyExoticComponent, lazy } from "react";
+import type { Params } from "./router";
+
+export type Page = ComponentType<{ params: Params }>;
+
+interface Route {
+  readonly path: string;
+  readonly title: string;
+  readonly page: LazyExoticComponent<Page>;
+}
+
+export const ROUTES: readonly Route[] = [
+  { path: "/", title: "Runs", page: lazy(() => import("../home/home").then((m) => ({ default: m.Home }))) },
+  {
+    path: "/runs/:id",
+    title: "Run",
+    page: lazy(() => import("../run/run").then((m) => ({ default: m.RunPage }))),
+  },
+  {
+    path: "/login",
+    title: "Log in",
+    page: lazy(() => import("../login/login").then((m) => ({ default: m.Login }))),
+  },
+];
+
+/** What the bar on top leads to. */
+export const NAVIGATION: readonly { readonly href: string; readonly label: string }[] = [
+  { href: "/", label: "Runs" },
+];
