@@ -228,6 +228,9 @@ async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
     tasks = set[asyncio.Task[None]]()
 
     def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not server.is_serving():  # it came in the moment of closing
+            writer.close()
+            return
         task = group.create_task(proxy.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
