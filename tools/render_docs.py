@@ -273,11 +273,11 @@ def _json(text: str) -> list[str]:
     return ["", "```json", text, "```"]
 
 
-def _fields(schema: Schema) -> Iterator[str]:
+def _fields(schema: Schema, *, without: str = "kind") -> Iterator[str]:
     yield "| field | type | meaning |"
     yield "|---|---|---|"
     for name, field in schema["properties"].items():
-        if name != "kind":
+        if name != without:
             yield f"| `{name}` | {_type(field)} | {_cell(field.get('description', ''))} |"
 
 

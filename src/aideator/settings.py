@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     setup_private_hosts: Names = ()
     """Hosts (host or host:port) of your own network that set-up commands may reach, such as mirrors."""
     setup_env: dict[str, str] = {}
-    """Variables for set-up commands as JSON: {"PIP_INDEX_URL": "…"}. The repository's code sees them: no secrets."""
+    """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of them see it: no secrets."""
     setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
     """Memory of the sandbox that set-up runs in."""
     setup_cpu_limit: float = Field(default=2, gt=0, le=1024)

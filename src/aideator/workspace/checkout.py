@@ -12,8 +12,8 @@ Odd on purpose:
 import asyncio
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aideator.sandbox.base import sandbox_uid
@@ -53,6 +53,8 @@ class Checkout:
     """Files and whole folders that set-up made, from the root of the repository. No change carries them."""
     unignored: tuple[str, ...] = ()
     """Those of them that the project does not ignore."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What set-up was told by the operator, such as where a mirror is; without it, caches would not be found again."""
 
     @property
     def layers(self) -> tuple[Path, ...]:

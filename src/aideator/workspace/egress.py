@@ -228,17 +228,22 @@ async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
     tasks = set[asyncio.Task[None]]()
 
     def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not server.is_serving():  # it came in the moment of closing
+            writer.close()
+            return
         task = group.create_task(proxy.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    async with group:
-        server = await asyncio.start_unix_server(admit, path, limit=_MAX_HEAD)
-        try:
-            path.chmod(0o600)  # noqa: ASYNC240 - one system call
-            yield proxy
-        finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            path.unlink(missing_ok=True)  # noqa: ASYNC240
+    await group.__aenter__()
+    server = await asyncio.start_unix_server(admit, path, limit=_MAX_HEAD)
+    try:
+        path.chmod(0o600)  # noqa: ASYNC240 - one system call
+        yield proxy
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        path.unlink(missing_ok=True)  # noqa: ASYNC240
+        # The caller's own exception is not ours to wrap in a group, so the group does not hear of it.
+        await group.__aexit__(None, None, None)

@@ -35,7 +35,7 @@ from aideator.workspace.trees import PART, PERSONAL, held, locked_directory, rem
 OUTPUT_TAIL = 16_384
 """Bytes of a command's output that are kept. The end tells the most."""
 _FACTS = "facts.json"
-_MAX_MADE = 10_000
+_MAX_MADE = 5_000
 """Files and folders that set-up may leave beside the project's own; a folder of its own counts once."""
 _PROBE = (
     "for tool in python3 pip uv node npm go cargo rustc java mvn gradle make gcc; do"
@@ -62,7 +62,7 @@ class Workshop:
     """For the sandbox that set-up runs in."""
     egress: Egress = field(default_factory=Egress)
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What set-up commands see besides `tools.while_installing`."""
+    """What set-up, agents and checks see besides `tools.py`."""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """How many environments are made at once."""
 
@@ -95,8 +95,13 @@ async def furnish(workshop: Workshop, checkout: Checkout, setup: Sequence[Comman
     facts = json.loads((folder / _FACTS).read_text())
     if not made_now:
         await tell(CheckResult.model_validate(facts["result"]), True)  # noqa: FBT003 - the callback's second half
-    made, unignored = tuple(facts["made"]), tuple(facts["unignored"])
-    return replace(checkout, environment=folder / digest, made=made, unignored=unignored)
+    return replace(
+        checkout,
+        environment=folder / digest,
+        made=tuple(facts["made"]),
+        unignored=tuple(facts["unignored"]),
+        variables=workshop.variables,
+    )
 
 
 def size(folder: Path) -> int:

@@ -33,7 +33,8 @@ class Fork:
         """What the attempt sees and may write to."""
         if self.checkout.environment is None:
             return Tree(self.checkout.layers, self.upper, self.work)
-        env, path = tools.variables(self.checkout.made), tools.programs(self.checkout.made)
+        env = {**tools.variables(self.checkout.made), **self.checkout.variables}
+        path = tools.programs(self.checkout.made)
         return Tree(self.checkout.layers, self.upper, self.work, env=env, path=path)
 
     @property

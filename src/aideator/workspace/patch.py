@@ -176,8 +176,7 @@ def _without(path: bytes) -> tuple[bytes, bytes]:
     The first character stands in brackets, because git refuses to pass over an ignored path that is named literally, be
     it named to be left out.
     """
-    escaped = re.sub(rb"([\\*?\[])", rb"\\\1", path)
-    pattern = escaped if path[:1] in b"\\[]^!*?" else b"[%c]%s" % (path[0], escaped[1:])
+    pattern = b"[\\%c]" % path[0] + re.sub(rb"([\\*?\[])", rb"\\\1", path[1:])
     return b":(top,exclude,glob)" + pattern, b":(top,exclude,glob)" + pattern + b"/**"
 
 

@@ -15,6 +15,7 @@ SCRATCH = f"{_HERE}/tmp"
 VENV = ".venv"
 
 _INSTALLED = {
+    "XDG_CACHE_HOME": f"{_HERE}/cache",
     "PYTHONUSERBASE": f"{_HERE}/python",
     "POETRY_VIRTUALENVS_IN_PROJECT": "true",
     "npm_config_cache": f"{_HERE}/npm-cache",
@@ -39,7 +40,6 @@ OFFLINE = {
 """Where nothing can be reached: a tool that lacks something says so at once, instead of trying for minutes."""
 _SET_UP = {
     "TMPDIR": SCRATCH,
-    "XDG_CACHE_HOME": f"{SCRATCH}/cache",
     "PIP_NO_CACHE_DIR": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     # Debian's Python refuses to install beside the system's packages. Here it cannot reach those.
