@@ -107,11 +107,30 @@ def test_a_test_that_is_skipped_on_both_sides_is_no_row() -> None:
         # It fails for nothing but a flaky test.
         (told(0, {"t": PASSED}), told(1, {"t": FAILED}, {"t": PASSED}), Change.FLAKY),
         # It fails for a flaky test, and for one that fails each time.
-        (told(0, {"t": PASSED, "u": PASSED}), told(1, {"t": FAILED, "u": FAILED}, {"t": PASSED, "u": FAILED}), Change.BROKEN),
+        (
+            told(0, {"t": PASSED, "u": PASSED}),
+            told(1, {"t": FAILED, "u": FAILED}, {"t": PASSED, "u": FAILED}),
+            Change.BROKEN,
+        ),
         # It passes, but what it repairs does not pass each time.
         (told(1, {"t": FAILED}, {"t": FAILED}), told(0, {"t": PASSED}, {"t": FAILED}), Change.FLAKY),
         # The base fails for a flaky test; the change adds one that fails.
         (told(1, {"t": FAILED}, {"t": PASSED}), told(1, {"t": PASSED, "u": FAILED}, {"u": FAILED}), Change.BROKEN),
+        # It repairs one and breaks another, so that the whole fails before and after.
+        (
+            told(1, {"t": FAILED, "u": PASSED}, {"t": FAILED}),
+            told(1, {"t": PASSED, "u": FAILED}, {"t": PASSED, "u": FAILED}),
+            Change.BROKEN,
+        ),
+        # The base fails; a file cannot be imported any more, and with it goes a test that passed.
+        (told(1, {"t": FAILED, "u": PASSED}, {"t": FAILED}), told(1, {"file": ERROR}, {"file": ERROR}), Change.BROKEN),
+        (told(1, {"t": FAILED}, {"t": FAILED}), told(1, {"file": ERROR}, {"file": ERROR}), Change.STILL_FAILING),
+        # The base fails, and a new test fails beside: nothing that worked is broken.
+        (
+            told(1, {"t": FAILED}, {"t": FAILED}),
+            told(1, {"t": FAILED, "n": FAILED}, {"t": FAILED, "n": FAILED}),
+            Change.STILL_FAILING,
+        ),
         # All tests pass, and it fails all the same, such as for a bound on coverage.
         (told(0, {"t": PASSED}), told(2, {"t": PASSED}), Change.BROKEN),
         # Its exit code decides, whatever its report says.

@@ -64,6 +64,12 @@ def run(  # noqa: PLR0913 - each is a documented option
     setup: Annotated[list[str] | None, typer.Option(help="A command that installs what is needed; repeatable.")] = None,
     no_setup: Annotated[bool, typer.Option("--no-setup", help="Install nothing.")] = False,
     protect: Annotated[list[str] | None, typer.Option(help="A path that a change must leave alone; a glob.")] = None,
+    reruns: Annotated[
+        int | None, typer.Option(help="How often a test that failed or is new is run again; 2 when absent.")
+    ] = None,
+    no_cross_tests: Annotated[
+        bool, typer.Option("--no-cross-tests", help="Do not run one variation's tests on the others.")
+    ] = False,
     agent: Annotated[str, typer.Option(help="A row of the catalogue.")] = "builtin",
     model: Annotated[str | None, typer.Option(help="The model, as its provider names it.")] = None,
     effort: Annotated[str | None, typer.Option(help="low, medium, high, xhigh or max.")] = None,
@@ -90,6 +96,7 @@ def run(  # noqa: PLR0913 - each is a documented option
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
+        "examination": {"cross_tests": not no_cross_tests} | ({} if reruns is None else {"reruns": reruns}),
     }
     seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
     options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}

@@ -1,4 +1,4 @@
-"""Pictures of the evidence: what became of each check and test, and what the tests of one variation said about others."""
+"""Pictures of the evidence: what became of each check and test, and what the variations' tests say about each other."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def cross_cell(evidence: Evidence, variation: Variation) -> Text:
     return cell
 
 
-def tests_pictures(details: RunDetails) -> Group:
+def each_test(details: RunDetails) -> Group:
     """`show --tests`: the tests that changed or do not pass, and the cross-tests, as tests × variations."""
     blocks: list[RenderableType] = []
     judged = [variation for variation in details.variations if variation.verdict]

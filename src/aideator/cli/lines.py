@@ -44,7 +44,7 @@ def _decision(body: Body) -> str:
     """What the variations, compared, and what people have made of the run."""
     match body:
         case EvidenceGathered(evidence=evidence) if tests := len(evidence.cross_tests):
-            return f"{tests} test{'s' * (tests != 1)} of the variations examined the others"
+            return f"the variations were examined with {tests} test{'s' * (tests != 1)} of their own"
         case VariationAdded(composed=parts) if parts:
             return f"composed from {', '.join(map(str, sorted({part.variation_id for part in parts})))}"
         case VariationAdded(seat=seat):

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.connect import Client, Door
-from aideator.cli.evidence import tests_pictures
+from aideator.cli.evidence import each_test
 from aideator.cli.found import SOURCES
 from aideator.cli.plain import plain
 from aideator.cli.render import runs_table, show_patch
@@ -76,7 +76,7 @@ async def show_run(door: Door, part: str, *, tests: bool = False) -> None:
     else:
         show(door.console, details)
         if tests:
-            door.console.print(tests_pictures(details))
+            door.console.print(each_test(details))
 
 
 async def print_diff(door: Door, part: str, number: int | None) -> None:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from aideator.domain.check import Measurement
 from aideator.domain.ranking import Cost, CrossOutcome, CrossTest, Evidence
-from aideator.selection.crosstest import Bundle, OwnTest, answer, convinces
+from aideator.selection.crosstest import Bundle, OwnTest, answer, convincing
 from aideator.workspace.patch import Patch
 
 BASE = 0
@@ -27,6 +27,7 @@ class Entry:
 
 def entries(written: Mapping[int, Sequence[OwnTest]], measured: Mapping[int, Mapping[str, Measurement]]) -> list[Entry]:
     """Each test once, in the order in which variations and their reports name them."""
+    good = {(n, label): convincing(said) for n, checks in measured.items() for label, said in checks.items()}
     authors: dict[tuple[object, ...], list[tuple[int, OwnTest]]] = {}
     for number, tests in written.items():
         for test in tests:
@@ -35,7 +36,7 @@ def entries(written: Mapping[int, Sequence[OwnTest]], measured: Mapping[int, Map
         Entry(
             found[0][1],
             tuple(number for number, _ in found),
-            next((n for n, t in found if convinces(measured[n][t.check], t.result.test)), None),
+            next((n for n, t in found if t.result.test in good[n, t.check]), None),
         )
         for found in authors.values()
     ]

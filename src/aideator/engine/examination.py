@@ -7,7 +7,7 @@ what it has measured already. What goes wrong here costs evidence, never the run
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 
@@ -25,7 +25,8 @@ from aideator.selection.checks import run_check
 from aideator.selection.crosstest import Bundle, OwnTest, laid_over, own_tests, pack, split
 from aideator.selection.runners import Plan
 from aideator.store import runs
-from aideator.workspace.diff import parse
+from aideator.workspace.checkout import Checkout
+from aideator.workspace.diff import FileDiff, parse
 from aideator.workspace.patch import Patch
 
 _REPEATS = 1
@@ -81,16 +82,25 @@ async def _open(
     before, checkout = await baseline.results(), baseline.checkout
     measured, written, paths = {}, {}, {}
     for number, patch in patches.items():
-        doubts = doubts_about(run, patch, before, checkout)
+        doubts = await asyncio.to_thread(doubts_about, run, patch, before, checkout)
         measured[number] = await prove(stage, run, checkout, patch, doubts, nobody)
-        files = parse(patch.data)
+        files = await asyncio.to_thread(parse, patch.data)
         paths[number] = tuple(laid_over(files))
-        written[number] = [
-            test
-            for label, said in measured[number].items()
-            for test in own_tests(label, files, said.result, before[label].result, old_text(checkout))
-        ]
+        written[number] = await asyncio.to_thread(_written, files, before, measured[number], checkout)
     return Docket(finished, patches, measured, entries(written, measured), paths)
+
+
+def _written(
+    files: Sequence[FileDiff],
+    before: Mapping[str, Measurement],
+    measured: Mapping[str, Measurement],
+    checkout: Checkout,
+) -> list[OwnTest]:
+    return [
+        test
+        for label, said in measured.items()
+        for test in own_tests(label, files, said.result, before[label].result, old_text(checkout))
+    ]
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Measure a tree: run the checks on the base, or on base + patch, unless it is known already what they say there."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -126,7 +127,8 @@ async def remember(stage: Stage, run: Run, found: dict[str, Measurement]) -> Non
 
     A check that failed before any test spoke may have missed a tool that is there the next time.
     """
-    named = {key if _is_of_the_tree(each) else f"{key}.{run.id}": each for key, each in found.items()}
+    names = {key: key if _is_of_the_tree(each) else f"{key}.{run.id}" for key, each in found.items()}
+    named = await asyncio.to_thread(lambda: {names[key]: measurements.pack(each) for key, each in found.items()})
     await stage.database.transact(lambda connection: measurements.keep(connection, named))
 
 

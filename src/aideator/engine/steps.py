@@ -4,6 +4,7 @@ A step may be repeated after a crash: the variation then begins anew as the next
 writes is refused. Events are recorded before the state that follows from them.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -188,13 +189,13 @@ async def judge(
         async def tell(measurement: Measurement) -> None:
             await scribe.write(CheckRun(result=brief(measurement.result)))
 
-        doubts = doubts_about(run, patch, before, baseline.checkout)
+        doubts = await asyncio.to_thread(doubts_about, run, patch, before, baseline.checkout)
         after = await prove(stage, run, baseline.checkout, patch, doubts, tell)
     return Verdict(
         variation_id=number,
         patch=patch.stats,
         paths=patch.paths,
-        checks=compare(run.checks, before, after),
+        checks=await asyncio.to_thread(compare, run.checks, before, after),
         deltas=deltas(run.checks, before, after),
         seconds=round(sum(measurement.seconds for measurement in after.values()), 3),
         notes=(*baseline.checkout.notes, *patch.notes),

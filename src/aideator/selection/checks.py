@@ -4,6 +4,7 @@ A check that hangs, prints without end or takes its sandbox along is a result li
 sandbox. Repeats are fresh processes in the same sandbox: a test that passes only when it has run before shows itself.
 """
 
+import asyncio
 import secrets
 import time
 from collections import Counter, deque
@@ -77,7 +78,7 @@ async def _measure(sandbox: Sandbox, plan: Plan, doubts: Doubts) -> tuple[Measur
         return Measurement(result=_lost(plan, lost, time.monotonic() - begun)), False
     try:
         if doubts.lines and plan.check.kind == "test":
-            lines = covered(await _coverage(sandbox), doubts.lines)
+            lines = await asyncio.to_thread(covered, await _coverage(sandbox), doubts.lines)
         tests = doubtful(plan, result, doubts)
         for _ in range(doubts.reruns if tests is not None else 0):
             again.append(await run_check(sandbox, plan, only=tests))
@@ -156,7 +157,8 @@ async def run_check(
     report = await _report(sandbox, plan, done, place)
     tests = tuple(plan.seen_from_the_root(test) for test in report.tests)
     asked = {test.test for test in only} if only else None
-    tests = tuple(test for test in tests if asked is None or test.test in asked)
+    # What could not be collected stays: it may be why others are missing.
+    tests = tuple(test for test in tests if asked is None or test.test in asked or test.outcome is TestOutcome.ERROR)
     return CheckResult(
         check=plan.check.label,
         exit_code=done.exit_code,
@@ -166,7 +168,7 @@ async def run_check(
         source=report.source if tests else "exit_code",
         counts=dict(Counter(test.outcome for test in tests)),
         tests=tests,
-        findings=count_findings(plan.check.kind, done),
+        findings=await asyncio.to_thread(count_findings, plan.check.kind, done),
     )
 
 
@@ -179,7 +181,7 @@ async def _report(sandbox: Sandbox, plan: Plan, done: ExecResult, place: str) ->
         if done.truncated:
             return Report(note=f"the output is larger than {REPORT_BYTES // 2**20} MiB, so no tests are read from it")
         said = (done.stderr if plan.runner.apart else done.stdout).decode(errors="replace")
-        printed = plan.runner.output(said)
+        printed = await asyncio.to_thread(plan.runner.output, said)
         if printed.tests or printed.note or not plan.reports:
             return printed
     if not plan.reports:
@@ -188,7 +190,7 @@ async def _report(sandbox: Sandbox, plan: Plan, done: ExecResult, place: str) ->
         files = await _reports(sandbox, place, [pattern.replace("{report}", place) for pattern in plan.reports])
     except reports.Unreadable as error:
         return Report(note=str(error))
-    return reports.merge(reports.read(file) for file in files)
+    return await asyncio.to_thread(lambda: reports.merge(reports.read(file) for file in files))
 
 
 _FIND = """

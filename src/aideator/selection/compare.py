@@ -69,6 +69,7 @@ def _rows(before: Measurement | None, after: Measurement) -> Iterable[TestChange
         return
     old = outcomes(before) if before is not None else {}
     new = outcomes(after)
+    said = _messages(after)
     files = {test.test: test for test in [*(before.result.tests if before else ()), *after.result.tests]}
     for test in {**new, **old}:
         was, now = old.get(test, ()), new.get(test, ())
@@ -79,13 +80,14 @@ def _rows(before: Measurement | None, after: Measurement) -> Iterable[TestChange
                 before=was[0] if was else None,
                 after=now[0] if now else None,
                 file=files[test].file,
-                message=_message(test, after) if change is not Change.STILL_PASSING else "",
+                message=said.get(test, "") if change is not Change.STILL_PASSING else "",
             )
 
 
-def _message(test: str, measurement: Measurement) -> str:
+def _messages(measurement: Measurement) -> dict[str, str]:
+    """Why tests did not pass, from the first run that says so."""
     runs = [measurement.result, *measurement.again]
-    return next((t.message for run in runs for t in run.tests if t.test == test and t.message), "")[:MAX_MESSAGE]
+    return {t.test: t.message[:MAX_MESSAGE] for run in reversed(runs) for t in run.tests if t.message}
 
 
 def outcomes(measurement: Measurement) -> dict[str, tuple[TestOutcome, ...]]:
@@ -136,11 +138,13 @@ def _change(before: State, after: State, rows: Sequence[TestChange]) -> Change:
         return Change.FLAKY
     if after is State.PASSES:
         return {State.PASSES: Change.STILL_PASSING, State.FAILS: Change.FIXED, State.FLAKY: Change.FLAKY}[before]
-    if before is State.FLAKY:
-        # The base fails now and then for other reasons: only a test that has come to fail is this change's doing.
-        broken = any(row.change is Change.BROKEN or (row.change is Change.NEW and row.after in _BAD) for row in rows)
-        return Change.BROKEN if broken else Change.STILL_FAILING
-    return Change.BROKEN if before is State.PASSES else Change.STILL_FAILING
+    if before is State.PASSES:
+        return Change.BROKEN
+    # The base fails as well, for other reasons perhaps: what has come to fail is this change's doing.
+    new = {row.after for row in rows if row.change is Change.NEW}
+    lost = any(row.change is Change.GONE and row.before is TestOutcome.PASSED for row in rows)
+    broken = any(row.change is Change.BROKEN for row in rows) or (TestOutcome.ERROR in new and lost)
+    return Change.BROKEN if broken or (before is State.FLAKY and new & _BAD) else Change.STILL_FAILING
 
 
 def deltas(

@@ -4,9 +4,8 @@ Shown beside the evidence, never deciding; nothing is installed or asked for. Li
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from xml.parsers import expat
 
-from aideator.selection.reports import from_root
+from aideator.selection.reports import Unreadable, from_root, parse_xml
 from aideator.workspace.diff import FileDiff
 
 COVERAGE_REPORTS = ("**/coverage.xml", "**/cobertura*.xml", "**/lcov.info")
@@ -74,15 +73,8 @@ def _cobertura(file: bytes) -> Iterable[tuple[str, int, int]]:
             if number.isdecimal() and hits.isdecimal() and len(number + hits) < 40:
                 found.append((path, int(number), int(hits)))
 
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = start
-    parser.EntityDeclHandler = _refuse  # coverage.py writes a document type, so only what expands is refused
     try:
-        parser.Parse(file, True)  # noqa: FBT003 - expat's own signature: it is the end
-    except (expat.ExpatError, LookupError, ValueError):
+        parse_xml(file, start)
+    except Unreadable:
         return []
     return found
-
-
-def _refuse(*_: object) -> None:
-    raise ValueError("the report declares an entity")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from aideator.domain.check import CheckResult, Measurement, TestOutcome, TestResult
 from aideator.domain.ranking import CrossOutcome
-from aideator.selection.compare import MAX_MESSAGE, is_flaky, outcomes
+from aideator.selection.compare import MAX_MESSAGE, outcomes
 from aideator.selection.paths import is_of_tests, is_test
 from aideator.selection.runners import short_name
 from aideator.workspace.diff import FileDiff, Hunk
@@ -172,7 +172,7 @@ def comparable(test: TestResult | None) -> CrossOutcome:
 
 _PYTHON_PLACE = re.compile(r'File "(?:/workspace/)?([^"]+)", line \d+|^([\w./-]+\.py):\d+: ', re.MULTILINE)
 """Where Python's tracebacks name a file, the innermost last."""
-_JS_PLACE = re.compile(r"^ +at .*?(?:/workspace/)([^:)]+):\d+", re.MULTILINE)
+_JS_PLACE = re.compile(r"^ +at .*?/workspace/(?!node_modules/)([^:)]+):\d+", re.MULTILINE)
 """Where JavaScript's name one, the innermost first."""
 
 
@@ -193,17 +193,23 @@ def answer(measurement: Measurement | None, test: str) -> tuple[CrossOutcome, bo
     said = {comparable(each) for each in found} or {CrossOutcome.NOT_COMPARABLE}
     stable = not {CrossOutcome.PASS, CrossOutcome.FAIL} <= said
     outcome = said.pop() if len(said) == 1 else CrossOutcome.NOT_COMPARABLE
-    message = next((each.message for each in found if each.message), "") or ("" if found else runs[0].note)
+    blamed = found or [each for each in runs[0].tests if _holds_up(each, test)]
+    message = next((each.message for each in blamed if each.message), runs[0].note)
     return outcome, stable, "" if outcome is CrossOutcome.PASS else message[:MAX_MESSAGE]
 
 
-def convinces(measurement: Measurement, test: str) -> bool:
-    """Whether a test passes on its author's tree each time, so that it is worth running on others."""
-    said = outcomes(measurement).get(test, ())
-    return bool(said) and not is_flaky(said) and said[0] is TestOutcome.PASSED
+def _holds_up(error: TestResult, test: str) -> bool:
+    """Whether a file, module or package that cannot be collected is why this test is missing."""
+    return error.outcome is TestOutcome.ERROR and test.startswith(error.test)
+
+
+def convincing(measurement: Measurement) -> set[str]:
+    """The tests that pass on this tree each time. Only such are worth running on others."""
+    return {test for test, said in outcomes(measurement).items() if set(said) == {TestOutcome.PASSED}}
 
 
 def split(result: CheckResult, tests: Iterable[OwnTest]) -> CheckResult:
     """The part of a shared run that is about some tests."""
     asked = {test.result.test for test in tests if test.check == result.check}
-    return result.model_copy(update={"tests": tuple(each for each in result.tests if each.test in asked)})
+    about = (each for each in result.tests if each.test in asked or any(_holds_up(each, test) for test in asked))
+    return result.model_copy(update={"tests": tuple(about)})

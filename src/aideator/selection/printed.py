@@ -6,11 +6,12 @@ recognise the text, or misses its end, returns a report without tests.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from aideator.domain.check import TestOutcome, TestResult
-from aideator.selection.reports import MESSAGE, Report, report, result
+from aideator.selection.reports import MESSAGE, NAME, Report, report, result
 
 PASSED, FAILED, ERROR, SKIPPED = TestOutcome.PASSED, TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.SKIPPED
 
@@ -122,6 +123,7 @@ def nextest(text: str) -> Report:
     return report("text", rows)
 
 
+_GO_DEPTH = 10
 _GO_OUTCOMES = {"pass": PASSED, "fail": FAILED, "skip": SKIPPED}
 
 
@@ -130,13 +132,16 @@ def go(text: str) -> Report:
     ended: dict[tuple[str, str], tuple[TestOutcome, float]] = {}
     said: dict[tuple[str, str], str] = {}
     for event in _events(text):
-        key = str(event.get("Package") or event.get("ImportPath", "")).partition(" ")[0], str(event.get("Test", ""))
+        key = (
+            str(event.get("Package") or event.get("ImportPath", "")).partition(" ")[0],
+            str(event.get("Test", ""))[:NAME],
+        )
         if event.get("Action") in {"output", "build-output"}:
             said[key] = (said.get(key, "") + str(event.get("Output", "")))[-2 * MESSAGE :]
         elif outcome := _GO_OUTCOMES.get(str(event.get("Action"))):
             elapsed = event.get("Elapsed", 0)
             ended[key] = outcome, elapsed if isinstance(elapsed, int | float) else 0.0
-    parents = {(package, test[:place]) for package, test in ended for place in _slashes(test)}
+    parents = {(package, parent) for package, test in ended for parent in _parents(test)}
     fallen = {package for package, test in ended if test and ended[package, test][0] is FAILED}
     rows = []
     for key, (outcome, seconds) in ended.items():
@@ -148,8 +153,14 @@ def go(text: str) -> Report:
     return report("json", rows)
 
 
-def _slashes(test: str) -> Iterator[int]:
-    return (place for place, character in enumerate(test) if character == "/")
+def _parents(test: str) -> Iterator[str]:
+    """The tests that a subtest may be part of: as a name may hold slashes itself, each is tried."""
+    place = test.find("/")
+    for _ in range(_GO_DEPTH):
+        if place < 0:
+            break
+        yield test[:place]
+        place = test.find("/", place + 1)
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
@@ -171,7 +182,8 @@ def go_output(text: str) -> str:
 
 
 _PLAN = re.compile(r"^1\.\.(\d+)(?: *#.*)?$")
-_POINT = re.compile(r"^(not )?ok\b(?: +(\d+))?(?: +-)?(?: +(.*?))?(?: +# *(SKIP|TODO)\b.*)?$", re.IGNORECASE)
+_POINT = re.compile(r"(not )?ok\b(?: ++(\d++))?(?: ++-(?= ))?(.*)", re.DOTALL)
+_DIRECTIVE = re.compile(r"(?<=#) *+(?:skip|todo)\b", re.IGNORECASE)
 _TAP_DEPTH = 20
 
 
@@ -187,6 +199,7 @@ def tap(text: str) -> Report:
 
 def _points(lines: list[str]) -> Iterator[TestResult]:
     inner: list[list[tuple[str, TestOutcome, list[str]]]] = [[]]
+    counts = Counter[int]()
     notes: list[str] | None = None
     for line in lines:
         depth = (len(line) - len(line.lstrip(" "))) // 4
@@ -195,8 +208,10 @@ def _points(lines: list[str]) -> Iterator[TestResult]:
         elif (point := _POINT.match(line.strip())) and depth < _TAP_DEPTH:
             while len(inner) <= depth + 1:
                 inner.append([])
-            name = point[3] or f"test {point[2] or len(inner[depth]) + 1}"
-            outcome = SKIPPED if point[4] else FAILED if point[1] else PASSED
+            counts[depth] += 1
+            counts[depth + 1] = 0
+            name = point[3].partition(" #")[0].strip() or f"test {point[2] or counts[depth]}"
+            outcome = SKIPPED if _DIRECTIVE.search(point[3]) else FAILED if point[1] else PASSED
             notes = []
             children, inner[depth + 1] = inner[depth + 1], []
             if children and (outcome is not FAILED or any(o is FAILED for _, o, _ in children)):

@@ -6,7 +6,7 @@ read gives no tests and says why; then the check's exit code decides alone. Runn
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from xml.parsers import expat
@@ -17,6 +17,10 @@ MAX_TESTS = 50_000
 """Tests that are told apart in one report."""
 MESSAGE, NAME = 2000, 1000
 """Characters kept of why a test did not pass, and of its name."""
+
+_CHUNK = 65_536
+_DEPTH = 100
+"""How deep XML may be nested. Each level costs the parser memory."""
 
 Source = Literal["exit_code", "junit", "tap", "json", "text"]
 _SEVERITY = (TestOutcome.SKIPPED, TestOutcome.PASSED, TestOutcome.ERROR, TestOutcome.FAILED)
@@ -76,7 +80,7 @@ def shortened(text: str, limit: int = MESSAGE) -> str:
 
 def read(data: bytes) -> Report:
     """Read one report file, whichever of the formats it has."""
-    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    start = data[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     try:
         if start == b"<":
             return report("junit", _Junit().read(data))
@@ -84,6 +88,8 @@ def read(data: bytes) -> Report:
             return report("json", _json(data))
     except Unreadable as error:
         return Report(note=str(error))
+    except RecursionError:
+        return Report(note="the report is nested too deeply")
     return Report(note="the report is neither XML nor JSON" if start else "the report is empty")
 
 
@@ -108,17 +114,10 @@ class _Junit:
         self._outcome = TestOutcome.PASSED
         self._message: list[str] = []
         self._said = 0
+        self._saying = False
 
     def read(self, data: bytes) -> list[TestResult]:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = _refuse
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        try:
-            parser.Parse(data, True)  # noqa: FBT003 - expat's own signature: it is the end
-        except (expat.ExpatError, LookupError, ValueError) as error:
-            raise Unreadable(f"the report is broken XML: {error}") from error
+        parse_xml(data, self._start, self._end, self._text)
         return self._tests
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
@@ -126,17 +125,19 @@ class _Junit:
             self._suites.append(attributes.get("name", ""))
         elif name == "testcase":
             self._case, self._outcome, self._message, self._said = attributes, TestOutcome.PASSED, [], 0
+            self._saying = False
         elif self._case is not None and name in _JUNIT_OUTCOMES:
             outcome = _JUNIT_OUTCOMES[name]
             if name == "error" and not self._case.get("file", "").endswith(".py"):
                 outcome = TestOutcome.FAILED
             if _SEVERITY.index(outcome) > _SEVERITY.index(self._outcome) or outcome is TestOutcome.SKIPPED:
                 self._outcome = outcome
+            self._saying = True
             self._text(attributes.get("message", "") + "\n")
 
     def _text(self, text: str) -> None:
         # A gigabyte of text in one element is read and dropped, but for its beginning and its end.
-        if self._case is None or self._outcome is TestOutcome.PASSED:
+        if not self._saying:
             return
         self._message.append(text)
         self._said += len(text)
@@ -145,7 +146,9 @@ class _Junit:
             self._said = len(self._message[0])
 
     def _end(self, name: str) -> None:
-        if name == "testsuite" and self._suites:
+        if name in _JUNIT_OUTCOMES:
+            self._saying = False
+        elif name == "testsuite" and self._suites:
             self._suites.pop()
         elif name == "testcase" and self._case is not None:
             if len(self._tests) > MAX_TESTS:
@@ -163,8 +166,44 @@ _JUNIT_OUTCOMES = {
 }
 
 
+def parse_xml(
+    data: bytes,
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] = lambda _: None,
+    text: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Go through XML, element by element, without expanding or fetching anything.
+
+    Raises:
+        Unreadable: if it is broken, nested too deeply, or declares an entity.
+    """
+    depth = 0
+
+    def opened(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH:
+            raise Unreadable("the report is nested too deeply")
+        start(name, attributes)
+
+    def closed(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        end(name)
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = _refuse
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = opened, closed, text
+    try:
+        for place in range(0, len(data), _CHUNK):
+            parser.Parse(data[place : place + _CHUNK])
+        parser.Parse(b"", True)  # noqa: FBT003 - expat's own signature: it is the end
+    except (expat.ExpatError, LookupError) as error:
+        raise Unreadable(f"the report is broken XML: {error}") from error
+
+
 def _refuse(*_: object) -> None:
-    raise Unreadable("the report has a document type, which no report needs")
+    raise Unreadable("the report declares an entity, which no report needs")
 
 
 def _junit_id(case: dict[str, str], suites: list[str]) -> tuple[str, str]:
@@ -229,11 +268,11 @@ def _jest(document: dict[str, Any]) -> Iterator[TestResult]:
 
 
 def _line(found: dict[str, Any]) -> Iterator[TestResult]:
-    if found.get("outcome") in set(TestOutcome):
+    if str(found.get("outcome")) in set(TestOutcome):
         file = from_root(str(found.get("file") or ""))
         yield result(
             " > ".join(map(str, [file, *_list(found.get("names"))])),
-            TestOutcome(found["outcome"]),
+            TestOutcome(str(found["outcome"])),
             file=file,
             message=str(found.get("message") or ""),
             seconds=_number(str(found.get("seconds") or 0)),

@@ -95,7 +95,7 @@ def _nextest(command: str, tests: Sequence[TestResult]) -> str | None:
 
 def _maven(command: str, tests: Sequence[TestResult]) -> str | None:
     methods = ",".join("#".join(test.test.partition("(")[0].rsplit(".", 1)) for test in tests)
-    return f"{command} {shlex.quote('-Dtest=' + methods)} -Dsurefire.failIfNoSpecifiedTests=false"
+    return f"{command} {'-Dtest=' + shlex.quote(methods)} -Dsurefire.failIfNoSpecifiedTests=false"
 
 
 def _gradle(command: str, tests: Sequence[TestResult]) -> str | None:

@@ -24,15 +24,17 @@ def find(connection: Connection, keys: Sequence[str]) -> dict[str, Measurement]:
     return {key: Measurement.model_validate_json(zlib.decompress(data)) for key, data in connection.execute(rows)}
 
 
-def keep(connection: Connection, found: Mapping[str, Measurement]) -> None:
-    """Remember measurements, and forget those that are old."""
+def pack(measurement: Measurement) -> bytes:
+    """A measurement as it is kept. It may hold many tests, so pack it before the writer's turn."""
+    return zlib.compress(measurement.model_dump_json().encode())
+
+
+def keep(connection: Connection, found: Mapping[str, bytes]) -> None:
+    """Remember packed measurements, and forget those that are old."""
     old = now() - timedelta(days=KEPT_DAYS)
     connection.execute(
         delete(MeasurementRow).where(or_(col(MeasurementRow.created_at) < old, col(MeasurementRow.key).in_(found)))
     )
-    rows = [
-        {"key": key, "created_at": now(), "data": zlib.compress(measurement.model_dump_json().encode())}
-        for key, measurement in found.items()
-    ]
+    rows = [{"key": key, "created_at": now(), "data": data} for key, data in found.items()]
     if rows:
         connection.execute(insert(MeasurementRow), rows)
