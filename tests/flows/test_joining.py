@@ -120,7 +120,7 @@ async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(home
             await me.app.compose(run.id, both)
         with pytest.raises(InvalidInput, match=r"parts\.0: variation 1 does not change 'nowhere'"):
             await me.app.compose(run.id, [Part(variation_id=1, path="nowhere")])
-        with pytest.raises(InvalidInput, match="variation 7 has no finished change"):
+        with pytest.raises(Conflict, match="no finished change: 7"):
             await me.app.compose(run.id, [Part(variation_id=7, path="calc.py")])
         after = await me.app.get(run.id)
     assert after.status is RunStatus.FINISHED

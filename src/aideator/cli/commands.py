@@ -2,18 +2,13 @@
 
 import sys
 from pathlib import Path
-from string import hexdigits
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aideator import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aideator.cli.connect import Door
-    from aideator.cli.guard import Work
+from aideator.cli import decisions
+from aideator.cli.options import Json, Number, RunId, Server, run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,21 +19,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys for `aideator serve`.")
 app.add_typer(keys, name="key")
-
-
-def _name_a_run(part: str) -> str:
-    # An empty variable of a script must not cancel or select the only run that there is.
-    if sum(character in hexdigits for character in part) < 4:
-        raise typer.BadParameter("at least four characters of a run's id; `aideator list` shows the ids")
-    return part
-
-
-Server = Annotated[str | None, typer.Option("--server", envvar="AIDEATOR_SERVER", help="Use the server at this URL.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]
-RunId = Annotated[
-    str, typer.Argument(metavar="RUN", callback=_name_a_run, help="The run's id, or its first or last characters.")
-]
-Number = Annotated[int | None, typer.Argument(metavar="[VARIATION]", help="1 … N.")]
+app.add_typer(decisions.app)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback protocol
@@ -55,12 +36,6 @@ def _options(
     ] = False,
 ) -> None:
     pass
-
-
-def _run(command: "Callable[[Door], Work]", *, server: str | None = None, json: bool = False) -> None:
-    from aideator.cli import connect, guard
-
-    guard.run(lambda: command(connect.open_door(server=server, json=json)))
 
 
 @app.command(
@@ -111,7 +86,7 @@ def run(  # noqa: PLR0913 - each is a documented option
     }
     seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
     options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}
-    _run(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
+    run_command(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
 
 
 @app.command()
@@ -119,7 +94,7 @@ def watch(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
     """Follow a run live, from its beginning. Ctrl-C stops watching, not the run."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.watch_run(door, run_id), server=server, json=json)
+    run_command(lambda door: reading.watch_run(door, run_id), server=server, json=json)
 
 
 @app.command("list")
@@ -132,7 +107,7 @@ def list_(
     """Show runs, newest first."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
+    run_command(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
 
 
 @app.command()
@@ -140,7 +115,7 @@ def show(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.show_run(door, run_id), server=server, json=json)
+    run_command(lambda door: reading.show_run(door, run_id), server=server, json=json)
 
 
 @app.command()
@@ -148,60 +123,7 @@ def diff(run_id: RunId, number: Number = None, *, server: Server = None) -> None
     """Print what a variation changed (the winner, or the recommended one, when none is named)."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.print_diff(door, run_id, number), server=server)
-
-
-@app.command()
-def select(
-    run_id: RunId,
-    number: Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")],
-    *,
-    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Keep a variation as the winner."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.select_winner(door, run_id, number, reason=reason), server=server, json=json)
-
-
-@app.command(epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
-def apply(
-    run_id: RunId,
-    number: Number = None,
-    *,
-    repo: Annotated[Path, typer.Option(help="Your checkout.", file_okay=False)] = Path(),
-    branch: Annotated[str | None, typer.Option(help="The new branch; aideator/RUN-VARIATION when absent.")] = None,
-    server: Server = None,
-) -> None:
-    """Put the winner's change on a new branch of your checkout. A dirty tree is refused."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.apply_change(door, run_id, number, repo=repo, branch=branch), server=server)
-
-
-@app.command()
-def prompt(
-    run_id: RunId,
-    number: Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")],
-    text: Annotated[str, typer.Argument(help="What the variation shall do next.")],
-    *,
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Give one variation a follow-up turn on its own tree."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.follow_up(door, run_id, number, text), server=server, json=json)
-
-
-@app.command()
-def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> None:
-    """Stop a run, or one of its variations."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.cancel_run(door, run_id, number), server=server)
+    run_command(lambda door: reading.print_diff(door, run_id, number), server=server)
 
 
 @app.command()
@@ -221,7 +143,7 @@ def demo(*, json: Json = False) -> None:
     """Watch three agents fix a bug, one of them badly. Needs no key: the model is scripted, all else is real."""
     from aideator.cli import trial
 
-    _run(trial.demo, json=json)
+    run_command(trial.demo, json=json)
 
 
 @app.command()
@@ -229,7 +151,7 @@ def doctor(*, json: Json = False) -> None:
     """Say what works on this machine, what does not, and how to mend it."""
     from aideator.cli import operating
 
-    _run(operating.doctor, json=json)
+    run_command(operating.doctor, json=json)
 
 
 @app.command()
@@ -242,7 +164,7 @@ def gc(
     """Free disk: remove cached repositories that were not used for longest."""
     from aideator.cli import operating
 
-    _run(lambda door: operating.collect_garbage(door, max_mb=max_mb))
+    run_command(lambda door: operating.collect_garbage(door, max_mb=max_mb))
 
 
 @keys.command("create")
@@ -250,7 +172,7 @@ def create_key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) ->
     """Make an API key and print it, once."""
     from aideator.cli import operating
 
-    _run(lambda door: operating.create_key(door, name))
+    run_command(lambda door: operating.create_key(door, name))
 
 
 @keys.command("list")
@@ -258,7 +180,7 @@ def list_keys(*, json: Json = False) -> None:
     """Show the keys: names and prefixes, never the keys themselves."""
     from aideator.cli import operating
 
-    _run(operating.list_keys, json=json)
+    run_command(operating.list_keys, json=json)
 
 
 @keys.command("revoke")
@@ -266,4 +188,4 @@ def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY", help="The ke
     """Make a key worthless."""
     from aideator.cli import operating
 
-    _run(lambda door: operating.revoke_key(door, key_id))
+    run_command(lambda door: operating.revoke_key(door, key_id))

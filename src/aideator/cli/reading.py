@@ -9,11 +9,12 @@ from aideator.cli.watching import choose_output, exit_code, show, watch
 from aideator.domain.errors import Conflict
 
 
-async def watch_run(door: Door, part: str) -> int:
-    """Follow a run from its beginning to its end."""
+async def watch_run(door: Door, part: str, *, speed: float | None = None) -> int:
+    """Follow a run from its beginning to its end; at a speed, with the pauses that there were."""
     async with door.connect() as client:
         run_id = await client.resolve(part)
-        details = await watch(client, run_id, door.console, choose_output(door.console, json=door.json))
+        output = choose_output(door.console, json=door.json)
+        details = await watch(client, run_id, door.console, output, speed=speed)
         if not door.json:
             show(door.console, details)
         return exit_code(details)

@@ -15,8 +15,8 @@ from pathlib import Path
 from rich.console import Console
 
 from aideator.app import open_app
+from aideator.app.wording import commit_message
 from aideator.cli.connect import Door
-from aideator.cli.deciding import commit_message
 from aideator.cli.watching import choose_output, exit_code, show, watch
 from aideator.domain.errors import Unavailable
 from aideator.domain.run import RunSpec

@@ -8,6 +8,7 @@ from aideator.domain.events import (
     AgentOutput,
     CheckRun,
     Complete,
+    Deselected,
     ErrorRaised,
     Event,
     Plan,
@@ -16,6 +17,7 @@ from aideator.domain.events import (
     ToolCall,
     ToolCallUpdate,
     UsageRecorded,
+    VariationAdded,
     VariationFailed,
     VariationFinished,
     VariationStarted,
@@ -113,16 +115,15 @@ class View:
     status: RunStatus | None = None
     trouble: str = ""
     last_seq: int = 0
+    last_at: datetime | None = None
 
     def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
         """Take one event in. Events must come in order; one that was seen already is skipped."""
         if event.seq <= self.last_seq:
             return
-        self.last_seq = event.seq
+        self.last_seq, self.last_at = event.seq, event.at
         if event.variation_id is not None:
-            if isinstance(event.body, VariationStarted):  # a second start is a new attempt: its lane begins anew
-                self.lanes[event.variation_id] = Lane(event.variation_id, usage=self.lane(event.variation_id).usage)
-            self.lane(event.variation_id).apply(event)
+            self._in_its_lane(event.variation_id, event)
             return
         match event.body:
             case RunStarted() as started:
@@ -133,6 +134,8 @@ class View:
                 self.baseline.append(result)
             case VerdictReached(ranking=ranking):
                 self.ranking = ranking
+            case Deselected():
+                self.selected = None
             case Selected() as selected:
                 self.selected = selected
             case ErrorRaised(message=message):
@@ -141,6 +144,14 @@ class View:
                 self.status = status
             case _:
                 pass
+
+    def _in_its_lane(self, number: int, event: Event) -> None:
+        match event.body:
+            case VariationAdded(seat=seat):
+                self.lanes[number] = Lane(number, seat=seat)
+            case VariationStarted():  # a second start is a new attempt: its lane begins anew
+                self.lanes[number] = Lane(number, usage=self.lane(number).usage)
+        self.lane(number).apply(event)
 
     def lane(self, number: int) -> Lane:
         """The column of one variation."""

@@ -1,22 +1,27 @@
 """Follow a run to its end: live columns on a terminal, lines elsewhere, NDJSON for programs."""
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 from enum import StrEnum
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
+from aideator.app import Batch
 from aideator.cli.connect import Client
 from aideator.cli.render import comparison, conclusion, limits_line, live, one_line
 from aideator.cli.view import View
-from aideator.domain.events import Event
+from aideator.domain.events import Body, Deselected, Event, FlagsCleared, Published, VariationAdded
 from aideator.domain.run import RunDetails, RunStatus
 
 _FRAME = 0.1
 """Seconds between two pictures."""
+LONGEST_PAUSE = 5.0
+"""Seconds that a replay waits at most between two events."""
 
 _ENDED = {"completed": "✓", "failed": "✗"}
 
@@ -47,10 +52,21 @@ def choose_output(console: Console, *, json: bool) -> Output:
     return Output.LIVE if console.is_terminal else Output.LINES
 
 
-async def watch(client: Client, run_id: str, console: Console, output: Output) -> RunDetails:
-    """Show the run until nothing more will happen."""
+async def watch(
+    client: Client, run_id: str, console: Console, output: Output, *, speed: float | None = None
+) -> RunDetails:
+    """Show the run until nothing more will happen.
+
+    Args:
+        client: Where the run is.
+        run_id: The run.
+        console: Where it is shown.
+        output: How.
+        speed: With the pauses that there were between the events, so many times as fast; at once when absent.
+    """
     view = View()
-    async with _pictures(view, console, output), aclosing(client.follow(run_id)) as batches:
+    batches = client.follow(run_id) if speed is None else paced(client.follow(run_id), speed)
+    async with _pictures(view, console, output, replay=speed is not None), aclosing(batches):
         async for batch in batches:
             for entry in batch:
                 if output is Output.JSON:
@@ -64,16 +80,34 @@ async def watch(client: Client, run_id: str, console: Console, output: Output) -
     return await client.get(run_id)
 
 
+async def paced(batches: AsyncGenerator[Batch], speed: float) -> AsyncGenerator[Batch]:
+    """The events one by one, each as long after the one before as it happened; long pauses are cut short."""
+    before: datetime | None = None
+    async with aclosing(batches):
+        async for batch in batches:
+            for entry in batch:
+                at = datetime.fromisoformat(json.loads(entry.data)["at"])
+                if before is not None:
+                    pause = (at - before).total_seconds() / speed
+                    await asyncio.sleep(min(max(0.0, pause), LONGEST_PAUSE))
+                before = at
+                yield [entry]
+
+
 @asynccontextmanager
-async def _pictures(view: View, console: Console, output: Output) -> AsyncIterator[None]:
+async def _pictures(view: View, console: Console, output: Output, *, replay: bool) -> AsyncIterator[None]:
     if output is not Output.LIVE:
         yield
         return
     with Live(console=console, auto_refresh=False, transient=False) as screen:
 
+        def picture() -> RenderableType:
+            now = view.last_at if replay else None
+            return live(view, width=console.width, height=console.height, now=now)
+
         async def repaint() -> None:
             while True:
-                screen.update(live(view, width=console.width, height=console.height), refresh=True)
+                screen.update(picture(), refresh=True)
                 await asyncio.sleep(_FRAME)
 
         async with asyncio.TaskGroup() as group:
@@ -82,7 +116,7 @@ async def _pictures(view: View, console: Console, output: Output) -> AsyncIterat
                 yield
             finally:
                 painter.cancel()
-                screen.update(live(view, width=console.width, height=console.height), refresh=True)
+                screen.update(picture(), refresh=True)
 
 
 def _line(console: Console, event: Event, view: View) -> None:
@@ -107,8 +141,26 @@ def _line(console: Console, event: Event, view: View) -> None:
         case "variation_failed" | "error":
             text = f"{body.reason}: {body.message}"
         case _:
-            return
-    console.print(who + one_line(text, 160), markup=False, highlight=False)
+            text = _decision(body)
+    if text:
+        console.print(who + one_line(text, 160), markup=False, highlight=False)
+
+
+def _decision(body: Body) -> str:
+    """What a person has made of a run; nothing for other events."""
+    match body:
+        case VariationAdded(composed=parts) if parts:
+            return f"composed from {', '.join(map(str, sorted({part.variation_id for part in parts})))}"
+        case VariationAdded(seat=seat):
+            return f"another seat: {seat.agent}"
+        case FlagsCleared(reason=reason):
+            return f"flags cleared: {reason}"
+        case Deselected():
+            return "the decision was undone"
+        case Published(publication=made):
+            return f"published as {made.branch} {made.pull_request or ''}"
+        case _:
+            return ""
 
 
 def show(console: Console, details: RunDetails) -> None:
