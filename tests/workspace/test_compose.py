@@ -103,15 +103,14 @@ def places(made: bytes) -> list[tuple[int, int, int, int]]:
     return [(hunk.old_start, hunk.old_lines, hunk.new_start, hunk.new_lines) for hunk in file.hunks]
 
 
-def test_hunks_whose_surroundings_meet_become_one(project: Path) -> None:
+@pytest.mark.parametrize("line", [12, 17])
+def test_hunks_whose_surroundings_meet_become_one(project: Path, line: int) -> None:
     commit(project, {"a.txt": BASE})
-    patches = {
-        1: patch(project, {"a.txt": edited((10, b"one\n"))}),
-        2: patch(project, {"a.txt": edited((12, b"two\n"))}),
-    }
+    one, two = (10, b"one\n"), (line, b"two\n")
+    patches = {1: patch(project, {"a.txt": edited(one)}), 2: patch(project, {"a.txt": edited(two)})}
     made = compose(patches, [*hunks(1, "a.txt", 0), *hunks(2, "a.txt", 0)])
-    assert places(made) == [(7, 9, 7, 9)]
-    assert applied(project, made) == {"a.txt": edited((10, b"one\n"), (12, b"two\n"))}
+    assert places(made) == [(7, line - 3, 7, line - 3)]
+    assert applied(project, made) == {"a.txt": edited(one, two)}
 
 
 def test_changes_of_neighbouring_lines_go_together_and_of_the_same_do_not(project: Path) -> None:
