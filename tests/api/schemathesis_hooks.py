@@ -15,6 +15,9 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> No
     for name in ("repo_url", "github_url"):
         if name in case.body:
             case.body[name] = REPOSITORY  # the schema does not list the hosts that may be cloned from
+    if "agent" in case.body:
+        case.body["agent"] = "builtin"  # nor the catalogue
+    case.body.pop("temperature", None)  # nor the models that take none
     if case.body.get("lineup"):
         case.body.pop("variations", None)  # two numbers that must agree
     case.body = whole(case.body)

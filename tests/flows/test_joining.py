@@ -95,7 +95,10 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
         patch = (await me.app.patch(run.id, 3)).decode()
         with pytest.raises(Conflict, match="no agent wrote it"):
             await me.app.prompt(run.id, 3, "Now subtract as well, please")
-    assert len(me.model.requests) == calls
+        assert len(me.model.requests) == calls
+        again = await me.asks_and_waits(variations=2, checks=CHECKS)
+        assert (again.reused_from, again.winner, len(again.variations)) == (run.id, 3, 3)
+        assert await me.app.patch(again.id, 3) == patch.encode()
     assert is_dense(events)
     composed = done.variations[2]
     assert (composed.seat.agent, composed.composed) == ("composed", tuple(parts))
@@ -120,7 +123,7 @@ async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(home
             await me.app.compose(run.id, both)
         with pytest.raises(InvalidInput, match=r"parts\.0: variation 1 does not change 'nowhere'"):
             await me.app.compose(run.id, [Part(variation_id=1, path="nowhere")])
-        with pytest.raises(InvalidInput, match="variation 7 has no finished change"):
+        with pytest.raises(Conflict, match="no finished change: 7"):
             await me.app.compose(run.id, [Part(variation_id=7, path="calc.py")])
         after = await me.app.get(run.id)
     assert after.status is RunStatus.FINISHED

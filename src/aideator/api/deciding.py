@@ -26,7 +26,7 @@ class _Body(BaseModel):
 class Composition(_Body):
     """What a new variation takes from others."""
 
-    parts: tuple[Part, ...] = Field(min_length=1, max_length=2000)
+    parts: tuple[Part, ...] = Field(min_length=1, max_length=1000)
 
 
 class Clearance(_Body):

@@ -164,6 +164,8 @@ def _methods(request: Request) -> list[str]:
     """The methods that an address takes. The router knows only those of the first route that fits."""
     app: FastAPI = request.app
     paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
+    if request.url.path in paths:  # not those of a template in which this word could stand for an id
+        return sorted(method.upper() for method in paths[request.url.path])
     fitting = [item for path, item in paths.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)]
     return sorted({method.upper() for item in fitting for method in item}) or ["GET"]
 

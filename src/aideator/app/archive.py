@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from aideator.domain.errors import InvalidInput
 from aideator.domain.events import Event
-from aideator.domain.run import MAX_LINEUP, SETTLED_RUN, SETTLED_VARIATION, RunDetails, RunStatus
+from aideator.domain.run import MAX_NUMBER, SETTLED_RUN, SETTLED_VARIATION, RunDetails, RunStatus
 
 FORMAT = 1
 MAX_FILE = 64 * 2**20
@@ -32,7 +32,7 @@ _MAX_EVENTS = 512 * 2**20
 _MAX_LINE = 9 * 2**20
 _MAX_PATCH = 10 * 2**20
 """Bytes of each part, unpacked."""
-_MAX_MEMBERS = 3 + 2 * MAX_LINEUP
+_MAX_MEMBERS = 3 + MAX_NUMBER
 _HEAD, _RUN, _EVENTS = "aideator.json", "run.json", "events.ndjson"
 _PATCH = re.compile(r"patches/([1-9][0-9]{0,2})\.patch")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from aideator.agents.catalog import validate_seat
-from aideator.domain.errors import Conflict, FieldError, InvalidInput
+from aideator.domain.errors import Conflict, InvalidInput
 from aideator.domain.events import Body, RunStarted, VariationAdded
 from aideator.domain.run import (
     COMPOSED,
+    MAX_COMPOSED,
     SETTLED_RUN,
     SETTLED_VARIATION,
     AgentSpec,
@@ -29,9 +30,6 @@ from aideator.workspace.compose import compose
 
 Change = Callable[[AsyncSession, Run, Sequence[Variation]], Awaitable[list[tuple[int, Body]]]]
 """Stores what joins the run, and returns what is to be said of it: variation number and event."""
-
-MAX_COMPOSED = 50
-"""Variations of one run that are put together from others."""
 
 
 async def join(database: Database, log: EventLog, engine: Engine, run_id: str, change: Change) -> None:
@@ -118,13 +116,11 @@ def composition(parts: Sequence[Part]) -> Change:
         if sum(bool(v.composed) for v in variations) >= MAX_COMPOSED:
             raise Conflict(f"the run has {MAX_COMPOSED} composed variations already")
         finished = {v.number for v in variations if v.status is VariationStatus.FINISHED}
-        if wrong := [
-            FieldError(f"parts.{place}.variation_id", f"variation {part.variation_id} has no finished change")
-            for place, part in enumerate(parts)
-            if part.variation_id not in finished
-        ]:
-            raise InvalidInput(fields=wrong)
         sources = {part.variation_id for part in parts}
+        if sources - finished:
+            raise Conflict(
+                f"these variations have no finished change: {', '.join(map(str, sorted(sources - finished)))}"
+            )
         patch = compose({number: await runs.patch(session, run.id, number) for number in sorted(sources)}, parts)
         seat = AgentSpec(agent=COMPOSED)
         made = Variation(run_id=run.id, number=len(variations) + 1, seat=seat, composed=tuple(parts))

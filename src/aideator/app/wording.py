@@ -13,8 +13,8 @@ from aideator.domain.verdict import Change, CheckChange, Verdict
 
 _SUBJECT = 72
 """Characters of a commit's first line."""
-_BODY = 60_000
-"""Characters of a pull request's body; GitHub takes 65,536."""
+_PROMPT, _REASONS, _FLAGS, _COLUMNS = 4_000, 8_000, 4_000, 8
+"""Characters of each text, and variations in the table: together less than the 65,536 that GitHub takes."""
 _CHANGES = {
     Change.FIXED: "✅ fixed",
     Change.STILL_PASSING: "✅ passes",
@@ -69,16 +69,21 @@ def _tests(row: CheckChange) -> str:
 def pull_request_body(details: RunDetails, number: int) -> str:
     """The evidence as Markdown: what was asked, checks × variations, the reasons, and what a person has said."""
     winner = details.variations[number - 1]
-    parts = ["Asked for:", _fence(details.spec.prompt[:4000]), *_choice(details, number), "", *_table(details, number)]
+    parts = [
+        "Asked for:",
+        _fence(details.spec.prompt, _PROMPT),
+        *_choice(details, number),
+        "",
+        *_table(details, number),
+    ]
     if details.ranking and details.ranking.reasons:
-        parts += ["", "Why, from what was run:", _fence("\n".join(details.ranking.reasons))]
+        parts += ["", "Why, from what was run:", _fence("\n".join(details.ranking.reasons), _REASONS)]
     if flags := winner.verdict.flags if winner.verdict else ():
         said = f"{winner.cleared}" if winner.cleared else "nobody has said anything about them yet"
         told = [f"{flag.path}: {flag.message}" for flag in flags]
-        parts += ["", "Flags, and what a person says about them:", _fence("\n".join([*told, "", said]))]
+        parts += ["", "Flags, and what a person says about them:", _fence("\n".join([*told, "", said]), _FLAGS)]
     parts += ["", f"<sub>AIdeator run {details.id}, variation {number} of {len(details.variations)}.</sub>"]
-    text = "\n".join(parts) + "\n"
-    return text if len(text) <= _BODY else text[: _BODY - 40].rpartition("\n")[0] + "\n````\n(shortened)\n"
+    return "\n".join(parts) + "\n"
 
 
 def _choice(details: RunDetails, number: int) -> list[str]:
@@ -91,7 +96,8 @@ def _choice(details: RunDetails, number: int) -> list[str]:
 
 
 def _table(details: RunDetails, number: int) -> list[str]:
-    shown = [v for v in details.variations if v.verdict][:20]
+    others = [v.number for v in details.variations if v.verdict and v.number != number][: _COLUMNS - 1]
+    shown = [v for v in details.variations if v.number in {number, *others}]
     heads = [f"**{v.number}** ← this" if v.number == number else str(v.number) for v in shown]
     rows = [_row("", heads), _row("---", ["---"] * len(shown))]
     for check in details.checks:
@@ -125,8 +131,9 @@ def _code(text: str) -> str:
     return f"{ticks} {flat} {ticks}" if "`" in flat else f"`{flat or ' '}`"
 
 
-def _fence(text: str) -> str:
-    """Foreign text as a block of code."""
+def _fence(text: str, most: int) -> str:
+    """Foreign text as a block of code, its beginning if it is long."""
+    text = text if len(text) <= most else text[:most] + "\n…"
     kept = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
     ticks = "`" * (4 + max((len(run) for run in re.findall("`+", kept)), default=0))
     return f"{ticks}text\n{kept}\n{ticks}"

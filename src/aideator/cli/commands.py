@@ -117,12 +117,28 @@ def inspect(
     run_command(lambda door: reading.inspect_repository(door, repo, ref), server=server, json=json)
 
 
-@app.command()
-def watch(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
+@app.command(
+    epilog="""
+Examples:
+
+- `aideator watch 3f2a91c0`
+
+- `aideator watch 3f2a91c0 --speed 4` replays a run four times as fast as it was
+"""
+)
+def watch(
+    run_id: RunId,
+    *,
+    speed: Annotated[
+        float | None, typer.Option(help="Replay with the pauses that there were, so many times as fast.", min=0.01)
+    ] = None,
+    json: Json = False,
+    server: Server = None,
+) -> None:
     """Follow a run live, from its beginning. Ctrl-C stops watching, not the run."""
     from aideator.cli import reading
 
-    run_command(lambda door: reading.watch_run(door, run_id), server=server, json=json)
+    run_command(lambda door: reading.watch_run(door, run_id, speed=speed), server=server, json=json)
 
 
 @app.command("list")

@@ -75,14 +75,14 @@ class RemoteAideator:
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """The run's events; a lost connection is taken up again where it broke."""
-        tries = 0
+        tries, complete = 0, False
         while tries < _PATIENCE:
             try:
                 async for entry in self._stream(run_id, after):
-                    after, tries = entry.seq, 0
+                    after, tries, complete = entry.seq, 0, entry.kind == "complete"
                     yield [entry]
-                    if entry.kind == "complete":
-                        return
+                if complete:  # not at the first one: a run may have gone on since
+                    return
                 tries += 1
             except httpx2.TransportError:
                 tries += 1

@@ -127,11 +127,7 @@ class View:
             return
         self.last_seq, self.last_at = event.seq, event.at
         if event.variation_id is not None:
-            if isinstance(event.body, VariationAdded):
-                self.lanes[event.variation_id] = Lane(event.variation_id, seat=event.body.seat)
-            if isinstance(event.body, VariationStarted):  # a second start is a new attempt: its lane begins anew
-                self.lanes[event.variation_id] = Lane(event.variation_id, usage=self.lane(event.variation_id).usage)
-            self.lane(event.variation_id).apply(event)
+            self._in_its_lane(event.variation_id, event)
             return
         match event.body:
             case RunStarted() as started:
@@ -155,6 +151,14 @@ class View:
                 self.status = status
             case _:
                 pass
+
+    def _in_its_lane(self, number: int, event: Event) -> None:
+        match event.body:
+            case VariationAdded(seat=seat):
+                self.lanes[number] = Lane(number, seat=seat)
+            case VariationStarted():  # a second start is a new attempt: its lane begins anew
+                self.lanes[number] = Lane(number, usage=self.lane(number).usage)
+        self.lane(number).apply(event)
 
     def lane(self, number: int) -> Lane:
         """The column of one variation."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import SQLModel
@@ -14,7 +14,11 @@ from aideator.domain.usage import Budget, Usage
 from aideator.domain.verdict import Verdict
 
 MAX_LINEUP = 100
-"""The hard upper bound of variations in one run; MAX_VARIATIONS may set a lower one."""
+"""The hard upper bound of agents in one run; MAX_VARIATIONS may set a lower one."""
+MAX_COMPOSED = 50
+"""The most variations of a run that are put together from others."""
+MAX_NUMBER = MAX_LINEUP + MAX_COMPOSED
+"""The highest number that a variation can have."""
 
 
 def now() -> datetime:
@@ -55,7 +59,7 @@ class Examination(Frozen):
     """How often a test that failed or is new is run again before it counts."""
     sandboxes: int = Field(default=200, ge=0, le=10_000, strict=True)
     """The most sandboxes that cross-tests may take."""
-    seconds: float = Field(default=900, ge=0, le=86_400)
+    seconds: float = Field(default=900, ge=0, le=86_400, strict=True)
     """The most seconds that cross-tests may take."""
     judge: AgentConfig | None = None
     """A model that is asked about ties, blinded and in both orders; none when absent. It costs money."""
@@ -64,10 +68,10 @@ class Examination(Frozen):
 class Part(Frozen):
     """What a composed variation takes from another one."""
 
-    variation_id: int = Field(ge=1)
+    variation_id: int = Field(ge=1, le=MAX_NUMBER, strict=True)
     path: str = Field(min_length=1, max_length=4096)
     """A file of that variation's diff."""
-    hunks: tuple[int, ...] | None = None
+    hunks: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None
     """Which hunks of it, from 0; the whole file when null."""
 
 
