@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
-from aideator.domain.ranking import Confidence, Ranking, Standing
-from aideator.selection.rank import rank
+from aideator.domain.ranking import Confidence, Ranking
+from aideator.selection.rank import equals, rank
 from bench.selection_data import DATA, Column, Draw, Task, draws, load
 from bench.selection_rivals import SELECTORS
 
@@ -78,12 +78,7 @@ def expected(draw: Draw, scores: Sequence[float], *, existing_first: bool) -> fl
 
 def ours(draw: Draw, ranking: Ranking) -> float:
     """The same for the first of the ranking and those that it sets equal to it."""
-
-    def place(standing: Standing) -> tuple[str, int, int, float, float]:
-        return standing.gate, standing.fixed, standing.broken, standing.cross_score, standing.group_share
-
-    first = place(ranking.standings[0])
-    return fmean(draw.truth[s.variation_id - 1] for s in ranking.standings if place(s) == first)
+    return fmean(draw.truth[number - 1] for number in equals(ranking))
 
 
 def interval(differences: Sequence[float], rng: random.Random) -> tuple[float, float]:

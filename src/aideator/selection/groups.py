@@ -90,17 +90,22 @@ def _comparable(
 
     A verdict lists the tests that changed or do not pass: one that is missing still passes if it passed on the base.
     """
-    base: dict[Hashable, bool] = {number: test.base is CrossOutcome.PASS for number, test in enumerate(tests)}
-    for verdict in verdicts:
-        for check in verdict.checks:
-            base |= {(check.check, row.test): _passed_before(row) for row in check.tests}
-            base[check.check, None] = check.change in {Change.STILL_PASSING, Change.BROKEN}
+    base = {number: test.base is CrossOutcome.PASS for number, test in enumerate(tests)} | _on_the_base(verdicts)
     every = {test for own in answers.values() for test in own}
     return {
         test: base[test]
         for test in sorted(every, key=repr)
         if all(own.get(test, base[test] or None) is not None for own in answers.values())
     }
+
+
+def _on_the_base(verdicts: Iterable[Verdict]) -> dict[Hashable, bool]:
+    base: dict[Hashable, bool] = {}
+    for check in (check for verdict in verdicts for check in verdict.checks):
+        whole = check.change in {Change.STILL_PASSING, Change.BROKEN}
+        for test, passed in [(None, whole), *((row.test, _passed_before(row)) for row in check.tests)]:
+            base[check.check, test] = base.get((check.check, test), True) and passed
+    return base
 
 
 def _passed_before(row: TestChange) -> bool:

@@ -11,14 +11,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
-from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking
+from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking, Standing
 from aideator.domain.verdict import Change, Verdict
 from aideator.selection import words
 from aideator.selection.groups import group
 from aideator.selection.standing import COUNTED, Case, make_case, names, tests_that, trusted
 
-NEAR = 0.03
+NEAR = 0.05
 """Cross-scores that lack less than this part of all the weight to the best one count as equal to it."""
+
+VOTES = 10
+"""For how many tests an author's vote counts in full."""
 
 SHARED = 1 / 3
 """The share of all variations that has to behave like the first one."""
@@ -31,8 +34,8 @@ def weigh(tests: Sequence[CrossTest]) -> tuple[CrossTest, ...]:
     """Say of each cross-test how much it counts, or why it does not.
 
     A test counts once for every variation that passes it: what several independent attempts satisfy is rarely wrong,
-    and what all or none pass separates nothing. The k tests of one author together have √k votes, so that nobody
-    wins by writing many.
+    and what all or none pass separates nothing. It has the votes of all who wrote it, word for word the same; an
+    author has `VOTES` at most, which are shared if he wrote more tests that count, so that nobody wins by writing many.
     """
     reasons = [_why_not(test) for test in tests]
     judged = list(zip(tests, reasons, strict=True))
@@ -62,7 +65,7 @@ def _authors(test: CrossTest) -> tuple[int | None, ...]:
 
 def _weight(test: CrossTest, written: Counter[int | None]) -> float:
     passers = sum(outcome is CrossOutcome.PASS for outcome in test.outcomes.values())
-    return round(passers * sum(1 / math.sqrt(written[author]) for author in _authors(test)), 6)
+    return round(passers * sum(min(1, VOTES / written[author]) for author in _authors(test)), 6)
 
 
 def rank(
@@ -86,6 +89,18 @@ def rank(
     cases = [make_case(verdict, evidence, shares[verdict.variation_id], cleared) for verdict in known]
     places = order(cases, near=NEAR * sum(test.weight for test in evidence.cross_tests))
     return words.tell(places, evidence, _confidence(places))
+
+
+def equals(ranking: Ranking) -> tuple[int, ...]:
+    """The first variation and those that nothing tells apart from it; none where a gate stands before the first."""
+    if not ranking.standings or ranking.standings[0].gate:
+        return ()
+    first = _place(ranking.standings[0])
+    return tuple(standing.variation_id for standing in ranking.standings if _place(standing) == first)
+
+
+def _place(standing: Standing) -> Standing:
+    return standing.model_copy(update={"variation_id": 0, "cross_total": 0.0})
 
 
 def order(cases: Sequence[Case], *, near: float) -> list[list[Case]]:

@@ -194,7 +194,8 @@ def _splits(test: CrossTest, contenders: Sequence[Case]) -> bool:
 def _who_passes(test: CrossTest, contenders: Sequence[Case]) -> str:
     passing = [case for case in contenders if test.outcomes.get(case.number) is CrossOutcome.PASS]
     failing = [case for case in contenders if test.outcomes.get(case.number) is CrossOutcome.FAIL]
-    return f"{_names(passing).lower()} pass{'' if len(passing) > 1 else 'es'} it, {_names(failing).lower()} fail"
+    passes, fails = ("pass" if len(passing) > 1 else "passes"), ("fail" if len(failing) > 1 else "fails")
+    return f"{_names(passing).lower()} {passes} it, {_names(failing).lower()} {fails} it"
 
 
 def _where(contenders: Sequence[Case]) -> str:
