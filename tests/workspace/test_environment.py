@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.check import CheckResult, Command
+from aideator.domain.errors import SetupFailed
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
 from aideator.workspace import tools

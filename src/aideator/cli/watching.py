@@ -18,7 +18,7 @@ from aideator.cli.lines import line_of
 from aideator.cli.plain import one_line
 from aideator.cli.render import comparison, conclusion, limits_line, live
 from aideator.cli.view import View
-from aideator.domain.events import Body, Deselected, Event, FlagsCleared, Published, VariationAdded
+from aideator.domain.events import Event
 from aideator.domain.run import RunDetails, RunStatus
 
 _FRAME = 0.1
