@@ -329,9 +329,9 @@ def project_page() -> str:
     schema = ProjectFile.model_json_schema(ref_template="{model}", mode="serialization")
     lines = ["# `.aideator.toml`", "", MADE_BY, ""]
     lines += [
-        "A repository may state how it is set up and checked. The file lies in its root and is read from the base commit",
-        "only: what a variation writes into it changes nothing. What a submission says comes first, then this file, then",
-        "a guess; for each of the three by itself. A command is a string, or a table with the fields below.",
+        "A repository may state how it is set up and checked. The file lies in its root and is read from the base",
+        "commit only: what a variation writes into it changes nothing. What a submission says comes first, then this",
+        "file, then a guess; for each of the three by itself. A command is a string, or a table with the fields below.",
         "",
         "```toml",
         PROJECT_FILE.strip(),
