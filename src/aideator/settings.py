@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """A Redis server. Not used in this version; a start with it says so."""
     max_cache_size_mb: int = Field(default=10_000, ge=100)
-    """Megabytes of cached repositories, above which those not used for longest are removed."""
+    """Megabytes of cached repositories and environments, above which those not used for longest are removed."""
 
     # Runs
     max_variations: int = Field(default=5, ge=1, le=100)

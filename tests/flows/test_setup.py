@@ -184,7 +184,7 @@ async def test_without_hosts_nothing_is_installed_and_a_note_says_so(home: Path,
     started = bodies(events, "run_started")[1]
     assert isinstance(started, RunStarted)
     assert (started.setup, bodies(events, "setup")) == ((), [])
-    assert "would need pypi.org" in started.notes[0]
+    assert "pip install -r requirements.txt" in started.notes[0]
     finished = bodies(events, "variation_finished")[0]
     assert isinstance(finished, VariationFinished)
     assert started.notes[0] in finished.verdict.notes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from aideator.workspace.egress import Egress, Proxy, Refused, open_proxy, parse
 
-PUBLIC = Egress(allowed_hosts=frozenset({"pypi.org", "mirror.example:8443"}))
+PUBLIC = Egress(allowed_hosts=frozenset({"good.example", "mirror.example:8443"}))
 
 
 @dataclass
@@ -55,13 +55,13 @@ async def say(proxy: Proxy, request: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("head", "host", "port", "onward"),
     [
-        (b"CONNECT pypi.org:443 HTTP/1.1\r\nHost: pypi.org:443", "pypi.org", 443, None),
-        (b"CONNECT PyPI.org:443 HTTP/1.0", "pypi.org", 443, None),
+        (b"CONNECT good.example:443 HTTP/1.1\r\nHost: good.example:443", "good.example", 443, None),
+        (b"CONNECT Good.Example:443 HTTP/1.0", "good.example", 443, None),
         (
-            b"GET http://pypi.org/simple/?a=b HTTP/1.1\r\nHost: evil.example\r\nAccept: */*\r\nConnection: close",
-            "pypi.org",
+            b"GET http://good.example/simple/?a=b HTTP/1.1\r\nHost: evil.example\r\nAccept: */*\r\nConnection: close",
+            "good.example",
             80,
-            b"GET /simple/?a=b HTTP/1.1\r\nhost: pypi.org\r\nconnection: close\r\naccept: */*\r\n\r\n",
+            b"GET /simple/?a=b HTTP/1.1\r\nhost: good.example\r\nconnection: close\r\naccept: */*\r\n\r\n",
         ),
         (
             b"HEAD http://mirror:8080 HTTP/1.1\r\nProxy-Authorization: x\r\nContent-Length: 0",
@@ -83,45 +83,45 @@ def test_a_request_has_one_reading(head: bytes, host: str, port: int, onward: by
         b"",
         b"GET",
         b"GET / HTTP/1.1",
-        b"GET /simple HTTP/1.1\r\nHost: pypi.org",
-        b"CONNECT pypi.org HTTP/1.1",
-        b"CONNECT pypi.org:0 HTTP/1.1",
-        b"CONNECT pypi.org:99999 HTTP/1.1",
-        b"CONNECT pypi.org.:443 HTTP/1.1",
-        b"CONNECT .pypi.org:443 HTTP/1.1",
-        b"CONNECT pypi..org:443 HTTP/1.1",
-        b"CONNECT evil.example\x00.pypi.org:443 HTTP/1.1",
-        b"CONNECT evil.example%00.pypi.org:443 HTTP/1.1",
-        b"CONNECT pypi.org@evil.example:443 HTTP/1.1",
+        b"GET /simple HTTP/1.1\r\nHost: good.example",
+        b"CONNECT good.example HTTP/1.1",
+        b"CONNECT good.example:0 HTTP/1.1",
+        b"CONNECT good.example:99999 HTTP/1.1",
+        b"CONNECT good.example.:443 HTTP/1.1",
+        b"CONNECT .good.example:443 HTTP/1.1",
+        b"CONNECT good..example:443 HTTP/1.1",
+        b"CONNECT evil.example\x00.good.example:443 HTTP/1.1",
+        b"CONNECT evil.example%00.good.example:443 HTTP/1.1",
+        b"CONNECT good.example@evil.example:443 HTTP/1.1",
         b"CONNECT [::1]:443 HTTP/1.1",
         b"CONNECT [::ffff:127.0.0.1]:443 HTTP/1.1",
-        "CONNECT pypı.org:443 HTTP/1.1".encode(),
-        b"CONNECT pypi.org:443\tHTTP/1.1",
-        b"CONNECT  pypi.org:443 HTTP/1.1",
-        b"CONNECT pypi.org:443 HTTP/2.0",
-        b"CONNECT pypi.org:443/x HTTP/1.1",
+        "CONNECT goodı.example:443 HTTP/1.1".encode(),
+        b"CONNECT good.example:443\tHTTP/1.1",
+        b"CONNECT  good.example:443 HTTP/1.1",
+        b"CONNECT good.example:443 HTTP/2.0",
+        b"CONNECT good.example:443/x HTTP/1.1",
         b"CONNECT " + b"a" * 64 + b".org:443 HTTP/1.1",
         b"CONNECT " + b"a." * 130 + b"org:443 HTTP/1.1",
-        b"POST http://pypi.org/ HTTP/1.1",
-        b"get http://pypi.org/ HTTP/1.1",
-        b"GET https://pypi.org/ HTTP/1.1",
-        b"GET ftp://pypi.org/ HTTP/1.1",
-        b"GET http:pypi.org/ HTTP/1.1",
-        b"GET http:///pypi.org/ HTTP/1.1",
-        b"GET http://user@pypi.org/ HTTP/1.1",
-        b"GET http://pypi.org\\@evil.example/ HTTP/1.1",
-        b"GET http://pypi.org#@evil.example/ HTTP/1.1",
-        b"GET http://pypi.org/#x HTTP/1.1",
-        b"GET http://pypi.org/ HTTP/1.1\r\nTransfer-Encoding: chunked",
-        b"GET http://pypi.org/ HTTP/1.1\r\nContent-Length: 4",
-        b"GET http://pypi.org/ HTTP/1.1\r\nContent-Length: 0, 4",
-        b"GET http://pypi.org/ HTTP/1.1\r\n folded: x",
-        b"GET http://pypi.org/ HTTP/1.1\r\nX : y",
-        b"GET http://pypi.org/ HTTP/1.1\r\nX: a\nHost: evil.example",
-        b"GET http://pypi.org/ HTTP/1.1\r\nX: a\rHost: evil.example",
-        b"GET http://pypi.org/ HTTP/1.1\r\nX: a\x00b",
-        b"GET http://pypi.org/\nHost: evil.example HTTP/1.1",
-        b"GET http://pypi.org/ HTTP/1.1\nHost: evil.example",
+        b"POST http://good.example/ HTTP/1.1",
+        b"get http://good.example/ HTTP/1.1",
+        b"GET https://good.example/ HTTP/1.1",
+        b"GET ftp://good.example/ HTTP/1.1",
+        b"GET http:good.example/ HTTP/1.1",
+        b"GET http:///good.example/ HTTP/1.1",
+        b"GET http://user@good.example/ HTTP/1.1",
+        b"GET http://good.example\\@evil.example/ HTTP/1.1",
+        b"GET http://good.example#@evil.example/ HTTP/1.1",
+        b"GET http://good.example/#x HTTP/1.1",
+        b"GET http://good.example/ HTTP/1.1\r\nTransfer-Encoding: chunked",
+        b"GET http://good.example/ HTTP/1.1\r\nContent-Length: 4",
+        b"GET http://good.example/ HTTP/1.1\r\nContent-Length: 0, 4",
+        b"GET http://good.example/ HTTP/1.1\r\n folded: x",
+        b"GET http://good.example/ HTTP/1.1\r\nX : y",
+        b"GET http://good.example/ HTTP/1.1\r\nX: a\nHost: evil.example",
+        b"GET http://good.example/ HTTP/1.1\r\nX: a\rHost: evil.example",
+        b"GET http://good.example/ HTTP/1.1\r\nX: a\x00b",
+        b"GET http://good.example/\nHost: evil.example HTTP/1.1",
+        b"GET http://good.example/ HTTP/1.1\nHost: evil.example",
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(head: bytes) -> None:
@@ -131,7 +131,7 @@ def test_what_could_be_read_in_two_ways_is_refused(head: bytes) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
-    for start in (b"", b"CONNECT ", b"GET http://", b"GET http://pypi.org/ HTTP/1.1\r\n"):
+    for start in (b"", b"CONNECT ", b"GET http://", b"GET http://good.example/ HTTP/1.1\r\n"):
         try:
             request = parse(start + head)
         except Refused:
@@ -145,11 +145,11 @@ def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
 @pytest.mark.parametrize(
     ("host", "port", "allowed"),
     [
-        ("pypi.org", 443, True),
-        ("pypi.org", 80, True),
-        ("pypi.org", 22, False),
-        ("files.pypi.org", 443, False),
-        ("pypi.org.evil.example", 443, False),
+        ("good.example", 443, True),
+        ("good.example", 80, True),
+        ("good.example", 22, False),
+        ("files.good.example", 443, False),
+        ("good.example.evil.example", 443, False),
         ("mirror.example", 8443, True),
         ("mirror.example", 443, False),
         ("169.254.169.254", 80, False),

@@ -86,24 +86,14 @@ def test_the_guess(tmp_path: Path, files: dict[str, str], commands: list[str]) -
     assert notes == ()
 
 
-def test_what_cannot_be_reached_is_not_guessed_and_said_so(tmp_path: Path) -> None:
-    (tmp_path / "requirements.txt").write_text("a")
+def test_where_nothing_can_be_reached_nothing_is_guessed_and_that_is_said(tmp_path: Path) -> None:
+    assert guess_setup(tmp_path, Egress()) == ((), ())
     (tmp_path / "package.json").write_text(package())
-    assert guess_setup(tmp_path, Egress()) == (
-        (),
-        (
-            "dependencies are not installed: `python -m pip install -r requirements.txt` would need pypi.org, "
-            "files.pythonhosted.org (SETUP_ALLOWED_HOSTS)",
-            "dependencies are not installed: `npm install --no-package-lock` would need registry.npmjs.org "
-            "(SETUP_ALLOWED_HOSTS)",
-        ),
-    )
-    guessed, notes = guess_setup(tmp_path, Egress(frozenset({"registry.npmjs.org", "pypi.org"})))
-    assert [command.command for command in guessed] == ["npm install --no-package-lock"]
-    assert len(notes) == 1
-    (tmp_path / "make").mkdir()
-    (tmp_path / "make" / "Makefile").write_text("deps:\n\tx\ntest:\n\ty\n")
-    assert guess_setup(tmp_path / "make", Egress()) == ((), ())
+    (tmp_path / "go.mod").write_text("require y v1\n")
+    guessed, (note,) = guess_setup(tmp_path, Egress())
+    assert guessed == ()
+    assert note.startswith("nothing is installed, for set-up may reach no host (SETUP_ALLOWED_HOSTS)")
+    assert "npm install --no-package-lock; go mod download" in note
 
 
 def test_links_pipes_and_folders_are_not_read(tmp_path: Path) -> None:

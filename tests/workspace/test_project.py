@@ -48,7 +48,7 @@ def test_without_a_word_everything_is_guessed(checkout: Checkout) -> None:
     assert found.protected == ()
     assert set(found.sources.values()) == {Origin.GUESS}
     assert found.notes == ("a note",)
-    assert find_project(checkout, Egress()).notes[1].startswith("dependencies are not installed: ")
+    assert find_project(checkout, Egress()).notes[1].startswith("nothing is installed")
 
 
 def test_the_repositorys_file_comes_before_a_guess(checkout: Checkout) -> None:

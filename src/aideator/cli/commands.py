@@ -213,7 +213,7 @@ def gc(
         int | None, typer.Option(help="Keep at most this much; 0 removes all that is not in use.")
     ] = None,
 ) -> None:
-    """Free disk: remove cached repositories that were not used for longest."""
+    """Free disk: remove cached repositories and environments that were not used for longest."""
     from aideator.cli import operating
 
     run_command(lambda door: operating.collect_garbage(door, max_mb=max_mb))

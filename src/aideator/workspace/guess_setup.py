@@ -1,13 +1,12 @@
 """Guess what installs a project's dependencies, from files of the base commit. Nothing is executed, no link followed.
 
-Odd on purpose: only what can work is guessed. Where the language's registry is out of reach nothing is installed, and
-a note says so; a run that worked without set-up goes on working.
+Odd on purpose: only what can work is guessed. Where set-up may reach no host nothing is installed, and a note says so;
+a run that worked without set-up goes on working.
 """
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +21,18 @@ _REQUIREMENTS = r"requirements([-_.](dev|test|tests|testing))?\.txt|(dev|test)[-
 _MAKE_TARGETS = ("deps", "setup", "bootstrap")
 
 
-@dataclass(frozen=True)
-class Way:
-    """How the projects of one language are set up."""
-
-    commands: Callable[[Path], list[str]]
-    """Those for this repository; none if it is of another language, or needs nothing."""
-    hosts: tuple[str, ...]
-    """Where the packages come from."""
-
-
 def guess_setup(checkout: Path, egress: Egress) -> tuple[tuple[Command, ...], tuple[str, ...]]:
-    """Return the commands that install what the project needs, and notes on what cannot be installed here.
+    """Return the commands that install what the project needs; or a note, if they could reach nothing.
 
     Args:
         checkout: The base commit's files (`Checkout.path`).
         egress: What set-up may reach.
     """
-    commands, notes = list[str](), list[str]()
-    for way in _WAYS:
-        if not (wanted := way.commands(checkout)):
-            continue
-        # A private host is taken for a mirror: which registry it stands for, only the operator knows.
-        if egress.private_hosts or all(egress.allows(host, 443) for host in way.hosts):
-            commands += wanted
-        else:
-            hosts = ", ".join(way.hosts)
-            notes.append(f"dependencies are not installed: `{wanted[-1]}` would need {hosts} (SETUP_ALLOWED_HOSTS)")
-    if not commands and not notes and egress and (target := _make_target(checkout)):
-        commands.append(f"make {target}")
-    return tuple(Command(command=command, timeout=_SECONDS) for command in commands), tuple(notes)
+    commands = [command for language in _LANGUAGES for command in language(checkout)] or _make(checkout)
+    if commands and not egress:
+        left_out = "; ".join(commands)
+        return (), (f"nothing is installed, for set-up may reach no host (SETUP_ALLOWED_HOSTS); else: {left_out}",)
+    return tuple(Command(command=command, timeout=_SECONDS) for command in commands), ()
 
 
 def _python(root: Path) -> list[str]:
@@ -154,17 +135,10 @@ def _gradle(root: Path) -> list[str]:
     return steps if names(root, r"build\.gradle(\.kts)?") else []
 
 
-def _make_target(root: Path) -> str | None:
+def _make(root: Path) -> list[str]:
     if [check.command for check in guess_checks(root)] != ["make test"]:
-        return None
-    return next((target for target in _MAKE_TARGETS if has_target(root, target)), None)
+        return []
+    return [f"make {target}" for target in _MAKE_TARGETS if has_target(root, target)][:1]
 
 
-_WAYS = (
-    Way(_python, ("pypi.org", "files.pythonhosted.org")),
-    Way(_node, ("registry.npmjs.org",)),
-    Way(_go, ("proxy.golang.org", "sum.golang.org")),
-    Way(_rust, ("index.crates.io", "static.crates.io")),
-    Way(_maven, ("repo.maven.apache.org",)),
-    Way(_gradle, ("repo.maven.apache.org", "plugins.gradle.org", "services.gradle.org")),
-)
+_LANGUAGES = (_python, _node, _go, _rust, _maven, _gradle)
