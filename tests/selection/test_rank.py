@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Opinion, Ranking
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
-from aideator.selection.rank import VOTES, rank, weigh
+from aideator.selection.rank import VOTES, appraise, equals, rank, weigh
 from tests.selection.evidence import BROKEN, FAILING, FIXED, MARKS, PASSING, cross, verdict
 
 
@@ -132,6 +132,13 @@ def test_a_flag_stands_in_the_way_until_a_person_lets_it_pass() -> None:
         "which needs your word."
     )
     assert rank(verdicts, cleared={1}).recommended == 1
+
+
+def test_the_tests_of_a_flagged_variation_do_not_count_until_it_may_pass() -> None:
+    verdicts = [verdict(1, PASSING, flagged=True), verdict(2, PASSING), verdict(3, PASSING)]
+    evidence = weighed(cross("bent", 1, "PFP"), cross("bent too", 1, "PFP"), cross("fair", 2, "PPF"))
+    assert rank(verdicts, evidence).order == (2, 3, 1)
+    assert rank(verdicts, evidence, cleared={1}).order == (1, 3, 2)
 
 
 def test_when_all_are_flagged_it_asks_for_a_look() -> None:
@@ -354,3 +361,23 @@ def test_the_size_of_a_change_never_decides(verdicts: list[Verdict], size: int) 
         for v in verdicts
     ]
     assert rank(grown) == rank(verdicts)
+
+
+def test_what_changed_nothing_is_no_attempt_that_passes() -> None:
+    verdicts = [verdict(1, PASSING), verdict(2, PASSING), verdict(3, files=0)]
+    (both, one) = appraise(weighed(cross("a", 1, "PPF"), cross("b", 1, "PFP")), verdicts).cross_tests
+    assert (both.weight, both.why_not) == (0, "all pass it")
+    assert one.weight == 1
+
+
+def test_appraising_tells_groups_and_keeps_the_rest() -> None:
+    evidence = Evidence(cross_tests=(cross("a", 1, "PF"),), notes=("a note",))
+    told = appraise(evidence, [verdict(1, FIXED, fingerprint="x"), verdict(2, FIXED, fingerprint="x")])
+    assert (told.groups, told.identical, told.agreement, told.notes) == (((1,), (2,)), ((1, 2),), 0.5, ("a note",))
+
+
+def test_equals_are_those_that_a_judge_may_be_asked_about() -> None:
+    assert equals(rank([verdict(1, PASSING), verdict(2, PASSING), verdict(3, BROKEN)])) == (1, 2)
+    assert equals(rank([verdict(1, FIXED), verdict(2, PASSING)])) == (1,)
+    assert equals(rank([verdict(1, BROKEN), verdict(2, BROKEN)])) == ()
+    assert equals(rank([])) == ()

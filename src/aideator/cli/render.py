@@ -33,6 +33,8 @@ _STYLES = {
 }
 _LABEL_WIDTH, _CELL_WIDTH = 24, 15
 """Cells of the comparison: what a row is called, and the least that a variation needs."""
+_FLAGS = 8
+"""Flags that are listed for each variation."""
 _PANEL_WIDTH, _PANEL_HEIGHT = 36, 10
 """Cells: the least width that can be read, and the height with borders and a line of trouble."""
 
@@ -205,8 +207,26 @@ def conclusion(details: RunDetails) -> Group:
         lines.append(Text(head, style="bold green"))
     elif details.ranking:
         lines.append(Text("No recommendation.", style="bold yellow"))
-    lines += [Text(f"  · {plain(reason)}") for reason in (details.ranking.reasons if details.ranking else ())]
+    if details.ranking:
+        lines += [Text(f"  · {plain(reason)}") for reason in details.ranking.reasons]
+        lines += [Text(f"To settle it: {plain(details.ranking.settle)}")] if details.ranking.settle else []
+        lines += [Text(plain(details.ranking.rule), style="dim")] if details.ranking.rule else []
+    lines += [line for variation in details.variations for line in _flags(variation)]
     return Group(*lines)
+
+
+def _flags(variation: Variation) -> list[Text]:
+    """What needs the user's word, with the first line that tells it."""
+    flags = variation.verdict.flags if variation.verdict else ()
+    style = "yellow" if variation.cleared is None else "dim"
+    lines = []
+    for flag in flags[:_FLAGS]:
+        told = one_line(flag.excerpt.partition("\n")[0], 80)
+        where = f"⚑ variation {variation.number}, {one_line(flag.path, 60)}: {plain(flag.message)}"
+        lines.append(Text(where + (f"  {told}" if told else ""), style=style))
+    if len(flags) > _FLAGS:
+        lines.append(Text(f"⚑ variation {variation.number}: {len(flags) - _FLAGS} more", style=style))
+    return lines
 
 
 def limits_line(details: RunDetails) -> str:

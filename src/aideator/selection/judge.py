@@ -106,7 +106,7 @@ def _request(order: Sequence[Candidate], task: str, config: AgentConfig) -> dict
     fields: dict[str, Any] = {
         "model": config.model or "",
         "max_tokens": ANSWER_TOKENS,
-        "system": SYSTEM,
+        "system": f"{SYSTEM}\n\n{config.instructions}".strip(),
         "messages": [{"role": "user", "content": "\n\n".join(parts)}],
     }
     if config.effort is not None:

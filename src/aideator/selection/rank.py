@@ -26,28 +26,43 @@ VOTES = 10
 SHARED = 1 / 3
 """The share of all variations that has to behave like the first one."""
 
-BACKERS, BACKED = 2, 0.8
-"""How many others must have written tests that it passes, and which part of their tests it must pass."""
+BACKERS, BACKED, BACKED_BY_MOST = 2, 0.8, 0.5
+"""How many others must have written tests that it passes, and which part of their tests; less if most behave alike."""
 
 
-def weigh(tests: Sequence[CrossTest]) -> tuple[CrossTest, ...]:
+def appraise(evidence: Evidence, verdicts: Sequence[Verdict]) -> Evidence:
+    """Weigh what has been measured, and find who behaves alike."""
+    changed = frozenset(verdict.variation_id for verdict in verdicts if not verdict.unchanged)
+    grouping = group(verdicts, evidence.cross_tests)
+    tests = weigh(evidence.cross_tests, among=changed)
+    return evidence.model_copy(update={"cross_tests": tests, **grouping._asdict()})
+
+
+def weigh(tests: Sequence[CrossTest], *, among: Collection[int] | None = None) -> tuple[CrossTest, ...]:
     """Say of each cross-test how much it counts, or why it does not.
 
     A test counts once for every variation that passes it: what several independent attempts satisfy is rarely wrong,
     and what all or none pass separates nothing. It has the votes of all who wrote it, word for word the same; an
     author has `VOTES` at most, which are shared if he wrote more tests that count, so that nobody wins by writing many.
+
+    Args:
+        tests: all of them.
+        among: the variations that are compared; all that a test was run on, when null. What changed nothing is none.
     """
-    reasons = [_why_not(test) for test in tests]
-    judged = list(zip(tests, reasons, strict=True))
-    written = Counter(author for test, reason in judged if not reason for author in _authors(test))
+    compared = [
+        [said for number, said in test.outcomes.items() if said in COUNTED and (among is None or number in among)]
+        for test in tests
+    ]
+    reasons = [_why_not(test, said) for test, said in zip(tests, compared, strict=True)]
+    judged = list(zip(tests, reasons, compared, strict=True))
+    written = Counter(author for test, reason, _ in judged if not reason for author in _authors(test))
     return tuple(
-        test.model_copy(update={"why_not": reason, "weight": 0.0 if reason else _weight(test, written)})
-        for test, reason in judged
+        test.model_copy(update={"why_not": reason, "weight": 0.0 if reason else _weight(test, said, written)})
+        for test, reason, said in judged
     )
 
 
-def _why_not(test: CrossTest) -> str:
-    compared = [outcome for outcome in test.outcomes.values() if outcome in COUNTED]
+def _why_not(test: CrossTest, compared: Sequence[CrossOutcome]) -> str:
     if not test.stable:
         return "it said different things on the same tree"
     if not trusted(test):
@@ -63,9 +78,10 @@ def _authors(test: CrossTest) -> tuple[int | None, ...]:
     return test.authors or (None,)
 
 
-def _weight(test: CrossTest, written: Counter[int | None]) -> float:
-    passers = sum(outcome is CrossOutcome.PASS for outcome in test.outcomes.values())
-    return round(passers * sum(min(1, VOTES / written[author]) for author in _authors(test)), 6)
+def _weight(test: CrossTest, compared: Sequence[CrossOutcome], written: Counter[int | None]) -> float:
+    return round(
+        compared.count(CrossOutcome.PASS) * sum(min(1, VOTES / written[author]) for author in _authors(test)), 6
+    )
 
 
 def rank(
@@ -78,17 +94,25 @@ def rank(
 
     Args:
         verdicts: of the variations that came to an end.
-        evidence: the cross-tests with their weights, and a judge's word. Groups are found here, from the same facts.
+        evidence: the cross-tests with their weights, and a judge's word. Groups are found here, from the same facts;
+            the tests of a variation that is flagged do not count.
         cleared: the variations whose flags a person let pass.
     """
     known = sorted(verdicts, key=lambda verdict: verdict.variation_id)
     if not known:
         return words.nothing_to_rank()
+    suspects = {verdict.variation_id for verdict in known if verdict.flags}.difference(cleared)
+    evidence = evidence.model_copy(update={"cross_tests": _unsuspected(evidence.cross_tests, suspects)})
     groups = group(known, evidence.cross_tests).groups
     shares = {number: len(ids) / len(known) for ids in groups for number in ids}
     cases = [make_case(verdict, evidence, shares[verdict.variation_id], cleared) for verdict in known]
     places = order(cases, near=NEAR * sum(test.weight for test in evidence.cross_tests))
     return words.tell(places, evidence, _confidence(places))
+
+
+def _unsuspected(tests: Iterable[CrossTest], suspects: Collection[int]) -> tuple[CrossTest, ...]:
+    """The tests that somebody wrote whose change needs no person's word: who bent one test may have bent another."""
+    return tuple(test for test in tests if not test.authors or set(test.authors).difference(suspects))
 
 
 def equals(ranking: Ranking) -> tuple[int, ...]:
@@ -142,11 +166,15 @@ def _confidence(places: Sequence[Sequence[Case]]) -> Confidence:
         return Confidence.HIGH if shared and not lost else Confidence.MEDIUM
     if first.standing.fixed and not _fixed_elsewhere(first, everyone):
         return Confidence.MEDIUM
-    backing = first.backing
-    if shared and backing.authors >= BACKERS and backing.passed >= BACKED * backing.compared:
+    if shared and _is_backed(first):
         return Confidence.MEDIUM
     alone = len(everyone) > 1 and all(case.standing.broken for case in everyone if case is not first)
     return Confidence.MEDIUM if alone and first.verdict.checks else Confidence.OPEN
+
+
+def _is_backed(case: Case) -> bool:
+    part = BACKED_BY_MOST if case.standing.group_share > 1 / 2 else BACKED
+    return case.backing.authors >= BACKERS and case.backing.passed >= part * case.backing.compared
 
 
 def _fixed_elsewhere(first: Case, everyone: Iterable[Case]) -> bool:

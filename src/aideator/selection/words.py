@@ -9,8 +9,8 @@ from aideator.selection.standing import Case, deciding, names, quoted, tests_tha
 RULE = (
     "High: it fixes every test that failed on the base, breaks none, and at least a third of the variations behave as "
     "it does. Medium: it fixes some of them (or all, and fewer behave alike) and none that it leaves is fixed by "
-    "another; or it passes at least four fifths of the tests that two or more others wrote, and at least a third "
-    "behave alike; or all others break something. Open: anything less."
+    "another; or it passes four fifths of the tests that two or more others wrote and a third behave alike, or half of "
+    "them and more than half behave alike; or all others break something. Open: anything less."
 )
 """How `rank` finds the confidence; printed beside it."""
 
