@@ -102,6 +102,9 @@ async def conclude(stage: Stage, run_id: str) -> bool:
         ranking = rank(v.verdict for v in variations if v.verdict and v.status is VariationStatus.FINISHED)
         await Scribe(stage.log, run_id).write(VerdictReached(ranking=ranking))
         async with stage.database.write() as session:
+            # Who has joined since the look above would be left behind: the run goes on for them.
+            if any(v.status not in SETTLED_VARIATION for v in await runs.variations(session, run_id)):
+                return False
             run = await runs.move(session, run_id, _outcome(variations), ranking=ranking)
     await _announce(stage, run)
     return True
