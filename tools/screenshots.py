@@ -59,29 +59,30 @@ def shoot(page: Page, name: str) -> None:
     page.screenshot(path=PICTURES / f"page-{name}.png")
 
 
-def pictures(browser: Browser, url: str) -> None:
-    """One demo run, from the first visit to its end."""
+def the_run(browser: Browser, url: str) -> str:
+    """One demo run, from the first visit to its end. Returns its address."""
     with window(browser, "dark") as page:
         page.goto(url)
         page.get_by_role("button", name="Watch the demo").wait_for()
         shoot(page, "welcome")
         with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/demo", method="POST")) as answer:
-            run = json.load(answer)["run_id"]
-        page.goto(f"{url}/runs/{run}")
+            run = f"{url}/runs/{json.load(answer)['run_id']}"
+        page.goto(run)
         page.get_by_role("region", name="Variation 2,").get_by_text("textwrap").first.wait_for(timeout=60_000)
         shoot(page, "working")
         page.get_by_role("region", name="Outcome").wait_for(timeout=120_000)
-        page.goto(f"{url}/runs/{run}?race=1")
+        page.goto(f"{run}?race=1")
         page.get_by_role("region", name="Timeline").wait_for()
         page.wait_for_timeout(1000)
         shoot(page, "race")
+    return run
+
+
+def the_form(browser: Browser, url: str) -> None:
+    """What is asked before a run, and before anything on a server with keys."""
     with window(browser, "light") as page:
-        page.goto(f"{url}/runs/{run}?focus=3")
-        page.get_by_role("log").wait_for()
-        page.wait_for_timeout(1000)
-        shoot(page, "focus")
         page.goto(url)
-        page.keyboard.press("c")
+        page.get_by_role("button", name="New run").click()
         page.get_by_label("Repository").fill("https://github.com/user/repo")
         page.get_by_label("What shall they do?").fill("Make the parser accept trailing commas, as the grammar says.")
         page.get_by_text("Enforced:").wait_for(timeout=30_000)
@@ -89,8 +90,17 @@ def pictures(browser: Browser, url: str) -> None:
         page.goto(f"{url}/login")
         page.get_by_label("API key").wait_for()
         shoot(page, "login")
+
+
+def the_rest(browser: Browser, run: str) -> None:
+    """One variation alone, and a phone."""
+    with window(browser, "light") as page:
+        page.goto(f"{run}?focus=3")
+        page.get_by_role("log").wait_for()
+        page.wait_for_timeout(1000)
+        shoot(page, "focus")
     with window(browser, "dark", PHONE) as page:
-        page.goto(f"{url}/runs/{run}")
+        page.goto(run)
         page.get_by_role("log").first.wait_for()
         page.wait_for_timeout(1000)
         shoot(page, "phone")
@@ -105,7 +115,9 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         with serving(home) as url:
-            pictures(browser, url)
+            run = the_run(browser, url)
+            the_form(browser, url)
+            the_rest(browser, run)
         browser.close()
 
 

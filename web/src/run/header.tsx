@@ -43,7 +43,7 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
         </p>
         <Prompt text={view.prompt} />
       </div>
-      <Figures view={view} cap={spec?.budget?.run_usd ?? null} />
+      <Figures view={view} cap={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
       <Actions id={id} stream={stream} onTimeline={onTimeline} />
     </header>
   );
@@ -66,7 +66,15 @@ function Prompt({ text }: { text: string }) {
   );
 }
 
-function Figures({ view, cap: limit }: { view: RunView; cap: number | null }) {
+function Figures({
+  view,
+  cap: limit,
+  isScripted,
+}: {
+  view: RunView;
+  cap: number | null;
+  isScripted: boolean;
+}) {
   const isAtWork = view.status === null;
   const now = useNow(1_000, isAtWork);
   const costs = view.lanes.map((lane) => lane.usage.cost_usd);
@@ -91,7 +99,7 @@ function Figures({ view, cap: limit }: { view: RunView; cap: number | null }) {
         <dd className="num">{count(tokens)}</dd>
       </div>
       <div>
-        <dt>{limit === null ? "Cost" : `Cost of ${cap(limit)}`}</dt>
+        <dt>{isScripted ? "Cost, not charged" : limit === null ? "Cost" : `Cost of ${cap(limit)}`}</dt>
         <dd className="num">{money(cost)}</dd>
         {limit !== null && (
           <meter
