@@ -16,6 +16,7 @@ from aideator.domain.events import (
     Body,
     CheckRun,
     ErrorRaised,
+    Judging,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -53,6 +54,7 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
         )
         async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
             done = await (put_together if variation.composed else act)(stage, run, variation, workspace, scribe)
+            await scribe.write(Judging())
             patch = await extract(workspace, stage.backend, limits=stage.limits)
         await explain(patch, done.lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)

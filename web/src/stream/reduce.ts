@@ -165,6 +165,9 @@ function applyToLane(lane: Lane, event: Event, at: Moment): void {
       lane.usage = body.usage;
       lane.model = body.model ?? lane.model;
       break;
+    case "judging":
+      enter(lane, { word: "checking" }, at);
+      break;
     case "check":
       check(lane, body, seq, at);
       break;
