@@ -288,10 +288,10 @@ async def _settle_down(group: Cgroup, limits: Limits) -> None:
 
 async def _mourn(process: Child, link: Link, group: Cgroup) -> None:
     await process.wait()
-    link.fail(_post_mortem(group))
+    link.fail(await _post_mortem(group))
 
 
-def _post_mortem(group: Cgroup) -> AideatorError:
+async def _post_mortem(group: Cgroup) -> AideatorError:
     if group.oom_killed():
         return SandboxLost("the sandbox ran out of memory", hint="raise AGENT_MEMORY_LIMIT")
     return SandboxLost()
