@@ -1,6 +1,7 @@
 """What carries runs out here: cached repositories, gateway, sandboxes, engine, opened as the settings say."""
 
 import asyncio
+import os
 import resource
 import shutil
 import sqlite3
@@ -16,8 +17,8 @@ from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Finding, Limits, SandboxBackend
-from aideator.sandbox.registry import open_backend
+from aideator.sandbox.base import Finding, Limits
+from aideator.sandbox.registry import Backends, DaggerOptions
 from aideator.settings import Settings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
@@ -43,7 +44,7 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
         log=log,
         cache=cache,
         gateway=gateway,
-        backend=_backend(settings),
+        choose_backend=_backends(settings).choose,
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
@@ -70,11 +71,22 @@ def open_cache(settings: Settings) -> RepositoryCache:
     )
 
 
-def _backend(settings: Settings) -> SandboxBackend:
-    return open_backend(
+def _backends(settings: Settings) -> Backends:
+    return Backends(
         settings.aideator_sandbox,
         runtime_dir=runtime_dir(settings.aideator_home),
         toolchains=settings.sandbox_toolchains,
+        policy=settings.isolation_policy,
+        dagger=DaggerOptions(
+            program=settings.dagger_cli,
+            image=settings.agent_container_image,
+            runner_host=settings.dagger_runner_host,
+            cache_volume=settings.dagger_cache_volume,
+            workdir=settings.dagger_workdir,
+            engine_timeout=settings.dagger_engine_timeout,
+            log_output=settings.dagger_log_output,
+            server=os.environ,
+        ),
     )
 
 
@@ -98,7 +110,7 @@ async def examine(settings: Settings) -> list[Finding]:
     except Unavailable as error:
         return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
-    return findings + await _backend(settings).check()
+    return findings + await _backends(settings).check()
 
 
 def _limits(settings: Settings) -> Limits:

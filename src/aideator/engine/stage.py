@@ -1,7 +1,7 @@
 """What the steps act with."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from aideator.domain.run import AgentSpec, Run
 from aideator.domain.verdict import CheckResult
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
-from aideator.sandbox.base import Limits, SandboxBackend
+from aideator.sandbox.base import Limits, PythonRuntime, SandboxBackend
 from aideator.selection.checks import run_checks
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
@@ -29,8 +29,10 @@ class Stage:
     log: EventLog
     cache: RepositoryCache
     gateway: Gateway
-    backend: SandboxBackend
-    make_agent: Callable[[AgentSpec], Agent]
+    choose_backend: Callable[[str | None], Awaitable[SandboxBackend]]
+    """The back end that a run asks for by name, or the server's own choice."""
+    make_agent: Callable[[AgentSpec, PythonRuntime | None], Agent]
+    """The agent of a seat, with the Python that its back end has for it."""
     limits: Limits
     home: Path
     """Where private copies of checkouts live while they are needed."""
@@ -97,9 +99,10 @@ class Baseline:
         if not self._run.checks:
             return {}
         results = {}
+        backend = await stage.choose_backend(self._run.spec.sandbox)
         async with (
             fork(self.checkout, stage.home, f"{self._run.id}-base") as clean,
-            stage.backend.open(clean.tree, stage.limits) as sandbox,
+            backend.open(clean.scratch, stage.limits) as sandbox,
         ):
             async for result in run_checks(sandbox, self._run.checks):
                 await scribe.write(CheckRun(result=result))

@@ -46,7 +46,7 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
         )
         async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
             isolation, lease = await act(stage, run, variation, workspace, scribe)
-            patch = await extract(workspace, stage.backend, limits=stage.limits)
+            patch = await extract(workspace, await stage.choose_backend(run.spec.sandbox), limits=stage.limits)
         await explain(patch, lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)
     except Fenced:
@@ -84,7 +84,8 @@ async def act(
             async with stage.database.write() as session:
                 await claims.record_usage(session, run.id, variation.number, variation.attempt, usage)
 
-    agent = stage.make_agent(variation.seat)
+    backend = await stage.choose_backend(run.spec.sandbox)
+    agent = stage.make_agent(variation.seat, backend.runtime)
     async with (
         stage.gateway.lease(
             run.id,
@@ -94,10 +95,8 @@ async def act(
             run_spent=await spent_by_others(stage, variation),
             on_usage=on_usage,
         ) as lease,
-        stage.backend.open(
-            workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
-        ) as sandbox,
-    ):  # fmt: skip
+        backend.open(workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket) as sandbox,
+    ):
         prompt = run.spec.prompt
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))
@@ -150,9 +149,10 @@ async def judge(
     before = await baseline.results()
     after = []
     if patch.data and run.checks:
+        backend = await stage.choose_backend(run.spec.sandbox)
         async with (
             fork(baseline.checkout, stage.home, f"{run.id}-{number}-judge") as clean,
-            stage.backend.open(clean.tree, stage.limits) as sandbox,
+            backend.open(clean.scratch, stage.limits) as sandbox,
         ):
             await apply(sandbox, patch)
             async for result in run_checks(sandbox, run.checks):

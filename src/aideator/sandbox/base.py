@@ -30,6 +30,8 @@ class Tree:
     upper: Path | None = None
     work: Path | None = None
     """overlayfs' scratch directory, beside `upper` on the same file system."""
+    wanted: bool = True
+    """Whether somebody looks into `upper` afterwards. Where bringing it there costs something, it is else left empty."""
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,24 @@ class Finding:
     """Whether no sandbox can be opened without it."""
 
 
+@dataclass(frozen=True)
+class PythonRuntime:
+    """What a Python agent of ours needs to start."""
+
+    executable: str
+    packages: tuple[str, ...]
+    """Directories for `sys.path`, as seen inside."""
+    source: str
+    """The directory that holds the package `aideator`, as seen inside."""
+    binds: tuple[Bind, ...]
+
+
 class SandboxBackend(Protocol):
     """A way to make sandboxes."""
 
     name: str
+    runtime: PythonRuntime | None
+    """Where its sandboxes have Python agents of ours; null when those are shown this host's own."""
 
     def open(
         self,

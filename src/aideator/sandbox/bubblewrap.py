@@ -51,6 +51,7 @@ class Bubblewrap:
     """The back end. `runtime_dir` holds one short-lived directory for each open sandbox."""
 
     name = "bubblewrap"
+    runtime = None
 
     def __init__(self, runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> None:
         self._runtime_dir = runtime_dir.absolute()

@@ -154,7 +154,9 @@ class Link:
             post_mortem: Says why the shim has gone, when it has gone by itself.
         """
         self.isolation, self.gateway_url = isolation, ""
-        self._socket, self._env, self._output_bytes = socket, dict(env), output_bytes
+        self._socket, self._output_bytes = socket, output_bytes
+        self.env = dict(env)
+        """The environment of every process."""
         self._gateway, self._post_mortem = gateway, post_mortem
         self._tasks = asyncio.TaskGroup()
         self._transports = set[asyncio.Transport]()
@@ -211,6 +213,11 @@ class Link:
             process.started.set()
             process.ended.set()
         self._processes.clear()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the sandbox has ended."""
+        return self._loss is not None
 
     def loss(self, message: str | None = None) -> AideatorError:
         """Why there is nothing to wait for any more."""
@@ -311,7 +318,7 @@ class Link:
             raise self._loss
         process = LinkedProcess(self, secrets.token_hex(16))
         self._processes[process.identity] = process
-        self.send(id=process.identity, argv=list(argv), env={**self._env, **(env or {})}, cwd=cwd)
+        self.send(id=process.identity, argv=list(argv), env={**self.env, **(env or {})}, cwd=cwd)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await process.started.wait()

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aideator.sandbox.base import Tree, sandbox_uid
@@ -31,6 +31,11 @@ class Fork:
     def tree(self) -> Tree:
         """What the attempt sees and may write to."""
         return Tree(layers=(self.checkout.path,), upper=self.upper, work=self.work)
+
+    @property
+    def scratch(self) -> Tree:
+        """The same, when what is written is of no use to anybody."""
+        return replace(self.tree, wanted=False)
 
     @property
     def result(self) -> Tree:

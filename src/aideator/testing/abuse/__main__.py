@@ -1,4 +1,4 @@
-"""Try the abuse list on this machine's own back end: `python -m aideator.testing.abuse [PROBE …]`.
+"""Try the abuse list on bubblewrap: `python -m aideator.testing.abuse [PROBE …]`.
 
 One JSON line with what the sandbox enforces, then one for each probe; exit code 1 if any did not do what it should.
 """
@@ -34,7 +34,7 @@ def make_tree(directory: Path) -> Tree:
 async def sweep(directory: Path, names: Collection[str]) -> tuple[Isolation, dict[str, Outcome]]:
     """Try the probes in one new sandbox below an empty directory."""
     (directory / "canaries").mkdir()
-    backend = open_backend("auto", runtime_dir=directory / "run")
+    backend = open_backend("bubblewrap", runtime_dir=directory / "run")
     async with canaries(directory / "canaries") as known, backend.open(make_tree(directory), LIMITS) as sandbox:
         return sandbox.isolation, await run_probes(sandbox, known, names=names, limits=LIMITS)
 
