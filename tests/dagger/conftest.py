@@ -1,8 +1,10 @@
 """A Dagger CLI for tests: the double, as a program."""
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -27,16 +29,30 @@ def make_double(directory: Path) -> Path:
 MakeBackend = Callable[..., SandboxBackend]
 
 
-@pytest.fixture
-def dagger(home: Path) -> MakeBackend:
-    """A Dagger back end over the double. Keywords are the double's options, or fields of `DaggerOptions`."""
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Path]:
+    """The double's state: what one test had it prepare serves the others, as with a real engine."""
     if os.geteuid() != 0:
         pytest.skip("the double needs root to be an engine")
-    program = make_double(home)
+    path = Path(tempfile.mkdtemp(prefix="aid-engine-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def double(home: Path, engine: Path) -> Path:
+    """The double's program."""
+    return make_double(home)
+
+
+@pytest.fixture
+def dagger(home: Path, double: Path, engine: Path) -> MakeBackend:
+    """A Dagger back end over the double: the double's options, and fields of `DaggerOptions`."""
 
     def make(query: str = "", **options: object) -> SandboxBackend:
-        runner_host = f"double://{home / 'engine'}?{query}"
-        fields = {"program": str(program), "runner_host": runner_host, "server": os.environ, **options}
+        fields = {
+            "program": str(double), "runner_host": f"double://{engine}?{query}", "server": os.environ, **options,
+        }  # fmt: skip
         return open_backend("dagger", runtime_dir=home / "run", dagger=DaggerOptions(**fields))  # type: ignore[arg-type]
 
     return make

@@ -80,7 +80,9 @@ def sdl() -> str:
             case "Scalar":
                 lines.append(f"scalar {name}")
             case "Enum":
-                members = [t.id for a in node.body if isinstance(a, ast.Assign) for t in a.targets if isinstance(t, ast.Name)]
+                members = [
+                    t.id for a in node.body if isinstance(a, ast.Assign) for t in a.targets if isinstance(t, ast.Name)
+                ]
                 lines.append(f"enum {name} {{ {' '.join(members)} }}")
             case "Input":
                 inputs = [

@@ -38,6 +38,8 @@ class Stage:
     """Where private copies of checkouts live while they are needed."""
     max_attempts: int = 5
     """How often a variation is taken up before it counts as a crash loop."""
+    engine_pause: float = 2.0
+    """Seconds before a variation is taken up again whose engine of containers went away."""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,19 @@ A step may be repeated after a crash: the variation then begins anew as the next
 writes is refused. Events are recorded before the state that follows from them.
 """
 
+import asyncio
 from contextlib import aclosing, suppress
 
-from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
+from aideator.domain.errors import (
+    AideatorError,
+    BudgetExhausted,
+    Cancelled,
+    CrashLoop,
+    EngineLost,
+    Fenced,
+    ModelFailed,
+    NotFound,
+)
 from aideator.domain.events import (
     Body,
     CheckRun,
@@ -30,10 +40,26 @@ BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
 
 
 async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
-    """One seat's attempt: fork, confine, act, extract, judge. Failures are recorded, never raised.
+    """One seat's attempts, until one comes to an end of its own. Failures are recorded, never raised.
+
+    An engine of containers that went away is nobody's failure: the variation is taken up again, as after a crash.
 
     Raises:
         Fenced: if a newer attempt has taken over; then there is nothing left to record.
+    """
+    while True:
+        try:
+            return await attempt(stage, run, number, baseline)
+        except EngineLost:
+            await asyncio.sleep(stage.engine_pause)
+
+
+async def attempt(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
+    """Fork, confine, act, extract, judge.
+
+    Raises:
+        Fenced: as above.
+        EngineLost: if the engine of containers went away; that is recorded.
     """
     try:
         variation = await take_up(stage, run.id, number)
@@ -50,6 +76,9 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
         await explain(patch, lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)
     except Fenced:
+        raise
+    except EngineLost as error:
+        await scribe.write(VariationFailed(reason=type(error).__name__, message=str(error)))
         raise
     except AideatorError as error:
         return await give_up(stage, run.id, number, error)

@@ -209,6 +209,10 @@ class Link:
         self._ready.set()
         for transport in self._transports:
             transport.abort()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Give up every process that runs: the sandbox closes. What is started after this serves the closing."""
         for process in self._processes.values():
             process.started.set()
             process.ended.set()
@@ -302,7 +306,9 @@ class Link:
         with suppress(ConnectionError, ValueError):
             async for line in control:
                 answer = json.loads(line)
-                process = self._processes[answer["id"]]
+                process = self._processes.get(answer["id"])
+                if process is None:  # given up meanwhile
+                    continue
                 process.code, process.error = answer.get("code"), answer.get("error")
                 process.ended.set()
                 if process.error is not None:

@@ -69,7 +69,7 @@ class Runner:
         return {_kebab(name): function for name, function in functions.items() if name}
 
     async def _call(self, name: str, *rest: str) -> str:
-        *flags, then = rest if rest and not rest[-1].startswith("--") else (*rest, "")
+        *flags, then = rest if rest[-1:] == ("stdout",) else (*rest, "")
         function = self._functions().get(name)
         if function is None:
             raise Failed(f'unknown command "{name}" for "dagger call"')
@@ -121,9 +121,7 @@ class Runner:
     async def _answering(self) -> AsyncIterator[None]:
         """Serve GraphQL, where the module's own client looks for it."""
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        os.environ.update(
-            DAGGER_SESSION_PORT=str(server.sockets[0].getsockname()[1]), DAGGER_SESSION_TOKEN="double"
-        )
+        os.environ.update(DAGGER_SESSION_PORT=str(server.sockets[0].getsockname()[1]), DAGGER_SESSION_TOKEN="double")
         import dagger
 
         try:

@@ -320,6 +320,7 @@ async def _close_in_peace(link: Link, session: cli.Session, tree: Tree, limits: 
     """Fetch what was written, then let the container end by itself."""
     if link.is_lost:
         return
+    link.abandon()
     if tree.upper is not None and tree.wanted:
         await _fetch(link, tree.upper, limits, cell / "change")
     link.send(end=True)

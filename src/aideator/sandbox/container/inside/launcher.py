@@ -29,6 +29,7 @@ WORKSPACE = "/workspace"
 MALFUNCTION = 70
 """This program's exit code when it cannot do its work: EX_SOFTWARE of sysexits.h."""
 _SET_NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
+_CAPABILITY_VERSION = 0x2008_0522
 _OPEN_FILES, _LOCKED_BYTES = 4096, 8 * 2**20
 
 
@@ -36,6 +37,12 @@ class _Program(ctypes.Structure):
     """`struct sock_fprog` of linux/filter.h."""
 
     _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_char_p))
+
+
+class _CapabilityHeader(ctypes.Structure):
+    """`struct __user_cap_header_struct` of linux/capability.h."""
+
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
 def lay_out(order: "dict[str, Any]") -> None:
@@ -83,7 +90,10 @@ def become_ordinary(order: "dict[str, Any]") -> None:
     os.setgroups([])
     os.setresgid(order["uid"], order["uid"], order["uid"])
     os.setresuid(order["uid"], order["uid"], order["uid"])
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    libc = ctypes.CDLL(None, use_errno=True)
+    # What an engine lets its processes inherit is of no use to an ordinary user, and none of its business.
+    libc.capset(ctypes.byref(_CapabilityHeader(_CAPABILITY_VERSION, 0)), bytes(24))
+    prctl = libc.prctl
     program = _Program(len(filter_) // 8, filter_)
     for call in ((_SET_NO_NEW_PRIVS, 1, 0), (_SET_SECCOMP, _FILTER, ctypes.byref(program))):
         arguments = [ctypes.c_ulong(word) if isinstance(word, int) else word for word in call]
