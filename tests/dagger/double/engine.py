@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -16,8 +17,6 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-import aideator
-import anthropic
 from aideator.sandbox.cell import system_bwrap, wheel_bwrap
 from aideator.sandbox.python import host_python
 
@@ -104,7 +103,10 @@ class Engine:
         (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         (root / "tmp").chmod(0o1777)
         python = host_python()
-        packages = Path(anthropic.__file__).parents[1]
+        spec = importlib.util.find_spec("anthropic")  # importing it would take a second
+        assert spec is not None
+        assert spec.origin is not None
+        packages = Path(spec.origin).parents[1]
         mounts = [["--ro-bind", "/usr", "/usr"], ["--ro-bind", str(packages), "/opt/aideator/packages"]]
         for bind in python.binds:  # bubblewrap would make the way to it for root alone
             (root / bind.target.lstrip("/")).mkdir(parents=True)
@@ -317,6 +319,3 @@ def _content(path: Path) -> str:
         status = file.stat()
         digest.update(f"{file}{status.st_size}{status.st_mtime_ns}".encode())
     return digest.hexdigest()
-
-
-PLATFORM = Path(aideator.__file__).parent
