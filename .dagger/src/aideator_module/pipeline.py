@@ -22,6 +22,8 @@ RUN_ID, KEY, BASE_URL = "AIDEATOR_RUN_ID", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_
 PIP_CACHE = "/root/.cache/pip"
 PLATFORM_FILES = ["**", "!__init__.py", "!sandbox/**/*.py", "!agents/__init__.py", "!agents/builtin/*"]
 """What the container needs of the package `aideator`, as patterns to ignore: all but these."""
+LARGEST_INT = 2**31 - 1
+"""What GraphQL can say in an Int."""
 DIRECT_UID = 64_646
 DIRECT_LIMITS: dict[str, Any] = {
     "memory_bytes": 2 * 2**30, "cpus": 2.0, "start_cpus": 2.0, "start_seconds": 5.0, "pids": 512,
@@ -122,7 +124,7 @@ def _launch(
 ) -> dagger.Container:
     """Run one of the programs for the inside, with the order as its first argument."""
     for room in order["rooms"]:
-        container = container.with_mounted_temp(room, size=order["room_bytes"])
+        container = container.with_mounted_temp(room, size=min(order["room_bytes"], LARGEST_INT))
     program, *arguments = command
     code = (
         f"import sys; sys.path.insert(0, '{PLATFORM}'); "
