@@ -127,13 +127,13 @@ class Settings(BaseSettings):
     agent_timeout: float = Field(default=1800, gt=0)
     """Seconds of wall-clock time for one turn of an agent."""
     dagger_cli: str = "dagger"
-    """The Dagger CLI: a name on PATH, or a path."""
+    """The Dagger CLI: a name on PATH, or a path. Not taken from `.env`."""
     dagger_runner_host: str | None = Field(default=None, validation_alias="_EXPERIMENTAL_DAGGER_RUNNER_HOST")
-    """The Dagger engine to use, such as tcp://engine.internal:1234; the CLI's own choice when absent."""
+    """The Dagger engine to use, such as tcp://engine.internal:1234; the CLI's own choice when absent. Not from `.env`."""
     dagger_engine_timeout: float = Field(default=600, gt=0)
     """Seconds until a container must run: starting the engine, pulling images and loading the module included."""
     dagger_cache_volume: str = "aideator-packages"
-    """The engine's cache volume for the platform's own downloads, which no agent sees. Empty: none."""
+    """The engine's cache volume for the platform's own downloads, which no agent sees; `none` for none."""
     dagger_workdir: str = Field(default="/workspace", pattern=r"^(/[A-Za-z0-9._-]+)+$")
     """Where the repository lies in a container. It is found at /workspace as well."""
     dagger_log_output: bool = False
@@ -204,6 +204,14 @@ def _refuse_a_diverted_key() -> None:
         )
 
 
+def _refuse_foreign_programs() -> None:
+    # The same file must not name a program that this user then runs, nor the machine that the code is sent to.
+    given = {name.upper() for name in dotenv_values(".env")} - os.environ.keys()
+    for name in ("DAGGER_CLI", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"):
+        if name in given:
+            raise SettingsError(f"{name}: it is not taken from a .env", hint=f"export {name} in your environment")
+
+
 def load_settings() -> Settings:
     """Read the environment and `.env`.
 
@@ -211,6 +219,7 @@ def load_settings() -> Settings:
         SettingsError: with one line for each wrong variable, naming it.
     """
     _refuse_a_diverted_key()
+    _refuse_foreign_programs()
     try:
         return Settings()
     except ValidationError as error:

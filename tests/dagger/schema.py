@@ -1,7 +1,7 @@
 """The GraphQL schema of Dagger's core API, derived from the bindings in the installed dagger-io wheel.
 
-The bindings are generated from the schema, one method for each field, so the way back is mechanical: what a method selects
-and with which arguments. Nullability is lost on the way; nothing here depends on it.
+The bindings are generated from the schema, one method for each field, so the way back is mechanical: what a method
+selects, and with which arguments. Nullability is lost on the way; nothing here depends on it.
 """
 
 import ast
@@ -55,13 +55,14 @@ def _fields(node: ast.ClassDef, kinds: dict[str, str]) -> Iterator[str]:
         field = next((a.value for a in selected[0].args if isinstance(a, ast.Constant)), "sync")
         annotations = {a.arg: a.annotation for a in (*method.args.args, *method.args.kwonlyargs)}
         arguments = [
-            f"{ast.literal_eval(call.args[0])}: {_type(annotations[_variable(call.args[1])], kinds, argument=True, own=node.name)}"
+            f"{ast.literal_eval(call.args[0])}: "
+            + _type(annotations[_variable(call.args[1])], kinds, argument=True, own=node.name)
             for call in ast.walk(method)
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Arg"
         ]
         returned = "ID" if field == "sync" else _type(method.returns, kinds, argument=False, own=node.name)
         taken = f"({', '.join(arguments)})" if arguments else ""
-        yield f"  {field}{taken}: {returned}"
+        yield f"  {field!s}{taken}: {returned}"
 
 
 def _variable(value: ast.expr) -> str:

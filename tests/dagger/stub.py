@@ -98,7 +98,7 @@ async def main() -> None:
     import dagger
     from aideator_module import Aideator
 
-    module = Aideator.__dagger_module__
+    module = Aideator.__dagger_module__  # type: ignore[attr-defined]
     async with await dagger.connect():
         if sys.argv[1] == "typedefs":
             result = await module._typedefs()

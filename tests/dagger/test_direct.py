@@ -59,9 +59,7 @@ async def test_an_agent_works_and_its_key_stays_with_the_platform(repo: Path, ca
     git(repo, "apply", "--check", "-", stdin=done["patch"])
 
 
-async def test_run_agent_returns_the_same_as_json_and_events_go_to_a_socket(
-    repo: Path, call: Call, home: Path
-) -> None:
+async def test_run_agent_returns_the_same_as_json_and_events_go_to_a_socket(repo: Path, call: Call, home: Path) -> None:
     lines: list[bytes] = []
 
     async def keep(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +68,7 @@ async def test_run_agent_returns_the_same_as_json_and_events_go_to_a_socket(
         writer.close()
 
     prompt = home / "prompt.txt"
-    prompt.write_text("Fix \"it\"; don't $(run) this,\nand 🛠 mend the test, please")
+    prompt.write_text('Fix "it"; don\'t $(run) this,\nand 🛠 mend the test, please')
     async with scripted_model("one_edit") as model, await asyncio.start_unix_server(keep, home / "events"):
         done = await asking(
             call, "run-agent", repo, model.url, "--events", f"unix://{home / 'events'}", "--prompt-file", str(prompt)

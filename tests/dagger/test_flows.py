@@ -51,8 +51,13 @@ async def test_a_run_in_containers_ends_as_one_in_bubblewrap_does(dagger_user: O
 
 
 async def test_events_come_while_the_agent_works(dagger_user: Open) -> None:
-    lanes = {"default": [{"say": "First words."}, {"calls": [{"bash": {"command": "sleep 30"}}]}, {"say": "Late."}]}
-    lanes["default"][0]["calls"] = [{"bash": {"command": "echo begun"}}]
+    lanes = {
+        "default": [
+            {"say": "First words.", "calls": [{"bash": {"command": "echo begun"}}]},
+            {"calls": [{"bash": {"command": "sleep 30"}}]},
+            {"say": "Late."},
+        ]
+    }
     async with dagger_user({"lanes": lanes}) as me:
         run = await me.asks(sandbox="dagger", checks=[])
         await heard(me, run.id, b" words.")
@@ -116,5 +121,3 @@ async def test_a_flood_of_output_ends_the_variation_and_nothing_else(dagger_user
         done = await me.asks_and_waits(sandbox="dagger", checks=[])
     assert done.status in {RunStatus.FINISHED, RunStatus.FAILED}
     assert done.variations[0].status in {VariationStatus.FINISHED, VariationStatus.FAILED}
-
-

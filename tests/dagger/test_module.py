@@ -157,15 +157,18 @@ def test_the_cache_volume_is_gone_before_anything_of_a_run_comes() -> None:
     order = names(steps)
     mounted, removed = order.index("withMountedCache"), order.index("withoutMount")
     assert order[mounted:removed] == ["withMountedCache", "withExec"]
-    assert steps[mounted][1] == {"path": "/root/.cache/pip", "cache": [["cacheVolume", {"key": "packages"}]]}
-    assert steps[removed][1] == {"path": "/root/.cache/pip"}
+    assert steps[mounted][1] == {"path": "/var/cache/aideator", "cache": [["cacheVolume", {"key": "packages"}]]}
+    assert steps[removed][1] == {"path": "/var/cache/aideator"}
     assert removed < order.index("withDirectory")
 
 
 def test_only_the_requirements_decide_about_the_packages() -> None:
     steps = sandbox()
     requirements = one(steps, "withFile")
-    assert requirements["source"] == [*address("/platform", "directory"), ["file", {"path": "agents/builtin/requirements.txt"}]]
+    assert requirements["source"] == [
+        *address("/platform", "directory"),
+        ["file", {"path": "agents/builtin/requirements.txt"}],
+    ]
     assert names(steps).index("withFile") < names(steps).index("withMountedCache")
     pip = [values["args"][2] for name, values in steps if name == "withExec"][1]
     assert "--require-hashes" in pip
@@ -193,11 +196,17 @@ def test_a_direct_agents_prompt_comes_from_its_file_and_lies_in_a_file_of_roots(
 def test_the_repository_comes_by_git_as_it_is_named() -> None:
     steps = [(name, values) for name, values in agent()["result"]]
     source = next(values for name, values in steps if name == "withDirectory" and values["path"] == "/workspace")
-    assert source["source"] == [["git", {"url": "https://github.com/user/repo"}], ["ref", {"name": "main"}], ["tree", {}]]
+    assert source["source"] == [
+        ["git", {"url": "https://github.com/user/repo"}],
+        ["ref", {"name": "main"}],
+        ["tree", {}],
+    ]
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"agent_config": "[]"}, {"agent_config": "{"}, {"prompt": "  "}], ids=["no object", "no JSON", "no prompt"]
+    "wrong",
+    [{"agent_config": "[]"}, {"agent_config": "{"}, {"prompt": "  "}],
+    ids=["no object", "no JSON", "no prompt"],
 )
 def test_a_wrong_task_is_refused(wrong: dict[str, str]) -> None:
     arguments = {

@@ -1,17 +1,16 @@
 """The functions of the module, as `dagger call` offers them. Each says what it takes and calls `pipeline`.
 
 All of them have the cache policy "session": within one call nothing runs twice, and no later call is answered from it.
-No argument may have the name of an option of the CLI itself (`--workdir`, `--progress`, …): it would take it for its own.
+No argument may have the name of an option of the CLI itself (`--workdir`, `--progress`, …), which would take it.
 """
 
 import json
 from typing import Annotated
 
 import dagger
-from dagger import DefaultPath, Doc, Ignore, dag, function, object_type
-
 from aideator_module import pipeline
-from aideator_module.pipeline import IMAGE, PLATFORM_FILES, Place, Task, Visible
+from aideator_module.pipeline import IMAGE, PLATFORM_FILES, Place, Visible
+from dagger import DefaultPath, Doc, Ignore, dag, function, object_type
 
 Platform = Annotated[
     dagger.Directory,
@@ -26,7 +25,7 @@ CacheVolume = Annotated[str, Doc("Cache volume for the platform's downloads; no 
 Directory = Annotated[str, Doc("Where the repository lies in the container")]
 RepoUrl = Annotated[str, Doc("An https URL of a git repository")]
 Prompt = Annotated[str, Doc("What the agent is asked to do")]
-PromptFile = Annotated[dagger.File | None, Doc("A file with the prompt: so it stays off the command line and out of traces")]
+PromptFile = Annotated[dagger.File | None, Doc("A file with the prompt, to keep it off the command line")]
 VariationId = Annotated[str, Doc("Which of the variations this is, from 1")]
 Key = Annotated[dagger.Secret, Doc("The provider's key, by reference: env:ANTHROPIC_API_KEY")]
 AgentConfig = Annotated[str, Doc("JSON object: model, max_turns, effort, temperature, instructions")]
@@ -79,7 +78,7 @@ class Aideator:
         directory: Directory = "/workspace",
         seconds: Seconds = 1800,
     ) -> dagger.Container:
-        """Let the built-in agent work on a repository, without an AIdeator server. Ask for the `stdout` of the result."""
+        """Let the built-in agent work on a repository, without an AIdeator server. Ask for its `stdout`."""
         text = await prompt_file.contents() if prompt_file else prompt
         task = pipeline.agent_task(text, agent_config, run_id, variation_id, base_url, seconds)
         repository = dag.git(repo_url)

@@ -19,7 +19,7 @@ PLATFORM, PACKAGES = "/opt/aideator/platform", "/opt/aideator/packages"
 REQUIREMENTS = "/opt/aideator/requirements.txt"
 RUN = "/run/aideator"
 RUN_ID, KEY, BASE_URL = "AIDEATOR_RUN_ID", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
-PIP_CACHE = "/root/.cache/pip"
+PIP_CACHE = "/var/cache/aideator"
 PLATFORM_FILES = ["**", "!__init__.py", "!sandbox/**/*.py", "!agents/__init__.py", "!agents/builtin/*"]
 """What the container needs of the package `aideator`, as patterns to ignore: all but these."""
 LARGEST_INT = 2**31 - 1
@@ -38,7 +38,7 @@ _GIT = (
 _PIP = (
     f"python3 -c \"import sys; sys.path.insert(0, '{PACKAGES}'); import anthropic, httpx2\" 2>/dev/null || "
     "python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes "
-    f"--target {PACKAGES} --requirement {REQUIREMENTS}"
+    f"--cache-dir {PIP_CACHE} --target {PACKAGES} --requirement {REQUIREMENTS}"
 )
 
 
@@ -186,9 +186,7 @@ def check(
     return _launch(container, _direct_order(workdir, task.seconds), task.run_id, ["direct", f"{RUN}/task.json"])
 
 
-def agent_task(
-    prompt: str, agent_config: str, run_id: str, variation_id: str, base_url: str, seconds: float
-) -> Task:
+def agent_task(prompt: str, agent_config: str, run_id: str, variation_id: str, base_url: str, seconds: float) -> Task:
     """What a direct call of the agent asks for.
 
     Raises:

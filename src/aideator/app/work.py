@@ -81,7 +81,7 @@ def _backends(settings: Settings) -> Backends:
             program=settings.dagger_cli,
             image=settings.agent_container_image,
             runner_host=settings.dagger_runner_host,
-            cache_volume=settings.dagger_cache_volume,
+            cache_volume="" if settings.dagger_cache_volume == "none" else settings.dagger_cache_volume,
             workdir=settings.dagger_workdir,
             engine_timeout=settings.dagger_engine_timeout,
             log_output=settings.dagger_log_output,

@@ -31,7 +31,7 @@ class Tree:
     work: Path | None = None
     """overlayfs' scratch directory, beside `upper` on the same file system."""
     wanted: bool = True
-    """Whether somebody looks into `upper` afterwards. Where bringing it there costs something, it is else left empty."""
+    """Whether somebody looks into `upper` afterwards. If not, a back end may leave it empty."""
 
 
 @dataclass(frozen=True)
@@ -160,8 +160,11 @@ class SandboxBackend(Protocol):
     """A way to make sandboxes."""
 
     name: str
-    runtime: PythonRuntime | None
-    """Where its sandboxes have Python agents of ours; null when those are shown this host's own."""
+
+    @property
+    def runtime(self) -> PythonRuntime | None:
+        """Where its sandboxes have Python agents of ours; null when those are shown this host's own."""
+        ...
 
     def open(
         self,

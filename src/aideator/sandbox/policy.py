@@ -8,7 +8,6 @@ from aideator.domain.errors import IsolationTooWeak
 from aideator.domain.run import Isolation, IsolationPolicy
 from aideator.sandbox.base import Bind, Finding, Limits, Sandbox, SandboxBackend, Tree
 
-
 _BY_THE_KERNEL = ("cgroup", "rlimit")
 _ENFORCED = ("memory", "cpu", "pids")
 

@@ -31,7 +31,7 @@ def open_backend(
     Args:
         name: `bubblewrap` or `dagger`.
         runtime_dir: For sockets and staging; a short path, because a Unix socket's may have 107 bytes.
-        toolchains: Directories that bubblewrap shows inside at the same path, read-only; their `bin` comes first on PATH.
+        toolchains: Directories that bubblewrap shows inside at the same path; their `bin` comes first on PATH.
         dagger: How Dagger is used.
 
     Raises:

@@ -42,29 +42,32 @@ class Runner:
             return f"dagger v{self.options.get('version', '0.21.8')} (double://) linux/amd64\n"
         if len(words) == len(self.argv):
             raise Failed("the double wants an explicit --progress")
-        fault = self.options.get("fault")
-        if fault == "no-engine":
-            raise Failed("Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock")
+        await self._fail_as_told(words)
         if words == ["core", "version"]:
             return "v0.21.8"
-        if fault == "no-module":
-            raise Failed("Error: failed to serve module: ModuleLoadError: No module named 'aideator_module'")
-        if fault == "hang":
-            await asyncio.sleep(3600)
         command, mod, *rest = words
         root = Path(mod.removeprefix("--mod="))
-        if json.loads((root / "dagger.json").read_text())["source"] != ".dagger":
-            raise Failed("module source not found")
-        sys.path.insert(0, str(root / ".dagger" / "src"))
+        sys.path.insert(0, str(root / json.loads((root / "dagger.json").read_text())["source"] / "src"))
         if command == "functions":
             return "".join(f"{name}   described\n" for name in sorted(self._functions()))
         return await self._call(*rest)
+
+    async def _fail_as_told(self, words: list[str]) -> None:
+        fault = self.options.get("fault")
+        if fault == "no-engine":
+            raise Failed("Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock")
+        if fault == "no-module" and words != ["core", "version"]:
+            raise Failed("Error: failed to serve module: ModuleLoadError: No module named 'aideator_module'")
+        if fault == "socket" and words[0] == "call":
+            raise Failed("Error: rpc error: code = PermissionDenied desc = host access is disabled")
+        if fault == "hang" and words[0] == "call":
+            await asyncio.sleep(3600)
 
     def _functions(self) -> dict[str, Any]:
         os.environ.update(DAGGER_MODULE="aideator", DAGGER_MAIN_OBJECT="Aideator")
         from aideator_module import Aideator
 
-        functions = Aideator.__dagger_object_type__.functions
+        functions = Aideator.__dagger_object_type__.functions  # type: ignore[attr-defined]
         return {_kebab(name): function for name, function in functions.items() if name}
 
     async def _call(self, name: str, *rest: str) -> str:
@@ -76,18 +79,15 @@ class Runner:
         async with self._answering():
             from aideator_module import Aideator
 
-            result = await Aideator.__dagger_module__.get_result("Aideator", {}, function.name, arguments)
+            module = Aideator.__dagger_module__  # type: ignore[attr-defined]
+            result = await module.get_result("Aideator", {}, function.name, arguments)
         if then != "stdout":
             return str(result)
         return await self.engine.stdout(decode(result))
 
     def _arguments(self, parameters: Any, flags: list[str]) -> dict[str, Any]:
         """What the flags say, as the API takes it."""
-        given: dict[str, list[str]] = {}
-        pending = list(flags)
-        while pending:
-            flag, equals, value = pending.pop(0).partition("=")
-            given.setdefault(flag.removeprefix("--"), []).append(value if equals else pending.pop(0))
+        given = _given(flags)
         known = {_kebab(parameter.name): parameter for parameter in parameters}
         for flag in given:
             if flag in OWN_FLAGS:
@@ -185,6 +185,16 @@ class Runner:
         return {(f.alias or f.name).value: await self._field(f, chain) for f in fields}
 
 
+def _given(flags: list[str]) -> dict[str, list[str]]:
+    """Flag → its values, in order."""
+    given: dict[str, list[str]] = {}
+    pending = list(flags)
+    while pending:
+        flag, equals, value = pending.pop(0).partition("=")
+        given.setdefault(flag.removeprefix("--"), []).append(value if equals else pending.pop(0))
+    return given
+
+
 def _address(value: str, operation: str, ignore: list[str] | None) -> str:
     arguments = {"exclude": ignore} if ignore and operation == "directory" else {}
     return encode((("address", {"value": value}), (operation, arguments)))
@@ -200,7 +210,7 @@ def _kebab(name: str) -> str:
 
 async def _die(state: Path) -> None:
     """Wait until a test has the engine die."""
-    while not (state / "die").exists():
+    while not (state / "die").exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(0.05)
 
 

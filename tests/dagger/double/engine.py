@@ -1,4 +1,4 @@
-"""The double's engine: objects are the operations that made them; what has a result is worked out when it is asked for."""
+"""The double's engine: an object is the operations that make it; they are carried out when a result is asked for."""
 
 import asyncio
 import base64
@@ -19,7 +19,6 @@ from typing import Any
 
 from aideator.sandbox.cell import system_bwrap, wheel_bwrap
 from aideator.sandbox.python import host_python
-
 from tests.dagger.double.socket import forwarded
 
 Operation = tuple[str, Mapping[str, Any]]
@@ -76,7 +75,7 @@ class Engine:
         Raises:
             Failed: if that, or anything before it, fails.
         """
-        return (await self._execute(chain))["stdout"]
+        return str((await self._execute(chain))["stdout"])
 
     async def contents(self, chain: Chain) -> str:
         return self._path(chain, Path()).read_text()
@@ -116,44 +115,47 @@ class Engine:
 
     def _apply(self, container: State, name: str, arguments: Mapping[str, Any], scratch: Path) -> State:
         """One operation that executes nothing."""
-        target = arguments.get("path", "")
         match name:
             case "container":
                 return container
             case "from":
-                if arguments["address"] not in KNOWN_IMAGES:
-                    raise Failed(
-                        f"failed to resolve source metadata for docker.io/library/{arguments['address']}: not found"
-                    )
-                return replace(container, image=arguments["address"])
+                return self._from(container, arguments["address"])
             case "withUser":
                 return replace(container, user=arguments["name"])
-            case "withWorkdir":
-                return replace(container, cwd=target)
             case "withEnvVariable":
                 return replace(container, env=container.env | {arguments["name"]: arguments["value"]})
             case "withSecretVariable":
                 secret = self._secret(decode(arguments["secret"]))
                 return replace(container, secrets=container.secrets | {arguments["name"]: secret})
-            case "withNewFile":
-                file = container.root / target.lstrip("/")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(arguments["contents"])
-                file.chmod(arguments.get("permissions", 0o644))
-            case "withDirectory" | "withFile":
-                source = self._path(decode(arguments["source"]), scratch)
-                _copy(source, container.root / target.lstrip("/"), arguments.get("owner", "0:0"))
+            case "withNewFile" | "withDirectory" | "withFile":
+                self._write(container.root, name, arguments, scratch)
+                return container
+            case _:
+                return self._mount(container, name, arguments, scratch)
+
+    def _from(self, container: State, image: str) -> State:
+        if image not in KNOWN_IMAGES:
+            raise Failed(f"failed to resolve source metadata for docker.io/library/{image}: not found")
+        return replace(container, image=image)
+
+    def _write(self, root: Path, name: str, arguments: Mapping[str, Any], scratch: Path) -> None:
+        target = root / arguments["path"].lstrip("/")
+        if name != "withNewFile":
+            _copy(self._path(decode(arguments["source"]), scratch), target, arguments.get("owner", "0:0"))
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(arguments["contents"])
+        target.chmod(arguments.get("permissions", 0o644))
+
+    def _mount(self, container: State, name: str, arguments: Mapping[str, Any], scratch: Path) -> State:
+        target = arguments["path"]
+        match name:
             case "withMountedDirectory" | "withMountedFile":
-                source = self._path(decode(arguments["source"]), scratch)
                 copy = scratch / f"mount{len(container.mounts)}"
-                _copy(source, copy, arguments.get("owner") or "0:0")
-                kind = "--ro-bind" if arguments.get("readOnly") else "--bind"
-                return replace(container, mounts=[*container.mounts, [kind, str(copy), target]])
-            case "withMountedTemp":
-                size = ["--size", str(arguments["size"])] if "size" in arguments else []
-                return replace(container, mounts=[*container.mounts, [*size, "--tmpfs", target]])
-            case "withMountedCache":
-                return replace(container, mounts=[*container.mounts, ["--tmpfs", target]])
+                _copy(self._path(decode(arguments["source"]), scratch), copy, arguments.get("owner") or "0:0")
+                mount = ["--ro-bind" if arguments.get("readOnly") else "--bind", str(copy), target]
+            case "withMountedTemp" | "withMountedCache":
+                mount = [*(["--size", str(arguments["size"])] if "size" in arguments else []), "--tmpfs", target]
             case "withoutMount":
                 return replace(container, mounts=[mount for mount in container.mounts if mount[-1] != target])
             case "withUnixSocket":
@@ -162,7 +164,7 @@ class Engine:
                 return replace(container, sockets=container.sockets | {target: (host, owner)})
             case _:
                 raise Failed(f"the double does not know the operation {name}")
-        return container
+        return replace(container, mounts=[*container.mounts, mount])
 
     def _secret(self, chain: Chain) -> str:
         scheme, _, name = str(chain[0][1]["value"]).partition(":")
@@ -172,26 +174,18 @@ class Engine:
 
     def _path(self, chain: Chain, scratch: Path) -> Path:
         """The directory or file of a chain, on this machine."""
-        path = Path()
-        for name, arguments in chain:
-            match name:
-                case "address":
-                    path = Path(str(arguments["value"]).removeprefix("file://"))
-                    if not path.exists():
-                        raise Failed(f"failed to stat path {path}: no such file or directory")
-                case "directory" if arguments.get("exclude"):
-                    copy = scratch / hashlib.sha256(json.dumps(chain).encode()).hexdigest()[:12]
-                    if not copy.exists():
-                        _copy_filtered(path, copy, arguments["exclude"])
-                    path = copy
-                case "file" if "path" in arguments:
-                    path /= arguments["path"]
-                case "git":
-                    path = Path(str(arguments["url"]).removeprefix("file://"))
-                case "directory" | "file" | "head" | "ref" | "tree":
-                    continue
-                case _:
-                    raise Failed(f"the double does not know the operation {name}")
+        (first, named), *others = chain
+        path = Path(str(named["value" if first == "address" else "url"]).removeprefix("file://"))
+        if not path.exists():
+            raise Failed(f"failed to stat path {path}: no such file or directory")
+        for name, arguments in others:
+            if arguments.get("exclude"):
+                copy = scratch / hashlib.sha256(json.dumps(chain).encode()).hexdigest()[:12]
+                if not copy.exists():
+                    _copy_filtered(path, copy, arguments["exclude"])
+                path = copy
+            elif name == "file" and "path" in arguments:
+                path /= arguments["path"]
         return path
 
     async def _cached(self, chain: Chain, container: State, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,7 +196,7 @@ class Engine:
         done = await self._run(container, arguments)
         if done["code"] != 0 and arguments.get("expect") != "ANY":
             raise Failed(
-                f"process {' '.join(arguments['args'])[:100]} did not complete successfully: exit code: {done['code']}\n"
+                f"process {arguments['args'][0]} did not complete successfully: exit code: {done['code']}\n"
                 f"Stdout:\n{done['stdout']}\nStderr:\n{done['stderr']}",
                 done["code"],
             )

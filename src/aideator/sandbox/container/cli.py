@@ -1,4 +1,4 @@
-"""The Dagger CLI as a process: its command line, its environment, its end. The only place that knows how it is spoken to.
+"""The Dagger CLI as a process: its command line, environment and end. Only this file knows how it is spoken to.
 
 One process is one session with the engine, and ends with it. Odd on purpose:
 

@@ -1,8 +1,8 @@
 """The Dagger back end: each sandbox is a container of a Dagger engine, here or elsewhere, and one process of its CLI.
 
 Nothing is connected to Dagger but that process. It forwards one Unix socket into the container, and the shim there
-dials home over it: from then on everything is as in any sandbox. The tree travels: its lowest layer as a directory, which
-the engine caches by content, the others as changes (`inside/change.py`), and what was written comes back as one.
+dials home over it: from then on everything is as in any sandbox. The tree travels: its lowest layer as a directory
+that the engine caches by content, the others as changes (`inside/change.py`), and what was written comes back as one.
 
 A container runs as long as its host wants. When the sandbox closes in peace, the change is fetched, the shim is told to
 end, and the CLI prints the supervisor's final record; when it does not, the CLI is interrupted.

@@ -2,9 +2,9 @@
 
 A container cannot mount the host's overlays, so a change goes in as such a file, and comes out as one. Each entry is a
 line of JSON, `{path, kind, mode, size, to}`, and for a file its `size` bytes after it. The kinds are `file`,
-`directory`, `link` and `gone`. Not tar, whose readers take headers of any size and names of several meanings: what comes
-out of a sandbox is hostile. So `lay_down` follows no link, climbs no parent, makes nothing but files, directories and
-links, and takes no more than it was told to.
+`directory`, `link` and `gone`. Not tar, whose readers take headers of any size and names of several meanings, for what
+comes out of a sandbox is hostile. So `LayDown` follows no link, climbs no parent, makes nothing but files, directories
+and links, and takes no more than it was told to.
 
 Ends by the JSON line `{"kind": "end"}`, so that half a change is not taken for a whole one.
 """
@@ -32,7 +32,7 @@ class BadChange(Exception):
 
 
 def entries(root: str) -> "Iterator[tuple[str, os.stat_result | None]]":
-    """Everything below a directory, parents first: relative paths, and a status, or None after one that is closed to us."""
+    """Everything below a directory, parents first: each path with its status, and None after a closed directory."""
     waiting = [""]
     while waiting:
         parent = waiting.pop()

@@ -3,8 +3,8 @@
     direct.py ORDER TASK [EVENTS]
 
 What a server would do is done here, by root, under the same supervisor: `provider.py` holds the key and passes the
-agent's calls on, a second process talks to the agent, the change is taken with a copy of `.git` that the agent never saw.
-At the end one JSON line says it all.
+agent's calls on, a second process talks to the agent, the change is taken with a copy of `.git` that the agent never
+saw. At the end one JSON line says it all.
 """
 
 import json
@@ -27,8 +27,8 @@ OUTPUT_KEPT, PATCH_MOST = 65_536, 10 * 2**20
 _LINE_MOST = 16 * 2**20
 _DEFAULT_MODEL = "claude-opus-5-5"
 _GIT = {
-    "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1", "GIT_ALLOW_PROTOCOL": "none",
-    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_ATTR_NOSYSTEM": "1", "LC_ALL": "C",
+    "GIT_ALLOW_PROTOCOL": "none",
 }  # fmt: skip
 _HARDENED = {
     "safe.directory": "*", "core.hooksPath": "/dev/null", "core.fsmonitor": "false", "core.attributesFile": "/dev/null",
@@ -44,7 +44,7 @@ _TAKE = (
 )
 
 
-def environment(order: "dict[str, Any]", **more: str) -> "dict[str, str]":
+def environment(**more: str) -> "dict[str, str]":
     """The environment of what is started: nothing of this process's own but where programs are."""
     path = os.environ.get("PATH", os.defpath)
     return {"PATH": path, "HOME": "/home/agent", "LANG": "C.UTF-8", "TERM": "dumb", "TMPDIR": "/tmp", **more}
@@ -62,7 +62,7 @@ def run(
 
 def check(order: "dict[str, Any]", task: "dict[str, Any]") -> "dict[str, Any]":
     """Apply the patch, if there is one, and run the command."""
-    output, env = os.path.join(order["run"], "output"), environment(order)
+    output, env = os.path.join(order["run"], "output"), environment()
     if task["patch"]:
         applied = run(order, "git apply --whitespace=nowarn -", {**env, **_git_settings()}, output, task["patch"])
         if applied["code"] != 0:
@@ -92,7 +92,7 @@ def agent(order: "dict[str, Any]", task: "dict[str, Any]", events: str) -> "dict
     url = f"http://127.0.0.1:{server.getsockname()[1]}"
     server.close()
     (theirs_in, to_agent), (from_agent, theirs_out) = os.pipe(), os.pipe()
-    child = start(order, _agent_argv(order), _agent_env(order, task, url), (theirs_in, theirs_out, 2))
+    child = start(order, _agent_argv(order), _agent_env(task, url), (theirs_in, theirs_out, 2))
     os.close(theirs_in)
     os.close(theirs_out)
     result = os.path.join(order["run"], "result.json")
@@ -122,11 +122,9 @@ def _agent_argv(order: "dict[str, Any]") -> "list[str]":
     return [sys.executable, "-I", "-S", "-c", code]
 
 
-def _agent_env(order: "dict[str, Any]", task: "dict[str, Any]", url: str) -> "dict[str, str]":
+def _agent_env(task: "dict[str, Any]", url: str) -> "dict[str, str]":
     seat = {"model": _DEFAULT_MODEL, **task["seat"]}
-    return environment(
-        order, ANTHROPIC_BASE_URL=url, ANTHROPIC_AUTH_TOKEN=provider.TOKEN, AIDEATOR_SEAT=json.dumps(seat)
-    )
+    return environment(ANTHROPIC_BASE_URL=url, ANTHROPIC_AUTH_TOKEN=provider.TOKEN, AIDEATOR_SEAT=json.dumps(seat))
 
 
 def _talk_apart(task: "dict[str, Any]", events: str, pipes: "tuple[int, int]", result: str) -> int:
@@ -192,9 +190,7 @@ def keep_git(order: "dict[str, Any]") -> str:
     if os.path.isdir(own) and not os.path.islink(own):
         shutil.copytree(own, trusted, symlinks=True)
     else:
-        env = environment(
-            order, **_git_settings(), GIT_DIR=trusted, GIT_WORK_TREE=order["workspace"], HOME="/nonexistent"
-        )
+        env = environment(**_git_settings(), GIT_DIR=trusted, GIT_WORK_TREE=order["workspace"], HOME="/nonexistent")
         pid = os.fork()
         if pid == 0:
             os.chdir(order["workspace"])
@@ -221,7 +217,7 @@ def _git_settings() -> "dict[str, str]":
 
 def take_patch(order: "dict[str, Any]", trusted: str) -> "dict[str, Any]":
     """What has changed, as `git diff --binary` writes it. The agent's own `.git` is never read."""
-    env = environment(order, **_git_settings(), GIT_DIR=trusted, GIT_WORK_TREE=order["workspace"])
+    env = environment(**_git_settings(), GIT_DIR=trusted, GIT_WORK_TREE=order["workspace"])
     files = {kind: os.path.join(order["run"], kind) for kind in ("patch", "numstat")}
     for kind, arguments in (("patch", "--binary --full-index"), ("numstat", "--numstat")):
         script = f"exec 3>&1 >/dev/null 2>&1; rm -rf /tmp/objects; {_TAKE} {arguments} HEAD >&3"

@@ -45,28 +45,31 @@ def _routes() -> "set[str]":
 
 def _reached() -> "set[str]":
     """Who answers a connection."""
-    begun: dict[socket.socket, str] = {}
+    begun, found = _begin(), set[str]()
+    deadline = time.monotonic() + PROBE_SECONDS
+    while begun and INTERNET not in found and (left := deadline - time.monotonic()) > 0:
+        for probe in select.select([], list(begun), [], left)[1]:
+            what = begun.pop(probe)
+            if probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in (0, _REFUSED):
+                found.add(what)
+            probe.close()
+    for probe in begun:
+        probe.close()
+    return found
+
+
+def _begin() -> "dict[socket.socket, str]":
+    """Connections that are under way, without waiting."""
+    begun = {}
     for address, what in ADDRESSES.items():
-        probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        probe.setblocking(False)
+        probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             probe.connect(address)
         except BlockingIOError:
             begun[probe] = what
         except OSError:  # there is no way there: as it should be
             probe.close()
-    found, deadline = set(), time.monotonic() + PROBE_SECONDS
-    while begun and (left := deadline - time.monotonic()) > 0:
-        for probe in select.select([], list(begun), [], left)[1]:
-            what = begun.pop(probe)
-            if probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) in (0, _REFUSED):
-                found.add(what)
-            probe.close()
-        if INTERNET in found:
-            break
-    for probe in begun:
-        probe.close()
-    return found
+    return begun
 
 
 def _names() -> "set[str]":

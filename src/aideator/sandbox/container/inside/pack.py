@@ -17,7 +17,7 @@ ROUNDS = 20
 
 
 def end_others() -> None:
-    """Stop, then kill, every other process of this user. What multiplies faster than that only spoils its own change."""
+    """Stop, then kill, every other process of this user. What multiplies faster only spoils its own change."""
     spared = {os.getpid(), os.getppid()}
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for _ in range(ROUNDS):

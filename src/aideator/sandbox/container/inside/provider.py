@@ -16,6 +16,7 @@ TOKEN = "direct"
 """What the agent shows instead of a key; nobody looks at it."""
 SECONDS = 600
 _BODY_MOST = 64 * 2**20
+_NOT_PASSED_BACK = {"connection", "transfer-encoding", "content-length", "date", "server"}
 _KEPT_BACK = {
     "host",
     "authorization",
@@ -38,52 +39,56 @@ def serve_apart(server: socket.socket, base_url: str, key: str) -> int:
     if pid:
         return pid
     try:
-        with ThreadingHTTPServer(("127.0.0.1", 0), _handler(base_url, key), bind_and_activate=False) as front:
-            front.socket.close()
-            front.socket = server
+        with Front(server, base_url, key) as front:
             front.serve_forever()
     finally:
         os._exit(0)
 
 
-def _handler(base_url: str, key: str) -> "type[BaseHTTPRequestHandler]":
-    base = urlsplit(base_url)
+class Front(ThreadingHTTPServer):
+    """Serves on a socket that listens already."""
 
-    class Handler(BaseHTTPRequestHandler):
-        """Passes one call on. HTTP/1.0: an answer ends with its connection, however it came."""
+    def __init__(self, server: socket.socket, base_url: str, key: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = server
+        self.base, self.key = urlsplit(base_url), key
 
-        def do_POST(self) -> None:
-            path = urlsplit(self.path)
-            length = int(self.headers.get("content-length") or 0)
-            if not path.path.startswith("/v1/messages") or not 0 < length <= _BODY_MOST:
-                self.send_error(404, "only the Messages API is passed on")
-                return
-            body = self.rfile.read(length)
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in _KEPT_BACK}
-            upstream = _connect(base.scheme, base.netloc)
-            try:
-                upstream.request("POST", base.path.rstrip("/") + self.path, body, {**headers, "x-api-key": key})
-                self._pass_back(upstream.getresponse())
-            except OSError as error:
-                with suppress(OSError):
-                    self.send_error(502, f"the model cannot be reached: {error}")
-            finally:
-                upstream.close()
 
-        def _pass_back(self, answer: http.client.HTTPResponse) -> None:
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in {"connection", "transfer-encoding", "content-length", "date", "server"}:
-                    self.send_header(name, value)
-            self.end_headers()
-            while chunk := answer.read1(65_536):
-                self.wfile.write(chunk)
-                self.wfile.flush()
+class _Handler(BaseHTTPRequestHandler):
+    """Passes one call on. HTTP/1.0: an answer ends with its connection, however it came."""
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 - the library's signature
-            """Say nothing: the agent's messages tell it better."""
+    server: Front
 
-    return Handler
+    def do_POST(self) -> None:
+        length = int(self.headers.get("content-length") or 0)
+        if not urlsplit(self.path).path.startswith("/v1/messages") or not 0 < length <= _BODY_MOST:
+            self.send_error(404, "only the Messages API is passed on")
+            return
+        body, base = self.rfile.read(length), self.server.base
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _KEPT_BACK}
+        upstream = _connect(base.scheme, base.netloc)
+        try:
+            upstream.request("POST", base.path.rstrip("/") + self.path, body, {**headers, "x-api-key": self.server.key})
+            self._pass_back(upstream.getresponse())
+        except OSError as error:
+            with suppress(OSError):
+                self.send_error(502, f"the model cannot be reached: {error}")
+        finally:
+            upstream.close()
+
+    def _pass_back(self, answer: http.client.HTTPResponse) -> None:
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _NOT_PASSED_BACK:
+                self.send_header(name, value)
+        self.end_headers()
+        while chunk := answer.read1(65_536):
+            self.wfile.write(chunk)
+            self.wfile.flush()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the agent's messages tell it better."""
 
 
 def _connect(scheme: str, netloc: str) -> http.client.HTTPConnection:

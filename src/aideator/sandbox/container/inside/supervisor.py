@@ -109,7 +109,7 @@ class Share:
 
 
 class Disk:
-    """How much has been written below the workspace. Looking takes long in a large tree, and then happens more rarely."""
+    """How much has been written below the workspace. Where looking takes long, it happens more rarely."""
 
     def __init__(self, workspace: str) -> None:
         self._workspace = workspace
