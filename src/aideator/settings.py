@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     dagger_cli: str = "dagger"
     """The Dagger CLI: a name on PATH, or a path. Not taken from `.env`."""
     dagger_runner_host: str | None = Field(default=None, validation_alias="_EXPERIMENTAL_DAGGER_RUNNER_HOST")
-    """The Dagger engine to use, such as tcp://engine.internal:1234; the CLI's own choice when absent. Not from `.env`."""
+    """The Dagger engine, such as tcp://engine.internal:1234; the CLI's own choice when absent. Not from `.env`."""
     dagger_engine_timeout: float = Field(default=600, gt=0)
     """Seconds until a container must run: starting the engine, pulling images and loading the module included."""
     dagger_cache_volume: str = "aideator-packages"

@@ -104,6 +104,14 @@ def test_a_check_says_what_a_patch_does(repo: Path, call: Call, home: Path) -> N
     assert record(call(*command, "--patch", str(repo / "calc.py")))["exit_code"] is None
 
 
+def test_a_result_is_replayed_for_the_same_run_and_for_no_other(repo: Path, call: Call) -> None:
+    command = ["run-check", "--source", str(repo), "--command", "cat /proc/sys/kernel/random/uuid"]
+    named = [record(call(*command, "--run-id", "the-same"))["output"] for _ in range(2)]
+    fresh = [record(call(*command))["output"] for _ in range(2)]
+    assert len(set(named)) == 1  # the engine's cache, as the double has it
+    assert len({*named, *fresh}) == 3
+
+
 def test_a_check_that_takes_too_long_is_stopped(repo: Path, call: Call) -> None:
     done = record(call("run-check", "--source", str(repo), "--command", "echo begun; sleep 1000", "--seconds", "1"))
     assert (done["exit_code"], done["output"], done["reasons"]) == (None, "begun", ["wall clock"])

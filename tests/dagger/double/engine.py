@@ -19,6 +19,7 @@ from typing import Any
 
 from aideator.sandbox.cell import system_bwrap, wheel_bwrap
 from aideator.sandbox.python import host_python
+from aideator.workspace.trees import remove_tree
 from tests.dagger.double.socket import forwarded
 
 Operation = tuple[str, Mapping[str, Any]]
@@ -82,14 +83,16 @@ class Engine:
 
     async def _execute(self, chain: Chain) -> dict[str, Any]:
         last = max(i for i, (name, _) in enumerate(chain) if name == "withExec")
-        with tempfile.TemporaryDirectory(dir=self._state) as scratch:
-            root = Path(scratch, "root")
-            container = self._base(root)
+        scratch = Path(tempfile.mkdtemp(dir=self._state))
+        try:
+            container = self._base(scratch / "root")
             for index, (name, arguments) in enumerate(chain[: last + 1]):
                 if name == "withExec":
                     done = await self._cached(chain[: index + 1], container, arguments)
                 else:
-                    container = self._apply(container, name, arguments, Path(scratch))
+                    container = self._apply(container, name, arguments, scratch)
+        finally:
+            remove_tree(scratch)
         return done
 
     def _base(self, root: Path) -> State:

@@ -5,7 +5,9 @@ together is summed up here, from /proc, and answered with signals: what takes mo
 of the processors is stopped for a while. Between two looks anything can happen, and the host is told so.
 """
 
+import json
 import os
+import select
 import signal
 import time
 from contextlib import suppress
@@ -17,6 +19,7 @@ TICK_SECONDS = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DISK_SHARE = 0.1
 """The part of a core that looking at the disk may cost."""
+_ANSWER_SECONDS = 0.5
 MEMORY, DISK, WALL_CLOCK, PIDS = "memory", "disk", "wall clock", "pids"
 """Why something was killed."""
 
@@ -30,8 +33,7 @@ class Crowd:
         self._cpu: dict[int, float] = {}
         self._ended = 0.0
         self.memory: dict[int, int] = {}
-        """Process → bytes; shared memory counts for each process that maps it."""
-        self.peak = 0
+        """Process → bytes, at most: a page that several share counts for each."""
         self.cpu_seconds = 0.0
 
     def look(self) -> None:
@@ -46,7 +48,14 @@ class Crowd:
         self._ended += sum(seconds for pid, seconds in self._cpu.items() if pid not in cpu)
         self._cpu, self.memory = cpu, memory
         self.cpu_seconds = self._ended + sum(cpu.values())
-        self.peak = max(self.peak, sum(memory.values()))
+
+    def takes_more_than(self, limit: int) -> bool:
+        """Whether they use more memory than that, pages that several of them share counted once."""
+        if sum(self.memory.values()) <= limit:
+            return False
+        # Only now, for it costs a process: what each may be charged with can only be read by one of their own.
+        self.memory |= _proportional(self._uid, list(self.memory))
+        return sum(self.memory.values()) > limit
 
     def kill_largest(self) -> None:
         """Do what the kernel would when memory runs out. Ours holds next to nothing."""
@@ -70,6 +79,36 @@ class Crowd:
             finally:
                 os._exit(0)
         os.waitpid(child, 0)
+
+
+def _proportional(uid: int, pids: "list[int]") -> "dict[int, int]":
+    """Process → bytes, what it shares divided by those who share it; without what cannot be read, or not in time."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+            found = {}
+            for pid in pids:
+                with suppress(OSError):
+                    found[pid] = _pss(pid)
+            os.write(writing, json.dumps(found).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    # It has their uid, so any of them may have stopped it: then it is of no use, and they count in full.
+    told = os.read(reading, 65_536) if select.select([reading], [], [], _ANSWER_SECONDS)[0] else b""
+    os.close(reading)
+    _signal(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return {int(pid): size for pid, size in json.loads(told or b"{}").items()}
+
+
+def _pss(pid: int) -> int:
+    with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as file:
+        fields = dict(line.partition(":")[::2] for line in file)
+    return sum(_bytes(fields[name]) for name in ("Pss_Anon", "Pss_Shmem", "SwapPss"))
 
 
 def _status(pid: int) -> "dict[str, str]":
@@ -142,7 +181,7 @@ def supervise(order: "dict[str, Any]", child: int) -> "dict[str, Any]":
         if overdrawn or paused:
             crowd.pause(on=overdrawn)
             paused = overdrawn
-        if sum(crowd.memory.values()) > order["memory_bytes"]:
+        if crowd.takes_more_than(order["memory_bytes"]):
             reasons.append(MEMORY)
             crowd.kill_largest()
         for reason, passed in (
@@ -160,6 +199,5 @@ def supervise(order: "dict[str, Any]", child: int) -> "dict[str, Any]":
     return {
         "code": code if code >= 0 else 128 - code,
         "reasons": sorted(set(reasons)),
-        "peak_memory": crowd.peak,
         "cpu_seconds": round(crowd.cpu_seconds, 2),
     }
