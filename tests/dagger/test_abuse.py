@@ -33,7 +33,7 @@ def found() -> Iterator[dict[str, tuple[Outcome, str]]]:
     engine = tempfile.mkdtemp(prefix="aid-engine-")
     options = DaggerOptions(program=str(make_double(directory)), runner_host=f"double://{engine}?", server=os.environ)
     backend = open_backend("dagger", runtime_dir=directory / "run", dagger=options)
-    outcomes = {}
+    outcomes: dict[str, tuple[Outcome, str]] = {}
     for number, names in enumerate([[name for name in PROBES if name not in ALONE], *([name] for name in ALONE)]):
         (directory / str(number)).mkdir(mode=0o711)
         isolation, some = asyncio.run(sweep(directory / str(number), names, backend))

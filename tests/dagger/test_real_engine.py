@@ -1,4 +1,4 @@
-"""Dagger itself: the same module, CLI and back end against a real engine. Skipped, with the reason, where there is none.
+"""Dagger itself: the module, the CLI and the back end against a real engine. Skipped, with the reason, without one.
 
     pytest -m dagger -rs tests/dagger
 
@@ -35,7 +35,6 @@ pytestmark = pytest.mark.dagger
 KNOWN = {
     "directories_can_be_renamed": "an engine's overlay answers EXDEV to rename(2) of a directory that an image brought",
     "gateway_is_the_only_way_out": "a stock engine's network is open: docs/how-to/dagger.md closes it",
-    "temporary_places_are_writable": "an engine before 0.21.8 may give no size to a temporary mount",
 }
 KEY = f"sk-ant-canary-{secrets.token_hex(16)}"
 Program = tuple[Path, dict[str, str]]
