@@ -80,7 +80,7 @@ def make_home() -> Path:
 
 async def main(rounds: int) -> None:
     home = make_home()
-    backend = open_backend("auto", runtime_dir=home / "run")
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
     try:
         await in_sandbox(backend, home, "warm-up")
         one = await median(rounds, lambda number: in_sandbox(backend, home, f"one-{number}"))
