@@ -102,10 +102,16 @@ class Backends:
         return open_backend(name, runtime_dir=self._runtime_dir, toolchains=self._toolchains, dagger=self._dagger)
 
     async def _find_best(self) -> str:
-        """Dagger where an engine answers, else bubblewrap. It is said once which."""
+        """Dagger where an engine answers, else bubblewrap. It is said once which, where there is a choice."""
         container = import_module("aideator.sandbox.container.dagger")
-        if await container.Dagger(self._runtime_dir, options=self._dagger).is_reachable(REACHED_SECONDS):
+        dagger = container.Dagger(self._runtime_dir, options=self._dagger)
+        try:
+            await dagger.checked_program()
+        except SandboxUnavailable as error:
+            log.debug("sandboxes are bubblewrap's", setting="AIDEATOR_SANDBOX=auto", dagger=str(error))
+            return BUBBLEWRAP
+        if await dagger.is_reachable(REACHED_SECONDS):
             log.info("sandboxes are containers of the Dagger engine", setting="AIDEATOR_SANDBOX=auto")
             return DAGGER
-        log.info("no Dagger engine answers; sandboxes are bubblewrap's", setting="AIDEATOR_SANDBOX=auto")
+        log.warning("no Dagger engine answers; sandboxes are bubblewrap's", setting="AIDEATOR_SANDBOX=auto")
         return BUBBLEWRAP

@@ -74,8 +74,7 @@ class Dagger:
             uid = closing.enter_context(self._uid())
             cell = closing.enter_context(_cell(self._runtime_dir, tree))
             argv = await asyncio.to_thread(self._call, program, cell, tree, limits, binds, uid)
-            session = await closing.enter_async_context(self._running(argv, cell))
-            link = await closing.enter_async_context(self._linked(cell / "home", session, limits, gateway))
+            link, session = await closing.enter_async_context(self._contained(argv, cell, limits, gateway))
             yield link
             await _close_in_peace(link, session, tree, limits, cell)
 
@@ -175,9 +174,9 @@ class Dagger:
                 await group.__aexit__(None, None, None)
 
     @asynccontextmanager
-    async def _linked(
-        self, socket: Path, session: cli.Session, limits: Limits, gateway: Path | None
-    ) -> AsyncIterator[Link]:
+    async def _contained(
+        self, argv: Sequence[str], cell: Path, limits: Limits, gateway: Path | None
+    ) -> AsyncIterator[tuple[Link, cli.Session]]:
         """The link to the container, once it is there, with what is known of its isolation.
 
         Raises:
@@ -188,16 +187,15 @@ class Dagger:
             await session.wait(POST_MORTEM_SECONDS)
             return why_lost(session)
 
-        isolation = Isolation(backend=self.name, network="unknown", limits={})
-        env = {"HOME": "/home/agent", "LANG": "C.UTF-8", "TERM": "dumb", "TMPDIR": "/tmp"}
-        async with Link(
-            socket,
-            isolation=isolation,
-            env=env,
+        link = Link(
+            cell / "home",
+            isolation=Isolation(backend=self.name, network="unknown", limits={}),
+            env={"HOME": "/home/agent", "LANG": "C.UTF-8", "TERM": "dumb", "TMPDIR": "/tmp"},
             output_bytes=limits.output_bytes,
             gateway=gateway,
             post_mortem=post_mortem,
-        ) as link:
+        )
+        async with link, self._running(argv, cell) as session:
             link.run(_mourn(session, link))
             try:
                 async with asyncio.timeout(self._options.engine_timeout):
@@ -209,7 +207,7 @@ class Dagger:
                 raise _not_opened("", session) from error
             link.env["PATH"] = str(facts["path"])
             link.isolation = _isolation(facts["outside"], gateway)
-            yield link
+            yield link, session
 
 
 def module_root() -> Path:

@@ -38,7 +38,8 @@ _DEBRIS = "__pycache__/\n*.py[co]\n.pytest_cache/\n.mypy_cache/\n.ruff_cache/\n.
 """What tools leave behind, and no change should carry unless the project tracks it."""
 _BASE = "git init -q . 2>&1 && git add -A 2>&1 && git commit -q --allow-empty -m base 2>&1"
 _TAKE = (
-    'cp "$GIT_DIR/index" /tmp/index && export GIT_INDEX_FILE=/tmp/index GIT_OBJECT_DIRECTORY=/tmp/objects '
+    '{ [ ! -e "$GIT_DIR/index" ] || cp "$GIT_DIR/index" /tmp/index; } && '
+    "export GIT_INDEX_FILE=/tmp/index GIT_OBJECT_DIRECTORY=/tmp/objects "
     'GIT_ALTERNATE_OBJECT_DIRECTORIES="$GIT_DIR/objects" && mkdir /tmp/objects && '
     "{ git add -A --ignore-errors || true; } && git diff --cached --no-ext-diff --no-textconv --no-renames --no-color "
 )
