@@ -18,6 +18,11 @@ export const ROUTES: readonly Route[] = [
     page: lazy(() => import("../run/run").then((m) => ({ default: m.RunPage }))),
   },
   {
+    path: "/runs/:id/compare",
+    title: "Compare",
+    page: lazy(() => import("../compare/compare").then((m) => ({ default: m.ComparePage }))),
+  },
+  {
     path: "/login",
     title: "Log in",
     page: lazy(() => import("../login/login").then((m) => ({ default: m.Login }))),
