@@ -32,10 +32,8 @@ async def test_every_operation_keeps_what_the_schema_promises(home: Path) -> Non
             Path(sys.executable).with_name("schemathesis"),
             *("run", f"{server.url}/openapi.json", "--checks", "all", "--max-examples", "3", "--seed", "1"),
             *("--generation-deterministic", "--phases", "examples,coverage,fuzzing", "--continue-on-failure"),
-            *(
-                "--exclude-path-regex",
-                "/stream$",
-            ),  # endless answers: https://github.com/schemathesis/schemathesis/issues/3633
+            # One needs the Internet; streams have no end: https://github.com/schemathesis/schemathesis/issues/3633
+            *("--exclude-path-regex", "(/stream|/repositories/inspect)$"),
             cwd=home,
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks", "PYTHONPATH": str(ROOT)},
             stdout=asyncio.subprocess.PIPE,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import uuid_utils
 
 from aideator.agents.catalog import Row, catalog, validate_seat
+from aideator.app.demo import Demo
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, RunStarted, Selected
 from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
@@ -38,8 +39,16 @@ class Page:
 class Aideator:
     """An opened AIdeator. Made by `open_app`."""
 
-    def __init__(self, settings: Settings, database: Database, log: SqlEventLog, engine: Engine | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        log: SqlEventLog,
+        engine: Engine | None,
+        demo: Demo | None = None,
+    ) -> None:
         self.settings = settings
+        self.demo = demo
         self.database = database
         self._log = log
         self._engine = engine
@@ -242,6 +251,17 @@ class Aideator:
             return await self.database.look(keys.any_active)
         return await self.database.look(lambda connection: keys.is_active(connection, key_id))
 
+    async def submit_demo(self) -> Run:
+        """Start the demo: three scripted agents on its own project.
+
+        Raises:
+            Unavailable: if nothing is carried out here, or the demo's project cannot be made.
+        """
+        self._working()
+        if self.demo is None:
+            raise Unavailable("this AIdeator was opened without its demo")
+        return await self.submit(await self.demo.spec(), local=True)
+
     def agents(self) -> Mapping[str, Row]:
         """The catalogue."""
         return catalog()
@@ -283,11 +303,14 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
             stack.enter_context(claim_home(home, url=url))
         database = await stack.enter_async_context(open_database(settings.database, echo=settings.database_echo))
         log = await stack.enter_async_context(open_event_log(database))
-        engine = await _start_working(stack, settings, database, log) if work else None
-        yield Aideator(settings, database, log, engine)
+        demo = Demo(home, stack)
+        engine = await _start_working(stack, settings, database, log, demo) if work else None
+        yield Aideator(settings, database, log, engine, demo)
 
 
-async def _start_working(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+async def _start_working(
+    stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
+) -> Engine:
     from aideator.app.work import start_engine  # noqa: PLC0415 - a second of imports that only looking does not need
 
-    return await start_engine(stack, settings, database, log)
+    return await start_engine(stack, settings, database, log, demo)

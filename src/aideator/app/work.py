@@ -10,6 +10,7 @@ from functools import partial
 from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
 from aideator.app import source_policy
+from aideator.app.demo import Demo
 from aideator.domain.errors import Unavailable
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
@@ -24,7 +25,9 @@ from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 
 
-async def start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+async def start_engine(
+    stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
+) -> Engine:
     """Start the engine, and with it what an earlier process left unfinished. All of it ends with `stack`."""
     _raise_the_limit_of_open_files()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
@@ -48,6 +51,7 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
         limits=_limits(settings),
         home=home,
         max_attempts=settings.max_attempts,
+        upstream=demo.upstream,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
 

@@ -1,7 +1,7 @@
 """What the steps act with."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from aideator.agents.base import Agent
 from aideator.domain.check import CheckResult
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import Body, CheckRun, Event
-from aideator.domain.run import AgentSpec, Run
+from aideator.domain.run import AgentSpec, Run, RunSpec
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
 from aideator.sandbox.base import Limits, SandboxBackend
@@ -19,6 +19,10 @@ from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.checkout import Checkout
 from aideator.workspace.fork import fork
+
+
+async def _the_gateways_own(_: RunSpec) -> None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Stage:
     """Where private copies of checkouts live while they are needed."""
     max_attempts: int = 5
     """How often a variation is taken up before it counts as a crash loop."""
+    upstream: Callable[[RunSpec], Awaitable[str | None]] = _the_gateways_own
+    """Which keyless provider a run's agents talk to, if not the gateway's own: the demo's scripted one."""
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,7 @@ async def act(
             workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
         ) as sandbox,
     ):  # fmt: skip
+        lease.base_url = await stage.upstream(run.spec)
         prompt = run.spec.prompt
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))

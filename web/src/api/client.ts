@@ -57,9 +57,13 @@ export function address<R extends Route>(
   const filled = template.replace(/\{(\w+)\}/g, (_, name: string) =>
     encodeURIComponent(String(values[name])),
   );
-  const asked = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null);
-  const search = new URLSearchParams(asked.map(([name, value]): [string, string] => [name, String(value)]));
-  return `${PREFIX}${filled}${asked.length > 0 ? `?${search}` : ""}`;
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+    for (const each of values) if (each !== undefined && each !== null) search.append(name, String(each));
+  }
+  const asked = search.toString();
+  return `${PREFIX}${filled}${asked ? `?${asked}` : ""}`;
 }
 
 /** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */

@@ -99,6 +99,12 @@ export interface CheckChange {
   tests?: readonly TestChange[];
 }
 
+/** A check that the repository seems to have. */
+export interface CheckOut {
+  name: string;
+  command: string;
+}
+
 /** What one check said about one tree. */
 export interface CheckResult {
   /** The check's label. */
@@ -271,6 +277,17 @@ export interface FileDiff {
   hunks: readonly Hunk[];
 }
 
+/** One line about this machine. */
+export interface FindingOut {
+  name: string;
+  ok: boolean;
+  detail: string;
+  /** What mends it; empty where nothing is wrong. */
+  fix: string;
+  /** Whether no run can be carried out without it. */
+  fatal: boolean;
+}
+
 /** A place of the change that needs a person's word before the variation can be recommended. */
 export interface Flag {
   kind: FlagKind;
@@ -353,6 +370,13 @@ export interface Opinion {
   usage?: Usage;
 }
 
+/** Some runs at a glance, newest first. */
+export interface Overview {
+  runs: readonly Summary[];
+  /** Pass it as `cursor` for the next page; null on the last one. */
+  next: string | null;
+}
+
 /** What a composed variation takes from another one. */
 export interface Part {
   variation_id: number;
@@ -429,6 +453,26 @@ export interface Ranking {
   settle?: string;
   /** In the same order. */
   standings?: readonly Standing[];
+}
+
+/** A repository that was worked on here. */
+export interface Recent {
+  repo_url: string;
+  ref: string | null;
+  used_at: string;
+}
+
+/** Which repository to look at. */
+export interface Repository {
+  repo_url: string;
+  ref?: string | null;
+}
+
+/** What is known about a repository at one of its commits. */
+export interface RepositoryInfo {
+  commit: string;
+  /** Guessed from its files; nothing of it was run. */
+  checks: readonly CheckOut[];
 }
 
 /** A submission and what became of it. */
@@ -527,6 +571,17 @@ export interface RunStarted {
 
 export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled";
 
+/** A variation in a word. */
+export interface Seat {
+  number: number;
+  agent: string;
+  model: string | null;
+  status: VariationStatus;
+  /** Checks of its verdict that pass. */
+  passed: number;
+  failed: number;
+}
+
 /** A person (or a reused decision) chose the winner. */
 export interface Selected {
   kind: "selected";
@@ -539,6 +594,32 @@ export interface Selection {
   winning_variation_id: number;
   /** Kept with the run. */
   reason?: string;
+}
+
+/** What a submission form must know about this server. */
+export interface ServerInfo {
+  name: string;
+  version: string;
+  /** Who is asking: the id of a key, or "this machine". */
+  caller: string;
+  /** Whether the caller may name paths of this machine as repositories. */
+  local: boolean;
+  /** Whether a model can be called: a key is set, or another provider than the usual one. */
+  model_ready: boolean;
+  min_prompt_length: number;
+  max_prompt_length: number;
+  max_variations: number;
+  max_parallel_variations: number;
+  /** Seconds that one turn of an agent may take. */
+  agent_timeout: number;
+  /** Hosts that repositories may come from. */
+  git_hosts: readonly string[];
+  /** The demo's repository: a run on it is scripted. */
+  demo_repo: string | null;
+  /** Repositories of the latest runs. */
+  recent: readonly Recent[];
+  /** US dollars that the latest finished variations have cost, newest first. */
+  latest_costs: readonly number[];
 }
 
 /** A set-up command ended. When the environment was there already, only the last one is told, as `cached`. */
@@ -563,6 +644,26 @@ export interface Standing {
   cross_total?: number;
   /** The share of all variations that behave as it does. */
   group_share?: number;
+}
+
+/** A run at a glance. */
+export interface Summary {
+  id: string;
+  repo_url: string;
+  ref: string | null;
+  /** Its first characters. */
+  prompt: string;
+  status: RunStatus;
+  seats: readonly Seat[];
+  /** Of all variations together. */
+  usage: Usage;
+  budget_usd: number | null;
+  recommended: number | null;
+  confidence: Confidence | null;
+  winner: number | null;
+  failure: Failure | null;
+  created_at: string;
+  finished_at: string | null;
 }
 
 /** One test in a verdict. */
@@ -789,6 +890,36 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: readonly FileDiff[];
+  };
+  "GET /server": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: ServerInfo;
+  };
+  "GET /overview": {
+    path: undefined;
+    query: { cursor?: string | null; limit?: number; status?: readonly RunStatus[] | null; search?: string };
+    body: undefined;
+    answer: Overview;
+  };
+  "GET /doctor": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: readonly FindingOut[];
+  };
+  "POST /repositories/inspect": {
+    path: undefined;
+    query: undefined;
+    body: Repository;
+    answer: RepositoryInfo;
+  };
+  "POST /demo": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Accepted;
   };
   "GET /agents": {
     path: undefined;

@@ -73,15 +73,22 @@ function Message({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
 function CheckRow({ entry }: { entry: CheckEntry }) {
   const { check, exit_code, seconds, output = "", note } = entry.result;
   const passed = exit_code === 0;
+  const [open, setOpen] = useState(!passed);
+  const hasOutput = output.trim() !== "";
   return (
     <div className={styles.check} data-passed={passed}>
       <p className={styles.checkHead}>
         <span aria-hidden="true">{passed ? "✓" : "✗"}</span>
         <code className="clip">{line(check)}</code>
+        {hasOutput && (
+          <button type="button" className={styles.fold} aria-expanded={open} onClick={() => setOpen(!open)}>
+            output
+          </button>
+        )}
         <span>{passed ? "passed" : note ? line(note) : `exit ${exit_code}`}</span>
         <span className="num dim">{span(seconds * 1000)}</span>
       </p>
-      {output.trim() !== "" && <Output text={output} open={!passed} keep="end" />}
+      {open && hasOutput && <Output text={output} open={!passed} keep="end" />}
     </div>
   );
 }

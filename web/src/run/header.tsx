@@ -18,9 +18,10 @@ interface Props {
   readonly id: string;
   readonly stream: RunStream;
   readonly details: RunDetails | undefined;
+  readonly onTimeline: () => void;
 }
 
-export function RunHeader({ id, stream, details }: Props) {
+export function RunHeader({ id, stream, details, onTimeline }: Props) {
   const { view } = stream;
   const spec = details?.spec;
   return (
@@ -38,7 +39,7 @@ export function RunHeader({ id, stream, details }: Props) {
         <Prompt text={view.prompt} />
       </div>
       <Figures view={view} cap={spec?.budget?.run_usd ?? null} />
-      <Actions id={id} stream={stream} />
+      <Actions id={id} stream={stream} onTimeline={onTimeline} />
     </header>
   );
 }
@@ -101,7 +102,7 @@ function Figures({ view, cap: limit }: { view: RunView; cap: number | null }) {
   );
 }
 
-function Actions({ id, stream }: { id: string; stream: RunStream }) {
+function Actions({ id, stream, onTimeline }: Omit<Props, "details">) {
   const { view } = stream;
   const [prompting, setPrompting] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -119,6 +120,9 @@ function Actions({ id, stream }: { id: string; stream: RunStream }) {
   };
   return (
     <div className={styles.actions}>
+      <Button icon="timeline" bare onClick={onTimeline}>
+        Timeline
+      </Button>
       {settled.length >= 2 && (
         <Link href={`/runs/${id}/compare`} className={styles.compare}>
           Compare

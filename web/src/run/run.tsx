@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 import { useKeys } from "../app/keys";
 import { goToLogin, useGet } from "../app/query";
 import { navigate, type Params, useQueryValue } from "../app/router";
@@ -8,7 +8,10 @@ import { Announcer } from "./announcer";
 import { RunHeader } from "./header";
 import { Outcome } from "./outcome";
 import styles from "./run.module.css";
+import { usePlayer } from "./use-replay";
 import { Wall } from "./wall";
+
+const Race = lazy(() => import("./race").then((module) => ({ default: module.Race })));
 
 export function RunPage({ params }: { params: Params }) {
   const id = params.id ?? "";
@@ -21,6 +24,11 @@ export function RunPage({ params }: { params: Params }) {
   );
   const [focus, setFocus] = useFocus(view.lanes.length);
   const [current, setCurrent] = useState(1);
+  const [race, setRace] = useQueryValue("race");
+  const player = usePlayer(id, view.status !== null);
+  const shown = player?.view ?? view;
+  const toggleRace = () => setRace(race === null ? "1" : null);
+  useKeys([{ key: "t", does: "Show or hide the timeline", run: toggleRace }]);
   useLaneKeys(view.lanes.length, current, setCurrent, focus, setFocus);
 
   if (connection.state === "refused" && connection.why === "gone") {
@@ -34,11 +42,17 @@ export function RunPage({ params }: { params: Params }) {
   if (view.lastSeq === 0) return <Skeleton />;
   return (
     <div className={styles.page}>
-      <RunHeader id={id} stream={stream} details={details.data} />
-      <Outcome id={id} view={view} />
+      <RunHeader id={id} stream={stream} details={details.data} onTimeline={toggleRace} />
+      <Outcome id={id} view={shown} />
+      {(race !== null || player) && (
+        <Suspense>
+          <Race view={view} player={player} />
+        </Suspense>
+      )}
       <Wall
         runId={id}
         stream={stream}
+        view={shown}
         current={current}
         onCurrent={setCurrent}
         focus={focus}

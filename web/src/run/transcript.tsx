@@ -1,5 +1,5 @@
-import { useEffect, useRef, useState } from "react";
-import { Virtualizer, type VirtualizerHandle } from "virtua";
+import { type RefObject, useEffect, useRef, useState } from "react";
+import { Virtualizer } from "virtua";
 import type { Lane } from "../stream/types";
 import { Button } from "../ui/button";
 import { plural } from "../ui/format";
@@ -9,12 +9,14 @@ import { isSettled } from "./words";
 
 /** How near to the end still counts as being at it. */
 const NEAR_PX = 48;
+/** For how long a scroll after a wheel, key, touch or click counts as the reader's. */
+const HAND_MS = 700;
 
 /** All that a variation said and did. It holds the end as long as the reader is there, and never pulls them back. */
-export function Transcript({ lane, revision }: { lane: Lane; revision: number }) {
+export function Transcript({ lane }: { lane: Lane; revision: number }) {
   const scroller = useRef<HTMLDivElement>(null);
-  const list = useRef<VirtualizerHandle>(null);
   const isAtEnd = useRef(true);
+  const touchedAt = useRef(0);
   const [seen, setSeen] = useState<number | null>(null);
   const { entries } = lane;
 
@@ -22,19 +24,21 @@ export function Transcript({ lane, revision }: { lane: Lane; revision: number })
     const element = scroller.current;
     if (element) element.scrollTop = element.scrollHeight;
   };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each revision may have made the list longer
-  useEffect(() => {
-    if (!isAtEnd.current) return;
-    toEnd();
-    const frame = requestAnimationFrame(toEnd); // once more, when new rows have been measured
-    return () => cancelAnimationFrame(frame);
-  }, [revision]);
-
+  useGrowth(scroller, () => {
+    if (isAtEnd.current) toEnd();
+  });
   const onScroll = () => {
     const element = scroller.current;
     if (!element) return;
-    isAtEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
-    setSeen((before) => (isAtEnd.current ? null : (before ?? entries.length)));
+    const isNear = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+    // The list moves by itself as rows are measured; only a reader's own hand leaves the end.
+    const isByHand = performance.now() - touchedAt.current < HAND_MS;
+    if (!isNear && !isByHand) return;
+    isAtEnd.current = isNear;
+    setSeen((before) => (isNear ? null : (before ?? entries.length)));
+  };
+  const onHand = () => {
+    touchedAt.current = performance.now();
   };
   const unseen = seen === null ? 0 : entries.length - seen;
   return (
@@ -43,13 +47,18 @@ export function Transcript({ lane, revision }: { lane: Lane; revision: number })
         ref={scroller}
         className={styles.scroller}
         onScroll={onScroll}
+        onWheel={onHand}
+        onTouchMove={onHand}
+        onPointerDown={onHand}
+        onPointerMove={(event) => event.buttons > 0 && onHand()}
+        onKeyDown={onHand}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
         tabIndex={0}
         role="log"
         aria-live="off"
         aria-label={`Transcript of variation ${lane.number}`}
       >
-        <Virtualizer ref={list} scrollRef={scroller}>
+        <Virtualizer scrollRef={scroller}>
           {entries.map((entry, index) => (
             <EntryRow
               key={entry.id}
@@ -77,4 +86,19 @@ export function Transcript({ lane, revision }: { lane: Lane; revision: number })
       )}
     </div>
   );
+}
+
+/** Call whenever what scrolls, or the place for it, has another size. */
+function useGrowth(scroller: RefObject<HTMLDivElement | null>, grown: () => void): void {
+  const latest = useRef(grown);
+  latest.current = grown;
+  useEffect(() => {
+    const element = scroller.current;
+    const content = element?.firstElementChild;
+    if (!element || !content) return;
+    const observer = new ResizeObserver(() => latest.current());
+    observer.observe(element);
+    observer.observe(content);
+    return () => observer.disconnect();
+  }, [scroller]);
 }

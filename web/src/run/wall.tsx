@@ -1,5 +1,6 @@
 import { useMemo } from "react";
 import type { RunStream } from "../stream/stream";
+import type { RunView } from "../stream/types";
 import { LaneColumn } from "./lane";
 import { Rail } from "./rail";
 import styles from "./wall.module.css";
@@ -7,6 +8,8 @@ import styles from "./wall.module.css";
 interface Props {
   readonly runId: string;
   readonly stream: RunStream;
+  /** What is shown: the stream's own view, or the run at an earlier moment. */
+  readonly view: RunView;
   readonly current: number;
   readonly onCurrent: (lane: number) => void;
   readonly focus: number | null;
@@ -14,8 +17,7 @@ interface Props {
 }
 
 /** The variations side by side; or one of them wide, and the others as a rail. */
-export function Wall({ runId, stream, current, onCurrent, focus, onFocus }: Props) {
-  const { view } = stream;
+export function Wall({ runId, stream, view, current, onCurrent, focus, onFocus }: Props) {
   const shared = useMemo(() => ({ runId, stream, onCurrent, onFocus }), [runId, stream, onCurrent, onFocus]);
   const shown = focus === null ? view.lanes : view.lanes.filter((lane) => lane.number === focus);
   return (

@@ -324,10 +324,15 @@ function showTool(lane: Lane, entry: ToolEntry, at: Moment): void {
   enter(lane, doing, at);
 }
 
+/** A path as the repository knows it: agents name files in either way. */
+function inTree(path: string): string {
+  return path.replace(/^\/workspace\//, "").replace(/^\.\//, "");
+}
+
 function recordTouched(lane: Lane, entry: ToolEntry): void {
   if (entry.status !== "completed") return;
-  for (const content of entry.content) if (content.type === "diff") lane.touched.add(content.path);
-  if (VERBS[entry.toolKind] === "editing") for (const path of entry.paths) lane.touched.add(path);
+  for (const content of entry.content) if (content.type === "diff") lane.touched.add(inTree(content.path));
+  if (VERBS[entry.toolKind] === "editing") for (const path of entry.paths) lane.touched.add(inTree(path));
 }
 
 function check(lane: Lane, body: CheckRun, seq: number, at: Moment): void {

@@ -8,6 +8,8 @@ interface Wiring {
 }
 
 interface Props {
+  /** Where other parts of the page must find the control. */
+  readonly id?: string;
   readonly label: ReactNode;
   readonly hint?: ReactNode;
   readonly error?: string | undefined;
@@ -16,8 +18,9 @@ interface Props {
 }
 
 /** A labelled control with its hint and its error, wired for whoever hears the page. */
-export function Field({ label, hint, error, aside, children }: Props) {
-  const id = useId();
+export function Field({ id: given, label, hint, error, aside, children }: Props) {
+  const made = useId();
+  const id = given ?? made;
   const told = error ?? hint;
   return (
     <div className={styles.field} data-wrong={error ? true : undefined}>
