@@ -1,4 +1,5 @@
 import type { RunDetails } from "../api/schema.gen";
+import type { RunView } from "../stream/types";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { line } from "../ui/plain";
@@ -6,19 +7,18 @@ import type { Column } from "./columns";
 import styles from "./matrix.module.css";
 import { seatName, sources, whyEmpty } from "./names";
 
+interface Props {
+  readonly column: Column;
+  readonly details: RunDetails;
+  readonly view: RunView;
+  readonly onChoose: (number: number) => void;
+}
+
 /** Who stands at the head of a column, and what stands in its way. */
-export function ColumnHead({
-  column,
-  details,
-  onChoose,
-}: {
-  column: Column;
-  details: RunDetails;
-  onChoose: (number: number) => void;
-}) {
+export function ColumnHead({ column, details, view, onChoose }: Props) {
   const { variation, members, number } = column;
   const standing = details.ranking?.standings?.find((each) => each.variation_id === number);
-  const empty = whyEmpty(variation);
+  const empty = whyEmpty(variation, view.lanes[number - 1]);
   const gate = empty ?? standing?.gate ?? "";
   return (
     <th scope="col" className={styles.column} data-chosen={isAmong(details.winner, members) || undefined}>

@@ -1,10 +1,13 @@
-import { useMemo } from "react";
+import { useMemo, useState } from "react";
 import { ApiError } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { useKeys } from "../app/keys";
 import { goToLogin } from "../app/query";
 import { Link, navigate, type Params, useQueryValue } from "../app/router";
-import type { RunView } from "../stream/types";
+import { ChooseDialog } from "../decide/choose";
+import { ClearDialog } from "../decide/clear-dialog";
+import { Decided } from "../decide/decided";
+import type { RunStream } from "../stream/stream";
 import { LaneMark } from "../ui/chip";
 import { repoName, shortId } from "../ui/format";
 import { line } from "../ui/plain";
@@ -14,6 +17,7 @@ import { Code } from "./code";
 import { columnsOf } from "./columns";
 import styles from "./compare.module.css";
 import { Matrix } from "./matrix-view";
+import { TrayBar } from "./tray-view";
 import { useDetails } from "./use-comparison";
 import { useTray } from "./use-tray";
 import { VerdictHead } from "./verdict";
@@ -33,15 +37,25 @@ export function ComparePage({ params }: { params: Params }) {
       );
     return <Failed error={details.error} retry={() => void details.refetch()} />;
   }
-  return <Comparison details={details.data} view={stream.view} />;
+  return <Comparison details={details.data} stream={stream} />;
 }
 
-function Comparison({ details, view }: { details: RunDetails; view: RunView }) {
+/** What is asked in a dialog: the choice (of a variation, or of none yet), or a word on a variation's flags. */
+type Asking =
+  | { readonly what: "choose"; readonly number: number | null }
+  | { readonly what: "clear"; readonly number: number };
+
+function Comparison({ details, stream }: { details: RunDetails; stream: RunStream }) {
+  const [asking, setAsking] = useState<Asking | null>(null);
+  const choose = (number: number | null) => setAsking({ what: "choose", number });
   const [wanted, setWanted] = useWanted(details);
   const columns = useMemo(() => columnsOf(details, wanted), [details, wanted]);
   const [cell, setCell] = useQueryValue("cell");
   const tray = useTray(details.id);
   useKeys([
+    ...(details.winner === null
+      ? [{ key: "w", does: "Choose the winner", run: () => choose(details.ranking?.recommended ?? null) }]
+      : []),
     { key: "Escape", does: "Close the panel", run: () => setCell(null) },
     { key: "d", does: "To the code", run: () => document.getElementById("code")?.scrollIntoView() },
     { key: "t", does: "To the tests", run: () => document.getElementById("tests")?.scrollIntoView() },
@@ -51,7 +65,10 @@ function Comparison({ details, view }: { details: RunDetails; view: RunView }) {
     <div className={styles.page}>
       <Head details={details} />
       <div className={styles.top}>
-        <VerdictHead details={details} onChoose={() => {}} />
+        <div className={styles.answer}>
+          <VerdictHead details={details} onChoose={choose} />
+          <Decided details={details} stream={stream} />
+        </div>
         <aside className={styles.charts} aria-label="Figures">
           <CostChart details={details} />
           <TimeChart details={details} />
@@ -65,18 +82,30 @@ function Comparison({ details, view }: { details: RunDetails; view: RunView }) {
         <Matrix
           details={details}
           columns={columns}
-          view={view}
+          view={stream.view}
           open={cell}
           onOpen={setCell}
-          onChoose={() => {}}
+          onChoose={choose}
         />
       </section>
       <section id="code" className={styles.section} aria-label="Code">
         <header className={styles.sectionHead}>
           <h2>Code</h2>
         </header>
-        <Code details={details} columns={columns} tray={tray} onClear={() => {}} />
+        <Code
+          details={details}
+          columns={columns}
+          tray={tray}
+          onClear={(number) => setAsking({ what: "clear", number })}
+        />
       </section>
+      <TrayBar details={details} tray={tray} stream={stream} />
+      {asking?.what === "choose" && (
+        <ChooseDialog details={details} first={asking.number} onClose={() => setAsking(null)} />
+      )}
+      {asking?.what === "clear" && (
+        <ClearDialog details={details} number={asking.number} onClose={() => setAsking(null)} />
+      )}
     </div>
   );
 }

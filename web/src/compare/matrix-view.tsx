@@ -44,7 +44,13 @@ export function Matrix(props: Props) {
               Base
             </th>
             {columns.map((column) => (
-              <ColumnHead key={column.number} column={column} details={details} onChoose={props.onChoose} />
+              <ColumnHead
+                key={column.number}
+                column={column}
+                details={details}
+                view={props.view}
+                onChoose={props.onChoose}
+              />
             ))}
           </tr>
         </thead>

@@ -1,5 +1,7 @@
 /** Variations and their figures, in words. Pure. */
 import type { AgentSpec, Confidence, Run, Variation } from "../api/schema.gen";
+import { sentence } from "../run/words";
+import type { Lane } from "../stream/types";
 import type { Tone } from "../ui/chip";
 import { line } from "../ui/plain";
 
@@ -27,10 +29,11 @@ export function timeTaken({ started_at, finished_at }: Variation): number | null
 }
 
 /** Why a variation has nothing to compare; null when it has. */
-export function whyEmpty(variation: Variation): string | null {
+export function whyEmpty(variation: Variation, lane?: Lane): string | null {
+  const isAtWork = variation.status === "queued" || variation.status === "running";
+  if (isAtWork) return lane ? `at work: ${sentence(lane.doing)}` : "It is still at work.";
   if (variation.verdict) return null;
-  if (variation.failure) return line(variation.failure.message);
-  return variation.status === "cancelled" ? "It was stopped." : "It is still at work.";
+  return variation.failure ? line(variation.failure.message) : "It was stopped.";
 }
 
 export const CONFIDENCE: Readonly<Record<Confidence, readonly [Tone, string, string]>> = {
