@@ -23,6 +23,11 @@ export const ROUTES: readonly Route[] = [
     page: lazy(() => import("../compare/compare").then((m) => ({ default: m.ComparePage }))),
   },
   {
+    path: "/runs/:id/record",
+    title: "Decision",
+    page: lazy(() => import("../decide/record").then((m) => ({ default: m.RecordPage }))),
+  },
+  {
     path: "/login",
     title: "Log in",
     page: lazy(() => import("../login/login").then((m) => ({ default: m.Login }))),

@@ -21,7 +21,8 @@ export interface Scatter {
 
 /** Cost against tests: in dollars where prices are known, else in tokens, else in seconds. */
 export function scatter(variations: readonly Variation[]): Scatter {
-  const judged = variations.filter((each) => each.verdict !== null);
+  // What was put together cost nothing by itself: it would look better than those that it is made of.
+  const judged = variations.filter((each) => each.verdict !== null && each.composed.length === 0);
   const unit = judged.every((each) => (each.usage.cost_usd ?? 0) > 0)
     ? "cost"
     : judged.some((each) => tokens(each) > 0)
@@ -73,13 +74,25 @@ export interface Phases {
   readonly checking: number;
 }
 
+/** Whether it began with the run: of what came later nobody noted when it was asked for. */
+function isFirst(run: Run, each: Variation): boolean {
+  return each.number <= (run.spec.variations ?? each.number) && each.follow_up === null;
+}
+
 /** Where the time went: until it began, at work, under examination. */
 export function phases(run: Run, variations: readonly Variation[]): readonly Phases[] {
   return variations.flatMap((each) => {
     const taken = timeTaken(each);
     if (taken === null || !each.started_at) return [];
     const checking = Math.min(each.verdict?.seconds ?? 0, taken / 1000);
-    const waiting = Math.max(0, Date.parse(each.started_at) - Date.parse(run.created_at)) / 1000;
-    return [{ number: each.number, waiting, working: taken / 1000 - checking, checking }];
+    const waiting = isFirst(run, each) ? Date.parse(each.started_at) - Date.parse(run.created_at) : 0;
+    return [
+      {
+        number: each.number,
+        waiting: Math.max(0, waiting) / 1000,
+        working: taken / 1000 - checking,
+        checking,
+      },
+    ];
   });
 }

@@ -78,6 +78,11 @@ export function ChooseDialog({ details, first, onClose }: Props) {
   );
 }
 
+/** The dialog gives the focus to this when it opens: the browser looks for the attribute, which React does not write. */
+function focusFirst(element: HTMLElement | null): void {
+  element?.setAttribute("autofocus", "");
+}
+
 interface ChoicesProps {
   readonly details: RunDetails;
   readonly choices: readonly number[];
@@ -97,6 +102,7 @@ function Choices({ details, choices, chosen, onChoose }: ChoicesProps) {
         return (
           <label key={number} data-chosen={number === chosen || undefined}>
             <input
+              ref={number === chosen ? focusFirst : null}
               type="radio"
               name="variation"
               checked={number === chosen}
