@@ -32,6 +32,7 @@ async def test_settings_are_told_without_any_secret(home: Path) -> None:
     assert found["GIT_TOKENS"]["value"] == "g.example"
     assert found["ANTHROPIC_BASE_URL"]["value"] == "https://…@models.example"
     assert (found["MAX_VARIATIONS"]["value"], found["MAX_VARIATIONS"]["is_default"]) == ("7", False)
+    assert found["AGENT_MEMORY_LIMIT"]["value"] == "512m"
     assert found["AGENT_TIMEOUT"]["is_default"] is True
     assert found["MAX_VARIATIONS"]["meaning"].startswith("The most variations")
 

@@ -10,13 +10,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi import Path as PathParameter
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from aideator.api.auth import Caller, identify
 from aideator.api.problems import responses
 from aideator.api.runs import App
 from aideator.domain.errors import NotAllowed
-from aideator.settings import Settings
+from aideator.settings import Settings, parse_size
 from aideator.store import keys
 from aideator.workspace.trees import disk_use
 
@@ -95,7 +95,7 @@ async def settings(app: App) -> Sequence[SettingOut]:
     return [
         SettingOut(
             name=name.upper(),
-            value=_shown(getattr(app.settings, name)),
+            value=_shown(getattr(app.settings, name), is_size=any(_is_size(mark) for mark in field.metadata)),
             is_default=getattr(app.settings, name) == field.get_default(call_default_factory=True),
             meaning=field.description or "",
         )
@@ -103,7 +103,13 @@ async def settings(app: App) -> Sequence[SettingOut]:
     ]
 
 
-def _shown(value: object) -> str:
+def _is_size(mark: object) -> bool:
+    return isinstance(mark, BeforeValidator) and mark.func is parse_size
+
+
+def _shown(value: object, *, is_size: bool) -> str:
+    if is_size and isinstance(value, int):
+        return f"{value / 2**20:g}m"
     if isinstance(value, SecretStr):
         return "set"
     if isinstance(value, Mapping):

@@ -17,6 +17,7 @@ import { Code } from "./code";
 import { columnsOf } from "./columns";
 import styles from "./compare.module.css";
 import { Matrix } from "./matrix-view";
+import { Prose } from "./prose";
 import { TrayBar } from "./tray-view";
 import { useDetails } from "./use-comparison";
 import { useTray } from "./use-tray";
@@ -121,7 +122,9 @@ function Head({ details }: { details: RunDetails }) {
           {shortId(details.id)}
         </span>
       </p>
-      <h1>{line(details.spec.prompt)}</h1>
+      <h1>
+        <Prose>{details.spec.prompt}</Prose>
+      </h1>
     </header>
   );
 }

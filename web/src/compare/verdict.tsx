@@ -4,6 +4,7 @@ import { Chip, LaneMark } from "../ui/chip";
 import { plural, span } from "../ui/format";
 import { line } from "../ui/plain";
 import { CONFIDENCE, seatName } from "./names";
+import { Prose } from "./prose";
 import styles from "./verdict.module.css";
 
 /** The answer first: which one, how sure, why; and if nobody can tell, what would settle it. */
@@ -38,12 +39,14 @@ export function VerdictHead({
       </header>
       <ul className={styles.reasons}>
         {reasons.map((reason) => (
-          <li key={reason}>{line(reason)}</li>
+          <li key={reason}>
+            <Prose>{reason}</Prose>
+          </li>
         ))}
       </ul>
       {settle && (
         <p className={styles.settle}>
-          <strong>What would settle it:</strong> {line(settle)}
+          <strong>What would settle it:</strong> <Prose>{settle}</Prose>
         </p>
       )}
       {evidence?.opinion && <Opinion opinion={evidence.opinion} />}
@@ -56,7 +59,9 @@ export function VerdictHead({
         {rule && (
           <details className={styles.rule}>
             <summary>How this follows</summary>
-            <p>{line(rule)}</p>
+            <p>
+              <Prose>{rule}</Prose>
+            </p>
             {evidence && <EvidenceFacts evidence={evidence} />}
           </details>
         )}
@@ -109,7 +114,9 @@ function EvidenceFacts({ evidence }: { evidence: Evidence }) {
   return (
     <ul>
       {facts.map((fact) => (
-        <li key={fact}>{line(fact)}</li>
+        <li key={fact}>
+          <Prose>{fact}</Prose>
+        </li>
       ))}
     </ul>
   );

@@ -5,6 +5,7 @@ import { goToLogin, useGet } from "../app/query";
 import { Link, type Params } from "../app/router";
 import { inOrder } from "../compare/columns";
 import { CONFIDENCE, seatName, sources, timeTaken, tokens, whyEmpty } from "../compare/names";
+import { Prose } from "../compare/prose";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { count, duration, money, plural } from "../ui/format";
@@ -130,7 +131,9 @@ function Findings({ details: { ranking, evidence } }: { details: RunDetails }) {
       </p>
       <ul className={styles.reasons}>
         {ranking.reasons.map((reason) => (
-          <li key={reason}>{line(reason)}</li>
+          <li key={reason}>
+            <Prose>{reason}</Prose>
+          </li>
         ))}
         {ranking.rule && <li className="dim">{line(ranking.rule)}</li>}
         {evidence?.notes?.map((note) => (

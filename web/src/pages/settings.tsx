@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { Disk, SettingOut } from "../api/schema.gen";
 import { useGet } from "../app/query";
+import { Prose } from "../compare/prose";
 import { Chip } from "../ui/chip";
 import { line } from "../ui/plain";
 import { Failed, Skeleton } from "../ui/states";
@@ -54,7 +55,9 @@ function Setting({ setting }: { setting: SettingOut }) {
     <div>
       <dt>
         <code>{setting.name}</code>
-        <span className="dim">{setting.meaning}</span>
+        <span className="dim">
+          <Prose>{setting.meaning}</Prose>
+        </span>
       </dt>
       <dd>
         <code>{setting.value === "" ? "–" : line(setting.value)}</code>

@@ -1,4 +1,5 @@
 import type { ReactNode } from "react";
+import { Prose } from "../compare/prose";
 import styles from "./pages.module.css";
 
 /** A page of facts: a title, a sentence, parts. */
@@ -7,7 +8,9 @@ export function Sheet({ title, about, children }: { title: string; about: string
     <div className={styles.sheet}>
       <header>
         <h1>{title}</h1>
-        <p className="dim">{about}</p>
+        <p className="dim">
+          <Prose>{about}</Prose>
+        </p>
       </header>
       {children}
     </div>

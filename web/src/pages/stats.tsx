@@ -24,7 +24,7 @@ export function StatsPage() {
         <>
           <Figures data={data} />
           <Wins title="Wins by agent" tallies={data.agents ?? []} />
-          <Wins title="Wins by model" tallies={data.models ?? []} />
+          <Wins title="Wins by model" tallies={data.models ?? []} none="the agent's own default" />
           <Wins title="Wins by strategy" tallies={data.strategies ?? []} none="no instructions of its own" />
         </>
       )}
@@ -65,7 +65,7 @@ function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly 
   return (
     <SheetPart title={title}>
       <div className={styles.scroller}>
-        <table className={styles.table}>
+        <table className={`${styles.table} ${styles.wins}`}>
           <thead>
             <tr>
               <th scope="col">Name</th>
