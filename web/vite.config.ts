@@ -34,8 +34,8 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0, // everything is a file of our own: the policy allows no data: scripts or fonts
     chunkSizeWarningLimit: 400,
-    manifest: true,
+    license: { fileName: "licenses.md" },
   },
   server: { proxy: { "/api": "http://127.0.0.1:8000" } },
-  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+  test: { include: ["tests/**/*.test.ts"], environment: "node", setupFiles: ["tests/browser.ts"] },
 });

@@ -71,7 +71,10 @@ async def test_the_demo_runs_without_a_key_and_only_the_demo_is_scripted(home: P
         details = (await client.get(f"/runs/{demo}")).json()
         assert details["status"] == "finished"
         assert details["ranking"]["recommended"] is not None
-        assert details["spec"]["repo_url"] == (await client.get("/server")).json()["demo_repo"]
+        told = (await client.get("/server")).json()
+        assert details["spec"]["repo_url"] == told["demo_repo"]
+        assert details["variations"][0]["usage"]["cost_usd"] > 0
+        assert told["latest_costs"] == [], "nobody was charged"
         await client.post(f"/runs/{other}/cancel")
         unscripted = (await client.get(f"/runs/{other}")).json()
         assert unscripted["variations"][0]["usage"]["requests"] == 0, "nobody answers it: the script is for the demo"

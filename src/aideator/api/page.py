@@ -53,7 +53,7 @@ class ServerInfo(_Answer):
     recent: tuple[overview.Recent, ...]
     """Repositories of the latest runs."""
     latest_costs: tuple[float, ...]
-    """US dollars that the latest finished variations have cost, newest first."""
+    """US dollars that the latest finished variations have cost, newest first; the demo, which is free, does not count."""
 
 
 class Overview(_Answer):
@@ -106,6 +106,8 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
     settings = app.settings
     recent = await app.database.look(overview.recent_repositories)
     local = is_local(request)
+    demo_repo = str(app.demo.project) if app.demo else None
+    costs = await app.database.look(partial(overview.latest_costs, without=demo_repo or ""))
     return ServerInfo(
         name=settings.project_name,
         version=__version__,
@@ -118,9 +120,9 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
         max_parallel_variations=settings.max_parallel_variations,
         agent_timeout=settings.agent_timeout,
         git_hosts=(*settings.allowed_git_hosts, *settings.private_git_hosts),
-        demo_repo=str(app.demo.project) if app.demo else None,
+        demo_repo=demo_repo,
         recent=tuple(each for each in recent if local or not each.repo_url.startswith("/")),
-        latest_costs=tuple(await app.database.look(overview.latest_costs)),
+        latest_costs=tuple(costs),
     )
 
 

@@ -150,8 +150,22 @@ def recent_repositories(connection: Connection, limit: int = 8) -> list[Recent]:
     return list(found.values())[:limit]
 
 
-def latest_costs(connection: Connection, limit: int = 20) -> list[float]:
-    """What the latest finished variations have cost, in US dollars; those without a known price are left out."""
-    done = select(col(VariationRow.usage)).where(col(VariationRow.status) == VariationStatus.FINISHED)
-    rows = connection.scalars(done.order_by(col(VariationRow.run_id).desc()).limit(limit))
-    return [usage.cost_usd for usage in rows if usage.cost_usd]
+def latest_costs(connection: Connection, *, without: str = "", limit: int = 20) -> list[float]:
+    """What the latest finished variations have cost, in US dollars; those without a known price are left out.
+
+    Args:
+        connection: A reading one.
+        without: A repository that does not count, because nobody is charged there.
+        limit: How many at most.
+    """
+    done = (
+        select(col(VariationRow.usage))
+        .join(RunRow, col(RunRow.id) == col(VariationRow.run_id))
+        .where(
+            col(VariationRow.status) == VariationStatus.FINISHED,
+            func.json_extract(col(RunRow.spec), "$.repo_url") != without,
+        )
+        .order_by(col(VariationRow.run_id).desc())
+        .limit(limit)
+    )
+    return [usage.cost_usd for usage in connection.scalars(done) if usage.cost_usd]

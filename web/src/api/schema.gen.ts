@@ -669,7 +669,7 @@ export interface ServerInfo {
   demo_repo: string | null;
   /** Repositories of the latest runs. */
   recent: readonly Recent[];
-  /** US dollars that the latest finished variations have cost, newest first. */
+  /** US dollars that the latest finished variations have cost, newest first; the demo, which is free, does not count. */
   latest_costs: readonly number[];
 }
 

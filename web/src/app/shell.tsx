@@ -46,7 +46,7 @@ function CurrentPage() {
     );
   }
   return (
-    <Empty title="There is nothing at this address">
+    <Empty top title="There is nothing at this address">
       <Link href="/">To the runs</Link>
     </Empty>
   );
@@ -134,7 +134,7 @@ class Boundary extends Component<{ children: ReactNode }, { error: Error | null 
   override render() {
     if (this.state.error === null) return this.props.children;
     return (
-      <Empty title="This view broke">
+      <Empty top title="This view broke">
         <p>{this.state.error.message}</p>
         <Button onClick={() => location.reload()}>Load it again</Button>
       </Empty>

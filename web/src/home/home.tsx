@@ -27,7 +27,7 @@ export function Home() {
   const isFirstVisit = any.data?.runs.length === 0;
   return (
     <div className={styles.page}>
-      {isFirstVisit && <Demo server={server.data} />}
+      {isFirstVisit ? <Demo server={server.data} /> : <h1 className="only-read-aloud">Runs</h1>}
       <NewRun server={server.data} open={open ?? server.data.model_ready} onOpen={setOpen} />
       {!isFirstVisit && <Runs demoRepo={server.data.demo_repo} />}
     </div>

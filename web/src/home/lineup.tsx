@@ -19,6 +19,9 @@ export function Lineup({ draft, server, agents, onChange }: Props) {
   const { seats } = draft;
   const set = (key: number, changed: Partial<SeatDraft>) =>
     onChange({ seats: seats.map((seat) => (seat.key === key ? { ...seat, ...changed } : seat)) });
+  const missing = agents.filter(
+    (agent) => !agent.available && seats.some((seat) => seat.agent === agent.name),
+  );
   const setCount = (wanted: number) => onChange({ seats: resize(seats, wanted) });
   return (
     <fieldset className={styles.lineup}>
@@ -60,6 +63,9 @@ export function Lineup({ draft, server, agents, onChange }: Props) {
           />
         ))}
       </ol>
+      {missing.map((each) => (
+        <p key={each.name} className={styles.warning}>{`${each.name}: ${each.missing}`}</p>
+      ))}
       {seats.length > server.max_parallel_variations && (
         <p className="dim">{`${server.max_parallel_variations} work at a time; the others wait in turn.`}</p>
       )}
@@ -88,9 +94,9 @@ function SeatRow({ number, seat, agents, onChange, onRemove }: RowProps) {
         value={seat.agent}
         onChange={(event) => onChange({ agent: event.target.value, model: "" })}
       >
-        {(agents.length > 0 ? agents : [{ name: seat.agent, available: true }]).map((each) => (
+        {(agents.length > 0 ? agents : [{ name: seat.agent }]).map((each) => (
           <option key={each.name} value={each.name}>
-            {each.name + (each.available ? "" : " (not ready)")}
+            {each.name}
           </option>
         ))}
       </select>
@@ -137,7 +143,6 @@ function SeatRow({ number, seat, agents, onChange, onRemove }: RowProps) {
           onChange={(event) => onChange({ instructions: event.target.value })}
         />
       )}
-      {agent && !agent.available && <p className={styles.warning}>{agent.missing}</p>}
     </li>
   );
 }

@@ -1,10 +1,12 @@
 import { useState } from "react";
 import { call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
+import { useGet } from "../app/query";
 import { Link } from "../app/router";
 import type { RunStream } from "../stream/stream";
 import type { RunView } from "../stream/types";
 import { Button } from "../ui/button";
+import { Chip } from "../ui/chip";
 import { cap, count, duration, money, repoName, shortId } from "../ui/format";
 import { line, plain } from "../ui/plain";
 import { useNow } from "../ui/time";
@@ -24,21 +26,24 @@ interface Props {
 export function RunHeader({ id, stream, details, onTimeline }: Props) {
   const { view } = stream;
   const spec = details?.spec;
+  const server = useGet("GET /server", {}, { staleTime: 60_000 });
+  const isScripted = server.data?.demo_repo === view.repo;
   return (
     <header className={styles.header}>
       <div className={styles.what}>
         <p className={styles.where}>
           <span className="clip">{line(repoName(view.repo))}</span>
           {spec?.ref && <span className="clip">{line(spec.ref)}</span>}
-          {view.commit && <code title={view.commit}>{view.commit.slice(0, 8)}</code>}
+          {view.commit && <code title={line(view.commit)}>{line(view.commit.slice(0, 8))}</code>}
           <span className="mono dim" title={id}>
             {shortId(id)}
           </span>
+          {isScripted && <Chip tone="warn">scripted model</Chip>}
           <ConnectionPill connection={stream.connection} />
         </p>
         <Prompt text={view.prompt} />
       </div>
-      <Figures view={view} cap={spec?.budget?.run_usd ?? null} />
+      <Figures view={view} cap={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
       <Actions id={id} stream={stream} onTimeline={onTimeline} />
     </header>
   );
@@ -61,7 +66,15 @@ function Prompt({ text }: { text: string }) {
   );
 }
 
-function Figures({ view, cap: limit }: { view: RunView; cap: number | null }) {
+function Figures({
+  view,
+  cap: limit,
+  isScripted,
+}: {
+  view: RunView;
+  cap: number | null;
+  isScripted: boolean;
+}) {
   const isAtWork = view.status === null;
   const now = useNow(1_000, isAtWork);
   const costs = view.lanes.map((lane) => lane.usage.cost_usd);
@@ -86,7 +99,7 @@ function Figures({ view, cap: limit }: { view: RunView; cap: number | null }) {
         <dd className="num">{count(tokens)}</dd>
       </div>
       <div>
-        <dt>{limit === null ? "Cost" : `Cost of ${cap(limit)}`}</dt>
+        <dt>{isScripted ? "Cost, not charged" : limit === null ? "Cost" : `Cost of ${cap(limit)}`}</dt>
         <dd className="num">{money(cost)}</dd>
         {limit !== null && (
           <meter

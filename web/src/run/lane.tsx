@@ -17,6 +17,8 @@ import { isSettled, seatName, sentence, sign, tests } from "./words";
 export interface Shared {
   readonly runId: string;
   readonly stream: RunStream;
+  /** Whether an earlier moment is shown, at which nothing can be stopped or asked. */
+  readonly isPast: boolean;
   readonly onCurrent: (lane: number) => void;
   readonly onFocus: (lane: number | null) => void;
 }
@@ -129,15 +131,16 @@ function LaneActions({ lane, isFocus, shared }: { lane: Lane; isFocus: boolean; 
   };
   return (
     <div className={styles.actions}>
-      {isSettled(lane) ? (
-        <Button look="quiet" size="s" icon="send" bare onClick={() => setPrompting(true)}>
-          {`Prompt variation ${lane.number}`}
-        </Button>
-      ) : (
-        <Button look="quiet" size="s" icon="stop" bare busy={busy} onClick={stop}>
-          {`Stop variation ${lane.number}`}
-        </Button>
-      )}
+      {!shared.isPast &&
+        (isSettled(lane) ? (
+          <Button look="quiet" size="s" icon="send" bare onClick={() => setPrompting(true)}>
+            {`Prompt variation ${lane.number}`}
+          </Button>
+        ) : (
+          <Button look="quiet" size="s" icon="stop" bare busy={busy} onClick={stop}>
+            {`Stop variation ${lane.number}`}
+          </Button>
+        ))}
       <Button
         look="quiet"
         size="s"

@@ -31,6 +31,9 @@ export function Race({ view, player }: Props) {
   );
 }
 
+/** How far an arrow key moves. */
+const STEP_MS = 100;
+
 function Controls({ player }: { player: Player }) {
   return (
     <>
@@ -43,8 +46,8 @@ function Controls({ player }: { player: Player }) {
         aria-label="Moment of the run"
         aria-valuetext={duration(player.at)}
         min={0}
-        max={Math.max(player.length, 1)}
-        step={100}
+        max={Math.max(1, Math.ceil(player.length / STEP_MS)) * STEP_MS}
+        step={STEP_MS}
         value={player.at}
         onChange={(event) => player.seek(Number(event.target.value))}
       />

@@ -4,6 +4,7 @@ import { goToLogin, useGet } from "../app/query";
 import { navigate, type Params, useQueryValue } from "../app/router";
 import { useRun } from "../stream/use-run";
 import { Empty, Skeleton } from "../ui/states";
+import { ShownMoment } from "../ui/time";
 import { Announcer } from "./announcer";
 import { RunHeader } from "./header";
 import { Outcome } from "./outcome";
@@ -33,7 +34,7 @@ export function RunPage({ params }: { params: Params }) {
 
   if (connection.state === "refused" && connection.why === "gone") {
     return (
-      <Empty title="There is no such run">
+      <Empty top title="There is no such run">
         It may belong to another server, or the address is cut short.
       </Empty>
     );
@@ -49,15 +50,17 @@ export function RunPage({ params }: { params: Params }) {
           <Race view={view} player={player} />
         </Suspense>
       )}
-      <Wall
-        runId={id}
-        stream={stream}
-        view={shown}
-        current={current}
-        onCurrent={setCurrent}
-        focus={focus}
-        onFocus={setFocus}
-      />
+      <ShownMoment value={player ? (view.firstAt ?? 0) + player.at : null}>
+        <Wall
+          runId={id}
+          stream={stream}
+          view={shown}
+          current={current}
+          onCurrent={setCurrent}
+          focus={focus}
+          onFocus={setFocus}
+        />
+      </ShownMoment>
       <Announcer view={view} />
     </div>
   );

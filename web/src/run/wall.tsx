@@ -18,7 +18,10 @@ interface Props {
 
 /** The variations side by side; or one of them wide, and the others as a rail. */
 export function Wall({ runId, stream, view, current, onCurrent, focus, onFocus }: Props) {
-  const shared = useMemo(() => ({ runId, stream, onCurrent, onFocus }), [runId, stream, onCurrent, onFocus]);
+  const shared = useMemo(
+    () => ({ runId, stream, isPast: view !== stream.view, onCurrent, onFocus }),
+    [runId, stream, view, onCurrent, onFocus],
+  );
   const shown = focus === null ? view.lanes : view.lanes.filter((lane) => lane.number === focus);
   return (
     <div className={styles.stage} data-focus={focus !== null || undefined}>

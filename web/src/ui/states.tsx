@@ -3,11 +3,12 @@ import { Unreachable } from "../api/client";
 import { Button } from "./button";
 import styles from "./states.module.css";
 
-/** Nothing here, and what to do about it. */
-export function Empty({ title, children }: { title: string; children?: ReactNode }) {
+/** Nothing here, and what to do about it. `top` says that it is all there is on the page. */
+export function Empty({ title, top, children }: { title: string; top?: boolean; children?: ReactNode }) {
+  const Heading = top ? "h1" : "h2";
   return (
     <div className={styles.empty}>
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
     </div>
   );
@@ -34,7 +35,7 @@ export function Skeleton() {
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const text = error instanceof Error ? error.message : String(error);
   return (
-    <Empty title={error instanceof Unreachable ? "The server does not answer" : "This could not be read"}>
+    <Empty top title={error instanceof Unreachable ? "The server does not answer" : "This could not be read"}>
       <p>{text}</p>
       {retry && <Button onClick={retry}>Try again</Button>}
     </Empty>
