@@ -30,6 +30,7 @@ from aideator.domain.events import (
     Event,
     EvidenceGathered,
     FlagsCleared,
+    Judging,
     Plan,
     PlanEntry,
     Published,
@@ -95,6 +96,7 @@ EXAMPLES: tuple[Body, ...] = (
         model="claude-opus-5-5",
     ),
     SetupRan(result=CheckResult(check="npm ci", exit_code=0, seconds=11.2, output="added 212 packages\n")),
+    Judging(),
     CheckRun(
         result=CheckResult(
             check="wrap",

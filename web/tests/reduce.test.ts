@@ -62,6 +62,11 @@ describe("what a lane shows", () => {
     ]); // biome-ignore format: a list
   });
 
+  test("from the end of the agent's turn on it is being checked, long before the first result", () => {
+    const run = view(log([0, STARTED], [1, started()], [1, says("Done.")], [1, { kind: "judging" }]));
+    expect(run.lanes[0]?.doing).toEqual({ word: "checking" });
+  });
+
   test("news of a call that was never announced makes one", () => {
     const run = view(log([0, STARTED], [1, started()], [1, returns("x", "late", "failed")]));
     expect(run.lanes[0]?.entries[0]).toMatchObject({ type: "tool", status: "failed", title: "tool" });

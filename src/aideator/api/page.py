@@ -53,7 +53,7 @@ class ServerInfo(_Answer):
     recent: tuple[overview.Recent, ...]
     """Repositories of the latest runs."""
     latest_costs: tuple[float, ...]
-    """US dollars that the latest finished variations have cost, newest first; the demo, which is free, does not count."""
+    """US dollars that the latest finished variations have cost, newest first. The free demo does not count."""
 
 
 class Overview(_Answer):

@@ -10,6 +10,7 @@ from aideator.domain.events import (
     Complete,
     ErrorRaised,
     Event,
+    Judging,
     Plan,
     RunStarted,
     Selected,
@@ -73,8 +74,9 @@ class Lane:
                 self.plan = f"{done}/{len(entries)} steps"
             case UsageRecorded(usage=usage):
                 self.usage = usage
-            case CheckRun(result=result):
+            case Judging():
                 self.state = "checking"
+            case CheckRun(result=result):
                 self.checks.append(result)
             case VariationFinished(verdict=verdict, isolation=isolation):
                 self.state, self.ended = "done", event.at

@@ -147,6 +147,12 @@ class SetupRan(_Body):
     cached: bool = False
 
 
+class Judging(_Body):
+    """The agent's turn is over: what it changed is taken out and checked."""
+
+    kind: Literal["judging"] = "judging"
+
+
 class CheckRun(_Body):
     """A check ended: on the base (no variation id) or on base + patch."""
 
@@ -245,6 +251,7 @@ Body = Annotated[
     | Plan
     | UsageRecorded
     | SetupRan
+    | Judging
     | CheckRun
     | VariationFinished
     | VariationFailed

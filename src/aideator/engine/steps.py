@@ -11,6 +11,7 @@ from aideator.domain.events import (
     Body,
     CheckRun,
     ErrorRaised,
+    Judging,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -46,6 +47,7 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
         )
         async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
             isolation, lease = await act(stage, run, variation, workspace, scribe)
+            await scribe.write(Judging())
             patch = await extract(workspace, stage.backend, limits=stage.limits)
         await explain(patch, lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)

@@ -235,7 +235,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | Judging | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -358,6 +358,11 @@ export interface Isolation {
 }
 
 export type JsonValue = unknown;
+
+/** The agent's turn is over: what it changed is taken out and checked. */
+export interface Judging {
+  kind: "judging";
+}
 
 /** How a key shall be called. */
 export interface KeyName {
@@ -669,7 +674,7 @@ export interface ServerInfo {
   demo_repo: string | null;
   /** Repositories of the latest runs. */
   recent: readonly Recent[];
-  /** US dollars that the latest finished variations have cost, newest first; the demo, which is free, does not count. */
+  /** US dollars that the latest finished variations have cost, newest first. The free demo does not count. */
   latest_costs: readonly number[];
 }
 
