@@ -111,7 +111,7 @@ def test_every_command_that_is_shown_parses(page: Path) -> None:
 
 def test_a_command_that_does_not_exist_would_be_noticed() -> None:
     with pytest.raises(KeyError):
-        parse(["publish", "3f2a91c0"])
+        parse(["deploy", "3f2a91c0"])
     with pytest.raises(Exception, match="No such option: --colour"):
         parse(["list", "--colour"])
 

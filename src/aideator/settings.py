@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """A Redis server. Not used in this version; a start with it says so."""
     max_cache_size_mb: int = Field(default=10_000, ge=100)
-    """Megabytes of cached repositories, above which those not used for longest are removed."""
+    """Megabytes of cached repositories and environments, above which those not used for longest are removed."""
 
     # Runs
     max_variations: int = Field(default=5, ge=1, le=100)
@@ -124,6 +124,20 @@ class Settings(BaseSettings):
     sandbox_toolchains: Paths = ()
     """Host directories that sandboxes see, read-only, their bin first on PATH; separated by commas."""
 
+    # Set-up
+    setup_allowed_hosts: Names = ()
+    """Hosts (host or host:port) that set-up commands may reach, such as package registries; separated by commas."""
+    setup_private_hosts: Names = ()
+    """Hosts (host or host:port) of your own network that set-up commands may reach, such as mirrors."""
+    setup_env: dict[str, str] = {}
+    """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of them see it: no secrets."""
+    setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
+    """Memory of the sandbox that set-up runs in."""
+    setup_cpu_limit: float = Field(default=2, gt=0, le=1024)
+    """CPUs of the sandbox that set-up runs in."""
+    setup_disk_limit: Size = Field(default=4 * 2**30, ge=2**20)
+    """What one set-up may write, such as 4g."""
+
     # Repositories
     clone_timeout: float = Field(default=300, gt=0)
     """Seconds that a clone or fetch may take."""
@@ -134,9 +148,11 @@ class Settings(BaseSettings):
     private_git_hosts: Names = ()
     """Hosts (host or host:port) of your own network that may be cloned from, also over http; separated by commas."""
     github_token: SecretStr | None = None
-    """A token for private repositories on github.com. Never written to disk."""
+    """A token for github.com: private repositories, publishing. Never written to disk, never in a sandbox."""
     git_tokens: dict[str, SecretStr] = {}
-    """Tokens for other hosts as JSON: {"git.example.org": "token"}."""
+    """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs one that may write."""
+    git_forges: dict[str, Literal["github", "gitlab", "gitea"]] = {}
+    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"}; Forgejo counts as gitea."""
 
     # Streams
     sse_ping_interval: float = Field(default=30, gt=0)
@@ -168,6 +184,12 @@ class Settings(BaseSettings):
         """Host → token for private repositories."""
         github = {"github.com": self.github_token} if self.github_token else {}
         return {**github, **self.git_tokens}
+
+    @property
+    def secrets(self) -> list[str]:
+        """Everything that must not leave in an export."""
+        kept = [self.anthropic_api_key, *self.tokens.values()]
+        return [secret.get_secret_value() for secret in kept if secret and secret.get_secret_value()]
 
 
 class SettingsError(AideatorError):

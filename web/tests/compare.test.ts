@@ -55,6 +55,8 @@ function run(variations: readonly Variation[], more: Partial<RunDetails> = {}): 
     reused_from: null,
     created_at: "2026-11-25T10:00:00Z",
     finished_at: null,
+    decided_at: null,
+    imported_at: null,
     variations,
     ...more,
   };

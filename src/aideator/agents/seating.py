@@ -31,7 +31,7 @@ def make_agent(seat: AgentSpec, *, wall_clock: float = WALL_CLOCK_SECONDS) -> Ag
         "source": python.source,
     }
     binds = python.binds if row.runtime == "python" else ()
-    return AcpAgent(row.command, env=row.env, places=places, binds=binds, wall_clock=wall_clock)
+    return AcpAgent(row.command, env=row.env, places=places, binds=binds, memory=row.memory, wall_clock=wall_clock)
 
 
 def _settings(seat: AgentSpec, row: Row, model: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the page asks for besides the runs themselves: the server, its runs at a glance, a repository, the demo."""
+"""What the page asks for besides the runs themselves: the server, its runs at a glance, the machine, the demo."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from aideator import __version__
 from aideator.api.auth import Caller, identify, is_local
@@ -20,8 +20,6 @@ from aideator.store import overview
 
 _FRESH_SECONDS = 60.0
 """How long an examination of the machine is good for: it opens a sandbox."""
-_INSPECTIONS_AT_ONCE = 2
-
 router = APIRouter(tags=["page"], dependencies=[Depends(identify)], responses=responses(401, 403, 421))
 
 
@@ -76,30 +74,6 @@ class FindingOut(_Answer):
     """Whether no run can be carried out without it."""
 
 
-class Repository(BaseModel):
-    """Which repository to look at."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
-
-    repo_url: str = Field(min_length=1, max_length=2000, examples=["https://github.com/user/repo"])
-    ref: str | None = Field(default=None, max_length=250, examples=["main"])
-
-
-class CheckOut(_Answer):
-    """A check that the repository seems to have."""
-
-    name: str
-    command: str
-
-
-class RepositoryInfo(_Answer):
-    """What is known about a repository at one of its commits."""
-
-    commit: str
-    checks: tuple[CheckOut, ...]
-    """Guessed from its files; nothing of it was run."""
-
-
 @router.get("/server")
 async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
     """Show what may be submitted here, and by whom."""
@@ -147,18 +121,6 @@ async def doctor(request: Request, app: App) -> Sequence[FindingOut]:
     return await examination.findings(app)
 
 
-@router.post("/repositories/inspect", responses=responses(400, 413, 422, 503))
-async def inspect_repository(request: Request, app: App, repository: Repository) -> RepositoryInfo:
-    """Bring a repository here, as a run would, and say which commit is meant and how it seems to be tested."""
-    from aideator.app.inspect import inspect  # noqa: PLC0415 - loads what only a working server has loaded anyway
-
-    turns: asyncio.Semaphore = request.app.state.inspections
-    async with turns:
-        found = await inspect(app, repository.repo_url, repository.ref, local=is_local(request))
-    checks = tuple(CheckOut(name=check.name, command=check.command) for check in found.checks)
-    return RepositoryInfo(commit=found.commit, checks=checks)
-
-
 @router.post("/demo", status_code=202, responses=responses(503))
 async def demo(app: App) -> Accepted:
     """Start the demo: three agents on a small project, with a scripted model. It needs no key and costs nothing."""
@@ -177,15 +139,10 @@ class Examination:
 
     async def findings(self, app: Aideator) -> list[FindingOut]:
         """Examine the machine, unless that was done just now."""
-        from aideator.app.work import examine  # noqa: PLC0415 - as above
+        from aideator.app.work import examine  # noqa: PLC0415 - loads what only a working server has loaded anyway
 
         async with self._lock:
             if not self._found or time.monotonic() - self._at > _FRESH_SECONDS:
                 self._found = [FindingOut.model_validate(vars(each)) for each in await examine(app.settings)]
                 self._at = time.monotonic()
             return self._found
-
-
-def inspections() -> asyncio.Semaphore:
-    """As many repositories as may be brought here at once for a look."""
-    return asyncio.Semaphore(_INSPECTIONS_AT_ONCE)

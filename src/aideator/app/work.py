@@ -1,17 +1,21 @@
 """What carries runs out here: cached repositories, gateway, sandboxes, engine, opened as the settings say."""
 
 import asyncio
+import hashlib
+import platform
 import resource
 import shutil
 import sqlite3
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
 from aideator.app import source_policy
 from aideator.app.demo import Demo
 from aideator.domain.errors import Unavailable
+from aideator.domain.project import Project
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
@@ -23,6 +27,11 @@ from aideator.settings import Settings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
+from aideator.workspace.egress import Egress
+from aideator.workspace.environment import Workshop
+from aideator.workspace.project import find_project
+
+_NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
 
 async def start_engine(
@@ -41,19 +50,49 @@ async def start_engine(
             api_key=settings.anthropic_api_key,
         ),
     )
+    backend = _backend(settings)
     stage = Stage(
         database=database,
         log=log,
         cache=cache,
+        workshop=Workshop(
+            home=home,
+            runtime=runtime,
+            backend=backend,
+            limits=_setup_limits(settings),
+            egress=egress(settings),
+            variables=settings.setup_env,
+        ),
         gateway=gateway,
-        backend=_backend(settings),
+        backend=backend,
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
+        environment=_environment(settings),
         max_attempts=settings.max_attempts,
         upstream=demo.upstream,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+
+
+def _environment(settings: Settings) -> str:
+    """A hash of what a check can see beside the tree, as it is now: programs, their versions, limits.
+
+    Whoever installs something changes a folder of it. A server that runs meanwhile believes its memory until it starts
+    anew; only what a check could not even begin to run is tried again at once.
+    """
+    folders = [folder for root in (Path("/usr"), *settings.sandbox_toolchains) for folder in _down_to(root, 3)]
+    seen = [
+        platform.platform(),
+        repr(_limits(settings)),
+        *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders),
+    ]
+    return hashlib.sha256("\n".join(seen).encode()).hexdigest()
+
+
+def _down_to(root: Path, depth: int) -> list[Path]:
+    inner = sorted(path for path in root.glob("*/") if not path.is_symlink()) if depth and root.is_dir() else []
+    return [root, *(path for folder in inner for path in _down_to(folder, depth - 1))] if root.is_dir() else []
 
 
 def _raise_the_limit_of_open_files() -> None:
@@ -72,6 +111,13 @@ def open_cache(settings: Settings) -> RepositoryCache:
         tokens={host: token.get_secret_value() for host, token in settings.tokens.items()},
         max_cache_bytes=settings.max_cache_size_mb * 2**20,
     )
+
+
+async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project:
+    """What a run on this repository would do besides the agents' work."""
+    cache = open_cache(settings)
+    checkout = await cache.checkout(await cache.resolve(repo_url, ref))
+    return await asyncio.to_thread(find_project, checkout, egress(settings))
 
 
 def _backend(settings: Settings) -> SandboxBackend:
@@ -95,6 +141,8 @@ async def examine(settings: Settings) -> list[Finding]:
             fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
         ),
     ]
+    hosts = ", ".join((*settings.setup_allowed_hosts, *settings.setup_private_hosts))
+    findings.append(Finding("set-up", ok=True, detail=f"may reach {hosts}" if hosts else _NO_HOSTS))
     if settings.redis_url:
         findings.append(Finding("redis", ok=False, detail="REDIS_URL is set, but not used in this version"))
     try:
@@ -103,6 +151,20 @@ async def examine(settings: Settings) -> list[Finding]:
         return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
     return findings + await _backend(settings).check()
+
+
+def egress(settings: Settings) -> Egress:
+    """What set-up may reach."""
+    return Egress(frozenset(settings.setup_allowed_hosts), frozenset(settings.setup_private_hosts))
+
+
+def _setup_limits(settings: Settings) -> Limits:
+    return Limits(
+        memory_bytes=settings.setup_memory_limit,
+        cpus=settings.setup_cpu_limit,
+        pids=settings.agent_pids_limit,
+        disk_bytes=settings.setup_disk_limit,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from aideator.cli.render import plain
+from aideator.cli.plain import plain
 from aideator.domain.errors import AideatorError, InvalidInput
 from aideator.settings import SettingsError
 

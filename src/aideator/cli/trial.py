@@ -10,8 +10,8 @@ from rich.console import Console
 
 from aideator.app import open_app
 from aideator.app.demo import make_project, scripted_model
+from aideator.app.wording import commit_message
 from aideator.cli.connect import Door
-from aideator.cli.deciding import commit_message
 from aideator.cli.watching import choose_output, exit_code, show, watch
 from aideator.store.home import make_home
 from aideator.workspace.branch import apply_to_checkout

@@ -77,14 +77,31 @@ class CheckResult(Frozen):
     """The end of standard output and standard error."""
     note: str = ""
     """Why there is no exit code, or no report."""
-    source: Literal["exit_code", "junit", "tap", "text"] = "exit_code"
+    source: Literal["exit_code", "junit", "tap", "json", "text"] = "exit_code"
     """Where the tests' results come from; `exit_code` when the check is known only as a whole."""
     counts: dict[TestOutcome, int] = Field(default_factory=dict)
     """How many tests ended how."""
     tests: tuple[TestResult, ...] = ()
     """One entry for each test; in events and runs only those that did not pass, and of those the first ones."""
+    findings: int | None = None
+    """How many problems a check of lint or types reports; null where its output does not say."""
 
     @property
     def passed(self) -> bool:
         """Whether the command ended with 0."""
         return self.exit_code == 0
+
+
+class Measurement(Frozen):
+    """All that is known of one check on one tree: what it said, and what its doubtful tests said when run again."""
+
+    result: CheckResult
+    again: tuple[CheckResult, ...] = ()
+    """Each time the tests that failed, are new or came to pass; the whole check where they cannot be run alone."""
+    covered: tuple[int, int] | None = None
+    """How many of the changed lines that can be run were run, and how many there are; where a report tells."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it all took."""
+        return self.result.seconds + sum(run.seconds for run in self.again)

@@ -8,6 +8,8 @@
     ├── Unauthorized            401
     ├── TooManyRequests         429
     ├── RepositoryError         422  the source cannot be had
+    ├── SetupFailed             422  a set-up command failed on the base
+    ├── ForgeRefused            502  a forge did not open the pull request
     ├── Unavailable             503  the machine lacks something that a run needs
     │   └── SandboxUnavailable
     ├── Fenced                  409  a newer attempt has taken over
@@ -92,6 +94,19 @@ class RepositoryError(AideatorError):
     """The repository cannot be had."""
 
     status = 422
+
+
+class SetupFailed(AideatorError):
+    """A set-up command failed, so no environment could be made for the run."""
+
+    status = 422
+    hint = "mend the command, or go without set-up: `setup: []`, on the command line --no-setup"
+
+
+class ForgeRefused(AideatorError):
+    """The forge did not open the pull request."""
+
+    status = 502
 
 
 class Unavailable(AideatorError):

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
 from aideator.domain.errors import AideatorError, Cancelled
 from aideator.domain.run import Run
+from aideator.engine.baseline import Baseline
 from aideator.engine.course import begin, conclude, fail, settle, waiting
+from aideator.engine.examination import could_not, examine
 from aideator.engine.slots import FairSlots
-from aideator.engine.stage import Baseline, Stage
+from aideator.engine.stage import Stage
 from aideator.engine.steps import give_up, hand_back, run_variation
 from aideator.store import runs
 
@@ -51,6 +54,8 @@ class LocalEngine:
         self._variations: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._spawners: dict[str, Callable[[int], None]] = {}
         self._stopped: set[tuple[str, int | None]] = set()
+        self._late: set[str] = set()
+        """Runs that were started again while they began or concluded."""
 
     async def start(self, run_id: str) -> None:
         """Drive the run. If that is under way, its waiting variations join it."""
@@ -62,6 +67,8 @@ class LocalEngine:
             if any(busy == run_id for busy, _ in self._variations):
                 for number in late:
                     spawn(number)
+        else:
+            self._late.add(run_id)
 
     async def cancel(self, run_id: str, variation_id: int | None = None) -> None:
         """Stop a run or one variation. What it did until now stays recorded."""
@@ -88,6 +95,7 @@ class LocalEngine:
             await self._first_that_works(self._wind_up(run_id), lambda error: fail(self._stage, run_id, error))
         finally:
             self._stopped -= {key for key in self._stopped if key[0] == run_id}
+            self._late.discard(run_id)
             del self._runs[run_id]
 
     async def _wind_up(self, run_id: str) -> None:
@@ -97,8 +105,27 @@ class LocalEngine:
     async def _carry_out(self, run_id: str) -> None:
         run, baseline = await begin(self._stage, run_id)
         await self._vary(run, baseline)
-        while not await conclude(self._stage, run_id):  # a follow-up came just as the last variation ended
+        await self._examine(run_id, baseline)
+        while not await self._ended(run_id):  # a follow-up came just as the last variation ended
             await self._vary(run, baseline)
+            await self._examine(run_id, baseline)
+
+    async def _examine(self, run_id: str, baseline: Baseline) -> None:
+        async def do_without(error: Exception) -> None:
+            await could_not(self._stage, run_id, error)
+
+        turn = partial(self._slots.hold, run_id)
+        await self._first_that_works(examine(self._stage, run_id, baseline, turn), do_without)
+
+    async def _ended(self, run_id: str) -> bool:
+        """Conclude the run; False if a variation has joined meanwhile."""
+        if not await conclude(self._stage, run_id):
+            return False
+        while run_id in self._late:
+            self._late.discard(run_id)
+            if await waiting(self._stage, run_id):
+                return False
+        return True
 
     async def _vary(self, run: Run, baseline: Baseline) -> None:
         async with asyncio.TaskGroup() as group:

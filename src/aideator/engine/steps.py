@@ -4,8 +4,13 @@ A step may be repeated after a crash: the variation then begins anew as the next
 writes is refused. Events are recorded before the state that follows from them.
 """
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
+from aideator.agents.base import Task
+from aideator.domain.check import Measurement
 from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
 from aideator.domain.events import (
     Body,
@@ -20,9 +25,11 @@ from aideator.domain.events import (
 from aideator.domain.run import Failure, Isolation, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
-from aideator.engine.stage import Baseline, Scribe, Stage
+from aideator.engine.baseline import Baseline
+from aideator.engine.proof import doubts_about, prove
+from aideator.engine.stage import Scribe, Stage
 from aideator.gateway.ledger import Lease
-from aideator.selection.checks import compare, run_checks
+from aideator.selection.compare import brief, compare, deltas
 from aideator.store import claims, runs
 from aideator.workspace.fork import Fork, fork
 from aideator.workspace.patch import Patch, apply, extract
@@ -46,22 +53,33 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
             VariationStarted(seat=variation.seat, attempt=variation.attempt, follow_up=variation.follow_up),
         )
         async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
-            isolation, lease = await act(stage, run, variation, workspace, scribe)
+            done = await (put_together if variation.composed else act)(stage, run, variation, workspace, scribe)
             await scribe.write(Judging())
             patch = await extract(workspace, stage.backend, limits=stage.limits)
-        await explain(patch, lease, scribe)
+        await explain(patch, done.lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)
     except Fenced:
         raise
     except AideatorError as error:
         return await give_up(stage, run.id, number, error)
-    await scribe.write(VariationFinished(verdict=verdict, isolation=isolation))
+    await scribe.write(VariationFinished(verdict=verdict, isolation=done.isolation))
     async with stage.database.write() as session:
         await claims.finish(
             session, run.id, number, variation.attempt, VariationStatus.FINISHED,
-            verdict=verdict, isolation=isolation, patch=patch.data,
+            verdict=verdict, isolation=done.isolation, patch=patch.data, memory=done.memory,
         )  # fmt: skip
     return None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What has filled a workspace, and how."""
+
+    isolation: Isolation
+    lease: Lease | None = None
+    """The agent's; none where no agent acted."""
+    memory: bytes = b""
+    """What the agent remembers of it."""
 
 
 async def take_up(stage: Stage, run_id: str, number: int) -> Variation:
@@ -77,7 +95,7 @@ async def act(
     variation: Variation,
     workspace: Fork,
     scribe: Scribe,
-) -> tuple[Isolation, Lease]:
+) -> Done:
     """Let the agent work in its sandbox, and record what it does as it happens."""
 
     async def on_usage(usage: Usage, model: str | None) -> None:
@@ -101,15 +119,29 @@ async def act(
         ) as sandbox,
     ):  # fmt: skip
         lease.base_url = await stage.upstream(run.spec)
-        prompt = run.spec.prompt
+        task = Task(run.spec.prompt)
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))
-            prompt = follow_up_prompt(run.spec.prompt, variation.follow_up)
-        async with aclosing(agent.run(prompt, sandbox, lease.token)) as drafts:
+            task = await follow_up_task(stage, run, variation.number, variation.follow_up)
+        async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
             async for draft in drafts:
                 if not _is_the_gateways_to_say(draft.body):
                     await scribe.copy([draft])
-    return sandbox.isolation, lease
+        memory = await agent.remember(sandbox)
+    return Done(sandbox.isolation, lease, memory)
+
+
+async def put_together(
+    stage: Stage,
+    run: Run,
+    variation: Variation,
+    workspace: Fork,
+    scribe: Scribe,  # noqa: ARG001 - nobody acts, so there is nothing to tell; the shape is that of `act`
+) -> Done:
+    """Lay a composed change into the workspace; from there on it is judged like every other."""
+    async with stage.backend.open(workspace.tree, stage.limits) as sandbox:
+        await apply(sandbox, await previous_patch(stage, run.id, variation.number))
+    return Done(sandbox.isolation)
 
 
 def _is_the_gateways_to_say(body: Body) -> bool:
@@ -124,13 +156,15 @@ async def spent_by_others(stage: Stage, variation: Variation) -> Usage:
     return sum((other.usage for other in everyone if other.number != variation.number), Usage())
 
 
-async def explain(patch: Patch, lease: Lease, scribe: Scribe) -> None:
+async def explain(patch: Patch, lease: Lease | None, scribe: Scribe) -> None:
     """Say how the model let the agent down, if it did.
 
     Raises:
         BudgetExhausted: if the budget ended before the agent changed anything.
         ModelFailed: if the model's failure did.
     """
+    if lease is None:
+        return
     if lease.exhausted:
         if not patch.data:
             raise BudgetExhausted
@@ -151,18 +185,23 @@ async def judge(
 ) -> Verdict:
     """Run the checks on base + patch in a fresh sandbox, and compare with the base alone."""
     before = await baseline.results()
-    after = []
+    after: Mapping[str, Measurement] = {}
     if patch.data and run.checks:
-        async with (
-            fork(baseline.checkout, stage.home, f"{run.id}-{number}-judge") as clean,
-            stage.backend.open(clean.tree, stage.limits) as sandbox,
-        ):
-            await apply(sandbox, patch)
-            async for result in run_checks(sandbox, run.checks):
-                await scribe.write(CheckRun(result=result))
-                after.append(result)
-    notes = (*baseline.checkout.notes, *patch.notes)
-    return Verdict(variation_id=number, patch=patch.stats, checks=compare(before, after), notes=notes)
+
+        async def tell(measurement: Measurement) -> None:
+            await scribe.write(CheckRun(result=brief(measurement.result)))
+
+        doubts = await asyncio.to_thread(doubts_about, run, patch, before, baseline.checkout)
+        after = await prove(stage, run, baseline.checkout, patch, doubts, tell)
+    return Verdict(
+        variation_id=number,
+        patch=patch.stats,
+        paths=patch.paths,
+        checks=await asyncio.to_thread(compare, run.checks, before, after),
+        deltas=deltas(run.checks, before, after),
+        seconds=round(sum(measurement.seconds for measurement in after.values()), 3),
+        notes=(*baseline.checkout.notes, *patch.notes),
+    )
 
 
 async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> None:
@@ -194,9 +233,12 @@ async def previous_patch(stage: Stage, run_id: str, number: int) -> Patch:
     return Patch(b"")
 
 
-def follow_up_prompt(first: str, then: str) -> str:
-    """The prompt of a follow-up turn: a new session on the tree that the earlier turn left."""
-    return (
-        f"Earlier you were asked:\n\n{first}\n\nYour changes for that are in the working tree already "
+async def follow_up_task(stage: Stage, run: Run, number: int, then: str) -> Task:
+    """A follow-up turn: the agent's own session goes on, or a new one is told what the tree holds."""
+    async with stage.database.read() as session:
+        memory = await claims.memory(session, run.id, number)
+    anew = (
+        f"Earlier you were asked:\n\n{run.spec.prompt}\n\nYour changes for that are in the working tree already "
         f"(`git diff` shows them). Now you are asked:\n\n{then}"
     )
+    return Task(anew, memory=memory, follow_up=then)

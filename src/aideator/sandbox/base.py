@@ -30,6 +30,10 @@ class Tree:
     upper: Path | None = None
     work: Path | None = None
     """overlayfs' scratch directory, beside `upper` on the same file system."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every process here, such as where the tools in a layer look for their packages."""
+    path: tuple[str, ...] = ()
+    """Directories of a layer, as seen inside, that come first on PATH."""
 
 
 @dataclass(frozen=True)

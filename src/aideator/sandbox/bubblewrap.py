@@ -83,7 +83,7 @@ class Bubblewrap:
             link = Link(
                 socket,
                 isolation=_isolation(group, gateway),
-                env=self._env,
+                env={**self._env, **tree.env, "PATH": ":".join([*tree.path, self._env["PATH"]])},
                 output_bytes=limits.output_bytes,
                 gateway=gateway,
                 post_mortem=lambda: _post_mortem(group),

@@ -18,3 +18,8 @@ _SOURCE = re.compile(r"\.(py|[cm]?[jt]sx?|go|rb|rs|java|kts?|scala|groovy|cs|swi
 def is_test(path: str) -> bool:
     """Whether a file holds tests, or what tests are made with (fixtures, helpers), judged by its name and folder."""
     return bool(_TEST_NAME.search(path)) or bool(_TEST_FOLDER.search(path) and _SOURCE.search(path))
+
+
+def is_of_tests(path: str) -> bool:
+    """Whether a file lies among tests, whatever it holds: a test, a helper, or the data of one."""
+    return is_test(path) or bool(_TEST_FOLDER.search(path))

@@ -99,12 +99,6 @@ export interface CheckChange {
   tests?: readonly TestChange[];
 }
 
-/** A check that the repository seems to have. */
-export interface CheckOut {
-  name: string;
-  command: string;
-}
-
 /** What one check said about one tree. */
 export interface CheckResult {
   /** The check's label. */
@@ -117,17 +111,25 @@ export interface CheckResult {
   /** Why there is no exit code, or no report. */
   note?: string;
   /** Where the tests' results come from; `exit_code` when the check is known only as a whole. */
-  source?: "exit_code" | "junit" | "tap" | "text";
+  source?: "exit_code" | "junit" | "tap" | "json" | "text";
   /** How many tests ended how. */
   counts?: Readonly<Record<string, number>>;
   /** One entry for each test; in events and runs only those that did not pass, and of those the first ones. */
   tests?: readonly TestResult[];
+  /** How many problems a check of lint or types reports; null where its output does not say. */
+  findings?: number | null;
 }
 
 /** A check ended: on the base (no variation id) or on base + patch. */
 export interface CheckRun {
   kind: "check";
   result: CheckResult;
+}
+
+/** A person's word on a variation's flags. */
+export interface Clearance {
+  /** Kept with the variation. */
+  reason: string;
 }
 
 /** A shell command, run with `sh -c` in the root of the repository. */
@@ -141,6 +143,11 @@ export interface Command {
 export interface Complete {
   kind: "complete";
   status: RunStatus;
+}
+
+/** What a new variation takes from others. */
+export interface Composition {
+  parts: readonly Part[];
 }
 
 export type Confidence = "high" | "medium" | "open";
@@ -348,6 +355,14 @@ export interface Hunk {
   lines: readonly Line[];
 }
 
+/** Which commit to look at. */
+export interface Inspection {
+  /** As in a run. */
+  repo_url: string;
+  /** A branch, tag or commit; the default branch when absent. */
+  ref?: string | null;
+}
+
 /** What held a variation in, as it was really enforced. */
 export interface Isolation {
   backend: string;
@@ -426,6 +441,8 @@ export interface Opinion {
   usage?: Usage;
 }
 
+export type Origin = "request" | "file" | "guess";
+
 /** Some runs at a glance, newest first. */
 export interface Overview {
   runs: readonly Summary[];
@@ -477,6 +494,20 @@ export interface Problem {
   errors: readonly WrongField[] | null;
 }
 
+/** One commit, and what a run on it would do besides the agents' work. */
+export interface Project {
+  commit: string;
+  /** Commands that install what the project needs. */
+  setup: readonly Command[];
+  /** Commands that prove a change. */
+  checks: readonly Check[];
+  /** Paths that a change must leave alone. */
+  protected: readonly string[];
+  sources: Readonly<Record<string, Origin>>;
+  /** What a reader should know, such as why nothing is installed. */
+  notes: readonly string[];
+}
+
 /** Where the winner lives on. */
 export interface Publication {
   /** The repository's URL, without credentials. */
@@ -485,6 +516,10 @@ export interface Publication {
   commit: string;
   /** The pull request's URL. */
   pull_request?: string | null;
+  /** Of the change that was published. When the winner's is another one, publishing again moves the branch. */
+  patch_sha256?: string;
+  /** Why there is no pull request, where one was asked for. */
+  note?: string;
   published_at?: string;
 }
 
@@ -511,24 +546,22 @@ export interface Ranking {
   standings?: readonly Standing[];
 }
 
+/** A share, with what can honestly be said of the share behind it. */
+export interface Rate {
+  count: number;
+  of: number;
+  /** Null when there is nothing to count in. */
+  share: number | null;
+  /** The 95 % interval's lower end. */
+  low: number;
+  high: number;
+}
+
 /** A repository that was worked on here. */
 export interface Recent {
   repo_url: string;
   ref: string | null;
   used_at: string;
-}
-
-/** Which repository to look at. */
-export interface Repository {
-  repo_url: string;
-  ref?: string | null;
-}
-
-/** What is known about a repository at one of its commits. */
-export interface RepositoryInfo {
-  commit: string;
-  /** Guessed from its files; nothing of it was run. */
-  checks: readonly CheckOut[];
 }
 
 /** A submission and what became of it. */
@@ -549,6 +582,8 @@ export interface Run {
   reused_from: string | null;
   created_at: string;
   finished_at: string | null;
+  decided_at: string | null;
+  imported_at: string | null;
 }
 
 /** A run with its variations: what `GET /runs/{id}` answers. */
@@ -569,6 +604,8 @@ export interface RunDetails {
   reused_from: string | null;
   created_at: string;
   finished_at: string | null;
+  decided_at: string | null;
+  imported_at: string | null;
   variations: readonly Variation[];
 }
 
@@ -620,8 +657,14 @@ export interface RunStarted {
   prompt: string;
   variations: number;
   checks: readonly Check[];
-  /** Whether the checks were guessed from the repository. */
+  /** Whether the submission left it to the repository what the checks are. */
   checks_guessed?: boolean;
+  setup?: readonly Command[];
+  protected?: readonly string[];
+  /** Where each of them is from; empty while the repository is being fetched, and for follow-ups. */
+  sources?: Readonly<Record<string, Origin>>;
+  /** What a reader should know of how they were found. */
+  notes?: readonly string[];
   reused_from?: string | null;
 }
 
@@ -712,6 +755,26 @@ export interface Standing {
   group_share?: number;
 }
 
+/** What the decisions that were made here say. Imported runs and reused answers do not count. */
+export interface Stats {
+  /** Runs that have ended. */
+  runs: number;
+  decided: number;
+  published: number;
+  agents: readonly Tally[];
+  models: readonly Tally[];
+  /** By the instructions of the seat; "" for a seat without any. */
+  strategies: readonly Tally[];
+  /** Of the decided runs with a recommendation, those where it was chosen. */
+  followed: Rate;
+  /** What all these runs cost; null when the price of a call is unknown. */
+  cost_usd: number | null;
+  /** The cost of all runs, also those that came to nothing, for each accepted change. */
+  cost_per_decision_usd: number | null;
+  /** The median time from the end of a run to its decision. */
+  decision_seconds: number | null;
+}
+
 /** A run at a glance. */
 export interface Summary {
   id: string;
@@ -730,6 +793,18 @@ export interface Summary {
   failure: Failure | null;
   created_at: string;
   finished_at: string | null;
+}
+
+/** How one agent, model or strategy has done in decided runs. */
+export interface Tally {
+  name: string;
+  /** Of the variations in decided runs, those that were chosen. */
+  wins: Rate;
+  /** The share that choosing blindly would have given it: 1/2 among two, 1/5 among five. */
+  by_chance: number | null;
+  /** What its variations cost in these runs; null when the price of a call is unknown. */
+  cost_usd: number | null;
+  cost_per_win_usd: number | null;
 }
 
 /** One test in a verdict. */
@@ -882,6 +957,20 @@ export interface VerdictReached {
   ranking: Ranking;
 }
 
+/** How a winner shall be published. */
+export interface Wish {
+  /** Its name below `aideator/`; made of the run and its prompt when empty. */
+  branch?: string;
+  /** Of the commit and the pull request; the beginning of the prompt when empty. */
+  title?: string;
+  /** Open a pull request as well; a repository on the server's own machine has none. */
+  pull_request?: boolean;
+  /** Open it as a draft. */
+  draft?: boolean;
+  /** Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like). */
+  workflows?: boolean;
+}
+
 /** One wrong field of the request. */
 export interface WrongField {
   /** Its path with dots, such as `agent_config.temperature`. */
@@ -957,6 +1046,66 @@ export interface Routes {
     body: undefined;
     answer: readonly FileDiff[];
   };
+  "POST /runs/{run_id}/prompt": {
+    path: { run_id: string };
+    query: undefined;
+    body: FollowUp;
+    answer: RunDetails;
+  };
+  "POST /runs/{run_id}/variations": {
+    path: { run_id: string };
+    query: undefined;
+    body: AgentSpec;
+    answer: RunDetails;
+  };
+  "POST /runs/{run_id}/compose": {
+    path: { run_id: string };
+    query: undefined;
+    body: Composition;
+    answer: RunDetails;
+  };
+  "POST /runs/{run_id}/variations/{number}/clear": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: Clearance;
+    answer: RunDetails;
+  };
+  "POST /runs/{run_id}/deselect": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: RunDetails;
+  };
+  "POST /runs/{run_id}/publish": {
+    path: { run_id: string };
+    query: undefined;
+    body: Wish;
+    answer: Publication;
+  };
+  "GET /runs/{run_id}/export": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
+  "POST /runs/import": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: RunDetails;
+  };
+  "GET /stats": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Stats;
+  };
+  "POST /repositories/inspect": {
+    path: undefined;
+    query: undefined;
+    body: Inspection;
+    answer: Project;
+  };
   "GET /server": {
     path: undefined;
     query: undefined;
@@ -974,12 +1123,6 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: readonly FindingOut[];
-  };
-  "POST /repositories/inspect": {
-    path: undefined;
-    query: undefined;
-    body: Repository;
-    answer: RepositoryInfo;
   };
   "POST /demo": {
     path: undefined;

@@ -1,22 +1,20 @@
-import { type ReactNode, useId, useMemo, useRef, useState } from "react";
+import { useMemo, useRef, useState } from "react";
 import type { WindowVirtualizerHandle } from "virtua";
 import type { FileDiff, RunDetails } from "../api/schema.gen";
-import { useKeys } from "../app/keys";
 import { setQuery, useQueryValue } from "../app/router";
-import { Button } from "../ui/button";
-import { control } from "../ui/field";
 import { plural } from "../ui/format";
 import { Empty, Failed, Skeleton } from "../ui/states";
 import styles from "./code.module.css";
 import type { Column } from "./columns";
 import { between } from "./diff/between";
 import { DiffView, type Taking } from "./diff/diff-view";
-import { type DiffRow, type Look, rowsOf } from "./diff/rows";
+import { type Look, rowsOf } from "./diff/rows";
 import { fileMap } from "./filemap";
 import { FileMap } from "./filemap-view";
-import { seatName } from "./names";
+import { BASE, Toolbar } from "./toolbar";
 import { useDiffs } from "./use-comparison";
 import type { TrayState } from "./use-tray";
+import { useWalk } from "./use-walk";
 
 interface Props {
   readonly details: RunDetails;
@@ -24,8 +22,6 @@ interface Props {
   readonly tray: TrayState;
   readonly onClear: (number: number) => void;
 }
-
-const BASE = 0;
 
 /** The code: who changed which file, and the lines, between the base and a variation or between two of them. */
 export function Code({ details, columns, tray, onClear }: Props) {
@@ -115,65 +111,6 @@ function takingOf(tray: TrayState, variation: number, files: readonly FileDiff[]
   };
 }
 
-interface ToolbarProps {
-  readonly details: RunDetails;
-  readonly from: number;
-  readonly to: number;
-  readonly look: Look;
-  readonly onLook: (look: Look) => void;
-}
-
-function Toolbar({ details, from, to, look, onLook }: ToolbarProps) {
-  const options = details.variations.map(({ number, seat }) => (
-    <option key={number} value={number}>{`${number} · ${seatName(seat)}`}</option>
-  ));
-  return (
-    <div className={styles.toolbar}>
-      <End label="From" value={from} onChange={(value) => setQuery({ from: value, file: null })}>
-        <option value="">the base</option>
-        {options}
-      </End>
-      <span aria-hidden="true">→</span>
-      <End label="To" value={to} onChange={(value) => setQuery({ to: value, file: null })}>
-        {options}
-      </End>
-      <span className={styles.spring} />
-      <fieldset className={styles.looks}>
-        <legend className="only-read-aloud">How lines are laid out</legend>
-        {(["unified", "split"] as const).map((each) => (
-          <Button key={each} size="s" look="quiet" aria-pressed={look === each} onClick={() => onLook(each)}>
-            {each === "split" ? "Side by side" : "Unified"}
-          </Button>
-        ))}
-      </fieldset>
-    </div>
-  );
-}
-
-interface EndProps {
-  readonly label: string;
-  readonly value: number;
-  readonly onChange: (value: string) => void;
-  readonly children: ReactNode;
-}
-
-function End({ label, value, onChange, children }: EndProps) {
-  const id = useId();
-  return (
-    <>
-      <label htmlFor={id}>{label}</label>
-      <select
-        id={id}
-        className={control}
-        value={value === BASE ? "" : value}
-        onChange={({ target }) => onChange(target.value)}
-      >
-        {children}
-      </select>
-    </>
-  );
-}
-
 interface DiffProps {
   readonly files: readonly FileDiff[];
   readonly look: Look;
@@ -217,63 +154,3 @@ function Diff({ files, look, details, to, taking, isPlain, onClear }: DiffProps)
     </section>
   );
 }
-
-/** Moving in a diff: n/p by difference, [/] by file, x takes what is at hand, m folds what was reviewed. */
-function useWalk(
-  rows: readonly DiffRow[],
-  files: readonly FileDiff[],
-  list: React.RefObject<WindowVirtualizerHandle | null>,
-  taking: Taking | null,
-  fold: (path: string) => void,
-): string | null {
-  const [current, setCurrent] = useState<string | null>(null);
-  const [path] = useQueryValue("file");
-  const wanted = useRef<string | null>(null);
-  const at = rows.findIndex((row) => row.key === current);
-  const row = rows[at];
-  const go = (step: 1 | -1, type: DiffRow["type"]) => {
-    for (let index = at + step; index >= 0 && index < rows.length; index += step) {
-      const found = rows[index];
-      if (found?.type !== type) continue;
-      setCurrent(found.key);
-      list.current?.scrollToIndex(index, { align: "start", offset: -SCROLL_MARGIN });
-      return;
-    }
-  };
-  // An address with a file is shown from there, once.
-  if (path !== null && wanted.current !== path) {
-    wanted.current = path;
-    const index = rows.findIndex((each) => each.type === "file" && files[each.file]?.path === path);
-    if (index >= 0)
-      requestAnimationFrame(() =>
-        list.current?.scrollToIndex(index, { align: "start", offset: -SCROLL_MARGIN }),
-      );
-  }
-  useKeys([
-    { key: "n", does: "Next difference", run: () => go(1, "hunk") },
-    { key: "p", does: "Previous difference", run: () => go(-1, "hunk") },
-    { key: "]", does: "Next file", run: () => go(1, "file") },
-    { key: "[", does: "Previous file", run: () => go(-1, "file") },
-    {
-      key: "x",
-      does: "Take this hunk or file",
-      run: () => {
-        const file = row && files[row.file];
-        if (file)
-          taking?.toggle(file.path, row.type === "hunk" && file.status === "modified" ? row.hunk : null);
-      },
-    },
-    {
-      key: "m",
-      does: "Fold this file: reviewed",
-      run: () => {
-        const file = row && files[row.file];
-        if (file) fold(file.path);
-      },
-    },
-  ]);
-  return current;
-}
-
-/** The bar on top covers what is scrolled under it. */
-const SCROLL_MARGIN = 56;

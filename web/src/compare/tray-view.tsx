@@ -3,7 +3,6 @@ import { Fragment, useState } from "react";
 import { call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import type { RunStream } from "../stream/stream";
-import "../decide/coming";
 import { Button } from "../ui/button";
 import { LaneMark } from "../ui/chip";
 import { plural } from "../ui/format";

@@ -9,7 +9,6 @@ import { Dialog } from "../ui/dialog";
 import { control, Field } from "../ui/field";
 import { line } from "../ui/plain";
 import { toast } from "../ui/toast";
-import "./coming";
 import styles from "./decide.module.css";
 
 interface Props {

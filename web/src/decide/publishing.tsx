@@ -4,7 +4,6 @@ import type { RunDetails } from "../api/schema.gen";
 import { control, Field } from "../ui/field";
 import { toast, toastError } from "../ui/toast";
 import styles from "./decide.module.css";
-import "./coming";
 import { branchName, effect, isLocal } from "./words";
 
 type What = "nothing" | "branch" | "pull_request";

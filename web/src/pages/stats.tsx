@@ -1,6 +1,5 @@
 import type { Rate, Stats, Tally } from "../api/schema.gen";
 import { useGet } from "../app/query";
-import "../decide/coming";
 import { duration, money, plural } from "../ui/format";
 import { line } from "../ui/plain";
 import { Empty, Failed, Skeleton } from "../ui/states";
