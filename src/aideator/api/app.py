@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, deciding, health, inspect, page, problems, reference, runs
+from aideator.api import auth, deciding, health, inspect, operating, page, problems, reference, runs
 from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.site import Site
 from aideator.api.stream import Seats
@@ -45,12 +45,13 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
     app.state.sessions = auth.Sessions()
     app.state.examination = page.Examination()
     app.state.inspections = inspect.inspections()
+    app.state.measuring = operating.measuring()
     if isinstance(source, Aideator):
         app.state.aideator = source
     problems.install(app)
     app.include_router(health.probes)
-    for router in (runs.router, deciding.router, inspect.router, page.router, health.router, auth.router):
-        app.include_router(router, prefix=settings.api_v1_prefix)
+    for module in (runs, deciding, inspect, page, operating, health, auth):
+        app.include_router(module.router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
     app.router.default = Site(load(), settings.api_v1_prefix)
     return app

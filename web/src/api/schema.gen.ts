@@ -207,6 +207,26 @@ export interface DiffContent {
   new_text: string;
 }
 
+/** What the state directory takes. */
+export interface Disk {
+  home: string;
+  /** Bytes that are free on its disk. */
+  free: number;
+  /** Bytes that its disk has. */
+  total: number;
+  /** Bytes of cached repositories above which the oldest are removed. */
+  bound: number;
+  /** Largest first. */
+  parts: readonly DiskPart[];
+}
+
+/** Something that takes disk. */
+export interface DiskPart {
+  /** Its name in the state directory. */
+  name: string;
+  bytes: number;
+}
+
 /** Something went wrong that does not end the variation or run by itself. */
 export interface ErrorRaised {
   kind: "error";
@@ -359,6 +379,23 @@ export interface Judging {
   kind: "judging";
 }
 
+/** How a key shall be called. */
+export interface KeyName {
+  name: string;
+}
+
+/** What is known about an API key. */
+export interface KeyOut {
+  id: string;
+  name: string;
+  /** Its first characters, so that its owner can tell keys apart. */
+  prefix: string;
+  created_at: string;
+  revoked_at: string | null;
+  /** Whether it is the caller's own. */
+  mine: boolean;
+}
+
 /** One line of a hunk. */
 export interface Line {
   kind: "context" | "added" | "removed";
@@ -378,6 +415,20 @@ export interface Models {
   known: readonly string[];
   /** Parameter → patterns of model ids that do not take it. */
   rejects: Readonly<Record<string, readonly string[]>>;
+}
+
+/** A key that was just made. */
+export interface NewKey {
+  id: string;
+  name: string;
+  /** Its first characters, so that its owner can tell keys apart. */
+  prefix: string;
+  created_at: string;
+  revoked_at: string | null;
+  /** Whether it is the caller's own. */
+  mine: boolean;
+  /** The key itself. It is shown only now. */
+  key: string;
 }
 
 /** What a judge model said about variations that the evidence cannot tell apart. */
@@ -668,6 +719,16 @@ export interface ServerInfo {
   recent: readonly Recent[];
   /** US dollars that the latest finished variations have cost, newest first. The free demo does not count. */
   latest_costs: readonly number[];
+}
+
+/** One setting of this server. */
+export interface SettingOut {
+  /** Its environment variable. */
+  name: string;
+  /** As it is in force. Of a secret only whether it is set. */
+  value: string;
+  is_default: boolean;
+  meaning: string;
 }
 
 /** A set-up command ended. When the environment was there already, only the last one is told, as `cached`. */
@@ -1068,6 +1129,36 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: Accepted;
+  };
+  "GET /settings": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: readonly SettingOut[];
+  };
+  "GET /disk": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Disk;
+  };
+  "GET /keys": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: readonly KeyOut[];
+  };
+  "POST /keys": {
+    path: undefined;
+    query: undefined;
+    body: KeyName;
+    answer: NewKey;
+  };
+  "DELETE /keys/{key_id}": {
+    path: { key_id: string };
+    query: undefined;
+    body: undefined;
+    answer: KeyOut;
   };
   "GET /agents": {
     path: undefined;

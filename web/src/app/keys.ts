@@ -29,7 +29,9 @@ export function useKeys(commands: readonly Command[]): void {
 function isTyping(target: EventTarget | null): boolean {
   return (
     target instanceof HTMLElement &&
-    target.closest("input, textarea, select, [contenteditable], dialog, [data-keys]") !== null
+    target.closest(
+      "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog, [data-keys]",
+    ) !== null
   );
 }
 
