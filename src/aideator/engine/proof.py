@@ -102,9 +102,7 @@ def open_ground(
     return ground
 
 
-def _key(
-    stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, doubts: Doubts, todo: Sequence[Plan]
-) -> str:
+def _key(stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, doubts: Doubts, todo: Sequence[Plan]) -> str:
     # A check runs where those before it have run, so they belong to its question.
     commands = [each.check.model_dump_json() for each in todo]
     return hashed(stage, run, checkout, patch, [doubts.reruns, doubts.before is None, commands])
