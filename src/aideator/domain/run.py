@@ -55,7 +55,7 @@ class Examination(Frozen):
     """How often a test that failed or is new is run again before it counts."""
     sandboxes: int = Field(default=200, ge=0, le=10_000, strict=True)
     """The most sandboxes that cross-tests may take."""
-    seconds: float = Field(default=900, ge=0, le=86_400)
+    seconds: float = Field(default=900, ge=0, le=86_400, strict=True)
     """The most seconds that cross-tests may take."""
     judge: AgentConfig | None = None
     """A model that is asked about ties, blinded and in both orders; none when absent. It costs money."""
