@@ -14,7 +14,8 @@ from aideator.cli.view import Lane, View
 from aideator.domain.check import Check
 from aideator.domain.run import AgentSpec, Isolation, RunDetails, RunSpec, RunStatus, Variation, VariationStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
+from aideator.domain.verdict import Change, CheckChange, Flag, FlagKind, PatchStats, Verdict
+from aideator.selection.rank import rank
 
 HOSTILE = [
     "\x1b]0;title\x07",
@@ -120,3 +121,30 @@ def test_a_screen_that_is_too_small_shows_the_variations_at_work_and_counts_the_
     assert len(lines) <= 24
     assert lines[1].strip().startswith("77 working")
     assert lines[-1] == "and 79 queued"
+
+
+def test_an_open_answer_says_its_rule_what_would_settle_it_and_what_is_flagged() -> None:
+    run = details_of(2)
+    flags = tuple(
+        Flag(
+            kind=FlagKind.DELETED_TEST,
+            path=f"t\x1b[2J{n}.py",
+            hunk=0,
+            excerpt="-def test():\n+x",
+            message="It is gone.",
+        )
+        for n in range(10)
+    )
+    assert run.variations[1].verdict
+    run.variations[1].verdict = run.variations[1].verdict.model_copy(update={"flags": flags})
+    run.ranking = rank([v.verdict for v in run.variations if v.verdict][1:])
+    console = Console(width=200)
+    with console.capture() as shown:
+        console.print(conclusion(run))
+    text = shown.get()
+    assert "No recommendation." in text
+    assert "To settle it: Look at what is flagged in variation 2" in text
+    assert "High: it fixes every test" in text
+    assert "⚑ variation 2, t0.py: It is gone.  -def test():" in text
+    assert "⚑ variation 2: 2 more" in text
+    assert "\x1b[2J" not in text
