@@ -295,3 +295,20 @@ async def test_a_base_that_cannot_run_its_tests_proves_nothing_and_is_asked_agai
         done = await me.asks_and_waits()
     found = row(done, 1)
     assert told(found) == {"test_calc": Change.STILL_FAILING}
+
+
+async def test_variations_may_have_the_same_change_at_the_same_time(home: Path, repo: Path) -> None:
+    async with user(home, repo, lanes(v1=[shell(REPAIR)], v2=[shell(REPAIR)], v3=[shell(REPAIR)])) as me:
+        done = await me.asks_and_waits(variations=3, checks=[{"command": "sleep 1; python3 -m unittest"}])
+    assert [v.failure for v in done.variations] == [None] * 3
+    first, *others = [v.verdict.checks for v in done.variations if v.verdict]
+    assert others == [first, first]
+
+
+async def test_what_was_measured_in_one_environment_is_not_believed_in_another(home: Path, repo: Path) -> None:
+    async with user(home, repo, lanes(v1=[shell(REPAIR)])) as me:
+        for version in ("one", "two", "two"):
+            setup = [{"command": f"echo {version} > installed"}]
+            run = await me.asks(setup=setup, checks=[{"command": "cat installed"}], fresh=True)
+            told_of_base, told_of_change = [b.result.output for b in bodies(await me.hears(run.id), "check")]  # type: ignore[union-attr]
+            assert (told_of_base, told_of_change) == (f"{version}\n", f"{version}\n")

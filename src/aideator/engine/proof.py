@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
@@ -58,7 +59,8 @@ async def prove(
             await tell(measurement)
         return {measurement.result.check: measurement for measurement in known}
     found = []
-    ground = open_ground(stage, run, checkout, patch, f"{run.id}-{keys[-1][:8] if keys else 'base'}")
+    # Two variations may well have the same change at the same time, so its hash names no fork.
+    ground = open_ground(stage, run, checkout, patch, f"{run.id}-proof-{secrets.token_hex(4)}")
     async with aclosing(measure(ground, todo, doubts)) as measured:
         async for measurement in measured:
             await tell(measurement)
@@ -111,8 +113,14 @@ def _key(stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, doubts
 def hashed(stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, rest: object) -> str:
     """A hash of a tree, what can be seen beside it, and what is asked about it."""
     change = hashlib.sha256(patch.data).hexdigest() if patch else ""
-    asked = [_FORMAT, stage.environment, run.spec.sandbox, checkout.commit.sha, change, rest]
+    asked = [_FORMAT, stage.environment, run.spec.sandbox, checkout.commit.sha, _layer(checkout), change, rest]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _layer(checkout: Checkout) -> list[object]:
+    # Made anew from the same commands, an environment may hold other versions: when it was made belongs to it.
+    made = checkout.environment
+    return [] if made is None else [made.name, made.stat().st_mtime_ns]
 
 
 async def recall(stage: Stage, run: Run, keys: Sequence[str]) -> list[Measurement]:
