@@ -14,7 +14,7 @@ from tests.actions import bodies, is_dense, user
 
 BUSY_AND_QUICK: dict[str, Any] = {
     "lanes": {
-        "1": [{"calls": [{"bash": {"command": "date"}}], "repeat": True}],
+        "1": [{"calls": [{"bash": {"command": "sleep 1"}}], "repeat": True}],
         "2": [{"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]}, {"say": "Done."}],
     }
 }
