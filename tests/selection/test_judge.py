@@ -80,7 +80,7 @@ async def test_the_question_is_blind_fenced_and_has_no_tools(home: Path) -> None
         assert "tools" not in body
         assert "7" not in body["messages"][0]["content"]
         assert "builtin" not in str(body)
-    lines = first["messages"][0]["content"].split("\n")
+    lines = first["messages"][0]["content"].splitlines()
     fenced = [line for line in lines if line and not line.startswith(("task| ", "A| ", "B| "))]
     assert fenced == ["The task:", "Change A:", "Change B:"]
     assert first["messages"][0]["content"] != second["messages"][0]["content"]
