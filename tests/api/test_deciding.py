@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from aideator.domain.run import RunStatus, VariationStatus
-from aideator.domain.verdict import Flag, FlagKind, PatchStats, Verdict
+from aideator.domain.verdict import Change, CheckChange, Flag, FlagKind, PatchStats, Verdict
 from aideator.store import claims
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, server, stream
@@ -31,7 +31,8 @@ async def test_flags_are_cleared_with_a_reason_and_ranked_anew(stage: Stage) -> 
     async with stage.database.write() as session:
         await claims.requeue(session, run, 1, "again")
         attempt = await claims.claim(session, run, 1)
-        verdict = Verdict(variation_id=1, patch=PatchStats(files=1), flags=(flag,))
+        fixed = CheckChange(check="add", change=Change.FIXED)
+        verdict = Verdict(variation_id=1, patch=PatchStats(files=1), checks=(fixed,), flags=(flag,))
         await claims.finish(session, run, 1, attempt, VariationStatus.FINISHED, verdict=verdict, patch=b"x")
     nothing = await stage.client.post(f"{V1}/runs/{run}/variations/2/clear", json={"reason": "why not"})
     assert (nothing.status_code, nothing.json()["detail"]) == (409, "variation 2 has no flags")
@@ -39,7 +40,8 @@ async def test_flags_are_cleared_with_a_reason_and_ranked_anew(stage: Stage) -> 
     assert empty.status_code == 422
     cleared = await stage.client.post(f"{V1}/runs/{run}/variations/1/clear", json={"reason": "it was wrong"})
     assert cleared.json()["variations"][0]["cleared"] == "it was wrong"
-    assert cleared.json()["ranking"]
+    assert not cleared.json()["ranking"]["standings"][0]["gate"]
+    assert cleared.json()["ranking"]["recommended"] == 1
     events = (await stage.client.get(f"{V1}/runs/{run}/events")).json()["events"]
     assert [(e["variation_id"], e["body"]["kind"]) for e in events] == [
         *((1, "cleared"), (None, "verdict"), (None, "complete")),

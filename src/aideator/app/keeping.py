@@ -8,7 +8,7 @@ from aideator.app.archive import Archive, pack, unpack
 from aideator.app.joining import refuse_imported
 from aideator.domain.errors import Conflict, ForgeRefused
 from aideator.domain.events import Body, Complete, Deselected, FlagsCleared, Published, VerdictReached
-from aideator.domain.ranking import Ranking
+from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     SETTLED_RUN,
     Publication,
@@ -62,7 +62,7 @@ class Keeping:
             refuse_imported(run)
             await claims.clear(session, run_id, number, reason)
             if run.status in SETTLED_RUN:
-                run = await runs.note(session, run_id, ranking=_ranked(await runs.variations(session, run_id)))
+                run = await runs.note(session, run_id, ranking=_ranked(run, await runs.variations(session, run_id)))
         await self._log.append(run_id, [Draft(FlagsCleared(reason=reason))], variation_id=number)
         if run.status in SETTLED_RUN and run.ranking is not None:
             await self._tell(run, VerdictReached(ranking=run.ranking))
@@ -166,5 +166,7 @@ class Keeping:
         return RunDetails.model_construct(**dict(run), variations=tuple(variations))
 
 
-def _ranked(variations: Sequence[Variation]) -> Ranking:
-    return rank(v.verdict for v in variations if v.verdict and v.status is VariationStatus.FINISHED)
+def _ranked(run: Run, variations: Sequence[Variation]) -> Ranking:
+    finished = [v for v in variations if v.verdict and v.status is VariationStatus.FINISHED]
+    cleared = {v.number for v in finished if v.cleared is not None}
+    return rank((v.verdict for v in finished if v.verdict), run.evidence or Evidence(), cleared=cleared)
