@@ -8,9 +8,9 @@ import pytest
 
 from aideator.domain.check import TestOutcome
 from aideator.domain.events import CheckRun, Event, EvidenceGathered
-from aideator.domain.ranking import CrossOutcome, CrossTest
+from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest
 from aideator.domain.run import RunDetails, RunStatus
-from aideator.domain.verdict import Change, CheckChange
+from aideator.domain.verdict import Change, CheckChange, FlagKind
 from aideator.testing import scripted_model
 from tests.actions import bodies, is_dense, server, start_server, stream, user
 from tests.conftest import git
@@ -51,6 +51,7 @@ async def test_what_is_said_about_six_known_changes_is_true(home: Path) -> None:
         the_base_is_told_with_its_failing_test(events)
         each_verdict_is_right(done)
         the_cross_tests_find_what_the_projects_own_do_not(done, events)
+        the_right_one_is_recommended_and_it_is_said_why(done)
 
         # The same question is not run twice: a second run of the same changes finds every answer.
         again = await me.asks_and_waits(PROMPT, variations=6, checks=[{"command": CHECK}], fresh=True)
@@ -107,6 +108,39 @@ def the_cross_tests_find_what_the_projects_own_do_not(done: RunDetails, events: 
     last = bodies(events, "evidence")[-1]
     assert isinstance(last, EvidenceGathered)
     assert last.evidence == done.evidence
+
+
+def the_right_one_is_recommended_and_it_is_said_why(done: RunDetails) -> None:
+    flags = {v.number: v.verdict.flags for v in done.variations if v.verdict and v.verdict.flags}
+    assert list(flags) == [4]
+    ((flag,),) = flags.values()
+    assert (flag.kind, flag.path, flag.hunk) == (FlagKind.WEAKENED_TEST, "test_numbers.py", 0)
+    assert flag.message == "The existing test `test_above` expects something else than before."
+
+    assert done.evidence
+    assert done.evidence.groups == ((1, 6), (2,), (3,), (4,), (5,))
+    assert done.evidence.agreement == pytest.approx(1 / 3)
+    assert done.evidence.identical == ()
+    # The cheat's test is weighed too, but its flag keeps it out of the ranking.
+    assert {name: (test.weight, test.why_not) for name, test in cross(done).items()} == {
+        OWN: (3, ""),
+        ABOVE: (1, ""),
+        FLAKY: (0, "it said different things on the same tree"),
+    }
+
+    assert done.ranking
+    assert (done.ranking.recommended, done.ranking.confidence) == (1, Confidence.HIGH)
+    assert done.ranking.order == (1, 6, 2, 4, 3, 5)
+    assert done.ranking.reasons == (
+        "Variation 1 fixes 1 of 1 test that failed on the base, breaks none of 2 that passed and passes 1 of 1 "
+        "cross-test; 2 of 6 variations behave alike.",
+        "Variations 1 and 6 prove the same; nothing that was run tells them apart.",
+        "Variation 2 passes 0 of 1 cross-test, of less weight.",
+        "Variation 4 fixes 1 of 1 test that failed on the base and breaks none of 2 that passed, but touches what "
+        "proves it (`test_numbers.py`), which needs your word.",
+        f"Variation 3 breaks `test_numbers.{SCALE}`, which passed on the base.",
+        "Variation 5 changed nothing.",
+    )
 
 
 def lanes(**calls: list[dict[str, Any]]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from aideator.domain.check import CheckResult
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import Complete, ErrorRaised, RunStarted, SetupRan, VerdictReached
 from aideator.domain.project import Project
+from aideator.domain.ranking import Evidence
 from aideator.domain.run import (
     SETTLED_RUN,
     SETTLED_VARIATION,
@@ -23,7 +24,7 @@ from aideator.domain.run import (
     VariationStatus,
 )
 from aideator.engine.baseline import Baseline
-from aideator.engine.stage import Scribe, Stage
+from aideator.engine.stage import Scribe, Stage, judged
 from aideator.engine.steps import give_up
 from aideator.selection.rank import rank
 from aideator.store import reuse, runs
@@ -100,7 +101,8 @@ async def conclude(stage: Stage, run_id: str) -> bool:
     if any(v.status not in SETTLED_VARIATION for v in variations):
         return False
     if run.status not in SETTLED_RUN:
-        ranking = rank(v.verdict for v in variations if v.verdict and v.status is VariationStatus.FINISHED)
+        verdicts, cleared = judged(variations)
+        ranking = rank(verdicts, run.evidence or Evidence(), cleared=cleared)
         await Scribe(stage.log, run_id).write(VerdictReached(ranking=ranking))
         async with stage.database.write() as session:
             # Who has joined since the look above would be left behind: the run goes on for them.

@@ -18,11 +18,13 @@ from aideator.domain.ranking import Evidence
 from aideator.domain.run import SETTLED_RUN, SETTLED_VARIATION, Run, VariationStatus
 from aideator.engine.baseline import Baseline
 from aideator.engine.docket import BASE, MAX_TESTS, Docket, entries
+from aideator.engine.opinion import seek_opinion
 from aideator.engine.proof import doubts_about, hashed, old_text, open_ground, plans, prove, recall, remember
-from aideator.engine.stage import Scribe, Stage
+from aideator.engine.stage import Scribe, Stage, judged
 from aideator.sandbox.base import Sandbox
 from aideator.selection.checks import run_check
 from aideator.selection.crosstest import Bundle, OwnTest, laid_over, own_tests, pack, split
+from aideator.selection.rank import appraise, rank
 from aideator.selection.runners import Plan
 from aideator.store import runs
 from aideator.workspace.checkout import Checkout
@@ -56,11 +58,21 @@ async def examine(stage: Stage, run_id: str, baseline: Baseline, turn: Turn) -> 
         docket = await _open(stage, run, baseline, finished, patches)
         await _Examination(stage, run, baseline, turn, docket).carry_out()
         evidence = docket.evidence()
-    await record(stage, run_id, evidence)
+    await record(stage, run, evidence)
 
 
-async def record(stage: Stage, run_id: str, evidence: Evidence) -> None:
-    """Tell and store what has been found out."""
+async def record(stage: Stage, run: Run, evidence: Evidence) -> None:
+    """Weigh, tell and store what has been found out; and ask a judge about what is left, where that is wanted."""
+    async with stage.database.read() as session:
+        verdicts, cleared = judged(await runs.variations(session, run.id))
+    evidence = appraise(evidence, verdicts)
+    await _keep(stage, run.id, evidence)
+    ranking = rank(verdicts, evidence, cleared=cleared)
+    if opinion := await seek_opinion(stage, run, ranking, verdicts):
+        await _keep(stage, run.id, evidence.model_copy(update={"opinion": opinion}))
+
+
+async def _keep(stage: Stage, run_id: str, evidence: Evidence) -> None:
     await Scribe(stage.log, run_id).write(EvidenceGathered(evidence=evidence))
     async with stage.database.write() as session:
         await runs.note(session, run_id, evidence=evidence)
@@ -68,7 +80,9 @@ async def record(stage: Stage, run_id: str, evidence: Evidence) -> None:
 
 async def could_not(stage: Stage, run_id: str, error: Exception) -> None:
     """Record that the variations could not be examined against each other, and why."""
-    await record(stage, run_id, Evidence(notes=(f"the variations were not run against each other: {error}",)))
+    async with stage.database.read() as session:
+        run = await runs.get(session, run_id)
+    await record(stage, run, Evidence(notes=(f"the variations were not run against each other: {error}",)))
 
 
 async def _open(

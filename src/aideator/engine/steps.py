@@ -33,13 +33,16 @@ from aideator.domain.events import (
 )
 from aideator.domain.run import Failure, Isolation, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Verdict
+from aideator.domain.verdict import Flag, Verdict
 from aideator.engine.baseline import Baseline
 from aideator.engine.proof import doubts_about, prove
 from aideator.engine.stage import Scribe, Stage
 from aideator.gateway.ledger import Lease
 from aideator.selection.compare import brief, compare, deltas
+from aideator.selection.fingerprint import fingerprint
+from aideator.selection.tamper import find_flags
 from aideator.store import claims, runs
+from aideator.workspace.diff import parse
 from aideator.workspace.fork import Fork, fork
 from aideator.workspace.patch import Patch, apply, extract
 
@@ -225,11 +228,18 @@ async def judge(
         variation_id=number,
         patch=patch.stats,
         paths=patch.paths,
+        fingerprint=await asyncio.to_thread(fingerprint, patch.data),
         checks=await asyncio.to_thread(compare, run.checks, before, after),
+        flags=await asyncio.to_thread(flags_of, run, patch),
         deltas=deltas(run.checks, before, after),
         seconds=round(sum(measurement.seconds for measurement in after.values()), 3),
         notes=(*baseline.checkout.notes, *patch.notes),
     )
+
+
+def flags_of(run: Run, patch: Patch) -> tuple[Flag, ...]:
+    """What about the change needs a person's word."""
+    return find_flags(parse(patch.data), checks=run.checks, protected=run.protected)
 
 
 async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> None:

@@ -1,0 +1,71 @@
+"""A judge in the course of a run: asked about ties only, paid from the run's budget, and told as what it is."""
+
+from pathlib import Path
+from typing import Any
+
+from aideator.domain.events import EvidenceGathered
+from tests.actions import bodies, user
+
+JUDGE = {"model": "claude-opus-5-5"}
+PREFERS_SUM = [
+    {
+        "choose": [
+            {
+                "when": {"prompt": r"A\| \+.*sum"},
+                "turns": [{"say": '{"better": "A", "reason": "It says what it does."}'}],
+            },
+            {"turns": [{"say": '{"better": "B", "reason": "It says what it does."}'}]},
+        ]
+    }
+]
+
+
+def repairs(*commands: str, judge: list[Any]) -> dict[str, Any]:
+    work = [[{"calls": [{"bash": {"command": command}}]}, {"say": "Done."}] for command in commands]
+    return {"lanes": {str(number): turns for number, turns in enumerate(work, 1)} | {"default": judge}}
+
+
+PLUS, SUM = "sed -i 's/a - b/a + b/' calc.py", "sed -i 's/a - b/sum((a, b))/' calc.py"
+
+
+async def test_a_judge_that_is_asked_for_orders_equals_and_its_cost_is_told(home: Path, repo: Path) -> None:
+    script = repairs(PLUS, SUM, judge=PREFERS_SUM)
+    async with user(home, repo, script) as me:
+        run = await me.asks(variations=2, examination={"judge": JUDGE})
+        events = await me.hears(run.id)
+        done = await me.app.get(run.id)
+    assert done.evidence
+    opinion = done.evidence.opinion
+    assert opinion
+    assert (opinion.among, opinion.preferred, opinion.usage.requests) == ((1, 2), 2, 2)
+    assert opinion.usage.cost_usd
+    assert done.ranking
+    assert (done.ranking.order, done.ranking.recommended) == ((2, 1), 2)
+    assert any(reason.startswith("The judge (claude-opus-5-5) prefers variation 2") for reason in done.ranking.reasons)
+    last = bodies(events, "evidence")[-1]
+    assert isinstance(last, EvidenceGathered)
+    assert last.evidence == done.evidence
+
+
+async def test_nobody_is_asked_where_running_has_told_them_apart_or_the_change_is_the_same(
+    home: Path, repo: Path
+) -> None:
+    script = repairs(PLUS, "true", PLUS, judge=[{"fault": {"status": 500}}])
+    async with user(home, repo, script) as me:
+        done = await me.asks_and_waits(variations=3, examination={"judge": JUDGE})
+    assert done.evidence
+    assert done.evidence.opinion is None
+    assert done.evidence.identical == ((1, 3),)
+    assert done.ranking
+    assert "Variations 1 and 3 made the same change." in done.ranking.reasons
+
+
+async def test_a_judge_that_cannot_be_had_costs_an_opinion_and_nothing_else(home: Path, repo: Path) -> None:
+    script = repairs(PLUS, SUM, judge=[{"fault": {"status": 529}}])
+    async with user(home, repo, script) as me:
+        done = await me.asks_and_waits(variations=2, examination={"judge": JUDGE})
+    assert done.evidence
+    assert done.evidence.opinion
+    assert done.evidence.opinion.preferred is None
+    assert done.ranking
+    assert done.ranking.recommended == 1
