@@ -1,4 +1,4 @@
-# `make demo` and `make test` are all that a fresh machine needs: Python >= 3.11, git, make.
+# `make demo` and `make test` are all that a fresh machine needs: Python >= 3.11, git, make; Node >= 20 for the page.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,15 +6,20 @@ BIN := $(VENV)/bin
 # uv from the machine if there is one, else installed beside the virtual environment.
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check web format bench lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 demo: $(VENV)/.runtime ## Set up, then let three agents fix a bug (no key needed)
+	@$(PYTHON) web/build.py || true
 	$(BIN)/aideator demo
 
+web: ## Build the page that `aideator serve` shows (Node 20, npm)
+	$(PYTHON) web/build.py
+
 test: $(VENV)/.dev ## Set up, then run every test
+	@$(PYTHON) web/build.py || true
 	$(BIN)/pytest -n auto --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types, layers, secrets, generated files
@@ -25,20 +30,25 @@ check: $(VENV)/.dev ## Lint, types, layers, secrets, generated files
 	$(BIN)/python tools/check_generated.py
 	$(BIN)/python tools/check_house_rules.py
 	$(BIN)/python tools/check_secrets.py
+	$(PYTHON) web/build.py check
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	cd web && npm run --silent format
 
 bench: $(VENV)/.dev ## Measure beside named peers; prints ratios
 	$(BIN)/python -m bench
 
-lock: $(VENV)/.dev ## Make the locks anew (maintainers)
+AGENT := src/aideator/agents/builtin
+
+lock: $(VENV)/.dev ## Make the locks anew, and what a container installs for our agent (maintainers)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -c requirements.lock $(AGENT)/requirements.in -o $(AGENT)/requirements.txt
 
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* web/node_modules src/aideator/web/dist
 
 # A stamp holds what was installed; it is older than a lock that has changed.
 $(VENV)/bin/python:

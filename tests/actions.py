@@ -114,10 +114,10 @@ class Server:
         await self.process.wait()
 
 
-async def start_server(home: Path, model_url: str, **env: str) -> Server:
-    """Start `aideator serve` on a free port and wait until it says where it is."""
+async def start_server(home: Path, model_url: str, *, port: int = 0, **env: str) -> Server:
+    """Start `aideator serve`, on a free port unless one is named, and wait until it says where it is."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "aideator", "serve", "--port", "0"),
+        *(sys.executable, "-m", "aideator", "serve", "--port", str(port)),
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -141,7 +141,7 @@ async def start_server(home: Path, model_url: str, **env: str) -> Server:
 @asynccontextmanager
 async def server(home: Path, model_url: str, **env: str) -> AsyncIterator[Server]:
     """A server that is stopped in good order at the end, unless the test killed it."""
-    running = await start_server(home, model_url, **env)
+    running = await start_server(home, model_url, port=0, **env)
     try:
         yield running
     finally:

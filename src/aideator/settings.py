@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.run import IsolationPolicy
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -58,6 +59,7 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         use_attribute_docstrings=True,
+        validate_by_name=True,
     )
 
     # The server
@@ -88,7 +90,7 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """A Redis server. Not used in this version; a start with it says so."""
     max_cache_size_mb: int = Field(default=10_000, ge=100)
-    """Megabytes of cached repositories, above which those not used for longest are removed."""
+    """Megabytes of cached repositories and environments, above which those not used for longest are removed."""
 
     # Runs
     max_variations: int = Field(default=5, ge=1, le=100)
@@ -108,7 +110,10 @@ class Settings(BaseSettings):
 
     # Sandboxes
     aideator_sandbox: Literal["auto", "bubblewrap", "dagger"] = "auto"
-    """The back end that confines agents and checks."""
+    """The back end that confines agents and checks; `auto` takes Dagger where an engine answers, else bubblewrap."""
+    isolation_policy: IsolationPolicy = IsolationPolicy.ANY
+    """What a sandbox must hold before anything runs in it: `any`; `closed` (no way out but the gateway); `enforced`
+    (closed, and the kernel holds memory, processors and processes). What holds is in each variation's record."""
     agent_container_image: str = "python:3.11-slim"
     """The image of container back ends. Bubblewrap uses the host's /usr instead."""
     agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)
@@ -121,8 +126,34 @@ class Settings(BaseSettings):
     """What one variation may write to its workspace, such as 2g."""
     agent_timeout: float = Field(default=1800, gt=0)
     """Seconds of wall-clock time for one turn of an agent."""
+    dagger_cli: str = "dagger"
+    """The Dagger CLI: a name on PATH, or a path. Not taken from `.env`."""
+    dagger_runner_host: str | None = Field(default=None, validation_alias="_EXPERIMENTAL_DAGGER_RUNNER_HOST")
+    """The Dagger engine, such as tcp://engine.internal:1234; the CLI's own choice when absent. Not from `.env`."""
+    dagger_engine_timeout: float = Field(default=600, gt=0)
+    """Seconds until a container must run: starting the engine, pulling images and loading the module included."""
+    dagger_cache_volume: str = "aideator-packages"
+    """The engine's cache volume for the platform's own downloads, which no agent sees; `none` for none."""
+    dagger_workdir: str = Field(default="/workspace", pattern=r"^(/[A-Za-z0-9._-]+)+$")
+    """Where the repository lies in a container. It is found at /workspace as well."""
+    dagger_log_output: bool = False
+    """Write what the Dagger CLI reports to the log."""
     sandbox_toolchains: Paths = ()
     """Host directories that sandboxes see, read-only, their bin first on PATH; separated by commas."""
+
+    # Set-up
+    setup_allowed_hosts: Names = ()
+    """Hosts (host or host:port) that set-up commands may reach, such as package registries; separated by commas."""
+    setup_private_hosts: Names = ()
+    """Hosts (host or host:port) of your own network that set-up commands may reach, such as mirrors."""
+    setup_env: dict[str, str] = {}
+    """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of them see it: no secrets."""
+    setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
+    """Memory of the sandbox that set-up runs in."""
+    setup_cpu_limit: float = Field(default=2, gt=0, le=1024)
+    """CPUs of the sandbox that set-up runs in."""
+    setup_disk_limit: Size = Field(default=4 * 2**30, ge=2**20)
+    """What one set-up may write, such as 4g."""
 
     # Repositories
     clone_timeout: float = Field(default=300, gt=0)
@@ -134,9 +165,11 @@ class Settings(BaseSettings):
     private_git_hosts: Names = ()
     """Hosts (host or host:port) of your own network that may be cloned from, also over http; separated by commas."""
     github_token: SecretStr | None = None
-    """A token for private repositories on github.com. Never written to disk."""
+    """A token for github.com: private repositories, publishing. Never written to disk, never in a sandbox."""
     git_tokens: dict[str, SecretStr] = {}
-    """Tokens for other hosts as JSON: {"git.example.org": "token"}."""
+    """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs one that may write."""
+    git_forges: dict[str, Literal["github", "gitlab", "gitea"]] = {}
+    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"}; Forgejo counts as gitea."""
 
     # Streams
     sse_ping_interval: float = Field(default=30, gt=0)
@@ -169,6 +202,12 @@ class Settings(BaseSettings):
         github = {"github.com": self.github_token} if self.github_token else {}
         return {**github, **self.git_tokens}
 
+    @property
+    def secrets(self) -> list[str]:
+        """Everything that must not leave in an export."""
+        kept = [self.anthropic_api_key, *self.tokens.values()]
+        return [secret.get_secret_value() for secret in kept if secret and secret.get_secret_value()]
+
 
 class SettingsError(AideatorError):
     """A setting is wrong."""
@@ -187,6 +226,14 @@ def _refuse_a_diverted_key() -> None:
         )
 
 
+def _refuse_foreign_programs() -> None:
+    # The same file must not name a program that this user then runs, nor the machine that the code is sent to.
+    given = {name.upper() for name in dotenv_values(".env")} - os.environ.keys()
+    for name in ("DAGGER_CLI", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"):
+        if name in given:
+            raise SettingsError(f"{name}: it is not taken from a .env", hint=f"export {name} in your environment")
+
+
 def load_settings() -> Settings:
     """Read the environment and `.env`.
 
@@ -194,6 +241,7 @@ def load_settings() -> Settings:
         SettingsError: with one line for each wrong variable, naming it.
     """
     _refuse_a_diverted_key()
+    _refuse_foreign_programs()
     try:
         return Settings()
     except ValidationError as error:
@@ -216,6 +264,12 @@ def check_prompt_and_lineup(settings: Settings, prompt: str, variations: int) ->
         raise InvalidInput(fields=wrong)
 
 
+def variable(name: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[name].validation_alias
+    return alias if isinstance(alias, str) else name.upper()
+
+
 def env_example() -> str:
     """The text of `.env.example`: every variable with its meaning and its default."""
     lines = ["# Every setting of AIdeator. Generated by `python -m aideator.settings`; `make check` holds it in step."]
@@ -224,7 +278,8 @@ def env_example() -> str:
         if isinstance(default, tuple):
             default = ",".join(map(str, default))
         shown = "" if default is None or default == {} or field.default_factory else default
-        lines += ["", f"# {field.description}", f"#{name.upper()}={str(shown).lower() if shown is False else shown}"]
+        meaning = "\n# ".join((field.description or "").splitlines())
+        lines += ["", f"# {meaning}", f"#{variable(name)}={str(shown).lower() if shown is False else shown}"]
     return "\n".join(lines) + "\n"
 
 

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from aideator.agents.acp import AcpAgent
+from aideator.agents.base import Task
 from aideator.agents.wire import LINE_BYTES_MAX, NOISE_LINES_MAX, UNANSWERED_MAX
 from aideator.domain.errors import AgentCrashed, AgentProtocolError, AgentTimeout, OutputLimitExceeded
 from aideator.domain.events import AgentOutput, Body, ErrorRaised, ToolCallUpdate
@@ -47,7 +48,7 @@ def agent(script: str, *, wall_clock: float = 60.0, output_bytes: int = 2**26) -
 
 
 async def acts(cell: Sandbox, actor: AcpAgent) -> list[Draft]:
-    async with aclosing(actor.run("Do it.", cell, TOKEN)) as drafts:
+    async with aclosing(actor.run(Task("Do it."), cell, TOKEN)) as drafts:
         return [draft async for draft in drafts]
 
 
@@ -66,7 +67,7 @@ async def test_updates_come_in_order_and_none_is_lost(cell: Sandbox) -> None:
 
 async def test_a_slow_reader_slows_the_agent_down_and_loses_nothing(cell: Sandbox) -> None:
     script = "p = begin()\nfor i in range(5000): text(str(i))\nopen('/workspace/said-all', 'w'); end(p)"
-    async with aclosing(agent(script).run("Do it.", cell, TOKEN)) as drafts:
+    async with aclosing(agent(script).run(Task("Do it."), cell, TOKEN)) as drafts:
         taken = [(await anext(drafts)).body]
         # More than every buffer on the way holds cannot be waited for, so the agent has time to fill ours.
         await asyncio.sleep(1)
@@ -163,13 +164,13 @@ async def test_closing_cancels_the_turn(cell: Sandbox) -> None:
 begin(); text("working"); note = hear()
 open("/workspace/heard", "w").write(note["method"]); end(2, "cancelled")
 """
-    async with aclosing(agent(script).run("Do it.", cell, TOKEN)) as drafts:
+    async with aclosing(agent(script).run(Task("Do it."), cell, TOKEN)) as drafts:
         await anext(drafts)
     assert (await cell.exec(["cat", "heard"])).stdout == b"session/cancel"
 
 
 async def test_closing_ends_an_agent_that_does_not_listen(cell: Sandbox) -> None:
-    async with aclosing(agent("begin()\nwhile True: text('busy')").run("Do it.", cell, TOKEN)) as drafts:
+    async with aclosing(agent("begin()\nwhile True: text('busy')").run(Task("Do it."), cell, TOKEN)) as drafts:
         await anext(drafts)
         assert len(await running(cell)) == 1
     assert await running(cell) == []

@@ -9,6 +9,7 @@ from typing import Any
 
 from acp.schema import SessionNotification
 
+from aideator.agents.base import Task
 from aideator.agents.seating import make_agent
 from aideator.domain.events import (
     AgentOutput,
@@ -28,7 +29,7 @@ BINDS = make_agent(BUILTIN).binds
 
 
 async def work(here: Place, seat: AgentSpec = BUILTIN, prompt: str = "Make add() add.") -> list[Draft]:
-    async with aclosing(make_agent(seat).run(prompt, here.sandbox, here.token)) as drafts:
+    async with aclosing(make_agent(seat).run(Task(prompt), here.sandbox, here.token)) as drafts:
         return [draft async for draft in drafts]
 
 
@@ -100,7 +101,7 @@ async def test_output_of_a_command_is_seen_while_it_runs(place: Open) -> None:
     live = None
     async with (
         place(scenario, binds=BINDS) as here,
-        aclosing(make_agent(BUILTIN).run("Wait.", here.sandbox, here.token)) as drafts,
+        aclosing(make_agent(BUILTIN).run(Task("Wait."), here.sandbox, here.token)) as drafts,
     ):
         async for draft in drafts:
             if live is None and isinstance(draft.body, ToolCallUpdate) and draft.body.content:
@@ -115,7 +116,7 @@ async def test_output_of_a_command_is_seen_while_it_runs(place: Open) -> None:
 async def test_cancelling_in_the_middle_of_a_command_ends_the_command(place: Open) -> None:
     scenario = script({"calls": [{"bash": {"command": "echo on; sleep 1234"}}]})
     async with place(scenario, binds=BINDS) as here:
-        async with aclosing(make_agent(BUILTIN).run("Sleep.", here.sandbox, here.token)) as drafts:
+        async with aclosing(make_agent(BUILTIN).run(Task("Sleep."), here.sandbox, here.token)) as drafts:
             async for draft in drafts:
                 if isinstance(draft.body, ToolCallUpdate) and draft.body.content:
                     break
@@ -125,7 +126,7 @@ async def test_cancelling_in_the_middle_of_a_command_ends_the_command(place: Ope
 async def test_cancelling_in_the_middle_of_an_answer_hangs_up_on_the_model(place: Open) -> None:
     scenario = script({"say": "word " * 2000, "pace": 0.01})
     async with place(scenario, binds=BINDS) as here:
-        async with aclosing(make_agent(BUILTIN).run("Talk.", here.sandbox, here.token)) as drafts:
+        async with aclosing(make_agent(BUILTIN).run(Task("Talk."), here.sandbox, here.token)) as drafts:
             await anext(drafts)
         assert await alive(here) == []
         async with asyncio.timeout(20):

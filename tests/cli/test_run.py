@@ -28,7 +28,8 @@ async def aideator(*arguments: str, home: Path, model: str = "http://127.0.0.1:9
 async def start(*arguments: str, home: Path, model: str) -> asyncio.subprocess.Process:
     """A command that goes on."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "aideator", *arguments),
+        # Tests that are run under nohup ignore SIGHUP, and so would what they start.
+        *("env", "--default-signal=HUP", sys.executable, "-m", "aideator", *arguments),
         env={"PATH": os.environ["PATH"], "HOME": str(home), "AIDEATOR_HOME": str(home / "state")}
         | {"ANTHROPIC_BASE_URL": model},
         cwd=home,

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from aideator.cli.render import live
 from aideator.cli.view import View
-from aideator.domain.check import CheckResult
+from aideator.domain.check import CheckResult, Command
 from aideator.domain.events import (
     AgentOutput,
     Body,
@@ -21,6 +21,7 @@ from aideator.domain.events import (
     PlanEntry,
     RunStarted,
     Selected,
+    SetupRan,
     ToolCall,
     ToolCallUpdate,
     UsageRecorded,
@@ -28,6 +29,7 @@ from aideator.domain.events import (
     VariationFinished,
     VariationStarted,
 )
+from aideator.domain.project import Origin
 from aideator.domain.run import AgentSpec, Isolation, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import PatchStats, Verdict
@@ -47,6 +49,7 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
     st.builds(Plan, entries=st.lists(st.builds(PlanEntry, content=TEXT), max_size=3).map(tuple)),
     st.builds(UsageRecorded, usage=st.builds(Usage, requests=st.integers(0, 9))),
     st.builds(CheckRun, result=RESULTS),
+    st.builds(SetupRan, result=RESULTS, cached=st.booleans()),
     st.just(VariationFinished(verdict=VERDICT, isolation=ISOLATION)),
     st.builds(VariationFailed, reason=st.sampled_from(["Cancelled", "AgentCrashed"]), message=TEXT),
     st.builds(ErrorRaised, reason=st.just("Trouble"), message=TEXT),
@@ -114,3 +117,34 @@ def test_a_piece_of_what_is_said_joins_the_piece_before_and_another_channel_begi
     events = [Event(seq=n, run_id="r", variation_id=1, at=START, body=b) for n, b in enumerate(bodies, 1)]
     assert view_of(events[:2]).lane(1).said == "I think"
     assert view_of(events).lane(1).said == "I say"
+
+
+def headline(*bodies: Body) -> str:
+    """The first line of the picture after these events."""
+    view = View()
+    for seq, body in enumerate(bodies, start=1):
+        view.apply(Event(seq=seq, run_id="r", at=START, body=body))
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(live(view, width=120, height=24))
+    return shown.get().splitlines()[0].strip()
+
+
+def test_set_up_is_seen_step_by_step_and_why_it_failed() -> None:
+    setup = (Command(command="npm ci"), Command(command="npm run build"))
+    started = RunStarted(
+        repo_url="/x",
+        commit="c" * 40,
+        prompt="p",
+        variations=1,
+        checks=(),
+        setup=setup,
+        sources={"setup": Origin.GUESS},
+    )
+    done = SetupRan(result=CheckResult(check="npm ci", exit_code=0, seconds=1.0))
+    assert headline(started) == "setting up (1 of 2): npm ci"
+    assert headline(started, done) == "setting up (2 of 2): npm run build"
+    ready = f"base {'c' * 12} · set-up: npm ci; npm run build (guessed) · checks: none"
+    assert headline(started, done.model_copy(update={"cached": True})) == ready
+    assert headline(started, done, done) == ready
+    assert headline(started, ErrorRaised(reason="SetupFailed", message="set-up failed: why")) == "set-up failed: why"

@@ -1,14 +1,20 @@
 """The engine of one process: a bug is one variation's own, follow-ups join what is under way, order is fair."""
 
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aideator.domain.run import RunStatus, VariationStatus
+import pytest
+
+from aideator.domain.run import AgentSpec, RunStatus, VariationStatus
+from aideator.eventlog.base import Draft, Entry, EventLog
 from tests.actions import bodies, is_dense, user
 
 BUSY_AND_QUICK: dict[str, Any] = {
     "lanes": {
-        "1": [{"calls": [{"bash": {"command": "date"}}], "repeat": True}],
+        "1": [{"calls": [{"bash": {"command": "sleep 1"}}], "repeat": True}],
         "2": [{"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]}, {"say": "Done."}],
     }
 }
@@ -31,15 +37,67 @@ async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(
     assert len(bodies(events, "complete")) == 1
 
 
+@dataclass
+class Interrupted:
+    """A log in whose writer something else happens first, or right behind: once, at the first event of a kind."""
+
+    log: EventLog
+    kind: str
+    before: Callable[[], Awaitable[object]] | None = None
+    behind: Callable[[], Awaitable[object]] | None = None
+
+    async def append(self, run_id: str, drafts: Sequence[Draft], **writer: Any) -> int:
+        meant = any(draft.body.kind == self.kind for draft in drafts)
+        before, behind = (self.before, self.behind) if meant else (None, None)
+        if meant:
+            self.before = self.behind = None
+        if before:
+            await before()
+        last = await self.log.append(run_id, drafts, **writer)
+        if behind:
+            await behind()
+        return last
+
+    async def read(self, run_id: str, *, after: int = 0, limit: int = 500) -> list[Entry]:
+        return await self.log.read(run_id, after=after, limit=limit)
+
+    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
+        return self.log.follow(run_id, after=after)
+
+
+@pytest.mark.parametrize(("moment", "kind"), [("before", "verdict"), ("behind", "complete")])
+async def test_who_joins_while_a_run_concludes_is_not_left_behind(
+    home: Path, repo: Path, moment: str, kind: str
+) -> None:
+    async with user(home, repo, {"lanes": {"default": [{"say": "Done."}]}}) as me:
+        run, joined = await me.asks(variations=1, checks=[]), asyncio.Event()
+
+        async def join() -> None:
+            await me.app.add(run.id, AgentSpec())
+            joined.set()
+
+        stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
+        object.__setattr__(stage, "log", Interrupted(stage.log, kind, **{moment: join}))
+        await joined.wait()
+        done = await me.waits(run.id)
+        events = await me.hears(run.id)
+    assert [v.status for v in done.variations] == [VariationStatus.FINISHED] * 2
+    assert done.status is RunStatus.FINISHED
+    assert done.ranking
+    assert set(done.ranking.order) == {1, 2}
+    assert is_dense(events)
+    assert events[-1].body.kind == "complete"
+
+
 async def test_a_bug_in_one_variation_is_recorded_and_the_others_go_on(home: Path, repo: Path) -> None:
     async with user(home, repo, "three_ways") as me:
         made = []
 
-        def make_agent(seat: Any) -> Any:
+        def make_agent(seat: Any, runtime: Any) -> Any:
             made.append(seat)
             if len(made) == 1:
                 raise ZeroDivisionError("a bug of ours")
-            return agents(seat)
+            return agents(seat, runtime)
 
         stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
         agents = stage.make_agent

@@ -337,3 +337,12 @@ async def test_variations_may_have_the_same_change_at_the_same_time(home: Path, 
     assert [v.failure for v in done.variations] == [None] * 3
     first, *others = [v.verdict.checks for v in done.variations if v.verdict]
     assert others == [first, first]
+
+
+async def test_what_was_measured_in_one_environment_is_not_believed_in_another(home: Path, repo: Path) -> None:
+    async with user(home, repo, lanes(v1=[shell(REPAIR)])) as me:
+        for version in ("one", "two", "two"):
+            setup = [{"command": f"echo {version} > installed"}]
+            run = await me.asks(setup=setup, checks=[{"command": "cat installed"}], fresh=True)
+            told_of_base, told_of_change = [b.result.output for b in bodies(await me.hears(run.id), "check")]  # type: ignore[union-attr]
+            assert (told_of_base, told_of_change) == (f"{version}\n", f"{version}\n")

@@ -5,12 +5,15 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
+
+Api = Callable[[str, str, dict[str, str], bytes], tuple[int, dict[str, str], bytes]]
+"""Method, path, headers and body of a request → status, headers and body of the answer."""
 
 
 @dataclass
@@ -29,6 +32,10 @@ class GitServer:
     """Seconds between one 64 KiB of an answer and the next."""
     sent: int = 0
     """Bytes of answers that went out."""
+    read_only: bool = False
+    """Whether a push is answered with 403."""
+    api: "Api | None" = None
+    """Answers what is asked below /api/, as a forge would."""
     requests: list[str] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
 
@@ -62,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self._body()
         # Protocol v2 also asks for refs by POST; only the pack itself counts and is slow.
+        if self.path.startswith("/api/"):
+            self._answer(body)
+            return
         if b"command=fetch" in body:
             self.server.state.requests.append(f"POST {self.path}")
             self.server.state.gate.wait(30)
@@ -83,10 +93,16 @@ class _Handler(BaseHTTPRequestHandler):
             if self.path.startswith(prefix):
                 self._send(302, {"Location": target + self.path.removeprefix(prefix)}, b"")
                 return
+        if self.path.startswith("/api/") and state.api is not None:
+            self._send(*state.api(self.command, self.path, dict(self.headers), body))
+            return
         given = self.headers.get("Authorization", "")
         state.authorizations.append(given)
         if state.token and base64.b64decode(given.removeprefix("Basic ")).partition(b":")[2] != state.token.encode():
             self._send(401, {"WWW-Authenticate": "Basic"}, b"")
+            return
+        if state.read_only and "git-receive-pack" in self.path:
+            self._send(403, {}, b"")
             return
         self._send(*_http_backend(state.root, self, body))
 
@@ -139,6 +155,7 @@ def _http_backend(root: Path, request: BaseHTTPRequestHandler, body: bytes) -> t
             "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": "127.0.0.1",
+            "REMOTE_USER": "a user",  # who has a name may push
         },
     )
     head, _, content = done.stdout.partition(b"\r\n\r\n")

@@ -5,6 +5,7 @@ that no agent asks the host to read files or run commands for it.
 """
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import suppress
@@ -15,7 +16,8 @@ from acp.connection import Connection
 from acp.exceptions import RequestError
 from acp.task import TaskSupervisor
 
-from aideator.agents.translate import clean
+from aideator.agents.base import Task
+from aideator.agents.translate import ID_MAX, clean
 from aideator.agents.wire import OUTPUT_BYTES_MAX, Wire
 from aideator.domain.errors import AgentCrashed, AgentProtocolError, AgentTimeout, VariationError
 from aideator.domain.events import ErrorRaised
@@ -30,6 +32,10 @@ CANCEL_SECONDS = 0.5
 """How long a cancelled agent may take to stop by itself."""
 EXIT_SECONDS = 2.0
 """How long the end of an agent that closed its output, or was killed, is waited for."""
+MEMORY_BYTES_MAX = 4 * 2**20
+"""What an agent may keep from one turn to the next, compressed; more is forgotten."""
+MEMORY_SECONDS = 30.0
+"""How long keeping it, or giving it back, may take."""
 STDERR_BYTES_KEPT = 16 * 1024
 STDERR_CHARACTERS_SHOWN = 2_000
 
@@ -39,6 +45,7 @@ _STOPS = {
     "refusal": "The model refused to go on.",
     "cancelled": "The agent stopped because it was cancelled.",
 }
+_PLACE = {"cwd": "/workspace", "mcpServers": list[str]()}
 _FAILURES = frozenset({"budget_exhausted", "model_failed"})
 """Reasons that our own agent gives in the data of its error."""
 
@@ -48,6 +55,8 @@ class Turn:
     """What became of one prompt, as its conversation goes on."""
 
     session_id: str | None = None
+    loadable: bool = False
+    """Whether the agent says that it can take a session up again."""
     ended: bool = False
     """Whether the agent answered the prompt."""
     stop: ErrorRaised | None = None
@@ -77,13 +86,14 @@ class Tail:
 class AcpAgent:
     """An agent by its command line; implements the `Agent` port."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of one row of the catalogue
         self,
         command: Sequence[str],
         *,
         env: Mapping[str, str],
         places: Mapping[str, str] | None = None,
         binds: Sequence[Bind] = (),
+        memory: str = "",
         wall_clock: float = WALL_CLOCK_SECONDS,
         output_bytes: int = OUTPUT_BYTES_MAX,
     ) -> None:
@@ -94,6 +104,7 @@ class AcpAgent:
             env: Its environment.
             places: What stands for `{name}` in command and environment, besides `{gateway_url}` and `{token}`.
             binds: What the sandbox must show for it.
+            memory: The folder in its home where it keeps its sessions, if it can take one up again.
             wall_clock: Seconds that one turn may take, start-up included.
             output_bytes: How much the agent may say in one turn.
         """
@@ -101,11 +112,14 @@ class AcpAgent:
         self._command = tuple(command)
         self._env = dict(env)
         self._places = dict(places or {})
+        self._memory = memory
+        self._session = ""
         self._wall_clock = wall_clock
         self._output_bytes = output_bytes
 
-    async def run(self, prompt: str, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
-        """Work on a prompt; see the port."""
+    async def run(self, task: Task, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
+        """Work on a task; see the port."""
+        earlier = await _give_back(task.memory, sandbox) if self._memory and task.memory else ""
         deadline = asyncio.get_running_loop().time() + self._wall_clock
         places = {**self._places, "gateway_url": sandbox.gateway_url, "token": token}
         env = {name: _filled(value, places) for name, value in self._env.items()}
@@ -115,7 +129,7 @@ class AcpAgent:
         # Not a TaskGroup: around a `yield` it would cancel whoever consumes this generator, and wrap what is raised.
         tasks = TaskSupervisor(source=__name__)
         draining = tasks.create(errors.drain(process.stderr))
-        talking = tasks.create(_converse(connection, wire, turn, prompt))
+        talking = tasks.create(_converse(connection, wire, turn, task, earlier))
         try:
             while draft := await self._next(wire, deadline):
                 yield draft
@@ -126,6 +140,17 @@ class AcpAgent:
         finally:
             await _end(connection, wire, turn, talking, process)
             await tasks.shutdown()
+            self._session = turn.session_id or "" if turn.loadable else ""
+
+    async def remember(self, sandbox: Sandbox) -> bytes:
+        """Keep the sessions' folder as a tar archive, behind a line that names the session; see the port."""
+        if not self._memory or not self._session:
+            return b""
+        pack = ["sh", "-c", 'cd && exec tar -czf - -- "$1"', "sh", self._memory]
+        done = await sandbox.exec(pack, timeout=MEMORY_SECONDS)
+        if done.exit_code != 0 or done.truncated or len(done.stdout) > MEMORY_BYTES_MAX:
+            return b""
+        return json.dumps(self._session).encode() + b"\n" + done.stdout
 
     async def _next(self, wire: Wire, deadline: float) -> Draft | None:
         try:
@@ -140,13 +165,24 @@ def _filled(template: str, places: Mapping[str, str]) -> str:
     return re.sub(r"\{([a-z_]+)\}", lambda match: places.get(match[1], match[0]), template)
 
 
-async def _converse(connection: Connection, wire: Wire, turn: Turn, prompt: str) -> None:
+async def _give_back(memory: bytes, sandbox: Sandbox) -> str:
+    """Lay what an agent has kept into its new home; return the session that it is about, or "" if that failed."""
+    session, _, archive = memory.partition(b"\n")
+    done = await sandbox.exec(["sh", "-c", "cd && exec tar -xzf -"], stdin=archive, timeout=MEMORY_SECONDS)
+    return str(json.loads(session)) if done.exit_code == 0 else ""
+
+
+async def _converse(connection: Connection, wire: Wire, turn: Turn, task: Task, earlier: str) -> None:
     """Hold the conversation of one turn and note how it ended."""
     try:
         # The process is gone, or `wire.failure` says why: the driver finds out which.
         with suppress(ConnectionError):
             await _introduce(connection, turn)
-            await _prompt(connection, turn, prompt)
+            if turn.loadable and earlier and await _load(connection, wire, turn, earlier):
+                await _prompt(connection, turn, task.follow_up)
+            else:
+                await _open(connection, turn)
+                await _prompt(connection, turn, task.prompt)
             await asyncio.sleep(LINGER_SECONDS)
     except VariationError as error:
         turn.failure = error
@@ -158,14 +194,42 @@ async def _introduce(connection: Connection, turn: Turn) -> None:
     greeting = {"protocolVersion": PROTOCOL_VERSION, "clientCapabilities": {}, "clientInfo": client}
     try:
         welcome = await connection.send_request("initialize", greeting)
-        session = await connection.send_request("session/new", {"cwd": "/workspace", "mcpServers": []})
     except RequestError as error:
         raise AgentProtocolError(f"the agent did not open a session: {_explained(error)}") from error
-    match welcome, session:
-        case {"protocolVersion": 1}, {"sessionId": str(session_id)}:
-            turn.session_id = session_id
+    match welcome:
+        case {"protocolVersion": 1, "agentCapabilities": {"loadSession": True}}:
+            turn.loadable = True
+        case {"protocolVersion": 1}:
+            pass
         case _:
             raise AgentProtocolError("the agent did not open a session of protocol version 1")
+
+
+async def _open(connection: Connection, turn: Turn) -> None:
+    try:
+        session = await connection.send_request("session/new", _PLACE)
+    except RequestError as error:
+        raise AgentProtocolError(f"the agent did not open a session: {_explained(error)}") from error
+    match session:
+        case {"sessionId": str(session_id)}:
+            turn.session_id = session_id
+            turn.loadable &= len(session_id) <= ID_MAX
+        case _:
+            raise AgentProtocolError("the agent did not open a session of protocol version 1")
+
+
+async def _load(connection: Connection, wire: Wire, turn: Turn, session_id: str) -> bool:
+    """Have the agent take an earlier session up; whether it did. What it tells again meanwhile was told before."""
+    wire.ignore_updates()
+    try:
+        await connection.send_request("session/load", {"sessionId": session_id, **_PLACE})
+    except RequestError:
+        return False
+    else:
+        turn.session_id = session_id
+        return True
+    finally:
+        wire.heed_updates()
 
 
 async def _prompt(connection: Connection, turn: Turn, prompt: str) -> None:

@@ -42,6 +42,8 @@ class Row(_Frozen):
     env: dict[str, str] = Field(default_factory=dict)
     runtime: Literal["python"] | None = None
     """What the sandbox must show besides the system; null when the command is found there."""
+    memory: str = ""
+    """The folder in its home where it keeps sessions that it can load (ACP's `session/load`); empty for none."""
     memory_mb: int
     startup_seconds: float
     models: Models

@@ -76,6 +76,10 @@ class Wire:
         """Let `next` return None after what is queued."""
         await self._queue.put(None)
 
+    def heed_updates(self) -> None:
+        """Queue again what happens, after `ignore_updates`."""
+        self._deaf = False
+
     def ignore_updates(self) -> None:
         """Drop what happens from here on: nobody takes it, and answers must not queue behind it."""
         self._deaf = True

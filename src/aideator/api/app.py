@@ -8,11 +8,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, health, problems, reference, runs
+from aideator.api import auth, deciding, health, inspect, operating, page, problems, reference, runs
 from aideator.api.guard import Guard, is_loopback_name
+from aideator.api.site import Site
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
+from aideator.app.archive import MAX_FILE
 from aideator.settings import Settings, SettingsError
+from aideator.web import load
 
 
 def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> FastAPI:
@@ -40,13 +43,17 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
     app.state.source = source
     app.state.seats = seats or Seats()
     app.state.sessions = auth.Sessions()
+    app.state.examination = page.Examination()
+    app.state.inspections = inspect.inspections()
+    app.state.measuring = operating.measuring()
     if isinstance(source, Aideator):
         app.state.aideator = source
     problems.install(app)
     app.include_router(health.probes)
-    for router in (runs.router, health.router, auth.router):
-        app.include_router(router, prefix=settings.api_v1_prefix)
+    for module in (runs, deciding, inspect, page, operating, health, auth):
+        app.include_router(module.router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
+    app.router.default = Site(load(), settings.api_v1_prefix)
     return app
 
 
@@ -67,6 +74,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         loopback=is_loopback_name(settings.aideator_host),
         hosts=settings.allowed_hosts,
         origins=origins,
+        large={f"{settings.api_v1_prefix}/runs/import": MAX_FILE},
     )
     if not origins:
         return [guard]

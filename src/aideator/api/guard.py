@@ -9,7 +9,7 @@ Also here, because it holds for every answer: security headers, the bound on bod
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -23,7 +23,6 @@ from aideator.observability import REQUESTS
 
 MAX_BODY_BYTES = 2**20
 """The largest request body: a prompt of 100,000 characters with room for checks and a lineup."""
-_TOO_LARGE = f"a request may have {MAX_BODY_BYTES:,} bytes"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -50,7 +49,13 @@ class Guard:
     """Refuses requests that are not meant for this server, and marks every answer."""
 
     def __init__(
-        self, app: ASGIApp, *, loopback: bool = True, hosts: Iterable[str] = (), origins: Iterable[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        loopback: bool = True,
+        hosts: Iterable[str] = (),
+        origins: Iterable[str] = (),
+        large: Mapping[str, int] | None = None,
     ) -> None:
         """Set the rules.
 
@@ -60,11 +65,13 @@ class Guard:
             hosts: Names, besides loopback, under which it may be addressed. Beyond loopback, where every call needs a
                 key anyway, none means all.
             origins: Origins of other pages that may change things.
+            large: Path → bytes of a body there, where it may have more than `MAX_BODY_BYTES`.
         """
         self._app = app
         self._any_host = not loopback and not hosts
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(origins)
+        self._large = dict(large or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -83,13 +90,14 @@ class Guard:
             await send(message)
 
         try:
-            await (self._refusal(scope) or self._app)(scope, _bounded(receive), mark)
+            most = self._large.get(scope["path"], MAX_BODY_BYTES)
+            await (self._refusal(scope, most) or self._app)(scope, _bounded(receive, most), mark)
         finally:
             route = _route(scope)
             if not route.endswith("/stream"):
                 REQUESTS.labels(scope["method"], route, status).observe(time.perf_counter() - begun)
 
-    def _refusal(self, scope: Scope) -> Response | None:
+    def _refusal(self, scope: Scope, most: int) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.getlist("host")
         if len(host) != 1 or not split_host(host[0])[0]:
@@ -99,8 +107,8 @@ class Guard:
         if scope["method"] not in _SAFE and not self._is_ours(headers, f"{scope['scheme']}://{host[0]}"):
             return problem(403, "a page of another site sent this request")
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length[:20]) > MAX_BODY_BYTES:
-            return problem(413, _TOO_LARGE)
+        if length.isdecimal() and int(length[:20]) > most:
+            return problem(413, _too_large(most))
         return None
 
     def _is_meant(self, host: str) -> bool:
@@ -115,7 +123,11 @@ class Guard:
         return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 
-def _bounded(receive: Receive) -> Receive:
+def _too_large(most: int) -> str:
+    return f"a request may have {most:,} bytes here"
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
     """Bound a body that does not declare its length. FastAPI's own limit answers with plain text."""
     size = 0
 
@@ -123,8 +135,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MAX_BODY_BYTES:
-            raise HTTPException(413, _TOO_LARGE)
+        if size > most:
+            raise HTTPException(413, _too_large(most))
         return message
 
     return bounded

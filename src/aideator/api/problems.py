@@ -88,6 +88,7 @@ KINDS: Mapping[int, Kind] = {
     422: Kind("The submission is not valid", "Mend the fields that `errors` names."),
     429: Kind("Too many requests", "Close a stream, or wait for the seconds that Retry-After names."),
     500: Kind("A bug of AIdeator", "The server's log has the details; please report them."),
+    502: Kind("Another server that this needs refuses", "Do what `hint` says, then try again: nothing is done twice."),
     503: Kind("The server lacks something that this needs", "Do what `hint` says, then try again."),
 }
 """Every kind of problem, by its HTTP status."""
@@ -163,6 +164,8 @@ def _methods(request: Request) -> list[str]:
     """The methods that an address takes. The router knows only those of the first route that fits."""
     app: FastAPI = request.app
     paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
+    if request.url.path in paths:  # not those of a template in which this word could stand for an id
+        return sorted(method.upper() for method in paths[request.url.path])
     fitting = [item for path, item in paths.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)]
     return sorted({method.upper() for item in fitting for method in item}) or ["GET"]
 

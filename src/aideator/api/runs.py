@@ -15,7 +15,7 @@ from aideator.api.problems import responses
 from aideator.api.stream import EventStream, Seats
 from aideator.app import Aideator
 from aideator.domain.events import Event
-from aideator.domain.run import MAX_LINEUP, Run, RunDetails, RunSpec, RunStatus
+from aideator.domain.run import MAX_NUMBER, Run, RunDetails, RunSpec, RunStatus
 from aideator.observability import RUNS
 from aideator.workspace.diff import FileDiff
 
@@ -25,7 +25,7 @@ _MAX_SEQ = 2**53 - 1
 """The largest integer that JavaScript can count to."""
 
 RunId = Annotated[str, Path(description="The run's id, a UUID.", max_length=64)]
-VariationId = Annotated[int, Path(description="The variation's number, from 1.", ge=1, le=MAX_LINEUP)]
+VariationId = Annotated[int, Path(description="The variation's number, from 1.", ge=1, le=MAX_NUMBER)]
 
 
 class _Body(BaseModel):
@@ -68,7 +68,7 @@ class EventPage(BaseModel):
 class Selection(_Body):
     """Which variation wins."""
 
-    winning_variation_id: int = Field(ge=1, le=MAX_LINEUP, examples=[1])
+    winning_variation_id: int = Field(ge=1, le=MAX_NUMBER, examples=[1])
     reason: str = Field(default="", max_length=2000, examples=["The smallest change that passes every check"])
     """Kept with the run."""
 
@@ -99,13 +99,15 @@ _SPECS: Any = {
         },
     },
     "full": {
-        "summary": "Own seats, checks and a budget",
+        "summary": "Own seats, set-up, checks and a budget",
         "value": {
             "repo_url": "https://github.com/user/repo",
             "ref": "main",
             "prompt": "Make the parser accept trailing commas",
             "lineup": [{"agent": "builtin"}, {"agent": "builtin", "instructions": "Write the test first."}],
+            "setup": [{"command": "pip install -e .[test]", "timeout": 900}],
             "checks": [{"command": "python -m pytest -q", "timeout": 300}],
+            "protected": ["tests/contract/**"],
             "budget": {"run_usd": 2.5},
         },
     },

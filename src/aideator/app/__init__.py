@@ -1,4 +1,4 @@
-"""The façade: open · submit · get · list · follow · cancel · select. Every door calls only this."""
+"""The façade: open · inspect · submit · get · list · follow · cancel · select. Every door calls only this."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,15 +7,19 @@ from dataclasses import dataclass
 import uuid_utils
 
 from aideator.agents.catalog import Row, catalog, validate_seat
+from aideator.app import joining
+from aideator.app.demo import Demo
+from aideator.app.keeping import Keeping
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, RunStarted, Selected
-from aideator.domain.run import SETTLED_RUN, Run, RunDetails, RunSpec, RunStatus, Variation
+from aideator.domain.project import Project
+from aideator.domain.run import AgentSpec, Part, Run, RunDetails, RunSpec, RunStatus, Variation
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.settings import Settings, check_prompt_and_lineup
-from aideator.store import claims, keys, runs
 from aideator.store import events as stored_events
+from aideator.store import keys, runs
 from aideator.store.home import claim_home, make_home
 from aideator.store.keys import ApiKey
 from aideator.store.session import Database, open_database
@@ -38,9 +42,18 @@ class Page:
 class Aideator:
     """An opened AIdeator. Made by `open_app`."""
 
-    def __init__(self, settings: Settings, database: Database, log: SqlEventLog, engine: Engine | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        log: SqlEventLog,
+        engine: Engine | None,
+        demo: Demo | None = None,
+    ) -> None:
         self.settings = settings
+        self.demo = demo
         self.database = database
+        self.keeping = Keeping(settings, database, log)
         self._log = log
         self._engine = engine
 
@@ -79,10 +92,20 @@ class Aideator:
         check_prompt_and_lineup(self.settings, spec.prompt, spec.variations)
         parse_source(spec.repo_url, source_policy(self.settings, local=local))
         wrong = [error for seat in dict.fromkeys(spec.seats()) for error in validate_seat(seat)]
-        if spec.sandbox == "dagger":
-            wrong.append(FieldError("sandbox", "the Dagger back end is not in this version; use bubblewrap"))
         if wrong:
             raise InvalidInput(fields=wrong)
+
+    async def inspect(self, repo_url: str, ref: str | None = None, *, local: bool = False) -> Project:
+        """Say how a repository would be set up and checked. It is fetched, and nothing of it runs.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if that is not allowed here.
+            RepositoryError: if it cannot be had, or its `.aideator.toml` cannot be understood.
+        """
+        parse_source(repo_url, source_policy(self.settings, local=local))
+        from aideator.app.work import inspect  # noqa: PLC0415 - imported late, like `start_engine`
+
+        return await inspect(self.settings, repo_url, ref)
 
     async def get(self, run_id: str) -> RunDetails:
         """A run with its variations.
@@ -163,6 +186,7 @@ class Aideator:
         """
         async with self.database.write() as session:
             before = await runs.get(session, run_id)
+            joining.refuse_imported(before)
             await runs.select_winner(session, run_id, number, reason)
         if before.status is not RunStatus.DECIDED:
             chosen = Selected(winning_variation_id=number, reason=reason)
@@ -183,8 +207,8 @@ class Aideator:
         await self._working().cancel(run_id, number)
         return await self.get(run_id)
 
-    async def prompt(self, run_id: str, number: int, text: str) -> RunDetails:
-        """Give one settled variation a follow-up turn on its own tree; its verdict is taken anew.
+    async def prompt(self, run_id: str, number: int | None, text: str) -> RunDetails:
+        """Give one settled variation, or all of them, a follow-up turn on their own trees; verdicts are taken anew.
 
         Raises:
             InvalidInput: if the prompt is too short or too long.
@@ -194,15 +218,30 @@ class Aideator:
         if len(text) < MIN_PROMPT:
             raise InvalidInput(fields=[FieldError("prompt", f"at least {MIN_PROMPT} characters")])
         check_prompt_and_lineup(self.settings, text, 1)
-        async with self.database.write() as session:
-            run = await runs.get(session, run_id)
-            await claims.requeue(session, run_id, number, text)
-            reopened = run.status in SETTLED_RUN
-            if reopened:
-                run = await runs.move(session, run_id, RunStatus.RUNNING)
-        if reopened:  # the log must not end with `complete` while there is more to come
-            await self._log.append(run_id, [Draft(RunStarted.of(run))])
-        await self._working().start(run_id)
+        return await self._join(run_id, joining.follow_up(text, number))
+
+    async def add(self, run_id: str, seat: AgentSpec) -> RunDetails:
+        """Have one more agent work on the run, also while the others do.
+
+        Raises:
+            InvalidInput: if there cannot be such a seat.
+            NotFound: if there is no such run.
+            Conflict: if the run has as many agents as it may.
+        """
+        return await self._join(run_id, joining.add_seat(seat, most=self.settings.max_variations))
+
+    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+        """Put files and hunks of several variations together as a new one, which is judged like every other.
+
+        Raises:
+            InvalidInput: naming each part that names what is not there.
+            NotFound: if there is no such run.
+            Conflict: naming what cannot be taken together.
+        """
+        return await self._join(run_id, joining.composition(parts))
+
+    async def _join(self, run_id: str, change: joining.Change) -> RunDetails:
+        await joining.join(self.database, self._log, self._working(), run_id, change)
         return await self.get(run_id)
 
     async def diff(self, run_id: str, number: int) -> Sequence[FileDiff]:
@@ -241,6 +280,17 @@ class Aideator:
         if key_id is None:
             return await self.database.look(keys.any_active)
         return await self.database.look(lambda connection: keys.is_active(connection, key_id))
+
+    async def submit_demo(self) -> Run:
+        """Start the demo: three scripted agents on its own project.
+
+        Raises:
+            Unavailable: if nothing is carried out here, or the demo's project cannot be made.
+        """
+        self._working()
+        if self.demo is None:
+            raise Unavailable("this AIdeator was opened without its demo")
+        return await self.submit(await self.demo.spec(), local=True)
 
     def agents(self) -> Mapping[str, Row]:
         """The catalogue."""
@@ -283,11 +333,14 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
             stack.enter_context(claim_home(home, url=url))
         database = await stack.enter_async_context(open_database(settings.database, echo=settings.database_echo))
         log = await stack.enter_async_context(open_event_log(database))
-        engine = await _start_working(stack, settings, database, log) if work else None
-        yield Aideator(settings, database, log, engine)
+        demo = Demo(home, stack)
+        engine = await _start_working(stack, settings, database, log, demo) if work else None
+        yield Aideator(settings, database, log, engine, demo)
 
 
-async def _start_working(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+async def _start_working(
+    stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
+) -> Engine:
     from aideator.app.work import start_engine  # noqa: PLC0415 - a second of imports that only looking does not need
 
-    return await start_engine(stack, settings, database, log)
+    return await start_engine(stack, settings, database, log, demo)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import platform
 import resource
 import shutil
@@ -13,21 +14,30 @@ from pathlib import Path
 from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
 from aideator.app import source_policy
+from aideator.app.demo import Demo
 from aideator.domain.errors import Unavailable
+from aideator.domain.project import Project
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Finding, Limits, SandboxBackend
-from aideator.sandbox.registry import open_backend
+from aideator.sandbox.base import Finding, Limits
+from aideator.sandbox.registry import Backends, DaggerOptions
 from aideator.settings import Settings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
+from aideator.workspace.egress import Egress
+from aideator.workspace.environment import Workshop
+from aideator.workspace.project import find_project
+
+_NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
 
-async def start_engine(stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog) -> Engine:
+async def start_engine(
+    stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
+) -> Engine:
     """Start the engine, and with it what an earlier process left unfinished. All of it ends with `stack`."""
     _raise_the_limit_of_open_files()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
@@ -41,17 +51,29 @@ async def start_engine(stack: AsyncExitStack, settings: Settings, database: Data
             api_key=settings.anthropic_api_key,
         ),
     )
+    backends = _backends(settings)
     stage = Stage(
         database=database,
         log=log,
         cache=cache,
+        workshop=partial(
+            Workshop,
+            home=home,
+            runtime=runtime,
+            limits=_setup_limits(settings),
+            egress=egress(settings),
+            variables=settings.setup_env,
+            places=asyncio.Semaphore(2),
+        ),
+        egress=egress(settings),
         gateway=gateway,
-        backend=_backend(settings),
+        choose_backend=backends.choose,
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
         environment=_environment(settings),
         max_attempts=settings.max_attempts,
+        upstream=demo.upstream,
     )
     return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
 
@@ -65,6 +87,8 @@ def _environment(settings: Settings) -> str:
     folders = [folder for root in (Path("/usr"), *settings.sandbox_toolchains) for folder in _down_to(root, 3)]
     seen = [
         platform.platform(),
+        settings.aideator_sandbox,
+        settings.agent_container_image,
         repr(_limits(settings)),
         *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders),
     ]
@@ -94,11 +118,29 @@ def open_cache(settings: Settings) -> RepositoryCache:
     )
 
 
-def _backend(settings: Settings) -> SandboxBackend:
-    return open_backend(
+async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project:
+    """What a run on this repository would do besides the agents' work."""
+    cache = open_cache(settings)
+    checkout = await cache.checkout(await cache.resolve(repo_url, ref))
+    return await asyncio.to_thread(find_project, checkout, egress(settings))
+
+
+def _backends(settings: Settings) -> Backends:
+    return Backends(
         settings.aideator_sandbox,
         runtime_dir=runtime_dir(settings.aideator_home),
         toolchains=settings.sandbox_toolchains,
+        policy=settings.isolation_policy,
+        dagger=DaggerOptions(
+            program=settings.dagger_cli,
+            image=settings.agent_container_image,
+            runner_host=settings.dagger_runner_host,
+            cache_volume="" if settings.dagger_cache_volume == "none" else settings.dagger_cache_volume,
+            workdir=settings.dagger_workdir,
+            engine_timeout=settings.dagger_engine_timeout,
+            log_output=settings.dagger_log_output,
+            server=os.environ,
+        ),
     )
 
 
@@ -115,6 +157,8 @@ async def examine(settings: Settings) -> list[Finding]:
             fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
         ),
     ]
+    hosts = ", ".join((*settings.setup_allowed_hosts, *settings.setup_private_hosts))
+    findings.append(Finding("set-up", ok=True, detail=f"may reach {hosts}" if hosts else _NO_HOSTS))
     if settings.redis_url:
         findings.append(Finding("redis", ok=False, detail="REDIS_URL is set, but not used in this version"))
     try:
@@ -122,7 +166,21 @@ async def examine(settings: Settings) -> list[Finding]:
     except Unavailable as error:
         return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
-    return findings + await _backend(settings).check()
+    return findings + await _backends(settings).check()
+
+
+def egress(settings: Settings) -> Egress:
+    """What set-up may reach."""
+    return Egress(frozenset(settings.setup_allowed_hosts), frozenset(settings.setup_private_hosts))
+
+
+def _setup_limits(settings: Settings) -> Limits:
+    return Limits(
+        memory_bytes=settings.setup_memory_limit,
+        cpus=settings.setup_cpu_limit,
+        pids=settings.agent_pids_limit,
+        disk_bytes=settings.setup_disk_limit,
+    )
 
 
 def _limits(settings: Settings) -> Limits:

@@ -2,18 +2,13 @@
 
 import sys
 from pathlib import Path
-from string import hexdigits
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aideator import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aideator.cli.connect import Door
-    from aideator.cli.guard import Work
+from aideator.cli import decisions
+from aideator.cli.options import Json, Number, RunId, Server, run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,21 +19,7 @@ app = typer.Typer(
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys for `aideator serve`.")
 app.add_typer(keys, name="key")
-
-
-def _name_a_run(part: str) -> str:
-    # An empty variable of a script must not cancel or select the only run that there is.
-    if sum(character in hexdigits for character in part) < 4:
-        raise typer.BadParameter("at least four characters of a run's id; `aideator list` shows the ids")
-    return part
-
-
-Server = Annotated[str | None, typer.Option("--server", envvar="AIDEATOR_SERVER", help="Use the server at this URL.")]
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout, nothing else.")]
-RunId = Annotated[
-    str, typer.Argument(metavar="RUN", callback=_name_a_run, help="The run's id, or its first or last characters.")
-]
-Number = Annotated[int | None, typer.Argument(metavar="[VARIATION]", help="1 … N.")]
+app.add_typer(decisions.app)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback protocol
@@ -57,12 +38,6 @@ def _options(
     pass
 
 
-def _run(command: "Callable[[Door], Work]", *, server: str | None = None, json: bool = False) -> None:
-    from aideator.cli import connect, guard
-
-    guard.run(lambda: command(connect.open_door(server=server, json=json)))
-
-
 @app.command(
     epilog="""
 Examples:
@@ -70,6 +45,8 @@ Examples:
 - `aideator run . "Fix the failing date test" -n 3`
 
 - `aideator run https://github.com/user/repo "Add a --json flag" --check "pytest -q" --budget 2`
+
+- `aideator run . "Speed up the parser" --setup "npm ci" --check "npm test" --protect "bench/**"`
 
 - `aideator run --spec run.yaml --json | jq .body.kind`
 
@@ -84,6 +61,9 @@ def run(  # noqa: PLR0913 - each is a documented option
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit to start from.")] = None,
     check: Annotated[list[str] | None, typer.Option(help="A command that proves a change; repeatable.")] = None,
     no_checks: Annotated[bool, typer.Option("--no-checks", help="Run no checks; nothing is proven then.")] = False,
+    setup: Annotated[list[str] | None, typer.Option(help="A command that installs what is needed; repeatable.")] = None,
+    no_setup: Annotated[bool, typer.Option("--no-setup", help="Install nothing.")] = False,
+    protect: Annotated[list[str] | None, typer.Option(help="A path that a change must leave alone; a glob.")] = None,
     reruns: Annotated[
         int | None, typer.Option(help="How often a test that failed or is new is run again; 2 when absent.")
     ] = None,
@@ -112,21 +92,53 @@ def run(  # noqa: PLR0913 - each is a documented option
         "variations": number,
         "ref": ref,
         "checks": [] if no_checks else [{"command": command} for command in check] if check else None,
+        "setup": [] if no_setup else [{"command": command} for command in setup] if setup else None,
+        "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
         "examination": {"cross_tests": not no_cross_tests} | ({} if reruns is None else {"reruns": reruns}),
     }
     seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
     options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}
-    _run(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
+    run_command(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
 
 
-@app.command()
-def watch(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
+@app.command(epilog="Example: `aideator inspect . --json | jq -r .setup[].command`")
+def inspect(
+    repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
+    *,
+    ref: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Say how a repository would be set up and checked, and where that is from. Nothing of it runs."""
+    from aideator.cli import reading
+
+    run_command(lambda door: reading.inspect_repository(door, repo, ref), server=server, json=json)
+
+
+@app.command(
+    epilog="""
+Examples:
+
+- `aideator watch 3f2a91c0`
+
+- `aideator watch 3f2a91c0 --speed 4` replays a run four times as fast as it was
+"""
+)
+def watch(
+    run_id: RunId,
+    *,
+    speed: Annotated[
+        float | None, typer.Option(help="Replay with the pauses that there were, so many times as fast.", min=0.01)
+    ] = None,
+    json: Json = False,
+    server: Server = None,
+) -> None:
     """Follow a run live, from its beginning. Ctrl-C stops watching, not the run."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.watch_run(door, run_id), server=server, json=json)
+    run_command(lambda door: reading.watch_run(door, run_id, speed=speed), server=server, json=json)
 
 
 @app.command("list")
@@ -139,7 +151,7 @@ def list_(
     """Show runs, newest first."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
+    run_command(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
 
 
 @app.command(epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`")
@@ -155,7 +167,7 @@ def show(
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.show_run(door, run_id, tests=tests), server=server, json=json)
+    run_command(lambda door: reading.show_run(door, run_id, tests=tests), server=server, json=json)
 
 
 @app.command()
@@ -163,60 +175,7 @@ def diff(run_id: RunId, number: Number = None, *, server: Server = None) -> None
     """Print what a variation changed (the winner, or the recommended one, when none is named)."""
     from aideator.cli import reading
 
-    _run(lambda door: reading.print_diff(door, run_id, number), server=server)
-
-
-@app.command()
-def select(
-    run_id: RunId,
-    number: Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")],
-    *,
-    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Keep a variation as the winner."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.select_winner(door, run_id, number, reason=reason), server=server, json=json)
-
-
-@app.command(epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
-def apply(
-    run_id: RunId,
-    number: Number = None,
-    *,
-    repo: Annotated[Path, typer.Option(help="Your checkout.", file_okay=False)] = Path(),
-    branch: Annotated[str | None, typer.Option(help="The new branch; aideator/RUN-VARIATION when absent.")] = None,
-    server: Server = None,
-) -> None:
-    """Put the winner's change on a new branch of your checkout. A dirty tree is refused."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.apply_change(door, run_id, number, repo=repo, branch=branch), server=server)
-
-
-@app.command()
-def prompt(
-    run_id: RunId,
-    number: Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")],
-    text: Annotated[str, typer.Argument(help="What the variation shall do next.")],
-    *,
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Give one variation a follow-up turn on its own tree."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.follow_up(door, run_id, number, text), server=server, json=json)
-
-
-@app.command()
-def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> None:
-    """Stop a run, or one of its variations."""
-    from aideator.cli import deciding
-
-    _run(lambda door: deciding.cancel_run(door, run_id, number), server=server)
+    run_command(lambda door: reading.print_diff(door, run_id, number), server=server)
 
 
 @app.command()
@@ -236,7 +195,7 @@ def demo(*, json: Json = False) -> None:
     """Watch three agents fix a bug, one of them badly. Needs no key: the model is scripted, all else is real."""
     from aideator.cli import trial
 
-    _run(trial.demo, json=json)
+    run_command(trial.demo, json=json)
 
 
 @app.command()
@@ -244,7 +203,7 @@ def doctor(*, json: Json = False) -> None:
     """Say what works on this machine, what does not, and how to mend it."""
     from aideator.cli import operating
 
-    _run(operating.doctor, json=json)
+    run_command(operating.doctor, json=json)
 
 
 @app.command()
@@ -254,10 +213,10 @@ def gc(
         int | None, typer.Option(help="Keep at most this much; 0 removes all that is not in use.")
     ] = None,
 ) -> None:
-    """Free disk: remove cached repositories that were not used for longest."""
+    """Free disk: remove cached repositories and environments that were not used for longest."""
     from aideator.cli import operating
 
-    _run(lambda door: operating.collect_garbage(door, max_mb=max_mb))
+    run_command(lambda door: operating.collect_garbage(door, max_mb=max_mb))
 
 
 @keys.command("create")
@@ -265,7 +224,7 @@ def create_key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) ->
     """Make an API key and print it, once."""
     from aideator.cli import operating
 
-    _run(lambda door: operating.create_key(door, name))
+    run_command(lambda door: operating.create_key(door, name))
 
 
 @keys.command("list")
@@ -273,7 +232,7 @@ def list_keys(*, json: Json = False) -> None:
     """Show the keys: names and prefixes, never the keys themselves."""
     from aideator.cli import operating
 
-    _run(operating.list_keys, json=json)
+    run_command(operating.list_keys, json=json)
 
 
 @keys.command("revoke")
@@ -281,4 +240,4 @@ def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY", help="The ke
     """Make a key worthless."""
     from aideator.cli import operating
 
-    _run(lambda door: operating.revoke_key(door, key_id))
+    run_command(lambda door: operating.revoke_key(door, key_id))

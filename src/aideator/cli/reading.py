@@ -2,22 +2,57 @@
 
 import json
 import sys
+from typing import get_args
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
 
 from aideator.cli.connect import Client, Door
 from aideator.cli.evidence import each_test
+from aideator.cli.found import SOURCES
+from aideator.cli.plain import plain
 from aideator.cli.render import runs_table, show_patch
+from aideator.cli.submit import whole_path
 from aideator.cli.watching import choose_output, exit_code, show, watch
 from aideator.domain.errors import Conflict
+from aideator.domain.project import Finding, Project
 
 
-async def watch_run(door: Door, part: str) -> int:
-    """Follow a run from its beginning to its end."""
+async def watch_run(door: Door, part: str, *, speed: float | None = None) -> int:
+    """Follow a run from its beginning to its end; at a speed, with the pauses that there were."""
     async with door.connect() as client:
         run_id = await client.resolve(part)
-        details = await watch(client, run_id, door.console, choose_output(door.console, json=door.json))
+        output = choose_output(door.console, json=door.json)
+        details = await watch(client, run_id, door.console, output, speed=speed)
         if not door.json:
             show(door.console, details)
         return exit_code(details)
+
+
+async def inspect_repository(door: Door, repo: str, ref: str | None) -> None:
+    """Show what a run on the repository would do besides the agents' work."""
+    async with door.connect() as client:
+        project = await client.inspect(whole_path(repo), ref, local=True)
+    if door.json:
+        sys.stdout.write(project.model_dump_json() + "\n")
+    else:
+        door.console.print(_findings(project))
+        door.note("change it: --setup, --no-setup, --check, --protect, or .aideator.toml", style="dim")
+
+
+def _findings(project: Project) -> Group:
+    table = Table(box=None, show_header=False)
+    commands = [command.command for command in project.setup], [check.label for check in project.checks]
+    for what, entries in zip(get_args(Finding), (*commands, project.protected), strict=True):
+        source = SOURCES[project.sources[what]] if entries else ""
+        table.add_row(
+            Text(what, style="bold"),
+            Text("\n".join(map(plain, entries)) or "none", overflow="fold"),
+            Text(source, style="dim"),
+        )
+    notes = [Text(f"! {plain(note)}", style="yellow") for note in project.notes]
+    return Group(Text(f"commit {project.commit[:12]}", style="dim"), table, *notes)
 
 
 async def list_runs(door: Door, *, limit: int) -> None:

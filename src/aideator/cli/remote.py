@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -10,19 +10,26 @@ import httpx2
 
 from aideator.app import Batch, Page
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput, NotFound, Unavailable
-from aideator.domain.run import Run, RunDetails, RunSpec, RunStatus
+from aideator.domain.project import Project
+from aideator.domain.run import AgentSpec, Part, Publication, Run, RunDetails, RunSpec, RunStatus, Wish
+from aideator.domain.stats import Stats
 from aideator.eventlog.base import Entry
 
 _PATIENCE = 10
 """How often a lost stream is taken up again without an event in between."""
 
 _PAGE = 100
+_FETCH_SECONDS = 600
+"""How long a server may take to fetch a repository that it has not seen before."""
+_PUBLISHING = 400.0
+"""Seconds that a push, or a large file, may take."""
 
 
 class RemoteAideator:
     """An AIdeator behind an address. Made by `open_remote`."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
+        self.keeping = RemoteKeeping(client)
         self._client = client
 
     async def submit(self, spec: RunSpec, *, local: bool = False) -> Run:  # noqa: ARG002 - the server decides that
@@ -30,6 +37,13 @@ class RemoteAideator:
         body = spec.model_dump(mode="json", exclude_defaults=True) | {"repo_url": spec.repo_url, "prompt": spec.prompt}
         accepted = await self._call("POST", "/runs", json=body | {"variations": spec.variations})
         return await self.get(accepted["run_id"])
+
+    async def inspect(self, repo_url: str, ref: str | None = None, *, local: bool = False) -> Project:  # noqa: ARG002
+        """Look at a repository."""
+        asked = {"repo_url": repo_url, "ref": ref}
+        return Project.model_validate(
+            await self._call("POST", "/repositories/inspect", json=asked, timeout=_FETCH_SECONDS)
+        )
 
     async def get(self, run_id: str) -> RunDetails:
         """A run with its variations."""
@@ -61,14 +75,14 @@ class RemoteAideator:
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """The run's events; a lost connection is taken up again where it broke."""
-        tries = 0
+        tries, complete = 0, False
         while tries < _PATIENCE:
             try:
                 async for entry in self._stream(run_id, after):
-                    after, tries = entry.seq, 0
+                    after, tries, complete = entry.seq, 0, entry.kind == "complete"
                     yield [entry]
-                    if entry.kind == "complete":
-                        return
+                if complete:  # not at the first one: a run may have gone on since
+                    return
                 tries += 1
             except httpx2.TransportError:
                 tries += 1
@@ -102,22 +116,77 @@ class RemoteAideator:
         await self._call("POST", f"{what}/cancel")
         return await self.get(run_id)
 
-    async def prompt(self, run_id: str, number: int, text: str) -> RunDetails:
-        """Give one variation a follow-up turn."""
-        await self._call("POST", f"/runs/{run_id}/variations/{number}/prompt", json={"prompt": text})
-        return await self.get(run_id)
+    async def prompt(self, run_id: str, number: int | None, text: str) -> RunDetails:
+        """Give one variation, or all, a follow-up turn."""
+        what = f"/runs/{run_id}" if number is None else f"/runs/{run_id}/variations/{number}"
+        return await self._details(f"{what}/prompt", {"prompt": text})
+
+    async def add(self, run_id: str, seat: AgentSpec) -> RunDetails:
+        """Have one more agent work on the run."""
+        return await self._details(f"/runs/{run_id}/variations", seat.model_dump(mode="json"))
+
+    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+        """Put parts of variations together as a new one."""
+        told = [part.model_dump(mode="json") for part in parts]
+        return await self._details(f"/runs/{run_id}/compose", {"parts": told})
+
+    async def _details(self, path: str, body: Any) -> RunDetails:
+        return RunDetails.model_validate(await self._call("POST", path, json=body))
 
     async def _call(self, method: str, path: str, **more: Any) -> Any:
         return (await self._send(method, path, **more)).json()
 
     async def _send(self, method: str, path: str, **more: Any) -> httpx2.Response:
-        try:
-            answer = await self._client.request(method, path, **more)
-        except httpx2.TransportError as error:
-            raise Unavailable(f"the server does not answer: {error}", hint="is `aideator serve` running?") from None
-        if answer.status_code >= 400:
-            raise _problem(answer)
-        return answer
+        return await _send(self._client, method, path, **more)
+
+
+class RemoteKeeping:
+    """`Aideator.keeping` behind an address."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def deselect(self, run_id: str) -> RunDetails:
+        """Take the decision back."""
+        answer = await _send(self._client, "POST", f"/runs/{run_id}/deselect")
+        return RunDetails.model_validate_json(answer.content)
+
+    async def clear(self, run_id: str, number: int, reason: str) -> RunDetails:
+        """Let a variation's flags pass."""
+        path = f"/runs/{run_id}/variations/{number}/clear"
+        answer = await _send(self._client, "POST", path, json={"reason": reason})
+        return RunDetails.model_validate_json(answer.content)
+
+    async def publish(self, run_id: str, wish: Wish) -> Publication:
+        """Push the winner, and open a pull request."""
+        path = f"/runs/{run_id}/publish"
+        answer = await _send(self._client, "POST", path, json=wish.model_dump(), timeout=_PUBLISHING)
+        return Publication.model_validate_json(answer.content)
+
+    async def export(self, run_id: str) -> bytes:
+        """The run as one file."""
+        answer = await _send(self._client, "GET", f"/runs/{run_id}/export", timeout=_PUBLISHING)
+        return answer.content
+
+    async def import_(self, data: bytes) -> RunDetails:
+        """Read a run from a file."""
+        kind = {"content-type": "application/zip"}
+        answer = await _send(self._client, "POST", "/runs/import", content=data, headers=kind, timeout=_PUBLISHING)
+        return RunDetails.model_validate_json(answer.content)
+
+    async def stats(self) -> Stats:
+        """What the decisions say."""
+        return Stats.model_validate_json((await _send(self._client, "GET", "/stats")).content)
+
+
+async def _send(client: httpx2.AsyncClient, method: str, path: str, **more: Any) -> httpx2.Response:
+    try:
+        answer = await client.request(method, path, **more)
+    except httpx2.TransportError as error:
+        raise Unavailable(f"the server does not answer: {error}", hint="is `aideator serve` running?") from None
+    if answer.status_code >= 400:
+        raise _problem(answer)
+    return answer
 
 
 def _problem(answer: httpx2.Response) -> AideatorError:

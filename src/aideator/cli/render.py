@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.evidence import check_cell, cross_cell
+from aideator.cli.found import found_line
 from aideator.cli.plain import end_of, one_line, plain
 from aideator.cli.view import Lane, View
 from aideator.domain.check import CheckResult
@@ -56,31 +57,35 @@ def seat_name(lane: Lane) -> str:
     return " · ".join(part for part in (lane.seat.agent, lane.seat.model, lane.seat.effort) if part)
 
 
-def live(view: View, *, width: int, height: int) -> RenderableType:
-    """The wall: a panel for each variation, or a line for each where the screen is too small for panels."""
+def live(view: View, *, width: int, height: int, now: datetime | None = None) -> RenderableType:
+    """The wall: a panel for each variation, or a line for each where the screen is too small for panels.
+
+    `now` is the moment that a replay has come to; the present one when absent.
+    """
+    now = now or datetime.now(UTC)
     lanes = [lane for _, lane in sorted(view.lanes.items())]
     across = max(1, min(len(lanes), width // _PANEL_WIDTH))
     if 1 + -(-len(lanes) // across) * _PANEL_HEIGHT > height:
-        return Group(_headline(view, width), *_lines(lanes, width, height - 3))
+        return Group(_headline(view, width), *_lines(lanes, width, height - 3, now))
     wall = Table.grid(padding=(0, 1, 0, 0))
     for start in range(0, len(lanes), across):
-        wall.add_row(*(_panel(lane, width // across - 1) for lane in lanes[start : start + across]))
+        wall.add_row(*(_panel(lane, width // across - 1, now) for lane in lanes[start : start + across]))
     return Group(_headline(view, width), wall)
 
 
-def _lines(lanes: list[Lane], width: int, count: int) -> list[Text]:
+def _lines(lanes: list[Lane], width: int, count: int, now: datetime) -> list[Text]:
     """As many variations as fit, those at work first."""
     if len(lanes) > count:
         lanes = sorted(lanes, key=lambda lane: (lane.started is None or lane.ended is not None, lane.number))
-    rows = [_row(lane, width) for lane in lanes[:count]]
+    rows = [_row(lane, width, now) for lane in lanes[:count]]
     others = Counter(lane.state for lane in lanes[count:])
     told = ", ".join(f"{number} {state}" for state, number in others.items())
     return [*rows, Text(f"and {told}", style="dim")] if told else rows
 
 
-def _row(lane: Lane, width: int) -> Text:
+def _row(lane: Lane, width: int, now: datetime) -> Text:
     spent = money(lane.usage)
-    head = f"{lane.number:>3} {lane.state}{_elapsed(lane)}"
+    head = f"{lane.number:>3} {lane.state}{_elapsed(lane, now)}"
     about = lane.failure or lane.trouble or (_progress(lane, width) if lane.verdict else lane.tool or lane.said)
     room = max(0, width - len(head) - len(spent) - 6)
     row = Text.assemble(
@@ -94,17 +99,20 @@ def _headline(view: View, width: int) -> Text:
     if view.started is None or view.started.commit is None:
         what = view.started.repo_url if view.started else "the repository"
         return Text(view.trouble or one_line(f"fetching {what} …", width), style="dim")
-    checks = ", ".join(check.label for check in view.started.checks) or "none"
-    guessed = " (guessed)" if view.started.checks_guessed else ""
-    return Text(one_line(f"base {view.started.commit[:12]} · checks: {checks}{guessed}", width), style="dim")
+    if view.trouble and not any(lane.started for lane in view.lanes.values()):
+        return Text(one_line(view.trouble, width), style="red")
+    if len(view.setup) < len(view.started.setup) and not view.is_set_up:
+        now = view.started.setup[len(view.setup)].command
+        return Text(one_line(f"setting up ({len(view.setup) + 1} of {len(view.started.setup)}): {now}", width))
+    return Text(one_line(f"base {view.started.commit[:12]} · {found_line(view.started)}", width), style="dim")
 
 
-def _panel(lane: Lane, width: int) -> Panel:
+def _panel(lane: Lane, width: int, now: datetime) -> Panel:
     style = _STYLES.get(lane.state, "white")
     inner = max(10, width - 4)
     said = _last_lines(lane.said, inner, 3)
     rows = [
-        Text(f"{lane.state}{_elapsed(lane)}", style=f"bold {style}"),
+        Text(f"{lane.state}{_elapsed(lane, now)}", style=f"bold {style}"),
         Text(said, style="italic dim" if lane.channel == "thought" else ""),
         Text(f"▸ {one_line(lane.tool, inner - 2)}" if lane.tool else "", style="cyan"),
         Text(_progress(lane, inner)),
@@ -120,10 +128,10 @@ def _last_lines(text: str, width: int, count: int) -> str:
     return "\n".join(lines + [""] * (count - len(lines)))
 
 
-def _elapsed(lane: Lane) -> str:
+def _elapsed(lane: Lane, now: datetime) -> str:
     if lane.started is None:
         return ""
-    seconds = ((lane.ended or datetime.now(UTC)) - lane.started).total_seconds()
+    seconds = ((lane.ended or now) - lane.started).total_seconds()
     return f" · {seconds:.0f} s" + (f" · attempt {lane.attempt}" if lane.attempt > 1 else "")
 
 

@@ -4,10 +4,10 @@ import asyncio
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from aideator.app import Aideator
 from aideator.cli.connect import Client, Door
@@ -16,6 +16,8 @@ from aideator.domain.errors import FieldError, InvalidInput
 from aideator.domain.run import RunDetails, RunSpec
 from aideator.settings import Settings
 
+T = TypeVar("T", bound=BaseModel)
+
 
 def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
     """The submission, from the options or from a YAML file.
@@ -23,18 +25,35 @@ def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
     Raises:
         InvalidInput: naming every wrong field.
     """
-    asked = _read_yaml(file) if file else {k: v for k, v in options.items() if v is not None}
+    spec = read(RunSpec, _read_yaml(file) if file else {k: v for k, v in options.items() if v is not None})
+    return spec.model_copy(update={"repo_url": whole_path(spec.repo_url)})
+
+
+def whole_path(repo: str) -> str:
+    """What a person calls a repository, as the server needs it: an absolute path, or the URL as it is.
+
+    Raises:
+        InvalidInput: if it is a path that leads nowhere.
+    """
+    path = Path(repo).expanduser()
+    if not path.exists() and not path.is_absolute() and ":" not in repo:
+        raise InvalidInput(f"there is no directory {repo!r} here, and it is no https URL either")
+    return str(path.resolve()) if path.exists() else repo
+
+
+def read(kind: type[T], asked: Mapping[str, Any]) -> T:
+    """What was typed, as the noun that it means.
+
+    Raises:
+        InvalidInput: naming every wrong field.
+    """
     try:
-        spec = RunSpec.model_validate(asked)
+        return kind.model_validate(asked)
     except ValidationError as error:
         wrong = [
             FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()
         ]
-        raise InvalidInput(fields=wrong, hint="`aideator run --help` has examples") from None
-    path = Path(spec.repo_url).expanduser()
-    if not path.exists() and not path.is_absolute() and ":" not in spec.repo_url:
-        raise InvalidInput(f"there is no directory {spec.repo_url!r} here, and it is no https URL either")
-    return spec.model_copy(update={"repo_url": str(path.resolve())}) if path.exists() else spec
+        raise InvalidInput(fields=wrong, hint="the command's --help has examples") from None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

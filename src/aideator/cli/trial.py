@@ -4,26 +4,17 @@ The scripted model is a process of its own, at the far end of the network, as a 
 sandboxes, checks and ranking are the real ones.
 """
 
-import asyncio
-import json
 import shutil
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 from rich.console import Console
 
 from aideator.app import open_app
+from aideator.app.demo import make_project, scripted_model
+from aideator.app.wording import commit_message
 from aideator.cli.connect import Door
-from aideator.cli.deciding import commit_message
 from aideator.cli.watching import choose_output, exit_code, show, watch
-from aideator.domain.errors import Unavailable
-from aideator.domain.run import RunSpec
 from aideator.store.home import make_home
 from aideator.workspace.branch import apply_to_checkout
-
-_READY = "listening on "
 
 
 async def demo(door: Door) -> int:
@@ -35,8 +26,8 @@ async def demo(door: Door) -> int:
     home.mkdir(exist_ok=True, mode=0o711)
     if not door.json:
         _say_what_is_real(console, key_is_set=settings.anthropic_api_key is not None)
-    spec = RunSpec.model_validate(await _make_project(repo)).model_copy(update={"fresh": True})
-    async with _scripted_model() as url:
+    spec = (await make_project(repo)).model_copy(update={"fresh": True})
+    async with scripted_model() as url:
         scripted = settings.model_copy(
             update={"aideator_home": home, "database_url": None, "anthropic_base_url": url, "anthropic_api_key": None},
         )
@@ -62,33 +53,3 @@ def _say_what_is_real(console: Console, *, key_is_set: bool) -> None:
     why = "so that the demo costs nothing" if key_is_set else "because no ANTHROPIC_API_KEY is set"
     console.print(f"[bold]AIdeator demo[/] · the model is [bold]scripted[/], {why}.", highlight=False)
     console.print("Agents, sandboxes, gateway, tests and ranking are real.\n", style="dim", highlight=False)
-
-
-async def _make_project(repo: Path) -> dict[str, object]:
-    made = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aideator.testing.demo_repo", str(repo), stdout=asyncio.subprocess.PIPE
-    )
-    told, _ = await made.communicate()
-    if made.returncode != 0:
-        raise Unavailable("the demo's project cannot be made", hint="is git installed?")
-    spec: dict[str, object] = json.loads(told)
-    return spec
-
-
-@asynccontextmanager
-async def _scripted_model() -> AsyncIterator[str]:
-    server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "aideator.testing.model", "--scenario", "demo", "--exit-with-parent"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert server.stdout is not None
-    try:
-        line = (await server.stdout.readline()).decode().strip()
-        if not line.startswith(_READY):
-            raise Unavailable("the scripted model did not start")
-        yield line.removeprefix(_READY)
-    finally:
-        if server.returncode is None:
-            server.terminate()
-        await server.wait()

@@ -8,14 +8,18 @@ from aideator.domain.events import (
     AgentOutput,
     CheckRun,
     Complete,
+    Deselected,
     ErrorRaised,
     Event,
+    Judging,
     Plan,
     RunStarted,
     Selected,
+    SetupRan,
     ToolCall,
     ToolCallUpdate,
     UsageRecorded,
+    VariationAdded,
     VariationFailed,
     VariationFinished,
     VariationStarted,
@@ -73,8 +77,9 @@ class Lane:
                 self.plan = f"{done}/{len(entries)} steps"
             case UsageRecorded(usage=usage):
                 self.usage = usage
-            case CheckRun(result=result):
+            case Judging():
                 self.state = "checking"
+            case CheckRun(result=result):
                 self.checks.append(result)
             case VariationFinished(verdict=verdict, isolation=isolation):
                 self.state, self.ended = "done", event.at
@@ -107,32 +112,39 @@ class View:
     lanes: dict[int, Lane] = field(default_factory=dict)
     started: RunStarted | None = None
     begun_at: datetime | None = None
+    setup: list[CheckResult] = field(default_factory=list)
+    is_set_up: bool = False
+    """Whether the environment was there already."""
     baseline: list[CheckResult] = field(default_factory=list)
     ranking: Ranking | None = None
     selected: Selected | None = None
     status: RunStatus | None = None
     trouble: str = ""
     last_seq: int = 0
+    last_at: datetime | None = None
 
     def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
         """Take one event in. Events must come in order; one that was seen already is skipped."""
         if event.seq <= self.last_seq:
             return
-        self.last_seq = event.seq
+        self.last_seq, self.last_at = event.seq, event.at
         if event.variation_id is not None:
-            if isinstance(event.body, VariationStarted):  # a second start is a new attempt: its lane begins anew
-                self.lanes[event.variation_id] = Lane(event.variation_id, usage=self.lane(event.variation_id).usage)
-            self.lane(event.variation_id).apply(event)
+            self._in_its_lane(event.variation_id, event)
             return
         match event.body:
             case RunStarted() as started:
-                self.started, self.begun_at = started, event.at
+                self.started, self.begun_at, self.setup = started, event.at, []
                 for number in range(1, started.variations + 1):
                     self.lane(number)
+            case SetupRan(result=result, cached=cached):
+                self.setup.append(result)
+                self.is_set_up = cached
             case CheckRun(result=result):
                 self.baseline.append(result)
             case VerdictReached(ranking=ranking):
                 self.ranking = ranking
+            case Deselected():
+                self.selected = None
             case Selected() as selected:
                 self.selected = selected
             case ErrorRaised(message=message):
@@ -141,6 +153,14 @@ class View:
                 self.status = status
             case _:
                 pass
+
+    def _in_its_lane(self, number: int, event: Event) -> None:
+        match event.body:
+            case VariationAdded(seat=seat):
+                self.lanes[number] = Lane(number, seat=seat)
+            case VariationStarted():  # a second start is a new attempt: its lane begins anew
+                self.lanes[number] = Lane(number, usage=self.lane(number).usage)
+        self.lane(number).apply(event)
 
     def lane(self, number: int) -> Lane:
         """The column of one variation."""

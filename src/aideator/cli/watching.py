@@ -1,26 +1,30 @@
 """Follow a run to its end: live columns on a terminal, lines elsewhere, NDJSON for programs."""
 
 import asyncio
+import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
 from enum import StrEnum
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
+from aideator.app import Batch
 from aideator.cli.connect import Client
+from aideator.cli.found import remarks
+from aideator.cli.lines import line_of
 from aideator.cli.plain import one_line
 from aideator.cli.render import comparison, conclusion, limits_line, live
 from aideator.cli.view import View
-from aideator.domain.check import CheckResult, TestOutcome
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails, RunStatus
 
 _FRAME = 0.1
 """Seconds between two pictures."""
-
-_ENDED = {"completed": "✓", "failed": "✗"}
+LONGEST_PAUSE = 5.0
+"""Seconds that a replay waits at most between two events."""
 
 
 class Output(StrEnum):
@@ -49,10 +53,21 @@ def choose_output(console: Console, *, json: bool) -> Output:
     return Output.LIVE if console.is_terminal else Output.LINES
 
 
-async def watch(client: Client, run_id: str, console: Console, output: Output) -> RunDetails:
-    """Show the run until nothing more will happen."""
+async def watch(
+    client: Client, run_id: str, console: Console, output: Output, *, speed: float | None = None
+) -> RunDetails:
+    """Show the run until nothing more will happen.
+
+    Args:
+        client: Where the run is.
+        run_id: The run.
+        console: Where it is shown.
+        output: How.
+        speed: With the pauses that there were between the events, so many times as fast; at once when absent.
+    """
     view = View()
-    async with _pictures(view, console, output), aclosing(client.follow(run_id)) as batches:
+    batches = client.follow(run_id) if speed is None else paced(client.follow(run_id), speed)
+    async with _pictures(view, console, output, replay=speed is not None), aclosing(batches):
         async for batch in batches:
             for entry in batch:
                 if output is Output.JSON:
@@ -61,21 +76,39 @@ async def watch(client: Client, run_id: str, console: Console, output: Output) -
                 event = Event.model_validate_json(entry.data)
                 view.apply(event)
                 if output is Output.LINES:
-                    _line(console, event, view)
+                    _tell(console, event, view)
             sys.stdout.flush()
     return await client.get(run_id)
 
 
+async def paced(batches: AsyncGenerator[Batch], speed: float) -> AsyncGenerator[Batch]:
+    """The events one by one, each as long after the one before as it happened; long pauses are cut short."""
+    before: datetime | None = None
+    async with aclosing(batches):
+        async for batch in batches:
+            for entry in batch:
+                at = datetime.fromisoformat(json.loads(entry.data)["at"])
+                if before is not None:
+                    pause = (at - before).total_seconds() / speed
+                    await asyncio.sleep(min(max(0.0, pause), LONGEST_PAUSE))
+                before = at
+                yield [entry]
+
+
 @asynccontextmanager
-async def _pictures(view: View, console: Console, output: Output) -> AsyncIterator[None]:
+async def _pictures(view: View, console: Console, output: Output, *, replay: bool) -> AsyncIterator[None]:
     if output is not Output.LIVE:
         yield
         return
     with Live(console=console, auto_refresh=False, transient=False) as screen:
 
+        def picture() -> RenderableType:
+            now = view.last_at if replay else None
+            return live(view, width=console.width, height=console.height, now=now)
+
         async def repaint() -> None:
             while True:
-                screen.update(live(view, width=console.width, height=console.height), refresh=True)
+                screen.update(picture(), refresh=True)
                 await asyncio.sleep(_FRAME)
 
         async with asyncio.TaskGroup() as group:
@@ -84,45 +117,14 @@ async def _pictures(view: View, console: Console, output: Output) -> AsyncIterat
                 yield
             finally:
                 painter.cancel()
-                screen.update(live(view, width=console.width, height=console.height), refresh=True)
+                screen.update(picture(), refresh=True)
 
 
-def _line(console: Console, event: Event, view: View) -> None:  # noqa: C901 - one flat match over the union
-    """One line for what a person would want to know; deltas and usage are left out."""
-    who = f"[{event.variation_id}] " if event.variation_id is not None else ""
-    body = event.body
-    match body.kind:
-        case "run_started":
-            checks = ", ".join(check.label for check in body.checks) or "none"
-            known = f"base {body.commit[:12]}, {body.variations} variations, checks: {checks}" if body.commit else ""
-            text = known or f"fetching {body.repo_url}"
-        case "variation_started":
-            text = f"attempt {body.attempt} starts"
-        case "tool_call" | "tool_call_update" if body.status in _ENDED and event.variation_id is not None:
-            text = f"{_ENDED[body.status]} {view.lane(event.variation_id).tools.get(body.tool_call_id, 'tool')}"
-        case "check":
-            text = f"check `{body.result.check}` {'passes' if body.result.passed else 'fails'}{_counted(body.result)}"
-            text += "" if event.variation_id is not None else " on the base"
-        case "evidence":
-            text = _examined(len(body.evidence.cross_tests))
-        case "variation_finished":
-            calls = view.lane(body.verdict.variation_id).calls
-            text = f"done, {calls} tool call{'s' * (calls != 1)}"
-        case "variation_failed" | "error":
-            text = f"{body.reason}: {body.message}"
-        case _:
-            text = ""
-    if text:
-        console.print(who + one_line(text, 160), markup=False, highlight=False)
-
-
-def _examined(tests: int) -> str:
-    return f"the variations were examined with {tests} test{'s' * (tests != 1)} of their own" if tests else ""
-
-
-def _counted(result: CheckResult) -> str:
-    total, passed = sum(result.counts.values()), result.counts.get(TestOutcome.PASSED, 0)
-    return f" ({passed} of {total} tests)" if total else f" ({result.note})" if result.note else ""
+def _tell(console: Console, event: Event, view: View) -> None:
+    if line := line_of(event, view):
+        console.print(one_line(line, 160), markup=False, highlight=False)
+    for remark in remarks(event.body):
+        console.print(f"  {one_line(remark, 160)}", style="dim", markup=False, highlight=False)
 
 
 def show(console: Console, details: RunDetails) -> None:

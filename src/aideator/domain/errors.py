@@ -8,13 +8,18 @@
     ├── Unauthorized            401
     ├── TooManyRequests         429
     ├── RepositoryError         422  the source cannot be had
+    ├── SetupFailed             422  a set-up command failed on the base
+    ├── ForgeRefused            502  a forge did not open the pull request
     ├── Unavailable             503  the machine lacks something that a run needs
     │   └── SandboxUnavailable
+    │       └── IsolationTooWeak
     ├── Fenced                  409  a newer attempt has taken over
     └── VariationError               one variation failed; the others go on
         ├── AgentCrashed · AgentTimeout · AgentProtocolError
         ├── ModelFailed · BudgetExhausted
-        ├── SandboxLost · DiskLimitExceeded · OutputLimitExceeded
+        ├── SandboxLost
+        │   └── EngineLost               a new attempt is made
+        ├── DiskLimitExceeded · OutputLimitExceeded
         ├── PatchRejected
         ├── Cancelled
         └── CrashLoop
@@ -94,6 +99,19 @@ class RepositoryError(AideatorError):
     status = 422
 
 
+class SetupFailed(AideatorError):
+    """A set-up command failed, so no environment could be made for the run."""
+
+    status = 422
+    hint = "mend the command, or go without set-up: `setup: []`, on the command line --no-setup"
+
+
+class ForgeRefused(AideatorError):
+    """The forge did not open the pull request."""
+
+    status = 502
+
+
 class Unavailable(AideatorError):
     """The machine lacks something that this needs."""
 
@@ -104,6 +122,12 @@ class SandboxUnavailable(Unavailable):
     """No sandbox can be opened on this machine."""
 
     hint = "run `aideator doctor`: it says what is missing and how to get it"
+
+
+class IsolationTooWeak(SandboxUnavailable):
+    """The sandbox holds less than ISOLATION_POLICY asks for."""
+
+    hint = "close what is open (docs/how-to/dagger.md), or ask for less with ISOLATION_POLICY"
 
 
 class Fenced(AideatorError):
@@ -138,6 +162,10 @@ class BudgetExhausted(VariationError):
 
 class SandboxLost(VariationError):
     """The sandbox ended unexpectedly."""
+
+
+class EngineLost(SandboxLost):
+    """The engine that ran the container went away. That is nobody's fault here: the variation is taken up again."""
 
 
 class DiskLimitExceeded(VariationError):

@@ -9,7 +9,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from aideator.domain.check import Check, CheckResult
+from aideator.domain.check import Check, CheckResult, Command
+from aideator.domain.project import Finding, Origin
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import AgentSpec, Isolation, Part, Publication, Run, RunStatus
 from aideator.domain.usage import Usage
@@ -31,7 +32,13 @@ class RunStarted(_Body):
     variations: int
     checks: tuple[Check, ...]
     checks_guessed: bool = False
-    """Whether the checks were guessed from the repository."""
+    """Whether the submission left it to the repository what the checks are."""
+    setup: tuple[Command, ...] = ()
+    protected: tuple[str, ...] = ()
+    sources: dict[Finding, Origin] = Field(default_factory=dict)
+    """Where each of them is from; empty while the repository is being fetched, and for follow-ups."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of how they were found."""
     reused_from: str | None = None
 
     @classmethod
@@ -44,6 +51,8 @@ class RunStarted(_Body):
             variations=run.spec.variations,
             checks=run.checks,
             checks_guessed=run.spec.checks is None,
+            setup=run.setup,
+            protected=run.protected,
             reused_from=run.reused_from,
         )
 
@@ -147,6 +156,12 @@ class SetupRan(_Body):
     cached: bool = False
 
 
+class Judging(_Body):
+    """The agent's turn is over: what it changed is taken out and checked."""
+
+    kind: Literal["judging"] = "judging"
+
+
 class CheckRun(_Body):
     """A check ended: on the base (no variation id) or on base + patch."""
 
@@ -245,6 +260,7 @@ Body = Annotated[
     | Plan
     | UsageRecorded
     | SetupRan
+    | Judging
     | CheckRun
     | VariationFinished
     | VariationFailed

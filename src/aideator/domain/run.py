@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import SQLModel
@@ -14,7 +14,11 @@ from aideator.domain.usage import Budget, Usage
 from aideator.domain.verdict import Verdict
 
 MAX_LINEUP = 100
-"""The hard upper bound of variations in one run; MAX_VARIATIONS may set a lower one."""
+"""The hard upper bound of agents in one run; MAX_VARIATIONS may set a lower one."""
+MAX_COMPOSED = 50
+"""The most variations of a run that are put together from others."""
+MAX_NUMBER = MAX_LINEUP + MAX_COMPOSED
+"""The highest number that a variation can have."""
 
 
 def now() -> datetime:
@@ -55,7 +59,7 @@ class Examination(Frozen):
     """How often a test that failed or is new is run again before it counts."""
     sandboxes: int = Field(default=200, ge=0, le=10_000, strict=True)
     """The most sandboxes that cross-tests may take."""
-    seconds: float = Field(default=900, ge=0, le=86_400)
+    seconds: float = Field(default=900, ge=0, le=86_400, strict=True)
     """The most seconds that cross-tests may take."""
     judge: AgentConfig | None = None
     """A model that is asked about ties, blinded and in both orders; none when absent. It costs money."""
@@ -64,10 +68,10 @@ class Examination(Frozen):
 class Part(Frozen):
     """What a composed variation takes from another one."""
 
-    variation_id: int = Field(ge=1)
+    variation_id: int = Field(ge=1, le=MAX_NUMBER, strict=True)
     path: str = Field(min_length=1, max_length=4096)
     """A file of that variation's diff."""
-    hunks: tuple[int, ...] | None = None
+    hunks: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None
     """Which hunks of it, from 0; the whole file when null."""
 
 
@@ -192,6 +196,10 @@ def check_move(old: RunStatus, new: RunStatus) -> None:
         raise Conflict(f"the run is {old}; it cannot become {new}")
 
 
+COMPOSED = "composed"
+"""What stands for an agent's name in the seat of a variation that was put together from others."""
+
+
 class Failure(BaseModel):
     """Why a variation or a run failed."""
 
@@ -201,6 +209,17 @@ class Failure(BaseModel):
     """The error's class name, stable for programs."""
     message: str
     """What happened, for people."""
+
+
+class IsolationPolicy(StrEnum):
+    """What a sandbox has to hold before anything runs in it. Each level includes the ones before it."""
+
+    ANY = "any"
+    """What the back end can do; the run's record says what that was."""
+    CLOSED = "closed"
+    """Nothing outside can be reached, but by way of the gateway."""
+    ENFORCED = "enforced"
+    """The kernel holds memory, processors and processes, for all of a sandbox's processes together."""
 
 
 class Isolation(BaseModel):
@@ -215,6 +234,21 @@ class Isolation(BaseModel):
     """Limit → who enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`."""
 
 
+class Wish(Frozen):
+    """How a winner shall be published."""
+
+    branch: str = Field(default="", max_length=200, examples=["cut-long-words"])
+    """Its name below `aideator/`; made of the run and its prompt when empty."""
+    title: str = Field(default="", max_length=200, examples=["Cut words that are longer than the line"])
+    """Of the commit and the pull request; the beginning of the prompt when empty."""
+    pull_request: bool = Field(default=True, strict=True)
+    """Open a pull request as well; a repository on the server's own machine has none."""
+    draft: bool = Field(default=False, strict=True)
+    """Open it as a draft."""
+    workflows: bool = Field(default=False, strict=True)
+    """Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like)."""
+
+
 class Publication(Frozen):
     """Where the winner lives on."""
 
@@ -224,6 +258,10 @@ class Publication(Frozen):
     commit: str
     pull_request: str | None = None
     """The pull request's URL."""
+    patch_sha256: str = ""
+    """Of the change that was published. When the winner's is another one, publishing again moves the branch."""
+    note: str = ""
+    """Why there is no pull request, where one was asked for."""
     published_at: datetime = Field(default_factory=now)
 
 
@@ -275,6 +313,11 @@ class Run(SQLModel):
     """The decided run whose winner answers this one."""
     created_at: datetime = Field(default_factory=now)
     finished_at: datetime | None = None
+    """When its variations were compared, or when it came to nothing."""
+    decided_at: datetime | None = None
+    """When the winner was chosen."""
+    imported_at: datetime | None = None
+    """When it was read from a file. An imported run can be looked at; nothing more happens in it."""
 
 
 class RunDetails(Run):

@@ -54,6 +54,8 @@ class LocalEngine:
         self._variations: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._spawners: dict[str, Callable[[int], None]] = {}
         self._stopped: set[tuple[str, int | None]] = set()
+        self._late: set[str] = set()
+        """Runs that were started again while they began or concluded."""
 
     async def start(self, run_id: str) -> None:
         """Drive the run. If that is under way, its waiting variations join it."""
@@ -65,6 +67,8 @@ class LocalEngine:
             if any(busy == run_id for busy, _ in self._variations):
                 for number in late:
                     spawn(number)
+        else:
+            self._late.add(run_id)
 
     async def cancel(self, run_id: str, variation_id: int | None = None) -> None:
         """Stop a run or one variation. What it did until now stays recorded."""
@@ -91,6 +95,7 @@ class LocalEngine:
             await self._first_that_works(self._wind_up(run_id), lambda error: fail(self._stage, run_id, error))
         finally:
             self._stopped -= {key for key in self._stopped if key[0] == run_id}
+            self._late.discard(run_id)
             del self._runs[run_id]
 
     async def _wind_up(self, run_id: str) -> None:
@@ -101,7 +106,7 @@ class LocalEngine:
         run, baseline = await begin(self._stage, run_id)
         await self._vary(run, baseline)
         await self._examine(run_id, baseline)
-        while not await conclude(self._stage, run_id):  # a follow-up came just as the last variation ended
+        while not await self._ended(run_id):  # a follow-up came just as the last variation ended
             await self._vary(run, baseline)
             await self._examine(run_id, baseline)
 
@@ -111,6 +116,16 @@ class LocalEngine:
 
         turn = partial(self._slots.hold, run_id)
         await self._first_that_works(examine(self._stage, run_id, baseline, turn), do_without)
+
+    async def _ended(self, run_id: str) -> bool:
+        """Conclude the run; False if a variation has joined meanwhile."""
+        if not await conclude(self._stage, run_id):
+            return False
+        while run_id in self._late:
+            self._late.discard(run_id)
+            if await waiting(self._stage, run_id):
+                return False
+        return True
 
     async def _vary(self, run: Run, baseline: Baseline) -> None:
         async with asyncio.TaskGroup() as group:

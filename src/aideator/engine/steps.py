@@ -7,13 +7,25 @@ writes is refused. Events are recorded before the state that follows from them.
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
+from aideator.agents.base import Task
 from aideator.domain.check import Measurement
-from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
+from aideator.domain.errors import (
+    AideatorError,
+    BudgetExhausted,
+    Cancelled,
+    CrashLoop,
+    EngineLost,
+    Fenced,
+    ModelFailed,
+    NotFound,
+)
 from aideator.domain.events import (
     Body,
     CheckRun,
     ErrorRaised,
+    Judging,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -38,10 +50,26 @@ BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
 
 
 async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
-    """One seat's attempt: fork, confine, act, extract, judge. Failures are recorded, never raised.
+    """One seat's attempts, until one comes to an end of its own. Failures are recorded, never raised.
+
+    An engine of containers that went away is nobody's failure: the variation is taken up again, as after a crash.
 
     Raises:
         Fenced: if a newer attempt has taken over; then there is nothing left to record.
+    """
+    while True:
+        try:
+            return await attempt(stage, run, number, baseline)
+        except EngineLost:
+            await asyncio.sleep(stage.engine_pause)
+
+
+async def attempt(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
+    """Fork, confine, act, extract, judge.
+
+    Raises:
+        Fenced: as above.
+        EngineLost: if the engine of containers went away; that is recorded.
     """
     try:
         variation = await take_up(stage, run.id, number)
@@ -53,21 +81,36 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
             VariationStarted(seat=variation.seat, attempt=variation.attempt, follow_up=variation.follow_up),
         )
         async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
-            isolation, lease = await act(stage, run, variation, workspace, scribe)
-            patch = await extract(workspace, stage.backend, limits=stage.limits)
-        await explain(patch, lease, scribe)
+            done = await (put_together if variation.composed else act)(stage, run, variation, workspace, scribe)
+            await scribe.write(Judging())
+            patch = await extract(workspace, await stage.backend_of(run), limits=stage.limits)
+        await explain(patch, done.lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)
     except Fenced:
         raise
+    except EngineLost as error:
+        await scribe.write(VariationFailed(reason=type(error).__name__, message=str(error)))
+        raise
     except AideatorError as error:
         return await give_up(stage, run.id, number, error)
-    await scribe.write(VariationFinished(verdict=verdict, isolation=isolation))
+    await scribe.write(VariationFinished(verdict=verdict, isolation=done.isolation))
     async with stage.database.write() as session:
         await claims.finish(
             session, run.id, number, variation.attempt, VariationStatus.FINISHED,
-            verdict=verdict, isolation=isolation, patch=patch.data,
+            verdict=verdict, isolation=done.isolation, patch=patch.data, memory=done.memory,
         )  # fmt: skip
     return None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What has filled a workspace, and how."""
+
+    isolation: Isolation
+    lease: Lease | None = None
+    """The agent's; none where no agent acted."""
+    memory: bytes = b""
+    """What the agent remembers of it."""
 
 
 async def take_up(stage: Stage, run_id: str, number: int) -> Variation:
@@ -83,7 +126,7 @@ async def act(
     variation: Variation,
     workspace: Fork,
     scribe: Scribe,
-) -> tuple[Isolation, Lease]:
+) -> Done:
     """Let the agent work in its sandbox, and record what it does as it happens."""
 
     async def on_usage(usage: Usage, model: str | None) -> None:
@@ -92,7 +135,8 @@ async def act(
             async with stage.database.write() as session:
                 await claims.record_usage(session, run.id, variation.number, variation.attempt, usage)
 
-    agent = stage.make_agent(variation.seat)
+    backend = await stage.backend_of(run)
+    agent = stage.make_agent(variation.seat, backend.runtime)
     async with (
         stage.gateway.lease(
             run.id,
@@ -102,19 +146,33 @@ async def act(
             run_spent=await spent_by_others(stage, variation),
             on_usage=on_usage,
         ) as lease,
-        stage.backend.open(
-            workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
-        ) as sandbox,
-    ):  # fmt: skip
-        prompt = run.spec.prompt
+        backend.open(workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket) as sandbox,
+    ):
+        lease.base_url = await stage.upstream(run.spec)
+        task = Task(run.spec.prompt)
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))
-            prompt = follow_up_prompt(run.spec.prompt, variation.follow_up)
-        async with aclosing(agent.run(prompt, sandbox, lease.token)) as drafts:
+            task = await follow_up_task(stage, run, variation.number, variation.follow_up)
+        async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
             async for draft in drafts:
                 if not _is_the_gateways_to_say(draft.body):
                     await scribe.copy([draft])
-    return sandbox.isolation, lease
+        memory = await agent.remember(sandbox)
+    return Done(sandbox.isolation, lease, memory)
+
+
+async def put_together(
+    stage: Stage,
+    run: Run,
+    variation: Variation,
+    workspace: Fork,
+    scribe: Scribe,  # noqa: ARG001 - nobody acts, so there is nothing to tell; the shape is that of `act`
+) -> Done:
+    """Lay a composed change into the workspace; from there on it is judged like every other."""
+    backend = await stage.backend_of(run)
+    async with backend.open(workspace.tree, stage.limits) as sandbox:
+        await apply(sandbox, await previous_patch(stage, run.id, variation.number))
+    return Done(sandbox.isolation)
 
 
 def _is_the_gateways_to_say(body: Body) -> bool:
@@ -129,13 +187,15 @@ async def spent_by_others(stage: Stage, variation: Variation) -> Usage:
     return sum((other.usage for other in everyone if other.number != variation.number), Usage())
 
 
-async def explain(patch: Patch, lease: Lease, scribe: Scribe) -> None:
+async def explain(patch: Patch, lease: Lease | None, scribe: Scribe) -> None:
     """Say how the model let the agent down, if it did.
 
     Raises:
         BudgetExhausted: if the budget ended before the agent changed anything.
         ModelFailed: if the model's failure did.
     """
+    if lease is None:
+        return
     if lease.exhausted:
         if not patch.data:
             raise BudgetExhausted
@@ -211,9 +271,12 @@ async def previous_patch(stage: Stage, run_id: str, number: int) -> Patch:
     return Patch(b"")
 
 
-def follow_up_prompt(first: str, then: str) -> str:
-    """The prompt of a follow-up turn: a new session on the tree that the earlier turn left."""
-    return (
-        f"Earlier you were asked:\n\n{first}\n\nYour changes for that are in the working tree already "
+async def follow_up_task(stage: Stage, run: Run, number: int, then: str) -> Task:
+    """A follow-up turn: the agent's own session goes on, or a new one is told what the tree holds."""
+    async with stage.database.read() as session:
+        memory = await claims.memory(session, run.id, number)
+    anew = (
+        f"Earlier you were asked:\n\n{run.spec.prompt}\n\nYour changes for that are in the working tree already "
         f"(`git diff` shows them). Now you are asked:\n\n{then}"
     )
+    return Task(anew, memory=memory, follow_up=then)

@@ -16,9 +16,12 @@ class Draft:
     """The agent's JSON-RPC line that the body was made from; kept beside it, not streamed."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Entry:
-    """One stored event, encoded once. Compared by identity: readers share the same objects."""
+    """One stored event, encoded once. Compared by identity: readers share the same objects, and nobody changes one.
+
+    Not frozen: there is one for every event, and making a frozen one takes four times as long.
+    """
 
     seq: int
     kind: str

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aideator.domain.errors import Unavailable
-from aideator.domain.events import BodyAdapter, Event
+from aideator.domain.events import Event
 from aideator.domain.run import now
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.ring import Ring
@@ -214,7 +214,8 @@ def _encode(
     moment = at.isoformat()
     between = b""
     for draft in drafts:
-        body = BodyAdapter.serializer.to_json(draft.body)
+        # The body's own serializer: the union's would first find out which of its members this is.
+        body = draft.body.__pydantic_serializer__.to_json(draft.body)
         if not between:
             first = Event(seq=0, run_id=run_id, variation_id=variation_id, attempt=attempt, at=at, body=draft.body)
             between = first.model_dump_json().encode()[_HEAD : -len(body) - 1]

@@ -204,7 +204,8 @@ class Gateway:
         status = 0
         last = b""
         try:
-            async with self._upstream.call(method, call.target, call.headers, call.body, lease.token) as answer:
+            upstream = self._upstream if lease.base_url is None else self._upstream.at(lease.base_url)
+            async with upstream.call(method, call.target, call.headers, call.body, lease.token) as answer:
                 status = answer.status
                 charged = status < 300
                 meter = _meter(call, answer.headers)

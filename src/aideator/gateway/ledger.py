@@ -156,6 +156,7 @@ class Lease:
 
     Attributes:
         token: What the agent shows as its API key. Worth nothing outside this gateway, nor after the lease.
+        base_url: A provider that needs no key, to which this lease leads instead of the gateway's own.
         exhausted: Whether a call was refused because the budget was spent.
         last_error: Why the last call failed, in plain words; None after a success.
     """
@@ -166,6 +167,7 @@ class Lease:
     purse: Purse
     account: Account
     on_usage: OnUsage
+    base_url: str | None = None
     open: bool = True
     exhausted: bool = False
     last_error: str | None = None

@@ -51,6 +51,10 @@ class Upstream:
         self._base = httpx2.URL(base_url)
         self._key = api_key.get_secret_value().encode() if api_key else b""
 
+    def at(self, base_url: str) -> "Upstream":
+        """Another provider, that needs no key and is never shown this one's."""
+        return Upstream(self._client, base_url, None)
+
     @asynccontextmanager
     async def call(
         self, method: str, target: bytes, headers: Headers, body: bytes, token: str

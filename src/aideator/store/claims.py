@@ -4,7 +4,7 @@ Fencing: `claim` hands out an attempt number, and whatever an attempt writes lat
 worker that thawed, a task that outlived its server) finds its number gone and is refused by compare-and-set.
 """
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,7 +13,7 @@ from aideator.domain.run import SETTLED_VARIATION, Failure, Isolation, Variation
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 from aideator.store.runs import plain_variation, variation
-from aideator.store.tables import PatchRow, VariationRow
+from aideator.store.tables import PatchRow, SessionRow, VariationRow
 
 
 async def claim(session: AsyncSession, run_id: str, number: int, *, max_attempts: int = 5) -> int:
@@ -71,8 +71,9 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
     failure: Failure | None = None,
     isolation: Isolation | None = None,
     patch: bytes | None = None,
+    memory: bytes = b"",
 ) -> bool:
-    """Settle a variation, with its patch, in one transaction.
+    """Settle a variation, with its patch and what its agent remembers of the turn that made it, in one transaction.
 
     Returns:
         Whether this attempt settled it. A repeated call whose first answer was lost says so too.
@@ -94,8 +95,18 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
         return present.attempt == attempt and present.status is status
     if patch is not None:
         await session.merge(PatchRow(run_id=run_id, number=number, attempt=attempt, data=patch))
+        # What was remembered of an earlier turn does not fit this tree.
+        await session.execute(delete(SessionRow).filter_by(run_id=run_id, number=number))
+        if memory:
+            session.add(SessionRow(run_id=run_id, number=number, attempt=attempt, data=memory))
         await session.flush()
     return True
+
+
+async def memory(session: AsyncSession, run_id: str, number: int) -> bytes:
+    """What the variation's agent remembers of its last finished turn; empty when it keeps nothing."""
+    row = await session.get(SessionRow, (run_id, number))
+    return b"" if row is None else row.data
 
 
 async def record_usage(session: AsyncSession, run_id: str, number: int, attempt: int, usage: Usage) -> None:
@@ -114,6 +125,8 @@ async def record_usage(session: AsyncSession, run_id: str, number: int, attempt:
 async def requeue(session: AsyncSession, run_id: str, number: int, prompt: str) -> Variation:
     """Queue a settled variation for a follow-up turn. Its patch and verdict stay until that turn replaces them.
 
+    A person's word on its flags was about the change that it had; the next one is flagged anew.
+
     Raises:
         NotFound: if there is no such variation.
         Conflict: if the variation is still at work.
@@ -125,6 +138,7 @@ async def requeue(session: AsyncSession, run_id: str, number: int, prompt: str) 
         status=VariationStatus.QUEUED,
         follow_up=prompt,
         forgiven=VariationRow.attempt,
+        cleared=None,
         failure=None,
         finished_at=None,
     )
@@ -132,6 +146,20 @@ async def requeue(session: AsyncSession, run_id: str, number: int, prompt: str) 
         present = await variation(session, run_id, number)
         raise Conflict(f"variation {number} is {present.status}", hint="wait for its end, or cancel it first")
     return plain_variation(row)
+
+
+async def clear(session: AsyncSession, run_id: str, number: int, reason: str) -> Variation:
+    """Write down why a person lets the variation's flags pass.
+
+    Raises:
+        NotFound: if there is no such variation.
+        Conflict: if it has no flags.
+    """
+    present = await variation(session, run_id, number)
+    if present.verdict is None or not present.verdict.flags:
+        raise Conflict(f"variation {number} has no flags", hint="only a variation with flags can be cleared")
+    row = await _change(session, _is(run_id, number), cleared=reason)
+    return present if row is None else plain_variation(row)
 
 
 async def cancel_queued(session: AsyncSession, run_id: str, number: int | None = None) -> list[int]:

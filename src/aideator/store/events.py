@@ -6,6 +6,7 @@ ORM: what an event costs there is what the driver costs. The types of the log st
 plain values.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -135,6 +136,18 @@ def _values(writing: Writing, rows: Sequence[Row]) -> list[tuple[object, ...]]:
         (run_id, seq, variation_id, attempt, kind, line.at, data.decode(), line.raw)
         for line, (seq, kind, data) in zip(writing.lines, rows, strict=True)
     ]
+
+
+def restore(connection: Connection, run_id: str, lines: Sequence[bytes]) -> None:
+    """Store the events of a run that has none yet, as they were streamed elsewhere: whole, in order, from seq 1."""
+    rows = []
+    for line in lines:
+        event = json.loads(line)
+        kind = event["body"]["kind"]
+        rows.append(
+            (run_id, event["seq"], event["variation_id"], event["attempt"], kind, event["at"], line.decode(), None)
+        )
+    connection.exec_driver_sql(_insert(connection.dialect), rows)
 
 
 def read(connection: Connection, run_id: str, *, after: int = 0, limit: int = 500) -> list[Row]:

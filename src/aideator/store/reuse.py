@@ -4,7 +4,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aideator.domain.run import Run, RunStatus, VariationStatus, now
+from aideator.domain.run import Run, RunStatus, Variation, VariationStatus, now
 from aideator.store import runs
 from aideator.store.tables import PatchRow, VariationRow
 
@@ -22,24 +22,31 @@ async def adopt(session: AsyncSession, run_id: str, decided: Run) -> Run:
     await session.execute(
         update(VariationRow).where(mine).values(status=VariationStatus.CANCELLED, finished_at=now()),
     )
+    seats = len(await runs.variations(session, run_id))
+    number = min(winner.number, seats + 1)
+    if number > seats:  # the winner had joined later: composed, or a further seat
+        await runs.join(session, Variation(run_id=run_id, number=number, seat=winner.seat))
     await session.execute(
         update(VariationRow)
-        .where(mine, col(VariationRow.number) == winner.number)
+        .where(mine, col(VariationRow.number) == number)
         .values(
             status=VariationStatus.FINISHED,
             seat=winner.seat,
-            verdict=winner.verdict,
+            verdict=winner.verdict and winner.verdict.model_copy(update={"variation_id": number}),
+            cleared=winner.cleared,
             isolation=winner.isolation,
         ),
     )
-    session.add(PatchRow(run_id=run_id, number=winner.number, attempt=0, data=patch))
+    session.add(PatchRow(run_id=run_id, number=number, attempt=0, data=patch))
     return await runs.move(
         session,
         run_id,
         RunStatus.DECIDED,
         commit=decided.commit or "",
         checks=decided.checks,
-        winner=winner.number,
+        setup=decided.setup,
+        protected=decided.protected,
+        winner=number,
         winner_reason=decided.winner_reason,
         reused_from=decided.id,
     )

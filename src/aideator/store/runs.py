@@ -10,13 +10,14 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from aideator.domain.check import Check
+from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict, NotFound
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     RUN_MOVES,
     SETTLED_RUN,
     Failure,
+    Publication,
     Run,
     RunStatus,
     Variation,
@@ -32,6 +33,8 @@ class Facts(TypedDict, total=False):
 
     commit: str | None
     checks: tuple[Check, ...]
+    setup: tuple[Command, ...]
+    protected: tuple[str, ...]
     evidence: Evidence | None
     ranking: Ranking | None
     winner: int | None
@@ -39,6 +42,7 @@ class Facts(TypedDict, total=False):
     failure: Failure | None
     reused_from: str | None
     question: str | None
+    publication: Publication | None
 
 
 async def add(
@@ -76,6 +80,15 @@ async def add(
         session.add(IdempotencyRow(key=key, request_hash=request_hash, run_id=run.id))
     await session.flush()
     return run
+
+
+async def join(session: AsyncSession, variation: Variation, patch: bytes | None = None) -> None:
+    """Store another variation of a run, whose number is free; a composed one comes with its patch."""
+    session.add(VariationRow(**_fields(variation)))
+    await session.flush()
+    if patch is not None:
+        session.add(PatchRow(run_id=variation.run_id, number=variation.number, attempt=0, data=patch))
+        await session.flush()
 
 
 async def get(session: AsyncSession, run_id: str) -> Run:
@@ -165,16 +178,23 @@ async def note(session: AsyncSession, run_id: str, **facts: Unpack[Facts]) -> Ru
 async def move(session: AsyncSession, run_id: str, new: RunStatus, **facts: Unpack[Facts]) -> Run:
     """Give the run its next status, with the facts that belong to it.
 
-    A run that goes (back) to running has no winner, no failure and no end any more.
+    A run that goes (back) to running has no winner, no failure and no end any more. Choosing a winner, or taking the
+    choice back, leaves the end where it is: between the two lies the time that the decision took.
 
     Raises:
         NotFound: if there is no such run.
         Conflict: if the run cannot make this move.
     """
     settled = new in SETTLED_RUN
-    values: dict[str, object] = {"status": new, "finished_at": now() if settled else None}
+    values: dict[str, object] = {
+        "status": new,
+        "finished_at": func.coalesce(col(RunRow.finished_at), now()) if settled else None,
+        "decided_at": now() if new is RunStatus.DECIDED else None,
+    }
+    if new is not RunStatus.DECIDED:
+        values |= {"winner": None, "winner_reason": ""}
     if not settled:
-        values |= {"announced": False, "winner": None, "winner_reason": "", "failure": None}
+        values |= {"announced": False, "failure": None}
     changed = (
         update(RunRow)
         .where(col(RunRow.id) == run_id, col(RunRow.status).in_([old for old in RUN_MOVES if new in RUN_MOVES[old]]))
@@ -207,6 +227,49 @@ async def select_winner(session: AsyncSession, run_id: str, number: int, reason:
     if candidate.status is not VariationStatus.FINISHED or has_patch is None:
         raise Conflict(f"variation {number} is {candidate.status} and has no change to offer")
     return await move(session, run_id, RunStatus.DECIDED, winner=number, winner_reason=reason)
+
+
+async def deselect(session: AsyncSession, run_id: str) -> Run:
+    """Take a decision back. A run that has none stays as it is.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if the winner was published already, or the answer came from an earlier run.
+    """
+    run = await get(session, run_id)
+    if run.publication is not None:
+        raise Conflict(
+            f"the winner was published as {run.publication.branch}",
+            hint="undo it there; a follow-up prompt to the winner and `publish` again move the branch",
+        )
+    if run.reused_from is not None:
+        raise Conflict(f"the winner is that of run {run.reused_from}", hint="submit it again with `fresh`")
+    if run.status is not RunStatus.DECIDED:
+        return run
+    return await move(session, run_id, RunStatus.FINISHED)
+
+
+async def publish(session: AsyncSession, run_id: str, winner: int, publication: Publication) -> Run:
+    """Write down where the winner lives on.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if it is the winner no more.
+    """
+    changed = (
+        update(RunRow)
+        .where(col(RunRow.id) == run_id, col(RunRow.status) == RunStatus.DECIDED, col(RunRow.winner) == winner)
+        .values(publication=publication)
+        .returning(RunRow)
+    )
+    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    if row is None:
+        await get(session, run_id)
+        raise Conflict(
+            f"the decision was undone while it was published; {publication.branch} is there now",
+            hint="decide and publish again, or remove the branch",
+        )
+    return plain_run(row)
 
 
 async def unfinished(session: AsyncSession) -> list[str]:

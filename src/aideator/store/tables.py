@@ -89,6 +89,8 @@ class RunRow(Run, table=True):
     failure: Failure | None = Field(default=None, sa_column=Column(Json(Failure)))
     created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
     finished_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
+    decided_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
+    imported_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     last_seq: int = 0
     """The seq of the run's newest event: where dense seqs come from."""
     announced: bool = False

@@ -1,33 +1,29 @@
-"""What is kept of repositories: one bare mirror each, and one checkout per commit.
+"""What is kept of repositories: one bare mirror each, one checkout per commit, one environment per set-up of it.
 
-Locks are flocks, so that a server and a command line may share a state directory; asyncio needs no second kind. A
-half-made mirror or checkout has a name of its own (`.part`) and is renamed when it is complete: what has its final name
-is whole.
+What is half-made has a name of its own (`.part`) and is renamed when it is complete: what has its final name is whole.
 """
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aideator.domain.errors import Conflict
 from aideator.workspace import checkout as checkouts
+from aideator.workspace import environment as environments
 from aideator.workspace.checkout import Checkout, Commit
 from aideator.workspace.mirror import Mirror
 from aideator.workspace.remote import reach
 from aideator.workspace.source import Source, SourcePolicy, parse_source
-from aideator.workspace.trees import PART, discard, disk_use, remove_tree
+from aideator.workspace.trees import PART, PERSONAL, discard, disk_use, held, remove_tree, try_hold
 
-_PERSONAL = 0o711
-"""The sandbox's uid must pass through; only what it owns can be read."""
+_KINDS = ("mirrors", "checkouts", "environments")
 
 
 class RepositoryCache:
-    """Mirrors and checkouts below one state directory."""
+    """Mirrors, checkouts and environments below one state directory."""
 
     def __init__(
         self,
@@ -68,11 +64,17 @@ class RepositoryCache:
         wanted = refs.pick(ref)
         if wanted is not None and (commit := await self._at_hand(source, wanted)):
             return commit
-        async with self._lock(source.key):
+        async with held(self._lock(source.key)):
             # Who waited for the lock may find that the one before has fetched the same.
             if wanted is None or await mirror.known(wanted) is None:
                 await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes, timeout=self._clone_timeout)
         return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
+
+    @contextlib.asynccontextmanager
+    async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
+        """The bare mirror that has the commit; it is neither changed nor removed meanwhile."""
+        async with held(self._lock(commit.source.key)):
+            yield self._mirror(commit.source).path
 
     async def _at_hand(self, source: Source, sha: str) -> Commit | None:
         commit = Commit(source, sha)
@@ -90,7 +92,7 @@ class RepositoryCache:
         """
         folder = self._folder("checkouts") / commit.key
         if not folder.exists():
-            async with self._lock(commit.key):
+            async with held(self._lock(commit.key)):
                 if not folder.exists():
                     await self._build(commit, folder)
         os.utime(folder)
@@ -109,7 +111,7 @@ class RepositoryCache:
         await asyncio.to_thread(self.gc)
 
     def gc(self, max_bytes: int | None = None, *, idle: float = 600.0) -> int:
-        """Remove the least recently used mirrors and checkouts until the cache fits. Blocks: call it in a thread.
+        """Remove the least recently used entries until the cache fits. Blocks: call it in a thread.
 
         Args:
             max_bytes: What may remain; the cache's own bound when absent.
@@ -120,6 +122,7 @@ class RepositoryCache:
         """
         sizes = {path: disk_use(path) for path in self._complete("mirrors")}
         sizes |= {path: checkouts.size(path) for path in self._complete("checkouts")}
+        sizes |= {path: environments.size(path) for path in self._complete("environments")}
         surplus = sum(sizes.values()) - (self._max_cache_bytes if max_bytes is None else max_bytes)
         freed = 0
         for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
@@ -130,9 +133,9 @@ class RepositoryCache:
         return freed
 
     def recover(self) -> None:
-        """Remove what a crash left: half-made clones and checkouts, forks. What is alive is spared. Blocks."""
-        for path in [*self._folder("mirrors").glob(f"*{PART}"), *self._folder("checkouts").glob(f"*{PART}")]:
-            if (lock := self._try_lock(path.name.removesuffix(PART))) is not None:
+        """Remove what a crash left: what is half-made, and forks. What is alive is spared. Blocks."""
+        for path in [part for kind in _KINDS for part in self._folder(kind).glob(f"*{PART}")]:
+            if (lock := try_hold(self._lock(path.name.removesuffix(PART)))) is not None:
                 remove_tree(path)
                 os.close(lock)
         for path in self._folder("forks").iterdir():
@@ -140,7 +143,7 @@ class RepositoryCache:
                 discard(path)
 
     def _discard(self, path: Path) -> bool:
-        if (lock := self._try_lock(path.name)) is None:
+        if (lock := try_hold(self._lock(path.name))) is None:
             return False
         try:
             discard(path)
@@ -155,27 +158,11 @@ class RepositoryCache:
 
     def _folder(self, name: str) -> Path:
         folder = self.home / name
-        folder.mkdir(mode=_PERSONAL, parents=True, exist_ok=True)
+        folder.mkdir(mode=PERSONAL, parents=True, exist_ok=True)
         return folder
 
     def _complete(self, name: str) -> list[Path]:
         return [path for path in self._folder(name).iterdir() if not path.name.endswith(PART)]
 
-    @asynccontextmanager
-    async def _lock(self, key: str) -> AsyncIterator[None]:
-        # Polled, because a thread that waits in flock() cannot be cancelled.
-        while (lock := self._try_lock(key)) is None:  # noqa: ASYNC110 (no event tells)
-            await asyncio.sleep(0.02)
-        try:
-            yield
-        finally:
-            os.close(lock)
-
-    def _try_lock(self, key: str) -> int | None:
-        descriptor = os.open(self._folder("locks") / key, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return descriptor
+    def _lock(self, key: str) -> Path:
+        return self.home / "locks" / key

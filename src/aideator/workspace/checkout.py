@@ -12,8 +12,8 @@ Odd on purpose:
 import asyncio
 import json
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aideator.sandbox.base import sandbox_uid
@@ -41,12 +41,25 @@ class Commit:
 
 @dataclass(frozen=True)
 class Checkout:
-    """A commit's files, with a `.git` that is trusted. Never written to once it is there."""
+    """A commit's files, with a `.git` that is trusted, and what set-up made for them. Never written to once there."""
 
     path: Path
     commit: Commit
     notes: tuple[str, ...] = ()
     """What a reader should know, such as submodules that are left out."""
+    environment: Path | None = None
+    """The layer that set-up made above the files, as read-only as they are; its name is its own among all of them."""
+    made: tuple[str, ...] = ()
+    """Files and whole folders that set-up made, from the root of the repository. No change carries them."""
+    unignored: tuple[str, ...] = ()
+    """Those of them that the project does not ignore."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What set-up was told by the operator, such as where a mirror is; without it, caches would not be found again."""
+
+    @property
+    def layers(self) -> tuple[Path, ...]:
+        """What lies below an attempt, lowest first."""
+        return (self.path,) if self.environment is None else (self.path, self.environment)
 
 
 def load(folder: Path, commit: Commit) -> Checkout:

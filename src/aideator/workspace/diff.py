@@ -55,12 +55,18 @@ class FileDiff:
 
 
 def parse(patch: bytes) -> list[FileDiff]:
-    """Read the output of `git diff --binary --no-renames --full-index`. Anything else gives no files.
+    """Read the output of `git diff --binary --no-renames --full-index`. Anything else gives no files."""
+    return [file for file, _ in pieces(patch)]
+
+
+def pieces(patch: bytes) -> Iterator[tuple[FileDiff, list[bytes]]]:
+    """Each file of a patch, with the lines that say so, without their line feeds.
 
     Never split by any line end but the line feed: a carriage return or form feed is part of a line.
     """
-    lines = patch.split(b"\n")
-    return [_file(lines[start:end]) for start, end in pairwise([*_file_starts(lines), len(lines)])]
+    lines = patch.removesuffix(b"\n").split(b"\n")
+    for start, end in pairwise([*_file_starts(lines), len(lines)]):
+        yield _file(lines[start:end]), lines[start:end]
 
 
 def _file_starts(lines: list[bytes]) -> Iterator[int]:

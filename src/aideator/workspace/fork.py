@@ -7,11 +7,12 @@ import asyncio
 import os
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aideator.sandbox.base import Tree, sandbox_uid
+from aideator.workspace import tools
 from aideator.workspace.checkout import Checkout
 from aideator.workspace.trees import discard, locked_directory, remove_tree
 
@@ -30,19 +31,28 @@ class Fork:
     @property
     def tree(self) -> Tree:
         """What the attempt sees and may write to."""
-        return Tree(layers=(self.checkout.path,), upper=self.upper, work=self.work)
+        if self.checkout.environment is None:
+            return Tree(self.checkout.layers, self.upper, self.work)
+        env = {**tools.variables(self.checkout.made), **self.checkout.variables}
+        path = tools.programs(self.checkout.made)
+        return Tree(self.checkout.layers, self.upper, self.work, env=env, path=path)
+
+    @property
+    def scratch(self) -> Tree:
+        """The same, when what is written is of no use to anybody."""
+        return replace(self.tree, wanted=False)
 
     @property
     def result(self) -> Tree:
         """The same, read-only."""
-        return Tree(layers=(self.checkout.path, self.upper))
+        return Tree((*self.checkout.layers, self.upper))
 
 
 @asynccontextmanager
 async def fork(checkout: Checkout, home: Path, name: str) -> AsyncIterator[Fork]:
     """Fork a checkout; O(1) in time and space, whatever its size. The fork is removed at the end.
 
-    While it lives, a lock (flock) on its folder and on the checkout's says so to every process on this machine.
+    While it lives, locks (flocks) on its folder and on those of its layers say so to every process on this machine.
 
     Args:
         checkout: What the fork starts as.
@@ -51,23 +61,30 @@ async def fork(checkout: Checkout, home: Path, name: str) -> AsyncIterator[Fork]
 
     Raises:
         Conflict: if a fork of this name is in use.
-        NotFound: if the checkout has been removed since (`RepositoryCache.gc`).
+        NotFound: if the checkout or its environment has been removed since (`RepositoryCache.gc`).
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a name for a fork: {name!r}")
     root = home / "forks" / name
     root.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with locked_directory(checkout.path.parent, exclusive=False):
+    with ExitStack() as locks:
+        for layer in checkout.layers:
+            locks.enter_context(locked_directory(layer.parent, exclusive=False))
         if root.exists():
             await asyncio.to_thread(discard, root)
         root.mkdir(mode=0o711)
-        with locked_directory(root):
-            made = Fork(checkout, upper=root / "upper", work=root / "work")
-            for path in (made.upper, made.work):
-                path.mkdir(mode=0o755)
-                if (uid := sandbox_uid()) is not None:
-                    os.chown(path, uid, uid)
-            try:
-                yield made
-            finally:
-                await asyncio.to_thread(remove_tree, root)
+        locks.enter_context(locked_directory(root))
+        made = Fork(checkout, upper=root / "upper", work=root / "work")
+        for path in (made.upper, made.work):
+            make_ground(path)
+        try:
+            yield made
+        finally:
+            await asyncio.to_thread(remove_tree, root)
+
+
+def make_ground(path: Path) -> None:
+    """Make an empty directory that a sandbox may write to."""
+    path.mkdir(mode=0o755)
+    if (uid := sandbox_uid()) is not None:
+        os.chown(path, uid, uid)

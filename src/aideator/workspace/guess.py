@@ -1,5 +1,6 @@
 """Guess how a project is tested, from files of the base commit. Nothing is executed, no link is followed."""
 
+import errno
 import json
 import os
 import re
@@ -24,41 +25,46 @@ def guess_checks(checkout: Path) -> tuple[Check, ...]:
         checkout: The base commit's files (`Checkout.path`).
     """
     guesses = (_python(checkout), _node(checkout), *_by_file(checkout))
-    commands = [command for command in guesses if command] or ["make test"] * _has_test_target(checkout)
+    commands = [command for command in guesses if command] or ["make test"] * has_target(checkout, "test")
     return tuple(Check(command=command) for command in commands)
 
 
 def _python(root: Path) -> str | None:
     if _is_pytest_configured(root):
         return "python3 -m pytest -q"
-    beside, inside = _names(root, r"test.*\.py"), _names(root / "tests", r"test.*\.py")
+    beside, inside = names(root, r"test.*\.py"), names(root / "tests", r"test.*\.py")
     if not beside and not inside:
         return None
     files = [*(root / name for name in beside), *(root / "tests" / name for name in inside)]
-    if any(re.search(r"^(import|from) pytest\b", _read(file), re.MULTILINE) for file in files):
+    if any(re.search(r"^(import|from) pytest\b", read_text(file), re.MULTILINE) for file in files):
         return "python3 -m pytest -q"
     # Discovery enters packages only.
-    if beside or _names(root / "tests", r"__init__\.py"):
+    if beside or names(root / "tests", r"__init__\.py"):
         return "python3 -m unittest discover"
     return "python3 -m unittest discover -s tests"
 
 
 def _is_pytest_configured(root: Path) -> bool:
     return bool(
-        _names(root, r"\.?pytest\.ini|conftest\.py")
-        or _names(root / "tests", r"conftest\.py")
-        or "[tool:pytest]" in _read(root / "setup.cfg")
-        or re.search(r"^\[pytest\]", _read(root / "tox.ini"), re.MULTILINE)
-        or re.search(r"^\[tool\.pytest\b", _read(root / "pyproject.toml"), re.MULTILINE)
+        names(root, r"\.?pytest\.ini|conftest\.py")
+        or names(root / "tests", r"conftest\.py")
+        or "[tool:pytest]" in read_text(root / "setup.cfg")
+        or re.search(r"^\[pytest\]", read_text(root / "tox.ini"), re.MULTILINE)
+        or re.search(r"^\[tool\.pytest\b", read_text(root / "pyproject.toml"), re.MULTILINE)
     )
 
 
-def _node(root: Path) -> str | None:
+def package_json(root: Path) -> dict[str, Any]:
+    """What the Node project says about itself; empty if it is none."""
     try:
-        package: Any = json.loads(_read(root / "package.json") or "{}")
+        package: Any = json.loads(read_text(root / "package.json") or "{}")
     except (ValueError, RecursionError):
-        return None
-    scripts = package.get("scripts") if isinstance(package, dict) else None
+        return {}
+    return package if isinstance(package, dict) else {}
+
+
+def _node(root: Path) -> str | None:
+    scripts = package_json(root).get("scripts")
     test = scripts.get("test") if isinstance(scripts, dict) else None
     return "npm test" if isinstance(test, str) and test and _NO_NPM_TEST not in test else None
 
@@ -67,20 +73,19 @@ def _by_file(root: Path) -> list[str]:
     commands = {
         r"go\.mod": "go test ./...",
         r"Cargo\.toml": "cargo test",
-        r"pom\.xml": "sh ./mvnw -q test" if _names(root, "mvnw") else "mvn -q test",
-        r"build\.gradle(\.kts)?": "sh ./gradlew test" if _names(root, "gradlew") else "gradle test",
+        r"pom\.xml": "sh ./mvnw -q test" if names(root, "mvnw") else "mvn -q test",
+        r"build\.gradle(\.kts)?": "sh ./gradlew test" if names(root, "gradlew") else "gradle test",
     }
-    return [command for name, command in commands.items() if _names(root, name)]
+    return [command for name, command in commands.items() if names(root, name)]
 
 
-def _has_test_target(root: Path) -> bool:
-    return any(
-        re.search(r"^(?:[\w.-]+ +)*test(?: +[\w.-]+)* *:(?!=)", _read(root / name), re.MULTILINE)
-        for name in ("GNUmakefile", "makefile", "Makefile")
-    )
+def has_target(root: Path, target: str) -> bool:
+    """Whether the Makefile has a rule for the target."""
+    rule = re.compile(rf"^(?:[\w.-]+ +)*{target}(?: +[\w.-]+)* *:(?!=)", re.MULTILINE)
+    return any(rule.search(read_text(root / name)) for name in ("GNUmakefile", "makefile", "Makefile"))
 
 
-def _names(folder: Path, pattern: str) -> list[str]:
+def names(folder: Path, pattern: str) -> list[str]:
     """Names of regular files in a folder that match as a whole, in order; none if it is no folder itself."""
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
@@ -92,15 +97,31 @@ def _names(folder: Path, pattern: str) -> list[str]:
     return sorted(found)[:_MAX_FILES]
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
     """The text of a regular file, its first MiB; empty for anything else."""
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return _head(file)[:_MAX_BYTES].decode(errors="replace")
     except OSError:
         return ""
+
+
+def read_file(file: Path) -> bytes:
+    """Read a file that the repository may have replaced by anything.
+
+    Raises:
+        OSError: if it is not there, or no regular file of at most a MiB.
+    """
+    data = _head(file)
+    if len(data) > _MAX_BYTES:
+        raise OSError(errno.EFBIG, "it is too long")
+    return data
+
+
+def _head(file: Path) -> bytes:
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        return os.read(descriptor, _MAX_BYTES).decode(errors="replace")
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return os.read(descriptor, _MAX_BYTES + 1)
     finally:
         os.close(descriptor)

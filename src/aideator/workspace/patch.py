@@ -5,20 +5,29 @@ the checkout's own `.git` as GIT_DIR: whatever configuration, hooks, filters or 
 An own GIT_DIR is what helps: with flags alone, a planted `filter.clean` still runs.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from aideator.domain.errors import PatchRejected
 from aideator.domain.verdict import PatchStats
-from aideator.sandbox.base import Bind, ExecResult, Limits, Sandbox, SandboxBackend
+from aideator.sandbox.base import Bind, ExecResult, Limits, Sandbox, SandboxBackend, Tree
 from aideator.workspace.fork import Fork
 from aideator.workspace.git import HARDENED, config_environment
 
 _TRUSTED = "/trusted.git"
+_CHANGES = "/changes"
+"""What the attempt itself has written, by itself."""
 _SCRATCH = "/tmp/extract"
 """Inside the sandbox, whose /tmp is nobody else's."""
 _TIMEOUT = 120.0
+_MAX_TOLD = 50
+"""Files of set-up that are looked at for a note."""
+
+Paths = tuple[str, ...]
+"""From the root of the repository; bytes that are no UTF-8 as `os.fsdecode` writes them."""
 
 _DEBRIS = """\
 __pycache__/
@@ -78,7 +87,8 @@ class Patch:
 async def extract(fork: Fork, backend: SandboxBackend, *, limits: Limits, max_bytes: int = 10 * 2**20) -> Patch:
     """Take the change out of a fork: committed or not, binary, deleted, symbolic links.
 
-    What the project's own `.gitignore` excludes and common debris (`__pycache__` and the like) is left out.
+    What the project's own `.gitignore` excludes, common debris (`__pycache__` and the like) and what set-up made is
+    left out.
 
     Args:
         fork: Where an agent has worked; nothing runs there any more.
@@ -91,10 +101,11 @@ async def extract(fork: Fork, backend: SandboxBackend, *, limits: Limits, max_by
         SandboxLost: if the sandbox ended early.
     """
     limits = replace(limits, output_bytes=max_bytes)
-    binds = (Bind(fork.checkout.path / ".git", _TRUSTED),)
+    checkout = fork.checkout
+    binds = (Bind(checkout.path / ".git", _TRUSTED), Bind(fork.upper, _CHANGES))
     async with backend.open(fork.result, limits, binds=binds) as sandbox:
-        notes = _notes(await _add_all(sandbox))
-        sha = fork.checkout.commit.sha
+        notes = (*_notes(await _add_all(sandbox, checkout.made)), *await _kept_out(sandbox, checkout.unignored))
+        sha = checkout.commit.sha
         kinds = await _diff(sandbox, "--raw", "-z", sha, "--")
         counts = await _diff(sandbox, "--numstat", "-z", "--ignore-submodules=all", sha, "--")
         data = await _diff(sandbox, "--binary", "--full-index", "--ignore-submodules=all", sha, "--")
@@ -117,13 +128,64 @@ async def apply(sandbox: Sandbox, patch: Patch) -> None:
         raise PatchRejected(f"the patch does not apply: {_last_line(done)}")
 
 
-async def _add_all(sandbox: Sandbox) -> ExecResult:
+async def list_untracked(checkout: Path, layer: Path, backend: SandboxBackend, limits: Limits) -> tuple[Paths, Paths]:
+    """Find what a layer above a checkout holds beside the project's own files, whole folders as one.
+
+    Returns:
+        All of it but Python's bytecode, and the part that is neither ignored by the project nor common debris.
+
+    Raises:
+        PatchRejected: if there is too much to tell, or git cannot.
+        SandboxLost: if the sandbox ended early.
+    """
+    others = ["git", "ls-files", "--others", "--directory", "-z"]
+    async with backend.open(Tree((checkout, layer)), limits, binds=(Bind(checkout / ".git", _TRUSTED),)) as sandbox:
+        await _prepare(sandbox)
+        every = await _git(sandbox, [*others, "--exclude=__pycache__/", "--exclude=*.py[co]"])
+        unignored = await _git(sandbox, [*others, "--exclude-standard"])
+    return _names(every), _names(unignored)
+
+
+def _names(listed: bytes) -> Paths:
+    return tuple(os.fsdecode(path.rstrip(b"/")) for path in listed.split(b"\0") if path)
+
+
+async def _prepare(sandbox: Sandbox) -> None:
     prepare = f"mkdir -p {_SCRATCH}/objects && cp {_TRUSTED}/index {_SCRATCH}/index && cat > {_SCRATCH}/debris"
     await _git(sandbox, ["sh", "-c", prepare], stdin=_DEBRIS.encode())
-    done = await sandbox.exec(["git", "add", "-A", "--ignore-errors"], env=_EXTRACT_ENV, timeout=_TIMEOUT)
+
+
+async def _add_all(sandbox: Sandbox, left_out: Paths) -> ExecResult:
+    await _prepare(sandbox)
+    # By name, because whatever excludes by pattern an attempt's own `.gitignore` may include again.
+    paths = [b".", *(spec for path in left_out for spec in _without(os.fsencode(path)))]
+    done = await sandbox.exec(
+        ["git", "add", "-A", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul"],
+        env=_EXTRACT_ENV,
+        stdin=b"\0".join(paths),
+        timeout=_TIMEOUT,
+    )
     if done.exit_code not in {0, 1, 128}:
         raise PatchRejected("the change is too large to be taken out: git was killed, or took too long")
     return done
+
+
+def _without(path: bytes) -> tuple[bytes, bytes]:
+    """Pathspecs that leave a file or a folder out, whatever is ignored.
+
+    The first character stands in brackets, because git refuses to pass over an ignored path that is named literally, be
+    it named to be left out.
+    """
+    pattern = b"[\\%c]" % path[0] + re.sub(rb"([\\*?\[])", rb"\\\1", path[1:])
+    return b":(top,exclude,glob)" + pattern, b":(top,exclude,glob)" + pattern + b"/**"
+
+
+async def _kept_out(sandbox: Sandbox, unignored: Paths) -> tuple[str, ...]:
+    """Say which of the files that set-up made, and a reader would expect in the patch, the attempt has touched."""
+    script = 'for path in "$@"; do ! test -e "./$path" || printf "%s\\0" "$path"; done'
+    command = ["sh", "-c", script, "sh", *unignored[:_MAX_TOLD]]
+    touched = (await sandbox.exec(command, cwd=_CHANGES, timeout=_TIMEOUT)).stdout.split(b"\0") if unignored else []
+    return tuple(f"{_text(path)} was made by set-up; its change is left out of the patch" for path in touched if path)
 
 
 async def _diff(sandbox: Sandbox, *arguments: str) -> bytes:

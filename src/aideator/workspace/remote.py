@@ -9,7 +9,8 @@ import asyncio
 import base64
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 
@@ -21,6 +22,8 @@ from aideator.workspace.source import Source, SourcePolicy, parse_source
 _DISCOVERY = "/info/refs?service=git-upload-pack"
 _MAX_HOPS = 5
 _TIMEOUT = 20.0
+MAX_ANSWER = 2**20
+"""Bytes of an API's answer that are read."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ async def _resolve(hop: Source, policy: SourcePolicy) -> str:
     except (OSError, UnicodeError) as error:
         raise RepositoryError(f"there is no host {host} ({error})", hint="check the URL's spelling") from None
     addresses = [str(entry[4][0]) for entry in found]
-    if not policy.is_private(host, port) and not all(map(_is_public, addresses)):
+    if not policy.is_private(host, port) and not all(map(is_public, addresses)):
         raise RepositoryError(
             f"{host} has a private address; it is not reached for",
             hint="an operator can vouch for an internal git server (PRIVATE_GIT_HOSTS)",
@@ -84,7 +87,8 @@ async def _resolve(hop: Source, policy: SourcePolicy) -> str:
     return addresses[0]
 
 
-def _is_public(text: str) -> bool:
+def is_public(text: str) -> bool:
+    """Whether an IP address belongs to the internet at large, also as seen through IPv6 in its older disguises."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
@@ -103,23 +107,66 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 async def _discover(hop: Source, address: str, headers: Mapping[str, str]) -> str | None:
     """Ask for the repository's refs at `address`; return where a redirect points, or None if the answer is theirs."""
-    host, port = _host_port(hop)
-    url = httpx2.URL(hop.url + _DISCOVERY)
+    asked = {"user-agent": "git/2 aideator", **headers}
+    async with _ask("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
+        return _judge(hop, response, known=bool(headers))
+
+
+@asynccontextmanager
+async def _ask(
+    method: str,
+    address: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> AsyncIterator[httpx2.Response]:
+    """Send one request to this very address; the answer's body is not read yet."""
+    target = httpx2.URL(url)
     request = httpx2.Request(
-        "GET",
-        url.copy_with(host=address),
-        headers={"host": url.netloc.decode(), "user-agent": "git/2 aideator", **headers},
-        extensions={"sni_hostname": host, "timeout": httpx2.Timeout(_TIMEOUT).as_dict()},
+        method,
+        target.copy_with(host=address),
+        headers={"host": target.netloc.decode(), **headers},
+        content=content,
+        extensions={"sni_hostname": target.host, "timeout": httpx2.Timeout(_TIMEOUT).as_dict()},
     )
     try:
         async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT) as client:
             response = await client.send(request, stream=True)
-            await response.aclose()
+            try:
+                yield response
+            finally:
+                await response.aclose()
     except httpx2.HTTPError as error:
         raise RepositoryError(
-            f"{host}:{port} does not answer ({type(error).__name__}: {error})", hint="try again later"
+            f"{target.netloc.decode()} does not answer ({type(error).__name__}: {error})", hint="try again later"
         ) from None
-    return _judge(hop, response, known=bool(headers))
+
+
+async def call(
+    method: str,
+    url: str,
+    policy: SourcePolicy,
+    *,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> tuple[httpx2.Response, bytes]:
+    """Call a server's API under the rules of `reach`: the address is judged and pinned, no redirect is followed.
+
+    Returns:
+        The answer, and its body up to `MAX_ANSWER` bytes.
+
+    Raises:
+        RepositoryError: if the server may not be talked to, or does not answer.
+    """
+    address = await _resolve(Source(url), policy)
+    body = bytearray()
+    async with _ask(method, address, url, headers=headers, content=content) as response:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                break
+    return response, bytes(body[:MAX_ANSWER])
 
 
 def _judge(hop: Source, response: httpx2.Response, *, known: bool) -> str | None:
@@ -156,9 +203,14 @@ def _next_hop(hop: Source, location: str, policy: SourcePolicy) -> Source:
     return found
 
 
+def token_for(source: Source, tokens: Mapping[str, str]) -> str:
+    """The token of the source's host; empty when there is none."""
+    host, port = _host_port(source)
+    return tokens.get(f"{host}:{port}") or tokens.get(host) or ""
+
+
 def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
-    host, port = _host_port(hop)
-    token = tokens.get(f"{host}:{port}") or tokens.get(host)
+    token = token_for(hop, tokens)
     if not token:
         return {}
     # The name is GitHub's; other servers take any beside a token.

@@ -1,18 +1,25 @@
-"""Folders that belong to us and may hold anything: locked, measured and removed without following a link."""
+"""Folders that belong to us and may hold anything: locked, measured and removed without following a link.
 
+Locks are flocks, so that a server and a command line may share a state directory; asyncio needs no second kind. They
+end with the process, however that ends.
+"""
+
+import asyncio
 import contextlib
 import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from aideator.domain.errors import Conflict, NotFound
 
 PART = ".part"
 """The end of a name whose folder is half-made or half-removed."""
+PERSONAL = 0o711
+"""The mode of our folders: the sandbox's uid must pass through; only what it owns can be read."""
 _MOVED = ".moved-"
 
 
@@ -40,6 +47,18 @@ def disk_use(folder: Path) -> int:
     return total
 
 
+@asynccontextmanager
+async def held(lock: Path) -> AsyncIterator[None]:
+    """Hold a lock file, waiting for it."""
+    # Polled, because a thread that waits in flock() cannot be cancelled.
+    while (descriptor := try_hold(lock)) is None:  # noqa: ASYNC110 (no event tells)
+        await asyncio.sleep(0.02)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def read_regular(file: Path, limit: int = 2**20) -> bytes:
     """The beginning of a regular file; empty for anything else, such as a link or a pipe."""
     try:
@@ -52,9 +71,21 @@ def read_regular(file: Path, limit: int = 2**20) -> bytes:
         os.close(descriptor)
 
 
+def try_hold(lock: Path) -> int | None:
+    """Hold a lock file until the returned descriptor is closed; None if somebody else does."""
+    lock.parent.mkdir(mode=PERSONAL, parents=True, exist_ok=True)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
 @contextmanager
 def locked_directory(path: Path, *, exclusive: bool = True) -> Iterator[None]:
-    """Hold a directory, without waiting. The lock ends with the process, however that ends.
+    """Hold a directory, without waiting.
 
     Raises:
         Conflict: if somebody else holds it.
@@ -84,15 +115,15 @@ def remove_tree(root: Path) -> None:
     Folders found inside are moved up beside their ancestors first and emptied there. So nothing recurses, no path grows
     long and two descriptors suffice, where `shutil.rmtree` takes one descriptor and one stack frame per level.
     """
-    top = _open_directory(root, None)
+    top = open_directory(root, None)
     try:
         pending = _remove_files(top)
         while pending:
             name = pending.pop()
-            inner = _open_directory(name, top)
+            inner = open_directory(name, top)
             try:
                 for folder in _remove_files(inner):
-                    os.close(_open_directory(folder, inner))  # a folder moves only where its owner may write to it
+                    os.close(open_directory(folder, inner))  # a folder moves only where its owner may write to it
                     moved = f"{_MOVED}{secrets.token_hex(8)}"
                     os.rename(folder, moved, src_dir_fd=inner, dst_dir_fd=top)
                     pending.append(moved)
@@ -114,7 +145,8 @@ def _remove_files(directory: int) -> list[str]:
     return folders
 
 
-def _open_directory(name: Path | str, parent: int | None) -> int:
+def open_directory(name: Path | str, parent: int | None) -> int:
+    """Open a directory of ours, whatever its mode, and no link to one."""
     handle = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
     try:
         # A folder of mode 000 (overlayfs makes one: work/work) opens for its owner only after this.

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import uuid4
 
+from aideator.agents.builtin import memory
 from aideator.agents.builtin.tools import Tools
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Agent:
                 session_id = uuid4().hex
                 self._sessions[session_id] = Session(Path(params["cwd"]))
                 self._reply(request, {"sessionId": session_id})
+            case "session/load":
+                self._load(request, params)
             case "session/prompt":
                 self._prompt(request, params)
             case "session/cancel":
@@ -74,6 +77,18 @@ class Agent:
         for session in self._sessions.values():
             if session.turn:
                 session.turn.cancel()
+
+    def _load(self, request: object, params: dict[str, Any]) -> None:
+        session_id = params["sessionId"]
+        try:
+            messages = memory.recall(session_id)
+        except memory.Forgotten as error:
+            self._refuse(request, INVALID_PARAMS, str(error))
+            return
+        self._sessions[session_id] = Session(Path(params["cwd"]), messages)
+        for update in memory.replay(messages):
+            self._notify("session/update", {"sessionId": session_id, "update": update})
+        self._reply(request, {})
 
     def _prompt(self, request: object, params: dict[str, Any]) -> None:
         session_id = params["sessionId"]
@@ -106,6 +121,7 @@ class Agent:
         if stop == "end_turn":
             # A turn that broke off may end in a tool call without a result, which the API does not take back.
             session.messages = messages
+            memory.keep(session_id, messages)
         self._reply(request, {"stopReason": stop})
 
     def _reply(self, request: object, result: dict[str, Any]) -> None:
@@ -121,7 +137,7 @@ class Agent:
 def _introduction() -> dict[str, Any]:
     return {
         "protocolVersion": PROTOCOL_VERSION,
-        "agentCapabilities": {"loadSession": False},
+        "agentCapabilities": {"loadSession": True},
         "agentInfo": {"name": "aideator", "title": "AIdeator's own agent", "version": "1"},
         "authMethods": [],
     }

@@ -46,6 +46,18 @@ async def layers_are_stacked_read_only(ground: Ground) -> None:
     expect(((one / "a").read_text(), (one / "new").exists()), ("1", False), "the layer")
 
 
+async def the_trees_own_environment_is_seen(ground: Ground) -> None:
+    """Every process has the tree's variables, and finds programs of its directories first."""
+    layer = ground.directory({"bin/git": "#!/bin/sh\necho of the layer\n"})
+    (layer / "bin/git").chmod(0o755)
+    async with ground.open(Tree((layer,), env={"MARKER": "m"}, path=("/workspace/bin",))) as sandbox:
+        expect(
+            await shell(sandbox, 'echo $MARKER; git; command -v sh > "/dev/null" && echo found'),
+            "m\nof the layer\nfound\n",
+            "inside",
+        )
+
+
 async def binds_are_read_only(ground: Ground) -> None:
     """Files and directories that were asked for are there, and cannot be changed."""
     given = ground.directory({"in": "directory", "alone": "file"})
@@ -165,6 +177,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     writes_stay_in_the_upper,
     directories_can_be_renamed,
     layers_are_stacked_read_only,
+    the_trees_own_environment_is_seen,
     binds_are_read_only,
     temporary_places_are_writable,
     sandboxes_are_strangers,

@@ -1,0 +1,219 @@
+"""The commands that make something of a run: go on, choose, publish, keep."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aideator.cli.options import Json, Number, RunId, Server, run_command
+
+app = typer.Typer()
+Variation = Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")]
+
+
+@app.command()
+def select(
+    run_id: RunId,
+    number: Variation,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Keep a variation as the winner."""
+    from aideator.cli import deciding
+
+    run_command(lambda door: deciding.select_winner(door, run_id, number, reason=reason), server=server, json=json)
+
+
+@app.command()
+def undo(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
+    """Take the decision back, until the winner is published."""
+    from aideator.cli import deciding
+
+    run_command(lambda door: deciding.undo(door, run_id), server=server, json=json)
+
+
+@app.command(epilog='Example: `aideator clear 3f2a91c0 2 "The old expectation was wrong, see #12"`')
+def clear(
+    run_id: RunId,
+    number: Variation,
+    reason: Annotated[str, typer.Argument(help="Why the flags may pass; kept with the variation.")],
+    *,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Let a variation's flags pass, so that it can be recommended."""
+    from aideator.cli import deciding
+
+    run_command(lambda door: deciding.clear(door, run_id, number, reason), server=server, json=json)
+
+
+@app.command(epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
+def apply(
+    run_id: RunId,
+    number: Number = None,
+    *,
+    repo: Annotated[Path, typer.Option(help="Your checkout.", file_okay=False)] = Path(),
+    branch: Annotated[str | None, typer.Option(help="The new branch; aideator/RUN-VARIATION when absent.")] = None,
+    server: Server = None,
+) -> None:
+    """Put the winner's change on a new branch of your checkout. A dirty tree is refused."""
+    from aideator.cli import deciding
+
+    run_command(lambda door: deciding.apply_change(door, run_id, number, repo=repo, branch=branch), server=server)
+
+
+@app.command(
+    epilog="""
+Examples:
+
+- `aideator publish 3f2a91c0`
+
+- `aideator publish 3f2a91c0 --draft --title "Cut words that are longer than the line"`
+
+- `aideator publish 3f2a91c0 --no-pull-request --branch cut-long-words`
+
+It needs a token that may write: GITHUB_TOKEN, or GIT_TOKENS for other hosts. A repository on this machine gets the
+branch only. A second time changes nothing, or completes what was begun.
+"""
+)
+def publish(  # noqa: PLR0913 - each is a documented option
+    run_id: RunId,
+    *,
+    branch: Annotated[str, typer.Option(help="Its name below aideator/; RUN-PROMPT when absent.")] = "",
+    title: Annotated[str, typer.Option(help="Of the commit and the pull request; the prompt when absent.")] = "",
+    pull_request: Annotated[bool, typer.Option(help="Open a pull request as well.")] = True,
+    draft: Annotated[bool, typer.Option("--draft", help="Open it as a draft.")] = False,
+    workflows: Annotated[
+        bool, typer.Option("--workflows", help="Push files that the forge runs by itself, with its secrets.")
+    ] = False,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Push the winner as a branch, and open a pull request with the evidence in it."""
+    from aideator.cli import deciding
+
+    wish = {"branch": branch, "title": title, "pull_request": pull_request, "draft": draft, "workflows": workflows}
+    run_command(lambda door: deciding.publish(door, run_id, wish), server=server, json=json)
+
+
+@app.command(
+    epilog="""
+Examples:
+
+- `aideator prompt 3f2a91c0 2 "Also cover negative numbers"`
+
+- `aideator prompt 3f2a91c0 all "Also cover negative numbers"`
+"""
+)
+def prompt(
+    run_id: RunId,
+    number: Annotated[str, typer.Argument(metavar="VARIATION", help="1 … N, or all.")],
+    text: Annotated[str, typer.Argument(help="What is to be done next; `-` reads it from stdin.")],
+    *,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Give one variation, or all, a follow-up turn on their own trees."""
+    from aideator.cli import deciding
+
+    if number != "all" and not number.isdecimal():
+        raise typer.BadParameter("a number, or all", param_hint="VARIATION")
+    one = None if number == "all" else int(number)
+    said = sys.stdin.read() if text == "-" else text
+    run_command(lambda door: deciding.follow_up(door, run_id, one, said), server=server, json=json)
+
+
+@app.command(
+    epilog="""
+Examples:
+
+- `aideator add 3f2a91c0`
+
+- `aideator add 3f2a91c0 --model claude-sonnet-5-5 --instructions "Write the test first."`
+"""
+)
+def add(  # noqa: PLR0913 - each is a documented option
+    run_id: RunId,
+    *,
+    agent: Annotated[str, typer.Option(help="A row of the catalogue.")] = "builtin",
+    model: Annotated[str | None, typer.Option(help="The model, as its provider names it.")] = None,
+    effort: Annotated[str | None, typer.Option(help="low, medium, high, xhigh or max.")] = None,
+    max_turns: Annotated[int | None, typer.Option(help="Model calls after which the agent stops.")] = None,
+    instructions: Annotated[str, typer.Option(help="A strategy, added to the agent's own instructions.")] = "",
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Have one more agent work on a run, also while the others do."""
+    from aideator.cli import deciding
+
+    seat = {"agent": agent, "model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
+    run_command(lambda door: deciding.add_seat(door, run_id, seat), server=server, json=json)
+
+
+@app.command(
+    epilog="""
+Examples:
+
+- `aideator compose 3f2a91c0 1:reflow.py 3:test_wrap.py`
+
+- `aideator compose 3f2a91c0 1:reflow.py#0,2 3:reflow.py#1` takes hunks of one file, counted from 0
+"""
+)
+def compose(
+    run_id: RunId,
+    parts: Annotated[list[str], typer.Argument(metavar="VARIATION:PATH[#HUNKS]…", help="Files, or hunks of files.")],
+    *,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Put files and hunks of several variations together as a new one, which is judged like every other."""
+    from aideator.cli import deciding
+
+    run_command(lambda door: deciding.compose(door, run_id, parts), server=server, json=json)
+
+
+@app.command()
+def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> None:
+    """Stop a run, or one of its variations."""
+    from aideator.cli import deciding
+
+    run_command(lambda door: deciding.cancel_run(door, run_id, number), server=server)
+
+
+@app.command(epilog="Example: `aideator export 3f2a91c0 -o run.zip`")
+def export(
+    run_id: RunId,
+    *,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The file; aideator-RUN.zip when absent, - for stdout.")
+    ] = None,
+    server: Server = None,
+) -> None:
+    """Write a run that has ended to one file: the run, its events and its patches."""
+    from aideator.cli import keeping
+
+    run_command(lambda door: keeping.export(door, run_id, output), server=server)
+
+
+@app.command("import", epilog="Example: `aideator import run.zip`, then `aideator watch 3f2a91c0 --speed 4`")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What `aideator export` wrote; - for stdin.", allow_dash=True)],
+    *,
+    json: Json = False,
+    server: Server = None,
+) -> None:
+    """Read a run from a file, to be looked at and watched again."""
+    from aideator.cli import keeping
+
+    run_command(lambda door: keeping.import_(door, file), server=server, json=json)
+
+
+@app.command()
+def stats(*, json: Json = False, server: Server = None) -> None:
+    """Show what the decisions say: wins by agent, model and strategy, and what they cost."""
+    from aideator.cli import keeping
+
+    run_command(keeping.show_stats, server=server, json=json)

@@ -1,0 +1,100 @@
+"""A run leaves as one file, and is the same run on another instance, to be looked at."""
+
+from pathlib import Path
+
+import pytest
+
+from aideator.domain.errors import Conflict
+from aideator.domain.run import AgentSpec, Part, RunDetails, Wish
+from tests.actions import PROMPT, User, is_dense, user
+
+KEY = "sk-ant-0123456789"
+
+
+async def events(me: User, run_id: str) -> list[bytes]:
+    return [entry.data for entry in await me.app.events(run_id, limit=10_000)]
+
+
+async def a_decided_run(me: User) -> RunDetails:
+    done = await me.asks_and_waits(f"{PROMPT}, but never say {KEY}", variations=2)
+    await me.app.select(done.id, 2, "reads better")
+    await me.waits(done.id)
+    return await me.app.get(done.id)
+
+
+async def test_another_instance_shows_streams_and_diffs_the_run_as_the_first_did(home: Path, repo: Path) -> None:
+    async with user(home, repo, "three_ways", anthropic_api_key=KEY) as me:
+        original = await a_decided_run(me)
+        file = await me.app.keeping.export(original.id)
+        assert await me.app.keeping.export(original.id) == file
+        told, patch, diff = (
+            await events(me, original.id),
+            await me.app.patch(original.id, 2),
+            await me.app.diff(original.id, 2),
+        )
+        assert await me.app.keeping.import_(file) == original  # it is here already, and says the same
+    assert KEY.encode() in b"".join(told)
+
+    async with user(home / "elsewhere", repo, "three_ways") as other:
+        shown = await other.app.keeping.import_(file)
+        assert shown.imported_at
+        same = shown.model_dump_json(exclude={"imported_at"})
+        assert same == original.model_dump_json(exclude={"imported_at"}).replace(KEY, "[secret]")
+        replayed = await other.hears(original.id)
+        assert is_dense(replayed)
+        assert await events(other, original.id) == [line.replace(KEY.encode(), b"[secret]") for line in told]
+        assert await other.app.patch(original.id, 2) == patch
+        assert await other.app.diff(original.id, 2) == diff
+        assert [run.id for run in (await other.app.list()).runs] == [original.id]
+        again = await other.app.keeping.import_(file)
+        assert again == shown
+        assert await other.app.keeping.export(original.id) == file
+
+
+async def test_nothing_more_happens_in_an_imported_run(home: Path, repo: Path) -> None:
+    async with user(home, repo, "three_ways") as me:
+        original = await a_decided_run(me)
+        file = await me.app.keeping.export(original.id)
+    async with user(home / "elsewhere", repo, "three_ways") as other:
+        await other.app.keeping.import_(file)
+        run = original.id
+        for attempt in (
+            lambda: other.app.prompt(run, 1, "Now subtract as well"),
+            lambda: other.app.prompt(run, None, "Now subtract as well"),
+            lambda: other.app.add(run, AgentSpec()),
+            lambda: other.app.compose(run, [Part(variation_id=1, path="calc.py")]),
+            lambda: other.app.select(run, 1),
+            lambda: other.app.keeping.deselect(run),
+            lambda: other.app.keeping.clear(run, 1, "fine"),
+            lambda: other.app.keeping.publish(run, Wish()),
+        ):
+            with pytest.raises(Conflict, match="imported from a file"):
+                await attempt()
+        assert (await other.app.keeping.stats()).runs == 0
+        # The same question is not answered with a decision that came in a file.
+        asked = await other.asks_and_waits(original.spec.prompt, variations=2)
+        assert asked.reused_from is None
+    async with user(home / "elsewhere", repo, "three_ways") as restarted:
+        assert (await restarted.app.get(run)).status == original.status
+        assert not restarted.model.requests
+
+
+async def test_a_run_of_the_same_id_that_says_something_else_is_refused(home: Path, repo: Path) -> None:
+    async with user(home, repo, "three_ways") as me:
+        original = await a_decided_run(me)
+        file = await me.app.keeping.export(original.id)
+        await me.app.keeping.deselect(original.id)
+        before = await me.app.get(original.id)
+        with pytest.raises(Conflict, match="says something else"):
+            await me.app.keeping.import_(file)
+        assert await me.app.get(original.id) == before
+
+
+async def test_a_run_that_has_not_ended_is_not_exported(home: Path, repo: Path) -> None:
+    async with user(home, repo, "endless") as me:
+        run = await me.asks()
+        await me.hears(run.id, until="variation_started")
+        with pytest.raises(Conflict, match="the run is running"):
+            await me.app.keeping.export(run.id)
+        await me.app.cancel(run.id)
+        assert await me.app.keeping.export(run.id)

@@ -1,0 +1,100 @@
+/** Calls of the API, typed by the generated route table: what a route does not take does not compile. */
+import type { Problem, Routes } from "./schema.gen";
+
+type Route = keyof Routes;
+type Part<R extends Route, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
+  ? { [K in P]?: undefined }
+  : { [K in P]: Routes[R][P] };
+type Optional<T> = T extends { query: infer Q }
+  ? Partial<Q> extends Q
+    ? Omit<T, "query"> & { query?: Q }
+    : T
+  : T;
+export type Options<R extends Route> = Optional<Part<R, "path"> & Part<R, "query"> & Part<R, "body">> & {
+  signal?: AbortSignal;
+};
+
+/** Where the API lives: the server writes it into the page, because an operator may have moved it. */
+export const PREFIX =
+  document.querySelector('meta[name="aideator-api"]')?.getAttribute("content") ?? "/api/v1";
+
+/** The server refused, and said why: RFC 9457. */
+export class ApiError extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail ?? problem.title);
+    this.name = "ApiError";
+    this.problem = problem;
+  }
+
+  get status(): number {
+    return this.problem.status;
+  }
+
+  /** What the server says is wrong with one field of the request. */
+  field(name: string): string | undefined {
+    return this.problem.errors?.find((each) => each.field === name)?.message;
+  }
+}
+
+/** The server did not answer at all. */
+export class Unreachable extends Error {
+  constructor() {
+    super("The server does not answer. Is `aideator serve` still running?");
+    this.name = "Unreachable";
+  }
+}
+
+/** The address of a route, for links and streams. */
+export function address<R extends Route>(
+  route: R,
+  path?: Routes[R]["path"],
+  query?: Partial<NonNullable<Routes[R]["query"]>>,
+): string {
+  const template = route.slice(route.indexOf(" ") + 1);
+  const values = (path ?? {}) as Record<string, string | number>;
+  const filled = template.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(values[name])),
+  );
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+    for (const each of values) if (each !== undefined && each !== null) search.append(name, String(each));
+  }
+  const asked = search.toString();
+  return `${PREFIX}${filled}${asked ? `?${asked}` : ""}`;
+}
+
+/** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */
+export async function call<R extends Route>(route: R, options: Options<R>): Promise<Routes[R]["answer"]> {
+  const { path, query, body, signal } = options as {
+    path?: Routes[R]["path"];
+    query?: NonNullable<Routes[R]["query"]>;
+    body?: unknown;
+    signal?: AbortSignal;
+  };
+  const response = await fetch(address(route, path, query), {
+    method: route.slice(0, route.indexOf(" ")),
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(signal ? { signal } : {}),
+  }).catch((error: unknown) => {
+    throw signal?.aborted ? error : new Unreachable();
+  });
+  if (!response.ok) throw new ApiError(await readProblem(response));
+  if (response.status === 204) return undefined as Routes[R]["answer"];
+  const isJson = response.headers.get("content-type")?.startsWith("application/json");
+  return (isJson ? await response.json() : await response.text()) as Routes[R]["answer"];
+}
+
+async function readProblem(response: Response): Promise<Problem> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as Problem;
+  } catch {
+    // A proxy in between has answered, not our server.
+    const { status, statusText: title } = response;
+    return { type: "about:blank", title, status, detail: text.slice(0, 200), hint: null, errors: null };
+  }
+}

@@ -1,0 +1,27 @@
+/** Dark, light, or as the system has it. `public/theme.js` applies a stored choice before the first paint. */
+import { useState } from "react";
+
+export type Theme = "system" | "light" | "dark";
+export const THEMES: readonly Theme[] = ["system", "light", "dark"];
+
+function stored(): Theme {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen === "light" || chosen === "dark" ? chosen : "system";
+}
+
+export function useTheme(): [Theme, (theme: Theme) => void] {
+  const [theme, setTheme] = useState(stored);
+  return [
+    theme,
+    (next) => {
+      setTheme(next);
+      if (next === "system") delete document.documentElement.dataset.theme;
+      else document.documentElement.dataset.theme = next;
+      try {
+        localStorage.setItem("theme", next);
+      } catch {
+        // Storage may be refused; the choice then holds for this visit.
+      }
+    },
+  ];
+}

@@ -1,0 +1,98 @@
+/** The figures behind the two small charts. Pure. */
+import type { Run, Variation, Verdict } from "../api/schema.gen";
+import { timeTaken, tokens } from "./names";
+
+export interface Point {
+  readonly number: number;
+  readonly x: number;
+  /** Tests (or checks) that pass, of all that were told apart. */
+  readonly passed: number;
+  readonly total: number;
+  /** Whether it breaks nothing that the base had. */
+  readonly clean: boolean;
+  /** On the front: nothing is both cheaper and better. */
+  readonly best: boolean;
+}
+
+export interface Scatter {
+  readonly unit: "cost" | "tokens" | "time";
+  readonly points: readonly Point[];
+}
+
+/** Cost against tests: in dollars where prices are known, else in tokens, else in seconds. */
+export function scatter(variations: readonly Variation[]): Scatter {
+  // What was put together cost nothing by itself: it would look better than those that it is made of.
+  const judged = variations.filter((each) => each.verdict !== null && each.composed.length === 0);
+  const unit = judged.every((each) => (each.usage.cost_usd ?? 0) > 0)
+    ? "cost"
+    : judged.some((each) => tokens(each) > 0)
+      ? "tokens"
+      : "time";
+  const points = judged.map((each) => ({
+    number: each.number,
+    x: spent(each, unit),
+    ...passing(each.verdict),
+  }));
+  return { unit, points: points.map((point) => ({ ...point, best: isOnFront(point, points) })) };
+}
+
+function spent(variation: Variation, unit: Scatter["unit"]): number {
+  if (unit === "cost") return variation.usage.cost_usd ?? 0;
+  return unit === "tokens" ? tokens(variation) : (timeTaken(variation) ?? 0) / 1000;
+}
+
+function passing(verdict: Verdict | null): { passed: number; total: number; clean: boolean } {
+  let [passed, total, broken] = [0, 0, 0];
+  for (const check of verdict?.checks ?? []) {
+    const counts = Object.keys(check.counts ?? {}).length > 0 ? (check.counts ?? {}) : { [check.change]: 1 };
+    const failing = (check.tests ?? []).filter(
+      (test) => test.change === "new" && test.after !== "passed",
+    ).length;
+    passed += (counts.fixed ?? 0) + (counts.still_passing ?? 0) + (counts.new ?? 0) - failing;
+    total += Object.values(counts).reduce((sum, count) => sum + count, 0);
+    broken += counts.broken ?? 0;
+  }
+  return { passed, total, clean: broken === 0 };
+}
+
+type Plain = Pick<Point, "x" | "passed">;
+
+function isOnFront(point: Plain, all: readonly Plain[]): boolean {
+  return !all.some(
+    (other) =>
+      other.x <= point.x &&
+      other.passed >= point.passed &&
+      (other.x < point.x || other.passed > point.passed),
+  );
+}
+
+export interface Phases {
+  readonly number: number;
+  /** Seconds. */
+  readonly waiting: number;
+  readonly working: number;
+  readonly checking: number;
+}
+
+/** Whether it began with the run: of what came later nobody noted when it was asked for. */
+function isFirst(run: Run, each: Variation): boolean {
+  return each.number <= (run.spec.variations ?? each.number) && each.follow_up === null;
+}
+
+/** Where the time went: until it began, at work, under examination. */
+export function phases(run: Run, variations: readonly Variation[]): readonly Phases[] {
+  return variations.flatMap((each) => {
+    const taken = timeTaken(each);
+    if (taken === null || !each.started_at) return [];
+    const checking = Math.min(each.verdict?.seconds ?? 0, taken / 1000);
+    const waiting = isFirst(run, each) ? Date.parse(each.started_at) - Date.parse(run.created_at) : 0;
+    return [
+      {
+        number: each.number,
+        waiting: Math.max(0, waiting) / 1000,
+        working: taken / 1000 - checking,
+        checking,
+      },
+    ];
+  });
+}

@@ -1,0 +1,70 @@
+/** Which words of a changed line changed. Pure. */
+
+/** Places in a text: from, to. */
+export type Ranges = readonly (readonly [number, number])[];
+
+export interface Words {
+  readonly old: Ranges;
+  readonly now: Ranges;
+}
+
+const WORD = /[\p{L}\p{N}_]+|\s+|[^\p{L}\p{N}_\s]/gu;
+/** Longer lines are marked as a whole. */
+const MOST_WORDS = 200;
+/** Lines that have less than this in common are two lines, not one that changed. */
+const LEAST_COMMON = 0.35;
+
+/** What differs between two lines; null when they are too different, or too long, to be told word by word. */
+export function changedWords(old: string, now: string): Words | null {
+  const [a, b] = [old.match(WORD) ?? [], now.match(WORD) ?? []];
+  if (a.length === 0 || b.length === 0 || a.length > MOST_WORDS || b.length > MOST_WORDS) return null;
+  const [keptA, keptB] = common(a, b);
+  const kept = a.reduce((sum, word, index) => sum + (keptA.has(index) ? word.trim().length : 0), 0);
+  const all = Math.max(old.replace(/\s/g, "").length, now.replace(/\s/g, "").length, 1);
+  if (kept / all < LEAST_COMMON) return null;
+  return { old: ranges(a, keptA), now: ranges(b, keptB) };
+}
+
+/** The places of the longest common subsequence, in both. */
+function common(a: readonly string[], b: readonly string[]): [Set<number>, Set<number>] {
+  const at = commonLengths(a, b);
+  const [keptA, keptB] = [new Set<number>(), new Set<number>()];
+  let [i, j] = [0, 0];
+  while (i < a.length && j < b.length) {
+    if (a[i] === b[j]) {
+      keptA.add(i++);
+      keptB.add(j++);
+    } else if (at(i + 1, j) >= at(i, j + 1)) i += 1;
+    else j += 1;
+  }
+  return [keptA, keptB];
+}
+
+/** For each pair of places, how long the longest common subsequence from there on is. */
+function commonLengths(a: readonly string[], b: readonly string[]): (i: number, j: number) => number {
+  const width = b.length + 1;
+  const table = new Uint16Array((a.length + 1) * width);
+  const at = (i: number, j: number) => table[i * width + j] ?? 0;
+  for (let i = a.length - 1; i >= 0; i -= 1) {
+    for (let j = b.length - 1; j >= 0; j -= 1) {
+      table[i * width + j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+    }
+  }
+  return at;
+}
+
+/** What was not kept; neighbours are one range. */
+function ranges(words: readonly string[], kept: ReadonlySet<number>): Ranges {
+  const found: [number, number][] = [];
+  let place = 0;
+  for (const [index, word] of words.entries()) {
+    const end = place + word.length;
+    const last = found.at(-1);
+    if (!kept.has(index)) {
+      if (last && last[1] === place) last[1] = end;
+      else found.push([place, end]);
+    }
+    place = end;
+  }
+  return found;
+}

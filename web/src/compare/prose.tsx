@@ -1,0 +1,12 @@
+import { line } from "../ui/plain";
+
+/** A sentence with its `code`, on one line. Text nodes only, whoever wrote it. */
+export function Prose({ children }: { children: string }) {
+  const parts = line(children).split("`");
+  // An odd one out is a character like any other.
+  if (parts.length % 2 === 0) return <>{line(children)}</>;
+  return parts.map((part, index) =>
+    // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one sentence
+    index % 2 === 1 ? <code key={index}>{part}</code> : part,
+  );
+}

@@ -1,0 +1,68 @@
+/** A cell in a glyph, a word and a tone: told apart without colour, too. */
+import type { CrossOutcome, TestOutcome } from "../api/schema.gen";
+import type { Cell, Sign } from "./matrix";
+
+export interface Shown {
+  readonly glyph: string;
+  readonly word: string;
+  readonly tone: "good" | "bad" | "warn" | "quiet" | "faint";
+}
+
+const SIGNS: Readonly<Record<Sign, Shown>> = {
+  fixed: { glyph: "✓", word: "fixed", tone: "good" },
+  broken: { glyph: "✗", word: "broken", tone: "bad" },
+  still_passing: { glyph: "·", word: "passes", tone: "quiet" },
+  still_failing: { glyph: "–", word: "still fails", tone: "quiet" },
+  new: { glyph: "+", word: "new", tone: "good" },
+  gone: { glyph: "∅", word: "gone", tone: "warn" },
+  flaky: { glyph: "≈", word: "flaky", tone: "warn" },
+  pass: { glyph: "✓", word: "passes", tone: "good" },
+  fail: { glyph: "✗", word: "fails", tone: "bad" },
+  not_comparable: { glyph: "⊘", word: "not comparable", tone: "faint" },
+  absent: { glyph: "", word: "no such test", tone: "faint" },
+  unlisted: { glyph: "…", word: "not listed", tone: "faint" },
+  none: { glyph: "", word: "not run", tone: "faint" },
+};
+
+/** How a cell is shown. A new test that does not pass is no good news. */
+export function shown(cell: Cell): Shown {
+  if (cell.sign === "new" && cell.after !== null && cell.after !== "passed") {
+    const word = cell.after === "skipped" ? "new, skipped" : "new, fails";
+    return { glyph: "+", word, tone: cell.after === "skipped" ? "warn" : "bad" };
+  }
+  return SIGNS[cell.sign];
+}
+
+const BASE: Readonly<Record<TestOutcome | CrossOutcome, Shown>> = {
+  passed: { glyph: "✓", word: "passes", tone: "quiet" },
+  failed: { glyph: "✗", word: "fails", tone: "quiet" },
+  error: { glyph: "✗", word: "breaks off", tone: "quiet" },
+  skipped: { glyph: "–", word: "skipped", tone: "faint" },
+  pass: { glyph: "✓", word: "passes", tone: "quiet" },
+  fail: { glyph: "✗", word: "fails", tone: "quiet" },
+  not_comparable: { glyph: "⊘", word: "not comparable", tone: "faint" },
+};
+
+export function shownOfBase(outcome: TestOutcome | CrossOutcome | null): Shown {
+  return outcome === null ? { glyph: "", word: "no such test", tone: "faint" } : BASE[outcome];
+}
+
+const SENTENCES: Readonly<Record<Sign, string>> = {
+  fixed: "It failed on the base and passes now.",
+  broken: "It passed on the base and fails now.",
+  still_passing: "It passes, as on the base.",
+  still_failing: "It fails, as on the base.",
+  new: "The base has no such test.",
+  gone: "A test of the base that was not run any more.",
+  flaky: "Run again on the same tree it said different things. It decides nothing.",
+  pass: "The author's test passes on this variation.",
+  fail: "The author's test fails on this variation.",
+  not_comparable: "The author's test cannot be collected or imported here. That does not count as failed.",
+  absent: "Neither the base nor this variation has this test.",
+  unlisted: "The list of this variation's tests was cut; its counts are complete.",
+  none: "It was not run on this variation, or the check does not tell its tests apart.",
+};
+
+export function sentence(cell: Cell): string {
+  return SENTENCES[cell.sign];
+}

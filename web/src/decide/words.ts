@@ -1,0 +1,56 @@
+/** What a decision says and does, in words that are known before it is taken. Pure. */
+import type { RunDetails, RunSpec } from "../api/schema.gen";
+import { shortId } from "../ui/format";
+import { line } from "../ui/plain";
+
+const SLUG = 40;
+
+/** The branch that the winner is pushed as, unless another name is given: as the server makes it. */
+export function branchName(details: RunDetails): string {
+  const words = details.spec.prompt.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return `aideator/${shortId(details.id)}-${words.slice(0, SLUG).replace(/^-+|-+$/g, "") || "change"}`;
+}
+
+/** Whether the repository is a folder on the server's machine: it gets a branch, and no pull request. */
+export function isLocal(spec: RunSpec): boolean {
+  return (spec.repo_url ?? "").startsWith("/");
+}
+
+/** Sentences of the verdict that are about a variation: the reason that is offered for choosing it. */
+export function reasonFor(details: RunDetails, number: number): string {
+  const told = details.ranking?.reasons.filter((reason) => isAbout(reason, number)) ?? [];
+  return told.map(line).join(" ");
+}
+
+/** Whether a sentence names a variation: `Variation 2 …`, `Variations 1 and 2 …`. */
+function isAbout(sentence: string, number: number): boolean {
+  const named = sentence.match(/[Vv]ariations? ((?:\d+(?:, | and )?)+)/g) ?? [];
+  return named.some((each) => each.match(/\d+/g)?.includes(String(number)));
+}
+
+export interface Doing {
+  readonly label: string;
+  readonly command: string;
+}
+
+/** What can be typed to have the winner in one's own checkout. */
+export function commands(details: RunDetails): readonly Doing[] {
+  const { publication } = details;
+  const apply = {
+    label: "Put it on a branch of your checkout",
+    command: `aideator apply ${shortId(details.id)}`,
+  };
+  if (!publication) return [apply];
+  const { branch } = publication;
+  return [
+    { label: "Fetch the branch", command: `git fetch origin ${branch} && git switch ${branch}` },
+    apply,
+  ];
+}
+
+/** What publishing will do, in a sentence. */
+export function effect(details: RunDetails, branch: string, withPullRequest: boolean): string {
+  const where = line(details.spec.repo_url ?? "");
+  const push = `Pushes one branch, ${line(branch)}, to ${where}`;
+  return withPullRequest ? `${push}, and opens a pull request with the evidence in its text.` : `${push}.`;
+}

@@ -1,0 +1,105 @@
+import { lazy, Suspense, useState } from "react";
+import { useKeys } from "../app/keys";
+import { goToLogin, useGet } from "../app/query";
+import { navigate, type Params, useQueryValue } from "../app/router";
+import { useRun } from "../stream/use-run";
+import { Empty, Skeleton } from "../ui/states";
+import { ShownMoment } from "../ui/time";
+import { Announcer } from "./announcer";
+import { RunHeader } from "./header";
+import { Outcome } from "./outcome";
+import styles from "./run.module.css";
+import { usePlayer } from "./use-replay";
+import { Wall } from "./wall";
+
+const Race = lazy(() => import("./race").then((module) => ({ default: module.Race })));
+
+export function RunPage({ params }: { params: Params }) {
+  const id = params.id ?? "";
+  const stream = useRun(id);
+  const { view, connection } = stream;
+  const details = useGet(
+    "GET /runs/{run_id}",
+    { path: { run_id: id } },
+    { refetchInterval: 10_000, retry: false },
+  );
+  const [focus, setFocus] = useFocus(view.lanes.length);
+  const [current, setCurrent] = useState(1);
+  const [race, setRace] = useQueryValue("race");
+  const player = usePlayer(id, view.status !== null);
+  const shown = player?.view ?? view;
+  const toggleRace = () => setRace(race === null ? "1" : null);
+  useKeys([{ key: "t", does: "Show or hide the timeline", run: toggleRace }]);
+  useLaneKeys(view.lanes.length, current, setCurrent, focus, setFocus);
+
+  if (connection.state === "refused" && connection.why === "gone") {
+    return (
+      <Empty top title="There is no such run">
+        It may belong to another server, or the address is cut short.
+      </Empty>
+    );
+  }
+  if (details.isError) goToLogin(details.error);
+  if (view.lastSeq === 0) return <Skeleton />;
+  return (
+    <div className={styles.page}>
+      <RunHeader id={id} stream={stream} details={details.data} onTimeline={toggleRace} />
+      <Outcome id={id} view={shown} />
+      {(race !== null || player) && (
+        <Suspense>
+          <Race view={view} player={player} />
+        </Suspense>
+      )}
+      <ShownMoment value={player ? (view.firstAt ?? 0) + player.at : null}>
+        <Wall
+          runId={id}
+          stream={stream}
+          view={shown}
+          current={current}
+          onCurrent={setCurrent}
+          focus={focus}
+          onFocus={setFocus}
+        />
+      </ShownMoment>
+      <Announcer view={view} />
+    </div>
+  );
+}
+
+/** The lane that fills the page, kept in the address; null shows all. */
+function useFocus(lanes: number): [number | null, (lane: number | null) => void] {
+  const [value, setValue] = useQueryValue("focus");
+  const wanted = Number(value);
+  const focus = Number.isInteger(wanted) && wanted >= 1 && wanted <= lanes ? wanted : null;
+  return [focus, (lane) => setValue(lane === null ? null : String(lane))];
+}
+
+function useLaneKeys(
+  count: number,
+  current: number,
+  setCurrent: (lane: number) => void,
+  focus: number | null,
+  setFocus: (lane: number | null) => void,
+): void {
+  const go = (lane: number) => {
+    const next = Math.min(Math.max(lane, 1), count);
+    setCurrent(next);
+    if (focus !== null) setFocus(next);
+    document.getElementById(`lane-${next}`)?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  };
+  useKeys([
+    { key: "j", does: "Next variation", run: () => go(current + 1) },
+    { key: "k", does: "Previous variation", run: () => go(current - 1) },
+    { key: "f", does: "Show one variation, or all", run: () => setFocus(focus === null ? current : null) },
+    { key: "Escape", does: "Back to all variations", run: () => setFocus(null) },
+    { key: "d", does: "Compare the variations", run: () => navigate(`${location.pathname}/compare`) },
+    ...Array.from({ length: Math.min(count, 9) }, (_, index) => ({
+      key: String(index + 1),
+      does: `Show variation ${index + 1}`,
+      run: () => {
+        setCurrent(index + 1);
+        setFocus(index + 1);
+      },
+    })),
+  ]);
+}

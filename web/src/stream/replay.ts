@@ -1,0 +1,54 @@
+/** A finished run, at any moment of its life: the same events through the same reducer, up to a point in time. */
+import { call } from "../api/client";
+import type { Event } from "../api/schema.gen";
+import { apply, emptyRun } from "./reduce";
+import type { RunView } from "./types";
+
+const PAGE = 1_000;
+
+/** Every event of a run, in order. */
+export async function readAll(runId: string, signal: AbortSignal): Promise<readonly Event[]> {
+  const all: Event[] = [];
+  let after: number | null = 0;
+  while (after !== null) {
+    const path = { run_id: runId };
+    const page: { events: readonly Event[]; next: number | null } = await call("GET /runs/{run_id}/events", {
+      path,
+      query: { after, limit: PAGE },
+      signal,
+    });
+    all.push(...page.events);
+    after = page.next;
+  }
+  return all;
+}
+
+export class Replay {
+  view: RunView = emptyRun();
+  readonly length: number;
+  readonly #events: readonly Event[];
+  readonly #times: readonly number[];
+  #next = 0;
+
+  constructor(events: readonly Event[]) {
+    this.#events = events;
+    const begun = Date.parse(events[0]?.at ?? "");
+    this.#times = events.map((event) => Date.parse(event.at) - begun);
+    this.length = this.#times.at(-1) ?? 0;
+  }
+
+  /** Show the run as it was `at` milliseconds after its beginning. Going back starts over: a view cannot be undone. */
+  seek(at: number): RunView {
+    const before = this.#next > 0 ? (this.#times[this.#next - 1] ?? 0) : -1;
+    if (at < before) {
+      this.view = emptyRun();
+      this.#next = 0;
+    }
+    while (this.#next < this.#events.length && (this.#times[this.#next] ?? 0) <= at) {
+      const event = this.#events[this.#next];
+      if (event) apply(this.view, event);
+      this.#next += 1;
+    }
+    return this.view;
+  }
+}

@@ -1,0 +1,36 @@
+import type { ReactNode } from "react";
+import styles from "./chip.module.css";
+
+export type Tone = "plain" | "work" | "good" | "bad" | "warn";
+
+/** A word in a colour, with a glyph: the colour is never the only sign. */
+export function Chip({
+  tone = "plain",
+  glyph,
+  children,
+}: {
+  tone?: Tone;
+  glyph?: string;
+  children: ReactNode;
+}) {
+  return (
+    <span className={styles.chip} data-tone={tone}>
+      {glyph && (
+        <span className={styles.glyph} aria-hidden="true">
+          {glyph}
+        </span>
+      )}
+      <span>{children}</span>
+    </span>
+  );
+}
+
+/** A variation's number in its own colour, the same wherever it appears. */
+export function LaneMark({ number }: { number: number }) {
+  return (
+    <span className={styles.lane} style={{ background: `var(--lane-${((number - 1) % 8) + 1})` }}>
+      <span className="only-read-aloud">Variation </span>
+      {number}
+    </span>
+  );
+}

@@ -1,0 +1,34 @@
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import { Button } from "./button";
+import styles from "./dialog.module.css";
+
+interface Props {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ReactNode;
+  readonly wide?: boolean;
+}
+
+/** The browser's own modal: it holds the focus, closes with Escape, and gives the focus back. */
+export function Dialog({ title, onClose, children, wide }: Props) {
+  const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => ref.current?.showModal(), []);
+  return (
+    <dialog
+      ref={ref}
+      className={styles.dialog}
+      data-wide={wide || undefined}
+      aria-labelledby={id}
+      onClose={onClose}
+    >
+      <header className={styles.head}>
+        <h2 id={id}>{title}</h2>
+        <Button look="quiet" size="s" icon="close" bare onClick={() => ref.current?.close()}>
+          Close
+        </Button>
+      </header>
+      <div className={styles.body}>{children}</div>
+    </dialog>
+  );
+}

@@ -1,0 +1,45 @@
+import { type ReactNode, useId } from "react";
+import styles from "./field.module.css";
+
+interface Wiring {
+  readonly id: string;
+  readonly "aria-describedby": string | undefined;
+  readonly "aria-invalid": true | undefined;
+}
+
+interface Props {
+  /** Where other parts of the page must find the control. */
+  readonly id?: string;
+  readonly label: ReactNode;
+  readonly hint?: ReactNode;
+  readonly error?: string | undefined;
+  readonly aside?: ReactNode;
+  readonly children: (wiring: Wiring) => ReactNode;
+}
+
+/** A labelled control with its hint and its error, wired for whoever hears the page. */
+export function Field({ id: given, label, hint, error, aside, children }: Props) {
+  const made = useId();
+  const id = given ?? made;
+  const told = error ?? hint;
+  return (
+    <div className={styles.field} data-wrong={error ? true : undefined}>
+      <div className={styles.head}>
+        <label htmlFor={id}>{label}</label>
+        {aside}
+      </div>
+      {children({
+        id,
+        "aria-describedby": told ? `${id}-told` : undefined,
+        "aria-invalid": error ? true : undefined,
+      })}
+      {told && (
+        <p id={`${id}-told`} className={styles.told}>
+          {told}
+        </p>
+      )}
+    </div>
+  );
+}
+
+export const control = styles.control ?? "";

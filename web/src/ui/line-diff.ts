@@ -1,0 +1,69 @@
+/** What changed between two short texts, line by line. Pure. */
+
+export interface DiffLine {
+  readonly kind: "same" | "added" | "removed";
+  readonly text: string;
+}
+
+/** Beyond this many lines on either side, what changed is shown as one block out, one block in. */
+const MOST = 400;
+
+export function lineDiff(before: string | null, after: string): readonly DiffLine[] {
+  const old = split(before ?? "");
+  const now = split(after);
+  let start = 0;
+  while (start < old.length && start < now.length && old[start] === now[start]) start += 1;
+  let end = 0;
+  while (end < old.length - start && end < now.length - start && old.at(-1 - end) === now.at(-1 - end))
+    end += 1;
+  const middle = between(old.slice(start, old.length - end), now.slice(start, now.length - end));
+  return [...mark("same", old.slice(0, start)), ...middle, ...mark("same", now.slice(now.length - end))];
+}
+
+function split(text: string): string[] {
+  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+}
+
+function mark(kind: DiffLine["kind"], lines: readonly string[]): DiffLine[] {
+  return lines.map((text) => ({ kind, text }));
+}
+
+function between(old: readonly string[], now: readonly string[]): DiffLine[] {
+  if (old.length === 0 || now.length === 0 || old.length > MOST || now.length > MOST) {
+    return [...mark("removed", old), ...mark("added", now)];
+  }
+  return walk(old, now, commonLengths(old, now));
+}
+
+/** For each pair of places, how long the longest common subsequence from there on is. */
+function commonLengths(old: readonly string[], now: readonly string[]): (i: number, j: number) => number {
+  const width = now.length + 1;
+  const table = new Uint16Array((old.length + 1) * width);
+  const at = (i: number, j: number) => table[i * width + j] ?? 0;
+  for (let i = old.length - 1; i >= 0; i -= 1) {
+    for (let j = now.length - 1; j >= 0; j -= 1) {
+      table[i * width + j] = old[i] === now[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+    }
+  }
+  return at;
+}
+
+function walk(
+  old: readonly string[],
+  now: readonly string[],
+  common: (i: number, j: number) => number,
+): DiffLine[] {
+  const found: DiffLine[] = [];
+  let [i, j] = [0, 0];
+  while (i < old.length && j < now.length) {
+    if (old[i] === now[j]) {
+      found.push({ kind: "same", text: old[i] ?? "" });
+      [i, j] = [i + 1, j + 1];
+    } else if (common(i + 1, j) >= common(i, j + 1)) {
+      found.push({ kind: "removed", text: old[i++] ?? "" });
+    } else {
+      found.push({ kind: "added", text: now[j++] ?? "" });
+    }
+  }
+  return [...found, ...mark("removed", old.slice(i)), ...mark("added", now.slice(j))];
+}

@@ -1,0 +1,56 @@
+/**
+ * An agent's message as Markdown. Hostile by nature: raw HTML stays text, an image is only named (it could tell a
+ * foreign server that somebody is reading), a link shows its host and tells its target nothing.
+ */
+import { memo } from "react";
+import ReactMarkdown, { type Components } from "react-markdown";
+import remarkGfm from "remark-gfm";
+import styles from "./markdown.module.css";
+import { line, plain } from "./plain";
+
+const PLUGINS = [remarkGfm];
+const SAFE = /^(https?:|mailto:)/i;
+
+const COMPONENTS: Components = {
+  a: ({ href, children }) => {
+    if (!href || !SAFE.test(href)) return <>{children}</>;
+    return (
+      <a href={href} target="_blank" rel="noopener noreferrer nofollow">
+        {children}
+        <span className={styles.host}> ({line(hostOf(href))})</span>
+      </a>
+    );
+  },
+  img: ({ alt }) => <span className={styles.image}>[image{alt ? `: ${line(alt)}` : ""}]</span>,
+  input: ({ checked }) => <span aria-hidden="true">{checked ? "☑" : "☐"}</span>,
+  table: ({ children }) => (
+    <div className={styles.wide}>
+      <table>{children}</table>
+    </div>
+  ),
+  // The page has its own outline: an agent's headings are not part of it.
+  h1: ({ children }) => <p className={styles.heading}>{children}</p>,
+  h2: ({ children }) => <p className={styles.heading}>{children}</p>,
+  h3: ({ children }) => <p className={styles.heading}>{children}</p>,
+  h4: ({ children }) => <p className={styles.heading}>{children}</p>,
+  h5: ({ children }) => <p className={styles.heading}>{children}</p>,
+  h6: ({ children }) => <p className={styles.heading}>{children}</p>,
+};
+
+function hostOf(href: string): string {
+  try {
+    return new URL(href).host || href;
+  } catch {
+    return href;
+  }
+}
+
+export const Markdown = memo(function Markdown({ text }: { text: string }) {
+  return (
+    <div className={styles.markdown}>
+      <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS}>
+        {plain(text)}
+      </ReactMarkdown>
+    </div>
+  );
+});

@@ -1,0 +1,43 @@
+import { type ReactNode, useEffect, useState } from "react";
+import { Unreachable } from "../api/client";
+import { Button } from "./button";
+import styles from "./states.module.css";
+
+/** Nothing here, and what to do about it. `top` says that it is all there is on the page. */
+export function Empty({ title, top, children }: { title: string; top?: boolean; children?: ReactNode }) {
+  const Heading = top ? "h1" : "h2";
+  return (
+    <div className={styles.empty}>
+      <Heading>{title}</Heading>
+      {children}
+    </div>
+  );
+}
+
+const LINES = [1, 2, 3, 4, 5, 6];
+const PATIENCE_MS = 300;
+
+/** Shown only when the wait is long enough to be noticed. */
+export function Skeleton() {
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(true), PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <div className={styles.skeleton} role="status" aria-label="Loading">
+      {shown && LINES.map((key) => <span key={key} />)}
+    </div>
+  );
+}
+
+/** A read failed: what happened, and the way to try again. */
+export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
+  const text = error instanceof Error ? error.message : String(error);
+  return (
+    <Empty top title={error instanceof Unreachable ? "The server does not answer" : "This could not be read"}>
+      <p>{text}</p>
+      {retry && <Button onClick={retry}>Try again</Button>}
+    </Empty>
+  );
+}

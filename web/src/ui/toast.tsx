@@ -1,0 +1,69 @@
+import { useSyncExternalStore } from "react";
+import { Button } from "./button";
+import styles from "./toast.module.css";
+
+interface Toast {
+  readonly id: number;
+  readonly text: string;
+  readonly tone: "plain" | "bad";
+  readonly action?: { readonly label: string; readonly run: () => void };
+}
+
+const STAYS_MS = 6_000;
+let toasts: readonly Toast[] = [];
+let next = 1;
+const listeners = new Set<() => void>();
+
+function set(changed: readonly Toast[]): void {
+  toasts = changed;
+  for (const listener of listeners) listener();
+}
+
+function dismiss(id: number): void {
+  set(toasts.filter((toast) => toast.id !== id));
+}
+
+/** Say briefly what has just happened. What went wrong stays until it is closed. */
+export function toast(text: string, more: Partial<Pick<Toast, "tone" | "action">> = {}): void {
+  const id = next++;
+  set([...toasts.slice(-3), { id, text, tone: "plain", ...more }]);
+  if (more.tone !== "bad") setTimeout(() => dismiss(id), STAYS_MS);
+}
+
+/** Say that something failed. */
+export function toastError(error: unknown): void {
+  toast(error instanceof Error ? error.message : String(error), { tone: "bad" });
+}
+
+export function Toasts() {
+  const shown = useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => toasts,
+  );
+  return (
+    <div className={styles.toasts} role="status" aria-live="polite">
+      {shown.map((each) => (
+        <div key={each.id} className={styles.toast} data-tone={each.tone}>
+          <span>{each.text}</span>
+          {each.action && (
+            <Button
+              size="s"
+              onClick={() => {
+                each.action?.run();
+                dismiss(each.id);
+              }}
+            >
+              {each.action.label}
+            </Button>
+          )}
+          <Button look="quiet" size="s" icon="close" bare onClick={() => dismiss(each.id)}>
+            Dismiss
+          </Button>
+        </div>
+      ))}
+    </div>
+  );
+}

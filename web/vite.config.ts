@@ -1,0 +1,41 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import react from "@vitejs/plugin-react";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
+
+const OUT = "../src/aideator/web/dist";
+const COMPRESSIBLE = /\.(js|css|html|svg|json|md)$/;
+
+/** Compress at build time what the server will send compressed. */
+function gzip(): Plugin {
+  return {
+    name: "gzip",
+    apply: "build",
+    closeBundle() {
+      for (const entry of readdirSync(OUT, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || !COMPRESSIBLE.test(entry.name)) continue;
+        const path = join(entry.parentPath, entry.name);
+        const plain = readFileSync(path);
+        const zipped = gzipSync(plain, { level: 9 });
+        if (zipped.length < plain.length) writeFileSync(`${path}.gz`, zipped);
+      }
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), gzip()],
+  build: {
+    outDir: OUT,
+    emptyOutDir: true,
+    target: "es2023",
+    modulePreload: { polyfill: false },
+    assetsInlineLimit: 0, // everything is a file of our own: the policy allows no data: scripts or fonts
+    chunkSizeWarningLimit: 400,
+    license: { fileName: "licenses.md" },
+  },
+  server: { proxy: { "/api": "http://127.0.0.1:8000" } },
+  test: { include: ["tests/**/*.test.ts"], environment: "node", setupFiles: ["tests/browser.ts"] },
+});
