@@ -30,7 +30,8 @@ async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(
         await me.app.cancel(run.id, 1)
         done = await me.waits(run.id)
         events = await me.hears(run.id)
-    assert again[-1].variation_id == 2
+    # What the other one did in the same moment may come with it.
+    assert {event.variation_id for event in again if event.body.kind == "variation_finished"} == {2}
     assert [v.attempt for v in done.variations] == [1, 2]
     assert [v.status for v in done.variations] == [VariationStatus.CANCELLED, VariationStatus.FINISHED]
     assert is_dense(events)
