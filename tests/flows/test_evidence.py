@@ -275,10 +275,9 @@ async def test_after_kill_9_while_tests_examine_the_next_start_finds_what_was_kn
 
 
 async def test_a_follow_up_has_the_evidence_taken_anew(home: Path, repo: Path) -> None:
-    tests = [{"calls": [adds("test_a.py", "self.assertEqual(add(2, 2), 4)")]}, {"say": "Done."}]
-    repairs = [{"calls": [shell(REPAIR_WITH_SUM)]}, {"say": "Done."}]
-    second = {"choose": [{"when": {"prompt": "a test"}, "turns": tests}, {"turns": repairs}]}
-    script = {"lanes": {"1": [{"calls": [shell(REPAIR)]}, {"say": "Done."}], "2": [second]}}
+    done_so_far = [{"calls": [shell(REPAIR_WITH_SUM)]}, {"say": "Done."}]
+    then = [{"calls": [adds("test_a.py", "self.assertEqual(add(2, 2), 4)")]}, {"say": "Done."}]  # the session goes on
+    script = {"lanes": {"1": [{"calls": [shell(REPAIR)]}, {"say": "Done."}], "2": [*done_so_far, *then]}}
     async with user(home, repo, script) as me:
         first = await me.asks_and_waits(variations=2)
         assert first.evidence
