@@ -106,7 +106,7 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
     assert composed.verdict.count(Change.FIXED) == 1
     assert composed.verdict.patch.files == 3
     assert [e.body.kind for e in events if e.variation_id == 3] == [
-        *("variation_added", "variation_started", "check", "check", "variation_finished"),
+        *("variation_added", "variation_started", "judging", "check", "check", "variation_finished"),
     ]
     assert decided.winner == 3
     assert patch.count("diff --git") == 3
