@@ -11,6 +11,7 @@ import { DiffView, type Taking } from "./diff/diff-view";
 import { type Look, rowsOf } from "./diff/rows";
 import { fileMap } from "./filemap";
 import { FileMap } from "./filemap-view";
+import { isOpen } from "./names";
 import { BASE, Toolbar } from "./toolbar";
 import { useDiffs } from "./use-comparison";
 import type { TrayState } from "./use-tray";
@@ -54,7 +55,7 @@ export function Code({ details, columns, tray, onClear }: Props) {
           look={look}
           details={details}
           to={to}
-          taking={from === BASE ? takingOf(tray, to, files) : null}
+          taking={from === BASE && details.imported_at === null ? takingOf(tray, to, files) : null}
           isPlain={from !== BASE}
           onClear={onClear}
         />
@@ -144,7 +145,7 @@ function Diff({ files, look, details, to, taking, isPlain, onClear }: DiffProps)
         look={look}
         flags={flags}
         cleared={variation?.cleared ?? null}
-        onClear={details.winner === null ? () => onClear(to) : null}
+        onClear={isOpen(details) ? () => onClear(to) : null}
         taking={taking}
         folded={folded}
         onFold={fold}

@@ -3,9 +3,9 @@ import type { RunView } from "../stream/types";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { line } from "../ui/plain";
+import styles from "./column-head.module.css";
 import type { Column } from "./columns";
-import styles from "./matrix.module.css";
-import { seatName, sources, whyEmpty } from "./names";
+import { isOpen, seatName, sources, whyEmpty } from "./names";
 
 interface Props {
   readonly column: Column;
@@ -34,7 +34,7 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
           {line(gate)}
         </span>
       )}
-      {details.winner === null && !empty && (
+      {isOpen(details) && !empty && (
         <Button size="s" onClick={() => onChoose(number)}>
           <span aria-hidden="true">Choose</span>
           <span className="only-read-aloud">{`Choose variation ${number}`}</span>

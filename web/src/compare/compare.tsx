@@ -17,6 +17,7 @@ import { Code } from "./code";
 import { columnsOf } from "./columns";
 import styles from "./compare.module.css";
 import { Matrix } from "./matrix-view";
+import { isOpen } from "./names";
 import { Prose } from "./prose";
 import { TrayBar } from "./tray-view";
 import { useDetails } from "./use-comparison";
@@ -54,7 +55,7 @@ function Comparison({ details, stream }: { details: RunDetails; stream: RunStrea
   const [cell, setCell] = useQueryValue("cell");
   const tray = useTray(details.id);
   useKeys([
-    ...(details.winner === null
+    ...(isOpen(details)
       ? [{ key: "w", does: "Choose the winner", run: () => choose(details.ranking?.recommended ?? null) }]
       : []),
     { key: "Escape", does: "Close the panel", run: () => setCell(null) },

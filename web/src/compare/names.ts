@@ -42,7 +42,7 @@ export const CONFIDENCE: Readonly<Record<Confidence, readonly [Tone, string, str
   open: ["plain", "?", "open"],
 };
 
-/** Whether a person still has to choose. */
+/** Whether a person may choose now. An imported run is only to be looked at. */
 export function isOpen(run: Run): boolean {
-  return run.winner === null && run.status === "finished";
+  return run.status === "finished" && run.imported_at === null;
 }

@@ -3,7 +3,7 @@ import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { plural, span } from "../ui/format";
 import { line } from "../ui/plain";
-import { CONFIDENCE, seatName } from "./names";
+import { CONFIDENCE, isOpen, seatName } from "./names";
 import { Prose } from "./prose";
 import styles from "./verdict.module.css";
 
@@ -51,7 +51,7 @@ export function VerdictHead({
       )}
       {evidence?.opinion && <Opinion opinion={evidence.opinion} />}
       <div className={styles.foot}>
-        {details.winner === null && (
+        {isOpen(details) && (
           <Button look="primary" icon="check" onClick={() => onChoose(recommended)}>
             Choose
           </Button>

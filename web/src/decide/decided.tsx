@@ -12,14 +12,12 @@ import { line, plain } from "../ui/plain";
 import { toast, toastError } from "../ui/toast";
 import styles from "./decide.module.css";
 import { Publishing, planOf, publish } from "./publishing";
-import { commands } from "./words";
+import { commands, isLocal } from "./words";
 
 /** What was decided, what became of it, and the ways on from here. */
 export function Decided({ details, stream }: { details: RunDetails; stream: RunStream }) {
-  const [open, setOpen] = useState<"publish" | "prompt" | null>(null);
   const { winner, winner_reason, publication } = details;
   if (winner === null) return null;
-  const path = { run_id: details.id, number: winner };
   return (
     <section className={styles.decided} aria-label="Decision">
       <header>
@@ -36,30 +34,76 @@ export function Decided({ details, stream }: { details: RunDetails; stream: RunS
         ))}
       </ul>
       <div className={styles.actions}>
-        {!publication && (
-          <Button look="primary" icon="branch" onClick={() => setOpen("publish")}>
-            Publish
-          </Button>
-        )}
-        <Button icon="send" onClick={() => setOpen("prompt")}>
-          Ask the winner for more
-        </Button>
-        <a href={address("GET /runs/{run_id}/variations/{number}/patch", path)} download>
+        {details.imported_at === null && <Ways details={details} winner={winner} stream={stream} />}
+        <a
+          href={address("GET /runs/{run_id}/variations/{number}/patch", {
+            run_id: details.id,
+            number: winner,
+          })}
+          download
+        >
           Patch
         </a>
         <Link href={`/runs/${details.id}/record`}>Record of the decision</Link>
-        {!publication && <Undo id={details.id} />}
       </div>
-      {open === "publish" && <PublishDialog details={details} onClose={() => setOpen(null)} />}
-      {open === "prompt" && (
-        <PromptDialog runId={details.id} lanes={[winner]} stream={stream} onClose={() => setOpen(null)} />
-      )}
     </section>
   );
 }
 
+interface WaysProps {
+  readonly details: RunDetails;
+  readonly winner: number;
+  readonly stream: RunStream;
+}
+
+/** What can still be done: publish, complete a publication, go on, take it back. */
+function Ways({ details, winner, stream }: WaysProps) {
+  const [open, setOpen] = useState<"publish" | "prompt" | null>(null);
+  const { publication } = details;
+  // No agent wrote a composed one, so none could go on with it.
+  const hasAgent = details.variations[winner - 1]?.composed.length === 0;
+  const lacksProposal = publication && !publication.pull_request && !isLocal(details.spec);
+  return (
+    <>
+      {!publication && (
+        <Button look="primary" icon="branch" onClick={() => setOpen("publish")}>
+          Publish
+        </Button>
+      )}
+      {lacksProposal && <Propose id={details.id} publication={publication} />}
+      {hasAgent && (
+        <Button icon="send" onClick={() => setOpen("prompt")}>
+          Ask the winner for more
+        </Button>
+      )}
+      {!publication && <Undo id={details.id} />}
+      {open === "publish" && <PublishDialog details={details} onClose={() => setOpen(null)} />}
+      {open === "prompt" && (
+        <PromptDialog runId={details.id} lanes={[winner]} stream={stream} onClose={() => setOpen(null)} />
+      )}
+    </>
+  );
+}
+
+/** The branch is there; the pull request was not wanted then, or was refused. */
+function Propose({ id, publication }: { id: string; publication: Publication }) {
+  const client = useQueryClient();
+  const [busy, setBusy] = useState(false);
+  const propose = async () => {
+    setBusy(true);
+    await publish(id, { what: "pull_request", branch: publication.branch, draft: false });
+    await client.invalidateQueries();
+    setBusy(false);
+  };
+  return (
+    <Button look="primary" icon="branch" busy={busy} onClick={propose}>
+      Open the pull request
+    </Button>
+  );
+}
+
 export function Where({ publication }: { publication: Publication }) {
-  const { branch, commit, pull_request, remote } = publication;
+  const { branch, commit, pull_request, remote, note } = publication;
   return (
     <p className={styles.where}>
       On branch <code>{line(branch)}</code> of {line(remote)} at <code>{commit.slice(0, 12)}</code>
@@ -71,6 +115,7 @@ export function Where({ publication }: { publication: Publication }) {
           </a>
         </>
       )}
+      {note && <span className={styles.note}>{line(note)}</span>}
     </p>
   );
 }
@@ -119,10 +164,7 @@ function Undo({ id }: { id: string }) {
 
 function PublishDialog({ details, onClose }: { details: RunDetails; onClose: () => void }) {
   const client = useQueryClient();
-  const [plan, setPlan] = useState(() => ({
-    ...planOf(details),
-    what: "branch" as ReturnType<typeof planOf>["what"],
-  }));
+  const [plan, setPlan] = useState(() => planOf(details, isLocal(details.spec) ? "branch" : "pull_request"));
   const [busy, setBusy] = useState(false);
   const submit = async (event: FormEvent) => {
     event.preventDefault();

@@ -14,8 +14,8 @@ export interface Plan {
   readonly draft: boolean;
 }
 
-export function planOf(details: RunDetails): Plan {
-  return { what: "nothing", branch: branchName(details), draft: false };
+export function planOf(details: RunDetails, what: What = "nothing"): Plan {
+  return { what, branch: branchName(details), draft: false };
 }
 
 const WHAT: Readonly<Record<What, string>> = {

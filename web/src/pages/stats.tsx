@@ -3,8 +3,9 @@ import { useGet } from "../app/query";
 import { duration, money, plural } from "../ui/format";
 import { line } from "../ui/plain";
 import { Empty, Failed, Skeleton } from "../ui/states";
-import styles from "./pages.module.css";
+import shared from "./pages.module.css";
 import { Sheet, SheetPart } from "./sheet";
+import styles from "./stats.module.css";
 
 /** Which agents, models and strategies win here, and what an accepted change costs. */
 export function StatsPage() {
@@ -63,8 +64,8 @@ function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly 
   if (tallies.length === 0) return null;
   return (
     <SheetPart title={title}>
-      <div className={styles.scroller}>
-        <table className={`${styles.table} ${styles.wins}`}>
+      <div className={shared.scroller}>
+        <table className={`${shared.table} ${styles.wins}`}>
           <thead>
             <tr>
               <th scope="col">Name</th>
