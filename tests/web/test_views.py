@@ -8,7 +8,7 @@ from playwright.async_api import Browser, expect
 
 from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Opinion, Ranking, Standing
 from aideator.domain.run import AgentSpec
-from aideator.domain.verdict import Change, CheckChange, Delta, Flag, FlagKind, TestChange
+from aideator.domain.verdict import Change, CheckChange, Flag, FlagKind, TestChange
 from aideator.store import keys, runs
 from tests.api.stage import Stage, open_stage
 from tests.web.judged import BASE, FIVE, Made, judged_run, patch_of

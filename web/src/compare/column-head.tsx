@@ -6,6 +6,7 @@ import { line } from "../ui/plain";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
 import { isOpen, seatName, sources, whyEmpty } from "./names";
+import { Prose } from "./prose";
 
 interface Props {
   readonly column: Column;
@@ -31,7 +32,7 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
       <Seat column={column} />
       {gate && (
         <span className={styles.gate} data-flagged={standing?.flagged || undefined}>
-          {line(gate)}
+          <Prose>{gate}</Prose>
         </span>
       )}
       {isOpen(details) && !empty && (
