@@ -31,7 +31,7 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
       </span>
       <Seat column={column} />
       {gate && (
-        <span className={styles.gate} data-flagged={standing?.flagged || undefined}>
+        <span className={styles.gate} title={line(gate)} data-flagged={standing?.flagged || undefined}>
           <Prose>{gate}</Prose>
         </span>
       )}
