@@ -40,9 +40,12 @@ format: $(VENV)/.dev ## Format the code
 bench: $(VENV)/.dev ## Measure beside named peers; prints ratios
 	$(BIN)/python -m bench
 
-lock: $(VENV)/.dev ## Make the locks anew (maintainers)
+AGENT := src/aideator/agents/builtin
+
+lock: $(VENV)/.dev ## Make the locks anew, and what a container installs for our agent (maintainers)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -c requirements.lock $(AGENT)/requirements.in -o $(AGENT)/requirements.txt
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* web/node_modules src/aideator/web/dist

@@ -4,10 +4,14 @@
 
 Beside it what each layer costs alone, each also up to the first byte: a plain process, `unshare`, a bare bubblewrap
 without our shim, overlay and limits, and `podman run` or `docker run` where a daemon answers and an image is there.
+
+Then for every back end and peer that is here: the first output cold and warm, and how long one event takes, which is a
+line there and back while the process lives.
 """
 
 import argparse
 import asyncio
+import os
 import shutil
 import statistics
 import subprocess
@@ -18,8 +22,10 @@ from pathlib import Path
 
 from aideator.sandbox.base import Limits, SandboxBackend, Tree
 from aideator.sandbox.cell import system_bwrap, wheel_bwrap
-from aideator.sandbox.registry import open_backend
+from aideator.sandbox.registry import DaggerOptions, open_backend
 
+EVENTS = 50
+ECHO = ["sh", "-c", 'while read line; do echo "$line"; done']
 TARGET_ONE_MS, TARGET_EIGHT_MS = 60.0, 300.0
 
 
@@ -55,6 +61,74 @@ async def median(rounds: int, once: Callable[[int], Awaitable[float]]) -> float:
     return statistics.median([await once(number) for number in range(rounds)])
 
 
+async def round_trips(stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> list[float]:
+    """How long each of some lines takes to a process that echoes and back, in milliseconds."""
+    took = []
+    for number in range(EVENTS):
+        began = time.perf_counter()
+        stdin.write(b"%d\n" % number)
+        await stdout.readline()
+        took.append((time.perf_counter() - began) * 1000)
+    return took
+
+
+async def through(backend: SandboxBackend, home: Path, name: str) -> tuple[float, list[float]]:
+    """Time to the first output in a new sandbox, and the events after it."""
+    began = time.perf_counter()
+    for kind in ("upper", "work"):
+        (home / f"{name}-{kind}").mkdir()
+    tree = Tree((home / "base",), home / f"{name}-upper", home / f"{name}-work", wanted=False)
+    async with backend.open(tree, Limits()) as sandbox:
+        process = await sandbox.spawn(ECHO)
+        process.stdin.write(b"first\n")
+        await process.stdout.readline()
+        first = (time.perf_counter() - began) * 1000
+        return first, await round_trips(process.stdin, process.stdout)
+
+
+async def through_engine(argv: list[str]) -> tuple[float, list[float]]:
+    """The same with `docker run -i` or `podman run -i`."""
+    began = time.perf_counter()
+    pipe = subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"first\n")
+    if await process.stdout.readline() != b"first\n":
+        raise OSError(f"{argv[0]} does not work here")
+    first = (time.perf_counter() - began) * 1000
+    took = await round_trips(process.stdin, process.stdout)
+    process.stdin.close()
+    await process.wait()
+    return first, took
+
+
+async def compare(home: Path, found: dict[str, list[str]]) -> None:
+    """Print a row for each way to a contained process: cold, warm, one event."""
+    ways: dict[str, Callable[[int], Awaitable[tuple[float, list[float]]]]] = {}
+    bubblewrap = open_backend("bubblewrap", runtime_dir=home / "run")
+    ways["bubblewrap"] = lambda number: through(bubblewrap, home, f"events-{number}")
+    dagger = open_backend("dagger", runtime_dir=home / "run", dagger=DaggerOptions(server=os.environ))
+    missing = [finding for finding in await dagger.check() if finding.fatal]
+    if not missing:
+        ways["dagger"] = lambda number: through(dagger, home, f"contained-{number}")
+    for engine in ("podman", "docker"):
+        if argv := found.get(f"{engine} run"):
+            interactive = [*argv[:2], "-i", *argv[2:-2], *ECHO]
+            ways[f"{engine} run"] = lambda _, argv=interactive: through_engine(argv)  # type: ignore[misc]
+    print(f"\n{'':18} first output: cold      warm p50   one event p50")
+    for name, way in ways.items():
+        cold, _ = await way(0)
+        rounds = [await way(number) for number in range(1, 6)]
+        warm = statistics.median(first for first, _ in rounds)
+        event = statistics.median(took for _, events in rounds for took in events)
+        print(f"{name:18} {cold:14.1f} ms {warm:11.1f} ms {event:10.2f} ms")
+    if missing:
+        print(f"{'dagger':18} SKIP: {missing[0].detail}")
+    for name in {"podman run", "docker run"} - ways.keys():
+        print(f"{name:18} SKIP: no daemon with an image here")
+
+
 def peers() -> dict[str, list[str]]:
     bare = ["--ro-bind", "/", "/", "--unshare-all", "echo", "hello"]
     found = {
@@ -80,13 +154,19 @@ def make_home() -> Path:
 
 async def main(rounds: int) -> None:
     home = make_home()
-    backend = open_backend("auto", runtime_dir=home / "run")
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
     try:
         await in_sandbox(backend, home, "warm-up")
         one = await median(rounds, lambda number: in_sandbox(backend, home, f"one-{number}"))
         eight = await median(max(3, rounds // 4), lambda number: at_once(backend, home, f"eight-{number}"))
+        await report(one, eight, rounds)
+        await compare(home, peers())
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+async def report(one: float, eight: float, rounds: int) -> None:
+    """Print our own figures, and those of what lies below them."""
     print(f"one sandbox, to its first output   p50 {one:7.1f} ms   target < {TARGET_ONE_MS:.0f}")
     print(f"eight at once, to the last output  p50 {eight:7.1f} ms   target < {TARGET_EIGHT_MS:.0f}")
     found = peers()

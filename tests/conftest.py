@@ -22,9 +22,11 @@ GIT_ENV = {
 }
 
 
-def git(cwd: Path, *arguments: str) -> str:
+def git(cwd: Path, *arguments: str, stdin: str | None = None) -> str:
     """Run git as the user of a test would, and return what it prints."""
-    done = subprocess.run(["git", *arguments], cwd=cwd, env=GIT_ENV, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", *arguments], cwd=cwd, env=GIT_ENV, check=True, capture_output=True, text=True, input=stdin
+    )
     return done.stdout.strip()
 
 

@@ -64,6 +64,15 @@ def test_a_repositorys_dotenv_cannot_send_the_users_key_elsewhere(monkeypatch: p
     assert load_settings().anthropic_base_url == "https://mine.example"
 
 
+@pytest.mark.parametrize("name", ["DAGGER_CLI", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"])
+def test_a_repositorys_dotenv_names_no_program_and_no_engine(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text(f"{name}=theirs\n")
+    with pytest.raises(SettingsError, match=r"not taken from a \.env"):
+        load_settings()
+    monkeypatch.setenv(name, "mine")
+    assert "mine" in (load_settings().dagger_cli, load_settings().dagger_runner_host)
+
+
 def test_the_key_does_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "canary-key")
     assert "canary-key" not in repr(load_settings())

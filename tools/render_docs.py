@@ -53,7 +53,7 @@ from aideator.domain.ranking import Confidence, Cost, CrossOutcome, CrossTest, E
 from aideator.domain.run import AgentSpec, Isolation, Part, Publication, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
-from aideator.settings import Settings
+from aideator.settings import Settings, variable
 from aideator.workspace.project import ProjectFile
 
 ROOT = Path(__file__).parent.parent
@@ -193,7 +193,7 @@ kind = "types"
 
 def settings_page() -> str:
     """Every variable with its default and its bounds."""
-    fields = Settings.model_json_schema()["properties"]
+    fields = Settings.model_json_schema(by_alias=False)["properties"]
     lines = ["# Settings", "", MADE_BY, ""]
     lines += [
         "From the environment, or from `.env` in the directory where `aideator` starts; the environment wins. An empty",
@@ -205,7 +205,7 @@ def settings_page() -> str:
     for name, field in Settings.model_fields.items():
         default = _HOME if name == "aideator_home" else _default(field.get_default())
         bounds = "" if name.endswith("_limit") else _bounds(fields[name])  # a size is text first, bytes after
-        lines.append(f"| `{name.upper()}` | {default} | {bounds} | {_cell(field.description or '')} |")
+        lines.append(f"| `{variable(name)}` | {default} | {bounds} | {_cell(field.description or '')} |")
     lines += [
         "",
         "Read by the command line besides: `AIDEATOR_SERVER` (as `--server`) and `AIDEATOR_API_KEY` (the key for it).",

@@ -43,7 +43,7 @@ def repo(repo: Path) -> Path:
 @pytest.fixture
 def place(home: Path, repo: Path) -> Open:
     """Open a place: `async with place(scenario, binds=…) as here`."""
-    backend = open_backend("auto", runtime_dir=home / "run")
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
 
     @asynccontextmanager
     async def opened(
@@ -70,7 +70,7 @@ def place(home: Path, repo: Path) -> Open:
 @pytest.fixture
 async def cell(home: Path, repo: Path) -> AsyncIterator[Sandbox]:
     """A sandbox without a way out."""
-    backend = open_backend("auto", runtime_dir=home / "run")
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
     tree = Tree((repo,), _layer(home / "upper"), _layer(home / "work"))
     async with backend.open(tree, Limits(cpus=2.0)) as sandbox:
         yield sandbox

@@ -52,7 +52,7 @@ Cells = Callable[[], AbstractAsyncContextManager[Sandbox]]
 @pytest.fixture
 def cells(home: Path, repo: Path) -> Cells:
     """One sandbox after the other, each with nothing of those before."""
-    backend = open_backend("auto", runtime_dir=home / "run")
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
     opened = 0
 
     @asynccontextmanager

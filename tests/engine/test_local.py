@@ -93,11 +93,11 @@ async def test_a_bug_in_one_variation_is_recorded_and_the_others_go_on(home: Pat
     async with user(home, repo, "three_ways") as me:
         made = []
 
-        def make_agent(seat: Any) -> Any:
+        def make_agent(seat: Any, runtime: Any) -> Any:
             made.append(seat)
             if len(made) == 1:
                 raise ZeroDivisionError("a bug of ours")
-            return agents(seat)
+            return agents(seat, runtime)
 
         stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
         agents = stage.make_agent

@@ -1,6 +1,6 @@
 """The winner lives on: pushed to a real git server over HTTP, proposed to forges that keep to their documents."""
 
-import json
+import base64
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,9 @@ def server(home: Path, repo: Path) -> Iterator[GitServer]:
     git(home, "clone", "-q", "--bare", str(repo), str(bare))
     hook = bare / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\ncat >> {home}/received\n")
+    hook.write_text(
+        f"#!/bin/sh\ncat >> {home}/received\ncat /proc/[0-9]*/cmdline >> {home}/arguments 2>/dev/null; true\n"
+    )
     hook.chmod(0o755)
     with serve(home / "served") as served:
         yield served
@@ -88,6 +90,17 @@ async def test_the_winner_is_pushed_and_proposed_once(home: Path, server: GitSer
     assert "- python3 -m unittest discover: fixed" in message
     trailers = git(bare(home), "log", "-1", "--format=%(trailers:unfold)", branch).splitlines()
     assert [line.partition(": ")[0] for line in trailers] == ["Co-authored-by", "AIdeator-Run", "AIdeator-Variation"]
+
+
+async def test_the_token_is_in_no_argument_list_while_git_pushes(home: Path, server: GitServer) -> None:
+    server.token = TOKEN
+    async with user(home, home, "three_ways", **told(server)) as me:
+        run = await decided(me, server)
+        await me.app.keeping.publish(run.id, Wish(pull_request=False))
+    arguments = (home / "arguments").read_bytes()
+    assert b"push\0-q" in arguments, "git was seen at work"
+    assert TOKEN.encode() not in arguments
+    assert base64.b64encode(f"x-access-token:{TOKEN}".encode()) not in arguments
 
 
 async def test_a_pull_request_that_is_refused_is_told_and_taken_up_where_it_stopped(
@@ -230,4 +243,3 @@ def test_the_servers_log_would_show_a_second_ref(home: Path, repo: Path, server:
         ["git", "push", "-q", server.url("team/project.git"), "main:refs/heads/other", "v1"], cwd=repo, check=True
     )
     assert sorted(received(home)) == ["refs/heads/other", "refs/tags/v1"]
-    assert json.dumps(received(home))

@@ -37,7 +37,7 @@ os.execv("/bin/sleep", [sys.argv[1], "86400"])
 @asynccontextmanager
 async def opened(directory: Path, limits: Limits = LIMITS) -> AsyncGenerator[Sandbox]:
     await asyncio.to_thread(directory.mkdir, mode=0o711)
-    async with open_backend("auto", runtime_dir=directory / "run").open(make_tree(directory), limits) as sandbox:
+    async with open_backend("bubblewrap", runtime_dir=directory / "run").open(make_tree(directory), limits) as sandbox:
         yield sandbox
 
 
@@ -104,7 +104,7 @@ from aideator.testing.abuse.__main__ import LIMITS, make_tree
 
 async def main():
     directory = Path(sys.argv[1])
-    backend = open_backend("auto", runtime_dir=directory / "run")
+    backend = open_backend("bubblewrap", runtime_dir=directory / "run")
     async with backend.open(make_tree(directory), LIMITS) as sandbox:
         await sandbox.exec(["python3", "-c", sys.stdin.read(), sys.argv[2], "alone"])
         await sandbox.exec(["sleep", "86400"])

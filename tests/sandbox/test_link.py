@@ -64,6 +64,7 @@ def descriptors() -> set[str]:
         b'{"stream": "stdout", "id": "guessed"}\n',
         b'{"stream": "stdout", "id": ["not", "hashable"]}\n',
         b'{"stream": "gateway"}\n',
+        b'{"stream": "gateway", "id": "nobody\'s"}\n',
         b"[" * 100_000 + b"\n",
         b"[" * (HEADER_LIMIT - 1) + b"\n",
         b"x" * (HEADER_LIMIT + 1),

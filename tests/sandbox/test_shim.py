@@ -125,6 +125,28 @@ def test_each_stream_is_a_connection_of_its_own(host: Home) -> None:
     assert host.answer() == {"id": "a", "code": 5}
 
 
+@pytest.mark.parametrize("told", ["before", "between", "after"])
+def test_an_end_that_is_told_ends_the_input_though_the_connection_stays_open(host: Home, told: str) -> None:
+    streams = host.start("a", "cat")
+    if told == "before":
+        host.ask(id="a", eof=10)
+    streams["stdin"].sendall(b"some ")
+    if told == "between":
+        host.ask(id="a", eof=10)
+    streams["stdin"].sendall(b"input")
+    if told == "after":
+        assert streams["stdout"].recv(10, socket.MSG_WAITALL) == b"some input"
+        host.ask(id="a", eof=10)
+    assert everything(streams["stdout"]) == (b"" if told == "after" else b"some input")
+    assert host.answer() == {"id": "a", "code": 0}
+
+
+def test_it_ends_when_it_is_told_to(host: Home) -> None:
+    host.start("a", "sleep", "1000")
+    host.ask(end=True)
+    assert host.process.wait(10) == 0
+
+
 def test_requests_may_arrive_in_pieces_and_together(host: Home) -> None:
     lines = b"".join(
         json.dumps({"id": name, "argv": ["true"], "env": {"PATH": os.environ["PATH"]}, "cwd": "/"}).encode() + b"\n"
@@ -188,10 +210,23 @@ def test_it_ends_with_its_control_connection(host: Home) -> None:
 def test_a_connection_to_its_port_leads_home(host: Home) -> None:
     with socket.create_connection(("127.0.0.1", int(str(host.hello["port"]))), 10) as client:
         header, gateway = host.accept()
-        assert header == {"stream": "gateway"}
+        assert header == {"stream": "gateway", "id": "call 1"}
         client.sendall(b"question")
         client.shutdown(socket.SHUT_WR)
         assert everything(gateway) == b"question"
         gateway.sendall(b"answer")
         gateway.close()
         assert everything(client) == b"answer"
+
+
+def test_an_answer_whose_end_is_told_is_over_for_who_asked(host: Home) -> None:
+    with socket.create_connection(("127.0.0.1", int(str(host.hello["port"]))), 10) as client:
+        header, gateway = host.accept()
+        client.sendall(b"question")
+        assert gateway.recv(100) == b"question"
+        gateway.sendall(b"answer")
+        host.ask(id=header["id"], eof=6)
+        assert everything(client) == b"answer"
+        # The other direction is open still.
+        client.sendall(b"more")
+        assert gateway.recv(100) == b"more"

@@ -27,7 +27,7 @@ from tests.workspace.test_egress import serving
 
 @pytest.fixture
 def workshop(home: Path) -> Workshop:
-    return Workshop(home, home / "run", open_backend("auto", runtime_dir=home / "run"), Limits(cpus=2))
+    return Workshop(open_backend("bubblewrap", runtime_dir=home / "run"), home, home / "run", Limits(cpus=2))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ FILES = ("top", "src/a", "src/deep/b", "src/deep/c", ".gitignore", ".git/config"
 
 @pytest.fixture
 def backend(home: Path) -> SandboxBackend:
-    return open_backend("auto", runtime_dir=home / "run")
+    return open_backend("bubblewrap", runtime_dir=home / "run")
 
 
 @pytest.fixture

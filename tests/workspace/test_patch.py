@@ -234,6 +234,7 @@ class Watched:
     """A real back end whose sandboxes are looked at before they end: did a planted program run inside?"""
 
     name = "watched"
+    runtime = None
 
     def __init__(self, inner: SandboxBackend) -> None:
         self._inner = inner

@@ -7,11 +7,10 @@ import compileall
 import importlib.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aideator.sandbox.base import Bind
+from aideator.sandbox.base import Bind, PythonRuntime
 from aideator.sandbox.python import host_python
 
 SOURCE = "/opt/aideator/src"
@@ -20,18 +19,6 @@ _NEEDED = ("anthropic", "pydantic_core", "httpx2")
 """Packages by which the directories with all the others are found: pure and compiled ones may lie apart."""
 
 _IMPORTED = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
-
-
-@dataclass(frozen=True)
-class PythonRuntime:
-    """What a Python agent needs to start."""
-
-    executable: str
-    packages: tuple[str, ...]
-    """Directories for `sys.path`, as seen inside."""
-    source: str
-    """The directory that holds the package `aideator`, as seen inside."""
-    binds: tuple[Bind, ...]
 
 
 @cache

@@ -8,13 +8,17 @@ from aideator.agents.base import Agent
 from aideator.agents.catalog import Row, find
 from aideator.agents.runtime import python_runtime
 from aideator.domain.run import AgentSpec
+from aideator.sandbox.base import PythonRuntime
 
 
-def make_agent(seat: AgentSpec, *, wall_clock: float = WALL_CLOCK_SECONDS) -> Agent:
+def make_agent(
+    seat: AgentSpec, runtime: PythonRuntime | None = None, *, wall_clock: float = WALL_CLOCK_SECONDS
+) -> Agent:
     """Make the agent of a seat.
 
     Args:
         seat: Who, with which model and settings.
+        runtime: Where its sandbox has our Python; null to show it this host's.
         wall_clock: Seconds that one turn may take.
 
     Raises:
@@ -22,7 +26,7 @@ def make_agent(seat: AgentSpec, *, wall_clock: float = WALL_CLOCK_SECONDS) -> Ag
     """
     row = find(seat.agent)
     model = seat.model or row.models.default
-    python = python_runtime()
+    python = runtime or python_runtime()
     places = {
         "model": model,
         "seat": json.dumps(_settings(seat, row, model)),

@@ -92,8 +92,6 @@ class Aideator:
         check_prompt_and_lineup(self.settings, spec.prompt, spec.variations)
         parse_source(spec.repo_url, source_policy(self.settings, local=local))
         wrong = [error for seat in dict.fromkeys(spec.seats()) for error in validate_seat(seat)]
-        if spec.sandbox == "dagger":
-            wrong.append(FieldError("sandbox", "the Dagger back end is not in this version; use bubblewrap"))
         if wrong:
             raise InvalidInput(fields=wrong)
 

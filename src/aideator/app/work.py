@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import platform
 import resource
 import shutil
@@ -21,8 +22,8 @@ from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Finding, Limits, SandboxBackend
-from aideator.sandbox.registry import open_backend
+from aideator.sandbox.base import Finding, Limits
+from aideator.sandbox.registry import Backends, DaggerOptions
 from aideator.settings import Settings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
@@ -50,21 +51,23 @@ async def start_engine(
             api_key=settings.anthropic_api_key,
         ),
     )
-    backend = _backend(settings)
+    backends = _backends(settings)
     stage = Stage(
         database=database,
         log=log,
         cache=cache,
-        workshop=Workshop(
+        workshop=partial(
+            Workshop,
             home=home,
             runtime=runtime,
-            backend=backend,
             limits=_setup_limits(settings),
             egress=egress(settings),
             variables=settings.setup_env,
+            places=asyncio.Semaphore(2),
         ),
+        egress=egress(settings),
         gateway=gateway,
-        backend=backend,
+        choose_backend=backends.choose,
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
@@ -84,6 +87,8 @@ def _environment(settings: Settings) -> str:
     folders = [folder for root in (Path("/usr"), *settings.sandbox_toolchains) for folder in _down_to(root, 3)]
     seen = [
         platform.platform(),
+        settings.aideator_sandbox,
+        settings.agent_container_image,
         repr(_limits(settings)),
         *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders),
     ]
@@ -120,11 +125,22 @@ async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project
     return await asyncio.to_thread(find_project, checkout, egress(settings))
 
 
-def _backend(settings: Settings) -> SandboxBackend:
-    return open_backend(
+def _backends(settings: Settings) -> Backends:
+    return Backends(
         settings.aideator_sandbox,
         runtime_dir=runtime_dir(settings.aideator_home),
         toolchains=settings.sandbox_toolchains,
+        policy=settings.isolation_policy,
+        dagger=DaggerOptions(
+            program=settings.dagger_cli,
+            image=settings.agent_container_image,
+            runner_host=settings.dagger_runner_host,
+            cache_volume="" if settings.dagger_cache_volume == "none" else settings.dagger_cache_volume,
+            workdir=settings.dagger_workdir,
+            engine_timeout=settings.dagger_engine_timeout,
+            log_output=settings.dagger_log_output,
+            server=os.environ,
+        ),
     )
 
 
@@ -150,7 +166,7 @@ async def examine(settings: Settings) -> list[Finding]:
     except Unavailable as error:
         return [*findings, Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True)]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
-    return findings + await _backend(settings).check()
+    return findings + await _backends(settings).check()
 
 
 def egress(settings: Settings) -> Egress:

@@ -12,11 +12,14 @@
     ├── ForgeRefused            502  a forge did not open the pull request
     ├── Unavailable             503  the machine lacks something that a run needs
     │   └── SandboxUnavailable
+    │       └── IsolationTooWeak
     ├── Fenced                  409  a newer attempt has taken over
     └── VariationError               one variation failed; the others go on
         ├── AgentCrashed · AgentTimeout · AgentProtocolError
         ├── ModelFailed · BudgetExhausted
-        ├── SandboxLost · DiskLimitExceeded · OutputLimitExceeded
+        ├── SandboxLost
+        │   └── EngineLost               a new attempt is made
+        ├── DiskLimitExceeded · OutputLimitExceeded
         ├── PatchRejected
         ├── Cancelled
         └── CrashLoop
@@ -121,6 +124,12 @@ class SandboxUnavailable(Unavailable):
     hint = "run `aideator doctor`: it says what is missing and how to get it"
 
 
+class IsolationTooWeak(SandboxUnavailable):
+    """The sandbox holds less than ISOLATION_POLICY asks for."""
+
+    hint = "close what is open (docs/how-to/dagger.md), or ask for less with ISOLATION_POLICY"
+
+
 class Fenced(AideatorError):
     """A newer attempt has taken this variation over."""
 
@@ -153,6 +162,10 @@ class BudgetExhausted(VariationError):
 
 class SandboxLost(VariationError):
     """The sandbox ended unexpectedly."""
+
+
+class EngineLost(SandboxLost):
+    """The engine that ran the container went away. That is nobody's fault here: the variation is taken up again."""
 
 
 class DiskLimitExceeded(VariationError):

@@ -211,6 +211,17 @@ class Failure(BaseModel):
     """What happened, for people."""
 
 
+class IsolationPolicy(StrEnum):
+    """What a sandbox has to hold before anything runs in it. Each level includes the ones before it."""
+
+    ANY = "any"
+    """What the back end can do; the run's record says what that was."""
+    CLOSED = "closed"
+    """Nothing outside can be reached, but by way of the gateway."""
+    ENFORCED = "enforced"
+    """The kernel holds memory, processors and processes, for all of a sandbox's processes together."""
+
+
 class Isolation(BaseModel):
     """What held a variation in, as it was really enforced."""
 

@@ -43,7 +43,7 @@ async def begin(stage: Stage, run_id: str) -> tuple[Run, Baseline]:
     commit = await stage.cache.resolve(run.spec.repo_url, run.commit or run.spec.ref)
     checkout = await stage.cache.checkout(commit)
     if run.commit is None:
-        project = await asyncio.to_thread(find_project, checkout, stage.workshop.egress, run.spec)
+        project = await asyncio.to_thread(find_project, checkout, stage.egress, run.spec)
         run = await _answer_or_start(stage, run, project)
         checkout = replace(checkout, notes=project.notes)
     if run.status is RunStatus.RUNNING:
@@ -73,7 +73,8 @@ async def _furnish(stage: Stage, run: Run, checkout: Checkout) -> Checkout:
     async def tell(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
         await scribe.write(SetupRan(result=result, cached=cached))
 
-    return await furnish(stage.workshop, checkout, run.setup, tell)
+    workshop = stage.workshop(await stage.backend_of(run))
+    return await furnish(workshop, checkout, run.setup, tell)
 
 
 def question(spec: RunSpec, project: Project) -> str:

@@ -143,6 +143,7 @@ class _Examination:
         return {
             each.check.label: hashed(
                 self.stage,
+                self.run,
                 self.baseline.checkout,
                 self.docket.patches.get(tree),
                 ["cross", _REPEATS, author, each.check.model_dump_json(), sorted(test.result.test for test in tests)],
@@ -191,7 +192,7 @@ class _Examination:
         name = f"{self.run.id}-cross-{tree}-{batch[0].author}"
         try:
             async with open_ground(
-                self.stage, self.baseline.checkout, self.docket.patches.get(tree), name
+                self.stage, self.run, self.baseline.checkout, self.docket.patches.get(tree), name
             )() as sandbox:
                 for archive in archives:
                     await _unpack(sandbox, archive)
@@ -235,7 +236,7 @@ class _Examination:
             if bundle.author not in self._archives:
                 patch, name = self.docket.patches[bundle.author], f"{self.run.id}-pack-{bundle.author}"
                 self.docket.spend(sandboxes=1)
-                async with open_ground(self.stage, self.baseline.checkout, patch, name)() as sandbox:
+                async with open_ground(self.stage, self.run, self.baseline.checkout, patch, name)() as sandbox:
                     done = await sandbox.exec(["tar", "-cf", "-", "--", *bundle.paths], timeout=_TAR_SECONDS)
                 if done.exit_code != 0 or done.truncated:
                     raise SandboxLost(f"the test files of variation {bundle.author} cannot be packed, or are too large")

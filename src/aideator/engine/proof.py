@@ -52,13 +52,13 @@ async def prove(
         AideatorError: if no sandbox can be had, or the patch does not apply.
     """
     todo = plans(run, checkout)
-    keys = [_key(stage, checkout, patch, doubts, todo[: place + 1]) for place in range(len(todo))]
+    keys = [_key(stage, run, checkout, patch, doubts, todo[: place + 1]) for place in range(len(todo))]
     if known := await recall(stage, run, keys):
         for measurement in known:
             await tell(measurement)
         return {measurement.result.check: measurement for measurement in known}
     found = []
-    ground = open_ground(stage, checkout, patch, f"{run.id}-{keys[-1][:8] if keys else 'base'}")
+    ground = open_ground(stage, run, checkout, patch, f"{run.id}-{keys[-1][:8] if keys else 'base'}")
     async with aclosing(measure(ground, todo, doubts)) as measured:
         async for measurement in measured:
             await tell(measurement)
@@ -84,15 +84,16 @@ def old_text(checkout: Checkout) -> Callable[[str], str]:
 
 
 def open_ground(
-    stage: Stage, checkout: Checkout, patch: Patch | None, name: str
+    stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, name: str
 ) -> Callable[[], AbstractAsyncContextManager[Sandbox]]:
     """How to open a fresh sandbox over the base, with a patch on it."""
 
     @asynccontextmanager
     async def ground() -> AsyncIterator[Sandbox]:
+        backend = await stage.backend_of(run)
         async with (
             fork(checkout, stage.home, name) as clean,
-            stage.backend.open(clean.tree, for_checks(stage.limits)) as sandbox,
+            backend.open(clean.scratch, for_checks(stage.limits)) as sandbox,
         ):
             if patch is not None:
                 await apply(sandbox, patch)
@@ -101,16 +102,16 @@ def open_ground(
     return ground
 
 
-def _key(stage: Stage, checkout: Checkout, patch: Patch | None, doubts: Doubts, todo: Sequence[Plan]) -> str:
+def _key(stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, doubts: Doubts, todo: Sequence[Plan]) -> str:
     # A check runs where those before it have run, so they belong to its question.
     commands = [each.check.model_dump_json() for each in todo]
-    return hashed(stage, checkout, patch, [doubts.reruns, doubts.before is None, commands])
+    return hashed(stage, run, checkout, patch, [doubts.reruns, doubts.before is None, commands])
 
 
-def hashed(stage: Stage, checkout: Checkout, patch: Patch | None, rest: object) -> str:
+def hashed(stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, rest: object) -> str:
     """A hash of a tree, what can be seen beside it, and what is asked about it."""
     change = hashlib.sha256(patch.data).hexdigest() if patch else ""
-    asked = [_FORMAT, stage.environment, checkout.commit.sha, change, rest]
+    asked = [_FORMAT, stage.environment, run.spec.sandbox, checkout.commit.sha, change, rest]
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

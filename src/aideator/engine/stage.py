@@ -6,12 +6,13 @@ from pathlib import Path
 
 from aideator.agents.base import Agent
 from aideator.domain.events import Body
-from aideator.domain.run import AgentSpec, RunSpec
+from aideator.domain.run import AgentSpec, Run, RunSpec
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
-from aideator.sandbox.base import Limits, SandboxBackend
+from aideator.sandbox.base import Limits, PythonRuntime, SandboxBackend
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
+from aideator.workspace.egress import Egress
 from aideator.workspace.environment import Workshop
 
 
@@ -26,10 +27,15 @@ class Stage:
     database: Database
     log: EventLog
     cache: RepositoryCache
-    workshop: Workshop
+    workshop: Callable[[SandboxBackend], Workshop]
+    """Where set-up is done, in sandboxes of that back end."""
+    egress: Egress
+    """What set-up may reach."""
     gateway: Gateway
-    backend: SandboxBackend
-    make_agent: Callable[[AgentSpec], Agent]
+    choose_backend: Callable[[str | None], Awaitable[SandboxBackend]]
+    """The back end that a run asks for by name, or the server's own choice."""
+    make_agent: Callable[[AgentSpec, PythonRuntime | None], Agent]
+    """The agent of a seat, with the Python that its back end has for it."""
     limits: Limits
     home: Path
     """Where private copies of checkouts live while they are needed."""
@@ -39,6 +45,16 @@ class Stage:
     """How often a variation is taken up before it counts as a crash loop."""
     upstream: Callable[[RunSpec], Awaitable[str | None]] = _the_gateways_own
     """Which keyless provider a run's agents talk to, if not the gateway's own: the demo's scripted one."""
+    engine_pause: float = 2.0
+    """Seconds before a variation is taken up again whose engine of containers went away."""
+
+    async def backend_of(self, run: Run) -> SandboxBackend:
+        """Where the run's sandboxes are opened.
+
+        Raises:
+            SandboxUnavailable: if there is no such back end.
+        """
+        return await self.choose_backend(run.spec.sandbox)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from aideator.agents.base import Task
 from aideator.domain.check import Measurement
-from aideator.domain.errors import AideatorError, BudgetExhausted, Cancelled, CrashLoop, Fenced, ModelFailed, NotFound
+from aideator.domain.errors import (
+    AideatorError,
+    BudgetExhausted,
+    Cancelled,
+    CrashLoop,
+    EngineLost,
+    Fenced,
+    ModelFailed,
+    NotFound,
+)
 from aideator.domain.events import (
     Body,
     CheckRun,
@@ -38,10 +47,26 @@ BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
 
 
 async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
-    """One seat's attempt: fork, confine, act, extract, judge. Failures are recorded, never raised.
+    """One seat's attempts, until one comes to an end of its own. Failures are recorded, never raised.
+
+    An engine of containers that went away is nobody's failure: the variation is taken up again, as after a crash.
 
     Raises:
         Fenced: if a newer attempt has taken over; then there is nothing left to record.
+    """
+    while True:
+        try:
+            return await attempt(stage, run, number, baseline)
+        except EngineLost:
+            await asyncio.sleep(stage.engine_pause)
+
+
+async def attempt(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
+    """Fork, confine, act, extract, judge.
+
+    Raises:
+        Fenced: as above.
+        EngineLost: if the engine of containers went away; that is recorded.
     """
     try:
         variation = await take_up(stage, run.id, number)
@@ -55,10 +80,13 @@ async def run_variation(stage: Stage, run: Run, number: int, baseline: Baseline)
         async with fork(baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}") as workspace:
             done = await (put_together if variation.composed else act)(stage, run, variation, workspace, scribe)
             await scribe.write(Judging())
-            patch = await extract(workspace, stage.backend, limits=stage.limits)
+            patch = await extract(workspace, await stage.backend_of(run), limits=stage.limits)
         await explain(patch, done.lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)
     except Fenced:
+        raise
+    except EngineLost as error:
+        await scribe.write(VariationFailed(reason=type(error).__name__, message=str(error)))
         raise
     except AideatorError as error:
         return await give_up(stage, run.id, number, error)
@@ -104,7 +132,8 @@ async def act(
             async with stage.database.write() as session:
                 await claims.record_usage(session, run.id, variation.number, variation.attempt, usage)
 
-    agent = stage.make_agent(variation.seat)
+    backend = await stage.backend_of(run)
+    agent = stage.make_agent(variation.seat, backend.runtime)
     async with (
         stage.gateway.lease(
             run.id,
@@ -114,10 +143,8 @@ async def act(
             run_spent=await spent_by_others(stage, variation),
             on_usage=on_usage,
         ) as lease,
-        stage.backend.open(
-            workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket
-        ) as sandbox,
-    ):  # fmt: skip
+        backend.open(workspace.tree, stage.limits, binds=agent.binds, gateway=stage.gateway.socket) as sandbox,
+    ):
         lease.base_url = await stage.upstream(run.spec)
         task = Task(run.spec.prompt)
         if variation.follow_up is not None:
@@ -139,7 +166,8 @@ async def put_together(
     scribe: Scribe,  # noqa: ARG001 - nobody acts, so there is nothing to tell; the shape is that of `act`
 ) -> Done:
     """Lay a composed change into the workspace; from there on it is judged like every other."""
-    async with stage.backend.open(workspace.tree, stage.limits) as sandbox:
+    backend = await stage.backend_of(run)
+    async with backend.open(workspace.tree, stage.limits) as sandbox:
         await apply(sandbox, await previous_patch(stage, run.id, variation.number))
     return Done(sandbox.isolation)
 

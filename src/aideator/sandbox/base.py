@@ -34,6 +34,8 @@ class Tree:
     """Variables of every process here, such as where the tools in a layer look for their packages."""
     path: tuple[str, ...] = ()
     """Directories of a layer, as seen inside, that come first on PATH."""
+    wanted: bool = True
+    """Whether somebody looks into `upper` afterwards. If not, a back end may leave it empty."""
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,27 @@ class Finding:
     """Whether no sandbox can be opened without it."""
 
 
+@dataclass(frozen=True)
+class PythonRuntime:
+    """What a Python agent of ours needs to start."""
+
+    executable: str
+    packages: tuple[str, ...]
+    """Directories for `sys.path`, as seen inside."""
+    source: str
+    """The directory that holds the package `aideator`, as seen inside."""
+    binds: tuple[Bind, ...]
+
+
 class SandboxBackend(Protocol):
     """A way to make sandboxes."""
 
     name: str
+
+    @property
+    def runtime(self) -> PythonRuntime | None:
+        """Where its sandboxes have Python agents of ours; null when those are shown this host's own."""
+        ...
 
     def open(
         self,

@@ -51,6 +51,7 @@ class Bubblewrap:
     """The back end. `runtime_dir` holds one short-lived directory for each open sandbox."""
 
     name = "bubblewrap"
+    runtime = None
 
     def __init__(self, runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> None:
         self._runtime_dir = runtime_dir.absolute()
@@ -288,10 +289,10 @@ async def _settle_down(group: Cgroup, limits: Limits) -> None:
 
 async def _mourn(process: Child, link: Link, group: Cgroup) -> None:
     await process.wait()
-    link.fail(_post_mortem(group))
+    link.fail(await _post_mortem(group))
 
 
-def _post_mortem(group: Cgroup) -> AideatorError:
+async def _post_mortem(group: Cgroup) -> AideatorError:
     if group.oom_killed():
         return SandboxLost("the sandbox ran out of memory", hint="raise AGENT_MEMORY_LIMIT")
     return SandboxLost()

@@ -7,7 +7,7 @@ hostile: headers and connections are capped, an unknown id is dropped, and nothi
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -69,6 +69,40 @@ class _Stream(asyncio.StreamReaderProtocol):
         self._lost()
 
 
+class _Input(asyncio.StreamWriter):
+    """Towards the inside. Its end is told on the control connection as well: see `shim.py`."""
+
+    def __init__(
+        self, transport: asyncio.Transport, reader: asyncio.StreamReader, tell_end: Callable[[int], None]
+    ) -> None:
+        super().__init__(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
+        self._tell_end, self._sent, self._over = tell_end, 0, False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._sent += len(data)
+        super().write(data)
+
+    def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
+        self.write(b"".join(data))
+
+    def write_eof(self) -> None:
+        self._tell()
+        super().write_eof()
+
+    def close(self) -> None:
+        self._tell()
+        super().close()
+
+    def _tell(self) -> None:
+        if not self._over:
+            self._over = True
+            self._tell_end(self._sent)
+
+
+async def _unexplained() -> AideatorError:
+    return SandboxLost()
+
+
 class LinkedProcess:
     """A process inside, as the link knows it."""
 
@@ -107,7 +141,7 @@ class Link:
         env: Mapping[str, str],
         output_bytes: int,
         gateway: Path | None = None,
-        post_mortem: Callable[[], AideatorError] = SandboxLost,
+        post_mortem: Callable[[], Awaitable[AideatorError]] = _unexplained,
     ) -> None:
         """Describe the link; nothing listens yet.
 
@@ -120,7 +154,9 @@ class Link:
             post_mortem: Says why the shim has gone, when it has gone by itself.
         """
         self.isolation, self.gateway_url = isolation, ""
-        self._socket, self._env, self._output_bytes = socket, dict(env), output_bytes
+        self._socket, self._output_bytes = socket, output_bytes
+        self.env = dict(env)
+        """The environment of every process."""
         self._gateway, self._post_mortem = gateway, post_mortem
         self._tasks = asyncio.TaskGroup()
         self._transports = set[asyncio.Transport]()
@@ -173,10 +209,19 @@ class Link:
         self._ready.set()
         for transport in self._transports:
             transport.abort()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Give up every process that runs: the sandbox closes. What is started after this serves the closing."""
         for process in self._processes.values():
             process.started.set()
             process.ended.set()
         self._processes.clear()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the sandbox has ended."""
+        return self._loss is not None
 
     def loss(self, message: str | None = None) -> AideatorError:
         """Why there is nothing to wait for any more."""
@@ -209,9 +254,10 @@ class Link:
                 self.gateway_url = f"http://127.0.0.1:{port}"
                 self.run(self._listen(reader))
                 self._ready.set()
-            case {"stream": "gateway"} if self._gateway is not None:
+            case {"stream": "gateway", "id": str(identity)}:
                 reader = self._reader(transport, rest, two_way=True)
-                self.run(forward(reader, _writer(transport, reader), self._gateway))
+                writer = self._input(transport, reader, identity)
+                self.run(forward(reader, writer, self._gateway))
             case {"stream": str(stream), "id": str(identity)} if identity in self._processes:
                 self._attach(self._processes[identity], stream, transport, rest)
             case _:
@@ -225,7 +271,7 @@ class Link:
         reader = self._reader(transport, rest, LINE_LIMIT if stream == "stdout" else BUFFER)
         match stream:
             case "stdin":
-                process.stdin = _writer(transport, reader)
+                process.stdin = self._input(transport, reader, process.identity)
             case "stdout":
                 process.stdout = reader
             case _:
@@ -251,18 +297,24 @@ class Link:
             reader.feed_data(received)
         return reader
 
+    def _input(self, transport: asyncio.Transport, reader: asyncio.StreamReader, identity: str) -> asyncio.StreamWriter:
+        """The other direction of the same connection. Losing it closes both."""
+        return _Input(transport, reader, lambda sent: self.send(id=identity, eof=sent))
+
     async def _listen(self, control: asyncio.StreamReader) -> None:
         """Heed what the shim says, until it says no more: then the sandbox is over."""
         with suppress(ConnectionError, ValueError):
             async for line in control:
                 answer = json.loads(line)
-                process = self._processes[answer["id"]]
+                process = self._processes.get(answer["id"])
+                if process is None:  # given up meanwhile
+                    continue
                 process.code, process.error = answer.get("code"), answer.get("error")
                 process.ended.set()
                 if process.error is not None:
                     process.started.set()
                 self._settle(process)
-        self.fail(self._post_mortem())
+        self.fail(await self._post_mortem())
 
     async def spawn(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/workspace"
@@ -272,7 +324,7 @@ class Link:
             raise self._loss
         process = LinkedProcess(self, secrets.token_hex(16))
         self._processes[process.identity] = process
-        self.send(id=process.identity, argv=list(argv), env={**self._env, **(env or {})}, cwd=cwd)
+        self.send(id=process.identity, argv=list(argv), env={**self.env, **(env or {})}, cwd=cwd)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await process.started.wait()
@@ -326,8 +378,3 @@ class Link:
         except TimeoutError:  # processes inside can stop the shim, never this side
             self.fail(SandboxLost("the sandbox does not answer any more"))
         return True
-
-
-def _writer(transport: asyncio.Transport, reader: asyncio.StreamReader) -> asyncio.StreamWriter:
-    """The other direction of the same connection. Losing it closes both."""
-    return asyncio.StreamWriter(transport, transport.get_protocol(), reader, asyncio.get_running_loop())

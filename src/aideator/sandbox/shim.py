@@ -6,10 +6,12 @@ One file, standard library, Python 3.9 or later, no knowledge of the back end. W
 which every sandbox pays: `_socket` and `_json` are the C halves of `socket` and `json` (13 ms to start instead of
 38), and one thread with epoll makes a plain fork safe.
 
-The first connection is the control connection: JSON lines `{id, argv, env, cwd}` (start) and `{id}` (kill) come in,
-`{id, code}` (ended) and `{id, error}` (not started) go out. Every stream of a process is a connection of its own, as
-is every connection to the gateway; each opens with one JSON line that says what it carries. Ids are secrets: who
-knows one may pose as its streams. So this process hides its memory from the processes that it starts.
+The first connection is the control connection: JSON lines `{id, argv, env, cwd}` (start), `{id}` (kill), `{id, eof}`
+(what is sent to this stream ends after so many bytes) and `{end}` come in, `{id, code}` (ended) and `{id, error}` (not
+started) go out. Every stream of a process is a connection of its own, as is every connection to the gateway; each opens
+with one JSON line that says what it carries. Ends are told because a socket may be forwarded by something that carries
+bytes but no half-closed connection (Dagger's does not, towards the inside). Ids are secrets: who knows one may pose as
+its streams. So this process hides its memory from the processes that it starts.
 """
 
 import _ctypes
@@ -24,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-VERSION = 1
+VERSION = 2
 CHUNK = 65_536
 LARGEST_PIPE = 2**20
 """What a pipe can hold at most (fs.pipe-max-size), in bytes: all that can be left in one when its writer has ended."""
@@ -81,11 +83,23 @@ class Pump:
     def __init__(self, watch: Watch, source: int, sink: int) -> None:
         self._watch, self._source, self._sink = watch, source, sink
         self._pending = b""
+        self._moved = 0
+        self._expected: int | None = None
         self._left: int | None = None
         self._open = True
         for descriptor in (source, sink):
             os.set_blocking(descriptor, False)
         watch.add(source, select.EPOLLIN, self._pull)
+
+    def expect(self, total: int) -> None:
+        """Close once so many bytes have passed in all."""
+        self._expected = total
+        if not self._pending:
+            self._close_if_all()
+
+    def _close_if_all(self) -> None:
+        if self._expected is not None and self._moved >= self._expected:
+            self.close()
 
     def drain(self) -> None:
         """Move what is left in the source, then close, even if somebody keeps the other end of it open."""
@@ -107,6 +121,7 @@ class Pump:
             return
         if self._left is not None:
             self._left = max(0, self._left - len(self._pending))
+        self._moved += len(self._pending)
         self._watch.remove(self._source)
         self._watch.add(self._sink, select.EPOLLOUT, self._push)
         self._push()
@@ -122,7 +137,8 @@ class Pump:
         if not self._pending:
             self._watch.remove(self._sink)
             self._watch.add(self._source, select.EPOLLIN, self._pull)
-            if self._left is not None:
+            self._close_if_all()
+            if self._left is not None and self._open:
                 self._pull()
 
     def close(self) -> None:
@@ -153,6 +169,8 @@ class Shim:
         self._watch = Watch()
         self._received = b""
         self._running: dict[str, int] = {}
+        self._inputs: dict[str, Pump] = {}
+        self._calls = 0
         self._gateway = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         self._gateway.bind(("127.0.0.1", 0))
         self._gateway.listen(128)
@@ -184,8 +202,15 @@ class Shim:
         *lines, self._received = (self._received + received).split(b"\n")
         for line in lines:
             request = _scan(line.decode(), 0)[0]
-            if "argv" in request:
+            if "end" in request:
+                os._exit(0)
+            elif "argv" in request:
                 self._spawn(request)
+            elif "eof" in request:
+                # It may be over already, as when the process has ended.
+                fed = self._inputs.pop(request["id"], None)
+                if fed:
+                    fed.expect(request["eof"])
             elif request["id"] in self._running:
                 os.killpg(self._running[request["id"]], _signal.SIGKILL)
 
@@ -214,6 +239,7 @@ class Shim:
 
     def _await(self, identity: str, pid: int, feed: Pump, drains: "tuple[Pump, Pump]") -> None:
         self._running[identity] = pid
+        self._inputs[identity] = feed
         exited = os.pidfd_open(pid)
 
         def reap() -> None:
@@ -221,6 +247,7 @@ class Shim:
             os.close(exited)
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             del self._running[identity]
+            self._inputs.pop(identity, None)
             feed.close()
             for drain in drains:
                 drain.drain()
@@ -230,9 +257,11 @@ class Shim:
 
     def _forward(self) -> None:
         opened: list[int] = []
+        self._calls += 1
+        identity = f"call {self._calls}"
         try:
             opened.append(self._gateway._accept()[0])  # type: ignore[attr-defined]  # noqa: SLF001
-            opened.append(self._dial('{"stream": "gateway"}'))
+            opened.append(self._dial(f'{{"stream": "gateway", "id": "{identity}"}}'))
             opened += [os.dup(descriptor) for descriptor in opened]
         except OSError:
             for descriptor in opened:
@@ -240,7 +269,7 @@ class Shim:
             return
         client, home, client_too, home_too = opened
         Pump(self._watch, client, home)
-        Pump(self._watch, home_too, client_too)
+        self._inputs[identity] = Pump(self._watch, home_too, client_too)
 
 
 def _become(request: "dict[str, object]", streams: "tuple[int, int, int]") -> None:

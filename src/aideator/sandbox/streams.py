@@ -50,12 +50,15 @@ async def feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
     stdin.close()
 
 
-async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path) -> None:
-    """Carry one connection to the gateway and back."""
+async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path | None) -> None:
+    """Carry one connection to the gateway and back; end it if there is none."""
+    if gateway is None:
+        writer.close()
+        return
     try:
         from_gateway, to_gateway = await asyncio.open_unix_connection(gateway, limit=BUFFER)
     except OSError:
-        writer.transport.abort()
+        writer.close()
         return
     try:
         async with asyncio.TaskGroup() as both:

@@ -53,11 +53,11 @@ Tell = Callable[[CheckResult, bool], Awaitable[None]]
 class Workshop:
     """What environments are made with."""
 
+    backend: SandboxBackend
     home: Path
     """The state directory."""
     runtime: Path
     """For the proxy's socket; a short path."""
-    backend: SandboxBackend
     limits: Limits
     """For the sandbox that set-up runs in."""
     egress: Egress = field(default_factory=Egress)

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from aideator.sandbox.base import Tree, sandbox_uid
@@ -36,6 +36,11 @@ class Fork:
         env = {**tools.variables(self.checkout.made), **self.checkout.variables}
         path = tools.programs(self.checkout.made)
         return Tree(self.checkout.layers, self.upper, self.work, env=env, path=path)
+
+    @property
+    def scratch(self) -> Tree:
+        """The same, when what is written is of no use to anybody."""
+        return replace(self.tree, wanted=False)
 
     @property
     def result(self) -> Tree:

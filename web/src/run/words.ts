@@ -44,7 +44,7 @@ export function isSettled(lane: Lane): boolean {
 /** Agent, model, effort: the seat in a line. */
 export function seatName(lane: Lane): string {
   const { agent = "builtin", model, effort } = lane.seat;
-  return [agent, model ?? lane.model, effort].filter(Boolean).join(" · ");
+  return line([agent, model ?? lane.model, effort].filter(Boolean).join(" · "));
 }
 
 /** How its tests stand: what the verdict says, or what has been run so far. */

@@ -64,7 +64,8 @@ def outcomes(names: Iterable[str], stdout: bytes, stderr: bytes) -> dict[str, Ou
 
 def expected(name: str, isolation: Isolation) -> str:
     """What should become of a probe in a good sandbox, given what this machine can enforce."""
-    if name == "too_much_shared_memory" and not isolation.limits["memory"].startswith("cgroup"):
+    memory = isolation.limits["memory"]
+    if name == "too_much_shared_memory" and not memory.startswith("cgroup") and "supervisor" not in memory:
         return "reached"  # RLIMIT_DATA does not count shared memory; the sandbox says that its limit is advisory
     return "reached" if PROBES[name].allowed else "blocked"
 

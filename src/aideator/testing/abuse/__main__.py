@@ -1,4 +1,4 @@
-"""Try the abuse list on this machine's own back end: `python -m aideator.testing.abuse [PROBE …]`.
+"""Try the abuse list on bubblewrap: `python -m aideator.testing.abuse [PROBE …]`.
 
 One JSON line with what the sandbox enforces, then one for each probe; exit code 1 if any did not do what it should.
 """
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aideator.domain.run import Isolation
-from aideator.sandbox.base import Limits, Tree, sandbox_uid
+from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes
 from aideator.workspace.trees import remove_tree
@@ -31,10 +31,12 @@ def make_tree(directory: Path) -> Tree:
     return Tree((layer,), upper, work)
 
 
-async def sweep(directory: Path, names: Collection[str]) -> tuple[Isolation, dict[str, Outcome]]:
-    """Try the probes in one new sandbox below an empty directory."""
+async def sweep(
+    directory: Path, names: Collection[str], backend: SandboxBackend | None = None
+) -> tuple[Isolation, dict[str, Outcome]]:
+    """Try the probes in one new sandbox, bubblewrap's unless another back end is given, below an empty directory."""
     (directory / "canaries").mkdir()
-    backend = open_backend("auto", runtime_dir=directory / "run")
+    backend = backend or open_backend("bubblewrap", runtime_dir=directory / "run")
     async with canaries(directory / "canaries") as known, backend.open(make_tree(directory), LIMITS) as sandbox:
         return sandbox.isolation, await run_probes(sandbox, known, names=names, limits=LIMITS)
 
