@@ -148,7 +148,7 @@ function Findings({ details: { ranking, evidence } }: { details: RunDetails }) {
 function Variations({ details }: { details: RunDetails }) {
   const shown = inOrder(details).flatMap((number) => details.variations[number - 1] ?? []);
   return (
-    <Wide label="Variations">
+    <Wide label="Variations: table">
       <table className={styles.table}>
         <thead>
           <tr>

@@ -35,7 +35,7 @@ export function KeysPart() {
   }
   return (
     <SheetPart title="API keys" aside={<NewKeyForm onMade={setMade} />}>
-      <Wide label="Keys">
+      <Wide label="API keys: table">
         <table className={styles.table}>
           <thead>
             <tr>

@@ -65,7 +65,7 @@ function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly 
   if (tallies.length === 0) return null;
   return (
     <SheetPart title={title}>
-      <Wide label={title}>
+      <Wide label={`${title}: table`}>
         <table className={`${shared.table} ${styles.wins}`}>
           <thead>
             <tr>
