@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NAMES = ("cli", "sandbox", "workspace", "eventlog", "gateway", "sse", "server", "selection", "tamper", "page")
+NAMES = ("cli", "sandbox", "workspace", "eventlog", "gateway", "sse", "server", "selection", "tamper", "page", "diff")
 
 
 def main() -> int:

@@ -106,6 +106,46 @@ def the_rest(browser: Browser, run: str) -> None:
         shoot(page, "phone")
 
 
+def the_decision(browser: Browser, run: str) -> None:
+    """Compare, choose, keep."""
+    with window(browser, "light") as page:
+        page.goto(f"{run}/compare?cell=layout%20%C2%BB%20test_layout.QuoteTest.test_prefixes_each_line%403")
+        page.get_by_role("region", name="Output of the check").or_(
+            page.get_by_role("table", name="Files that the variations change")
+        ).first.wait_for()
+        page.wait_for_timeout(1000)
+        shoot(page, "compare")
+        page.keyboard.press("Escape")
+        page.keyboard.press("d")
+        page.get_by_role("checkbox", name="Take the file test_wrap.py").check()
+        page.wait_for_timeout(1000)
+        shoot(page, "diff")
+        page.get_by_role("button", name="Empty").click()
+        page.keyboard.press("w")
+        page.get_by_role("dialog").get_by_role("radio", name="Variation 1").check()
+        shoot(page, "choose")
+        page.get_by_role("dialog").get_by_role("button", name="Choose", exact=True).click()
+        page.get_by_role("region", name="Decision").wait_for()
+        page.goto(f"{run}/record")
+        page.get_by_role("heading", name="Record of a decision").wait_for()
+        shoot(page, "record")
+    with window(browser, "dark", PHONE) as page:
+        page.goto(f"{run}/compare")
+        page.get_by_role("region", name="Verdict").wait_for()
+        page.wait_for_timeout(1000)
+        shoot(page, "compare-phone")
+
+
+def the_operator(browser: Browser, url: str) -> None:
+    """Agents, settings, doctor, statistics."""
+    with window(browser, "dark") as page:
+        for name in ("agents", "settings", "doctor", "stats"):
+            page.goto(f"{url}/{name}")
+            page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+            page.wait_for_timeout(500)
+            shoot(page, name)
+
+
 def main() -> None:
     """Take them all."""
     with tempfile.TemporaryDirectory(prefix="aid-") as folder, sync_playwright() as playwright:
@@ -118,6 +158,8 @@ def main() -> None:
             run = the_run(browser, url)
             the_form(browser, url)
             the_rest(browser, run)
+            the_decision(browser, run)
+            the_operator(browser, url)
         browser.close()
 
 

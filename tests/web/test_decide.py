@@ -52,7 +52,8 @@ async def compared(home: Path, hosted: GitServer, visitor: Visitor) -> AsyncIter
             run_id = (await client.post("/runs", json=asked)).json()["run_id"]
             await stream(client, run_id)
         await visitor.goes_to(running.url, f"/runs/{run_id}/compare?view=unified")
-        await expect(visitor.page.get_by_role("table", name="Files that the variations change")).to_be_visible()
+        files = visitor.page.get_by_role("table", name="Files that the variations change")
+        await expect(files.get_by_role("button").first).to_be_visible()  # the diffs are there
         yield visitor.page
 
 

@@ -22,7 +22,8 @@ async def stage(home: Path) -> AsyncIterator[Stage]:
 
 async def comparison(stage: Stage, visitor: Visitor, run_id: str, query: str = "") -> Page:
     await visitor.goes_to(stage.url, f"/runs/{run_id}/compare{query}")
-    await expect(visitor.page.get_by_role("table", name="Files that the variations change")).to_be_visible()
+    files = visitor.page.get_by_role("table", name="Files that the variations change")
+    await expect(files.get_by_role("button").first).to_be_visible()  # the diffs are there
     return visitor.page
 
 

@@ -6,6 +6,7 @@ import { line } from "../ui/plain";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
 import { isOpen, seatName, sources, whyEmpty } from "./names";
+import { Prose } from "./prose";
 
 interface Props {
   readonly column: Column;
@@ -30,8 +31,8 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
       </span>
       <Seat column={column} />
       {gate && (
-        <span className={styles.gate} data-flagged={standing?.flagged || undefined}>
-          {line(gate)}
+        <span className={styles.gate} title={line(gate)} data-flagged={standing?.flagged || undefined}>
+          <Prose>{gate}</Prose>
         </span>
       )}
       {isOpen(details) && !empty && (

@@ -24,9 +24,11 @@ export function FileMap({ map, columns, variation, path, onOpen }: Props) {
             <th scope="col">File</th>
             {columns.map((column) => (
               <th key={column.number} scope="col">
-                {column.members.map((member) => (
-                  <LaneMark key={member} number={member} />
-                ))}
+                <span className={styles.lanes}>
+                  {column.members.map((member) => (
+                    <LaneMark key={member} number={member} />
+                  ))}
+                </span>
               </th>
             ))}
           </tr>

@@ -1,4 +1,4 @@
-import { Fragment, type ReactNode, useMemo, useState } from "react";
+import { type CSSProperties, Fragment, type ReactNode, useMemo, useState } from "react";
 import type { RunDetails } from "../api/schema.gen";
 import type { RunView } from "../stream/types";
 import { Chip, LaneMark } from "../ui/chip";
@@ -32,7 +32,7 @@ export function Matrix(props: Props) {
   );
   return (
     <div className={styles.scroller}>
-      <table className={styles.matrix} style={{ minWidth: `${16 + 5 + columns.length * 8.5}rem` }}>
+      <table className={styles.matrix} style={{ "--columns": columns.length } as CSSProperties}>
         <caption className="only-read-aloud">What each variation did to each test, against the base</caption>
         <thead>
           <Groups columns={columns} />

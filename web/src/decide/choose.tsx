@@ -4,12 +4,12 @@ import { call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { inOrder } from "../compare/columns";
 import { seatName, sources } from "../compare/names";
+import { Prose } from "../compare/prose";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
 import { control, Field } from "../ui/field";
 import { plural } from "../ui/format";
-import { line } from "../ui/plain";
 import { toast } from "../ui/toast";
 import styles from "./decide.module.css";
 import { type Plan, Publishing, planOf, publish } from "./publishing";
@@ -112,7 +112,11 @@ function Choices({ details, choices, chosen, onChoose }: ChoicesProps) {
             <span className={styles.who}>{from ? `composed of ${from}` : seatName(variation.seat)}</span>
             <span className="dim num">{plural(variation.verdict?.patch.files ?? 0, "file")}</span>
             {details.ranking?.recommended === number && <Chip tone="good">recommended</Chip>}
-            {standing?.gate && <span className={styles.gate}>{line(standing.gate)}</span>}
+            {standing?.gate && (
+              <span className={styles.gate}>
+                <Prose>{standing.gate}</Prose>
+              </span>
+            )}
           </label>
         );
       })}

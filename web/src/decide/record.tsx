@@ -6,6 +6,7 @@ import { Link, type Params } from "../app/router";
 import { inOrder } from "../compare/columns";
 import { CONFIDENCE, seatName, sources, timeTaken, tokens, whyEmpty } from "../compare/names";
 import { Prose } from "../compare/prose";
+import { Wide } from "../compare/wide";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { count, duration, money, plural } from "../ui/format";
@@ -147,7 +148,7 @@ function Findings({ details: { ranking, evidence } }: { details: RunDetails }) {
 function Variations({ details }: { details: RunDetails }) {
   const shown = inOrder(details).flatMap((number) => details.variations[number - 1] ?? []);
   return (
-    <div className={styles.scroller}>
+    <Wide label="Variations: table">
       <table className={styles.table}>
         <thead>
           <tr>
@@ -164,7 +165,7 @@ function Variations({ details }: { details: RunDetails }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Wide>
   );
 }
 

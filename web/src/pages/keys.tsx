@@ -3,6 +3,7 @@ import { type FormEvent, useState } from "react";
 import { ApiError, call } from "../api/client";
 import type { KeyOut } from "../api/schema.gen";
 import { useGet } from "../app/query";
+import { Wide } from "../compare/wide";
 import { Button } from "../ui/button";
 import { Chip } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
@@ -34,7 +35,7 @@ export function KeysPart() {
   }
   return (
     <SheetPart title="API keys" aside={<NewKeyForm onMade={setMade} />}>
-      <div className={styles.scroller}>
+      <Wide label="API keys: table">
         <table className={styles.table}>
           <thead>
             <tr>
@@ -53,7 +54,7 @@ export function KeysPart() {
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
       {made && <Shown name={made.name} text={made.key} onClose={() => setMade(null)} />}
     </SheetPart>
   );

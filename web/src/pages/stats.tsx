@@ -1,5 +1,6 @@
 import type { Rate, Stats, Tally } from "../api/schema.gen";
 import { useGet } from "../app/query";
+import { Wide } from "../compare/wide";
 import { duration, money, plural } from "../ui/format";
 import { line } from "../ui/plain";
 import { Empty, Failed, Skeleton } from "../ui/states";
@@ -64,7 +65,7 @@ function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly 
   if (tallies.length === 0) return null;
   return (
     <SheetPart title={title}>
-      <div className={shared.scroller}>
+      <Wide label={`${title}: table`}>
         <table className={`${shared.table} ${styles.wins}`}>
           <thead>
             <tr>
@@ -89,7 +90,7 @@ function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly 
             ))}
           </tbody>
         </table>
-      </div>
+      </Wide>
     </SheetPart>
   );
 }
