@@ -34,6 +34,13 @@ export function Matrix(props: Props) {
     <div className={styles.scroller}>
       <table className={styles.matrix} style={{ "--columns": columns.length } as CSSProperties}>
         <caption className="only-read-aloud">What each variation did to each test, against the base</caption>
+        <colgroup>
+          <col className={styles.names} />
+          <col className={styles.bases} />
+          {columns.map((column) => (
+            <col key={column.number} />
+          ))}
+        </colgroup>
         <thead>
           <Groups columns={columns} />
           <tr>

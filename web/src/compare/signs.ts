@@ -44,7 +44,7 @@ const BASE: Readonly<Record<TestOutcome | CrossOutcome, Shown>> = {
 };
 
 export function shownOfBase(outcome: TestOutcome | CrossOutcome | null): Shown {
-  return outcome === null ? { glyph: "", word: "no such test", tone: "faint" } : BASE[outcome];
+  return outcome === null ? { glyph: "", word: "absent", tone: "faint" } : BASE[outcome];
 }
 
 const SENTENCES: Readonly<Record<Sign, string>> = {
