@@ -49,7 +49,7 @@ async def test_a_run_is_watched_live_to_its_end(home: Path, repo: Path, visitor:
         await expect(page.get_by_role("heading", level=1)).to_contain_text(PROMPT)
         await lane(page, 2).ends_as("done")
         await expect(lane(page, 2).transcript).to_contain_text("calc.py")
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text("fixes 1 check", timeout=30_000)
+        await expect(page.get_by_role("region", name="Outcome")).to_contain_text("fixes 1 of 1 test", timeout=30_000)
         await expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=10_000)
 
 

@@ -75,6 +75,7 @@ class Dagger:
             cell = closing.enter_context(_cell(self._runtime_dir, tree))
             argv = await asyncio.to_thread(self._call, program, cell, tree, limits, binds, uid)
             link, session = await closing.enter_async_context(self._contained(argv, cell, limits, gateway))
+            link.env |= {**tree.env, "PATH": ":".join([*tree.path, link.env["PATH"]])}
             yield link
             await _close_in_peace(link, session, tree, limits, cell)
 
