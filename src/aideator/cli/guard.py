@@ -56,9 +56,9 @@ async def _until_a_signal(work: Callable[[], Work]) -> int | None:
     loop, task, told = asyncio.get_running_loop(), asyncio.current_task(), list[int]()
 
     def stop(number: int) -> None:
-        if told or task is None:
-            raise KeyboardInterrupt
         told.append(number)
+        if len(told) > 1 or task is None:
+            raise KeyboardInterrupt
         task.cancel()
 
     for number in _SIGNALS:
@@ -67,9 +67,9 @@ async def _until_a_signal(work: Callable[[], Work]) -> int | None:
     try:
         return await work()
     except asyncio.CancelledError:
-        if told:
+        if len(told) == 1:
             raise _Stopped(told[0]) from None
-        raise
+        raise  # told twice, the loop has ended already: what is raised now, it would log
 
 
 def _explain(error: BaseException) -> int:
