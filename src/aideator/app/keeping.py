@@ -16,12 +16,11 @@ from aideator.domain.run import (
     RunDetails,
     RunStatus,
     Variation,
-    VariationStatus,
     Wish,
 )
 from aideator.domain.stats import Stats, summarise
 from aideator.eventlog.base import Draft, EventLog
-from aideator.selection.rank import rank
+from aideator.selection.rank import judged, rank
 from aideator.settings import Settings
 from aideator.store import archive, claims, runs, stats
 from aideator.store.session import Database
@@ -167,6 +166,5 @@ class Keeping:
 
 
 def _ranked(run: Run, variations: Sequence[Variation]) -> Ranking:
-    finished = [v for v in variations if v.verdict and v.status is VariationStatus.FINISHED]
-    cleared = {v.number for v in finished if v.cleared is not None}
-    return rank((v.verdict for v in finished if v.verdict), run.evidence or Evidence(), cleared=cleared)
+    verdicts, cleared = judged(variations)
+    return rank(verdicts, run.evidence or Evidence(), cleared=cleared)

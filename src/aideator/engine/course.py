@@ -24,9 +24,9 @@ from aideator.domain.run import (
     VariationStatus,
 )
 from aideator.engine.baseline import Baseline
-from aideator.engine.stage import Scribe, Stage, judged
+from aideator.engine.stage import Scribe, Stage
 from aideator.engine.steps import give_up
-from aideator.selection.rank import rank
+from aideator.selection.rank import judged, rank
 from aideator.store import reuse, runs
 from aideator.workspace.checkout import Checkout
 from aideator.workspace.environment import furnish

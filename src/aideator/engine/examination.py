@@ -20,11 +20,11 @@ from aideator.engine.baseline import Baseline
 from aideator.engine.docket import BASE, MAX_TESTS, Docket, entries
 from aideator.engine.opinion import seek_opinion
 from aideator.engine.proof import doubts_about, hashed, old_text, open_ground, plans, prove, recall, remember
-from aideator.engine.stage import Scribe, Stage, judged
+from aideator.engine.stage import Scribe, Stage
 from aideator.sandbox.base import Sandbox
 from aideator.selection.checks import run_check
 from aideator.selection.crosstest import Bundle, OwnTest, laid_over, own_tests, pack, split
-from aideator.selection.rank import appraise, rank
+from aideator.selection.rank import appraise, judged, rank
 from aideator.selection.runners import Plan
 from aideator.store import runs
 from aideator.workspace.checkout import Checkout

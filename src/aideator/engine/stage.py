@@ -6,8 +6,7 @@ from pathlib import Path
 
 from aideator.agents.base import Agent
 from aideator.domain.events import Body
-from aideator.domain.run import AgentSpec, Run, RunSpec, Variation, VariationStatus
-from aideator.domain.verdict import Verdict
+from aideator.domain.run import AgentSpec, Run, RunSpec
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
 from aideator.sandbox.base import Limits, PythonRuntime, SandboxBackend
@@ -74,10 +73,3 @@ class Scribe:
     async def copy(self, drafts: Sequence[Draft]) -> None:
         """Store what an agent reported, with its raw lines."""
         await self.log.append(self.run_id, drafts, variation_id=self.variation_id, attempt=self.attempt)
-
-
-def judged(variations: Sequence[Variation]) -> tuple[list[Verdict], frozenset[int]]:
-    """The verdicts of those that came to an end, and whose flags a person let pass: what a ranking is made of."""
-    finished = [v for v in variations if v.status is VariationStatus.FINISHED]
-    cleared = frozenset(v.number for v in finished if v.cleared is not None)
-    return [v.verdict for v in finished if v.verdict], cleared

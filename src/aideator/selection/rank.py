@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
 from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking, Standing
+from aideator.domain.run import Variation, VariationStatus
 from aideator.domain.verdict import Change, Verdict
 from aideator.selection import words
 from aideator.selection.groups import group
@@ -28,6 +29,13 @@ SHARED = 1 / 3
 
 BACKERS, BACKED, BACKED_BY_MOST = 2, 0.8, 0.5
 """How many others must have written tests that it passes, and which part of their tests; less if most behave alike."""
+
+
+def judged(variations: Sequence[Variation]) -> tuple[list[Verdict], frozenset[int]]:
+    """The verdicts of those that came to an end, and whose flags a person let pass: what a ranking is made of."""
+    finished = [v for v in variations if v.status is VariationStatus.FINISHED]
+    cleared = frozenset(v.number for v in finished if v.cleared is not None)
+    return [v.verdict for v in finished if v.verdict], cleared
 
 
 def appraise(evidence: Evidence, verdicts: Sequence[Verdict]) -> Evidence:
