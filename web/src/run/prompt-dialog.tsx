@@ -28,12 +28,7 @@ export function PromptDialog({ runId, lanes, stream, onClose }: Props) {
     event.preventDefault();
     setBusy(true);
     try {
-      for (const number of lanes) {
-        await call("POST /runs/{run_id}/variations/{number}/prompt", {
-          path: { run_id: runId, number },
-          body: { prompt: text },
-        });
-      }
+      await ask(runId, lanes, text);
       stream.resume();
       toast(`Asked ${whom}.`);
       onClose();
@@ -49,7 +44,7 @@ export function PromptDialog({ runId, lanes, stream, onClose }: Props) {
         <Field
           label="What shall it do next?"
           error={error}
-          hint="A new session on the change so far: say what you need, it does not remember its earlier turn."
+          hint="It goes on from its own change, and with its session where the agent kept one."
         >
           {(wiring) => (
             <textarea
@@ -69,4 +64,15 @@ export function PromptDialog({ runId, lanes, stream, onClose }: Props) {
       </form>
     </Dialog>
   );
+}
+
+/** Several are asked in one call, which the server answers for all that have settled. */
+function ask(runId: string, lanes: readonly number[], prompt: string) {
+  const [number] = lanes;
+  return lanes.length === 1 && number !== undefined
+    ? call("POST /runs/{run_id}/variations/{number}/prompt", {
+        path: { run_id: runId, number },
+        body: { prompt },
+      })
+    : call("POST /runs/{run_id}/prompt", { path: { run_id: runId }, body: { prompt } });
 }

@@ -36,7 +36,10 @@ function between(old: readonly string[], now: readonly string[]): DiffLine[] {
 }
 
 /** For each pair of places, how long the longest common subsequence from there on is. */
-function commonLengths(old: readonly string[], now: readonly string[]): (i: number, j: number) => number {
+export function commonLengths(
+  old: readonly string[],
+  now: readonly string[],
+): (i: number, j: number) => number {
   const width = now.length + 1;
   const table = new Uint16Array((old.length + 1) * width);
   const at = (i: number, j: number) => table[i * width + j] ?? 0;

@@ -1,4 +1,5 @@
 /** Which words of a changed line changed. Pure. */
+import { commonLengths } from "../../ui/line-diff";
 
 /** Places in a text: from, to. */
 export type Ranges = readonly (readonly [number, number])[];
@@ -38,19 +39,6 @@ function common(a: readonly string[], b: readonly string[]): [Set<number>, Set<n
     else j += 1;
   }
   return [keptA, keptB];
-}
-
-/** For each pair of places, how long the longest common subsequence from there on is. */
-function commonLengths(a: readonly string[], b: readonly string[]): (i: number, j: number) => number {
-  const width = b.length + 1;
-  const table = new Uint16Array((a.length + 1) * width);
-  const at = (i: number, j: number) => table[i * width + j] ?? 0;
-  for (let i = a.length - 1; i >= 0; i -= 1) {
-    for (let j = b.length - 1; j >= 0; j -= 1) {
-      table[i * width + j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
-    }
-  }
-  return at;
 }
 
 /** What was not kept; neighbours are one range. */
