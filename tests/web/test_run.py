@@ -106,6 +106,21 @@ async def test_one_variation_is_asked_to_go_on(home: Path, repo: Path, visitor: 
         await one.ends_as("done")
 
 
+async def test_all_are_asked_to_go_on_at_once(home: Path, repo: Path, visitor: Visitor) -> None:
+    async with scripted_model("follow_up") as model, server(home, model.url) as running:
+        run_id = await ask(running, repo)
+        await visitor.goes_to(running.url, f"/runs/{run_id}")
+        page = visitor.page
+        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=60_000)
+        await page.get_by_role("button", name="Prompt all").click()
+        await expect(page.get_by_role("dialog")).to_contain_text("Ask 2 variations to go on")
+        await page.get_by_role("textbox").fill("Also say what was changed, please")
+        await page.get_by_role("button", name="Ask", exact=True).click()
+        for number in (1, 2):
+            await expect(lane(page, number).region).to_contain_text("Also say what was changed", timeout=30_000)
+        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=60_000)
+
+
 async def test_the_keyboard_leads_through_the_lanes(home: Path, repo: Path, visitor: Visitor) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         run_id = await ask(running, repo, variations=3)
