@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -147,6 +148,15 @@ async def test_what_is_kept_of_output_is_its_head_and_its_tail(limit: int, home:
     head, tail = limit // 4, limit - limit // 4
     assert result.stdout == whole[:head] + b"\n[... %d bytes dropped ...]\n" % (len(whole) - limit) + whole[-tail:]
     assert result.truncated
+
+
+async def test_a_shim_that_is_faster_than_this_process_is_heard(home: Path) -> None:
+    socket = home / "home"
+    async with Link(socket, isolation=ISOLATION, env={}, output_bytes=1) as link:
+        # Without a turn of the event loop in between, as when a busy machine gives this process none.
+        dialling = [sys.executable, "-I", "-S", "-c", "import socket, sys; socket.socket(1).connect(sys.argv[1])"]
+        assert subprocess.run([*dialling, str(socket)], check=False).returncode == 0  # noqa: ASYNC221
+        assert not link.is_lost
 
 
 async def test_the_link_leaves_no_connection_behind(home: Path) -> None:

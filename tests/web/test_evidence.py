@@ -107,7 +107,9 @@ async def test_what_is_taken_lies_in_the_tray_and_survives_a_reload(stage: Stage
 
 async def test_a_diff_is_walked_by_keyboard(stage: Stage, visitor: Visitor) -> None:
     page = await comparison(stage, visitor, await judged_run(stage), "?to=3&view=unified")
-    for key in "dnx":
+    await page.keyboard.press("d")
+    await expect(page.get_by_role("region", name="Changes of variation 3")).to_contain_text("test_more.py")
+    for key in "nx":
         await page.keyboard.press(key)
     await expect(page.get_by_role("complementary", name="Tray")).to_contain_text("1 file from")
     await page.keyboard.press("m")

@@ -7,6 +7,7 @@ hostile: headers and connections are capped, an unknown id is dropped, and nothi
 import asyncio
 import json
 import secrets
+import socket
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -135,7 +136,7 @@ class Link:
 
     def __init__(
         self,
-        socket: Path,
+        path: Path,
         *,
         isolation: Isolation,
         env: Mapping[str, str],
@@ -146,7 +147,7 @@ class Link:
         """Describe the link; nothing listens yet.
 
         Args:
-            socket: Where to listen, in a directory that only the sandbox's uid may enter.
+            path: Where to listen, in a directory that only the sandbox's uid may enter.
             isolation: What holds the processes in.
             env: The environment of every process.
             output_bytes: How much of each output `exec` keeps.
@@ -154,7 +155,7 @@ class Link:
             post_mortem: Says why the shim has gone, when it has gone by itself.
         """
         self.isolation, self.gateway_url = isolation, ""
-        self._socket, self._output_bytes = socket, output_bytes
+        self._path, self._output_bytes = path, output_bytes
         self.env = dict(env)
         """The environment of every process."""
         self._gateway, self._post_mortem = gateway, post_mortem
@@ -167,10 +168,14 @@ class Link:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        # Serving starts in a task below: to be cancelled while asyncio starts it would leave the socket open.
-        self._server = await loop.create_unix_server(lambda: _Greeting(self), self._socket, start_serving=False)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._path))
         # Its directory says who may come; the uid of the shim may be another than ours.
-        self._socket.chmod(0o666)
+        self._path.chmod(0o666)
+        # Now and not when serving starts: on a busy machine the shim may dial before this process gets to that. Serving
+        # starts in a task below: to be cancelled while asyncio starts it would leave the socket open.
+        listener.listen(CONNECTION_LIMIT)
+        self._server = await loop.create_unix_server(lambda: _Greeting(self), sock=listener, start_serving=False)
         await self._tasks.__aenter__()
         self._background = set[asyncio.Task[None]]()
         self.run(self._server.serve_forever())
