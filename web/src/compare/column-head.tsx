@@ -3,10 +3,10 @@ import type { RunView } from "../stream/types";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { line } from "../ui/plain";
+import { Prose } from "../ui/prose";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
 import { isOpen, seatName, sources, whyEmpty } from "./names";
-import { Prose } from "./prose";
 
 interface Props {
   readonly column: Column;
