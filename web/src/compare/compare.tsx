@@ -8,6 +8,7 @@ import { ChooseDialog } from "../decide/choose";
 import { ClearDialog } from "../decide/clear-dialog";
 import { Decided } from "../decide/decided";
 import type { RunStream } from "../stream/stream";
+import { useDetails } from "../stream/use-run";
 import { LaneMark } from "../ui/chip";
 import { repoName, shortId } from "../ui/format";
 import { line } from "../ui/plain";
@@ -20,7 +21,6 @@ import styles from "./compare.module.css";
 import { Matrix } from "./matrix-view";
 import { isOpen } from "./names";
 import { TrayBar } from "./tray-view";
-import { useDetails } from "./use-comparison";
 import { useTray } from "./use-tray";
 import { VerdictHead } from "./verdict";
 

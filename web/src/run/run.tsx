@@ -1,8 +1,8 @@
 import { lazy, Suspense, useState } from "react";
 import { useKeys } from "../app/keys";
-import { goToLogin, useGet } from "../app/query";
+import { goToLogin } from "../app/query";
 import { navigate, type Params, useQueryValue } from "../app/router";
-import { useRun } from "../stream/use-run";
+import { useDetails } from "../stream/use-run";
 import { Empty, Skeleton } from "../ui/states";
 import { ShownMoment } from "../ui/time";
 import { Announcer } from "./announcer";
@@ -16,13 +16,8 @@ const Race = lazy(() => import("./race").then((module) => ({ default: module.Rac
 
 export function RunPage({ params }: { params: Params }) {
   const id = params.id ?? "";
-  const stream = useRun(id);
+  const { details, stream } = useDetails(id);
   const { view, connection } = stream;
-  const details = useGet(
-    "GET /runs/{run_id}",
-    { path: { run_id: id } },
-    { refetchInterval: 10_000, retry: false },
-  );
   const [focus, setFocus] = useFocus(view.lanes.length);
   const [current, setCurrent] = useState(1);
   const [race, setRace] = useQueryValue("race");
