@@ -1,5 +1,6 @@
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { useKeys } from "../app/keys";
+import { lazily } from "../app/lazily";
 import { goToLogin } from "../app/query";
 import { navigate, type Params, useQueryValue } from "../app/router";
 import { useDetails } from "../stream/use-run";
@@ -12,7 +13,7 @@ import styles from "./run.module.css";
 import { usePlayer } from "./use-replay";
 import { Wall } from "./wall";
 
-const Race = lazy(() => import("./race").then((module) => ({ default: module.Race })));
+const Race = lazily(() => import("./race").then((module) => module.Race));
 
 export function RunPage({ params }: { params: Params }) {
   const id = params.id ?? "";
