@@ -45,7 +45,7 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
         <Prompt text={view.prompt} />
       </div>
       <Figures view={view} cap={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
-      <Actions id={id} stream={stream} isScripted={isScripted} onTimeline={onTimeline} />
+      <Actions id={id} stream={stream} details={details} isScripted={isScripted} onTimeline={onTimeline} />
     </header>
   );
 }
@@ -116,7 +116,7 @@ function Figures({
   );
 }
 
-function Actions({ id, stream, isScripted, onTimeline }: Omit<Props, "details"> & { isScripted: boolean }) {
+function Actions({ id, stream, details, isScripted, onTimeline }: Props & { isScripted: boolean }) {
   const { view } = stream;
   const [dialog, setDialog] = useState<"prompt" | "seat">();
   const close = () => setDialog(undefined);
@@ -159,7 +159,9 @@ function Actions({ id, stream, isScripted, onTimeline }: Omit<Props, "details"> 
       {dialog === "prompt" && (
         <PromptDialog runId={id} lanes={settled.map((lane) => lane.number)} stream={stream} onClose={close} />
       )}
-      {dialog === "seat" && <SeatDialog runId={id} stream={stream} isScripted={isScripted} onClose={close} />}
+      {dialog === "seat" && details && (
+        <SeatDialog run={details} stream={stream} isScripted={isScripted} onClose={close} />
+      )}
     </div>
   );
 }

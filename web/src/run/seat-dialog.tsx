@@ -1,5 +1,6 @@
 import { type FormEvent, useState } from "react";
 import { call } from "../api/client";
+import type { RunDetails } from "../api/schema.gen";
 import { useGet } from "../app/query";
 import { newSeat, toSeat } from "../home/draft";
 import { Missing, Seat } from "../home/seat";
@@ -10,7 +11,7 @@ import { Refusal } from "../ui/states";
 import { toast } from "../ui/toast";
 
 interface Props {
-  readonly runId: string;
+  readonly run: RunDetails;
   readonly stream: RunStream;
   /** The demo: its model is there, whatever keys are missing. */
   readonly isScripted: boolean;
@@ -18,10 +19,10 @@ interface Props {
 }
 
 /** One agent more, on the same prompt and commit as the others. It begins like the last one that was asked. */
-export function SeatDialog({ runId, stream, isScripted, onClose }: Props) {
-  const { lanes } = stream.view;
-  const number = lanes.length + 1;
-  const [seat, setSeat] = useState(() => newSeat(lanes.findLast((lane) => lane.composed.length === 0)?.seat));
+export function SeatDialog({ run, stream, isScripted, onClose }: Props) {
+  const [seat, setSeat] = useState(() =>
+    newSeat(run.variations.findLast((each) => each.composed.length === 0)?.seat),
+  );
   const [refused, setRefused] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const agents = useGet("GET /agents", {}, { staleTime: 60_000 }).data ?? [];
@@ -30,7 +31,7 @@ export function SeatDialog({ runId, stream, isScripted, onClose }: Props) {
     event.preventDefault();
     setBusy(true);
     try {
-      await call("POST /runs/{run_id}/variations", { path: { run_id: runId }, body: toSeat(seat) });
+      await call("POST /runs/{run_id}/variations", { path: { run_id: run.id }, body: toSeat(seat) });
       stream.resume();
       toast("One agent more sets to work.");
       onClose();
@@ -45,7 +46,7 @@ export function SeatDialog({ runId, stream, isScripted, onClose }: Props) {
       <form onSubmit={submit}>
         <p className="dim">It gets the run's prompt, commit and checks, and is compared with the others.</p>
         <Seat
-          number={number}
+          number={run.variations.length + 1}
           seat={seat}
           agents={agents}
           onChange={(changed) => setSeat({ ...seat, ...changed })}
