@@ -141,8 +141,8 @@ async def test_the_page_is_locked_down(stage: Stage) -> None:
     page = await stage.client.get("/", headers={"Accept": "text/html"})
     assert page.headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        f"font-src 'self'; connect-src 'self'; worker-src 'self'; frame-src *.localhost:{stage.port}; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     assert page.headers["cross-origin-opener-policy"] == "same-origin"
     assert page.headers["referrer-policy"] == "no-referrer"
