@@ -26,6 +26,7 @@ from aideator.domain.run import AgentSpec, RunStatus
 from aideator.eventlog.base import Draft
 from aideator.web import DIST
 from tests.api.stage import Stage, open_stage
+from tests.web.judged import judged_run
 from tests.web.visitor import Visitor
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -107,8 +108,9 @@ async def test_every_view_is_accessible(stage: Stage, chromium: Browser, scheme:
 
 async def test_a_phone_shows_one_lane_without_sideways_scrolling(stage: Stage, chromium: Browser) -> None:
     run_id = await shown_run(stage)
+    judged = await judged_run(stage, prompt="Cut words that are longer than the line. " * 5)
     async with Visitor.open(chromium, viewport={"width": 390, "height": 844}) as visitor:
-        for path in ("/", f"/runs/{run_id}?race=1"):
+        for path in (f"/runs/{judged}/compare", "/", f"/runs/{run_id}?race=1"):
             await visitor.goes_to(stage.url, path)
             await visitor.page.wait_for_load_state("networkidle")
             wide = await visitor.page.evaluate("document.documentElement.scrollWidth")
