@@ -147,13 +147,13 @@ async def watch_terminal(
 @router.post("/terminals/{terminal_id}/input", status_code=204, responses=_TOLD)
 async def type_keys(terminal_id: Id, typed: Keys, app: App) -> None:
     """Send what a person types."""
-    app.workbench.terminal(terminal_id).type(typed.keys)
+    await app.workbench.terminal(terminal_id).type(typed.keys)
 
 
 @router.post("/terminals/{terminal_id}/size", status_code=204, responses=_TOLD)
 async def resize(terminal_id: Id, size: SizeIn, app: App) -> None:
     """Give a terminal another size."""
-    app.workbench.terminal(terminal_id).resize(Size(size.rows, size.cols))
+    await app.workbench.terminal(terminal_id).resize(Size(size.rows, size.cols))
 
 
 @router.delete("/terminals/{terminal_id}", status_code=204)

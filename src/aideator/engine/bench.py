@@ -6,9 +6,10 @@ Nothing comes back out of it. It closes with its last tenant, when nobody has us
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from aideator.domain.check import CheckResult
 from aideator.domain.errors import Conflict, NotFound, SandboxLost, TooManyRequests, Unavailable
@@ -78,10 +79,19 @@ class Bench:
 class Benches:
     """Those of one process."""
 
-    def __init__(self, stage: Stage, group: asyncio.TaskGroup, *, most: int, idle: float) -> None:
-        self._stage, self._group, self._most, self._idle = stage, group, most, idle
+    def __init__(
+        self, stage: Stage, start: Callable[[Coroutine[Any, Any, None]], None], *, most: int, idle: float
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            stage: What the steps act with.
+            start: Has something run until it ends, or until the process does.
+            most: Copies that may be open at the same time.
+            idle: Seconds without use after which a copy closes.
+        """
+        self._stage, self._start, self._most, self._idle = stage, start, most, idle
         self._open: list[Bench] = []
-        self._keepers = set[asyncio.Task[None]]()
 
     async def find(self, run_id: str, number: int) -> tuple[Run, Variation, Place]:
         """Where somebody who wants to look into a variation is let in.
@@ -149,9 +159,7 @@ class Benches:
                 hint="close the terminals and previews of one of them",
             )
         bench = Bench(variation, Place.COPY)
-        keeper = self._group.create_task(first_that_works(self._keep(bench, run), bench.fail))
-        self._keepers.add(keeper)
-        keeper.add_done_callback(self._keepers.discard)
+        self._start(first_that_works(self._keep(bench, run), bench.fail))
         return bench
 
     async def _keep(self, bench: Bench, run: Run) -> None:
@@ -188,11 +196,6 @@ class Benches:
         for bench in self._open:
             if bench.place is Place.COPY:
                 bench.leave(reason)
-
-    def abandon(self) -> None:
-        """Close them at once, also those that are not open yet."""
-        for keeper in self._keepers:
-            keeper.cancel()
 
 
 def _closed(variation: Variation) -> Conflict:

@@ -110,7 +110,7 @@ class LiveTerminal:
             self._readers.discard(reader)
             self._ring()
 
-    def type(self, keys: str) -> None:
+    async def type(self, keys: str) -> None:
         """Send what a person types.
 
         Raises:
@@ -123,7 +123,7 @@ class LiveTerminal:
         self._on_use()
         self._process.stdin.write(keys.encode(errors="replace"))
 
-    def resize(self, size: Size) -> None:
+    async def resize(self, size: Size) -> None:
         """Give it another size.
 
         Raises:
@@ -178,5 +178,5 @@ class LiveTerminal:
         self._bell = asyncio.Event()
 
     def _refuse_if_ended(self) -> None:
-        if self.has_ended:
+        if self.has_ended or self._process.stdin.is_closing():
             raise Conflict("the terminal has ended", hint="open another one")

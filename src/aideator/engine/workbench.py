@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from aideator.domain.errors import Conflict, NotFound, TooManyRequests
 from aideator.domain.workbench import Desk, Place, Preview, Terminal
@@ -33,13 +34,20 @@ async def open_workbench(stage: Stage, *, most: int = 4, idle: float = 1800.0) -
     """
     group = asyncio.TaskGroup()
     await group.__aenter__()
-    benches = Benches(stage, group, most=most, idle=idle)
-    workbench = Workbench(stage, group, benches)
+    tasks = set[asyncio.Task[None]]()
+
+    def start(work: Coroutine[Any, Any, None]) -> None:
+        task = group.create_task(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    workbench = Workbench(stage, start, Benches(stage, start, most=most, idle=idle))
     try:
         yield workbench
     finally:
         workbench.close()
-        benches.abandon()
+        for task in tasks:
+            task.cancel()
         # The caller's own exception is not ours to wrap in a group, so the group does not hear of it.
         await group.__aexit__(None, None, None)
 
@@ -47,8 +55,8 @@ async def open_workbench(stage: Stage, *, most: int = 4, idle: float = 1800.0) -
 class Workbench:
     """What people have open. Made by `open_workbench`."""
 
-    def __init__(self, stage: Stage, group: asyncio.TaskGroup, benches: Benches) -> None:
-        self._stage, self._group, self._benches = stage, group, benches
+    def __init__(self, stage: Stage, start: Callable[[Coroutine[Any, Any, None]], None], benches: Benches) -> None:
+        self._stage, self._start, self._benches = stage, start, benches
         self._terminals: dict[str, tuple[Bench, LiveTerminal]] = {}
         self._previews: dict[str, tuple[Bench, LivePreview]] = {}
 
@@ -104,7 +112,7 @@ class Workbench:
             self._note_visit(bench, "terminal")
             self._terminals[told.id] = (bench, live)
             bench.tenants.add(live)
-            self._group.create_task(first_that_works(self._attend(bench, live)))
+            self._start(first_that_works(self._attend(bench, live)))
             return told
 
     async def _attend(self, bench: Bench, live: LiveTerminal) -> None:
