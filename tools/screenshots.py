@@ -68,7 +68,7 @@ def the_run(browser: Browser, url: str) -> str:
         with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/demo", method="POST")) as answer:
             run = f"{url}/runs/{json.load(answer)['run_id']}"
         page.goto(run)
-        page.get_by_role("region", name="Variation 2,").get_by_text("textwrap").first.wait_for(timeout=60_000)
+        page.get_by_role("region", name="Variation 2,").get_by_text("edit reflow.py").first.wait_for(timeout=60_000)
         shoot(page, "working")
         page.get_by_role("region", name="Outcome").wait_for(timeout=120_000)
         page.goto(f"{run}?race=1")
@@ -104,6 +104,25 @@ def the_rest(browser: Browser, run: str) -> None:
         page.get_by_role("log").first.wait_for()
         page.wait_for_timeout(1000)
         shoot(page, "phone")
+
+
+def the_workbench(browser: Browser, run: str) -> None:
+    """A terminal on a copy of a variation, and a preview of what it serves."""
+    with window(browser, "dark") as page:
+        page.goto(run)
+        page.get_by_role("button", name="Terminal in variation 1").click()
+        bench = page.get_by_role("region", name="Workbench of variation 1")
+        bench.get_by_text("variation 1:/workspace$").first.wait_for(timeout=30_000)
+        page.keyboard.type("python3 -m unittest 2>&1 | tail -3; git diff --stat\n")
+        bench.get_by_text("OK").first.wait_for(timeout=30_000)
+        page.wait_for_timeout(1000)
+        shoot(page, "terminal")
+        bench.get_by_role("button", name="New preview").click()
+        bench.get_by_label("Port").fill("8123")
+        bench.get_by_label("Command to start it").fill("python3 -m http.server 8123")
+        bench.get_by_role("button", name="Show", exact=True).click()
+        bench.locator("iframe").content_frame.get_by_role("link", name="reflow.py").wait_for(timeout=30_000)
+        shoot(page, "preview")
 
 
 def the_decision(browser: Browser, run: str) -> None:
@@ -158,6 +177,7 @@ def main() -> None:
             run = the_run(browser, url)
             the_form(browser, url)
             the_rest(browser, run)
+            the_workbench(browser, run)
             the_decision(browser, run)
             the_operator(browser, url)
         browser.close()

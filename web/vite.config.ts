@@ -32,6 +32,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2023",
     modulePreload: { polyfill: false },
+    cssCodeSplit: false, // one small file: a view that is loaded late never waits for, or loses, its style
     assetsInlineLimit: 0, // everything is a file of our own: the policy allows no data: scripts or fonts
     chunkSizeWarningLimit: 400,
     license: { fileName: "licenses.md" },

@@ -141,6 +141,15 @@ class Settings(BaseSettings):
     sandbox_toolchains: Paths = ()
     """Host directories that sandboxes see, read-only, their bin first on PATH; separated by commas."""
 
+    # Looking into variations
+    max_workbenches: int = Field(default=4, ge=0, le=256)
+    """Finished variations that may be open for terminals and previews at the same time, each in a sandbox."""
+    workbench_idle_timeout: float = Field(default=1800, gt=0)
+    """Seconds without input, output or a request to a preview after which such a sandbox closes."""
+    preview_host: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
+    """A name with wildcard DNS (and certificate), such as preview.example.org: previews are served at names below it.
+    On loopback, localhost serves."""
+
     # Set-up
     setup_allowed_hosts: Names = ()
     """Hosts (host or host:port) that set-up commands may reach, such as package registries; separated by commas."""

@@ -1,14 +1,19 @@
 """A real browser on a real server: Debian's Chromium, driven by Playwright. Without either, these tests skip."""
 
+import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from aideator.testing import make_demo_repo
 from aideator.web import DIST
+from tests.conftest import git
 from tests.web.visitor import Visitor
+from tests.workspace.forges import TOKEN, FakeGitHub
+from tests.workspace.server import GitServer, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 needs_page = pytest.mark.skipif(not DIST.is_dir(), reason="the page is not built: make web")
@@ -38,3 +43,24 @@ async def visitor(chromium: Browser) -> AsyncIterator[Visitor]:
     async with Visitor.open(chromium) as visitor:
         yield visitor
         assert visitor.trouble == []
+
+
+@pytest.fixture
+def hosted(home: Path) -> Iterator[GitServer]:
+    """The demo's project as team/project on a git server, with a forge in front that takes pull requests."""
+    make_demo_repo(home / "project")
+    bare = home / "served" / "team" / "project.git"
+    bare.parent.mkdir(parents=True)
+    git(home, "clone", "-q", "--bare", str(home / "project"), str(bare))
+    with serve(home / "served") as served:
+        served.token, served.api = TOKEN, FakeGitHub()
+        yield served
+
+
+def told(hosted: GitServer) -> dict[str, str]:
+    """What an operator sets, so that a server works with that git server and its forge."""
+    return {
+        "PRIVATE_GIT_HOSTS": hosted.host,
+        "GIT_TOKENS": json.dumps({hosted.host: TOKEN}),
+        "GIT_FORGES": json.dumps({hosted.host: "github"}),
+    }

@@ -26,6 +26,7 @@ from aideator.domain.run import AgentSpec, RunStatus
 from aideator.eventlog.base import Draft
 from aideator.web import DIST
 from tests.api.stage import Stage, open_stage
+from tests.web.judged import judged_run
 from tests.web.visitor import Visitor
 
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -107,8 +108,9 @@ async def test_every_view_is_accessible(stage: Stage, chromium: Browser, scheme:
 
 async def test_a_phone_shows_one_lane_without_sideways_scrolling(stage: Stage, chromium: Browser) -> None:
     run_id = await shown_run(stage)
+    judged = await judged_run(stage, prompt="Cut words that are longer than the line. " * 5)
     async with Visitor.open(chromium, viewport={"width": 390, "height": 844}) as visitor:
-        for path in ("/", f"/runs/{run_id}?race=1"):
+        for path in (f"/runs/{judged}/compare", "/", f"/runs/{run_id}?race=1"):
             await visitor.goes_to(stage.url, path)
             await visitor.page.wait_for_load_state("networkidle")
             wide = await visitor.page.evaluate("document.documentElement.scrollWidth")
@@ -141,8 +143,8 @@ async def test_the_page_is_locked_down(stage: Stage) -> None:
     page = await stage.client.get("/", headers={"Accept": "text/html"})
     assert page.headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "font-src 'self'; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; "
-        "frame-ancestors 'none'"
+        f"font-src 'self'; connect-src 'self'; worker-src 'self'; frame-src *.localhost:{stage.port}; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     assert page.headers["cross-origin-opener-policy"] == "same-origin"
     assert page.headers["referrer-policy"] == "no-referrer"

@@ -1,53 +1,35 @@
 """From the end of a run to a pull request in a browser: compare, put together, choose, publish, go on."""
 
-import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Page, expect
 
-from aideator.testing import make_demo_repo, scripted_model
+from aideator.testing import scripted_model
 from aideator.testing.model.scenario import load
 from tests.actions import server, stream
 from tests.conftest import git
+from tests.web.conftest import told
 from tests.web.visitor import Visitor
-from tests.workspace.forges import TOKEN, FakeGitHub
-from tests.workspace.server import GitServer, serve
+from tests.workspace.forges import FakeGitHub
+from tests.workspace.server import GitServer
 
 SECONDS = 1000
 LONG = 60 * SECONDS
 
 
-@pytest.fixture
-def hosted(home: Path) -> Iterator[GitServer]:
-    """The demo's project as team/project on a git server, with a forge in front that takes pull requests."""
-    make_demo_repo(home / "project")
-    bare = home / "served" / "team" / "project.git"
-    bare.parent.mkdir(parents=True)
-    git(home, "clone", "-q", "--bare", str(home / "project"), str(bare))
-    with serve(home / "served") as served:
-        served.token, served.api = TOKEN, FakeGitHub()
-        yield served
-
-
 @asynccontextmanager
 async def compared(home: Path, hosted: GitServer, visitor: Visitor) -> AsyncIterator[Page]:
     """The demo's three ways, carried out on that repository; the visitor looks at the comparison."""
-    operator = {
-        "PRIVATE_GIT_HOSTS": hosted.host,
-        "GIT_TOKENS": json.dumps({hosted.host: TOKEN}),
-        "GIT_FORGES": json.dumps({hosted.host: "github"}),
-    }
     asked = {
         "repo_url": hosted.url("team/project.git"),
         "prompt": "wrap() returns lines that are too long. Cut such words, as its docstring says.",
         "variations": 3,
         "checks": [{"name": "unit", "command": "python3 -m unittest"}],
     }
-    async with scripted_model(load("demo").at_once()) as model, server(home, model.url, **operator) as running:
+    async with scripted_model(load("demo").at_once()) as model, server(home, model.url, **told(hosted)) as running:
         async with running.client() as client:
             run_id = (await client.post("/runs", json=asked)).json()["run_id"]
             await stream(client, run_id)

@@ -121,6 +121,37 @@ async def test_all_are_asked_to_go_on_at_once(home: Path, repo: Path, visitor: V
         await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=60_000)
 
 
+async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_is_full(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
+    async with scripted_model("one_edit") as model, server(home, model.url, MAX_VARIATIONS="3") as running:
+        run_id = await ask(running, repo, variations=1, lineup=[{"effort": "high"}])
+        await visitor.goes_to(running.url, f"/runs/{run_id}")
+        page = visitor.page
+        dialog = page.get_by_role("dialog", name="Add an agent")
+
+        await page.get_by_role("button", name="Add agent").click()
+        await expect(dialog.get_by_label("Effort of variation 2")).to_have_value("high")
+        await dialog.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
+        await dialog.get_by_role("button", name="strategy").click()
+        await dialog.get_by_label("Strategy of variation 2").fill("Write a failing test first.")
+        await dialog.get_by_role("button", name="Add", exact=True).click()
+        seat = "claude-sonnet-5-5 · high · Write a failing test first."
+        await expect(lane(page, 2).region).to_contain_text(seat, timeout=30_000)
+        await lane(page, 2).ends_as("done")
+        await expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=30_000)
+
+        await page.get_by_role("button", name="Add agent").click()
+        await dialog.get_by_role("button", name="Add", exact=True).click()
+        await lane(page, 3).ends_as("done")
+
+        await page.get_by_role("button", name="Add agent").click()
+        await dialog.get_by_role("button", name="Add", exact=True).click()
+        await expect(dialog.get_by_role("alert")).to_contain_text("the run has 3 agents; 3 is the most", timeout=30_000)
+        await page.keyboard.press("Escape")
+        await expect(lane(page, 4).region).to_have_count(0)
+
+
 async def test_the_keyboard_leads_through_the_lanes(home: Path, repo: Path, visitor: Visitor) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         run_id = await ask(running, repo, variations=3)

@@ -16,6 +16,8 @@ class Visitor:
     trouble: list[str] = field(default_factory=list)
     """Errors of scripts, violations of the policy, dialogs, requests to other hosts."""
     home: str = ""
+    previews: str = ""
+    """Below which name previews may be reached besides, such as `.localhost:8000/`."""
 
     @classmethod
     @asynccontextmanager
@@ -43,7 +45,8 @@ class Visitor:
             self.trouble.append(f"console: {text}")
 
     def _check_host(self, request: Request) -> None:
-        if self.home and not request.url.startswith((f"{self.home}/", "data:", "blob:")):
+        ours = request.url.startswith((f"{self.home}/", "data:", "blob:"))
+        if self.home and not ours and not (self.previews and self.previews in request.url):
             self.trouble.append(f"request to {request.url}")
 
     async def goes_to(self, url: str, path: str = "/") -> None:

@@ -8,8 +8,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, deciding, health, inspect, operating, page, problems, reference, runs
+from aideator.api import auth, deciding, health, inspect, operating, page, problems, reference, runs, workbench
 from aideator.api.guard import Guard, is_loopback_name
+from aideator.api.preview import Previews
 from aideator.api.site import Site
 from aideator.api.stream import Seats
 from aideator.app import Aideator, open_app
@@ -50,10 +51,10 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
         app.state.aideator = source
     problems.install(app)
     app.include_router(health.probes)
-    for module in (runs, deciding, inspect, page, operating, health, auth):
+    for module in (runs, deciding, workbench, inspect, page, operating, health, auth):
         app.include_router(module.router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
-    app.router.default = Site(load(), settings.api_v1_prefix)
+    app.router.default = Site(load(), settings.api_v1_prefix, settings.preview_host)
     return app
 
 
@@ -76,8 +77,9 @@ def _middleware(settings: Settings) -> list[Middleware]:
         origins=origins,
         large={f"{settings.api_v1_prefix}/runs/import": MAX_FILE},
     )
+    previews = Middleware(Previews, host=settings.preview_host, key_header=settings.api_key_header)
     if not origins:
-        return [guard]
+        return [previews, guard]
     cors = Middleware(
         CORSMiddleware,
         allow_origins=origins,
@@ -86,7 +88,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         expose_headers=["Location"],
         allow_credentials=True,
     )
-    return [guard, cors]
+    return [previews, guard, cors]
 
 
 if __name__ == "__main__":

@@ -3,16 +3,15 @@
 import hashlib
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
 
 from aideator.api.auth import Caller, identify, is_local
 from aideator.api.problems import responses
-from aideator.api.stream import EventStream, Seats
+from aideator.api.stream import MAX_ID, EventStream, Seats, cursor, of_run
 from aideator.app import Aideator
 from aideator.domain.events import Event
 from aideator.domain.run import MAX_NUMBER, Run, RunDetails, RunSpec, RunStatus
@@ -21,8 +20,6 @@ from aideator.workspace.diff import FileDiff
 
 FIRST_GUESS_SECONDS = 120
 """How long a variation is taken to work before any run has finished here."""
-_MAX_SEQ = 2**53 - 1
-"""The largest integer that JavaScript can count to."""
 
 RunId = Annotated[str, Path(description="The run's id, a UUID.", max_length=64)]
 VariationId = Annotated[int, Path(description="The variation's number, from 1.", ge=1, le=MAX_NUMBER)]
@@ -176,38 +173,29 @@ async def stream(
     request: Request,
     app: App,
     caller: Caller,
-    after: Annotated[int, Query(ge=0, le=_MAX_SEQ, description="The last seq that the client has seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_ID, description="The last seq that the client has seen.")] = 0,
     last_event_id: Annotated[str | None, Header(description="Sent by browsers; it wins over `after`.")] = None,
 ) -> Response:
     """Watch a run as Server-Sent Events: `id` is the seq, `event` the kind, `data` an Event. Ends after `complete`."""
-    seen = _cursor(last_event_id, after)
+    seen = cursor(last_event_id, after)
     if await app.at_end(run_id, seen):
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    settings = app.settings
+    return stream_to(request, caller, of_run(app, run_id, seen))
+
+
+def stream_to(request: Request, caller: str, pieces: AsyncGenerator[bytes]) -> EventStream:
+    """Answer with events, as the settings say."""
+    settings = get_app(request).settings
     seats: Seats = request.app.state.seats
-    return EventStream(
-        app,
-        run_id,
-        after=seen,
-        seat=(seats, caller),
-        ping=settings.sse_ping_interval,
-        retry=settings.sse_retry_timeout,
-    )
-
-
-def _cursor(last_event_id: str | None, after: int) -> int:
-    if not last_event_id:
-        return after
-    if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id[:17]) <= _MAX_SEQ):
-        raise HTTPException(400, "Last-Event-ID: give the id of an event of this stream")
-    return int(last_event_id)
+    ping, retry = settings.sse_ping_interval, settings.sse_retry_timeout
+    return EventStream(pieces, seat=(seats, caller), ping=ping, retry=retry)
 
 
 @router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)
 async def events(
     run_id: RunId,
     app: App,
-    after: Annotated[int, Query(ge=0, le=_MAX_SEQ, description="Only events above this seq.")] = 0,
+    after: Annotated[int, Query(ge=0, le=MAX_ID, description="Only events above this seq.")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> Response:
     """Read the stream's events as pages of JSON."""

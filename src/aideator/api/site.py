@@ -12,14 +12,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from aideator.api.preview import below_which
 from aideator.api.problems import problem
 from aideator.web import INDEX, File
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "connect-src 'self'; worker-src 'self'; {frames}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, no script but our files, no frame. Inline style attributes are what virtual lists need."""
+"""Nothing from elsewhere, no script but our files, no frame but previews. Virtual lists need inline styles."""
 _PREFIX = '<meta name="aideator-api" content="{}">'
 _DEFAULT_PREFIX = _PREFIX.format("/api/v1").encode()
 
@@ -27,13 +28,15 @@ _DEFAULT_PREFIX = _PREFIX.format("/api/v1").encode()
 class Site:
     """Answers what the API does not (ASGI)."""
 
-    def __init__(self, files: Mapping[str, File], prefix: str) -> None:
+    def __init__(self, files: Mapping[str, File], prefix: str, preview_host: str | None = None) -> None:
         """Take the page.
 
         Args:
             files: What was built; empty when nothing was.
             prefix: Where the API lives. Nothing below it is ever the page, and the page is told.
+            preview_host: Below which name previews are served, beyond loopback.
         """
+        self._preview_host = preview_host
         self._files = dict(files)
         self._prefix = prefix
         if index := self._files.get(INDEX):
@@ -53,24 +56,25 @@ class Site:
 
     def _answer(self, path: str, headers: Headers) -> Response:
         if found := self._files.get(path):
-            return _send(found, headers)
+            return self._send(found, headers)
         if self._is_below_the_api(path) or "text/html" not in headers.get("accept", ""):
             raise HTTPException(404)
         if index := self._files.get(INDEX):
-            return _send(index, headers)
+            return self._send(index, headers)
         return problem(503, "the page is not built here", hint="run `make web`, then start the server anew")
 
     def _is_below_the_api(self, path: str) -> bool:
         return path == self._prefix or path.startswith(f"{self._prefix}/")
 
-
-def _send(file: File, headers: Headers) -> Response:
-    zipped = file.gzipped if "gzip" in headers.get("accept-encoding", "") else None
-    answer = Response(zipped or file.body, media_type=file.type)
-    answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if file.lasting else "no-cache"
-    answer.headers["X-DNS-Prefetch-Control"] = "off"
-    answer.headers["Vary"] = "Accept-Encoding"
-    if zipped is not None:
-        answer.headers["Content-Encoding"] = "gzip"
-    return answer
+    def _send(self, file: File, headers: Headers) -> Response:
+        zipped = file.gzipped if "gzip" in headers.get("accept-encoding", "") else None
+        answer = Response(zipped or file.body, media_type=file.type)
+        previews = below_which(headers.get("host", ""), self._preview_host)
+        frames = f"frame-src *.{previews}; " if previews else ""
+        answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(frames=frames)
+        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if file.lasting else "no-cache"
+        answer.headers["X-DNS-Prefetch-Control"] = "off"
+        answer.headers["Vary"] = "Accept-Encoding"
+        if zipped is not None:
+            answer.headers["Content-Encoding"] = "gzip"
+        return answer

@@ -1,4 +1,4 @@
-"""A run's events as a stream of bytes: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+"""What happens as a stream of bytes, a run or a terminal: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
 An own ASGI response rather than FastAPI's: each event is framed once for all its readers, what is pending goes out in
 one piece, and a reader is no more than a cursor. Framework helpers encode each event for each reader, which costs ten
@@ -6,18 +6,22 @@ times as much.
 """
 
 import asyncio
+import base64
+import json
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from functools import lru_cache
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aideator.app import Aideator
 from aideator.domain.errors import AideatorError, TooManyRequests
+from aideator.engine.terminal import Ended, LiveTerminal, Printed
 from aideator.eventlog.base import Entry
 from aideator.observability import STREAMS
 
@@ -27,6 +31,8 @@ HEADERS = {
     "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",
 }
+MAX_ID = 2**53 - 1
+"""The largest integer that JavaScript can count to."""
 _PIECE = 64 * 2**10
 """Bytes that go out in one piece, unless one event alone is larger. It bounds what a stalled reader holds in memory."""
 _SHARED = 8 * 2**10
@@ -64,14 +70,12 @@ class Seats:
 
 
 class EventStream(Response):
-    """The events of one run above a cursor, until the run is complete, the client leaves, or the server stops."""
+    """Server-Sent Events, until there will be no more, the client leaves, or the server stops."""
 
     def __init__(
         self,
-        app: Aideator,
-        run_id: str,
+        pieces: AsyncGenerator[bytes],
         *,
-        after: int,
         seat: tuple[Seats, str],
         ping: float = 30,
         retry: int = 3000,
@@ -79,18 +83,14 @@ class EventStream(Response):
         """Prepare the stream.
 
         Args:
-            app: Where the events are.
-            run_id: A run that exists.
-            after: The seq of the last event that the client has seen.
+            pieces: The events, framed; see `of_run` and `of_terminal`.
             seat: Where the stream is counted, and for whom.
             ping: Seconds of silence after which a comment is sent.
             retry: Milliseconds after which a browser is to reconnect.
         """
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
-        self._app = app
-        self._run_id = run_id
-        self._after = after
+        self._pieces = pieces
         self._seat = seat
         self._ping = ping
         self._retry = retry
@@ -115,13 +115,12 @@ class EventStream(Response):
 
     async def _deliver(self, send: Send) -> None:
         try:
-            async with aclosing(self._app.follow(self._run_id, after=self._after)) as batches:
-                async for batch in batches:
-                    for piece in _pieces(batch):
-                        await self._write(send, piece)
+            async with aclosing(self._pieces) as pieces:
+                async for piece in pieces:
+                    await self._write(send, piece)
         except AideatorError as error:
             # Too late for a problem document. The stream ends; the client comes back, and is told then.
-            _log.warning("the stream of run %s ended early: %s", self._run_id, error)
+            _log.warning("a stream ended early: %s", error)
 
     async def _watch(self, receive: Receive, send: Send) -> None:
         """Return when the client is gone; until then, break long silences."""
@@ -138,6 +137,40 @@ class EventStream(Response):
     async def _write(self, send: Send, data: bytes) -> None:
         await send({"type": "http.response.body", "body": data, "more_body": True})
         self._sent_at = asyncio.get_running_loop().time()
+
+
+async def of_run(app: Aideator, run_id: str, after: int) -> AsyncGenerator[bytes]:
+    """The events of a run above a seq: `id` is the seq, `event` the kind, `data` the event."""
+    async with aclosing(app.follow(run_id, after=after)) as batches:
+        async for batch in batches:
+            for piece in _pieces(batch):
+                yield piece
+
+
+async def of_terminal(terminal: LiveTerminal, after: int) -> AsyncGenerator[bytes]:
+    """What a terminal prints behind the byte `after`, and its end: `id` is how many bytes there were until then."""
+    async with aclosing(terminal.follow(after)) as said:
+        async for each in said:
+            match each:
+                case Printed(at, data):
+                    told: dict[str, object] = {"at": at, "data": base64.b64encode(data).decode()}
+                    yield format_sse_event(data_str=json.dumps(told), event="output", id=str(each.end))
+                case Ended(at, exit_code, reason):
+                    told = {"exit_code": exit_code, "reason": reason}
+                    yield format_sse_event(data_str=json.dumps(told), event="exit", id=str(at))
+
+
+def cursor(last_event_id: str | None, after: int) -> int:
+    """Where a client goes on: its Last-Event-ID, else `after`.
+
+    Raises:
+        HTTPException: if no event can have that id.
+    """
+    if not last_event_id:
+        return after
+    if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id[:17]) <= MAX_ID):
+        raise HTTPException(400, "Last-Event-ID: give the id of an event of this stream")
+    return int(last_event_id)
 
 
 def _pieces(batch: Sequence[Entry]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uuid_utils
 
@@ -26,6 +27,9 @@ from aideator.store.session import Database, open_database
 from aideator.workspace.diff import FileDiff, parse
 from aideator.workspace.source import SourcePolicy, parse_source
 
+if TYPE_CHECKING:
+    from aideator.engine.workbench import Workbench
+
 Batch = list[Entry]
 """Events that became known together."""
 
@@ -47,7 +51,7 @@ class Aideator:
         settings: Settings,
         database: Database,
         log: SqlEventLog,
-        engine: Engine | None,
+        working: tuple[Engine, "Workbench"] | None,
         demo: Demo | None = None,
     ) -> None:
         self.settings = settings
@@ -55,7 +59,8 @@ class Aideator:
         self.database = database
         self.keeping = Keeping(settings, database, log)
         self._log = log
-        self._engine = engine
+        self._engine = working[0] if working else None
+        self._workbench = working[1] if working else None
 
     async def submit(
         self,
@@ -164,8 +169,13 @@ class Aideator:
         return kind == "complete" and after >= end
 
     def end_streams(self) -> None:
-        """End every follower, now and from now on: the first step of stopping a server. Work goes on."""
+        """End every follower, now and from now on: the first step of stopping a server. Work goes on.
+
+        What people have open in sandboxes ends too, or their requests would hold the server up.
+        """
         self._log.close()
+        if self._workbench is not None:
+            self._workbench.close()
 
     async def patch(self, run_id: str, number: int) -> bytes:
         """What a variation changed, as `git diff --binary` writes it.
@@ -296,12 +306,24 @@ class Aideator:
         """The catalogue."""
         return catalog()
 
+    @property
+    def workbench(self) -> "Workbench":
+        """Terminals and previews in variations' sandboxes.
+
+        Raises:
+            Unavailable: if nothing is carried out here.
+        """
+        if self._workbench is None:
+            raise Unavailable(_READING_ONLY)
+        return self._workbench
+
     def _working(self) -> Engine:
         if self._engine is None:
-            raise Unavailable("this AIdeator was opened for reading only")
+            raise Unavailable(_READING_ONLY)
         return self._engine
 
 
+_READING_ONLY = "this AIdeator was opened for reading only"
 MIN_PROMPT = 10
 """The fewest characters of a prompt."""
 
@@ -334,13 +356,13 @@ async def open_app(settings: Settings, *, work: bool = True, url: str | None = N
         database = await stack.enter_async_context(open_database(settings.database, echo=settings.database_echo))
         log = await stack.enter_async_context(open_event_log(database))
         demo = Demo(home, stack)
-        engine = await _start_working(stack, settings, database, log, demo) if work else None
-        yield Aideator(settings, database, log, engine, demo)
+        working = await _start_working(stack, settings, database, log, demo) if work else None
+        yield Aideator(settings, database, log, working, demo)
 
 
 async def _start_working(
     stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
-) -> Engine:
+) -> tuple[Engine, "Workbench"]:
     from aideator.app.work import start_engine  # noqa: PLC0415 - a second of imports that only looking does not need
 
     return await start_engine(stack, settings, database, log, demo)

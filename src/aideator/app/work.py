@@ -20,6 +20,7 @@ from aideator.domain.project import Project
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
 from aideator.engine.stage import Stage
+from aideator.engine.workbench import Workbench, open_workbench
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Finding, Limits
@@ -37,7 +38,7 @@ _NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
 async def start_engine(
     stack: AsyncExitStack, settings: Settings, database: Database, log: SqlEventLog, demo: Demo
-) -> Engine:
+) -> tuple[Engine, Workbench]:
     """Start the engine, and with it what an earlier process left unfinished. All of it ends with `stack`."""
     _raise_the_limit_of_open_files()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
@@ -75,7 +76,9 @@ async def start_engine(
         max_attempts=settings.max_attempts,
         upstream=demo.upstream,
     )
-    return await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+    engine = await stack.enter_async_context(open_local_engine(stage, slots=settings.max_parallel_variations))
+    workbench = open_workbench(stage, most=settings.max_workbenches, idle=settings.workbench_idle_timeout)
+    return engine, await stack.enter_async_context(workbench)
 
 
 def _environment(settings: Settings) -> str:

@@ -1,24 +1,38 @@
 """The façade's verbs over HTTP, for `--server URL`: the same commands, another machine."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
 
 from aideator.app import Batch, Page
-from aideator.domain.errors import AideatorError, FieldError, InvalidInput, NotFound, Unavailable
+from aideator.domain.errors import (
+    AideatorError,
+    Conflict,
+    FieldError,
+    InvalidInput,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from aideator.domain.project import Project
 from aideator.domain.run import AgentSpec, Part, Publication, Run, RunDetails, RunSpec, RunStatus, Wish
 from aideator.domain.stats import Stats
+from aideator.domain.workbench import Terminal
+from aideator.engine.terminal import Ended, Printed
 from aideator.eventlog.base import Entry
+from aideator.sandbox.base import Size
 
 _PATIENCE = 10
 """How often a lost stream is taken up again without an event in between."""
 
 _PAGE = 100
+_TOLD_APART = (NotFound, Conflict, TooManyRequests)
+"""Errors that a command may do something about."""
 _FETCH_SECONDS = 600
 """How long a server may take to fetch a repository that it has not seen before."""
 _PUBLISHING = 400.0
@@ -30,6 +44,7 @@ class RemoteAideator:
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
         self.keeping = RemoteKeeping(client)
+        self.workbench = RemoteWorkbench(client)
         self._client = client
 
     async def submit(self, spec: RunSpec, *, local: bool = False) -> Run:  # noqa: ARG002 - the server decides that
@@ -179,6 +194,72 @@ class RemoteKeeping:
         return Stats.model_validate_json((await _send(self._client, "GET", "/stats")).content)
 
 
+class RemoteWorkbench:
+    """`Aideator.workbench` behind an address."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def open_terminal(self, run_id: str, number: int, size: Size, command: str | None = None) -> Terminal:
+        """Open a terminal."""
+        wish = {**size._asdict(), "command": command}
+        path = f"/runs/{run_id}/variations/{number}/terminals"
+        told = (await _send(self._client, "POST", path, json=wish, timeout=_FETCH_SECONDS)).json()
+        return Terminal.model_validate({name: told[name] for name in Terminal.model_fields})
+
+    def terminal(self, terminal_id: str) -> "RemoteTerminal":
+        """The terminal of that id."""
+        return RemoteTerminal(self._client, f"/terminals/{terminal_id}")
+
+    async def close_terminal(self, terminal_id: str) -> None:
+        """Close a terminal."""
+        await _send(self._client, "DELETE", f"/terminals/{terminal_id}")
+
+
+class RemoteTerminal:
+    """A terminal behind an address."""
+
+    def __init__(self, client: httpx2.AsyncClient, path: str) -> None:
+        self._client, self._path = client, path
+
+    async def type(self, keys: str) -> None:
+        """Send what a person types."""
+        await _send(self._client, "POST", f"{self._path}/input", json={"keys": keys})
+
+    async def resize(self, size: Size) -> None:
+        """Give it another size."""
+        await _send(self._client, "POST", f"{self._path}/size", json=size._asdict())
+
+    async def follow(self, after: int = 0) -> AsyncGenerator[Printed | Ended]:
+        """What it prints, and how it ends; a lost connection is taken up again where it broke."""
+        tries = 0
+        while tries < _PATIENCE:
+            with suppress(httpx2.TransportError):
+                async with aclosing(self._stream(after)) as said:
+                    async for each in said:
+                        tries = 0
+                        yield each
+                        if isinstance(each, Ended):
+                            return
+                        after = each.end
+            tries += 1
+            await asyncio.sleep(min(0.2 * 2**tries, 5))
+
+    async def _stream(self, after: int) -> AsyncGenerator[Printed | Ended]:
+        headers = {"Last-Event-ID": str(after)} if after else {}
+        async with self._client.stream("GET", f"{self._path}/stream", headers=headers, timeout=None) as answer:
+            if answer.status_code >= 400:
+                await answer.aread()
+                raise _problem(answer)
+            async for line in answer.aiter_lines():
+                if line.startswith("data: "):
+                    told = json.loads(line[6:])
+                    if "data" in told:
+                        yield Printed(told["at"], base64.b64decode(told["data"]))
+                    else:
+                        yield Ended(after, told["exit_code"], told["reason"])
+
+
 async def _send(client: httpx2.AsyncClient, method: str, path: str, **more: Any) -> httpx2.Response:
     try:
         answer = await client.request(method, path, **more)
@@ -197,7 +278,8 @@ def _problem(answer: httpx2.Response) -> AideatorError:
         return Unavailable(f"{answer.url} answered {answer.status_code}", hint="is that an AIdeator?")
     fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]
     message, hint = problem.get("detail", f"status {answer.status_code}"), problem.get("hint", "")
-    return InvalidInput(fields=fields, hint=hint) if fields else AideatorError(message, hint=hint)
+    kind = {each.status: each for each in _TOLD_APART}.get(answer.status_code, AideatorError)
+    return InvalidInput(fields=fields, hint=hint) if fields else kind(message, hint=hint)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@
     ├── RepositoryError         422  the source cannot be had
     ├── SetupFailed             422  a set-up command failed on the base
     ├── ForgeRefused            502  a forge did not open the pull request
+    ├── NobodyListens           502  no process listens at that port of the sandbox
     ├── Unavailable             503  the machine lacks something that a run needs
     │   └── SandboxUnavailable
     │       └── IsolationTooWeak
@@ -108,6 +109,12 @@ class SetupFailed(AideatorError):
 
 class ForgeRefused(AideatorError):
     """The forge did not open the pull request."""
+
+    status = 502
+
+
+class NobodyListens(AideatorError):
+    """No process listens at that port of the sandbox."""
 
     status = 502
 

@@ -88,11 +88,11 @@ class LocalEngine:
 
     async def _drive(self, run_id: str) -> None:
         try:
-            await self._first_that_works(self._carry_out(run_id), lambda error: fail(self._stage, run_id, error))
+            await first_that_works(self._carry_out(run_id), lambda error: fail(self._stage, run_id, error))
         except asyncio.CancelledError:
             if (run_id, None) not in self._stopped:
                 raise
-            await self._first_that_works(self._wind_up(run_id), lambda error: fail(self._stage, run_id, error))
+            await first_that_works(self._wind_up(run_id), lambda error: fail(self._stage, run_id, error))
         finally:
             self._stopped -= {key for key in self._stopped if key[0] == run_id}
             self._late.discard(run_id)
@@ -115,7 +115,7 @@ class LocalEngine:
             await could_not(self._stage, run_id, error)
 
         turn = partial(self._slots.hold, run_id)
-        await self._first_that_works(examine(self._stage, run_id, baseline, turn), do_without)
+        await first_that_works(examine(self._stage, run_id, baseline, turn), do_without)
 
     async def _ended(self, run_id: str) -> bool:
         """Conclude the run; False if a variation has joined meanwhile."""
@@ -150,22 +150,26 @@ class LocalEngine:
             await give_up(self._stage, run.id, number, error)
 
         try:
-            await self._first_that_works(in_turn(), give_up_on)
+            await first_that_works(in_turn(), give_up_on)
         except asyncio.CancelledError:
             if not self._stopped & {(run.id, number), (run.id, None)}:
-                await self._first_that_works(hand_back(self._stage, run.id, number))
+                await first_that_works(hand_back(self._stage, run.id, number))
                 raise
-            await self._first_that_works(give_up_on(Cancelled()))
+            await first_that_works(give_up_on(Cancelled()))
         finally:
             del self._variations[run.id, number]
 
-    async def _first_that_works(self, step: Awaitable[None], *records: Callable[[Exception], Awaitable[None]]) -> None:
-        # The one boundary where any failure becomes data: a bug ends one variation or run, never the server. What
-        # cannot even be recorded is logged, and taken up by the next start.
-        try:
-            await step
-        except Exception as error:
-            if not records or not isinstance(error, AideatorError):
-                log.exception("bug or outage", error=repr(error))
-            if records:
-                await self._first_that_works(records[0](error), *records[1:])
+
+async def first_that_works(step: Awaitable[None], *records: Callable[[Exception], Awaitable[None]]) -> None:
+    """Do something; if it fails, record that in the first way that works.
+
+    The one boundary where any failure becomes data: a bug ends one variation, run or terminal, never the server. What
+    cannot even be recorded is logged, and taken up by the next start.
+    """
+    try:
+        await step
+    except Exception as error:
+        if not records or not isinstance(error, AideatorError):
+            log.exception("bug or outage", error=repr(error))
+        if records:
+            await first_that_works(records[0](error), *records[1:])

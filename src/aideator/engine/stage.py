@@ -1,7 +1,9 @@
 """What the steps act with."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aideator.agents.base import Agent
@@ -9,7 +11,7 @@ from aideator.domain.events import Body
 from aideator.domain.run import AgentSpec, Run, RunSpec
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
-from aideator.sandbox.base import Limits, PythonRuntime, SandboxBackend
+from aideator.sandbox.base import Limits, PythonRuntime, Sandbox, SandboxBackend
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.egress import Egress
@@ -18,6 +20,44 @@ from aideator.workspace.environment import Workshop
 
 async def _the_gateways_own(_: RunSpec) -> None:
     return None
+
+
+VISITS = {
+    "terminal": "a person opened a terminal in this sandbox while the agent worked",
+    "preview": "a person used a preview of this sandbox while the agent worked",
+}
+"""What a verdict says of persons. A change that grew from an earlier one keeps the note."""
+
+
+@dataclass(eq=False)
+class Turn:
+    """An agent's sandbox while the agent works in it."""
+
+    sandbox: Sandbox
+    visits: list[str] = field(default_factory=list)
+    """What persons have done there: the change is not the agent's alone."""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Turns:
+    """The agents that are at work, by run and variation."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, int], Turn] = {}
+
+    @contextmanager
+    def take(self, run_id: str, number: int, sandbox: Sandbox, visits: Sequence[str]) -> Iterator[Turn]:
+        """Have the turn known for as long as it lasts, with the visits of those before it."""
+        turn = self._open[run_id, number] = Turn(sandbox, [*visits])
+        try:
+            yield turn
+        finally:
+            del self._open[run_id, number]
+            turn.over.set()
+
+    def find(self, run_id: str, number: int) -> Turn | None:
+        """The turn that lasts now, if one does."""
+        return self._open.get((run_id, number))
 
 
 @dataclass(frozen=True)
@@ -47,6 +87,8 @@ class Stage:
     """Which keyless provider a run's agents talk to, if not the gateway's own: the demo's scripted one."""
     engine_pause: float = 2.0
     """Seconds before a variation is taken up again whose engine of containers went away."""
+    turns: Turns = field(default_factory=Turns)
+    """Which agents are at work now."""
 
     async def backend_of(self, run: Run) -> SandboxBackend:
         """Where the run's sandboxes are opened.

@@ -7,7 +7,7 @@ writes is refused. Events are recorded before the state that follows from them.
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aideator.agents.base import Task
 from aideator.domain.check import Measurement
@@ -36,7 +36,7 @@ from aideator.domain.usage import Usage
 from aideator.domain.verdict import Flag, Verdict
 from aideator.engine.baseline import Baseline
 from aideator.engine.proof import doubts_about, prove
-from aideator.engine.stage import Scribe, Stage
+from aideator.engine.stage import VISITS, Scribe, Stage
 from aideator.gateway.ledger import Lease
 from aideator.selection.compare import brief, compare, deltas
 from aideator.selection.fingerprint import fingerprint
@@ -84,6 +84,7 @@ async def attempt(stage: Stage, run: Run, number: int, baseline: Baseline) -> No
             done = await (put_together if variation.composed else act)(stage, run, variation, workspace, scribe)
             await scribe.write(Judging())
             patch = await extract(workspace, await stage.backend_of(run), limits=stage.limits)
+            patch = replace(patch, notes=(*patch.notes, *done.visits))
         await explain(patch, done.lease, scribe)
         verdict = await judge(stage, run, number, patch, baseline, scribe)
     except Fenced:
@@ -111,6 +112,8 @@ class Done:
     """The agent's; none where no agent acted."""
     memory: bytes = b""
     """What the agent remembers of it."""
+    visits: tuple[str, ...] = ()
+    """What persons did meanwhile."""
 
 
 async def take_up(stage: Stage, run_id: str, number: int) -> Variation:
@@ -153,12 +156,19 @@ async def act(
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))
             task = await follow_up_task(stage, run, variation.number, variation.follow_up)
-        async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
-            async for draft in drafts:
-                if not _is_the_gateways_to_say(draft.body):
-                    await scribe.copy([draft])
-        memory = await agent.remember(sandbox)
-    return Done(sandbox.isolation, lease, memory)
+        with stage.turns.take(run.id, variation.number, sandbox, visits_before(variation)) as turn:
+            async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
+                async for draft in drafts:
+                    if not _is_the_gateways_to_say(draft.body):
+                        await scribe.copy([draft])
+            memory = await agent.remember(sandbox)
+    return Done(sandbox.isolation, lease, memory, tuple(turn.visits))
+
+
+def visits_before(variation: Variation) -> list[str]:
+    """What the verdict on the change that a follow-up grows from says of persons."""
+    verdict = variation.verdict if variation.follow_up is not None else None
+    return [note for note in VISITS.values() if verdict is not None and note in verdict.notes]
 
 
 async def put_together(

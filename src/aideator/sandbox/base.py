@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aideator.domain.run import Isolation
 
@@ -76,8 +76,15 @@ class ExecResult:
     """Whether output beyond `Limits.output_bytes` was dropped."""
 
 
+class Size(NamedTuple):
+    """The size of a terminal, in characters."""
+
+    rows: int
+    cols: int
+
+
 class Process(Protocol):
-    """A process inside a sandbox, with its streams."""
+    """A process inside a sandbox, with its streams. On a terminal, all that it prints is standard output."""
 
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
@@ -92,7 +99,14 @@ class Process(Protocol):
         ...
 
     async def kill(self) -> None:
-        """End the process and its process group at once. Ending what has ended already is no error."""
+        """End the process and its process group at once. Ending what has ended already is no error.
+
+        On a terminal, every process of its session ends.
+        """
+        ...
+
+    def resize(self, size: Size) -> None:
+        """Give its terminal another size; without one, nothing happens."""
         ...
 
 
@@ -110,10 +124,28 @@ class Sandbox(Protocol):
         *,
         env: Mapping[str, str] | None = None,
         cwd: str = "/workspace",
+        terminal: Size | None = None,
     ) -> Process:
         """Start a process with exactly the sandbox's own environment plus `env`.
 
+        Args:
+            argv: The program and its arguments.
+            env: Further variables.
+            cwd: Where it starts.
+            terminal: The size of a pseudo-terminal, which then is its standard input and output, and controls it.
+
         Raises:
+            SandboxLost: if the sandbox has ended.
+        """
+        ...
+
+    async def connect(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a port on which a process inside listens, at 127.0.0.1 or else ::1.
+
+        Closing the writer ends the connection, both ways.
+
+        Raises:
+            NobodyListens: if there is no answer.
             SandboxLost: if the sandbox has ended.
         """
         ...

@@ -8,16 +8,16 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from aideator.domain.errors import AideatorError, SandboxLost
+from aideator.domain.errors import AideatorError, NobodyListens, SandboxLost
 from aideator.domain.run import Isolation
-from aideator.sandbox.base import ExecResult
-from aideator.sandbox.streams import BUFFER, Kept, feed, forward
+from aideator.sandbox.base import ExecResult, Size
+from aideator.sandbox.streams import BUFFER, Input, Kept, Stream, feed, forward
 
 LINE_LIMIT = 8 * 2**20
 """The longest line that can be read from a process's standard output, in bytes: agents send whole files in one."""
@@ -29,6 +29,10 @@ ANSWER_SECONDS = 30.0
 """How long the shim may take to start a process."""
 KILL_SECONDS = 5.0
 """How long a process may take to go once it was killed."""
+CONNECT_SECONDS = 10.0
+"""How long a port inside may take to answer: whoever listens there may have too many callers to take one more."""
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Greeting(asyncio.Protocol):
@@ -54,52 +58,6 @@ class _Greeting(asyncio.Protocol):
             self._link.route(self._transport, header, rest)
 
 
-class _Stream(asyncio.StreamReaderProtocol):
-    """A connection that carries one stream; over when the other end closes, or when both do if it is two-way."""
-
-    def __init__(self, reader: asyncio.StreamReader, lost: Callable[[], None], *, two_way: bool) -> None:
-        super().__init__(reader, loop=asyncio.get_running_loop())
-        self._lost, self._two_way = lost, two_way
-
-    def eof_received(self) -> bool:
-        super().eof_received()
-        return self._two_way
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        self._lost()
-
-
-class _Input(asyncio.StreamWriter):
-    """Towards the inside. Its end is told on the control connection as well: see `shim.py`."""
-
-    def __init__(
-        self, transport: asyncio.Transport, reader: asyncio.StreamReader, tell_end: Callable[[int], None]
-    ) -> None:
-        super().__init__(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
-        self._tell_end, self._sent, self._over = tell_end, 0, False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._sent += len(data)
-        super().write(data)
-
-    def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
-        self.write(b"".join(data))
-
-    def write_eof(self) -> None:
-        self._tell()
-        super().write_eof()
-
-    def close(self) -> None:
-        self._tell()
-        super().close()
-
-    def _tell(self) -> None:
-        if not self._over:
-            self._over = True
-            self._tell_end(self._sent)
-
-
 async def _unexplained() -> AideatorError:
     return SandboxLost()
 
@@ -111,9 +69,13 @@ class LinkedProcess:
     stdout: asyncio.StreamReader
     stderr: asyncio.StreamReader
 
-    def __init__(self, link: "Link", identity: str) -> None:
+    def __init__(self, link: "Link", identity: str, *, terminal: bool) -> None:
         self._link, self.identity = link, identity
-        self.missing = {"stdin", "stdout", "stderr"}
+        self.missing, self.line_limit = {"stdin", "stdout", "stderr"}, LINE_LIMIT
+        if terminal:  # nobody reads lines from it, and all that is printed comes one way
+            self.missing, self.line_limit = {"stdin", "stdout"}, BUFFER
+            self.stderr = asyncio.StreamReader()
+            self.stderr.feed_eof()
         self.started, self.ended = asyncio.Event(), asyncio.Event()
         self.code: int | None = None
         self.error: str | None = None
@@ -129,6 +91,10 @@ class LinkedProcess:
         """End the process group."""
         if not self.ended.is_set():
             self._link.send(id=self.identity)
+
+    def resize(self, size: Size) -> None:
+        """Give its terminal another size."""
+        self._link.send(id=self.identity, rows=size.rows, cols=size.cols)
 
 
 class Link:
@@ -162,6 +128,7 @@ class Link:
         self._tasks = asyncio.TaskGroup()
         self._transports = set[asyncio.Transport]()
         self._processes = dict[str, LinkedProcess]()
+        self._connecting = dict[str, asyncio.Future[Connection]]()
         self._control: asyncio.Transport | None = None
         self._ready = asyncio.Event()
         self._loss: AideatorError | None = None
@@ -222,6 +189,8 @@ class Link:
             process.started.set()
             process.ended.set()
         self._processes.clear()
+        for identity in [*self._connecting]:
+            self._refuse(identity, self.loss())
 
     @property
     def is_lost(self) -> bool:
@@ -263,6 +232,10 @@ class Link:
                 reader = self._reader(transport, rest, two_way=True)
                 writer = self._input(transport, reader, identity)
                 self.run(forward(reader, writer, self._gateway))
+            case {"stream": "port", "id": str(identity)} if self._is_wanted(identity):
+                reader = self._reader(transport, rest, two_way=True)
+                connection = (reader, self._input(transport, reader, identity, whole=True))
+                self._connecting.pop(identity).set_result(connection)
             case {"stream": str(stream), "id": str(identity)} if identity in self._processes:
                 self._attach(self._processes[identity], stream, transport, rest)
             case _:
@@ -273,7 +246,7 @@ class Link:
             transport.abort()
             return
         process.missing.discard(stream)
-        reader = self._reader(transport, rest, LINE_LIMIT if stream == "stdout" else BUFFER)
+        reader = self._reader(transport, rest, process.line_limit if stream == "stdout" else BUFFER)
         match stream:
             case "stdin":
                 process.stdin = self._input(transport, reader, process.identity)
@@ -295,24 +268,38 @@ class Link:
     ) -> asyncio.StreamReader:
         """Turn a connection into a stream that already holds what came after its first line."""
         reader = asyncio.StreamReader(limit=limit, loop=asyncio.get_running_loop())
-        stream = _Stream(reader, lambda: self.forget(transport), two_way=two_way)
+        stream = Stream(reader, lambda: self.forget(transport), two_way=two_way)
         transport.set_protocol(stream)
         stream.connection_made(transport)
         if received:
             reader.feed_data(received)
         return reader
 
-    def _input(self, transport: asyncio.Transport, reader: asyncio.StreamReader, identity: str) -> asyncio.StreamWriter:
-        """The other direction of the same connection. Losing it closes both."""
-        return _Input(transport, reader, lambda sent: self.send(id=identity, eof=sent))
+    def _input(
+        self, transport: asyncio.Transport, reader: asyncio.StreamReader, identity: str, *, whole: bool = False
+    ) -> asyncio.StreamWriter:
+        """The other direction of the same connection. Losing it closes both; so does closing, where it is the whole."""
+
+        def tell(sent: int, *, closed: bool) -> None:
+            self.send(id=identity, eof=sent, **({"whole": True} if whole and closed else {}))
+
+        return Input(transport, reader, tell)
+
+    def _is_wanted(self, identity: str) -> bool:
+        return identity in self._connecting and not self._connecting[identity].done()
+
+    def _refuse(self, identity: str, error: AideatorError) -> None:
+        if self._is_wanted(identity):
+            self._connecting.pop(identity).set_exception(error)
 
     async def _listen(self, control: asyncio.StreamReader) -> None:
         """Heed what the shim says, until it says no more: then the sandbox is over."""
         with suppress(ConnectionError, ValueError):
             async for line in control:
                 answer = json.loads(line)
+                self._refuse(answer["id"], NobodyListens(answer.get("error", "")))
                 process = self._processes.get(answer["id"])
-                if process is None:  # given up meanwhile
+                if process is None:  # given up meanwhile, or no process
                     continue
                 process.code, process.error = answer.get("code"), answer.get("error")
                 process.ended.set()
@@ -322,14 +309,20 @@ class Link:
         self.fail(await self._post_mortem())
 
     async def spawn(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str = "/workspace"
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: str = "/workspace",
+        terminal: Size | None = None,
     ) -> LinkedProcess:
         """Start a process, as the port says."""
         if self._loss is not None:
             raise self._loss
-        process = LinkedProcess(self, secrets.token_hex(16))
+        process = LinkedProcess(self, secrets.token_hex(16), terminal=terminal is not None)
         self._processes[process.identity] = process
-        self.send(id=process.identity, argv=list(argv), env={**self.env, **(env or {})}, cwd=cwd)
+        size = terminal._asdict() if terminal else {}
+        self.send(id=process.identity, argv=list(argv), env={**self.env, **(env or {})}, cwd=cwd, **size)
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await process.started.wait()
@@ -341,6 +334,26 @@ class Link:
         if process.missing or process.error is not None:
             raise self.loss(process.error)
         return process
+
+    async def connect(self, port: int) -> Connection:
+        """Connect to a port inside, as the port of this package says."""
+        if self._loss is not None:
+            raise self._loss
+        identity = secrets.token_hex(16)
+        waiting: asyncio.Future[Connection] = asyncio.get_running_loop().create_future()
+        self._connecting[identity] = waiting
+        self.send(id=identity, connect=port)
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connection = await waiting
+            return connection
+        except TimeoutError:
+            raise NobodyListens(f"port {port} did not answer within {CONNECT_SECONDS:.0f} s") from None
+        finally:
+            self._connecting.pop(identity, None)
+            if connection is None and not waiting.cancelled() and waiting.done() and waiting.exception() is None:
+                waiting.result()[1].close()  # it came in the moment in which nobody wanted it any more
 
     async def exec(
         self,

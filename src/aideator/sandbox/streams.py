@@ -1,8 +1,10 @@
 """What the link does with bytes: keep the telling part of an output, feed an input, carry a connection elsewhere."""
 
 import asyncio
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 BUFFER = 65_536
 """Bytes read at once, and held for a reader that is slower than its writer."""
@@ -41,6 +43,60 @@ class Kept:
         if not self.dropped:
             return bytes(self._head + self._tail)
         return bytes(self._head) + b"\n[... %d bytes dropped ...]\n" % self.dropped + self._tail[-self._tail_limit :]
+
+
+class Stream(asyncio.StreamReaderProtocol):
+    """A connection that carries one stream; over when the other end closes, or when both do if it is two-way."""
+
+    def __init__(self, reader: asyncio.StreamReader, lost: Callable[[], None], *, two_way: bool) -> None:
+        super().__init__(reader, loop=asyncio.get_running_loop())
+        self._lost, self._two_way = lost, two_way
+
+    def eof_received(self) -> bool:
+        """Go on in the other direction, if there is one."""
+        super().eof_received()
+        return self._two_way
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader, and whoever counts connections."""
+        super().connection_lost(exc)
+        self._lost()
+
+
+class TellEnd(Protocol):
+    """Hears how many bytes there were, and whether the connection was closed or only its way in."""
+
+    def __call__(self, sent: int, *, closed: bool) -> None:  # noqa: D102 - the class says it
+        ...
+
+
+class Input(asyncio.StreamWriter):
+    """Towards the inside. Its end is told on the control connection as well: see `shim.py`."""
+
+    def __init__(self, transport: asyncio.Transport, reader: asyncio.StreamReader, tell_end: TellEnd) -> None:
+        super().__init__(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
+        self._tell_end, self._sent, self._closed = tell_end, 0, False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Count, and send."""
+        self._sent += len(data)
+        super().write(data)
+
+    def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
+        """Count, and send."""
+        self.write(b"".join(data))
+
+    def write_eof(self) -> None:
+        """End this direction."""
+        self._tell_end(self._sent, closed=False)
+        super().write_eof()
+
+    def close(self) -> None:
+        """End both."""
+        if not self._closed:
+            self._closed = True
+            self._tell_end(self._sent, closed=True)
+        super().close()
 
 
 async def feed(stdin: asyncio.StreamWriter, data: bytes) -> None:

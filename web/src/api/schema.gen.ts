@@ -198,6 +198,17 @@ export interface Deselected {
   kind: "deselected";
 }
 
+/** What is open at a variation, and what can be opened. */
+export interface DeskOut {
+  /** Also some that have ended. */
+  terminals: readonly TerminalOut[];
+  previews: readonly PreviewOut[];
+  /** Where the next one would be opened; null when none can be. */
+  place: Place | null;
+  /** Why none can be opened, and what would help. */
+  reason: string | null;
+}
+
 /** A file as a tool changed it. */
 export interface DiffContent {
   type: "diff";
@@ -396,6 +407,12 @@ export interface KeyOut {
   mine: boolean;
 }
 
+/** What a person types. */
+export interface Keys {
+  /** As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003. */
+  keys: string;
+}
+
 /** One line of a hunk. */
 export interface Line {
   kind: "context" | "added" | "removed";
@@ -466,6 +483,8 @@ export interface PatchStats {
   deletions?: number;
 }
 
+export type Place = "agent" | "copy";
+
 /** The agent's plan as it stands now; it replaces the one before. */
 export interface Plan {
   kind: "plan";
@@ -477,6 +496,21 @@ export interface PlanEntry {
   content: string;
   priority?: "high" | "medium" | "low";
   status?: "pending" | "in_progress" | "completed";
+}
+
+/** What to preview. */
+export interface PreviewIn {
+  /** Where a server of the project listens inside the sandbox, or will. */
+  port: number;
+}
+
+/** A preview of a server in a variation's sandbox. */
+export interface PreviewOut {
+  id: string;
+  port: number;
+  place: Place;
+  /** Show it in a frame: an origin of its own, which nobody can guess. It is good for as long as the preview lives. */
+  url: string;
 }
 
 /** What went wrong, and what to do next. */
@@ -738,6 +772,12 @@ export interface SetupRan {
   cached?: boolean;
 }
 
+/** The size of a terminal, in characters. */
+export interface SizeIn {
+  rows?: number;
+  cols?: number;
+}
+
 /** What decided a variation's place. */
 export interface Standing {
   variation_id: number;
@@ -805,6 +845,31 @@ export interface Tally {
   /** What its variations cost in these runs; null when the price of a call is unknown. */
   cost_usd: number | null;
   cost_per_win_usd: number | null;
+}
+
+/** What terminal to open. */
+export interface TerminalIn {
+  rows?: number;
+  cols?: number;
+  /** Runs in a shell of its own; an interactive shell when absent. */
+  command?: string | null;
+}
+
+/** A terminal in a variation's sandbox. */
+export interface TerminalOut {
+  id: string;
+  run_id: string;
+  variation_id: number;
+  /** What runs in it; null for a shell. */
+  command: string | null;
+  place: Place;
+  rows: number;
+  cols: number;
+  opened_at: string;
+  /** Null while it runs, and when its sandbox ended first. */
+  exit_code: number | null;
+  /** Where it can be watched, relative to this server. */
+  stream_url: string;
 }
 
 /** One test in a verdict. */
@@ -1099,6 +1164,54 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: Stats;
+  };
+  "GET /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: undefined;
+    answer: DeskOut;
+  };
+  "POST /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: TerminalIn;
+    answer: TerminalOut;
+  };
+  "GET /terminals/{terminal_id}/stream": {
+    path: { terminal_id: string };
+    query: { after?: number };
+    body: undefined;
+    answer: string;
+  };
+  "POST /terminals/{terminal_id}/input": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: Keys;
+    answer: undefined;
+  };
+  "POST /terminals/{terminal_id}/size": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: SizeIn;
+    answer: undefined;
+  };
+  "DELETE /terminals/{terminal_id}": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
+  "POST /runs/{run_id}/variations/{number}/previews": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: PreviewIn;
+    answer: PreviewOut;
+  };
+  "DELETE /previews/{preview_id}": {
+    path: { preview_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
   };
   "POST /repositories/inspect": {
     path: undefined;

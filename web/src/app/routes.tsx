@@ -1,5 +1,6 @@
 /** Every address of the page. A view is loaded when it is first looked at. */
-import { type ComponentType, type LazyExoticComponent, lazy } from "react";
+import type { ComponentType, LazyExoticComponent } from "react";
+import { lazily } from "./lazily";
 import type { Params } from "./router";
 
 export type Page = ComponentType<{ params: Params }>;
@@ -11,46 +12,46 @@ interface Route {
 }
 
 export const ROUTES: readonly Route[] = [
-  { path: "/", title: "Runs", page: lazy(() => import("../home/home").then((m) => ({ default: m.Home }))) },
+  { path: "/", title: "Runs", page: lazily(() => import("../home/home").then((m) => m.Home)) },
   {
     path: "/runs/:id",
     title: "Run",
-    page: lazy(() => import("../run/run").then((m) => ({ default: m.RunPage }))),
+    page: lazily(() => import("../run/run").then((m) => m.RunPage)),
   },
   {
     path: "/runs/:id/compare",
     title: "Compare",
-    page: lazy(() => import("../compare/compare").then((m) => ({ default: m.ComparePage }))),
+    page: lazily(() => import("../compare/compare").then((m) => m.ComparePage)),
   },
   {
     path: "/runs/:id/record",
     title: "Decision",
-    page: lazy(() => import("../decide/record").then((m) => ({ default: m.RecordPage }))),
+    page: lazily(() => import("../decide/record").then((m) => m.RecordPage)),
   },
   {
     path: "/agents",
     title: "Agents",
-    page: lazy(() => import("../pages/agents").then((m) => ({ default: m.AgentsPage }))),
+    page: lazily(() => import("../pages/agents").then((m) => m.AgentsPage)),
   },
   {
     path: "/stats",
     title: "Statistics",
-    page: lazy(() => import("../pages/stats").then((m) => ({ default: m.StatsPage }))),
+    page: lazily(() => import("../pages/stats").then((m) => m.StatsPage)),
   },
   {
     path: "/doctor",
     title: "Doctor",
-    page: lazy(() => import("../pages/doctor").then((m) => ({ default: m.DoctorPage }))),
+    page: lazily(() => import("../pages/doctor").then((m) => m.DoctorPage)),
   },
   {
     path: "/settings",
     title: "Settings",
-    page: lazy(() => import("../pages/settings").then((m) => ({ default: m.SettingsPage }))),
+    page: lazily(() => import("../pages/settings").then((m) => m.SettingsPage)),
   },
   {
     path: "/login",
     title: "Log in",
-    page: lazy(() => import("../login/login").then((m) => ({ default: m.Login }))),
+    page: lazily(() => import("../login/login").then((m) => m.Login)),
   },
 ];
 

@@ -58,7 +58,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
     <header className={styles.bar}>
       <Link href="/" className={styles.brand}>
         <Mark />
-        AIdeator
+        <span>AIdeator</span>
       </Link>
       <nav aria-label="Pages" className={styles.nav}>
         {NAVIGATION.map((entry) => (

@@ -13,7 +13,7 @@ import { fileMap } from "./filemap";
 import { FileMap } from "./filemap-view";
 import { isOpen } from "./names";
 import { BASE, Toolbar } from "./toolbar";
-import { useDiffs } from "./use-comparison";
+import { useDiffs } from "./use-diffs";
 import type { TrayState } from "./use-tray";
 import { useWalk } from "./use-walk";
 

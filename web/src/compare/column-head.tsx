@@ -1,12 +1,13 @@
 import type { RunDetails } from "../api/schema.gen";
+import { Link } from "../app/router";
 import type { RunView } from "../stream/types";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { line } from "../ui/plain";
+import { Prose } from "../ui/prose";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
 import { isOpen, seatName, sources, whyEmpty } from "./names";
-import { Prose } from "./prose";
 
 interface Props {
   readonly column: Column;
@@ -36,10 +37,15 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
         </span>
       )}
       {isOpen(details) && !empty && (
-        <Button size="s" onClick={() => onChoose(number)}>
-          <span aria-hidden="true">Choose</span>
-          <span className="only-read-aloud">{`Choose variation ${number}`}</span>
-        </Button>
+        <span className={styles.actions}>
+          <Button size="s" onClick={() => onChoose(number)}>
+            <span aria-hidden="true">Choose</span>
+            <span className="only-read-aloud">{`Choose variation ${number}`}</span>
+          </Button>
+          <Link href={`/runs/${details.id}?bench=${number}`} aria-label={`Try variation ${number}`}>
+            try it
+          </Link>
+        </span>
       )}
     </th>
   );

@@ -3,8 +3,8 @@ import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { plural, span } from "../ui/format";
 import { line } from "../ui/plain";
+import { Prose } from "../ui/prose";
 import { CONFIDENCE, isOpen, seatName } from "./names";
-import { Prose } from "./prose";
 import styles from "./verdict.module.css";
 
 /** The answer first: which one, how sure, why; and if nobody can tell, what would settle it. */

@@ -4,12 +4,12 @@ import { call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { inOrder } from "../compare/columns";
 import { seatName, sources } from "../compare/names";
-import { Prose } from "../compare/prose";
 import { Button } from "../ui/button";
 import { Chip, LaneMark } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
 import { control, Field } from "../ui/field";
 import { plural } from "../ui/format";
+import { Prose } from "../ui/prose";
 import { toast } from "../ui/toast";
 import styles from "./decide.module.css";
 import { type Plan, Publishing, planOf, publish } from "./publishing";
@@ -52,7 +52,7 @@ export function ChooseDialog({ details, first, onClose }: Props) {
 
   return (
     <Dialog title="Choose the winner" onClose={onClose} wide>
-      <form onSubmit={submit} className={styles.form}>
+      <form onSubmit={submit}>
         <Choices details={details} choices={choices} chosen={number} onChoose={setNumber} />
         <Field label="Why" error={error} hint="Kept with the run, and told in the pull request.">
           {(wiring) => (

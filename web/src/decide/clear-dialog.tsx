@@ -40,7 +40,7 @@ export function ClearDialog({ details, number, onClose }: Props) {
   };
   return (
     <Dialog title={`Clear the flags of variation ${number}`} onClose={onClose} wide>
-      <form onSubmit={submit} className={styles.form}>
+      <form onSubmit={submit}>
         <ul className={styles.flags}>
           {flags.map((flag) => (
             <li key={`${flag.kind} ${flag.path} ${flag.hunk}`}>

@@ -175,7 +175,7 @@ function PublishDialog({ details, onClose }: { details: RunDetails; onClose: () 
   };
   return (
     <Dialog title="Publish the winner" onClose={onClose} wide>
-      <form onSubmit={submit} className={styles.form}>
+      <form onSubmit={submit}>
         <Publishing details={details} plan={plan} onPlan={setPlan} must />
         <Button type="submit" look="primary" icon="branch" busy={busy}>
           Publish

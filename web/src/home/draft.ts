@@ -36,8 +36,9 @@ export function newKey(): number {
   return lastKey;
 }
 
-export function newSeat(agent: string): SeatDraft {
-  return { key: newKey(), agent, model: "", effort: "", instructions: "" };
+export function newSeat(like: AgentSpec = {}): SeatDraft {
+  const { agent = "builtin", model, effort, instructions = "" } = like;
+  return { key: newKey(), agent, model: model ?? "", effort: effort ?? "", instructions };
 }
 
 export function emptyDraft(server: ServerInfo): Draft {
@@ -46,7 +47,7 @@ export function emptyDraft(server: ServerInfo): Draft {
     repo: recent?.repo_url ?? "",
     ref: recent?.ref ?? "",
     prompt: "",
-    seats: Array.from({ length: Math.min(3, server.max_variations) }, () => newSeat("builtin")),
+    seats: Array.from({ length: Math.min(3, server.max_variations) }, () => newSeat()),
     checks: null,
     budget: "",
     sandbox: "",
@@ -55,7 +56,7 @@ export function emptyDraft(server: ServerInfo): Draft {
 
 /** As many seats as wanted: new ones are like the last. */
 export function resize(seats: readonly SeatDraft[], wanted: number): readonly SeatDraft[] {
-  const last = seats.at(-1) ?? newSeat("builtin");
+  const last = seats.at(-1) ?? newSeat();
   const more = Array.from({ length: Math.max(0, wanted - seats.length) }, () => ({ ...last, key: newKey() }));
   return [...seats, ...more].slice(0, wanted);
 }
@@ -79,6 +80,15 @@ export function problems(draft: Draft, server: ServerInfo): Readonly<Record<stri
   return found;
 }
 
+export function toSeat(seat: SeatDraft): AgentSpec {
+  return {
+    agent: seat.agent,
+    model: seat.model.trim() || null,
+    effort: seat.effort || null,
+    instructions: seat.instructions.trim(),
+  };
+}
+
 export function toSpec(draft: Draft): RunSpec {
   const usd = dollars(draft.budget) ?? null;
   return {
@@ -86,12 +96,7 @@ export function toSpec(draft: Draft): RunSpec {
     ref: draft.ref.trim() || null,
     prompt: draft.prompt.trim(),
     variations: draft.seats.length,
-    lineup: draft.seats.map((seat) => ({
-      agent: seat.agent,
-      model: seat.model.trim() || null,
-      effort: seat.effort || null,
-      instructions: seat.instructions.trim(),
-    })),
+    lineup: draft.seats.map(toSeat),
     checks: draft.checks?.map((check) => ({ command: check.command.trim() })) ?? null,
     sandbox: draft.sandbox || null,
     budget: usd === null ? {} : { run_usd: usd },

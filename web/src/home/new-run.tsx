@@ -6,6 +6,7 @@ import { navigate } from "../app/router";
 import { Button } from "../ui/button";
 import { control, Field } from "../ui/field";
 import { Icon } from "../ui/icons";
+import { Refusal } from "../ui/states";
 import { ChecksEditor } from "./checks";
 import { costs, type Draft, emptyDraft, problems, toSpec } from "./draft";
 import { Enforced } from "./enforced";
@@ -88,17 +89,6 @@ function Form({ server }: { server: ServerInfo }) {
         </div>
       </div>
     </form>
-  );
-}
-
-function Refusal({ error }: { error: Error }) {
-  const problem = error instanceof ApiError ? error.problem : null;
-  return (
-    <div className={styles.refusal} role="alert">
-      <strong>{problem?.title ?? "That did not work"}</strong>
-      <p>{error.message}</p>
-      {problem?.hint && <p>{problem.hint}</p>}
-    </div>
   );
 }
 

@@ -1,9 +1,9 @@
 import { useState } from "react";
 import type { Disk, SettingOut } from "../api/schema.gen";
 import { useGet } from "../app/query";
-import { Prose } from "../compare/prose";
 import { Chip } from "../ui/chip";
 import { line } from "../ui/plain";
+import { Prose } from "../ui/prose";
 import { Failed, Skeleton } from "../ui/states";
 import { KeysPart } from "./keys";
 import styles from "./pages.module.css";

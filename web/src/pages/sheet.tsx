@@ -1,5 +1,5 @@
 import type { ReactNode } from "react";
-import { Prose } from "../compare/prose";
+import { Prose } from "../ui/prose";
 import styles from "./pages.module.css";
 
 /** A page of facts: a title, a sentence, parts. */

@@ -1,4 +1,5 @@
-import { lazy, memo, Suspense, useState } from "react";
+import { memo, Suspense, useState } from "react";
+import { lazily } from "../app/lazily";
 import type { CheckEntry, Entry, NoteEntry, TextEntry } from "../stream/types";
 import { span } from "../ui/format";
 import { line, plain } from "../ui/plain";
@@ -6,7 +7,7 @@ import styles from "./entry.module.css";
 import { Output } from "./output";
 import { ToolCard } from "./tool";
 
-const Markdown = lazy(() => import("../ui/markdown").then((module) => ({ default: module.Markdown })));
+const Markdown = lazily(() => import("../ui/markdown").then((module) => module.Markdown));
 
 interface Props {
   readonly entry: Entry;

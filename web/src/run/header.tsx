@@ -14,6 +14,7 @@ import { toast, toastError } from "../ui/toast";
 import { ConnectionPill } from "./connection";
 import styles from "./header.module.css";
 import { PromptDialog } from "./prompt-dialog";
+import { SeatDialog } from "./seat-dialog";
 import { isSettled } from "./words";
 
 interface Props {
@@ -44,7 +45,7 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
         <Prompt text={view.prompt} />
       </div>
       <Figures view={view} cap={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
-      <Actions id={id} stream={stream} onTimeline={onTimeline} />
+      <Actions id={id} stream={stream} details={details} isScripted={isScripted} onTimeline={onTimeline} />
     </header>
   );
 }
@@ -115,9 +116,10 @@ function Figures({
   );
 }
 
-function Actions({ id, stream, onTimeline }: Omit<Props, "details">) {
+function Actions({ id, stream, details, isScripted, onTimeline }: Props & { isScripted: boolean }) {
   const { view } = stream;
-  const [prompting, setPrompting] = useState(false);
+  const [dialog, setDialog] = useState<"prompt" | "seat">();
+  const close = () => setDialog(undefined);
   const [busy, setBusy] = useState(false);
   const settled = view.lanes.filter(isSettled);
   const stopAll = async () => {
@@ -142,22 +144,23 @@ function Actions({ id, stream, onTimeline }: Omit<Props, "details">) {
         </Link>
       )}
       {settled.length > 0 && (
-        <Button icon="send" onClick={() => setPrompting(true)}>
+        <Button icon="send" onClick={() => setDialog("prompt")}>
           Prompt all
         </Button>
       )}
+      <Button icon="plus" onClick={() => setDialog("seat")}>
+        Add agent
+      </Button>
       {view.status === null && (
         <Button look="danger" icon="stop" busy={busy} onClick={stopAll}>
           Stop all
         </Button>
       )}
-      {prompting && (
-        <PromptDialog
-          runId={id}
-          lanes={settled.map((lane) => lane.number)}
-          stream={stream}
-          onClose={() => setPrompting(false)}
-        />
+      {dialog === "prompt" && (
+        <PromptDialog runId={id} lanes={settled.map((lane) => lane.number)} stream={stream} onClose={close} />
+      )}
+      {dialog === "seat" && details && (
+        <SeatDialog run={details} stream={stream} isScripted={isScripted} onClose={close} />
       )}
     </div>
   );

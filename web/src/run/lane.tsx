@@ -21,6 +21,8 @@ export interface Shared {
   readonly isPast: boolean;
   readonly onCurrent: (lane: number) => void;
   readonly onFocus: (lane: number | null) => void;
+  /** Try it: terminals and previews in its sandbox. */
+  readonly onBench: (lane: number) => void;
 }
 
 interface Props {
@@ -131,6 +133,11 @@ function LaneActions({ lane, isFocus, shared }: { lane: Lane; isFocus: boolean; 
   };
   return (
     <div className={styles.actions}>
+      {!shared.isPast && lane.startedAt !== null && (
+        <Button look="quiet" size="s" icon="terminal" bare onClick={() => shared.onBench(lane.number)}>
+          {`Terminal in variation ${lane.number}`}
+        </Button>
+      )}
       {!shared.isPast &&
         (isSettled(lane) ? (
           <Button look="quiet" size="s" icon="send" bare onClick={() => setPrompting(true)}>

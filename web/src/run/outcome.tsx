@@ -3,6 +3,7 @@ import { Link } from "../app/router";
 import type { RunView } from "../stream/types";
 import { Chip, LaneMark, type Tone } from "../ui/chip";
 import { line } from "../ui/plain";
+import { Prose } from "../ui/prose";
 import styles from "./outcome.module.css";
 
 const CONFIDENCE: Readonly<Record<Confidence, readonly [Tone, string, string]>> = {
@@ -47,7 +48,9 @@ export function Outcome({ id, view }: { id: string; view: RunView }) {
       </p>
       <ul className={styles.reasons}>
         {reasons.slice(0, 3).map((reason) => (
-          <li key={reason}>{line(reason)}</li>
+          <li key={reason}>
+            <Prose>{reason}</Prose>
+          </li>
         ))}
       </ul>
       <Link href={`/runs/${id}/compare`}>See the evidence</Link>

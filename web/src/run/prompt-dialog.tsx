@@ -40,7 +40,7 @@ export function PromptDialog({ runId, lanes, stream, onClose }: Props) {
 
   return (
     <Dialog title={`Ask ${whom} to go on`} onClose={onClose}>
-      <form onSubmit={submit} style={{ display: "grid", gap: "var(--s4)" }}>
+      <form onSubmit={submit}>
         <Field
           label="What shall it do next?"
           error={error}

@@ -1,8 +1,9 @@
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useCallback, useState } from "react";
 import { useKeys } from "../app/keys";
-import { goToLogin, useGet } from "../app/query";
-import { navigate, type Params, useQueryValue } from "../app/router";
-import { useRun } from "../stream/use-run";
+import { lazily } from "../app/lazily";
+import { goToLogin } from "../app/query";
+import { navigate, type Params, setQuery, useQueryValue } from "../app/router";
+import { useDetails } from "../stream/use-run";
 import { Empty, Skeleton } from "../ui/states";
 import { ShownMoment } from "../ui/time";
 import { Announcer } from "./announcer";
@@ -12,25 +13,24 @@ import styles from "./run.module.css";
 import { usePlayer } from "./use-replay";
 import { Wall } from "./wall";
 
-const Race = lazy(() => import("./race").then((module) => ({ default: module.Race })));
+const Bench = lazily(() => import("../workbench/bench").then((module) => module.Bench));
+const Race = lazily(() => import("./race").then((module) => module.Race));
 
 export function RunPage({ params }: { params: Params }) {
   const id = params.id ?? "";
-  const stream = useRun(id);
+  const { details, stream } = useDetails(id);
   const { view, connection } = stream;
-  const details = useGet(
-    "GET /runs/{run_id}",
-    { path: { run_id: id } },
-    { refetchInterval: 10_000, retry: false },
-  );
-  const [focus, setFocus] = useFocus(view.lanes.length);
+  const focus = useFocus(view.lanes.length);
   const [current, setCurrent] = useState(1);
   const [race, setRace] = useQueryValue("race");
+  const bench = useBench();
+  const benched = view.lanes[(laneIn(bench.value, view.lanes.length) ?? 0) - 1];
   const player = usePlayer(id, view.status !== null);
   const shown = player?.view ?? view;
   const toggleRace = () => setRace(race === null ? "1" : null);
   useKeys([{ key: "t", does: "Show or hide the timeline", run: toggleRace }]);
-  useLaneKeys(view.lanes.length, current, setCurrent, focus, setFocus);
+  useKeys([{ key: "`", does: "Open a terminal in the variation", run: () => bench.open(focus ?? current) }]);
+  useLaneKeys(view.lanes.length, current, setCurrent, focus);
 
   if (connection.state === "refused" && connection.why === "gone") {
     return (
@@ -59,19 +59,49 @@ export function RunPage({ params }: { params: Params }) {
           onCurrent={setCurrent}
           focus={focus}
           onFocus={setFocus}
+          onBench={bench.open}
         />
       </ShownMoment>
+      {benched && !player && (
+        <Suspense>
+          <Bench
+            key={benched.number}
+            runId={id}
+            number={benched.number}
+            turn={`${benched.attempt} ${benched.startedAt} ${benched.endedAt}`}
+            asked={bench.asked}
+          />
+        </Suspense>
+      )}
       <Announcer view={view} />
     </div>
   );
 }
 
+/** The lane whose workbench is open, kept in the address; it says how often a person has asked for a terminal there. */
+function useBench() {
+  const [value] = useQueryValue("bench");
+  const [asked, setAsked] = useState(0);
+  const open = useCallback((lane: number) => {
+    setQuery({ bench: String(lane), show: null });
+    setAsked((before) => before + 1);
+  }, []);
+  return { value, asked, open };
+}
+
 /** The lane that fills the page, kept in the address; null shows all. */
-function useFocus(lanes: number): [number | null, (lane: number | null) => void] {
-  const [value, setValue] = useQueryValue("focus");
+function useFocus(lanes: number): number | null {
+  const [value] = useQueryValue("focus");
+  return laneIn(value, lanes);
+}
+
+function setFocus(lane: number | null): void {
+  setQuery({ focus: lane === null ? null : String(lane) });
+}
+
+function laneIn(value: string | null, lanes: number): number | null {
   const wanted = Number(value);
-  const focus = Number.isInteger(wanted) && wanted >= 1 && wanted <= lanes ? wanted : null;
-  return [focus, (lane) => setValue(lane === null ? null : String(lane))];
+  return Number.isInteger(wanted) && wanted >= 1 && wanted <= lanes ? wanted : null;
 }
 
 function useLaneKeys(
@@ -79,7 +109,6 @@ function useLaneKeys(
   current: number,
   setCurrent: (lane: number) => void,
   focus: number | null,
-  setFocus: (lane: number | null) => void,
 ): void {
   const go = (lane: number) => {
     const next = Math.min(Math.max(lane, 1), count);

@@ -14,13 +14,14 @@ interface Props {
   readonly onCurrent: (lane: number) => void;
   readonly focus: number | null;
   readonly onFocus: (lane: number | null) => void;
+  readonly onBench: (lane: number) => void;
 }
 
 /** The variations side by side; or one of them wide, and the others as a rail. */
-export function Wall({ runId, stream, view, current, onCurrent, focus, onFocus }: Props) {
+export function Wall({ runId, stream, view, current, onCurrent, focus, onFocus, onBench }: Props) {
   const shared = useMemo(
-    () => ({ runId, stream, isPast: view !== stream.view, onCurrent, onFocus }),
-    [runId, stream, view, onCurrent, onFocus],
+    () => ({ runId, stream, isPast: view !== stream.view, onCurrent, onFocus, onBench }),
+    [runId, stream, view, onCurrent, onFocus, onBench],
   );
   const shown = focus === null ? view.lanes : view.lanes.filter((lane) => lane.number === focus);
   return (

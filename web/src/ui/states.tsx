@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from "react";
-import { Unreachable } from "../api/client";
+import { ApiError, Unreachable } from "../api/client";
 import { Button } from "./button";
 import styles from "./states.module.css";
 
@@ -39,5 +39,17 @@ export function Failed({ error, retry }: { error: unknown; retry?: () => void })
       <p>{text}</p>
       {retry && <Button onClick={retry}>Try again</Button>}
     </Empty>
+  );
+}
+
+/** What was asked for is refused: why, and what to do about it. */
+export function Refusal({ error }: { error: Error }) {
+  const problem = error instanceof ApiError ? error.problem : null;
+  return (
+    <div className={styles.refusal} role="alert">
+      <strong>{problem?.title ?? "That did not work"}</strong>
+      <p>{error.message}</p>
+      {problem?.hint && <p>{problem.hint}</p>}
+    </div>
   );
 }

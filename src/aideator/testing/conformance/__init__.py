@@ -16,10 +16,10 @@ from pathlib import Path
 
 from aideator.domain.errors import AideatorError
 from aideator.sandbox.base import SandboxBackend
-from aideator.testing.conformance import places, processes
+from aideator.testing.conformance import looks, places, processes
 from aideator.testing.conformance.ground import Behaviour, BrokenPromise, Ground
 
-BEHAVIOURS: tuple[Behaviour, ...] = (*processes.BEHAVIOURS, *places.BEHAVIOURS)
+BEHAVIOURS: tuple[Behaviour, ...] = (*processes.BEHAVIOURS, *places.BEHAVIOURS, *looks.BEHAVIOURS)
 _SECONDS = 60.0
 
 

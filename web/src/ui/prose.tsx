@@ -1,4 +1,4 @@
-import { line } from "../ui/plain";
+import { line } from "./plain";
 
 /** A sentence with its `code`, on one line. Text nodes only, whoever wrote it. */
 export function Prose({ children }: { children: string }) {

@@ -1,0 +1,34 @@
+/** The diffs that a comparison reads. */
+import { useQueries } from "@tanstack/react-query";
+import { call } from "../api/client";
+import type { FileDiff, RunDetails } from "../api/schema.gen";
+
+const DIFF = "GET /runs/{run_id}/variations/{number}/diff";
+
+/** The diffs of some variations, by number; those that are not there yet are missing. */
+export function useDiffs(details: RunDetails, numbers: readonly number[]) {
+  const readable = numbers.filter((number) => details.variations[number - 1]?.verdict);
+  return useQueries({
+    queries: readable.map((number) => {
+      const path = { run_id: details.id, number };
+      return {
+        // A follow-up turn changes the patch.
+        queryKey: [DIFF, path, details.variations[number - 1]?.finished_at],
+        queryFn: () => call(DIFF, { path }),
+        staleTime: Number.POSITIVE_INFINITY,
+      };
+    }),
+    combine: (results) => {
+      const diffs = new Map<number, readonly FileDiff[]>();
+      for (const [index, result] of results.entries()) {
+        const number = readable[index];
+        if (number !== undefined && result.data) diffs.set(number, result.data);
+      }
+      return {
+        diffs,
+        isPending: results.some((result) => result.isPending),
+        error: results.find((result) => result.error)?.error ?? null,
+      };
+    },
+  });
+}
