@@ -205,6 +205,10 @@ async def test_nothing_else_is_reached_by_any_name(home: Path, egress: Egress, t
 async def test_a_host_that_is_not_there_is_said_so(home: Path) -> None:
     egress = Egress(frozenset({"nowhere.invalid"}), frozenset({"127.0.0.1:1"}))
     async with open_proxy(home / "s", egress) as proxy:
+        async with asyncio.TaskGroup() as many:
+            request = b"CONNECT nowhere.invalid:443 HTTP/1.1\r\n\r\n"
+            asked = [many.create_task(say(proxy, request)) for _ in range(5)]
+        assert all(b"nowhere.invalid cannot be looked up: " in answer.result() for answer in asked)
         for host in ("nowhere.invalid:443", "127.0.0.1:1"):
             assert b"502 Bad Gateway" in await say(proxy, f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
         assert len(proxy.refused) == 2

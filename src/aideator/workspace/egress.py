@@ -12,6 +12,7 @@ Odd on purpose:
 """
 
 import asyncio
+import errno
 import re
 import socket
 import ssl
@@ -231,8 +232,12 @@ class Proxy:
 
     async def _addresses(self, host: str) -> list[str]:
         """Look a host up, once: installers open connections by the dozen, and resolvers drop what comes in floods."""
-        async with self.asking.setdefault(host, asyncio.Lock()):
+        asking = self.asking.setdefault(host, asyncio.Lock())
+        waits = asking.locked()
+        async with asking:
             if host not in self.found:
+                if waits:  # for an answer that has not come; the next connection may ask again
+                    raise OSError(errno.EHOSTUNREACH, "it was asked for just now, in vain")
                 async with asyncio.timeout(_DIAL_SECONDS):
                     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
                 self.found[host] = list(dict.fromkeys(str(entry[4][0]) for entry in found))
