@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from aideator.app.work import egress
 from aideator.domain.errors import InvalidInput
 from aideator.settings import Settings, SettingsError, check_prompt_and_lineup, load_settings
 
@@ -37,6 +38,37 @@ def test_each_wrong_value_has_a_line_that_names_its_variable(monkeypatch: pytest
         load_settings()
     lines = str(caught.value).splitlines()
     assert sorted(line.partition(":")[0] for line in lines) == ["AGENT_MEMORY_LIMIT", "DATABASE_URL", "MAX_VARIATIONS"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("SETUP_ENV", '{"PIP_INDEX_URL": "https://me:s3cret@mirror.example/simple"}', "PIP_INDEX_URL holds a password"),
+        ("SETUP_CREDENTIALS", '{"mirror.example": "me:s3cret"}', "mirror.example: give the host alone"),
+        ("SETUP_CREDENTIALS", '{"https://mirror.example/simple": "me:s3cret"}', "give the host alone"),
+        ("SETUP_CREDENTIALS", '{"https://mirror.example": "s3cret"}', "give user:password, or a scheme and a token"),
+        ("SETUP_CREDENTIALS", '{"https://mirror.example": "me:s3cret\\r\\nX: y"}', "give user:password"),
+    ],
+)
+def test_a_mirrors_password_has_one_place_and_is_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=f"^{name}: ") as caught:
+        load_settings()
+    assert words in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_mirrors_take_a_password_or_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SETUP_ENV", '{"A": "http://mirror.example:8081/@scope:x", "B": "https://me@mirror.example/"}')
+    monkeypatch.setenv("SETUP_CREDENTIALS", '{"https://a.example:8443": "me:pass word", "http://b": "Bearer a:b"}')
+    settings = load_settings()
+    assert dict(egress(settings).credentials) == {
+        "https://a.example:8443": "Basic bWU6cGFzcyB3b3Jk",
+        "http://b": "Bearer a:b",
+    }
+    assert {"me:pass word", "Bearer a:b"} <= set(settings.secrets)
 
 
 @pytest.mark.parametrize(

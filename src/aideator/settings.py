@@ -39,6 +39,9 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+PROVIDER_URL = "https://api.anthropic.com"
+"""The provider's own address, where nothing works without a key."""
+
 Size = Annotated[int, BeforeValidator(parse_size)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
@@ -105,7 +108,7 @@ class Settings(BaseSettings):
     # Models
     anthropic_api_key: SecretStr | None = None
     """The key for the Anthropic API. It stays on the host; agents never see it."""
-    anthropic_base_url: str = Field(default="https://api.anthropic.com", pattern=r"^https?://")
+    anthropic_base_url: str = Field(default=PROVIDER_URL, pattern=r"^https?://")
     """Where model calls go. Without a key, a keyless server of your own."""
 
     # Sandboxes
@@ -157,6 +160,8 @@ class Settings(BaseSettings):
     """Hosts (host or host:port) of your own network that set-up commands may reach, such as mirrors."""
     setup_env: dict[str, str] = {}
     """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of them see it: no secrets."""
+    setup_credentials: dict[str, SecretStr] = {}
+    """What mirrors are told, never seen inside, as JSON: {"https://mirror.example.org": "user:password"}."""
     setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
     """Memory of the sandbox that set-up runs in."""
     setup_cpu_limit: float = Field(default=2, gt=0, le=1024)
@@ -193,6 +198,24 @@ class Settings(BaseSettings):
             raise ValueError("this version keeps its data in SQLite: sqlite+aiosqlite:///path/to/file.db")
         return value
 
+    @field_validator("setup_env")
+    @classmethod
+    def _tells_no_password(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            if re.search(r"://[^/\s@]*:[^/\s@]+@", text):
+                raise ValueError(f"{name} holds a password, and agents see it: SETUP_CREDENTIALS is for that")
+        return value
+
+    @field_validator("setup_credentials")
+    @classmethod
+    def _names_origins(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for origin, word in value.items():
+            if not re.fullmatch(r"https?://[a-z0-9_.-]+(:\d{1,5})?", origin):
+                raise ValueError(f"{origin}: give the host alone, such as https://mirror.example.org:8443")
+            if not re.fullmatch(r"[\x21-\x7e]+:[\x20-\x7e]*|[A-Za-z]+ [\x21-\x7e]+", word.get_secret_value()):
+                raise ValueError(f"{origin}: give user:password, or a scheme and a token, such as Bearer abc")
+        return value
+
     @field_validator("api_v1_prefix")
     @classmethod
     def _starts_with_a_slash(cls, value: str) -> str:
@@ -206,6 +229,16 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite+aiosqlite:///{self.aideator_home / 'aideator.db'}"
 
     @property
+    def is_at_the_provider(self) -> bool:
+        """Whether models are asked for where they come from: their names are known, and nothing goes without a key."""
+        return self.anthropic_base_url == PROVIDER_URL
+
+    @property
+    def has_a_model(self) -> bool:
+        """Whether agents have a model, as far as that can be known."""
+        return self.anthropic_api_key is not None or not self.is_at_the_provider
+
+    @property
     def tokens(self) -> dict[str, SecretStr]:
         """Host → token for private repositories."""
         github = {"github.com": self.github_token} if self.github_token else {}
@@ -214,7 +247,7 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """Everything that must not leave in an export."""
-        kept = [self.anthropic_api_key, *self.tokens.values()]
+        kept = [self.anthropic_api_key, *self.tokens.values(), *self.setup_credentials.values()]
         return [secret.get_secret_value() for secret in kept if secret and secret.get_secret_value()]
 
 

@@ -60,6 +60,7 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
         ({"agent_config": {"temperature": 3}}, "agent_config.temperature", "less than or equal to 1"),
         ({"lineup": [{"agent": "nobody"}], "variations": 1}, "agent", "there is no agent"),
         ({"lineup": [{}, {}], "variations": 3}, "body", "the lineup has 2 seats, but variations is 3"),
+        ({"examination": {"judge": {}}}, "examination.judge", "no ANTHROPIC_API_KEY"),
         ({"unknown": 1}, "unknown", "not permitted"),
     ],
 )

@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 from aideator.api.app import create_app
-from aideator.api.server import open_server
+from aideator.api.server import listen, open_server
 from aideator.app import open_app
 from aideator.domain.errors import Unavailable
 from aideator.settings import Settings, SettingsError
@@ -146,3 +146,10 @@ async def test_an_application_made_from_settings_opens_and_closes_by_itself(home
 def test_a_server_for_every_page_of_the_web_is_refused(home: Path) -> None:
     with pytest.raises(SettingsError, match="ALLOWED_ORIGINS"):
         create_app(settings(home, allowed_origins=("*",)))
+
+
+def test_no_answers_body_waits_until_the_client_has_acknowledged_its_head() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

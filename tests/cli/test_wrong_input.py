@@ -14,6 +14,7 @@ CASES: dict[str, tuple[list[str], int, str]] = {
     "a prompt of 2001 characters": (["run", "{repo}", "x" * 2001], 2, "prompt: at most 2000 characters"),
     "six variations": ([*RUN, "-n", "6"], 2, "variations: at most 5 (MAX_VARIATIONS); not 6"),
     "an unknown agent": ([*RUN, "--agent", "nobody"], 2, "there is no agent 'nobody'; there are: builtin"),
+    "a judge that takes turns": (["run", "--spec", "judge.yaml"], 2, "examination.judge.max_turns: a judge answers"),
     "a repository that is not there": (["run", "nowhere", PROMPT], 2, "there is no directory 'nowhere'"),
     "a file that is not YAML": (["run", "--spec", "bad.yaml"], 2, 'in "bad.yaml", line 2, column 1'),
     "a run in the background without a server": ([*RUN, "--detach"], 2, "--detach needs a server"),
@@ -28,6 +29,7 @@ CASES: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -> None:
     (home / "bad.yaml").write_text("repo_url: [\n")
+    (home / "judge.yaml").write_text(f"repo_url: {repo}\nprompt: {PROMPT}\nexamination: {{judge: {{max_turns: 3}}}}\n")
     arguments, code, words = CASES[case]
     done = command(*(a.replace("{repo}", str(repo)) for a in arguments), home=home, env=MODEL)
     assert done.returncode == code, done.stderr

@@ -56,6 +56,8 @@ class Registry:
 
     host: str = ""
     requests: list[str] = field(default_factory=list)
+    authorization: str = ""
+    """What every request has to say of itself; nothing when empty."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -67,8 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.state.requests.append(self.path)
-        kind, body = self._find()
-        self.send_response(200 if body else 404)
+        wanted = self.server.state.authorization
+        known = not wanted or self.headers.get("Authorization") == wanted
+        kind, body = self._find() if known else ("text/plain", b"")
+        self.send_response(200 if body else 404 if known else 401)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -98,10 +102,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def registry() -> Iterator[Registry]:
-    """Serve both until the context ends."""
+def registry(authorization: str = "") -> Iterator[Registry]:
+    """Serve both until the context ends, to everybody or to who says this."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.state = Registry(f"127.0.0.1:{server.server_address[1]}")
+    server.state = Registry(f"127.0.0.1:{server.server_address[1]}", authorization=authorization)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

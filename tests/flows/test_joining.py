@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.errors import Conflict, InvalidInput
-from aideator.domain.events import VariationAdded, VariationStarted
+from aideator.domain.events import RunStarted, VariationAdded, VariationStarted
 from aideator.domain.run import AgentSpec, Part, RunStatus, VariationStatus
 from aideator.domain.verdict import Change
 from tests.actions import PROMPT, bodies, is_dense, user
@@ -35,9 +35,15 @@ async def test_a_follow_up_goes_on_with_the_agents_own_session(home: Path, repo:
         before = len(me.model.requests)
         await me.app.prompt(run.id, 1, "Now subtract as well, please")
         done = await me.waits(run.id)
+        events = await me.hears(run.id)
         patch = await me.app.patch(run.id, 1)
         asked = me.model.requests[before].body["messages"]
     assert done.status is RunStatus.FINISHED
+    told = [body for body in bodies(events, "run_started") if isinstance(body, RunStarted)]
+    assert [(body.commit, dict(body.sources)) for body in told] == [
+        (None, {}),
+        *[(done.commit, {"setup": "guess", "checks": "guess", "protected": "guess"})] * 2,
+    ]
     assert b"def subtract" in patch
     assert b"return a + b" in patch
     first, *_, last = asked

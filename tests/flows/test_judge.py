@@ -3,9 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from aideator.domain.errors import InvalidInput
 from aideator.domain.events import EvidenceGathered
+from aideator.domain.run import RunStatus
+from aideator.settings import PROVIDER_URL
 from tests.actions import bodies, user
 
+PROVIDER = {"anthropic_base_url": PROVIDER_URL}
+KEYED = {**PROVIDER, "anthropic_api_key": "sk-none"}
 JUDGE = {"model": "claude-opus-5-5"}
 PREFERS_SUM = [
     {
@@ -58,6 +65,33 @@ async def test_nobody_is_asked_where_running_has_told_them_apart_or_the_change_i
     assert done.evidence.identical == ((1, 3),)
     assert done.ranking
     assert "Variations 1 and 3 made the same change." in done.ranking.reasons
+
+
+@pytest.mark.parametrize(
+    ("settings", "judge", "field", "words"),
+    [
+        (KEYED, {"model": "claude-opsu-5-5"}, ".model", "nobody knows a model 'claude-opsu-5-5'; there are: claude-"),
+        (KEYED, {"model": "claude-opus-5-5", "temperature": 0.5}, ".temperature", "does not take a temperature"),
+        (KEYED, {"temperature": 0.5}, ".temperature", "claude-opus-5-5 does not take a temperature"),
+        (KEYED, {"max_turns": 3}, ".max_turns", "takes no turns"),
+        (PROVIDER, {"model": "claude-opus-5-5"}, "", "no ANTHROPIC_API_KEY is set"),
+    ],
+)
+async def test_a_judge_that_could_only_fail_is_refused_at_submission(
+    home: Path, repo: Path, settings: dict[str, Any], judge: dict[str, Any], field: str, words: str
+) -> None:
+    async with user(home, repo, "one_edit", **settings) as me:
+        with pytest.raises(InvalidInput) as refused:
+            await me.asks(examination={"judge": judge})
+        assert (await me.app.list()).runs == ()
+    assert [error.field for error in refused.value.fields] == [f"examination.judge{field}"]
+    assert words in refused.value.fields[0].message
+
+
+async def test_a_model_behind_an_address_of_ones_own_may_have_any_name(home: Path, repo: Path) -> None:
+    async with user(home, repo, "one_edit") as me:
+        done = await me.asks_and_waits(examination={"judge": {"model": "our-own"}})
+    assert done.status is RunStatus.FINISHED
 
 
 async def test_a_judge_that_cannot_be_had_costs_an_opinion_and_nothing_else(home: Path, repo: Path) -> None:

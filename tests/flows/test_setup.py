@@ -1,6 +1,7 @@
 """Set-up: what a project needs is installed once, agents and checks have it, and no change carries it."""
 
 import asyncio
+import base64
 import json
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from aideator.domain.verdict import Change
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, User, bodies, command, is_dense, server, start_server, stream, user
 from tests.conftest import git
-from tests.flows.registry import Registry, registry
+from tests.flows.registry import WHEEL, Registry, registry
 
 EDIT = "sed -i 's/return a - b/return a + b/' calc.py"
 
@@ -111,6 +112,30 @@ async def test_a_node_package_of_a_mirror_works_offline_afterwards(home: Path, r
     assert any("offline\\n" in str(body) for body in bodies(events, "tool_call_update", 1))
     assert [b.result.passed for b in bodies(events, "check") if isinstance(b, CheckRun)] == [True, True]
     assert patch.count(b"diff --git") == 1
+
+
+async def test_a_mirrors_password_reaches_the_mirror_and_is_never_inside(home: Path, repo: Path) -> None:
+    look = "env; cat /proc/*/environ /proc/*/cmdline 2> /dev/null; grep -r . /workspace /home /tmp /run 2> /dev/null"
+    get = "python3 -c \"import urllib.request as u; print(u.urlopen('http://HOST/simple/tinymath/').read())\" > got"
+    word = "Basic " + base64.b64encode(b"me:s3cr3t-word").decode()
+    with registry(word) as found:
+        get = get.replace("HOST", found.host)
+        told = {"setup_credentials": {f"http://{found.host}": "me:s3cr3t-word"}}
+        async with user(home, repo, lanes(f"cat got .seen; {look}", EDIT), **mirror(found), **told) as me:
+            run = await me.asks(setup=[{"command": f"{get}; ({look}) > /tmp/seen; mv /tmp/seen .seen; cat got"}])
+            events = await me.hears(run.id)
+        async with user(home, repo, "one_edit", **mirror(found)) as me:
+            stranger = await me.asks_and_waits(setup=[{"command": get}])
+    assert found.requests == ["/simple/tinymath/"] * 2
+    told_of = [b.result for b in bodies(events, "setup") if isinstance(b, SetupRan)]
+    assert [(result.passed, WHEEL in result.output) for result in told_of] == [(True, True)]
+    seen = str(bodies(events, "tool_call_update", 1))
+    written = b"".join(path.read_bytes() for path in (home / "state").rglob("*") if path.is_file())
+    assert b"PIP_INDEX_URL" in written
+    for text in (seen.encode(), str(events).encode(), written):
+        assert b"s3cr3t-word" not in text
+        assert word.encode() not in text
+    assert stranger.status is RunStatus.FAILED
 
 
 async def test_the_repositorys_own_file_rules_and_a_variation_cannot_change_it(home: Path, repo: Path) -> None:
@@ -227,10 +252,16 @@ async def test_a_repository_can_be_looked_at_before_a_run(home: Path, repo: Path
         found = await app.inspect(str(repo), local=True)
     assert found.commit == git(repo, "rev-parse", "HEAD")
     assert [check.command for check in found.checks] == ["python3 -m unittest discover"]
-    shown = command("inspect", str(repo), home=home)
+    (repo / "uv").write_text("")
+    git(repo, "tag", "guessed")
+    (repo / ".aideator.toml").write_text('setup = ["uv sync && python3 x", "./uv"]\nchecks = ["true; make x"]\n')
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "Needs what no sandbox has")
+    assert "! sandboxes do not see uv: install it in /usr" in command("inspect", str(repo), home=home).stdout
+    shown = command("inspect", str(repo), "--ref", "guessed", home=home)
     assert shown.returncode == 0, shown.stderr
     assert "python3 -m unittest discover  guessed" in " ".join(shown.stdout.split("\n"))
-    as_json = json.loads(command("inspect", str(repo), "--json", home=home).stdout)
+    as_json = json.loads(command("inspect", str(repo), "--ref", "guessed", "--json", home=home).stdout)
     assert as_json == found.model_dump(mode="json")
 
 

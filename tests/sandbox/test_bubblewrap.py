@@ -192,6 +192,18 @@ async def test_a_toolchain_comes_first_on_path(tree: Tree, home: Path) -> None:
         assert (await sandbox.exec(["python3", "-c", "import ssl, sqlite3, ctypes"])).exit_code == 0
 
 
+@pytest.mark.skipif(not list(Path("/etc").glob("java-*-openjdk")), reason="this machine has no Java of Debian's")
+async def test_javas_other_half_below_etc_is_there_but_no_settings_with_passwords(tree: Tree, home: Path) -> None:
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
+    async with backend.open(tree, Limits(memory_bytes=2**30)) as sandbox:
+        said = await shell(
+            sandbox, "java -version; ls /etc/maven; grep -h ^security.provider.1= /etc/java-*/security/*"
+        )
+    assert "Runtime Environment" in said, said
+    assert "security.provider.1=" in said
+    assert "settings.xml" not in said
+
+
 async def test_a_path_with_odd_characters_is_just_a_path(home: Path) -> None:
     odd = home / "a b,c:d\\e#f"
     for name in ("one", "two", "upper", "work", "run"):
@@ -233,6 +245,8 @@ async def test_an_unknown_back_end_says_what_there_is(home: Path) -> None:
 async def test_the_check_opens_a_sandbox_for_real(home: Path, backend: SandboxBackend) -> None:
     findings = {finding.name: finding for finding in await backend.check()}
     assert findings["sandbox"].ok, findings
+    assert findings["tools"].detail.startswith("sandboxes see python3, ")
+    assert findings["tools"].detail.endswith(" (SANDBOX_TOOLCHAINS)"), "uv is in no sandbox"
     assert {f"{limit} limit" for limit in ("memory", "cpu", "pids", "disk", "output")} < set(findings)
     assert cells(home) == []
 

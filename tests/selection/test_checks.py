@@ -170,6 +170,26 @@ async def test_maven_s_reports_are_found_below_every_module(home: Path) -> None:
     assert outcomes(found.result) == {"org.x.FooTest.bar": PASSED}, found.result
 
 
+GRADLE = """\
+mkdir -p build/test-results/test
+[ -e build/test-results/test/TEST-a.xml ] || cp report.xml build/test-results/test/TEST-a.xml
+"""
+"""Does as Gradle does: what it has an outcome of is not run again."""
+
+
+async def test_gradle_runs_again_what_it_has_run_before(home: Path) -> None:
+    report = '<testsuite><testcase classname="org.x.FooTest" name="bar"/></testsuite>'
+    files = {"gradlew": GRADLE, "report.xml": report, "build/test-results/test/TEST-a.xml": report}
+    edited = Doubts(before={}, edited=("bar",))
+    (found,) = await measured(home, files, "sh ./gradlew test", doubts=edited)
+    assert [outcomes(run) for run in (found.result, *found.again)] == [{"org.x.FooTest.bar": PASSED}] * 3
+
+
+async def test_a_program_that_is_not_there_is_said(home: Path) -> None:
+    (found,) = await measured(home, {}, "no-such-tool --version")
+    assert found.result.note == "a program is not there: sandboxes see /usr and what SANDBOX_TOOLCHAINS names"
+
+
 # What may go wrong
 
 

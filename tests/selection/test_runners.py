@@ -89,7 +89,7 @@ NO_FAIL = "-Dsurefire.failIfNoSpecifiedTests=false"
         ("cargo test -- --nocapture", case("src/lib.rs::a::b", "src/lib.rs"), "cargo test -- --nocapture --exact a::b"),
         ("cargo nextest run", case("r::it::it_works"), "cargo nextest run -E 'test(it_works)'"),
         ("mvn test", case("x.FooTest.bar"), f"mvn test -Dtest='x.FooTest#bar' {NO_FAIL}"),
-        ("gradle test", case("org.x.FooTest.bar()"), "gradle test --tests org.x.FooTest.bar"),
+        ("gradle test", case("org.x.FooTest.bar()"), "gradle test --no-build-cache --tests org.x.FooTest.bar"),
         ("node --test", case("test/a.test.js > x", "test/a.test.js"), "node --test test/a.test.js"),
         ("jest", case("a.js > x", "a.js"), "jest --json --outputFile={report}.json --runTestsByPath a.js"),
         ("cd web && node --test", case("web/a.test.js > x", "web/a.test.js"), "cd web && node --test a.test.js"),

@@ -1,6 +1,9 @@
 """The way out for set-up: named hosts, and nothing that two parsers could read differently."""
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,7 +31,7 @@ class Host:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Host]:
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Host]:
     host = Host()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,7 +40,7 @@ async def serving() -> AsyncIterator[Host]:
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nback")
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     host.port = server.sockets[0].getsockname()[1]
     async with server:
         yield host
@@ -202,9 +205,86 @@ async def test_nothing_else_is_reached_by_any_name(home: Path, egress: Egress, t
 async def test_a_host_that_is_not_there_is_said_so(home: Path) -> None:
     egress = Egress(frozenset({"nowhere.invalid"}), frozenset({"127.0.0.1:1"}))
     async with open_proxy(home / "s", egress) as proxy:
+        async with asyncio.TaskGroup() as many:
+            request = b"CONNECT nowhere.invalid:443 HTTP/1.1\r\n\r\n"
+            asked = [many.create_task(say(proxy, request)) for _ in range(5)]
+        assert all(b"nowhere.invalid cannot be looked up: " in answer.result() for answer in asked)
         for host in ("nowhere.invalid:443", "127.0.0.1:1"):
             assert b"502 Bad Gateway" in await say(proxy, f"CONNECT {host} HTTP/1.1\r\n\r\n".encode())
         assert len(proxy.refused) == 2
+
+
+async def test_a_host_is_looked_up_once(home: Path) -> None:
+    async with serving() as host:
+        name, nowhere = f"localhost:{host.port}", f"nowhere.invalid:{host.port}"
+        async with open_proxy(home / "s", Egress(private_hosts=frozenset({name, nowhere}))) as proxy:
+            async with asyncio.TaskGroup() as many:
+                for _ in range(20):
+                    many.create_task(say(proxy, f"GET http://{name}/ HTTP/1.1\r\n\r\n".encode()))
+            assert len(host.heard) == 20
+            assert set(proxy.found) == {"localhost"}
+            proxy.found["nowhere.invalid"] = ["127.0.0.1"]  # so no resolver is asked where that is
+            assert (await say(proxy, f"GET http://{nowhere}/ HTTP/1.1\r\n\r\n".encode())).endswith(b"back")
+
+
+@pytest.mark.parametrize(
+    ("url", "origin", "tls", "port"),
+    [
+        ("http://a.example/x", "https://a.example", True, 443),
+        ("http://a.example:8443/x", "https://a.example:8443", True, 8443),
+        ("http://a.example/x", "http://a.example", False, 80),
+        ("http://a.example:8081/x", "http://a.example:8081", False, 8081),
+    ],
+)
+def test_a_mirrors_credentials_are_for_its_origin(url: str, origin: str, tls: object, port: int) -> None:
+    egress = Egress(credentials={origin: "Basic secret"})
+    head = f"GET {url} HTTP/1.1\r\nAuthorization: Basic b3du\r\nAccept: x".encode()
+    signed = egress.signed(parse(head))
+    assert (signed.tls, signed.port) == (tls, port)
+    assert signed.onward is not None
+    assert signed.onward.endswith(b"accept: x\r\nauthorization: Basic secret\r\n\r\n")
+    assert b"b3du" not in signed.onward
+    for other in (
+        b"GET http://b.example/x HTTP/1.1",
+        b"GET http://a.example:81/x HTTP/1.1",
+        b"CONNECT a.example:443 HTTP/1.1",
+    ):
+        assert egress.signed(parse(other)) == parse(other)
+    assert "secret" not in repr(egress)
+
+
+@pytest.fixture
+def identity(home: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """What `localhost` shows, and what it takes to believe it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("this machine has no openssl to make a certificate with")
+    key, made = home / "key.pem", home / "made.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(made)]
+    subprocess.run([*command, *subject], check=True, capture_output=True)
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(made, key)
+    return shown, ssl.create_default_context(cafile=str(made))
+
+
+async def test_a_mirror_that_wants_a_password_is_asked_by_the_proxy_over_tls(
+    home: Path, identity: tuple[ssl.SSLContext, ssl.SSLContext]
+) -> None:
+    shown, believed = identity
+    async with serving(shown) as host:
+        name = f"localhost:{host.port}"
+        egress = Egress(private_hosts=frozenset({name}), credentials={f"https://{name}": "Basic secret"})
+        async with open_proxy(home / "s", egress) as proxy:
+            refused = await say(proxy, f"GET http://{name}/x HTTP/1.1\r\n\r\n".encode())
+            assert b"502 Bad Gateway" in refused
+            assert b"speaks no TLS that is trusted here: CERTIFICATE_VERIFY_FAILED" in refused
+            assert host.heard == []
+            proxy.trust = believed
+            said = await say(proxy, f"GET http://{name}/x HTTP/1.1\r\n\r\n".encode())
+            assert said.endswith(b"back")
+        assert host.heard == [
+            f"GET /x HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\nauthorization: Basic secret\r\n\r\n".encode()
+        ]
 
 
 async def test_long_heads_and_too_many_bytes_end_the_connection(home: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from aideator.workspace.guess import guess_checks
 
+SCRIPT = json.dumps({"scripts": {"test": "jest"}})
 PYTEST, UNITTEST = "python3 -m pytest -q", "python3 -m unittest discover"
 
 
@@ -24,10 +25,20 @@ PYTEST, UNITTEST = "python3 -m pytest -q", "python3 -m unittest discover"
         ({"tox.ini": "[pytest]\n"}, [PYTEST]),
         ({"tests/conftest.py": ""}, [PYTEST]),
         ({"tests/test_a.py": "import pytest\n"}, [PYTEST]),
+        ({"tests/test_a.py": "import numpy\n\n\ndef test_x():\n    assert numpy\n"}, [PYTEST]),
+        ({"test_a.py": "async def test_x(client):\n    pass\n"}, [PYTEST]),
+        ({"test_a.py": "class T:\n    def test_x(self):\n        pass\n"}, [UNITTEST]),
         ({"tests/test_a.py": "import unittest\n"}, [f"{UNITTEST} -s tests"]),
         ({"tests/test_a.py": "", "tests/__init__.py": ""}, [UNITTEST]),
         ({"test_a.py": "import unittest\n"}, [UNITTEST]),
         ({"package.json": json.dumps({"scripts": {"test": "vitest"}})}, ["npm test"]),
+        ({"package.json": SCRIPT, "yarn.lock": "# yarn lockfile v1\n"}, ["npm test"]),
+        ({"package.json": SCRIPT, "yarn.lock": "__metadata:\n"}, ["yarn test"]),
+        ({"package.json": SCRIPT, "yarn.lock": "__metadata:\n", ".yarnrc.yml": "nodeLinker: pnp\n"}, ["yarn test"]),
+        (
+            {"package.json": SCRIPT, "yarn.lock": "__metadata:\n", ".yarnrc.yml": 'a: 1\nnodeLinker: "node-modules"\n'},
+            ["npm test"],
+        ),
         ({"package.json": json.dumps({"scripts": {"test": 'echo "Error: no test specified" && exit 1'}})}, []),
         ({"package.json": json.dumps({"scripts": ["test"]})}, []),
         ({"package.json": "[" * 100_000}, []),

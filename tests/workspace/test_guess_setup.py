@@ -12,6 +12,7 @@ from aideator.workspace.guess_setup import guess_setup
 ANYWHERE = Egress(private_hosts=frozenset({"mirror.example"}))
 VENV, PIP = "python3 -m venv .venv", "python -m pip install"
 PROJECT = '[project]\nname = "x"\n'
+PNPM = "pnpm install --frozen-lockfile"
 GO = ["go mod download", "go test -run '^$' ./... || true"]
 
 
@@ -44,22 +45,35 @@ def package(**more: object) -> str:
             [VENV, f"{PIP} --upgrade pip", f"{PIP} -e . --group dev"],
         ),
         ({"pyproject.toml": PROJECT, "uv.lock": ""}, [VENV, f"{PIP} uv", "uv sync --frozen"]),
-        ({"pyproject.toml": PROJECT, "poetry.lock": ""}, [VENV, f"{PIP} poetry", "poetry install --no-interaction"]),
+        (
+            {"pyproject.toml": PROJECT, "poetry.lock": ""},
+            [
+                "python3 -m venv .aideator/poetry",
+                ".aideator/poetry/bin/python -m pip install poetry",
+                ".aideator/poetry/bin/poetry install --no-interaction",
+            ],
+        ),
         ({"package.json": "{}"}, []),
         ({"package.json": "[]"}, []),
         ({"package.json": package()}, ["npm install --no-package-lock"]),
         ({"package.json": package(), "package-lock.json": ""}, ["npm ci"]),
-        ({"package.json": package(), "pnpm-lock.yaml": ""}, ["npm install -g pnpm", "pnpm install --frozen-lockfile"]),
+        ({"package.json": package(), "pnpm-lock.yaml": ""}, ["npm install -g pnpm@latest", PNPM]),
+        ({"package.json": package(), "pnpm-lock.yaml": "lockfileVersion: 5.4\n"}, ["npm install -g pnpm@7", PNPM]),
+        ({"package.json": package(), "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"}, ["npm install -g pnpm@10", PNPM]),
         (
             {"package.json": package(packageManager="pnpm@9.1.0+sha512.aa; rm -rf /"), "pnpm-lock.yaml": ""},
-            ["npm install -g pnpm@9.1.0", "pnpm install --frozen-lockfile"],
+            ["npm install -g pnpm@9.1.0", PNPM],
         ),
-        ({"package.json": package(), "yarn.lock": ""}, ["npm install -g yarn", "yarn install --frozen-lockfile"]),
+        ({"package.json": package(), "yarn.lock": ""}, ["npm install -g yarn@1", "yarn install --frozen-lockfile"]),
         (
             {"package.json": package(packageManager="yarn@4.5.0"), "yarn.lock": "__metadata:\n" + " " * 2**21},
             ["npm install -g @yarnpkg/cli-dist@4.5.0", "yarn install --immutable"],
         ),
-        ({"package.json": package(), "bun.lock": ""}, ["npm install -g bun", "bun install --frozen-lockfile"]),
+        (
+            {"package.json": package(), "yarn.lock": "__metadata:\n"},
+            ["npm install -g @yarnpkg/cli-dist@latest", "yarn install --no-immutable"],
+        ),
+        ({"package.json": package(), "bun.lock": ""}, ["npm install -g bun@latest", "bun install --frozen-lockfile"]),
         ({"go.mod": "module x\n"}, []),
         ({"go.mod": "module x\n\nrequire (\n\ty v1\n)\n"}, GO),
         ({"Cargo.toml": "[package]\n"}, []),

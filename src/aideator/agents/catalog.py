@@ -1,7 +1,7 @@
 """Which agents there are: `catalog.toml`, read and checked once."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.domain.errors import FieldError, InvalidInput
-from aideator.domain.run import AgentSpec
+from aideator.domain.run import AgentConfig, AgentSpec
 
 Parameter = Literal["temperature", "effort", "adaptive_thinking"]
 
@@ -83,3 +83,19 @@ def validate_seat(seat: AgentSpec) -> list[FieldError]:
     if seat.effort is not None and row.models.reject("effort", model):
         wrong.append(FieldError("effort", f"{model} does not take an effort; leave it out"))
     return wrong
+
+
+def validate_judge(judge: AgentConfig, *, accepts: Callable[[str], bool]) -> list[FieldError]:
+    """Say what is wrong with a judge. It is asked last, when the agents have cost what they cost.
+
+    Args:
+        judge: What the submission says of it.
+        accepts: Whether a model that the catalogue does not name can be asked for.
+    """
+    models, wrong = find(AgentSpec().agent).models, validate_seat(AgentSpec(**judge.model_dump()))
+    model = judge.model or models.default
+    if model not in models.known and not accepts(model):
+        wrong.append(FieldError("model", f"nobody knows a model {model!r}; there are: {', '.join(models.known)}"))
+    if judge.max_turns is not None:
+        wrong.append(FieldError("max_turns", "a judge answers twice and takes no turns; leave it out"))
+    return [FieldError(f"examination.judge.{error.field}", error.message) for error in wrong]

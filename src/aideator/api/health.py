@@ -11,10 +11,7 @@ from aideator.agents.catalog import Models
 from aideator.api.auth import identify
 from aideator.api.problems import responses
 from aideator.api.runs import App
-from aideator.settings import Settings
 
-DEFAULT_BASE_URL = Settings.model_fields["anthropic_base_url"].default
-"""The provider's own address, where nothing works without a key."""
 probes = APIRouter(tags=["health"])
 router = APIRouter(tags=["agents"], dependencies=[Depends(identify)], responses=responses(401, 403, 421))
 
@@ -70,8 +67,7 @@ async def metrics() -> Response:
 async def agents(app: App) -> Sequence[Agent]:
     """List the agents that a seat can name."""
     settings = app.settings
-    keyless = settings.anthropic_api_key is None and settings.anthropic_base_url == DEFAULT_BASE_URL
-    missing = "ANTHROPIC_API_KEY is not set" if keyless else None
+    missing = None if settings.has_a_model else "ANTHROPIC_API_KEY is not set"
     return [
         Agent(name=row.name, title=row.title, models=row.models, available=missing is None, missing=missing)
         for row in app.agents().values()

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict
 
 from aideator import __version__
 from aideator.api.auth import Caller, identify, is_local
-from aideator.api.health import DEFAULT_BASE_URL
 from aideator.api.problems import responses
 from aideator.api.runs import Accepted, App
 from aideator.app import MIN_PROMPT, Aideator
@@ -87,7 +86,7 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
         version=__version__,
         caller=caller,
         local=local,
-        model_ready=settings.anthropic_api_key is not None or settings.anthropic_base_url != DEFAULT_BASE_URL,
+        model_ready=settings.has_a_model,
         min_prompt_length=MIN_PROMPT,
         max_prompt_length=settings.max_prompt_length,
         max_variations=settings.max_variations,

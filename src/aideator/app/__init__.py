@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog, validate_seat
+from aideator.agents.catalog import Row, catalog, validate_judge, validate_seat
 from aideator.app import joining
 from aideator.app.demo import Demo
 from aideator.app.keeping import Keeping
 from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
 from aideator.domain.events import Complete, RunStarted, Selected
 from aideator.domain.project import Project
-from aideator.domain.run import AgentSpec, Part, Run, RunDetails, RunSpec, RunStatus, Variation
+from aideator.domain.run import AgentConfig, AgentSpec, Part, Run, RunDetails, RunSpec, RunStatus, Variation
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.sql import SqlEventLog, open_event_log
@@ -97,8 +97,17 @@ class Aideator:
         check_prompt_and_lineup(self.settings, spec.prompt, spec.variations)
         parse_source(spec.repo_url, source_policy(self.settings, local=local))
         wrong = [error for seat in dict.fromkeys(spec.seats()) for error in validate_seat(seat)]
+        if spec.examination.judge is not None:
+            wrong += self._wrong_with(spec.examination.judge)
         if wrong:
             raise InvalidInput(fields=wrong)
+
+    def _wrong_with(self, judge: AgentConfig) -> list[FieldError]:
+        if not self.settings.has_a_model:
+            return [FieldError("examination.judge", "no ANTHROPIC_API_KEY is set, so there is no model to ask")]
+        from aideator.gateway.prices import is_priced  # noqa: PLC0415 - see there
+
+        return validate_judge(judge, accepts=is_priced if self.settings.is_at_the_provider else lambda _: True)
 
     async def inspect(self, repo_url: str, ref: str | None = None, *, local: bool = False) -> Project:
         """Say how a repository would be set up and checked. It is fetched, and nothing of it runs.

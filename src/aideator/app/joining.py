@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aideator.agents.catalog import validate_seat
 from aideator.domain.errors import Conflict, InvalidInput
-from aideator.domain.events import Body, RunStarted, VariationAdded
+from aideator.domain.events import Body, Event, RunStarted, VariationAdded
 from aideator.domain.run import (
     COMPOSED,
     MAX_COMPOSED,
@@ -47,10 +47,19 @@ async def join(database: Database, log: EventLog, engine: Engine, run_id: str, c
         if reopened:
             run = await runs.move(session, run_id, RunStatus.RUNNING)
     if reopened:  # the log must not end with `complete` while there is more to come
-        await log.append(run_id, [Draft(RunStarted.of(run))])
+        await log.append(run_id, [Draft(await _started_again(log, run))])
     for number, body in joined:
         await log.append(run_id, [Draft(body)], variation_id=number)
     await engine.start(run_id)
+
+
+async def _started_again(log: EventLog, run: Run) -> RunStarted:
+    """The run's beginning with what was found out at the first one, which stands at the head of the log."""
+    entries = [entry for entry in await log.read(run.id) if entry.kind == "run_started"]
+    told = [Event.model_validate_json(entry.data).body for entry in entries]
+    found = [body for body in told if isinstance(body, RunStarted) and body.sources]
+    started = RunStarted.of(run)
+    return started.model_copy(update=found[-1].model_dump(include={"sources", "notes"})) if found else started
 
 
 def refuse_imported(run: Run) -> None:

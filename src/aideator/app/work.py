@@ -1,13 +1,14 @@
 """What carries runs out here: cached repositories, gateway, sandboxes, engine, opened as the settings say."""
 
 import asyncio
+import base64
 import hashlib
 import os
 import platform
 import resource
 import shutil
 import sqlite3
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from aideator.agents.runtime import compile_packages
 from aideator.agents.seating import make_agent
 from aideator.app import source_policy
 from aideator.app.demo import Demo
-from aideator.domain.errors import Unavailable
+from aideator.domain.errors import SandboxUnavailable, Unavailable
 from aideator.domain.project import Project
 from aideator.engine.base import Engine
 from aideator.engine.local import open_local_engine
@@ -24,13 +25,13 @@ from aideator.engine.workbench import Workbench, open_workbench
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Finding, Limits
-from aideator.sandbox.registry import Backends, DaggerOptions
+from aideator.sandbox.registry import BUBBLEWRAP, Backends, DaggerOptions
 from aideator.settings import Settings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
 from aideator.workspace.cache import RepositoryCache
 from aideator.workspace.egress import Egress
-from aideator.workspace.environment import Workshop
+from aideator.workspace.environment import Workshop, missing_tools
 from aideator.workspace.project import find_project
 
 _NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
@@ -125,7 +126,13 @@ async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project
     """What a run on this repository would do besides the agents' work."""
     cache = open_cache(settings)
     checkout = await cache.checkout(await cache.resolve(repo_url, ref))
-    return await asyncio.to_thread(find_project, checkout, egress(settings))
+    project = await asyncio.to_thread(find_project, checkout, egress(settings))
+    missing: tuple[str, ...] = ()
+    with suppress(SandboxUnavailable):  # `aideator doctor` says why
+        backend = await _backends(settings).choose()
+        # A container has its image's programs, and takes too long to open for a look.
+        missing = await missing_tools(backend, checkout, project) if backend.name == BUBBLEWRAP else ()
+    return project.model_copy(update={"notes": (*project.notes, *missing)})
 
 
 def _backends(settings: Settings) -> Backends:
@@ -149,14 +156,14 @@ def _backends(settings: Settings) -> Backends:
 
 async def examine(settings: Settings) -> list[Finding]:
     """What works on this machine and what does not: `aideator doctor`."""
-    git, model = shutil.which("git"), settings.anthropic_api_key is not None
+    git, keyed = shutil.which("git"), settings.anthropic_api_key is not None
     findings = [
         Finding("git", ok=git is not None, detail=git or "not found", fix="install git", fatal=True),
         Finding("sqlite", ok=True, detail=f"{sqlite3.sqlite_version}, one writing connection"),
         Finding(
             "model",
-            ok=model or settings.anthropic_base_url != Settings.model_fields["anthropic_base_url"].default,
-            detail="ANTHROPIC_API_KEY is set" if model else f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}",
+            ok=settings.has_a_model,
+            detail="ANTHROPIC_API_KEY is set" if keyed else f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}",
             fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
         ),
     ]
@@ -174,7 +181,14 @@ async def examine(settings: Settings) -> list[Finding]:
 
 def egress(settings: Settings) -> Egress:
     """What set-up may reach."""
-    return Egress(frozenset(settings.setup_allowed_hosts), frozenset(settings.setup_private_hosts))
+    credentials = {origin: _header(word.get_secret_value()) for origin, word in settings.setup_credentials.items()}
+    return Egress(frozenset(settings.setup_allowed_hosts), frozenset(settings.setup_private_hosts), credentials)
+
+
+def _header(word: str) -> str:
+    """`user:password` as HTTP's Basic; a scheme with its token as it stands."""
+    is_pair = ":" in word.partition(" ")[0]
+    return f"Basic {base64.b64encode(word.encode()).decode()}" if is_pair else word
 
 
 def _setup_limits(settings: Settings) -> Limits:

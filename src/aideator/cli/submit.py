@@ -126,7 +126,7 @@ def need_a_model(settings: Settings) -> None:
     Raises:
         InvalidInput: if there is no key for a model that needs one.
     """
-    if settings.anthropic_api_key is None and settings.anthropic_base_url == "https://api.anthropic.com":
+    if not settings.has_a_model:
         raise InvalidInput(
             "no ANTHROPIC_API_KEY is set, so the agents would have no model",
             hint="export ANTHROPIC_API_KEY=…, or see how it works without one: `aideator demo`",

@@ -12,6 +12,11 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+NOT_FOUND = 127
+"""A shell's exit code when a program is not there."""
+NOT_FOUND_NOTE = "a program is not there: sandboxes see /usr and what SANDBOX_TOOLCHAINS names"
+
+
 class Command(Frozen):
     """A shell command, run with `sh -c` in the root of the repository."""
 

@@ -36,7 +36,7 @@ class RunStarted(_Body):
     setup: tuple[Command, ...] = ()
     protected: tuple[str, ...] = ()
     sources: dict[Finding, Origin] = Field(default_factory=dict)
-    """Where each of them is from; empty while the repository is being fetched, and for follow-ups."""
+    """Where each of them is from; empty while the repository is being fetched."""
     notes: tuple[str, ...] = ()
     """What a reader should know of how they were found."""
     reused_from: str | None = None

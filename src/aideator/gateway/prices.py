@@ -13,7 +13,7 @@ PROVIDER = "anthropic"
 
 def load_prices() -> None:
     """Load the table now: done in a thread before the first call, so that no stream waits for it."""
-    _known("")
+    is_priced("")
 
 
 def usage_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Usage:
@@ -58,14 +58,15 @@ def _cost(models: tuple[str, ...], **tokens: int) -> float | None:
     from genai_prices import Usage as Tokens  # noqa: PLC0415 - see the module's docstring
     from genai_prices import calc_price  # noqa: PLC0415
 
-    known = next((model for model in models if _known(model)), None)
+    known = next((model for model in models if is_priced(model)), None)
     if known is None:
         return None
     return float(calc_price(Tokens(**tokens), known, provider_id=PROVIDER).total_price)
 
 
 @lru_cache(maxsize=256)
-def _known(model: str) -> bool:
+def is_priced(model: str) -> bool:
+    """Whether the table has the model."""
     from genai_prices import Usage as Tokens  # noqa: PLC0415
     from genai_prices import calc_price  # noqa: PLC0415
 

@@ -226,3 +226,18 @@ class SandboxBackend(Protocol):
     async def check(self) -> list[Finding]:
         """Look at this machine and say what works, what does not, and how to mend it."""
         ...
+
+
+TOOLS = ("python3", "pip", "uv", "node", "npm", "go", "cargo", "rustc", "java", "mvn", "gradle", "make", "gcc")
+"""Programs that projects are installed and tested with; which of them a sandbox has is the operator's doing."""
+
+
+async def without(sandbox: Sandbox, programs: Sequence[str] = TOOLS) -> list[str]:
+    """Those of the programs that are not on the sandbox's PATH.
+
+    Raises:
+        SandboxLost: if the sandbox has ended.
+    """
+    script = 'for program; do command -v "$program" > /dev/null || echo "$program"; done'
+    found = await sandbox.exec(["sh", "-c", script, "sh", *programs], timeout=30)
+    return found.stdout.decode().split()

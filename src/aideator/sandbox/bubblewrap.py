@@ -26,7 +26,7 @@ from aideator.children import DEVNULL, Child, start_child
 from aideator.domain.errors import AideatorError, SandboxLost, SandboxUnavailable
 from aideator.domain.run import Isolation
 from aideator.sandbox import shim
-from aideator.sandbox.base import Bind, Finding, Limits, Sandbox, Tree, sandbox_uid
+from aideator.sandbox.base import TOOLS, Bind, Finding, Limits, Sandbox, Tree, sandbox_uid, without
 from aideator.sandbox.cell import HOME, Launch, command, describe_bwrap
 from aideator.sandbox.cgroup import Cgroup, remove_stale, rlimits
 from aideator.sandbox.doctor import explain, limit_findings
@@ -115,7 +115,7 @@ class Bubblewrap:
             findings.append(Finding("bubblewrap", ok=True, detail=binary))
             async with self.open(tree, Limits()) as sandbox:
                 started = await sandbox.exec(["sh", "-c", "touch /workspace/x"], timeout=_OPEN_SECONDS)
-                isolation = sandbox.isolation
+                isolation, lacking = sandbox.isolation, await without(sandbox)
         except (AideatorError, OSError) as error:
             hint = error.hint if isinstance(error, AideatorError) else ""
             return [*findings, Finding("sandbox", ok=False, detail=str(error), fix=hint, fatal=True)]
@@ -126,6 +126,7 @@ class Bubblewrap:
         return [
             *findings,
             Finding("sandbox", ok=writable, detail=detail, fatal=not writable),
+            Finding("tools", ok=True, detail=_tools(lacking)),
             *limit_findings(isolation.limits),
         ]
 
@@ -140,6 +141,11 @@ class Bubblewrap:
             *("/usr/bin/prlimit", *(f"--{name}={limit}" for name, limit in each.items())),
             *(self._python, "-I", "-S", "-X", "utf8", _SHIM, f"{_RUN}/{_SOCKET}"),
         ]
+
+
+def _tools(lacking: Sequence[str]) -> str:
+    seen = ", ".join(tool for tool in TOOLS if tool not in lacking)
+    return f"sandboxes see {seen}" + (f"; not {', '.join(lacking)} (SANDBOX_TOOLCHAINS)" if lacking else "")
 
 
 @cache

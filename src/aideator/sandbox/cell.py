@@ -33,8 +33,10 @@ _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_S
 _SYSTEM = ("bin", "lib", "lib32", "lib64", "sbin")
 _ETC = (
     "alternatives", "ca-certificates", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic", "mime.types",
-    "ssl/certs",
+    "maven/logging", "maven/m2.conf", "ssl/certs",
 )  # fmt: skip
+_ETC_OF_JAVA = "java-*-openjdk"
+"""Debian keeps half of a JDK, and how Maven starts, below /etc. Not Maven's settings.xml: it may hold passwords."""
 _MASKED = ("kallsyms", "kcore", "key-users", "keys", "sched_debug", "sysrq-trigger", "timer_list")
 _GITCONFIG = """\
 [safe]
@@ -115,7 +117,7 @@ def _system(launch: Launch, uid: int, limits: Limits) -> None:
             launch.add("--symlink", path.readlink(), path)
         elif path.is_dir():
             launch.add("--ro-bind", path, path)
-    for name in _ETC:
+    for name in (*_ETC, *sorted(path.name for path in Path("/etc").glob(_ETC_OF_JAVA))):
         launch.add("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     files = {
         "passwd": f"agent:x:{uid}:{uid}::{HOME}:/bin/sh\n",

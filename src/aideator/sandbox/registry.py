@@ -20,7 +20,7 @@ REACHED_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 
-__all__ = ["Backends", "DaggerOptions", "open_backend"]
+__all__ = ["BUBBLEWRAP", "Backends", "DaggerOptions", "open_backend"]
 
 
 def open_backend(

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 
-from aideator.domain.check import CheckResult, Measurement, TestOutcome, TestResult
+from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult, Measurement, TestOutcome, TestResult
 from aideator.domain.errors import DiskLimitExceeded, SandboxLost
 from aideator.sandbox.base import ExecResult, Limits, Sandbox
 from aideator.selection import reports
@@ -141,7 +141,8 @@ async def run_check(
     # One stream, so that the kept tail shows errors where they happened.
     joined = "" if plan.runner.apart else "exec 2>&1; "
     marks = f"mkdir -p {PLACE}; [ -e {PLACE}/first.begun ] || : > {PLACE}/first.begun; : > {place}.begun"
-    script = f"{marks}; {joined}{command.replace('{report}', place)}"
+    before = f"{plan.runner.before}; " if plan.runner.before else ""
+    script = f"{marks}; {before}{joined}{command.replace('{report}', place)}"
     begun = time.monotonic()
     limit = plan.check.timeout if timeout is None else min(timeout, plan.check.timeout)
     done = await sandbox.exec(["sh", "-c", script], env=env, timeout=limit)
@@ -164,7 +165,7 @@ async def run_check(
         exit_code=done.exit_code,
         seconds=seconds,
         output=_tail(done, readable=go_output if plan.runner.output is go else None),
-        note=report.note,
+        note=report.note or (NOT_FOUND_NOTE if done.exit_code == NOT_FOUND and not tests else ""),
         source=report.source if tests else "exit_code",
         counts=dict(Counter(test.outcome for test in tests)),
         tests=tests,

@@ -42,6 +42,8 @@ class Runner:
     """Where it leaves its reports: the path of this run, or globs in the repository."""
     output: Reader | None = None
     """Reads what it prints, where there is no report file."""
+    before: str = ""
+    """What is run before it, in the shell."""
     apart: bool = False
     """Whether standard output and standard error are kept apart, since the reader needs the latter alone."""
     select: Select | None = None
@@ -161,6 +163,9 @@ RUNNERS = (
     Runner(
         "gradle",
         re.compile(r"(^|[\s/])gradlew?\s(.*\s)?(\S*[tT]est|check|build)(\s|$)"),
+        # It does not run again what it knows the outcome of, and then there is no report of this run.
+        arguments=" --no-build-cache",
+        before="find . -path '*/build/test-results/*' -name 'TEST-*.xml' -delete",
         reports=("**/build/test-results/*/TEST-*.xml",),
         select=_gradle,
     ),

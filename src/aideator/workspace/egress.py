@@ -5,14 +5,18 @@ Odd on purpose:
 - A request is parsed once, into a type; what is sent on is written anew from it. Nothing passes that this parser and
   another might read differently: no user names, no escapes, no lines folded, no bodies, one request a connection.
 - The name is resolved once, and the address that was judged is the one that is dialled.
+- A mirror that asks who comes is asked by this process, over https, for what came to it as plain http: what it is
+  told is never inside.
 - `CONNECT` shows nothing of what is said inside TLS. A host that is allowed is trusted not to take things in for
   strangers: docs/decisions/0034-set-up-reaches-named-hosts.md.
 """
 
 import asyncio
+import errno
 import re
 import socket
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +30,7 @@ _MAX_CONNECTIONS = 100
 _MAX_REFUSALS = 50
 
 _REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<target>[\x21-\x7e]+) HTTP/1\.[01]")
+_PORTS = {"https": 443, "http": 80}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _AUTHORITY = re.compile(rf"(?P<host>(?:{_LABEL}\.)*{_LABEL})(?::(?P<port>[0-9]{{1,5}}))?")
 _MAX_NAME = 253
@@ -45,6 +50,8 @@ class Egress:
     """Public hosts: `host` for https and http at their own ports, or `host:port`."""
     private_hosts: frozenset[str] = frozenset()
     """`host` or `host:port` entries that may have private addresses: mirrors in the operator's own network."""
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """`https://host`, with its port unless that is the usual one, or `http://…` → the `Authorization` it is sent."""
     max_bytes: int = 8 * 2**30
     """How many bytes may come and go in one set-up."""
 
@@ -59,6 +66,18 @@ class Egress:
         """Whether set-up may talk to this server at all."""
         usual = host in self.allowed_hosts and port in {80, 443}
         return usual or f"{host}:{port}" in self.allowed_hosts or self.is_private(host, port)
+
+    def signed(self, request: "Request") -> "Request":
+        """The request as it is sent on: with the operator's name, where there is one for this server."""
+        for scheme, usual in _PORTS.items():
+            port = usual if request.port == _PORTS["http"] else request.port
+            word = self.credentials.get(f"{scheme}://{request.host}{'' if port == usual else f':{port}'}")
+            if word is not None and request.onward is not None:
+                lines = request.onward.removesuffix(b"\r\n\r\n").split(b"\r\n")
+                kept = [line for line in lines if not line.startswith(b"authorization:")]
+                onward = b"\r\n".join([*kept, b"authorization: " + word.encode(), b"", b""])
+                return Request(request.host, port, onward, tls=scheme == "https")
+        return request
 
 
 class Refused(Exception):
@@ -77,6 +96,8 @@ class Request:
     port: int
     onward: bytes | None = None
     """The request as it is sent on; None for a tunnel."""
+    tls: bool = False
+    """Whether it is sent over TLS, although it came as plain http."""
 
 
 def parse(head: bytes) -> Request:
@@ -134,8 +155,13 @@ class Proxy:
 
     socket: Path
     egress: Egress
+    trust: ssl.SSLContext | None = None
+    """Whose certificates are believed where this process speaks TLS; the system's word when None."""
     refused: dict[str, str] = field(default_factory=dict)
     """`host:port` that was asked for in vain → why."""
+    found: dict[str, list[str]] = field(default_factory=dict)
+    """Host → its addresses."""
+    asking: dict[str, asyncio.Lock] = field(default_factory=dict)
     passed: int = 0
     """Bytes that came and went."""
     connections: int = 0
@@ -165,7 +191,7 @@ class Proxy:
                 head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
             raise Refused("431 Request Header Fields Too Large", "the head of the request is too long") from None
-        request = parse(head[:-4])
+        request = self.egress.signed(parse(head[:-4]))
         there, onward = await self._dial(request)
         try:
             if request.onward is None:
@@ -186,18 +212,36 @@ class Proxy:
         if not self.egress.allows(host, port):
             raise self._refuse(request, f"{host}:{port} is not a host that set-up may reach (SETUP_ALLOWED_HOSTS)")
         try:
-            async with asyncio.timeout(_DIAL_SECONDS):
-                found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError, TimeoutError):
-            raise self._refuse(request, f"there is no host {host}", "502 Bad Gateway") from None
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            addresses = await self._addresses(host)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            why = error.strerror if isinstance(error, OSError) and error.strerror else "no answer"
+            raise self._refuse(request, f"{host} cannot be looked up: {why}", "502 Bad Gateway") from None
         if not self.egress.is_private(host, port) and not all(map(is_public, addresses)):
             raise self._refuse(request, f"{host} has a private address (SETUP_PRIVATE_HOSTS can vouch for it)")
+        trust, name = (self.trust or True, host) if request.tls else (None, None)
+        why = "does not answer"
         for address in addresses:
-            with suppress(OSError, TimeoutError):
+            try:
                 async with asyncio.timeout(_DIAL_SECONDS):
-                    return await asyncio.open_connection(address, port, limit=_CHUNK)
-        raise self._refuse(request, f"{host}:{port} does not answer", "502 Bad Gateway")
+                    return await asyncio.open_connection(address, port, limit=_CHUNK, ssl=trust, server_hostname=name)
+            except ssl.SSLError as error:
+                why = f"speaks no TLS that is trusted here: {error.reason}"
+            except (OSError, TimeoutError):
+                continue
+        raise self._refuse(request, f"{host}:{port} {why}", "502 Bad Gateway")
+
+    async def _addresses(self, host: str) -> list[str]:
+        """Look a host up, once: installers open connections by the dozen, and resolvers drop what comes in floods."""
+        asking = self.asking.setdefault(host, asyncio.Lock())
+        waits = asking.locked()
+        async with asking:
+            if host not in self.found:
+                if waits:  # for an answer that has not come; the next connection may ask again
+                    raise OSError(errno.EHOSTUNREACH, "it was asked for just now, in vain")
+                async with asyncio.timeout(_DIAL_SECONDS):
+                    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+                self.found[host] = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            return self.found[host]
 
     def _refuse(self, request: Request, why: str, status: str = "403 Forbidden") -> Refused:
         if len(self.refused) < _MAX_REFUSALS:

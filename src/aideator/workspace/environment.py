@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -19,9 +20,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aideator.domain.check import CheckResult, Command
+from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult, Command
 from aideator.domain.errors import SetupFailed, VariationError
-from aideator.sandbox.base import Limits, Sandbox, SandboxBackend, Tree, sandbox_uid
+from aideator.domain.project import Project
+from aideator.sandbox.base import TOOLS, Limits, Sandbox, SandboxBackend, Tree, sandbox_uid, without
 from aideator.sandbox.watchdog import disk_usage
 from aideator.workspace import tools
 from aideator.workspace.checkout import Checkout
@@ -35,12 +37,10 @@ from aideator.workspace.trees import PART, PERSONAL, held, locked_directory, rem
 OUTPUT_TAIL = 16_384
 """Bytes of a command's output that are kept. The end tells the most."""
 _FACTS = "facts.json"
+_MEND = "install it in /usr, or name its directory in SANDBOX_TOOLCHAINS"
 _MAX_MADE = 5_000
 """Files and folders that set-up may leave beside the project's own; a folder of its own counts once."""
-_PROBE = (
-    "for tool in python3 pip uv node npm go cargo rustc java mvn gradle make gcc; do"
-    ' path=$(command -v "$tool") && stat -L -c "%n %s %Y" "$path"; done'
-)
+_PROBE = 'for tool; do path=$(command -v "$tool") && stat -L -c "%n %s %Y" "$path"; done'
 _PREPARE = f"mkdir -p {tools.SCRATCH} && echo '*' > /workspace/{tools.FOLDER}/.gitignore"
 _TIDY = f"chmod -R u+rwX {tools.SCRATCH}; rm -rf {tools.SCRATCH}"
 _TIDY_SECONDS = 120
@@ -104,6 +104,21 @@ async def furnish(workshop: Workshop, checkout: Checkout, setup: Sequence[Comman
     )
 
 
+async def missing_tools(backend: SandboxBackend, checkout: Checkout, project: Project) -> tuple[str, ...]:
+    """Notes on programs that set-up and checks begin with and that sandboxes do not see. Nothing of the project runs.
+
+    Raises:
+        SandboxUnavailable: if no sandbox can be opened.
+    """
+    commands = [entry.command for entry in (*project.setup, *project.checks)]
+    first = {word for command in commands for word in re.findall(r"(?:^|[;&|])\s*([\w.-]+)", command)}
+    if not (wanted := sorted(first.intersection(TOOLS))):
+        return ()
+    async with backend.open(Tree((checkout.path,)), Limits()) as sandbox:
+        missing = await without(sandbox, wanted)
+    return tuple(f"sandboxes do not see {tool}: {_MEND}" for tool in missing)
+
+
 def size(folder: Path) -> int:
     """Return how many bytes the environment in `folder` takes on disk, as measured when it was made."""
     return int(json.loads((folder / _FACTS).read_text())["bytes"])
@@ -112,7 +127,7 @@ def size(folder: Path) -> int:
 async def _digest(workshop: Workshop, checkout: Checkout, setup: Sequence[Command]) -> str:
     """What, besides the commit, decides how an environment turns out: commands, variables, the tools of the sandbox."""
     async with workshop.backend.open(Tree((checkout.path,)), workshop.limits) as sandbox:
-        found = await sandbox.exec(["sh", "-c", _PROBE], timeout=_TIDY_SECONDS)
+        found = await sandbox.exec(["sh", "-c", _PROBE, "sh", *TOOLS], timeout=_TIDY_SECONDS)
     commands = [command.command for command in setup]
     facts = [commands, dict(workshop.variables), workshop.backend.name, found.stdout.decode(errors="replace")]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -190,6 +205,8 @@ async def _run(sandbox: Sandbox, command: Command, env: Mapping[str, str]) -> Ch
 
 def _failed(result: CheckResult, proxy: Proxy | None) -> SetupFailed:
     how = result.note or f"exit code {result.exit_code}"
+    if result.exit_code == NOT_FOUND:
+        how += f", {NOT_FOUND_NOTE}"
     refused = "; ".join((proxy.refused if proxy else {}).values())
     return SetupFailed(f"set-up failed: `{result.check}`: {how}{f'. {refused}' if refused else ''}")
 

@@ -12,6 +12,8 @@ from aideator.domain.check import Check
 
 _MAX_BYTES = 2**20
 _MAX_FILES = 200
+_PYTESTS = re.compile(r"^((import|from) pytest\b|(async )?def test)", re.MULTILINE)
+"""Tests that unittest does not find: it knows methods only."""
 _NO_NPM_TEST = "no test specified"
 
 
@@ -36,7 +38,7 @@ def _python(root: Path) -> str | None:
     if not beside and not inside:
         return None
     files = [*(root / name for name in beside), *(root / "tests" / name for name in inside)]
-    if any(re.search(r"^(import|from) pytest\b", read_text(file), re.MULTILINE) for file in files):
+    if any(_PYTESTS.search(read_text(file)) for file in files):
         return "python3 -m pytest -q"
     # Discovery enters packages only.
     if beside or names(root / "tests", r"__init__\.py"):
@@ -66,7 +68,20 @@ def package_json(root: Path) -> dict[str, Any]:
 def _node(root: Path) -> str | None:
     scripts = package_json(root).get("scripts")
     test = scripts.get("test") if isinstance(scripts, dict) else None
-    return "npm test" if isinstance(test, str) and test and _NO_NPM_TEST not in test else None
+    if not isinstance(test, str) or not test or _NO_NPM_TEST in test:
+        return None
+    return "yarn test" if _plugs_and_plays(root) else "npm test"
+
+
+def _plugs_and_plays(root: Path) -> bool:
+    """Whether packages are where only Yarn finds them: there is no `node_modules` then."""
+    linker = re.search(r"^nodeLinker: *[\"']?([\w-]+)", read_text(root / ".yarnrc.yml"), re.MULTILINE)
+    return is_yarn_modern(root) and (linker is None or linker[1] == "pnp")
+
+
+def is_yarn_modern(root: Path) -> bool:
+    """Whether the lock file is one of Yarn 2 or later."""
+    return "__metadata:" in read_text(root / "yarn.lock")
 
 
 def _by_file(root: Path) -> list[str]:

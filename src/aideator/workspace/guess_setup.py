@@ -12,7 +12,7 @@ from typing import Any
 
 from aideator.domain.check import Command
 from aideator.workspace.egress import Egress
-from aideator.workspace.guess import guess_checks, has_target, names, package_json, read_text
+from aideator.workspace.guess import guess_checks, has_target, is_yarn_modern, names, package_json, read_text
 
 _SECONDS = 1800.0
 _EXTRAS = ("dev", "develop", "test", "tests", "testing")
@@ -38,7 +38,8 @@ def guess_setup(checkout: Path, egress: Egress) -> tuple[tuple[Command, ...], tu
 def _python(root: Path) -> list[str]:
     pyproject = _toml(root / "pyproject.toml")
     steps = list(_python_steps(root, pyproject))
-    return ["python3 -m venv .venv", *steps] if steps else []
+    place = ".aideator/poetry" if names(root, r"poetry\.lock") and not names(root, r"uv\.lock") else ".venv"
+    return [f"python3 -m venv {place}", *steps] if steps else []
 
 
 def _python_steps(root: Path, pyproject: dict[str, Any]) -> Iterator[str]:
@@ -53,8 +54,8 @@ def _python_steps(root: Path, pyproject: dict[str, Any]) -> Iterator[str]:
         yield f"uv sync --frozen{chosen}{''.join(f' --group {group}' for group in groups)}"
         return
     if names(root, r"poetry\.lock"):
-        yield f"{pip} poetry"
-        yield "poetry install --no-interaction"
+        yield f"{_POETRY}/python -m pip install poetry"
+        yield f"{_POETRY}/poetry install --no-interaction"
         return
     files = [*names(root, _REQUIREMENTS), *(f"requirements/{name}" for name in names(root / "requirements", _LISTED))]
     wanted = [f"-r {name}" for name in files]
@@ -70,6 +71,8 @@ def _python_steps(root: Path, pyproject: dict[str, Any]) -> Iterator[str]:
         yield f"{pip} {' '.join(wanted)}"
 
 
+_POETRY = ".aideator/poetry/bin"
+"""An environment of its own: what Poetry itself needs is not the project's, and may be another version of it."""
 _LISTED = r"(base|main|dev|test|tests|testing)\.txt"
 
 
@@ -94,19 +97,30 @@ def _node(root: Path) -> list[str]:
     if names(root, r"package-lock\.json|npm-shrinkwrap\.json"):
         return ["npm ci"]
     if names(root, r"pnpm-lock\.yaml"):
-        return [f"npm install -g {_pinned(package, 'pnpm', 'pnpm')}", "pnpm install --frozen-lockfile"]
+        lock = re.search(r"^lockfileVersion: *['\"]?(\d+)", read_text(root / "pnpm-lock.yaml"), re.MULTILINE)
+        version = _pinned(package, "pnpm") or _PNPM.get(lock[1] if lock else "", "latest")
+        return [f"npm install -g pnpm@{version}", "pnpm install --frozen-lockfile"]
     if names(root, r"bun\.lockb?"):
-        return [f"npm install -g {_pinned(package, 'bun', 'bun')}", "bun install --frozen-lockfile"]
+        return [f"npm install -g bun@{_pinned(package, 'bun') or 'latest'}", "bun install --frozen-lockfile"]
+    if is_yarn_modern(root):
+        pinned = _pinned(package, "yarn")
+        # Another Yarn than the one that wrote the lock file may write it in another form, and keep what is in it.
+        return [
+            f"npm install -g @yarnpkg/cli-dist@{pinned or 'latest'}",
+            f"yarn install --{'' if pinned else 'no-'}immutable",
+        ]
     if names(root, r"yarn\.lock"):
-        if "__metadata:" in read_text(root / "yarn.lock"):
-            return [f"npm install -g {_pinned(package, 'yarn', '@yarnpkg/cli-dist')}", "yarn install --immutable"]
-        return ["npm install -g yarn", "yarn install --frozen-lockfile"]
+        return ["npm install -g yarn@1", "yarn install --frozen-lockfile"]
     return ["npm install --no-package-lock"]
 
 
-def _pinned(package: dict[str, Any], manager: str, name: str) -> str:
+_PNPM = {"5": "7", "6": "8", "9": "10"}
+"""The version of a lock file → the pnpm that reads it as it stands, on every Node that is still maintained."""
+
+
+def _pinned(package: dict[str, Any], manager: str) -> str:
     stated = re.match(rf"{manager}@(\d+\.\d+\.\d+)", str(package.get("packageManager", "")))
-    return f"{name}@{stated[1]}" if stated else name
+    return stated[1] if stated else ""
 
 
 def _go(root: Path) -> list[str]:

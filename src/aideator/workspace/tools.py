@@ -14,28 +14,34 @@ SCRATCH = f"{_HERE}/tmp"
 """For set-up alone, and removed after it: a tmpfs would be too small for what compilers and installers unpack."""
 VENV = ".venv"
 
+_MAVEN = f"-Dmaven.repo.local={_HERE}/m2"
+
 _INSTALLED = {
     "XDG_CACHE_HOME": f"{_HERE}/cache",
     "PYTHONUSERBASE": f"{_HERE}/python",
     "POETRY_VIRTUALENVS_IN_PROJECT": "true",
     "npm_config_cache": f"{_HERE}/npm-cache",
     "npm_config_prefix": f"{_HERE}/npm",
-    "npm_config_store_dir": f"{_HERE}/pnpm",
+    "PNPM_HOME": f"{_HERE}/pnpm",
     "YARN_CACHE_FOLDER": f"{_HERE}/yarn-cache",
     "YARN_GLOBAL_FOLDER": f"{_HERE}/yarn",
     "GOPATH": f"{_HERE}/go",
     "GOCACHE": f"{_HERE}/go-build",
     "CARGO_HOME": f"{_HERE}/cargo",
-    "MAVEN_OPTS": f"-Dmaven.repo.local={_HERE}/m2",
+    "MAVEN_OPTS": _MAVEN,
     "GRADLE_USER_HOME": f"{_HERE}/gradle",
+    "GRADLE_OPTS": "-Dorg.gradle.daemon=false",
 }
 OFFLINE = {
     "UV_OFFLINE": "1",
     "npm_config_offline": "true",
+    "pnpm_config_offline": "true",
     "YARN_ENABLE_NETWORK": "0",
     "GOPROXY": "off",
     "CARGO_NET_OFFLINE": "true",
     "MAVEN_ARGS": "--offline",
+    # Maven notes which repository a file came from, and offline passes over one from a mirror that it is not told of.
+    "MAVEN_OPTS": f"{_MAVEN} -Daether.enhancedLocalRepository.trackingFilename=none",
 }
 """Where nothing can be reached: a tool that lacks something says so at once, instead of trying for minutes."""
 _SET_UP = {
@@ -84,4 +90,5 @@ def _through(proxy: str) -> dict[str, str]:
         "YARN_HTTP_PROXY": proxy,
         "YARN_HTTPS_PROXY": proxy,
         "JAVA_TOOL_OPTIONS": " ".join(java),
+        "MAVEN_OPTS": f"{_MAVEN} -Daether.connector.http.useSystemProperties=true",  # else Maven 3.9 takes none
     }

@@ -695,7 +695,7 @@ export interface RunStarted {
   checks_guessed?: boolean;
   setup?: readonly Command[];
   protected?: readonly string[];
-  /** Where each of them is from; empty while the repository is being fetched, and for follow-ups. */
+  /** Where each of them is from; empty while the repository is being fetched. */
   sources?: Readonly<Record<string, Origin>>;
   /** What a reader should know of how they were found. */
   notes?: readonly string[];
