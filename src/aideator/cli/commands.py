@@ -8,7 +8,7 @@ import typer
 
 from aideator import __version__
 from aideator.cli import decisions
-from aideator.cli.options import Json, Number, RunId, Server, run_command
+from aideator.cli.options import ASK, LOOK, SERVE, Json, Number, RunId, Server, run_command
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -18,7 +18,7 @@ app = typer.Typer(
     epilog="Try it without a key: `aideator demo`. What this machine lacks: `aideator doctor`.",
 )
 keys = typer.Typer(no_args_is_help=True, help="API keys for `aideator serve`.")
-app.add_typer(keys, name="key")
+app.add_typer(keys, name="key", rich_help_panel=SERVE)
 app.add_typer(decisions.app)
 
 
@@ -39,6 +39,7 @@ def _options(
 
 
 @app.command(
+    rich_help_panel=ASK,
     epilog="""
 Examples:
 
@@ -51,7 +52,7 @@ Examples:
 - `aideator run --spec run.yaml --json | jq .body.kind`
 
 Exit code: 0 a variation is recommended, 1 the run failed, 2 wrong input, 3 cannot tell, 4 cancelled, 130 interrupted.
-"""
+""",
 )
 def run(  # noqa: PLR0913 - each is a documented option
     repo: Annotated[str | None, typer.Argument(help="A local path or an https URL.")] = None,
@@ -103,7 +104,7 @@ def run(  # noqa: PLR0913 - each is a documented option
     run_command(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
 
 
-@app.command(epilog="Example: `aideator inspect . --json | jq -r .setup[].command`")
+@app.command(rich_help_panel=ASK, epilog="Example: `aideator inspect . --json | jq -r .setup[].command`")
 def inspect(
     repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
     *,
@@ -118,13 +119,14 @@ def inspect(
 
 
 @app.command(
+    rich_help_panel=LOOK,
     epilog="""
 Examples:
 
 - `aideator watch 3f2a91c0`
 
 - `aideator watch 3f2a91c0 --speed 4` replays a run four times as fast as it was
-"""
+""",
 )
 def watch(
     run_id: RunId,
@@ -141,7 +143,7 @@ def watch(
     run_command(lambda door: reading.watch_run(door, run_id, speed=speed), server=server, json=json)
 
 
-@app.command("list")
+@app.command("list", rich_help_panel=LOOK)
 def list_(
     *,
     limit: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 20,
@@ -154,7 +156,7 @@ def list_(
     run_command(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
 
 
-@app.command(epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`")
+@app.command(rich_help_panel=LOOK, epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`")
 def show(
     run_id: RunId,
     *,
@@ -170,7 +172,7 @@ def show(
     run_command(lambda door: reading.show_run(door, run_id, tests=tests), server=server, json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def diff(run_id: RunId, number: Number = None, *, server: Server = None) -> None:
     """Print what a variation changed (the winner, or the recommended one, when none is named)."""
     from aideator.cli import reading
@@ -179,6 +181,7 @@ def diff(run_id: RunId, number: Number = None, *, server: Server = None) -> None
 
 
 @app.command(
+    rich_help_panel=LOOK,
     epilog="""
 Examples:
 
@@ -189,7 +192,7 @@ Examples:
 - `aideator shell 3f2a91c0 -- "git log --oneline | head"` prints the output; without a terminal nothing is typed
 
 Ctrl-] leaves. Exit code: that of the shell, or of the command.
-"""
+""",
 )
 def shell(
     run_id: RunId,
@@ -207,19 +210,19 @@ def shell(
     run_command(lambda door: open_shell(door, run_id, number, command), server=server)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVE)
 def serve(
     *,
     host: Annotated[str | None, typer.Option(help="The address to listen on; AIDEATOR_HOST when absent.")] = None,
     port: Annotated[int | None, typer.Option(help="The port, 0 for a free one; AIDEATOR_PORT when absent.")] = None,
 ) -> None:
-    """Serve the API and carry out runs until Ctrl-C."""
+    """Serve the page and the API, and carry out runs, until Ctrl-C."""
     from aideator.cli import connect, guard, operating
 
     guard.guard(lambda: operating.serve(connect.open_door(), host=host, port=port))
 
 
-@app.command()
+@app.command(rich_help_panel=ASK)
 def demo(*, json: Json = False) -> None:
     """Watch three agents fix a bug, one of them badly. Needs no key: the model is scripted, all else is real."""
     from aideator.cli import trial
@@ -227,7 +230,7 @@ def demo(*, json: Json = False) -> None:
     run_command(trial.demo, json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVE)
 def doctor(*, json: Json = False) -> None:
     """Say what works on this machine, what does not, and how to mend it."""
     from aideator.cli import operating
@@ -235,7 +238,7 @@ def doctor(*, json: Json = False) -> None:
     run_command(operating.doctor, json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=SERVE)
 def gc(
     *,
     max_mb: Annotated[

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from aideator.cli.options import Json, Number, RunId, Server, run_command
+from aideator.cli.options import DECIDE, GO_ON, KEEP, LOOK, Json, Number, RunId, Server, run_command
 
 app = typer.Typer()
 Variation = Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")]
 
 
-@app.command()
+@app.command(rich_help_panel=DECIDE)
 def select(
     run_id: RunId,
     number: Variation,
@@ -27,7 +27,7 @@ def select(
     run_command(lambda door: deciding.select_winner(door, run_id, number, reason=reason), server=server, json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=DECIDE)
 def undo(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
     """Take the decision back, until the winner is published."""
     from aideator.cli import deciding
@@ -35,7 +35,9 @@ def undo(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
     run_command(lambda door: deciding.undo(door, run_id), server=server, json=json)
 
 
-@app.command(epilog='Example: `aideator clear 3f2a91c0 2 "The old expectation was wrong, see #12"`')
+@app.command(
+    rich_help_panel=DECIDE, epilog='Example: `aideator clear 3f2a91c0 2 "The old expectation was wrong, see #12"`'
+)
 def clear(
     run_id: RunId,
     number: Variation,
@@ -50,7 +52,7 @@ def clear(
     run_command(lambda door: deciding.clear(door, run_id, number, reason), server=server, json=json)
 
 
-@app.command(epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
+@app.command(rich_help_panel=DECIDE, epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
 def apply(
     run_id: RunId,
     number: Number = None,
@@ -66,6 +68,7 @@ def apply(
 
 
 @app.command(
+    rich_help_panel=DECIDE,
     epilog="""
 Examples:
 
@@ -77,7 +80,7 @@ Examples:
 
 It needs a token that may write: GITHUB_TOKEN, or GIT_TOKENS for other hosts. A repository on this machine gets the
 branch only. A second time changes nothing, or completes what was begun.
-"""
+""",
 )
 def publish(  # noqa: PLR0913 - each is a documented option
     run_id: RunId,
@@ -100,13 +103,14 @@ def publish(  # noqa: PLR0913 - each is a documented option
 
 
 @app.command(
+    rich_help_panel=GO_ON,
     epilog="""
 Examples:
 
 - `aideator prompt 3f2a91c0 2 "Also cover negative numbers"`
 
 - `aideator prompt 3f2a91c0 all "Also cover negative numbers"`
-"""
+""",
 )
 def prompt(
     run_id: RunId,
@@ -127,13 +131,14 @@ def prompt(
 
 
 @app.command(
+    rich_help_panel=GO_ON,
     epilog="""
 Examples:
 
 - `aideator add 3f2a91c0`
 
 - `aideator add 3f2a91c0 --model claude-sonnet-5-5 --instructions "Write the test first."`
-"""
+""",
 )
 def add(  # noqa: PLR0913 - each is a documented option
     run_id: RunId,
@@ -154,13 +159,14 @@ def add(  # noqa: PLR0913 - each is a documented option
 
 
 @app.command(
+    rich_help_panel=GO_ON,
     epilog="""
 Examples:
 
 - `aideator compose 3f2a91c0 1:reflow.py 3:test_wrap.py`
 
 - `aideator compose 3f2a91c0 1:reflow.py#0,2 3:reflow.py#1` takes hunks of one file, counted from 0
-"""
+""",
 )
 def compose(
     run_id: RunId,
@@ -175,7 +181,7 @@ def compose(
     run_command(lambda door: deciding.compose(door, run_id, parts), server=server, json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=GO_ON)
 def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> None:
     """Stop a run, or one of its variations."""
     from aideator.cli import deciding
@@ -183,7 +189,7 @@ def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> No
     run_command(lambda door: deciding.cancel_run(door, run_id, number), server=server)
 
 
-@app.command(epilog="Example: `aideator export 3f2a91c0 -o run.zip`")
+@app.command(rich_help_panel=KEEP, epilog="Example: `aideator export 3f2a91c0 -o run.zip`")
 def export(
     run_id: RunId,
     *,
@@ -198,7 +204,11 @@ def export(
     run_command(lambda door: keeping.export(door, run_id, output), server=server)
 
 
-@app.command("import", epilog="Example: `aideator import run.zip`, then `aideator watch 3f2a91c0 --speed 4`")
+@app.command(
+    "import",
+    rich_help_panel=KEEP,
+    epilog="Example: `aideator import run.zip`, then `aideator watch 3f2a91c0 --speed 4`",
+)
 def import_(
     file: Annotated[Path, typer.Argument(help="What `aideator export` wrote; - for stdin.", allow_dash=True)],
     *,
@@ -211,7 +221,7 @@ def import_(
     run_command(lambda door: keeping.import_(door, file), server=server, json=json)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def stats(*, json: Json = False, server: Server = None) -> None:
     """Show what the decisions say: wins by agent, model and strategy, and what they cost."""
     from aideator.cli import keeping

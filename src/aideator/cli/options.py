@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from aideator.cli.connect import Door
     from aideator.cli.guard import Work
 
+ASK, LOOK, SERVE, DECIDE, GO_ON, KEEP = "Ask", "Look", "Serve and maintain", "Decide", "Go on", "Keep"
+"""The headings of `aideator --help`."""
+
 
 def name_a_run(part: str) -> str:
     """Refuse what an empty variable of a script gives: it must not cancel or select the only run that there is."""
