@@ -25,7 +25,7 @@ AT_WORK = {
     }
 }
 """An agent that waits until somebody makes a file, then repairs what is wrong."""
-SECONDS = 30
+SECONDS = 60
 
 
 async def comes_true(fact: Callable[[], bool | Awaitable[bool]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from aideator.api import preview
 from aideator.observability import REQUESTS
 from tests.conftest import git
 from tests.flows.looking import AT_WORK, Looker, Shown, comes_true, looker
@@ -36,7 +37,8 @@ class App(http.server.BaseHTTPRequestHandler):
             case "/moved-slyly": self.answer(302, [("Location", own + "//example.org/")])
             case "/moved-away": self.answer(302, [("Location", "https://example.org/")])
             case "/cookie":
-                self.answer(200, [("Set-Cookie", "a=1; Domain=localhost; Path=/; HttpOnly"), ("Set-Cookie", "b=2")])
+                given = ("a=1; Domain=localhost; Path=/; HttpOnly", "b=2; Secure;samesite=strict")
+                self.answer(200, [("Set-Cookie", cookie) for cookie in given])
             case "/lax": self.answer(200, [
                 ("Content-Security-Policy", "default-src *"), ("X-Frame-Options", "DENY"),
                 ("Cross-Origin-Resource-Policy", "cross-origin"), ("Link", "<https://example.org>"),
@@ -179,7 +181,8 @@ async def test_a_redirect_stays_within_the_preview(app: Shown) -> None:
 
 async def test_cookies_are_the_previews_own(app: Shown) -> None:
     cookies = (await app.gets("/cookie")).headers.get_list("set-cookie")
-    assert cookies == ["a=1; Path=/; HttpOnly", "b=2"]
+    ours = "; SameSite=None; Secure; Partitioned"  # or the frame of another site would not keep them
+    assert cookies == [f"a=1; Path=/; HttpOnly{ours}", f"b=2{ours}"]
 
 
 async def test_the_policy_is_ours_whatever_the_server_says(one: Looker, app: Shown) -> None:
@@ -269,6 +272,14 @@ async def test_a_server_that_speaks_garbage_harms_nobody(one: Looker, said: str,
         assert "injected" not in answer.headers
     assert (await one.client.get("/runs")).status_code == 200
     assert (await one.client.delete(f"/previews/{shown.told['id']}")).status_code == 204
+
+
+async def test_a_server_that_never_answers_is_given_up(one: Looker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "HEAD_SECONDS", 0.3)
+    silent = "import socket; s = socket.create_server(('127.0.0.1', 5100)); held = [s.accept() for _ in range(99)]"
+    await one.opens(f'python3 -c "{silent}"')
+    answer = await (await one.previews(5100)).waits()
+    assert (answer.status_code, "does not answer as a web server does" in answer.text) == (502, True)
 
 
 async def test_a_closed_preview_is_gone_and_what_was_under_way_is_broken_off(one: Looker) -> None:

@@ -28,6 +28,8 @@ HEAD_SECONDS = 120.0
 """How long an answer may take to begin: a dev server compiles when it is first asked."""
 _PIECE = 64 * 2**10
 _LABEL = re.compile(r"[0-9a-f]{32}")
+_NOT_KEPT = re.compile(rb"(?i);\s*(domain|samesite|secure|partitioned)\b[^;]*")
+"""What a server says of its cookies' reach. In the frame of another site they are kept only as ours say."""
 
 _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
@@ -230,7 +232,7 @@ def _taken(given: Iterable[tuple[bytes, bytes]], live: LivePreview) -> Iterator[
             case b"location":
                 yield b"location", _within(value, live.told.port)
             case b"set-cookie":
-                yield b"set-cookie", re.sub(rb"(?i);\s*domain=[^;]*", b"", value)
+                yield b"set-cookie", _NOT_KEPT.sub(b"", value) + b"; SameSite=None; Secure; Partitioned"
             case kept:
                 yield kept, value
     for title, text in {**_ALWAYS, "Content-Security-Policy": _POLICY.format(page=live.page)}.items():

@@ -43,7 +43,7 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
             <span className="only-read-aloud">{`Choose variation ${number}`}</span>
           </Button>
           <Link href={`/runs/${details.id}?bench=${number}`} aria-label={`Try variation ${number}`}>
-            try it
+            Try
           </Link>
         </span>
       )}
