@@ -5,10 +5,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from aideator.engine import terminal as terminals
+from aideator.engine.terminal import Printed
 from tests.actions import PROMPT
 from tests.conftest import git
 from tests.flows.looking import AT_WORK, Looker, comes_true, looker
@@ -115,6 +118,30 @@ async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(one: Looke
     large = await one.opens("stty -onlcr; seq 1 300000")
     await large.ends()
     assert large.shown == b"".join(b"%d\n" % number for number in range(1, 300_001))
+
+
+async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
+    one: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = await one.opens("stty -onlcr; seq 1 300000")
+    read = b""
+    async with aclosing(one.me.app.workbench.terminal(numbers.told["id"]).follow()) as said:
+        async for each in said:
+            if isinstance(each, Printed):
+                assert each.at == len(read)
+                read += each.data
+                await asyncio.sleep(0.02)  # half as fast as a terminal is read at most
+    assert read.endswith(b"\n300000\n")
+    monkeypatch.setattr(terminals, "PATIENCE", 0.2)
+    again = await one.opens("stty -onlcr; seq 1 300000")
+    live = one.me.app.workbench.terminal(again.told["id"])
+    async with aclosing(live.follow()) as said:
+        first = await anext(said)
+        await comes_true(lambda: live.has_ended)  # though this reader did nothing
+        then = await anext(said)
+    assert isinstance(first, Printed)
+    assert isinstance(then, Printed)
+    assert then.at > first.end
 
 
 async def test_a_flood_that_nobody_reads_goes_on_in_little_memory_and_can_be_interrupted(one: Looker) -> None:
