@@ -113,6 +113,19 @@ async def test_what_is_said_meanwhile_is_there_once_and_in_order_when_the_server
         assert [word for word in shown if word.startswith("word")] == WORDS
 
 
+async def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_again(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
+    async with scripted_model("silent") as model, server(home, model.url) as running, running.client() as client:
+        run_id = (await client.post("/runs", json=WORK | {"repo_url": str(repo)})).json()["run_id"]
+        await visitor.goes_to(running.url, f"/runs/{run_id}")
+        page = visitor.page
+        await page.route("**/assets/race-*.js", lambda route: route.abort(), times=1)
+        async with page.expect_event("requestfailed"):
+            await page.get_by_role("button", name="Timeline").click()
+        await expect(page.get_by_role("region", name="Timeline")).to_be_visible(timeout=30_000)
+
+
 TURN = """state => {
     Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
     Object.defineProperty(document, "hidden", {value: state === "hidden", configurable: true});

@@ -84,6 +84,10 @@ async def test_a_command_is_typed_its_output_seen_and_both_are_there_after_a_rel
         await expect(bench.region.get_by_role("tab", name="Terminal 2")).to_have_attribute("aria-selected", "true")
         await bench.region.get_by_role("button", name="Close the terminal").click()
         await expect(bench.region.get_by_role("tab")).to_have_count(1)
+        await expect(bench.region.get_by_role("tab", name="Terminal 1")).to_be_focused()
+        await bench.region.get_by_role("button", name="Hide the workbench").click()
+        await expect(bench.region).to_have_count(0)
+        await expect(bench.page.get_by_role("button", name="Terminal in variation 1")).to_be_focused()
 
 
 async def test_the_window_and_what_runs_in_the_terminal_agree_about_its_size(

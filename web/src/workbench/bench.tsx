@@ -31,7 +31,10 @@ export function Bench({ runId, number, turn, asked }: Props) {
     ...items.map((item) => ({ id: item.key, label: <span className={styles.tab}>{nameOf(item)}</span> })),
     ...(isForm ? [{ id: FORM, label: "New preview" }] : []),
   ];
-  const leave = () => ref.current?.querySelector<HTMLElement>("[role=tab][aria-selected=true]")?.focus();
+  const leave = () => {
+    const tab = ref.current?.querySelector<HTMLElement>("[role=tab][aria-selected=true]");
+    (tab ?? ref.current?.querySelector("button"))?.focus();
+  };
   return (
     <section
       ref={ref}
@@ -57,7 +60,7 @@ export function Bench({ runId, number, turn, asked }: Props) {
         <Button look="quiet" size="s" icon={tall ? "down" : "expand"} bare onClick={() => setTall(!tall)}>
           {tall ? "Make the workbench smaller" : "Make the workbench larger"}
         </Button>
-        <Button look="quiet" size="s" icon="close" bare onClick={close}>
+        <Button look="quiet" size="s" icon="close" bare onClick={() => close(number)}>
           Hide the workbench
         </Button>
       </div>
@@ -78,8 +81,10 @@ export function Bench({ runId, number, turn, asked }: Props) {
   );
 }
 
-function close(): void {
+/** The keyboard goes back to where it came from. */
+function close(number: number): void {
   setQuery({ bench: null, show: null });
+  document.querySelector<HTMLElement>(`#lane-${number} button`)?.focus();
 }
 
 /** Whoever asks for a terminal gets one, once it is known that there is none. */
@@ -112,7 +117,10 @@ function Shown({ handle, number, wantsKeys, onLeave }: ShownProps) {
   const { shown, isForm } = handle;
   if (isForm) return <PreviewForm ports={ports} onShow={handle.preview} />;
   if (!shown) return null;
-  const stop = () => void handle.close(shown);
+  const stop = async () => {
+    await handle.close(shown);
+    requestAnimationFrame(onLeave);
+  };
   if (shown.what === "preview")
     return <PreviewView key={shown.preview.id} preview={shown.preview} number={number} onStop={stop} />;
   return (
