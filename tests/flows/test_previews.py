@@ -311,7 +311,7 @@ async def test_a_body_beyond_its_bound_is_refused(app: Shown) -> None:
 async def test_browsers_that_leave_free_their_connections(one: Looker, app: Shown) -> None:
     live = one.me.app.workbench.preview(app.told["id"])
     async with httpx2.AsyncClient(base_url=app.server.url, timeout=20) as client:
-        for _ in range(30):  # more than may be open at once
+        for _ in range(40):  # more than may be open at once
             async with client.stream("GET", "/stream", headers={"Host": app.host}) as answer:
                 assert answer.status_code == 200
     await comes_true(lambda: not live._open)  # noqa: SLF001 - the fact that all are closed

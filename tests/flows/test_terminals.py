@@ -5,13 +5,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from aideator.engine import terminal as terminals
+from aideator.engine.terminal import Printed
 from tests.actions import PROMPT
 from tests.conftest import git
-from tests.flows.looking import AT_WORK, Looker, comes_true, looker
+from tests.flows.looking import AT_WORK, Looker, Terminal, comes_true, looker
 
 NOTE = "a person opened a terminal in this sandbox while the agent worked"
 
@@ -117,6 +120,30 @@ async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(one: Looke
     assert large.shown == b"".join(b"%d\n" % number for number in range(1, 300_001))
 
 
+async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
+    one: Looker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = await one.opens("stty -onlcr; seq 1 300000")
+    read = b""
+    async with aclosing(one.me.app.workbench.terminal(numbers.told["id"]).follow()) as said:
+        async for each in said:
+            if isinstance(each, Printed):
+                assert each.at == len(read)
+                read += each.data
+                await asyncio.sleep(0.02)  # half as fast as a terminal is read at most
+    assert read.endswith(b"\n300000\n")
+    monkeypatch.setattr(terminals, "PATIENCE", 0.2)
+    again = await one.opens("stty -onlcr; seq 1 300000")
+    live = one.me.app.workbench.terminal(again.told["id"])
+    async with aclosing(live.follow()) as said:
+        first = await anext(said)
+        await comes_true(lambda: live.has_ended)  # though this reader did nothing
+        then = await anext(said)
+    assert isinstance(first, Printed)
+    assert isinstance(then, Printed)
+    assert then.at > first.end
+
+
 async def test_a_flood_that_nobody_reads_goes_on_in_little_memory_and_can_be_interrupted(one: Looker) -> None:
     flood = await one.opens("trap 'echo stopped; exit 5' INT; echo $$; yes")
     live = one.me.app.workbench.terminal(flood.told["id"])
@@ -219,10 +246,17 @@ async def test_an_ended_terminal_takes_nothing_more_and_is_listed_with_its_end(o
 
 
 async def test_so_many_terminals_may_be_open_at_one_variation(one: Looker) -> None:
-    opened = [await one.opens("sleep 1000") for _ in range(8)]
-    answer = await one.client.post(f"{one.path}/terminals", json={})
-    assert answer.status_code == 429
-    assert "close one" in answer.json()["hint"]
+    wish = {"command": "sleep 1000"}
+    async with asyncio.TaskGroup() as tasks:
+        many = [tasks.create_task(one.client.post(f"{one.path}/terminals", json=wish)) for _ in range(20)]
+    answers = [task.result() for task in many]
+    opened = [Terminal(one.client, answer.json()) for answer in answers if answer.status_code == 201]
+    assert 0 < len(opened) <= 8
+    while len(opened) < 8:
+        opened.append(await one.opens("sleep 1000"))
+    answers.append(await one.client.post(f"{one.path}/terminals", json=wish))
+    assert answers[-1].status_code == 429
+    assert {answer.json()["hint"] for answer in answers if answer.status_code == 429} == {"close one"}
     for terminal in opened:
         await terminal.closes()
 
@@ -234,7 +268,7 @@ async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_sa
         await shell.types(
             "until [ -e begun ]; do sleep 0.05; done; cat calc.py; echo from a person > visit; touch go\r"
         )
-        assert await shell.ends() == {"exit_code": None, "reason": "the agent's turn has ended"}
+        assert (await shell.ends())["reason"] == "the agent's turn has ended"
         assert b"return a - b" in shell.shown
         done = await one.me.waits(one.run_id)
         verdict = done.variations[0].verdict

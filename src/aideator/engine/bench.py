@@ -23,6 +23,9 @@ from aideator.sandbox.base import Sandbox
 from aideator.store import runs
 from aideator.workspace.environment import furnish
 
+CALLS = 32
+"""Connections of all previews of a sandbox at the same time; more wait. The sandbox has 128, most for whoever works."""
+
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
@@ -46,6 +49,8 @@ class Bench:
     used_at: float = field(default_factory=_now)
     tenants: set[object] = field(default_factory=set)
     """What is open there."""
+    calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+    """Held by each connection of a preview."""
 
     def use(self) -> None:
         """Note that somebody uses it."""

@@ -8,9 +8,6 @@ from aideator.domain.errors import Conflict, SandboxLost
 from aideator.domain.workbench import Preview
 from aideator.sandbox.base import Sandbox
 
-CALLS = 24
-"""Connections that one preview holds at the same time; the sandbox has 128 for everything. More wait."""
-
 
 class LivePreview:
     """A port inside, the page that shows it, and what is under way through it."""
@@ -20,6 +17,7 @@ class LivePreview:
         sandbox: Sandbox,
         told: Preview,
         page: str,
+        places: asyncio.Semaphore,
         *,
         on_use: Callable[[], None],
         explain: Callable[[SandboxLost], str],
@@ -30,12 +28,13 @@ class LivePreview:
             sandbox: Where somebody listens, or will.
             told: How it was opened.
             page: The origin of the page that shows it, and alone may.
+            places: Held by each connection.
             on_use: Called with each connection.
             explain: Says why the sandbox ended.
         """
         self.told, self.page = told, page
         self._sandbox, self._on_use, self._explain = sandbox, on_use, explain
-        self._places = asyncio.Semaphore(CALLS)
+        self._places = places
         self._open = set[asyncio.StreamWriter]()
         self._is_closed = False
 

@@ -1,8 +1,8 @@
 """What the steps act with."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Turn:
     visits: list[str] = field(default_factory=list)
     """What persons have done there: the change is not the agent's alone."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    guests: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """How to show out who is there: nobody writes any more when the change is taken out."""
 
 
 class Turns:
@@ -45,8 +47,8 @@ class Turns:
     def __init__(self) -> None:
         self._open: dict[tuple[str, int], Turn] = {}
 
-    @contextmanager
-    def take(self, run_id: str, number: int, sandbox: Sandbox, visits: Sequence[str]) -> Iterator[Turn]:
+    @asynccontextmanager
+    async def take(self, run_id: str, number: int, sandbox: Sandbox, visits: Sequence[str]) -> AsyncIterator[Turn]:
         """Have the turn known for as long as it lasts, with the visits of those before it."""
         turn = self._open[run_id, number] = Turn(sandbox, [*visits])
         try:
@@ -54,6 +56,8 @@ class Turns:
         finally:
             del self._open[run_id, number]
             turn.over.set()
+            for show_out in turn.guests:
+                await show_out()
 
     def find(self, run_id: str, number: int) -> Turn | None:
         """The turn that lasts now, if one does."""

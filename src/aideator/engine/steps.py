@@ -156,7 +156,7 @@ async def act(
         if variation.follow_up is not None:
             await apply(sandbox, await previous_patch(stage, run.id, variation.number))
             task = await follow_up_task(stage, run, variation.number, variation.follow_up)
-        with stage.turns.take(run.id, variation.number, sandbox, visits_before(variation)) as turn:
+        async with stage.turns.take(run.id, variation.number, sandbox, visits_before(variation)) as turn:
             async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
                 async for draft in drafts:
                     if not _is_the_gateways_to_say(draft.body):

@@ -12,7 +12,7 @@ from aideator.domain.workbench import Desk, Place, Preview, Terminal
 from aideator.engine.bench import Bench, Benches
 from aideator.engine.local import first_that_works
 from aideator.engine.preview import LivePreview
-from aideator.engine.stage import VISITS, Stage
+from aideator.engine.stage import VISITS, Stage, Turn
 from aideator.engine.terminal import LiveTerminal
 from aideator.sandbox.base import Size
 
@@ -95,7 +95,8 @@ class Workbench:
             TooManyRequests: if as many are open as may be.
         """
         async with self._benches.enter(run_id, number) as (bench, sandbox):
-            _bound(sum(isinstance(tenant, LiveTerminal) for tenant in bench.tenants), "terminals")
+            # Who is just being let in counts as well, but for this one: many may come at once.
+            _bound(sum(not isinstance(tenant, LivePreview) for tenant in bench.tenants) - 1, "terminals")
             told = Terminal(
                 id=secrets.token_hex(16),
                 run_id=run_id,
@@ -107,9 +108,11 @@ class Workbench:
             )
             env = {"TERM": "xterm-256color", "PS1": f"variation {number}:${{PWD}}$ "}
             argv = ["sh", "-c", _SHELL if command is None else command]
+            turn = self._visited(bench, "terminal")
             process = await sandbox.spawn(argv, env=env, terminal=size)
             live = LiveTerminal(process, told, on_use=bench.use, explain=bench.explain)
-            self._note_visit(bench, "terminal")
+            if turn is not None:
+                turn.guests.append(lambda: live.close(bench.end))
             self._terminals[told.id] = (bench, live)
             bench.tenants.add(live)
             self._start(first_that_works(self._attend(bench, live)))
@@ -141,16 +144,22 @@ class Workbench:
         async with self._benches.enter(run_id, number) as (bench, sandbox):
             _bound(sum(isinstance(tenant, LivePreview) for tenant in bench.tenants), "previews")
             told = Preview(id=secrets.token_hex(16), run_id=run_id, variation_id=number, port=port, place=bench.place)
-            live = LivePreview(sandbox, told, page, on_use=bench.use, explain=bench.explain)
-            self._note_visit(bench, "preview")
+            live = LivePreview(sandbox, told, page, bench.calls, on_use=bench.use, explain=bench.explain)
+            self._visited(bench, "preview")
             self._previews[told.id] = (bench, live)
             bench.tenants.add(live)
             return told
 
-    def _note_visit(self, bench: Bench, what: str) -> None:
+    def _visited(self, bench: Bench, what: str) -> Turn | None:
+        """The turn of the agent that a person is with, if it is one. From here on, its verdict says so."""
+        if bench.place is not Place.AGENT:
+            return None
         turn = self._stage.turns.find(bench.variation.run_id, bench.variation.number)
-        if bench.place is Place.AGENT and turn is not None and VISITS[what] not in turn.visits:
+        if turn is None or turn.over is not bench.over:
+            raise Conflict("the agent's turn has just ended", hint="look again in a moment")
+        if VISITS[what] not in turn.visits:
             turn.visits.append(VISITS[what])
+        return turn
 
     def terminal(self, terminal_id: str) -> LiveTerminal:
         """The terminal of that id.

@@ -163,6 +163,23 @@ async def a_closed_connection_is_closed_inside(ground: Ground) -> None:
         expect(await process.stdout.readline(), b"closed\n", "the way out")
 
 
+async def connections_come_and_go(ground: Ground) -> None:
+    """Any number of connections may be opened and closed again, though the server never says a word to them."""
+    listen = (
+        "import socket, time; held = [socket.create_server(('127.0.0.1', 0), backlog=128) for _ in range(6)];"
+        "print(*(s.getsockname()[1] for s in held), flush=True); time.sleep(1000)"
+    )
+    async with ground.open() as sandbox:
+        process = await sandbox.spawn(["python3", "-c", listen])
+        for port in map(int, (await process.stdout.readline()).split()):
+            for _ in range(100):
+                _, writer = await sandbox.connect(port)
+                writer.close()
+        expect(await shell(sandbox, "echo alive"), "alive\n", "the sandbox afterwards")
+        await process.kill()
+        process.stdin.close()
+
+
 BEHAVIOURS: tuple[Behaviour, ...] = (
     a_terminal_has_a_size_and_is_told_of_a_new_one,
     keys_are_signals,
@@ -173,4 +190,5 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ports_of_either_loopback_address_are_found,
     a_port_at_which_nobody_listens_is_told,
     a_closed_connection_is_closed_inside,
+    connections_come_and_go,
 )
