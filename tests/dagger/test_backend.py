@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -136,6 +137,41 @@ async def test_a_killed_cli_is_an_engine_lost(tree: Tree, dagger: MakeBackend) -
                 if b"tests.dagger.double" in line and str(tree.layers[0]).encode() in line:
                     os.kill(pid, signal.SIGKILL)
             await process.wait()
+
+
+SERVER = """
+import asyncio, os, sys
+from pathlib import Path
+from aideator.sandbox.base import Limits, Tree
+from aideator.sandbox.registry import DaggerOptions, open_backend
+
+async def serve(layer, home, program, engine):
+    options = DaggerOptions(program=program, runner_host=f"double://{engine}?", server=os.environ)
+    backend = open_backend("dagger", runtime_dir=Path(home, "run"), dagger=options)
+    async with backend.open(Tree(layers=(Path(layer),)), Limits()) as sandbox:
+        await sandbox.spawn(["sleep", "86543.25"])
+        print("open", flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(serve(*sys.argv[1:]))
+"""
+
+
+async def test_a_server_that_is_killed_takes_its_containers_along(
+    tree: Tree, home: Path, double: Path, engine: Path
+) -> None:
+    arguments = [str(tree.layers[0]), str(home), str(double), str(engine)]
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", SERVER, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert server.stdout is not None
+    assert await server.stdout.readline() == b"open\n"
+    assert any(b"86543.25" in line for line in command_lines())
+    server.kill()
+    await server.wait()
+    async with asyncio.timeout(60):
+        while any(b"86543.25" in line or arguments[0].encode() in line for line in command_lines()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 async def test_cancelling_leaves_neither_process_nor_directory(tree: Tree, home: Path, dagger: MakeBackend) -> None:

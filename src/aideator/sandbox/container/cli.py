@@ -6,12 +6,14 @@ One process is one session with the engine, and ends with it. Odd on purpose:
 - Arguments are `--name=value`, lists by repetition. The CLI parses all of them once for its own options before it knows
   ours: no argument of ours may have the name of one (`--workdir` would change its directory).
 - It reads list values as CSV and drops quotes from them, so a path with such a character is refused here.
-- SIGINT is the only signal that it handles; the engine ends a session's containers when its client has gone.
+- SIGINT is the only signal that it handles; the engine ends a session's containers when its client has gone. It gets
+  one when this process dies, too.
 """
 
 import asyncio
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -226,10 +228,19 @@ async def begin(
         SandboxUnavailable: if it cannot be started.
     """
     try:
-        child = await start_child(argv, cwd=cwd, env=env, streams=(DEVNULL, PIPE, PIPE))
+        child = await start_child([*_dying_with_us(), *argv], cwd=cwd, env=env, streams=(DEVNULL, PIPE, PIPE))
     except OSError as error:
         raise SandboxUnavailable(f"{argv[0]} cannot be started: {error}") from error
     return Session(child, hear)
+
+
+def _dying_with_us() -> list[str]:
+    """What goes before a command line so that SIGINT comes when this process is gone, however that happened.
+
+    Else a killed server would leave its containers running. `setpriv` is part of util-linux.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "INT"] if setpriv else []
 
 
 async def ask(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], seconds: float) -> tuple[int | None, str, str]:
