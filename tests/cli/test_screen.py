@@ -65,6 +65,9 @@ def test_nothing_comes_out_but_text_and_harmless_sequences(data: bytes) -> None:
 
 
 @given(OUTPUT, st.lists(st.integers(0, 60), max_size=6))
+@example(b"\x1b[31mred", [2])
+@example(b"\x1b(0q", [2])
+@example(b"\x1b]0;title\x07after", [1, 2])
 def test_it_does_not_matter_where_the_bytes_are_cut(data: bytes, cuts: list[int]) -> None:
     screen, places = Screen(), sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = [screen.feed(data[start:end]) for start, end in pairwise(places)]

@@ -307,4 +307,4 @@ def test_an_ordinary_user_gets_the_same_promises_but_one(home: Path) -> None:
     if "Permission denied" in done.stderr:
         pytest.skip("other users cannot read this checkout")
     assert "FAILED" not in done.stdout
-    assert (done.returncode, done.stdout.count("ok "), done.stderr) == (0, 30, "")
+    assert (done.returncode, done.stdout.count("ok "), done.stderr) == (0, 40, "")

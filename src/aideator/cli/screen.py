@@ -12,7 +12,7 @@ _TEXT = re.compile("[\\a\b\t\n\v\f\r -~\u00a0-\u2029\u202f-\u2065\u206a-\U0010ff
 """All but control characters, and what turns the direction of writing around (U+202A–202E, U+2066–2069)."""
 _SEQUENCE = re.compile(
     r"\x1b(?:\[(?P<parameters>[0-?]{0,64})(?P<between>[ -/]{0,2})(?P<final>[@-~])"
-    r"|(?P<string>[]PX^_])|(?P<simple>[ -/]{0,2}[0-~]))"
+    r"|(?P<string>[]PX^_])|(?P<simple>[ -/]{1,2}[0-~]|[0-OQ-WYZ\\`-~]))"
 )
 _BEGUN = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,2}|[ -/]{0,2})?\Z")
 _STRING_END = re.compile("[\a\x18\x1a\x1b\x9c]")
