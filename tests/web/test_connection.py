@@ -109,6 +109,7 @@ async def test_what_is_said_meanwhile_is_there_once_and_in_order_when_the_server
         await page.context.set_offline(offline=False)
         await page.clock.run_for(15_000)
         await expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=30_000)
+        await expect(transcript).to_contain_text("word119")  # what has been heard is drawn a frame later
         shown = (await transcript.inner_text()).split()
         assert [word for word in shown if word.startswith("word")] == WORDS
 
