@@ -33,8 +33,7 @@ async def decided_run(stage: Stage) -> str:
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: make check")
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1440), ("light", 390)])
 async def test_every_view_is_accessible(stage: Stage, chromium: Browser, scheme: str, width: int) -> None:
     open_, decided = await judged_run(stage), await decided_run(stage)
     cell = "?to=5&cell=unit%20%C2%BB%20test_quote%3A%3Atest_quote%404"

@@ -277,8 +277,7 @@ async def test_a_previewed_page_reaches_neither_the_api_nor_another_host(
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: make check")
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1440), ("light", 390)])
 async def test_it_is_accessible(home: Path, repo: Path, chromium: Browser, scheme: str, width: int) -> None:
     looks = {"color_scheme": scheme, "viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
     async with Visitor.open(chromium, **looks) as visitor, finished(home, repo, visitor) as bench:
