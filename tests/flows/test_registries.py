@@ -49,10 +49,10 @@ async def test_a_project_is_set_up_and_its_tests_tell_what_was_fixed(
         run = await me.asks()
         events = await me.hears(run.id)
         done = await me.app.get(run.id)
+        told = [body.result for body in bodies(events, "setup") if isinstance(body, SetupRan)]
+        assert told
+        assert done.status is RunStatus.FINISHED, told[-1].output
         patch = await me.app.patch(run.id, 1)
-    told = [body.result for body in bodies(events, "setup") if isinstance(body, SetupRan)]
-    assert told
-    assert done.status is RunStatus.FINISHED, told[-1].output
     (verdict,) = (variation.verdict for variation in done.variations)
     assert verdict is not None
     (check,) = verdict.checks
