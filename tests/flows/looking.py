@@ -170,6 +170,15 @@ class Shown:
         async with httpx2.AsyncClient(base_url=self.server.url, timeout=SECONDS) as client:
             return await client.request(method, path, headers=headers, **more)
 
+    @asynccontextmanager
+    async def streams(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The pieces of an answer as they come."""
+        async with (
+            httpx2.AsyncClient(base_url=self.server.url, timeout=SECONDS) as client,
+            client.stream("GET", path, headers={"Host": self.host}) as answer,
+        ):
+            yield answer.aiter_bytes()
+
     async def gets(self, path: str = "/", **headers: str) -> httpx2.Response:
         return await self.asks("GET", path, headers=headers)
 

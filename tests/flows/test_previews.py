@@ -157,11 +157,7 @@ async def test_an_answer_comes_as_it_is_made(one: Looker) -> None:
     serving = await one.opens("stty -echo; exec python3 app.py 3001")
     shown = await one.previews(3001)
     await shown.waits()
-    async with (
-        httpx2.AsyncClient(base_url=shown.server.url, timeout=20) as client,
-        client.stream("GET", "/stream", headers={"Host": shown.host}) as answer,
-    ):
-        pieces = answer.aiter_bytes()
+    async with shown.streams("/stream") as pieces:
         assert await anext(pieces) == b"one"  # and the second is not there before a key was pressed
         await serving.types("\r")
         assert await anext(pieces) == b"two"
@@ -286,11 +282,7 @@ async def test_a_closed_preview_is_gone_and_what_was_under_way_is_broken_off(one
     await one.opens("stty -echo; exec python3 app.py 3002")
     shown = await one.previews(3002)
     await shown.waits()
-    async with (
-        httpx2.AsyncClient(base_url=shown.server.url, timeout=20) as client,
-        client.stream("GET", "/stream", headers={"Host": shown.host}) as answer,
-    ):
-        pieces = answer.aiter_bytes()
+    async with shown.streams("/stream") as pieces:
         assert await anext(pieces) == b"one"
         assert (await one.client.delete(f"/previews/{shown.told['id']}")).status_code == 204
         with pytest.raises(httpx2.RemoteProtocolError):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from aideator.agents.catalog import Models
 from aideator.api.auth import identify
-from aideator.api.problems import responses
+from aideator.api.problems import responses, text
 from aideator.api.runs import App
 
 probes = APIRouter(tags=["health"])
@@ -53,10 +53,7 @@ async def ready(app: App) -> Health:
     "/metrics",
     response_class=Response,
     dependencies=[Depends(identify)],
-    responses={
-        200: {"description": "Prometheus text", "content": {"text/plain": {"schema": {"type": "string"}}}},
-        **responses(401, 421),
-    },
+    responses=text("Prometheus text", "text/plain") | responses(401, 421),
 )
 async def metrics() -> Response:
     """Show counters for Prometheus."""

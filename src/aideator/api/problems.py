@@ -124,6 +124,11 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def text(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
+    """The text that an operation answers with, for OpenAPI."""
+    return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
+
+
 def install(app: FastAPI) -> None:
     """Have every error of an application answered with a problem document."""
     app.add_exception_handler(AideatorError, _expected)

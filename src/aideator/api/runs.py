@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.api.auth import Caller, identify, is_local
-from aideator.api.problems import responses
+from aideator.api.problems import responses, text
 from aideator.api.stream import MAX_ID, EventStream, Seats, cursor, of_run
 from aideator.app import Aideator
 from aideator.domain.events import Event
@@ -160,10 +160,7 @@ async def show(run_id: RunId, app: App) -> RunDetails:
     "/runs/{run_id}/stream",
     response_class=Response,
     responses={
-        200: {
-            "description": "The events as they come",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        },
+        **text("The events as they come", "text/event-stream"),
         204: {"description": "The run is complete and the client has seen all of it: do not reconnect"},
         **responses(400, 404, 429, 503),
     },
@@ -233,10 +230,7 @@ async def prompt(run_id: RunId, number: VariationId, turn: FollowUp, app: App) -
 @router.get(
     "/runs/{run_id}/variations/{number}/patch",
     response_class=Response,
-    responses={
-        200: {"description": "`git apply` takes it", "content": {"text/x-patch": {"schema": {"type": "string"}}}},
-        **_FOUND,
-    },
+    responses=text("`git apply` takes it", "text/x-patch") | _FOUND,
 )
 async def patch(run_id: RunId, number: VariationId, app: App) -> Response:
     """Download what a variation changed, as `git diff --binary` writes it."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.api.auth import Caller, identify
 from aideator.api.preview import below_which
-from aideator.api.problems import responses
+from aideator.api.problems import responses, text
 from aideator.api.runs import App, RunId, VariationId, stream_to
 from aideator.api.stream import MAX_ID, EventStream, cursor, of_terminal
 from aideator.domain.errors import Conflict
@@ -119,13 +119,7 @@ async def open_terminal(run_id: RunId, number: VariationId, wish: TerminalIn, ap
 @router.get(
     "/terminals/{terminal_id}/stream",
     response_class=Response,
-    responses={
-        200: {
-            "description": "What it prints, as it comes",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        },
-        **responses(400, 429, 503),
-    },
+    responses=text("What it prints, as it comes", "text/event-stream") | responses(400, 429, 503),
 )
 async def watch_terminal(
     terminal_id: Id,

@@ -105,15 +105,10 @@ class RemoteAideator:
         raise Unavailable("the server's stream was lost", hint="`aideator watch` takes it up again")
 
     async def _stream(self, run_id: str, after: int) -> AsyncIterator[Entry]:
-        headers = {"Last-Event-ID": str(after)} if after else {}
-        async with self._client.stream("GET", f"/runs/{run_id}/stream", headers=headers, timeout=None) as answer:
-            if answer.status_code >= 400:
-                await answer.aread()
-                raise _problem(answer)
-            async for line in answer.aiter_lines():
-                if line.startswith("data: "):
-                    event = json.loads(line[6:])
-                    yield Entry(event["seq"], event["body"]["kind"], line[6:].encode())
+        async with _listen(self._client, f"/runs/{run_id}/stream", after) as told:
+            async for data in told:
+                event = json.loads(data)
+                yield Entry(event["seq"], event["body"]["kind"], data.encode())
 
     async def patch(self, run_id: str, number: int) -> bytes:
         """What a variation changed."""
@@ -246,18 +241,24 @@ class RemoteTerminal:
             await asyncio.sleep(min(0.2 * 2**tries, 5))
 
     async def _stream(self, after: int) -> AsyncGenerator[Printed | Ended]:
-        headers = {"Last-Event-ID": str(after)} if after else {}
-        async with self._client.stream("GET", f"{self._path}/stream", headers=headers, timeout=None) as answer:
-            if answer.status_code >= 400:
-                await answer.aread()
-                raise _problem(answer)
-            async for line in answer.aiter_lines():
-                if line.startswith("data: "):
-                    told = json.loads(line[6:])
-                    if "data" in told:
-                        yield Printed(told["at"], base64.b64decode(told["data"]))
-                    else:
-                        yield Ended(after, told["exit_code"], told["reason"])
+        async with _listen(self._client, f"{self._path}/stream", after) as told:
+            async for data in told:
+                said = json.loads(data)
+                if "data" in said:
+                    yield Printed(said["at"], base64.b64decode(said["data"]))
+                else:
+                    yield Ended(after, said["exit_code"], said["reason"])
+
+
+@asynccontextmanager
+async def _listen(client: httpx2.AsyncClient, path: str, after: int) -> AsyncIterator[AsyncIterator[str]]:
+    """The data of a stream's events behind the one with the id `after`, until the connection ends."""
+    headers = {"Last-Event-ID": str(after)} if after else {}
+    async with client.stream("GET", path, headers=headers, timeout=None) as answer:
+        if answer.status_code >= 400:
+            await answer.aread()
+            raise _problem(answer)
+        yield (line[6:] async for line in answer.aiter_lines() if line.startswith("data: "))
 
 
 async def _send(client: httpx2.AsyncClient, method: str, path: str, **more: Any) -> httpx2.Response:
