@@ -46,6 +46,11 @@ export class Unreachable extends Error {
   }
 }
 
+/** What was thrown, as what can be shown: a script may throw anything. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
+}
+
 /** The address of a route, for links and streams. */
 export function address<R extends Route>(
   route: R,

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { Fragment, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import type { RunStream } from "../stream/stream";
 import { Button } from "../ui/button";
@@ -38,7 +38,7 @@ export function TrayBar({ details, tray, stream }: Props) {
       await client.invalidateQueries();
       document.getElementById("tests")?.scrollIntoView();
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(asError(failure).message);
     } finally {
       setBusy(false);
     }

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { inOrder } from "../compare/columns";
 import { seatName, sources } from "../compare/names";
@@ -43,7 +43,7 @@ export function ChooseDialog({ details, first, onClose }: Props) {
       onClose();
       await publish(details.id, plan);
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(asError(failure).message);
       setBusy(false);
     } finally {
       await client.invalidateQueries();

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { FLAGS } from "../compare/diff/heads";
 import { Button } from "../ui/button";
@@ -34,7 +34,7 @@ export function ClearDialog({ details, number, onClose }: Props) {
       await client.invalidateQueries();
       onClose();
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(asError(failure).message);
       setBusy(false);
     }
   };

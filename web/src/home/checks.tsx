@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import { Button } from "../ui/button";
 import { control } from "../ui/field";
 import { type Draft, newKey } from "./draft";
@@ -72,7 +72,7 @@ function Guess({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
       const { checks } = await call("POST /repositories/inspect", { body });
       onChange({ checks: checks.map(({ command }) => ({ key: newKey(), command })) });
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(asError(error).message);
     } finally {
       setBusy(false);
     }

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { ApiError, call } from "../api/client";
+import { ApiError, asError, call } from "../api/client";
 import type { ServerInfo } from "../api/schema.gen";
 import { queryClient, useGet } from "../app/query";
 import { navigate } from "../app/router";
@@ -58,7 +58,7 @@ function Form({ server }: { server: ServerInfo }) {
       void queryClient.invalidateQueries();
       navigate(`/runs/${run_id}`);
     } catch (error) {
-      setRefused(error instanceof Error ? error : new Error(String(error)));
+      setRefused(asError(error));
       setBusy(false);
     }
   };

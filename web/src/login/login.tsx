@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import { queryClient } from "../app/query";
 import { navigate, useQueryValue } from "../app/router";
 import { Button } from "../ui/button";
@@ -26,7 +26,7 @@ export function Login() {
       queryClient.clear();
       navigate(destination(next), { replace: true });
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(asError(failure).message);
       setBusy(false);
     }
   };

@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import type { RunStream } from "../stream/stream";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
@@ -33,7 +33,7 @@ export function PromptDialog({ runId, lanes, stream, onClose }: Props) {
       toast(`Asked ${whom}.`);
       onClose();
     } catch (failure) {
-      setError(failure instanceof Error ? failure.message : String(failure));
+      setError(asError(failure).message);
       setBusy(false);
     }
   };

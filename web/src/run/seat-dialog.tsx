@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { useGet } from "../app/query";
 import { newSeat, toSeat } from "../home/draft";
@@ -36,7 +36,7 @@ export function SeatDialog({ run, stream, isScripted, onClose }: Props) {
       toast("One agent more sets to work.");
       onClose();
     } catch (error) {
-      setRefused(error instanceof Error ? error : new Error(String(error)));
+      setRefused(asError(error));
       setBusy(false);
     }
   };

@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from "react";
-import { ApiError, Unreachable } from "../api/client";
+import { ApiError, asError, Unreachable } from "../api/client";
 import { Button } from "./button";
 import styles from "./states.module.css";
 
@@ -33,7 +33,7 @@ export function Skeleton() {
 
 /** A read failed: what happened, and the way to try again. */
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = asError(error).message;
   return (
     <Empty top title={error instanceof Unreachable ? "The server does not answer" : "This could not be read"}>
       <p>{text}</p>

@@ -1,4 +1,5 @@
 import { useSyncExternalStore } from "react";
+import { asError } from "../api/client";
 import { Button } from "./button";
 import styles from "./toast.module.css";
 
@@ -32,7 +33,7 @@ export function toast(text: string, more: Partial<Pick<Toast, "tone" | "action">
 
 /** Say that something failed. */
 export function toastError(error: unknown): void {
-  toast(error instanceof Error ? error.message : String(error), { tone: "bad" });
+  toast(asError(error).message, { tone: "bad" });
 }
 
 export function Toasts() {

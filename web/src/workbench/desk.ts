@@ -1,7 +1,7 @@
 /** What is open at a variation: terminals and previews. */
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
-import { call } from "../api/client";
+import { asError, call } from "../api/client";
 import type { DeskOut, Place, PreviewOut, TerminalOut } from "../api/schema.gen";
 import { useGet } from "../app/query";
 import { useQueryValue } from "../app/router";
@@ -65,7 +65,7 @@ export function useDesk(runId: string, number: number, turn: string) {
       const now = itemsOf(client.getQueryData<DeskOut>([DESK, { path }]));
       show(now.find((item) => idOf(item) === id)?.key ?? null);
     } catch (error) {
-      setRefused(error instanceof Error ? error : new Error(String(error)));
+      setRefused(asError(error));
     }
   };
   const post = (command: string | null) =>
