@@ -32,14 +32,14 @@ ROUNDS = 3
 
 async def make_run(db: Database, run_id: str) -> None:
     spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=WRITERS)
-    seats = [
-        Variation(run_id=run_id, number=n, seat=seat)
-        for n, seat in enumerate(spec.seats(), start=1)
+    agents = [
+        Variation(run_id=run_id, number=n, spec=agent)
+        for n, agent in enumerate(spec.agents(), start=1)
     ]
     async with db.write() as session:
-        await runs.add(session, Run(id=run_id, spec=spec), seats)
-        for seat in seats:
-            await claims.claim(session, run_id, seat.number)
+        await runs.add(session, Run(id=run_id, spec=spec), agents)
+        for agent in agents:
+            await claims.claim(session, run_id, agent.number)
 
 
 async def produce(

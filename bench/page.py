@@ -92,7 +92,7 @@ async def fill(stage: Stage) -> str:
     await stage.log.append(run_id, [Draft(begun)])
     for number in range(1, LANES + 1):
         bodies: list[Body] = [
-            VariationStarted(seat=AgentSpec(), attempt=1),
+            VariationStarted(spec=AgentSpec(), attempt=1),
             *work(EVENTS),
         ]
         for start in range(0, len(bodies), 500):

@@ -70,12 +70,14 @@ async def ours(home: Path) -> None:
                         spec = RunSpec(
                             repo_url="/repo", prompt="Make addition add", variations=1
                         )
-                        seats = [
-                            Variation(run_id=run_id, number=1, seat=seat)
-                            for seat in spec.seats()
+                        variations = [
+                            Variation(run_id=run_id, number=1, spec=agent)
+                            for agent in spec.agents()
                         ]
                         async with database.write() as session:
-                            await runs.add(session, Run(id=run_id, spec=spec), seats)
+                            await runs.add(
+                                session, Run(id=run_id, spec=spec), variations
+                            )
                             await runs.move(session, run_id, RunStatus.RUNNING)
                         say(f"/api/v1/runs/{run_id}/stream")
                     elif command == "fill":

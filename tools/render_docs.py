@@ -23,6 +23,7 @@ from aideator.domain.events import (
     AgentOutput,
     Body,
     BodyAdapter,
+    Checking,
     CheckRun,
     Complete,
     Deselected,
@@ -31,7 +32,6 @@ from aideator.domain.events import (
     Event,
     EvidenceGathered,
     FlagsCleared,
-    Judging,
     Plan,
     PlanEntry,
     Published,
@@ -84,13 +84,13 @@ EXAMPLES: tuple[Body, ...] = (
         },
     ),
     VariationAdded(
-        seat=AgentSpec(agent="composed"),
+        spec=AgentSpec(agent="composed"),
         composed=(
             Part(variation_id=1, path="reflow.py"),
             Part(variation_id=3, path="test_wrap.py", hunks=(0,)),
         ),
     ),
-    VariationStarted(seat=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
+    VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
     AgentOutput(
         channel="thought", text="The loop never cuts a single word.", message_id="m-1"
     ),
@@ -132,7 +132,7 @@ EXAMPLES: tuple[Body, ...] = (
             check="npm ci", exit_code=0, seconds=11.2, output="added 212 packages\n"
         )
     ),
-    Judging(),
+    Checking(),
     CheckRun(
         result=CheckResult(
             check="wrap",

@@ -29,10 +29,10 @@ BINDS = make_agent(BUILTIN).binds
 
 
 async def work(
-    here: Place, seat: AgentSpec = BUILTIN, prompt: str = "Make add() add."
+    here: Place, spec: AgentSpec = BUILTIN, prompt: str = "Make add() add."
 ) -> list[Draft]:
     async with aclosing(
-        make_agent(seat).run(Task(prompt), here.sandbox, here.token)
+        make_agent(spec).run(Task(prompt), here.sandbox, here.token)
     ) as drafts:
         return [draft async for draft in drafts]
 

@@ -8,7 +8,12 @@ import pytest
 from anthropic.types import MessageParam
 
 from aideator.agents.builtin import loop
-from aideator.agents.builtin.loop import ModelFailed, Seat, model_client, run_turn
+from aideator.agents.builtin.loop import (
+    AgentSettings,
+    ModelFailed,
+    model_client,
+    run_turn,
+)
 from aideator.agents.builtin.tools import Tools
 from aideator.testing import ScriptedModel, scripted_model
 
@@ -23,10 +28,10 @@ class Session:
         self.updates: list[dict[str, Any]] = []
         self._workspace = workspace
 
-    async def turn(self, prompt: str = "Do it.", **seat: Any) -> str:
+    async def turn(self, prompt: str = "Do it.", **spec: Any) -> str:
         messages: list[MessageParam] = [{"role": "user", "content": prompt}]
-        place = Seat(
-            **{"model": "claude-opus-5-5", "system": "You are a test.", **seat}
+        place = AgentSettings(
+            **{"model": "claude-opus-5-5", "system": "You are a test.", **spec}
         )
         async with model_client(self.model.url, TOKEN) as client:
             return await run_turn(
@@ -56,7 +61,7 @@ def script(*turns: dict[str, Any]) -> dict[str, Any]:
     return {"lanes": {"default": turns}}
 
 
-async def test_the_request_carries_the_seat(tmp_path: Path) -> None:
+async def test_the_request_carries_the_settings(tmp_path: Path) -> None:
     async with scripted_model("no_change") as model:
         session = Session(tmp_path, model)
         await session.turn("Look.", model="claude-sonnet-5-5", effort="low")
@@ -230,11 +235,11 @@ async def test_a_paused_turn_is_taken_up_again(tmp_path: Path) -> None:
         assert session.texts()[-1] == "Done."
 
 
-def test_a_seat_is_read_from_what_the_catalogue_makes(tmp_path: Path) -> None:
-    seat = Seat.parse(
+def test_settings_are_read_from_what_the_catalogue_makes(tmp_path: Path) -> None:
+    spec = AgentSettings.parse(
         '{"model": "m", "max_turns": 7, "thinking": false, "instructions": "Be brief."}',
         tmp_path,
     )
-    assert (seat.model, seat.max_turns, seat.thinking) == ("m", 7, False)
-    assert str(tmp_path) in seat.system
-    assert seat.system.endswith("Be brief.")
+    assert (spec.model, spec.max_turns, spec.thinking) == ("m", 7, False)
+    assert str(tmp_path) in spec.system
+    assert spec.system.endswith("Be brief.")

@@ -156,16 +156,16 @@ async def test_what_leaves_a_hostile_agent_stays_a_blob_until_it_is_back_inside(
 async def test_our_own_agent_sends_the_model_all_that_was_said_before(
     place: Open,
 ) -> None:
-    seat = AgentSpec()
+    spec = AgentSpec()
     turns = [
         {"say": "First.", "calls": [{"bash": {"command": "echo seen"}}]},
         {"say": "Done once."},
         {"say": "Done twice."},
     ]
     async with place(
-        {"lanes": {"default": turns}}, binds=make_agent(seat).binds
+        {"lanes": {"default": turns}}, binds=make_agent(spec).binds
     ) as here:
-        first, second = make_agent(seat), make_agent(seat)
+        first, second = make_agent(spec), make_agent(spec)
         async with aclosing(
             first.run(Task("Do it."), here.sandbox, here.token)
         ) as drafts:

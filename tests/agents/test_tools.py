@@ -54,11 +54,11 @@ async def test_output_of_a_command_is_shown_while_it_runs(tmp_path: Path) -> Non
     assert result.text == "first\nlast\n"
 
 
-async def test_a_command_sees_neither_the_lease_nor_the_seat(
+async def test_a_command_sees_neither_the_lease_nor_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "lease-1-secret")
-    monkeypatch.setenv("AIDEATOR_SEAT", "{}")
+    monkeypatch.setenv("AIDEATOR_AGENT_SETTINGS", "{}")
     monkeypatch.setenv("KEPT", "yes")
     names = (await use(tmp_path, "bash", command="env | cut -d= -f1")).text.split()
     assert "KEPT" in names

@@ -30,7 +30,7 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> No
     if "agent" in case.body:
         case.body["agent"] = "builtin"  # nor the catalogue
     case.body.pop("temperature", None)  # nor the models that take none
-    if isinstance(examination := case.body.get("examination"), dict):
+    if isinstance(examination := case.body.get("comparison"), dict):
         examination.pop("judge", None)  # nor whether there is a model that can be asked
     if case.path.endswith("/inspect"):
         case.body = {"repo_url": AT_HAND}

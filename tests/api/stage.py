@@ -14,7 +14,7 @@ import httpx2
 import uuid_utils
 
 from aideator.api.server import Server, listen, serve_app
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from aideator.app import Aideator
 from aideator.domain.events import AgentOutput, Complete
 from aideator.domain.run import Run, RunSpec, RunStatus, Variation, VariationStatus
@@ -64,25 +64,25 @@ class Stage:
             prompt="Make addition add",
             variations=variations,
         )
-        seats = [
-            Variation(run_id=run_id, number=n, seat=seat)
-            for n, seat in enumerate(spec.seats(), start=1)
+        rows = [
+            Variation(run_id=run_id, number=n, spec=agent)
+            for n, agent in enumerate(spec.agents(), start=1)
         ]
         async with self.database.write() as session:
-            await runs.add(session, Run(id=run_id, spec=spec), seats)
+            await runs.add(session, Run(id=run_id, spec=spec), rows)
             await runs.move(session, run_id, RunStatus.RUNNING)
-            for seat in seats:
-                attempt = await claims.claim(session, run_id, seat.number)
+            for variation in rows:
+                attempt = await claims.claim(session, run_id, variation.number)
                 if status is RunStatus.FINISHED:
                     verdict = Verdict(
-                        variation_id=seat.number,
+                        variation_id=variation.number,
                         patch=PatchStats(files=1, additions=1, deletions=1),
                     )
                     done = VariationStatus.FINISHED
                     await claims.finish(
                         session,
                         run_id,
-                        seat.number,
+                        variation.number,
                         attempt,
                         done,
                         verdict=verdict,
@@ -114,7 +114,11 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    home: Path, *, seats: Seats | None = None, host: str = "127.0.0.1", **wanted: Any
+    home: Path,
+    *,
+    slots: StreamSlots | None = None,
+    host: str = "127.0.0.1",
+    **wanted: Any,
 ) -> AsyncIterator[Stage]:
     """Serve an empty database."""
     settings = Settings(
@@ -127,7 +131,7 @@ async def open_stage(
         app = Aideator(settings, database, log, None)
         with listen("127.0.0.1", 0) as listener:
             async with (
-                serve_app(app, listener, seats=seats) as server,
+                serve_app(app, listener, slots=slots) as server,
                 httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
             ):
                 yield Stage(server, client, app, database, log)

@@ -30,7 +30,7 @@ async def test_a_run_at_a_glance_says_how_far_it_is(stage: Stage) -> None:
         "runs"
     ][0]
     assert found["id"] == run_id
-    assert [seat["status"] for seat in found["seats"]] == ["finished", "finished"]
+    assert [slot["status"] for slot in found["variations"]] == ["finished", "finished"]
     assert (found["status"], found["prompt"]) == ("finished", "Make addition add")
 
 

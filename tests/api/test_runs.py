@@ -75,9 +75,9 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
         (
             {"lineup": [{}, {}], "variations": 3},
             "body",
-            "the lineup has 2 seats, but variations is 3",
+            "the lineup has 2 agents, but variations is 3",
         ),
-        ({"examination": {"judge": {}}}, "examination.judge", "no ANTHROPIC_API_KEY"),
+        ({"comparison": {"judge": {}}}, "comparison.judge", "no ANTHROPIC_API_KEY"),
         ({"unknown": 1}, "unknown", "not permitted"),
     ],
 )

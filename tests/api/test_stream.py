@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from tests.api.stage import Frame, Stage, frames, open_stage, texts
 
 
@@ -245,8 +245,8 @@ async def test_readers_that_come_and_go_at_random_hear_every_event_once(
         assert texts(reader.result()) == [str(n) for n in range(total)]
 
 
-async def test_a_client_that_leaves_frees_its_seat_at_once(home: Path) -> None:
-    async with open_stage(home, seats=Seats(total=1)) as stage:
+async def test_a_client_that_leaves_frees_its_slot_at_once(home: Path) -> None:
+    async with open_stage(home, slots=StreamSlots(total=1)) as stage:
         run_id = await stage.run()
         for _ in range(5):
             async with asyncio.timeout(5):
@@ -258,12 +258,13 @@ async def test_a_client_that_leaves_frees_its_seat_at_once(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "seats", [Seats(total=2, per_client=9), Seats(total=9, per_client=2)]
+    "slots",
+    [StreamSlots(total=2, per_client=9), StreamSlots(total=9, per_client=2)],
 )
-async def test_more_streams_than_there_are_seats_are_refused_early(
-    home: Path, seats: Seats
+async def test_more_streams_than_there_are_slots_are_refused_early(
+    home: Path, slots: StreamSlots
 ) -> None:
-    async with open_stage(home, seats=seats) as stage:
+    async with open_stage(home, slots=slots) as stage:
         run_id = await stage.run()
         async with (
             stage.client.stream("GET", stream_of(run_id)),

@@ -49,7 +49,7 @@ def whole() -> Archive:
         variations=1,
     )
     variation = Variation(
-        run_id=RUN, number=1, seat=spec.seats()[0], status=VariationStatus.FINISHED
+        run_id=RUN, number=1, spec=spec.agents()[0], status=VariationStatus.FINISHED
     )
     details = RunDetails(
         id=RUN,

@@ -31,7 +31,7 @@ async def test_a_run_is_taken_on_composed_decided_published_and_kept(
 
         run = run_id_in(await does("run", str(repo), PROMPT, "-n", "1"))
         added = await does("add", run, "--instructions", "Use sum().")
-        assert "[2] another seat: builtin" in added
+        assert "[2] another agent: builtin" in added
         composed = await does("compose", run, "2:calc.py#0")
         assert "[3] composed from 2" in composed
         refused = await aideator(

@@ -31,7 +31,7 @@ def variation(
     return Variation(
         run_id="r",
         number=number,
-        seat=RunSpec(repo_url="/r", prompt="0123456789").seats()[0],
+        spec=RunSpec(repo_url="/r", prompt="0123456789").agents()[0],
         status=VariationStatus.FINISHED,
         verdict=Verdict(variation_id=number, patch=PatchStats(files=1), checks=(row,)),
     )

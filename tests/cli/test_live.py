@@ -87,7 +87,7 @@ def finished(number: int, change: Change = Change.FIXED) -> Variation:
     return Variation(
         run_id="r",
         number=number,
-        seat=AgentSpec(),
+        spec=AgentSpec(),
         status=VariationStatus.FINISHED,
         usage=Usage(requests=3, input_tokens=12345),
         verdict=Verdict(variation_id=number, patch=stats, checks=rows),

@@ -55,7 +55,7 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
         variations=st.integers(1, 5),
         checks=st.just(()),
     ),
-    st.builds(VariationStarted, seat=st.just(AgentSpec()), attempt=st.integers(1, 3)),
+    st.builds(VariationStarted, agent=st.just(AgentSpec()), attempt=st.integers(1, 3)),
     st.builds(AgentOutput, channel=st.sampled_from(["message", "thought"]), text=TEXT),
     st.builds(ToolCall, tool_call_id=KEYS, title=TEXT),
     st.builds(ToolCallUpdate, tool_call_id=KEYS, title=st.none() | TEXT),
@@ -125,10 +125,10 @@ def test_events_in_any_order_are_drawn_within_the_screen(
 
 def test_a_new_attempt_begins_its_lane_anew_and_keeps_what_was_spent() -> None:
     bodies: list[Body] = [
-        VariationStarted(seat=AgentSpec(), attempt=1),
+        VariationStarted(spec=AgentSpec(), attempt=1),
         AgentOutput(channel="message", text="first"),
         UsageRecorded(usage=Usage(requests=3)),
-        VariationStarted(seat=AgentSpec(), attempt=2),
+        VariationStarted(spec=AgentSpec(), attempt=2),
     ]
     lane = view_of(
         [

@@ -29,7 +29,7 @@ CASES: dict[str, tuple[list[str], int, str]] = {
     "a judge that takes turns": (
         ["run", "--spec", "judge.yaml"],
         2,
-        "examination.judge.max_turns: a judge answers",
+        "comparison.judge.max_turns: a judge answers",
     ),
     "a repository that is not there": (
         ["run", "nowhere", PROMPT],

@@ -240,7 +240,7 @@ def test_a_direct_agents_prompt_comes_from_its_file_and_lies_in_a_file_of_roots(
     assert task["permissions"] == 0o600
     content = json.loads(task["contents"])
     assert content["prompt"] == "the contents"
-    assert content["seat"] == {"model": "claude-sonnet-5-5"}
+    assert content["spec"] == {"model": "claude-sonnet-5-5"}
 
 
 def test_the_repository_comes_by_git_as_it_is_named() -> None:

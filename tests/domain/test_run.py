@@ -18,7 +18,7 @@ ASKED = {
 def test_the_documented_submission_is_valid() -> None:
     spec = RunSpec.model_validate({**ASKED, "variations": 3})
     assert spec.repo_url == "https://github.com/user/repo"
-    assert spec.seats() == (AgentSpec(),) * 3
+    assert spec.agents() == (AgentSpec(),) * 3
 
 
 def test_the_lineup_counts_itself() -> None:
@@ -26,14 +26,14 @@ def test_the_lineup_counts_itself() -> None:
         {**ASKED, "lineup": [{"effort": "high"}, {"model": "claude-haiku-5-5"}]}
     )
     assert spec.variations == 2
-    assert spec.seats()[0].effort == "high"
+    assert spec.agents()[0].effort == "high"
 
 
-def test_the_agent_config_is_every_seats() -> None:
+def test_the_agent_config_is_that_of_every_agent() -> None:
     spec = RunSpec.model_validate(
         {**ASKED, "variations": 2, "agent_config": {"max_turns": 7}}
     )
-    assert [seat.max_turns for seat in spec.seats()] == [7, 7]
+    assert [agent.max_turns for agent in spec.agents()] == [7, 7]
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,10 @@ async def test_who_joins_while_a_run_concludes_is_not_left_behind(
             await me.app.add(run.id, AgentSpec())
             joined.set()
 
-        stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
-        object.__setattr__(stage, "log", Interrupted(stage.log, kind, **{moment: join}))
+        context = me.app._engine._context  # type: ignore[union-attr]  # noqa: SLF001
+        object.__setattr__(
+            context, "log", Interrupted(context.log, kind, **{moment: join})
+        )
         await joined.wait()
         done = await me.waits(run.id)
         events = await me.hears(run.id)
@@ -110,15 +112,15 @@ async def test_a_bug_in_one_variation_is_recorded_and_the_others_go_on(
     async with user(home, repo, "three_ways") as me:
         made = []
 
-        def make_agent(seat: Any, runtime: Any) -> Any:
-            made.append(seat)
+        def make_agent(agent: Any, runtime: Any) -> Any:
+            made.append(agent)
             if len(made) == 1:
                 raise ZeroDivisionError("a bug of ours")
-            return agents(seat, runtime)
+            return agents(agent, runtime)
 
-        stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
-        agents = stage.make_agent
-        object.__setattr__(stage, "make_agent", make_agent)
+        context = me.app._engine._context  # type: ignore[union-attr]  # noqa: SLF001
+        agents = context.make_agent
+        object.__setattr__(context, "make_agent", make_agent)
         done = await me.asks_and_waits(variations=2)
     assert sorted(v.status for v in done.variations) == [
         VariationStatus.FAILED,

@@ -76,7 +76,7 @@ async def test_every_follower_hears_the_log_exactly_once(
     followers: list[list[tuple[int, int]]],
 ) -> None:
     run_id = str(uuid7())
-    await start(db, run_id, seats=len(writers))
+    await start(db, run_id, agents=len(writers))
     async with asyncio.TaskGroup() as listening:
         heard = [
             listening.create_task(listen(log, run_id, visits)) for visits in followers

@@ -329,7 +329,7 @@ async def test_what_the_bounds_do_not_allow_is_left_out_and_said(
         v2=[shell(REPAIR)],
     )
     async with user(home, repo, script) as me:
-        done = await me.asks_and_waits(variations=2, examination=bounds)
+        done = await me.asks_and_waits(variations=2, comparison=bounds)
     assert done.evidence
     assert done.evidence.cost.sandboxes == sandboxes
     assert done.evidence.cost.left_out == (1 if sandboxes else 2)
@@ -343,7 +343,7 @@ async def test_cross_tests_can_be_turned_off(home: Path, repo: Path) -> None:
     )
     async with user(home, repo, script) as me:
         done = await me.asks_and_waits(
-            variations=2, examination={"cross_tests": False, "reruns": 0}
+            variations=2, comparison={"cross_tests": False, "reruns": 0}
         )
     assert done.evidence
     assert (done.evidence.cross_tests, done.evidence.cost.sandboxes) == ((), 0)

@@ -1,4 +1,4 @@
-"""What makes a run go on: follow-ups that remember, further seats, variations composed of others."""
+"""What makes a run go on: follow-ups that remember, further agents, variations composed of others."""
 
 import json
 from pathlib import Path
@@ -89,7 +89,7 @@ async def test_a_prompt_to_all_goes_to_each_of_them(home: Path, repo: Path) -> N
     assert all(b"def subtract" in patch for patch in patches)
 
 
-async def test_another_seat_joins_a_run_that_has_ended(home: Path, repo: Path) -> None:
+async def test_another_agent_joins_a_run_that_has_ended(home: Path, repo: Path) -> None:
     async with user(home, repo, "three_ways", max_variations=2) as me:
         run = await me.asks_and_waits(checks=CHECKS)
         await me.app.select(run.id, 1)
@@ -103,7 +103,7 @@ async def test_another_seat_joins_a_run_that_has_ended(home: Path, repo: Path) -
             await me.app.add(run.id, AgentSpec(agent="nobody"))
     assert is_dense(events)
     assert bodies(events, "variation_added", 2) == [
-        VariationAdded(seat=AgentSpec(instructions="Use sum()."))
+        VariationAdded(spec=AgentSpec(instructions="Use sum()."))
     ]
     assert [v.status for v in done.variations] == [VariationStatus.FINISHED] * 2
     assert done.status is RunStatus.FINISHED
@@ -139,7 +139,7 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
         assert await me.app.patch(again.id, 3) == patch.encode()
     assert is_dense(events)
     composed = done.variations[2]
-    assert (composed.seat.agent, composed.composed) == ("composed", tuple(parts))
+    assert (composed.spec.agent, composed.composed) == ("composed", tuple(parts))
     assert composed.verdict
     assert composed.verdict.count(Change.FIXED) == 1
     assert composed.verdict.patch.files == 3
@@ -147,7 +147,7 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
         *(
             "variation_added",
             "variation_started",
-            "judging",
+            "checking",
             "check",
             "check",
             "variation_finished",

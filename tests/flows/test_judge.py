@@ -48,7 +48,7 @@ async def test_a_judge_that_is_asked_for_orders_equals_and_its_cost_is_told(
 ) -> None:
     script = repairs(PLUS, SUM, judge=PREFERS_SUM)
     async with user(home, repo, script) as me:
-        run = await me.asks(variations=2, examination={"judge": JUDGE})
+        run = await me.asks(variations=2, comparison={"judge": JUDGE})
         events = await me.hears(run.id)
         done = await me.app.get(run.id)
     assert done.evidence
@@ -72,7 +72,7 @@ async def test_nobody_is_asked_where_running_has_told_them_apart_or_the_change_i
 ) -> None:
     script = repairs(PLUS, "true", PLUS, judge=[{"fault": {"status": 500}}])
     async with user(home, repo, script) as me:
-        done = await me.asks_and_waits(variations=3, examination={"judge": JUDGE})
+        done = await me.asks_and_waits(variations=3, comparison={"judge": JUDGE})
     assert done.evidence
     assert done.evidence.opinion is None
     assert done.evidence.identical == ((1, 3),)
@@ -115,10 +115,10 @@ async def test_a_judge_that_could_only_fail_is_refused_at_submission(
 ) -> None:
     async with user(home, repo, "one_edit", **settings) as me:
         with pytest.raises(InvalidInput) as refused:
-            await me.asks(examination={"judge": judge})
+            await me.asks(comparison={"judge": judge})
         assert (await me.app.list()).runs == ()
     assert [error.field for error in refused.value.fields] == [
-        f"examination.judge{field}"
+        f"comparison.judge{field}"
     ]
     assert words in refused.value.fields[0].message
 
@@ -127,7 +127,7 @@ async def test_a_model_behind_an_address_of_ones_own_may_have_any_name(
     home: Path, repo: Path
 ) -> None:
     async with user(home, repo, "one_edit") as me:
-        done = await me.asks_and_waits(examination={"judge": {"model": "our-own"}})
+        done = await me.asks_and_waits(comparison={"judge": {"model": "our-own"}})
     assert done.status is RunStatus.FINISHED
 
 
@@ -136,7 +136,7 @@ async def test_a_judge_that_cannot_be_had_costs_an_opinion_and_nothing_else(
 ) -> None:
     script = repairs(PLUS, SUM, judge=[{"fault": {"status": 529}}])
     async with user(home, repo, script) as me:
-        done = await me.asks_and_waits(variations=2, examination={"judge": JUDGE})
+        done = await me.asks_and_waits(variations=2, comparison={"judge": JUDGE})
     assert done.evidence
     assert done.evidence.opinion
     assert done.evidence.opinion.preferred is None

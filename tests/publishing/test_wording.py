@@ -45,12 +45,12 @@ def decided(words: str = "wrap") -> RunDetails:
         checks=(row,),
         flags=(flag,),
     )
-    seat = AgentSpec(model="claude-opus-5-5")
+    agent = AgentSpec(model="claude-opus-5-5")
     variations = [
         Variation(
             run_id=RUN,
             number=n,
-            seat=seat,
+            spec=agent,
             status=VariationStatus.FINISHED,
             verdict=verdict,
             cleared=words,
@@ -180,9 +180,9 @@ def test_a_body_is_never_longer_than_a_forge_takes() -> None:
     verdict = Verdict(
         variation_id=1, patch=PatchStats(files=1), checks=rows, flags=flags
     )
-    seat = AgentSpec(model="m" * 120)
+    agent = AgentSpec(model="m" * 120)
     variations = tuple(
-        Variation(run_id=RUN, number=n, seat=seat, verdict=verdict, cleared=long * 100)
+        Variation(run_id=RUN, number=n, spec=agent, verdict=verdict, cleared=long * 100)
         for n in range(1, 101)
     )
     details = decided(long * 50)
@@ -220,9 +220,9 @@ def test_a_composed_change_names_all_who_wrote_it() -> None:
     details = decided()
     parts = (Part(variation_id=1, path="a"), Part(variation_id=2, path="b"))
     composed = Variation(
-        run_id=RUN, number=3, seat=AgentSpec(agent="composed"), composed=parts
+        run_id=RUN, number=3, spec=AgentSpec(agent="composed"), composed=parts
     )
-    other = details.variations[1].model_copy(update={"seat": AgentSpec()})
+    other = details.variations[1].model_copy(update={"spec": AgentSpec()})
     mixed = details.model_copy(
         update={"variations": (details.variations[0], other, composed)}
     )

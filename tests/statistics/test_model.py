@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.statistics.model import Rate, RunCount, SeatCount, summarise
+from aideator.statistics.model import AgentCount, Rate, RunCount, summarise
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_nothing_counted_claims_nothing() -> None:
     assert summarise([], []).cost_per_decision_usd is None
 
 
-def seat(
+def agent(
     agent: str, *, model: str = "m", variations: int = 4, wins: int = 1, **more: float
-) -> SeatCount:
+) -> AgentCount:
     figures = {"expected": variations / 2, "cost_usd": 2.0, "unpriced": 0} | more
-    return SeatCount(
+    return AgentCount(
         agent,
         model,
         "",
@@ -55,9 +55,9 @@ def seat(
     )
 
 
-def test_seats_add_up_by_agent_and_by_model() -> None:
+def test_agents_add_up_by_agent_and_by_model() -> None:
     stats = summarise(
-        [seat("a"), seat("a", model="n", wins=3), seat("b", unpriced=1, wins=0)], []
+        [agent("a"), agent("a", model="n", wins=3), agent("b", unpriced=1, wins=0)], []
     )
     assert [
         (t.name, t.wins.count, t.wins.of, t.by_chance, t.cost_per_win_usd)

@@ -165,7 +165,7 @@ async def test_a_follow_up_queues_a_settled_variation_and_keeps_its_patch(
 
 
 async def test_cancelling_reaches_only_what_nobody_has_taken_up(db: Database) -> None:
-    await submit(db, "r1", seats=4)
+    await submit(db, "r1", agents=4)
     async with db.write() as session:
         await claims.claim(session, "r1", 1)
         assert await claims.cancel_queued(session, "r1", 1) == []
@@ -195,7 +195,7 @@ async def test_whatever_workers_do_only_the_newest_attempt_counts(
 ) -> None:
     """Workers claim, hand back and end with attempts that may be stale by `age`; a follow-up may come at any time."""
     run_id = str(uuid7())
-    await submit(db, run_id, seats=1)
+    await submit(db, run_id, agents=1)
     status, newest = VariationStatus.QUEUED, 0
     async with db.write() as session:
         for step, age in steps:

@@ -27,12 +27,12 @@ FLAG = Flag(kind=FlagKind.DELETED_TEST, path="test_calc.py", message="a test is 
 
 
 async def finished(
-    db: Database, run_id: str, *, seats: int = 2, flags: tuple[Flag, ...] = ()
+    db: Database, run_id: str, *, agents: int = 2, flags: tuple[Flag, ...] = ()
 ) -> None:
-    await submit(db, run_id, seats=seats)
+    await submit(db, run_id, agents=agents)
     async with db.write() as session:
         await runs.move(session, run_id, RunStatus.RUNNING)
-        for number in range(1, seats + 1):
+        for number in range(1, agents + 1):
             attempt = await claims.claim(session, run_id, number)
             verdict = Verdict(
                 variation_id=number, patch=PatchStats(files=1), flags=flags
@@ -135,7 +135,7 @@ async def test_what_an_agent_remembers_is_of_its_last_finished_turn(
 async def test_another_variation_joins_with_its_patch(db: Database) -> None:
     await finished(db, "r1")
     async with db.write() as session:
-        composed = Variation(run_id="r1", number=3, seat=AgentSpec(agent="composed"))
+        composed = Variation(run_id="r1", number=3, spec=AgentSpec(agent="composed"))
         await runs.join(session, composed, b"both")
     async with db.read() as session:
         assert await runs.variation(session, "r1", 3) == composed
@@ -147,19 +147,19 @@ async def decided(
     run_id: str,
     winner: int | None,
     *,
-    seats: tuple[AgentSpec, ...],
+    agents: tuple[AgentSpec, ...],
     recommended: int | None = 1,
     cost: float | None = 1.0,
 ) -> None:
     spec = RunSpec(
         repo_url="/repo",
         prompt="Make addition add",
-        lineup=seats,
-        variations=len(seats),
+        lineup=agents,
+        variations=len(agents),
     )
     variations = [
-        Variation(run_id=run_id, number=n, seat=seat)
-        for n, seat in enumerate(seats, start=1)
+        Variation(run_id=run_id, number=n, spec=agent)
+        for n, agent in enumerate(agents, start=1)
     ]
     ranking = Ranking(
         order=(1,), recommended=recommended, confidence=Confidence.HIGH, reasons=()
@@ -185,13 +185,13 @@ async def decided(
             await runs.select_winner(session, run_id, winner)
 
 
-async def test_decisions_are_counted_by_seat_and_by_run(db: Database) -> None:
+async def test_decisions_are_counted_by_agent_and_by_run(db: Database) -> None:
     plain, brief = AgentSpec(model="m"), AgentSpec(instructions="be brief")
-    await decided(db, "r1", 1, seats=(plain, brief))
-    await decided(db, "r2", 2, seats=(plain, brief, brief, brief), cost=None)
-    await decided(db, "r3", 1, seats=(brief,), recommended=None)
-    await decided(db, "r4", None, seats=(plain,))
-    seats, ended = await db.look(stats.counted)
+    await decided(db, "r1", 1, agents=(plain, brief))
+    await decided(db, "r2", 2, agents=(plain, brief, brief, brief), cost=None)
+    await decided(db, "r3", 1, agents=(brief,), recommended=None)
+    await decided(db, "r4", None, agents=(plain,))
+    agents, ended = await db.look(stats.counted)
     told = {
         (s.agent, s.model, s.instructions): (
             s.variations,
@@ -200,7 +200,7 @@ async def test_decisions_are_counted_by_seat_and_by_run(db: Database) -> None:
             s.cost_usd,
             s.unpriced,
         )
-        for s in seats
+        for s in agents
     }
     assert told == {
         ("builtin", "m", ""): (2, 1, 0.75, 1.0, 1),
@@ -220,9 +220,9 @@ async def test_decisions_are_counted_by_seat_and_by_run(db: Database) -> None:
 async def test_what_came_in_a_file_or_was_answered_before_is_not_counted(
     db: Database,
 ) -> None:
-    await decided(db, "r1", 1, seats=(AgentSpec(),))
-    await decided(db, "r2", 1, seats=(AgentSpec(),))
+    await decided(db, "r1", 1, agents=(AgentSpec(),))
+    await decided(db, "r2", 1, agents=(AgentSpec(),))
     async with db.write() as session:
         await runs.note(session, "r1", reused_from="r2")
-    seats, ended = await db.look(stats.counted)
-    assert (sum(seat.variations for seat in seats), len(ended)) == (1, 1)
+    agents, ended = await db.look(stats.counted)
+    assert (sum(agent.variations for agent in agents), len(ended)) == (1, 1)

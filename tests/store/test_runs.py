@@ -29,7 +29,7 @@ async def finished(
     db: Database, run_id: str, *, patches: dict[int, bytes | None]
 ) -> None:
     """Carry a run through to its end, with these patches."""
-    await submit(db, run_id, seats=len(patches))
+    await submit(db, run_id, agents=len(patches))
     async with db.write() as session:
         await runs.move(session, run_id, RunStatus.RUNNING)
         for number, patch in patches.items():
@@ -54,23 +54,23 @@ async def test_a_run_comes_back_as_it_was_submitted(db: Database) -> None:
         budget=Budget(run_usd=1.5),
     )
     run = Run(id="r1", spec=spec)
-    seats = [
-        Variation(run_id="r1", number=n, seat=seat)
-        for n, seat in enumerate(spec.seats(), start=1)
+    agents = [
+        Variation(run_id="r1", number=n, spec=agent)
+        for n, agent in enumerate(spec.agents(), start=1)
     ]
     async with db.write() as session:
-        await runs.add(session, run, seats)
+        await runs.add(session, run, agents)
     async with db.read() as session:
         found = await runs.get(session, "r1")
         assert found == run
         assert type(found) is Run
         assert found.created_at.utcoffset() is not None
-        assert await runs.variations(session, "r1") == seats
+        assert await runs.variations(session, "r1") == agents
         assert set(found.model_dump()) == set(Run.model_fields)
 
 
 async def test_what_does_not_exist_is_not_found(db: Database) -> None:
-    await submit(db, "r1", seats=1)
+    await submit(db, "r1", agents=1)
     async with db.write() as session:
         with pytest.raises(NotFound):
             await runs.get(session, "nope")

@@ -301,7 +301,7 @@ async def test_a_full_disk_is_named_and_nothing_is_half_written(db: Database) ->
     async def submit_for_ever() -> None:
         nonlocal stored
         while True:
-            await submit(db, f"r{stored:03}", seats=100)
+            await submit(db, f"r{stored:03}", agents=100)
             stored += 1
 
     with pytest.raises(Unavailable, match="full") as refusal:

@@ -109,7 +109,7 @@ class Made:
     patch: bytes
     checks: tuple[CheckChange, ...]
     flags: tuple[Flag, ...] = ()
-    seat: AgentSpec = field(default_factory=AgentSpec)
+    spec: AgentSpec = field(default_factory=AgentSpec)
     output: str = "1 passed"
 
     def verdict(self, number: int) -> Verdict:
@@ -154,7 +154,7 @@ FIVE = (
     Made(
         patch_of(BASE, CAREFUL),
         (unit(Change.FIXED, FIXED, NEW, fixed=1, new=1, still_passing=9),),
-        seat=AgentSpec(model="claude-opus-5-5", instructions="Write the test first."),
+        spec=AgentSpec(model="claude-opus-5-5", instructions="Write the test first."),
     ),
     Made(
         patch_of(BASE, SPLIT),
@@ -230,11 +230,11 @@ async def judged_run(
     spec = RunSpec(
         repo_url="https://github.com/user/repo",
         prompt=prompt,
-        lineup=tuple(each.seat for each in made),
+        lineup=tuple(each.spec for each in made),
         checks=checks,
     )
-    seats = [
-        Variation(run_id=run_id, number=n, seat=each.seat)
+    agents = [
+        Variation(run_id=run_id, number=n, spec=each.spec)
         for n, each in enumerate(made, start=1)
     ]
     async with stage.database.write() as session:
@@ -246,7 +246,7 @@ async def judged_run(
             evidence=evidence,
             ranking=ranking,
         )
-        await runs.add(session, run, seats)
+        await runs.add(session, run, agents)
         await runs.move(session, run_id, RunStatus.RUNNING)
         for number, each in enumerate(made, start=1):
             attempt = await claims.claim(session, run_id, number)
@@ -292,7 +292,7 @@ async def _tell(
     for number, each in enumerate(made, start=1):
         result = CheckResult(check="unit", exit_code=0, seconds=0.4, output=each.output)
         bodies = (
-            VariationStarted(seat=each.seat, attempt=1),
+            VariationStarted(spec=each.spec, attempt=1),
             CheckRun(result=result),
             VariationFinished(verdict=each.verdict(number), isolation=ISOLATION),
         )

@@ -33,7 +33,7 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FIRST_LOAD_BYTES = 300_000
 WORK: tuple[Body, ...] = (
-    VariationStarted(seat=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
+    VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
     AgentOutput(
         channel="thought",
         text="The loop never cuts a single word. " * 20,

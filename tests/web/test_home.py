@@ -84,7 +84,10 @@ async def test_checks_are_guessed_and_can_be_changed_before_the_start(
         assert [check["command"] for check in spec["checks"]] == [
             "python3 -m unittest -v"
         ]
-        assert [seat["model"] for seat in spec["lineup"]] == [None, "claude-sonnet-5-5"]
+        assert [agent["model"] for agent in spec["lineup"]] == [
+            None,
+            "claude-sonnet-5-5",
+        ]
         assert spec["budget"]["run_usd"] == 1.5
 
 

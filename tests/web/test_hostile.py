@@ -108,7 +108,7 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
 ) -> None:
     payload = PAYLOADS[index]
     run_id = await stage.run(variations=1)
-    seat = AgentSpec(model=payload[:120], instructions=payload)
+    agent = AgentSpec(model=payload[:120], instructions=payload)
     started = RunStarted(
         repo_url=payload,
         commit=payload,
@@ -118,7 +118,7 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
     )
     await stage.log.append(run_id, [Draft(started)])
     bodies: list[Body] = [
-        VariationStarted(seat=seat, attempt=1),
+        VariationStarted(spec=agent, attempt=1),
         *everywhere(payload, index),
     ]
     bodies.append(VariationFailed(reason=payload, message=payload))

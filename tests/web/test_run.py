@@ -184,8 +184,8 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
             "Write a failing test first."
         )
         await dialog.get_by_role("button", name="Add", exact=True).click()
-        seat = "claude-sonnet-5-5 · high · Write a failing test first."
-        await expect(lane(page, 2).region).to_contain_text(seat, timeout=30_000)
+        agent = "claude-sonnet-5-5 · high · Write a failing test first."
+        await expect(lane(page, 2).region).to_contain_text(agent, timeout=30_000)
         await lane(page, 2).ends_as("done")
         await expect(page.get_by_text("ended", exact=True)).to_be_visible(
             timeout=30_000

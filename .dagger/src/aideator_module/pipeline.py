@@ -273,13 +273,13 @@ def agent_task(
     """
     if not prompt.strip():
         raise ValueError("give a prompt, or a prompt file")
-    seat = json.loads(agent_config or "{}")
-    if not isinstance(seat, dict):
+    spec = json.loads(agent_config or "{}")
+    if not isinstance(spec, dict):
         raise ValueError("agent-config has to be a JSON object")
     content = {
         "kind": "agent",
         "prompt": prompt,
-        "seat": seat,
+        "spec": spec,
         "variation_id": variation_id,
         "base_url": base_url,
     }

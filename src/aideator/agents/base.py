@@ -22,7 +22,7 @@ class Task:
 
 
 class Agent(Protocol):
-    """One seat's agent, ready to work."""
+    """An agent, ready to work."""
 
     @property
     def binds(self) -> Sequence[Bind]:
@@ -54,7 +54,7 @@ class Agent(Protocol):
     async def remember(self, sandbox: Sandbox) -> bytes:
         """What the agent keeps of the turn that has ended, for the next one; empty when it keeps nothing.
 
-        It is hostile: nobody but the same seat's agent is ever given it, inside its own
+        It is hostile: nobody but the same variation's agent is ever given it, inside its own
         sandbox.
 
         Raises:

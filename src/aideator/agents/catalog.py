@@ -83,22 +83,22 @@ def find(name: str) -> Row:
     return row
 
 
-def validate_seat(seat: AgentSpec) -> list[FieldError]:
-    """Say what is wrong with a seat, as far as it can be known before the model is asked."""
+def validate_agent(spec: AgentSpec) -> list[FieldError]:
+    """Say what is wrong with an agent, as far as it can be known before the model is asked."""
     try:
-        row = find(seat.agent)
+        row = find(spec.agent)
     except InvalidInput as error:
         return list(error.fields)
-    model = seat.model or row.models.default
+    model = spec.model or row.models.default
     wrong = []
-    if seat.temperature is not None and row.models.reject("temperature", model):
+    if spec.temperature is not None and row.models.reject("temperature", model):
         wrong.append(
             FieldError(
                 "temperature",
                 f"{model} does not take a temperature; leave it out, or set `effort`",
             )
         )
-    if seat.effort is not None and row.models.reject("effort", model):
+    if spec.effort is not None and row.models.reject("effort", model):
         wrong.append(
             FieldError("effort", f"{model} does not take an effort; leave it out")
         )
@@ -118,7 +118,7 @@ def validate_judge(
     """
     models, wrong = (
         find(AgentSpec().agent).models,
-        validate_seat(AgentSpec(**judge.model_dump())),
+        validate_agent(AgentSpec(**judge.model_dump())),
     )
     model = judge.model or models.default
     if model not in models.known and not accepts(model):
@@ -135,5 +135,5 @@ def validate_judge(
             )
         )
     return [
-        FieldError(f"examination.judge.{error.field}", error.message) for error in wrong
+        FieldError(f"comparison.judge.{error.field}", error.message) for error in wrong
     ]

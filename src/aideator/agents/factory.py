@@ -1,4 +1,4 @@
-"""From a seat of the lineup to an agent that can work."""
+"""Make a running agent from an entry of the lineup."""
 
 import json
 from typing import Any
@@ -12,27 +12,27 @@ from aideator.sandbox.base import PythonRuntime
 
 
 def make_agent(
-    seat: AgentSpec,
+    spec: AgentSpec,
     runtime: PythonRuntime | None = None,
     *,
     wall_clock: float = WALL_CLOCK_SECONDS,
 ) -> Agent:
-    """Make the agent of a seat.
+    """Make the agent that a specification describes.
 
     Args:
-        seat: Who, with which model and settings.
+        spec: Which agent, with which model and settings.
         runtime: Where its sandbox has our Python; null to show it this host's.
         wall_clock: Seconds that one turn may take.
 
     Raises:
         InvalidInput: if the catalogue has no such agent.
     """
-    row = find(seat.agent)
-    model = seat.model or row.models.default
+    row = find(spec.agent)
+    model = spec.model or row.models.default
     python = runtime or python_runtime()
     places = {
         "model": model,
-        "seat": json.dumps(_settings(seat, row, model)),
+        "settings": json.dumps(_settings(spec, row, model)),
         "python": python.executable,
         "packages": repr(list(python.packages)),
         "source": python.source,
@@ -48,9 +48,9 @@ def make_agent(
     )
 
 
-def _settings(seat: AgentSpec, row: Row, model: str) -> dict[str, Any]:
-    """The seat as our own agent reads it (`aideator.agents.builtin.loop.Seat`)."""
-    wanted = seat.model_dump(
+def _settings(spec: AgentSpec, row: Row, model: str) -> dict[str, Any]:
+    """Return the settings as our own agent reads them (`aideator.agents.builtin.loop.AgentSettings`)."""
+    wanted = spec.model_dump(
         include={"temperature", "effort", "max_turns", "instructions"},
         exclude_defaults=True,
     )

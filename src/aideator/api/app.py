@@ -16,7 +16,7 @@ from aideator.api.routes import decisions as deciding
 from aideator.api.routes import health, runs
 from aideator.api.routes import repositories as inspect
 from aideator.api.site import Site
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.archive.format import MAX_FILE
 from aideator.settings import Settings, SettingsError
@@ -25,13 +25,15 @@ from aideator.workbench import routes as workbench
 from aideator.workbench.preview_host import Previews
 
 
-def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> FastAPI:
+def create_app(
+    source: Aideator | Settings, *, slots: StreamSlots | None = None
+) -> FastAPI:
     """Make the application.
 
     Args:
         source: An opened façade; or settings, by which the application opens one when
             it starts.
-        seats: How many streams may be open.
+        slots: How many streams may be open.
 
     Raises:
         SettingsError: if ALLOWED_ORIGINS would let every page of the web in.
@@ -51,7 +53,7 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
         middleware=_middleware(settings),
     )
     app.state.source = source
-    app.state.seats = seats or Seats()
+    app.state.slots = slots or StreamSlots()
     app.state.sessions = auth.Sessions()
     app.state.examination = page.Examination()
     app.state.inspections = inspect.inspections()

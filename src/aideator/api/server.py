@@ -22,7 +22,7 @@ from fastapi import FastAPI
 
 from aideator.api.app import create_app
 from aideator.api.guard import is_loopback_name
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
 from aideator.observability import configure_logging
@@ -113,10 +113,10 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def serve_app(
-    app: Aideator, listener: socket.socket, *, seats: Seats | None = None
+    app: Aideator, listener: socket.socket, *, slots: StreamSlots | None = None
 ) -> AsyncIterator[Server]:
     """Serve an opened façade on a listening socket until the end of the block."""
-    server = Server(_config(create_app(app, seats=seats)), app, address(listener))
+    server = Server(_config(create_app(app, slots=slots)), app, address(listener))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await server.ready.wait()

@@ -41,7 +41,7 @@ _SHARED = 8 * 2**10
 MB."""
 
 
-class Seats:
+class StreamSlots:
     """How many streams are open, in all and for each client."""
 
     def __init__(self, *, total: int = 768, per_client: int = 512) -> None:
@@ -51,7 +51,7 @@ class Seats:
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
-        """Hold one seat.
+        """Hold one slot.
 
         Raises:
             TooManyRequests: if the client, or everybody together, has as many streams
@@ -82,7 +82,7 @@ class EventStream(Response):
         self,
         pieces: AsyncGenerator[bytes],
         *,
-        seat: tuple[Seats, str],
+        slot: tuple[StreamSlots, str],
         ping: float = 30,
         retry: int = 3000,
     ) -> None:
@@ -90,22 +90,22 @@ class EventStream(Response):
 
         Args:
             pieces: The events, framed; see `of_run` and `of_terminal`.
-            seat: Where the stream is counted, and for whom.
+            slot: Where the stream is counted, and for whom.
             ping: Seconds of silence after which a comment is sent.
             retry: Milliseconds after which a browser is to reconnect.
         """
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._pieces = pieces
-        self._seat = seat
+        self._slot = slot
         self._ping = ping
         self._retry = retry
         self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        seats, client = self._seat
-        with seats.take(client):
+        slots, client = self._slot
+        with slots.take(client):
             await send(
                 {
                     "type": "http.response.start",

@@ -1,4 +1,4 @@
-"""What makes a run go on: follow-ups, further seats, variations composed of others.
+"""What makes a run go on: follow-ups, further agents, variations composed of others.
 
 Each stores in one transaction what joins the run, opens a settled run again, says so,
 and has the engine take it up.
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from aideator.agents.catalog import validate_seat
+from aideator.agents.catalog import validate_agent
 from aideator.changes.compose import compose
 from aideator.domain.errors import Conflict, InvalidInput
 from aideator.domain.events import Body, Event, RunStarted, VariationAdded
@@ -97,7 +97,7 @@ def follow_up(text: str, number: int | None) -> Change:
         if number is not None and asked[0].composed:
             raise Conflict(
                 f"variation {number} was composed; no agent wrote it that could go on",
-                hint="add a seat, or prompt the variations that it was composed from",
+                hint="add an agent, or prompt the variations that it was composed from",
             )
         able = [
             v.number
@@ -116,30 +116,30 @@ def follow_up(text: str, number: int | None) -> Change:
     return change
 
 
-def add_seat(seat: AgentSpec, *, most: int) -> Change:
+def add_agent(agent: AgentSpec, *, most: int) -> Change:
     """One more agent, whatever the others are doing.
 
     Args:
-        seat: Who it is.
+        agent: Who it is.
         most: Agents that a run may have.
 
     Raises:
-        InvalidInput: if there cannot be such a seat.
+        InvalidInput: if there cannot be such an agent.
     """
-    if wrong := validate_seat(seat):
+    if wrong := validate_agent(agent):
         raise InvalidInput(fields=wrong)
 
     async def change(
         session: AsyncSession, run: Run, variations: Sequence[Variation]
     ) -> list[tuple[int, Body]]:
-        seats = sum(not v.composed for v in variations)
-        if seats >= most:
+        agents = sum(not v.composed for v in variations)
+        if agents >= most:
             raise Conflict(
-                f"the run has {seats} agents; {most} is the most (MAX_VARIATIONS)"
+                f"the run has {agents} agents; {most} is the most (MAX_VARIATIONS)"
             )
-        added = Variation(run_id=run.id, number=len(variations) + 1, seat=seat)
+        added = Variation(run_id=run.id, number=len(variations) + 1, spec=agent)
         await runs.join(session, added)
-        return [(added.number, VariationAdded(seat=seat))]
+        return [(added.number, VariationAdded(spec=agent))]
 
     return change
 
@@ -167,11 +167,11 @@ def composition(parts: Sequence[Part]) -> Change:
             },
             parts,
         )
-        seat = AgentSpec(agent=COMPOSED)
+        agent = AgentSpec(agent=COMPOSED)
         made = Variation(
-            run_id=run.id, number=len(variations) + 1, seat=seat, composed=tuple(parts)
+            run_id=run.id, number=len(variations) + 1, spec=agent, composed=tuple(parts)
         )
         await runs.join(session, made, patch)
-        return [(made.number, VariationAdded(seat=seat, composed=made.composed))]
+        return [(made.number, VariationAdded(spec=agent, composed=made.composed))]
 
     return change

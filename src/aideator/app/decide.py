@@ -199,8 +199,8 @@ class Keeping:
 
     async def stats(self) -> Stats:
         """What the decisions that were made here say."""
-        seats, ended = await self._database.look(stats.counted)
-        return summarise(seats, ended)
+        agents, ended = await self._database.look(stats.counted)
+        return summarise(agents, ended)
 
     async def _tell(self, run: Run, body: Body) -> None:
         # A second `complete`, or who follows a settled run would wait behind the news

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog, validate_judge, validate_seat
+from aideator.agents.catalog import Row, catalog, validate_agent, validate_judge
 from aideator.app import continue_run as joining
 from aideator.app.decide import Keeping
 from aideator.app.demo import Demo
@@ -98,8 +98,8 @@ class Aideator:
         engine = self._working()
         run = Run(id=str(uuid_utils.uuid7()), spec=spec)
         variations = [
-            Variation(run_id=run.id, number=number, seat=seat)
-            for number, seat in enumerate(spec.seats(), start=1)
+            Variation(run_id=run.id, number=number, spec=agent)
+            for number, agent in enumerate(spec.agents(), start=1)
         ]
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
@@ -115,11 +115,11 @@ class Aideator:
         parse_source(spec.repo_url, source_policy(self.settings, local=local))
         wrong = [
             error
-            for seat in dict.fromkeys(spec.seats())
-            for error in validate_seat(seat)
+            for agent in dict.fromkeys(spec.agents())
+            for error in validate_agent(agent)
         ]
-        if spec.examination.judge is not None:
-            wrong += self._wrong_with(spec.examination.judge)
+        if spec.comparison.judge is not None:
+            wrong += self._wrong_with(spec.comparison.judge)
         if wrong:
             raise InvalidInput(fields=wrong)
 
@@ -127,7 +127,7 @@ class Aideator:
         if not self.settings.has_a_model:
             return [
                 FieldError(
-                    "examination.judge",
+                    "comparison.judge",
                     "no ANTHROPIC_API_KEY is set, so there is no model to ask",
                 )
             ]
@@ -302,16 +302,16 @@ class Aideator:
         check_prompt_and_lineup(self.settings, text, 1)
         return await self._join(run_id, joining.follow_up(text, number))
 
-    async def add(self, run_id: str, seat: AgentSpec) -> RunDetails:
+    async def add(self, run_id: str, agent: AgentSpec) -> RunDetails:
         """Have one more agent work on the run, also while the others do.
 
         Raises:
-            InvalidInput: if there cannot be such a seat.
+            InvalidInput: if there cannot be such an agent.
             NotFound: if there is no such run.
             Conflict: if the run has as many agents as it may.
         """
         return await self._join(
-            run_id, joining.add_seat(seat, most=self.settings.max_variations)
+            run_id, joining.add_agent(agent, most=self.settings.max_variations)
         )
 
     async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:

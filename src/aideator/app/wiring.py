@@ -19,7 +19,7 @@ from aideator.app.facade import source_policy
 from aideator.domain.errors import SandboxUnavailable, Unavailable
 from aideator.domain.project import Project
 from aideator.engine.base import Engine
-from aideator.engine.context import Stage
+from aideator.engine.context import RunContext
 from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
@@ -63,7 +63,7 @@ async def start_engine(
         ),
     )
     backends = _backends(settings)
-    stage = Stage(
+    context = RunContext(
         database=database,
         log=log,
         cache=cache,
@@ -87,10 +87,10 @@ async def start_engine(
         upstream=demo.upstream,
     )
     engine = await stack.enter_async_context(
-        open_local_engine(stage, slots=settings.max_parallel_variations)
+        open_local_engine(context, slots=settings.max_parallel_variations)
     )
     workbench = open_workbench(
-        stage, most=settings.max_workbenches, idle=settings.workbench_idle_timeout
+        context, most=settings.max_workbenches, idle=settings.workbench_idle_timeout
     )
     return engine, await stack.enter_async_context(workbench)
 

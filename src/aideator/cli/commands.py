@@ -171,19 +171,19 @@ def run(  # noqa: PLR0913 - each is a documented option
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
-        "examination": {"cross_tests": not no_cross_tests}
+        "comparison": {"cross_tests": not no_cross_tests}
         | ({} if reruns is None else {"reruns": reruns}),
     }
-    seat = {
+    settings = {
         "model": model,
         "effort": effort,
         "max_turns": max_turns,
         "instructions": instructions,
     }
     options |= (
-        {"lineup": [{"agent": agent, **seat}] * number}
+        {"lineup": [{"agent": agent, **settings}] * number}
         if agent != "builtin"
-        else {"agent_config": seat}
+        else {"agent_config": settings}
     )
     run_command(
         lambda door: submit(door, options, spec, detach=detach),

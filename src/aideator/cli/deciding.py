@@ -85,9 +85,9 @@ async def follow_up(door: Door, part: str, number: int | None, text: str) -> int
     )
 
 
-async def add_seat(door: Door, part: str, seat: Mapping[str, Any]) -> int:
+async def add_agent(door: Door, part: str, spec: Mapping[str, Any]) -> int:
     """Have one more agent work on the run, and watch it."""
-    asked = read(AgentSpec, seat)
+    asked = read(AgentSpec, spec)
     return await _go_on(door, part, lambda client, run_id: client.add(run_id, asked))
 
 

@@ -226,7 +226,7 @@ def add(  # noqa: PLR0913 - each is a documented option
     """Have one more agent work on a run, also while the others do."""
     from aideator.cli import deciding
 
-    seat = {
+    spec = {
         "agent": agent,
         "model": model,
         "effort": effort,
@@ -234,7 +234,7 @@ def add(  # noqa: PLR0913 - each is a documented option
         "instructions": instructions,
     }
     run_command(
-        lambda door: deciding.add_seat(door, run_id, seat), server=server, json=json
+        lambda door: deciding.add_agent(door, run_id, spec), server=server, json=json
     )
 
 

@@ -184,10 +184,10 @@ class RemoteAideator:
         )
         return await self._details(f"{what}/prompt", {"prompt": text})
 
-    async def add(self, run_id: str, seat: AgentSpec) -> RunDetails:
+    async def add(self, run_id: str, agent: AgentSpec) -> RunDetails:
         """Have one more agent work on the run."""
         return await self._details(
-            f"/runs/{run_id}/variations", seat.model_dump(mode="json")
+            f"/runs/{run_id}/variations", agent.model_dump(mode="json")
         )
 
     async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:

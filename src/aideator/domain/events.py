@@ -8,7 +8,7 @@ https://agentclientprotocol.com/protocol/schema
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from aideator.domain.check import Check, CheckResult, Command
 from aideator.domain.project import Finding, Origin
@@ -22,6 +22,10 @@ class _Body(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True
     )
+
+
+SPEC = Field(validation_alias=AliasChoices("spec", "seat"))
+"""Stored logs of version 0.1 call the field `seat`."""
 
 
 class RunStarted(_Body):
@@ -67,7 +71,7 @@ class VariationStarted(_Body):
     """
 
     kind: Literal["variation_started"] = "variation_started"
-    seat: AgentSpec
+    spec: AgentSpec = SPEC
     attempt: int
     follow_up: str | None = None
 
@@ -172,10 +176,11 @@ class SetupRan(_Body):
     cached: bool = False
 
 
-class Judging(_Body):
+class Checking(_Body):
     """The agent's turn is over: what it changed is taken out and checked."""
 
-    kind: Literal["judging"] = "judging"
+    kind: Literal["checking", "judging"] = "checking"
+    """`judging` in stored logs of version 0.1."""
 
 
 class CheckRun(_Body):
@@ -202,10 +207,10 @@ class VariationFailed(_Body):
 
 
 class VariationAdded(_Body):
-    """Another variation joined the run: a further seat, or one composed from parts of others."""
+    """Another variation joined the run: a further agent, or one composed from parts of others."""
 
     kind: Literal["variation_added"] = "variation_added"
-    seat: AgentSpec
+    spec: AgentSpec = SPEC
     composed: tuple[Part, ...] = ()
 
 
@@ -276,7 +281,7 @@ Body = Annotated[
     | Plan
     | UsageRecorded
     | SetupRan
-    | Judging
+    | Checking
     | CheckRun
     | VariationFinished
     | VariationFailed

@@ -27,7 +27,7 @@ def now() -> datetime:
 
 
 class AgentConfig(BaseModel):
-    """How a seat's agent is to work. What is left out is the agent's own default."""
+    """How an agent is to work. What is left out is the agent's own default."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True
@@ -44,17 +44,17 @@ class AgentConfig(BaseModel):
     max_turns: int | None = Field(default=None, ge=1, le=1000, strict=True)
     """Model calls after which the agent stops."""
     instructions: str = Field(default="", max_length=4000)
-    """A strategy for this seat, added to the agent's own instructions."""
+    """A strategy for this agent, added to the agent's own instructions."""
 
 
 class AgentSpec(AgentConfig):
-    """One seat of the lineup: agent × model × effort × strategy."""
+    """One agent of the lineup: agent × model × effort × strategy."""
 
     agent: str = Field(default="builtin", max_length=60)
     """A row of the catalogue (`GET /agents`)."""
 
 
-class Examination(Frozen):
+class Comparison(Frozen):
     """How far the platform goes to tell the variations apart, and what that may cost."""
 
     cross_tests: bool = Field(default=True, strict=True)
@@ -104,11 +104,11 @@ class RunSpec(BaseModel):
     variations: int = Field(default=3, ge=1, le=MAX_LINEUP, strict=True)
     """How many agents work side by side."""
     agent_config: AgentConfig = AgentConfig()
-    """Settings of every seat, when no lineup is given."""
+    """Settings of every agent, when no lineup is given."""
     lineup: tuple[AgentSpec, ...] | None = Field(
         default=None, min_length=1, max_length=MAX_LINEUP
     )
-    """One entry for each seat; its length is the number of variations."""
+    """One entry for each agent; its length is the number of variations."""
     checks: tuple[Check, ...] | None = Field(default=None, max_length=20)
     """Commands that prove a change; guessed from the repository when absent, none when
     empty."""
@@ -120,7 +120,9 @@ class RunSpec(BaseModel):
     )
     """Paths (globs) that a change must leave alone, or be flagged; the repository's own
     when absent."""
-    examination: Examination = Examination()
+    comparison: Comparison = Field(
+        default=Comparison(), validation_alias=AliasChoices("comparison", "examination")
+    )
     """How the variations are told apart."""
     sandbox: Literal["auto", "bubblewrap", "dagger"] | None = None
     """The sandbox back end; the server's own choice when absent."""
@@ -132,7 +134,7 @@ class RunSpec(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _count_the_lineup(cls, data: object) -> object:
-        # A lineup says by itself how many seats there are; only a contradiction is an
+        # A lineup says by itself how many agents there are; only a contradiction is an
         # error.
         if (
             isinstance(data, dict)
@@ -146,11 +148,11 @@ class RunSpec(BaseModel):
     def _lineup_matches(self) -> Self:
         if self.lineup is not None and len(self.lineup) != self.variations:
             raise ValueError(
-                f"the lineup has {len(self.lineup)} seats, but variations is {self.variations}"
+                f"the lineup has {len(self.lineup)} agents, but variations is {self.variations}"
             )
         return self
 
-    def seats(self) -> tuple[AgentSpec, ...]:
+    def agents(self) -> tuple[AgentSpec, ...]:
         """The lineup, written out."""
         return self.lineup or tuple(
             AgentSpec(**self.agent_config.model_dump()) for _ in range(self.variations)
@@ -232,7 +234,7 @@ def check_move(old: RunStatus, new: RunStatus) -> None:
 
 
 COMPOSED = "composed"
-"""What stands for an agent's name in the seat of a variation that was put together from
+"""What stands for an agent's name in the agent of a variation that was put together from
 others."""
 
 
@@ -321,7 +323,7 @@ class Variation(SQLModel):
     run_id: str
     number: int
     """1 … N; the `variation_id` of the API and of events."""
-    seat: AgentSpec
+    spec: AgentSpec
     status: VariationStatus = VariationStatus.QUEUED
     attempt: int = 0
     """Goes up each time the variation is taken up; a write of an older attempt is
@@ -338,6 +340,16 @@ class Variation(SQLModel):
     isolation: Isolation | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_seat(cls, data: object) -> object:
+        # Archives of version 0.1 call the field `seat`. SQLModel takes no AliasChoices.
+        if isinstance(data, dict) and "seat" in data:
+            return {"spec": data["seat"]} | {
+                k: v for k, v in data.items() if k != "seat"
+            }
+        return data
 
 
 class Run(SQLModel):

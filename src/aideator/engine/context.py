@@ -69,7 +69,7 @@ class Turns:
 
 
 @dataclass(frozen=True)
-class Stage:
+class RunContext:
     """Everything that the steps need, and nothing that an engine needs."""
 
     database: Database
@@ -83,7 +83,7 @@ class Stage:
     choose_backend: Callable[[str | None], Awaitable[SandboxBackend]]
     """The back end that a run asks for by name, or the server's own choice."""
     make_agent: Callable[[AgentSpec, PythonRuntime | None], Agent]
-    """The agent of a seat, with the Python that its back end has for it."""
+    """Make the agent of a variation, with the Python that its back end has for it."""
     limits: Limits
     home: Path
     """Where private copies of checkouts live while they are needed."""
@@ -111,7 +111,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Scribe:
+class EventWriter:
     """Writes the events of one run, or of one attempt at one variation."""
 
     log: EventLog

@@ -7,7 +7,7 @@ from aideator.domain.ranking import Opinion, Ranking
 from aideator.domain.run import AgentSpec, Run
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
-from aideator.engine.context import Stage
+from aideator.engine.context import RunContext
 from aideator.selection.judge import Candidate, ask
 from aideator.selection.rank import equals
 from aideator.store import runs
@@ -17,17 +17,17 @@ JUDGE = 0
 
 
 async def seek_opinion(
-    stage: Stage, run: Run, ranking: Ranking, verdicts: Sequence[Verdict]
+    context: RunContext, run: Run, ranking: Ranking, verdicts: Sequence[Verdict]
 ) -> Opinion | None:
     """Ask about the best, if several stand there with different changes.
 
     It spends from the run's budget.
     """
-    config = run.spec.examination.judge
+    config = run.spec.comparison.judge
     numbers = _different(equals(ranking), verdicts)
     if config is None or len(numbers) < 2:
         return None
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         candidates = [
             Candidate(number, await runs.patch(session, run.id, number))
             for number in numbers
@@ -41,7 +41,7 @@ async def seek_opinion(
         """What the judge costs is told with its opinion."""
 
     model = config.model or catalog.find(AgentSpec().agent).models.default
-    async with stage.gateway.lease(
+    async with context.gateway.lease(
         run.id,
         JUDGE,
         run.spec.budget,
@@ -55,7 +55,7 @@ async def seek_opinion(
             seed=run.id,
             config=config.model_copy(update={"model": model}),
             lease=lease,
-            socket=stage.gateway.socket,
+            socket=context.gateway.socket,
         )
 
 

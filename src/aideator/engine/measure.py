@@ -15,7 +15,7 @@ from aideator.checks.run import Doubts, for_checks, measure
 from aideator.checks.runners import Plan, plan
 from aideator.domain.check import Measurement
 from aideator.domain.run import Run
-from aideator.engine.context import Stage
+from aideator.engine.context import RunContext
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.trees import read_regular
 from aideator.sandbox.base import Sandbox
@@ -33,7 +33,7 @@ def plans(run: Run, checkout: Checkout) -> list[Plan]:
 
 
 async def prove(
-    stage: Stage,
+    context: RunContext,
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
@@ -43,7 +43,7 @@ async def prove(
     """Run every check on the base, or with a patch on it, and return what each said, by its label.
 
     Args:
-        stage: What the steps act with.
+        context: What the steps act with.
         run: Whose checks.
         checkout: The base.
         patch: What is put on it; None for the base alone.
@@ -55,10 +55,10 @@ async def prove(
     """
     todo = plans(run, checkout)
     keys = [
-        _key(stage, run, checkout, patch, doubts, todo[: place + 1])
+        _key(context, run, checkout, patch, doubts, todo[: place + 1])
         for place in range(len(todo))
     ]
-    if known := await recall(stage, run, keys):
+    if known := await recall(context, run, keys):
         for measurement in known:
             await tell(measurement)
         return {measurement.result.check: measurement for measurement in known}
@@ -66,13 +66,13 @@ async def prove(
     # Two variations may well have the same change at the same time, so its hash names
     # no fork.
     ground = open_ground(
-        stage, run, checkout, patch, f"{run.id}-proof-{secrets.token_hex(4)}"
+        context, run, checkout, patch, f"{run.id}-proof-{secrets.token_hex(4)}"
     )
     async with aclosing(measure(ground, todo, doubts)) as measured:
         async for measurement in measured:
             await tell(measurement)
             found.append(measurement)
-    await remember(stage, run, dict(zip(keys, found, strict=True)))
+    await remember(context, run, dict(zip(keys, found, strict=True)))
     return {measurement.result.check: measurement for measurement in found}
 
 
@@ -82,7 +82,7 @@ def doubts_about(
     """What is run again on base + patch, and whose coverage is looked for."""
     files = parse(patch.data)
     return Doubts(
-        reruns=run.spec.examination.reruns,
+        reruns=run.spec.comparison.reruns,
         before=before,
         edited=edited_tests(files, old_text(checkout)),
         lines=added_lines(files),
@@ -97,16 +97,16 @@ def old_text(checkout: Checkout) -> Callable[[str], str]:
 
 
 def open_ground(
-    stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, name: str
+    context: RunContext, run: Run, checkout: Checkout, patch: Patch | None, name: str
 ) -> Callable[[], AbstractAsyncContextManager[Sandbox]]:
     """How to open a fresh sandbox over the base, with a patch on it."""
 
     @asynccontextmanager
     async def ground() -> AsyncIterator[Sandbox]:
-        backend = await stage.backend_of(run)
+        backend = await context.backend_of(run)
         async with (
-            fork(checkout, stage.home, name) as clean,
-            backend.open(clean.scratch, for_checks(stage.limits)) as sandbox,
+            fork(checkout, context.home, name) as clean,
+            backend.open(clean.scratch, for_checks(context.limits)) as sandbox,
         ):
             if patch is not None:
                 await apply(sandbox, patch)
@@ -116,7 +116,7 @@ def open_ground(
 
 
 def _key(
-    stage: Stage,
+    context: RunContext,
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
@@ -126,18 +126,18 @@ def _key(
     # A check runs where those before it have run, so they belong to its question.
     commands = [each.check.model_dump_json() for each in todo]
     return hashed(
-        stage, run, checkout, patch, [doubts.reruns, doubts.before is None, commands]
+        context, run, checkout, patch, [doubts.reruns, doubts.before is None, commands]
     )
 
 
 def hashed(
-    stage: Stage, run: Run, checkout: Checkout, patch: Patch | None, rest: object
+    context: RunContext, run: Run, checkout: Checkout, patch: Patch | None, rest: object
 ) -> str:
     """A hash of a tree, what can be seen beside it, and what is asked about it."""
     change = hashlib.sha256(patch.data).hexdigest() if patch else ""
     asked = [
         _FORMAT,
-        stage.environment,
+        context.environment,
         run.spec.sandbox,
         checkout.commit.sha,
         _layer(checkout),
@@ -154,17 +154,21 @@ def _layer(checkout: Checkout) -> list[object]:
     return [] if made is None else [made.name, made.stat().st_mtime_ns]
 
 
-async def recall(stage: Stage, run: Run, keys: Sequence[str]) -> list[Measurement]:
+async def recall(
+    context: RunContext, run: Run, keys: Sequence[str]
+) -> list[Measurement]:
     """What is known of these questions; nothing unless all of it is known."""
     wanted = [name for key in keys for name in (key, f"{key}.{run.id}")]
-    known = await stage.database.look(
+    known = await context.database.look(
         lambda connection: measurements.find(connection, wanted)
     )
     found = [known.get(f"{key}.{run.id}") or known.get(key) for key in keys]
     return [each for each in found if each is not None] if None not in found else []
 
 
-async def remember(stage: Stage, run: Run, found: dict[str, Measurement]) -> None:
+async def remember(
+    context: RunContext, run: Run, found: dict[str, Measurement]
+) -> None:
     """Keep measurements for later runs; one that may be the machine's fault only for this run.
 
     A check that failed before any test spoke may have missed a tool that is there the
@@ -177,7 +181,7 @@ async def remember(stage: Stage, run: Run, found: dict[str, Measurement]) -> Non
     named = await asyncio.to_thread(
         lambda: {names[key]: measurements.pack(each) for key, each in found.items()}
     )
-    await stage.database.transact(
+    await context.database.transact(
         lambda connection: measurements.keep(connection, named)
     )
 

@@ -31,7 +31,7 @@ from aideator.domain.run import (
     VariationStatus,
 )
 from aideator.engine.baseline import Baseline
-from aideator.engine.context import Scribe, Stage
+from aideator.engine.context import EventWriter, RunContext
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
 from aideator.selection.rank import judged, rank
@@ -40,33 +40,33 @@ from aideator.setup.project import find_project
 from aideator.store import reuse, runs
 
 
-async def begin(stage: Stage, run_id: str) -> tuple[Run, Baseline]:
+async def begin(context: RunContext, run_id: str) -> tuple[Run, Baseline]:
     """Have the repository at hand, set up, and say that the run has started; or answer with an earlier decision.
 
     Raises:
         AideatorError: if the repository cannot be had, or not be set up.
     """
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         run = await runs.get(session, run_id)
-    commit = await stage.cache.resolve(run.spec.repo_url, run.commit or run.spec.ref)
-    checkout = await stage.cache.checkout(commit)
+    commit = await context.cache.resolve(run.spec.repo_url, run.commit or run.spec.ref)
+    checkout = await context.cache.checkout(commit)
     if run.commit is None:
         project = await asyncio.to_thread(
-            find_project, checkout, stage.egress, run.spec
+            find_project, checkout, context.egress, run.spec
         )
-        run = await _answer_or_start(stage, run, project)
+        run = await _answer_or_start(context, run, project)
         checkout = replace(checkout, notes=project.notes)
     if run.status is RunStatus.RUNNING:
-        checkout = await _furnish(stage, run, checkout)
-    return run, Baseline(stage, run, checkout)
+        checkout = await _furnish(context, run, checkout)
+    return run, Baseline(context, run, checkout)
 
 
-async def _answer_or_start(stage: Stage, run: Run, project: Project) -> Run:
+async def _answer_or_start(context: RunContext, run: Run, project: Project) -> Run:
     found = {
         name: getattr(project, name)
         for name in ("commit", "checks", "setup", "protected")
     }
-    async with stage.database.write() as session:
+    async with context.database.write() as session:
         asked = question(run.spec, project)
         decided = None if run.spec.fresh else await runs.find_decided(session, asked)
         if decided is not None and run.status is RunStatus.QUEUED:
@@ -80,27 +80,27 @@ async def _answer_or_start(stage: Stage, run: Run, project: Project) -> Run:
     started = RunStarted.of(run).model_copy(
         update={"sources": project.sources, "notes": project.notes}
     )
-    await Scribe(stage.log, run.id).write(started)
+    await EventWriter(context.log, run.id).write(started)
     return run
 
 
-async def _furnish(stage: Stage, run: Run, checkout: Checkout) -> Checkout:
-    scribe = Scribe(stage.log, run.id)
+async def _furnish(context: RunContext, run: Run, checkout: Checkout) -> Checkout:
+    writer = EventWriter(context.log, run.id)
 
     async def tell(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
-        await scribe.write(SetupRan(result=result, cached=cached))
+        await writer.write(SetupRan(result=result, cached=cached))
 
-    workshop = stage.workshop(await stage.backend_of(run))
+    workshop = context.workshop(await context.backend_of(run))
     return await furnish(workshop, checkout, run.setup, tell)
 
 
 def question(spec: RunSpec, project: Project) -> str:
     """What makes two runs ask the same: commit, prompt, lineup (in any order), checks, set-up and protected paths."""
-    seats = sorted(seat.model_dump_json() for seat in spec.seats())
+    agents = sorted(agent.model_dump_json() for agent in spec.agents())
     asked = [
         project.commit,
         spec.prompt,
-        seats,
+        agents,
         [check.model_dump_json() for check in project.checks],
     ]
     # Left out when there is none, so that decisions of earlier versions still answer.
@@ -112,9 +112,9 @@ def question(spec: RunSpec, project: Project) -> str:
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
-async def waiting(stage: Stage, run_id: str) -> list[int]:
+async def waiting(context: RunContext, run_id: str) -> list[int]:
     """The variations that are not settled."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         return [
             v.number
             for v in await runs.variations(session, run_id)
@@ -122,12 +122,12 @@ async def waiting(stage: Stage, run_id: str) -> list[int]:
         ]
 
 
-async def conclude(stage: Stage, run_id: str) -> bool:
+async def conclude(context: RunContext, run_id: str) -> bool:
     """Compare, recommend, and say that the run is over.
 
     False if a variation is waiting after all.
     """
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         run, variations = (
             await runs.get(session, run_id),
             await runs.variations(session, run_id),
@@ -137,8 +137,8 @@ async def conclude(stage: Stage, run_id: str) -> bool:
     if run.status not in SETTLED_RUN:
         verdicts, cleared = judged(variations)
         ranking = rank(verdicts, run.evidence or Evidence(), cleared=cleared)
-        await Scribe(stage.log, run_id).write(VerdictReached(ranking=ranking))
-        async with stage.database.write() as session:
+        await EventWriter(context.log, run_id).write(VerdictReached(ranking=ranking))
+        async with context.database.write() as session:
             # Who has joined since the look above would be left behind: the run goes on
             # for them.
             if any(
@@ -149,7 +149,7 @@ async def conclude(stage: Stage, run_id: str) -> bool:
             run = await runs.move(
                 session, run_id, _outcome(variations), ranking=ranking
             )
-    await _announce(stage, run)
+    await _announce(context, run)
     return True
 
 
@@ -160,26 +160,26 @@ def _outcome(variations: list[Variation]) -> RunStatus:
     return RunStatus.FAILED if VariationStatus.FAILED in ends else RunStatus.CANCELLED
 
 
-async def _announce(stage: Stage, run: Run) -> None:
+async def _announce(context: RunContext, run: Run) -> None:
     # Last of all: whoever sees `complete` finds the run settled.
-    await Scribe(stage.log, run.id).write(Complete(status=run.status))
+    await EventWriter(context.log, run.id).write(Complete(status=run.status))
 
 
-async def settle(stage: Stage, run_id: str, error: AideatorError) -> None:
+async def settle(context: RunContext, run_id: str, error: AideatorError) -> None:
     """Give up every variation that is not settled."""
-    for number in await waiting(stage, run_id):
-        await give_up(stage, run_id, number, error)
+    for number in await waiting(context, run_id):
+        await give_up(context, run_id, number, error)
 
 
-async def fail(stage: Stage, run_id: str, error: Exception) -> None:
+async def fail(context: RunContext, run_id: str, error: Exception) -> None:
     """Record that the run came to nothing, and why."""
     hint = error.hint if isinstance(error, AideatorError) else ""
     failure = Failure(
         reason=type(error).__name__, message=f"{error} ({hint})" if hint else str(error)
     )
-    await Scribe(stage.log, run_id).write(ErrorRaised(**failure.model_dump()))
-    for number in await waiting(stage, run_id):
-        await give_up(stage, run_id, number, error)
-    async with stage.database.write() as session:
+    await EventWriter(context.log, run_id).write(ErrorRaised(**failure.model_dump()))
+    for number in await waiting(context, run_id):
+        await give_up(context, run_id, number, error)
+    async with context.database.write() as session:
         run = await runs.move(session, run_id, RunStatus.FAILED, failure=failure)
-    await _announce(stage, run)
+    await _announce(context, run)

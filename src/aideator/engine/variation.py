@@ -31,9 +31,9 @@ from aideator.domain.errors import (
 )
 from aideator.domain.events import (
     Body,
+    Checking,
     CheckRun,
     ErrorRaised,
-    Judging,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -43,7 +43,7 @@ from aideator.domain.run import Failure, Isolation, Run, Variation, VariationSta
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Flag, Verdict
 from aideator.engine.baseline import Baseline
-from aideator.engine.context import VISITS, Scribe, Stage
+from aideator.engine.context import VISITS, EventWriter, RunContext
 from aideator.engine.measure import doubts_about, prove
 from aideator.flags.tamper import find_flags
 from aideator.gateway.budget import Lease
@@ -53,9 +53,9 @@ BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
 
 
 async def run_variation(
-    stage: Stage, run: Run, number: int, baseline: Baseline
+    context: RunContext, run: Run, number: int, baseline: Baseline
 ) -> None:
-    """One seat's attempts, until one comes to an end of its own.
+    """One agent's attempts, until one comes to an end of its own.
 
     Failures are recorded, never raised.
 
@@ -67,12 +67,14 @@ async def run_variation(
     """
     while True:
         try:
-            return await attempt(stage, run, number, baseline)
+            return await attempt(context, run, number, baseline)
         except EngineLost:
-            await asyncio.sleep(stage.engine_pause)
+            await asyncio.sleep(context.engine_pause)
 
 
-async def attempt(stage: Stage, run: Run, number: int, baseline: Baseline) -> None:
+async def attempt(
+    context: RunContext, run: Run, number: int, baseline: Baseline
+) -> None:
     """Fork, confine, act, extract, judge.
 
     Raises:
@@ -80,42 +82,42 @@ async def attempt(stage: Stage, run: Run, number: int, baseline: Baseline) -> No
         EngineLost: if the engine of containers went away; that is recorded.
     """
     try:
-        variation = await take_up(stage, run.id, number)
+        variation = await take_up(context, run.id, number)
     except CrashLoop as error:
-        return await give_up(stage, run.id, number, error)
-    scribe = Scribe(stage.log, run.id, number, variation.attempt)
+        return await give_up(context, run.id, number, error)
+    writer = EventWriter(context.log, run.id, number, variation.attempt)
     try:
-        await scribe.write(
+        await writer.write(
             VariationStarted(
-                seat=variation.seat,
+                spec=variation.spec,
                 attempt=variation.attempt,
                 follow_up=variation.follow_up,
             ),
         )
         async with fork(
-            baseline.checkout, stage.home, f"{run.id}-{number}-{variation.attempt}"
+            baseline.checkout, context.home, f"{run.id}-{number}-{variation.attempt}"
         ) as workspace:
             done = await (put_together if variation.composed else act)(
-                stage, run, variation, workspace, scribe
+                context, run, variation, workspace, writer
             )
-            await scribe.write(Judging())
+            await writer.write(Checking())
             patch = await extract(
-                workspace, await stage.backend_of(run), limits=stage.limits
+                workspace, await context.backend_of(run), limits=context.limits
             )
             patch = replace(patch, notes=(*patch.notes, *done.visits))
-        await explain(patch, done.lease, scribe)
-        verdict = await judge(stage, run, number, patch, baseline, scribe)
+        await explain(patch, done.lease, writer)
+        verdict = await judge(context, run, number, patch, baseline, writer)
     except Fenced:
         raise
     except EngineLost as error:
-        await scribe.write(
+        await writer.write(
             VariationFailed(reason=type(error).__name__, message=str(error))
         )
         raise
     except AideatorError as error:
-        return await give_up(stage, run.id, number, error)
-    await scribe.write(VariationFinished(verdict=verdict, isolation=done.isolation))
-    async with stage.database.write() as session:
+        return await give_up(context, run.id, number, error)
+    await writer.write(VariationFinished(verdict=verdict, isolation=done.isolation))
+    async with context.database.write() as session:
         await claims.finish(
             session,
             run.id,
@@ -143,19 +145,19 @@ class Done:
     """What persons did meanwhile."""
 
 
-async def take_up(stage: Stage, run_id: str, number: int) -> Variation:
+async def take_up(context: RunContext, run_id: str, number: int) -> Variation:
     """Claim the variation: from here on, writes of earlier attempts are refused."""
-    async with stage.database.write() as session:
-        await claims.claim(session, run_id, number, max_attempts=stage.max_attempts)
+    async with context.database.write() as session:
+        await claims.claim(session, run_id, number, max_attempts=context.max_attempts)
         return await runs.variation(session, run_id, number)
 
 
 async def act(
-    stage: Stage,
+    context: RunContext,
     run: Run,
     variation: Variation,
     workspace: Fork,
-    scribe: Scribe,
+    writer: EventWriter,
 ) -> Done:
     """Let the agent work in its sandbox, and record what it does as it happens."""
 
@@ -163,44 +165,46 @@ async def act(
         with suppress(
             Fenced
         ):  # a stale attempt's last call is the new attempt's business no more
-            await scribe.write(UsageRecorded(usage=usage, model=model))
-            async with stage.database.write() as session:
+            await writer.write(UsageRecorded(usage=usage, model=model))
+            async with context.database.write() as session:
                 await claims.record_usage(
                     session, run.id, variation.number, variation.attempt, usage
                 )
 
-    backend = await stage.backend_of(run)
-    agent = stage.make_agent(variation.seat, backend.runtime)
+    backend = await context.backend_of(run)
+    agent = context.make_agent(variation.spec, backend.runtime)
     async with (
-        stage.gateway.lease(
+        context.gateway.lease(
             run.id,
             variation.number,
             run.spec.budget,
             spent=variation.usage,
-            run_spent=await spent_by_others(stage, variation),
+            run_spent=await spent_by_others(context, variation),
             on_usage=on_usage,
         ) as lease,
         backend.open(
             workspace.tree,
-            stage.limits,
+            context.limits,
             binds=agent.binds,
-            gateway=stage.gateway.socket,
+            gateway=context.gateway.socket,
         ) as sandbox,
     ):
-        lease.base_url = await stage.upstream(run.spec)
+        lease.base_url = await context.upstream(run.spec)
         task = Task(run.spec.prompt)
         if variation.follow_up is not None:
-            await apply(sandbox, await previous_patch(stage, run.id, variation.number))
-            task = await follow_up_task(
-                stage, run, variation.number, variation.follow_up
+            await apply(
+                sandbox, await previous_patch(context, run.id, variation.number)
             )
-        async with stage.turns.take(
+            task = await follow_up_task(
+                context, run, variation.number, variation.follow_up
+            )
+        async with context.turns.take(
             run.id, variation.number, sandbox, visits_before(variation)
         ) as turn:
             async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
                 async for draft in drafts:
                     if not _is_the_gateways_to_say(draft.body):
-                        await scribe.copy([draft])
+                        await writer.copy([draft])
             memory = await agent.remember(sandbox)
     return Done(sandbox.isolation, lease, memory, tuple(turn.visits))
 
@@ -216,16 +220,16 @@ def visits_before(variation: Variation) -> list[str]:
 
 
 async def put_together(
-    stage: Stage,
+    context: RunContext,
     run: Run,
     variation: Variation,
     workspace: Fork,
-    scribe: Scribe,  # noqa: ARG001 - nobody acts, so there is nothing to tell; the shape is that of `act`
+    writer: EventWriter,  # noqa: ARG001 - nobody acts, so there is nothing to tell; the shape is that of `act`
 ) -> Done:
     """Lay a composed change into the workspace; from there on it is judged like every other."""
-    backend = await stage.backend_of(run)
-    async with backend.open(workspace.tree, stage.limits) as sandbox:
-        await apply(sandbox, await previous_patch(stage, run.id, variation.number))
+    backend = await context.backend_of(run)
+    async with backend.open(workspace.tree, context.limits) as sandbox:
+        await apply(sandbox, await previous_patch(context, run.id, variation.number))
     return Done(sandbox.isolation)
 
 
@@ -237,16 +241,16 @@ def _is_the_gateways_to_say(body: Body) -> bool:
     }
 
 
-async def spent_by_others(stage: Stage, variation: Variation) -> Usage:
+async def spent_by_others(context: RunContext, variation: Variation) -> Usage:
     """What the run's other variations have spent until now."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         everyone = await runs.variations(session, variation.run_id)
     return sum(
         (other.usage for other in everyone if other.number != variation.number), Usage()
     )
 
 
-async def explain(patch: Patch, lease: Lease | None, scribe: Scribe) -> None:
+async def explain(patch: Patch, lease: Lease | None, writer: EventWriter) -> None:
     """Say how the model let the agent down, if it did.
 
     Raises:
@@ -258,7 +262,7 @@ async def explain(patch: Patch, lease: Lease | None, scribe: Scribe) -> None:
     if lease.exhausted:
         if not patch.data:
             raise BudgetExhausted
-        await scribe.write(
+        await writer.write(
             ErrorRaised(
                 reason=BUDGET_EXHAUSTED,
                 message="The budget was spent; judged as it stood.",
@@ -267,16 +271,16 @@ async def explain(patch: Patch, lease: Lease | None, scribe: Scribe) -> None:
     elif lease.last_error is not None:
         if not patch.data:
             raise ModelFailed(lease.last_error)
-        await scribe.write(ErrorRaised(reason=MODEL_FAILED, message=lease.last_error))
+        await writer.write(ErrorRaised(reason=MODEL_FAILED, message=lease.last_error))
 
 
 async def judge(
-    stage: Stage,
+    context: RunContext,
     run: Run,
     number: int,
     patch: Patch,
     baseline: Baseline,
-    scribe: Scribe,
+    writer: EventWriter,
 ) -> Verdict:
     """Run the checks on base + patch in a fresh sandbox, and compare with the base alone."""
     before = await baseline.results()
@@ -284,12 +288,12 @@ async def judge(
     if patch.data and run.checks:
 
         async def tell(measurement: Measurement) -> None:
-            await scribe.write(CheckRun(result=brief(measurement.result)))
+            await writer.write(CheckRun(result=brief(measurement.result)))
 
         doubts = await asyncio.to_thread(
             doubts_about, run, patch, before, baseline.checkout
         )
-        after = await prove(stage, run, baseline.checkout, patch, doubts, tell)
+        after = await prove(context, run, baseline.checkout, patch, doubts, tell)
     return Verdict(
         variation_id=number,
         patch=patch.stats,
@@ -308,12 +312,14 @@ def flags_of(run: Run, patch: Patch) -> tuple[Flag, ...]:
     return find_flags(parse(patch.data), checks=run.checks, protected=run.protected)
 
 
-async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> None:
+async def give_up(
+    context: RunContext, run_id: str, number: int, error: Exception
+) -> None:
     """Record that the present attempt came to nothing, and why."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         variation = await runs.variation(session, run_id, number)
     failure = Failure(reason=type(error).__name__, message=str(error))
-    await Scribe(stage.log, run_id, number, variation.attempt).write(
+    await EventWriter(context.log, run_id, number, variation.attempt).write(
         VariationFailed(**failure.model_dump())
     )
     status = (
@@ -321,7 +327,7 @@ async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> N
         if isinstance(error, Cancelled)
         else VariationStatus.FAILED
     )
-    async with stage.database.write() as session:
+    async with context.database.write() as session:
         if variation.status is VariationStatus.QUEUED:
             await claims.cancel_queued(session, run_id, number)
         else:
@@ -330,24 +336,24 @@ async def give_up(stage: Stage, run_id: str, number: int, error: Exception) -> N
             )
 
 
-async def hand_back(stage: Stage, run_id: str, number: int) -> None:
+async def hand_back(context: RunContext, run_id: str, number: int) -> None:
     """Put an unfinished variation back into the queue, in good order: it does not count as a crash."""
-    async with stage.database.write() as session:
+    async with context.database.write() as session:
         variation = await runs.variation(session, run_id, number)
         await claims.release(session, run_id, number, variation.attempt)
 
 
-async def previous_patch(stage: Stage, run_id: str, number: int) -> Patch:
+async def previous_patch(context: RunContext, run_id: str, number: int) -> Patch:
     """What the variation's last finished turn changed; nothing, if none has finished."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         with suppress(NotFound):
             return Patch(await runs.patch(session, run_id, number))
     return Patch(b"")
 
 
-async def follow_up_task(stage: Stage, run: Run, number: int, then: str) -> Task:
+async def follow_up_task(context: RunContext, run: Run, number: int, then: str) -> Task:
     """A follow-up turn: the agent's own session goes on, or a new one is told what the tree holds."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         memory = await claims.memory(session, run.id, number)
     anew = (
         f"Earlier you were asked:\n\n{run.spec.prompt}\n\nYour changes for that are in the working tree already "

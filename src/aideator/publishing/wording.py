@@ -64,8 +64,8 @@ def _authors(details: RunDetails, variation: Variation) -> list[tuple[str, str]]
     numbers = sorted({part.variation_id for part in variation.composed}) or [
         variation.number
     ]
-    seats = [
-        details.variations[n - 1].seat for n in numbers if n <= len(details.variations)
+    agents = [
+        details.variations[n - 1].spec for n in numbers if n <= len(details.variations)
     ]
     rows = catalog()
     named = [
@@ -73,7 +73,7 @@ def _authors(details: RunDetails, variation: Variation) -> list[tuple[str, str]]
             s.agent,
             f"{rows[s.agent].title} ({s.model})" if s.model else rows[s.agent].title,
         )
-        for s in seats
+        for s in agents
         if s.agent in rows
     ]
     return list(dict.fromkeys(named))
@@ -176,7 +176,7 @@ def _table(details: RunDetails, number: int) -> list[str]:
         _row(
             "agent",
             [
-                _code(" ".join(filter(None, (v.seat.agent, v.seat.model))))
+                _code(" ".join(filter(None, (v.spec.agent, v.spec.model))))
                 for v in shown
             ],
         )

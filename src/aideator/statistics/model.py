@@ -73,7 +73,7 @@ class Stats(Frozen):
     agents: tuple[Tally, ...] = ()
     models: tuple[Tally, ...] = ()
     strategies: tuple[Tally, ...] = Field(default=())
-    """By the instructions of the seat; "" for a seat without any."""
+    """By the instructions of the agent; "" for an agent without any."""
     followed: Rate = Rate(count=0, of=0)
     """Of the decided runs with a recommendation, those where it was chosen."""
     cost_usd: float | None = None
@@ -86,8 +86,8 @@ class Stats(Frozen):
 
 
 @dataclass(frozen=True)
-class SeatCount:
-    """Variations of decided runs that had the same seat."""
+class AgentCount:
+    """Variations of decided runs that had the same agent."""
 
     agent: str
     model: str
@@ -115,7 +115,7 @@ class RunCount:
     cost_usd: float | None
 
 
-def summarise(seats: Sequence[SeatCount], runs: Sequence[RunCount]) -> Stats:
+def summarise(agents: Sequence[AgentCount], runs: Sequence[RunCount]) -> Stats:
     """Count up."""
     decided = [run for run in runs if run.decided]
     followed = [run.followed for run in decided if run.followed is not None]
@@ -126,9 +126,9 @@ def summarise(seats: Sequence[SeatCount], runs: Sequence[RunCount]) -> Stats:
         runs=len(runs),
         decided=len(decided),
         published=sum(run.published for run in runs),
-        agents=_tallies(seats, lambda seat: seat.agent),
-        models=_tallies(seats, lambda seat: seat.model),
-        strategies=_tallies(seats, lambda seat: seat.instructions),
+        agents=_tallies(agents, lambda agent: agent.agent),
+        models=_tallies(agents, lambda agent: agent.model),
+        strategies=_tallies(agents, lambda agent: agent.instructions),
         followed=Rate.of_counts(sum(followed), len(followed)),
         cost_usd=cost,
         cost_per_decision_usd=cost / len(decided)
@@ -139,11 +139,11 @@ def summarise(seats: Sequence[SeatCount], runs: Sequence[RunCount]) -> Stats:
 
 
 def _tallies(
-    seats: Iterable[SeatCount], name: Callable[[SeatCount], str]
+    agents: Iterable[AgentCount], name: Callable[[AgentCount], str]
 ) -> tuple[Tally, ...]:
-    groups: dict[str, list[SeatCount]] = {}
-    for seat in seats:
-        groups.setdefault(name(seat), []).append(seat)
+    groups: dict[str, list[AgentCount]] = {}
+    for agent in agents:
+        groups.setdefault(name(agent), []).append(agent)
     tallies = [_tally(called, group) for called, group in groups.items()]
     return tuple(
         sorted(
@@ -153,20 +153,20 @@ def _tallies(
     )
 
 
-def _tally(name: str, group: Sequence[SeatCount]) -> Tally:
+def _tally(name: str, group: Sequence[AgentCount]) -> Tally:
     tried, wins = (
-        sum(seat.variations for seat in group),
-        sum(seat.wins for seat in group),
+        sum(agent.variations for agent in group),
+        sum(agent.wins for agent in group),
     )
     cost = (
         None
-        if any(seat.unpriced for seat in group)
-        else sum(seat.cost_usd for seat in group)
+        if any(agent.unpriced for agent in group)
+        else sum(agent.cost_usd for agent in group)
     )
     return Tally(
         name=name,
         wins=Rate.of_counts(wins, tried),
-        by_chance=sum(seat.expected for seat in group) / tried if tried else None,
+        by_chance=sum(agent.expected for agent in group) / tried if tried else None,
         cost_usd=cost,
         cost_per_win_usd=cost / wins if wins and cost is not None else None,
     )

@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from aideator.domain.run import SETTLED_RUN, RunStatus
-from aideator.statistics.model import RunCount, SeatCount
+from aideator.statistics.model import AgentCount, RunCount
 from aideator.store.tables import RunRow, VariationRow
 
 _DECIDED = (col(RunRow.status) == RunStatus.DECIDED) & col(RunRow.winner).is_not(None)
@@ -27,20 +27,20 @@ def _inside(column: Any, path: str) -> ColumnElement[Any]:
     return func.json_extract(column, path)
 
 
-def counted(connection: Connection) -> tuple[list[SeatCount], list[RunCount]]:
+def counted(connection: Connection) -> tuple[list[AgentCount], list[RunCount]]:
     """Both counts, of the same moment."""
-    return seats(connection), ended_runs(connection)
+    return agents(connection), ended_runs(connection)
 
 
-def seats(connection: Connection) -> list[SeatCount]:
-    """How often each seat was in a decided run, and how often it was chosen."""
+def agents(connection: Connection) -> list[AgentCount]:
+    """How often each agent was in a decided run, and how often it was chosen."""
     # Each variation with the number of those beside it, first; aggregates cannot hold a
     # window.
     each = (
         select(
-            _inside(VariationRow.seat, "$.agent").label("agent"),
-            func.coalesce(_inside(VariationRow.seat, "$.model"), "").label("model"),
-            func.coalesce(_inside(VariationRow.seat, "$.instructions"), "").label(
+            _inside(VariationRow.spec, "$.agent").label("agent"),
+            func.coalesce(_inside(VariationRow.spec, "$.model"), "").label("model"),
+            func.coalesce(_inside(VariationRow.spec, "$.instructions"), "").label(
                 "instructions"
             ),
             case((col(VariationRow.number) == col(RunRow.winner), 1), else_=0).label(
@@ -65,7 +65,7 @@ def seats(connection: Connection) -> list[SeatCount]:
         func.coalesce(func.sum(each.c.cost), 0.0),
         func.count() - func.count(each.c.cost),
     ).group_by(each.c.agent, each.c.model, each.c.instructions)
-    return [SeatCount(*row) for row in connection.execute(counted)]
+    return [AgentCount(*row) for row in connection.execute(counted)]
 
 
 def ended_runs(connection: Connection) -> list[RunCount]:

@@ -28,7 +28,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class Seat(_Frozen):
+class VariationSummary(_Frozen):
     """A variation in a word."""
 
     number: int
@@ -49,7 +49,7 @@ class Summary(_Frozen):
     prompt: str
     """Its first characters."""
     status: RunStatus
-    seats: tuple[Seat, ...]
+    variations: tuple[VariationSummary, ...]
     usage: Usage
     """Of all variations together."""
     budget_usd: float | None
@@ -63,7 +63,7 @@ class Summary(_Frozen):
     @property
     def settled(self) -> int:
         """How many variations have ended."""
-        return sum(seat.status in SETTLED_VARIATION for seat in self.seats)
+        return sum(agent.status in SETTLED_VARIATION for agent in self.variations)
 
 
 class Recent(_Frozen):
@@ -106,17 +106,17 @@ def page(
             or_(*(field.icontains(word, autoescape=True) for field in fields))
         )
     runs = connection.execute(rows).all()
-    seats = _seats(connection, [run.id for run in runs])
-    return [_summary(run, seats.get(run.id, [])) for run in runs]
+    agents = _variations(connection, [run.id for run in runs])
+    return [_summary(run, agents.get(run.id, [])) for run in runs]
 
 
-def _seats(
+def _variations(
     connection: Connection, ids: Sequence[str]
-) -> dict[str, list[tuple[Seat, Usage]]]:
+) -> dict[str, list[tuple[VariationSummary, Usage]]]:
     columns = (
         col(VariationRow.run_id),
         col(VariationRow.number),
-        col(VariationRow.seat),
+        col(VariationRow.spec),
         col(VariationRow.status),
         col(VariationRow.usage),
         col(VariationRow.verdict),
@@ -126,10 +126,10 @@ def _seats(
         .where(col(VariationRow.run_id).in_(ids))
         .order_by(col(VariationRow.number))
     )
-    found: dict[str, list[tuple[Seat, Usage]]] = {}
+    found: dict[str, list[tuple[VariationSummary, Usage]]] = {}
     for run_id, number, spec, status, usage, verdict in connection.execute(rows):
         passed, failed = _count(verdict)
-        seat = Seat(
+        agent = VariationSummary(
             number=number,
             agent=spec.agent,
             model=spec.model,
@@ -137,7 +137,7 @@ def _seats(
             passed=passed,
             failed=failed,
         )
-        found.setdefault(run_id, []).append((seat, usage))
+        found.setdefault(run_id, []).append((agent, usage))
     return found
 
 
@@ -147,7 +147,9 @@ def _count(verdict: Verdict | None) -> tuple[int, int]:
     return passed, len(changes) - passed
 
 
-def _summary(run: Row[Any], seats: Sequence[tuple[Seat, Usage]]) -> Summary:
+def _summary(
+    run: Row[Any], agents: Sequence[tuple[VariationSummary, Usage]]
+) -> Summary:
     spec: RunSpec = run.spec
     ranking: Ranking | None = run.ranking
     return Summary(
@@ -156,8 +158,8 @@ def _summary(run: Row[Any], seats: Sequence[tuple[Seat, Usage]]) -> Summary:
         ref=spec.ref,
         prompt=spec.prompt[:PROMPT_SHOWN],
         status=run.status,
-        seats=tuple(seat for seat, _ in seats),
-        usage=sum((usage for _, usage in seats), Usage()),
+        variations=tuple(agent for agent, _ in agents),
+        usage=sum((usage for _, usage in agents), Usage()),
         budget_usd=spec.budget.run_usd,
         recommended=ranking.recommended if ranking else None,
         confidence=ranking.confidence if ranking else None,

@@ -10,7 +10,7 @@ from aideator.store.tables import PatchRow, VariationRow
 
 
 async def adopt(session: AsyncSession, run_id: str, decided: Run) -> Run:
-    """Decide a queued run as `decided` was: its winner becomes this run's, the other seats are not needed.
+    """Decide a queued run as `decided` was: its winner becomes this run's, the other agents are not needed.
 
     Raises:
         Conflict: if the run is not queued any more.
@@ -24,18 +24,18 @@ async def adopt(session: AsyncSession, run_id: str, decided: Run) -> Run:
         .where(mine)
         .values(status=VariationStatus.CANCELLED, finished_at=now()),
     )
-    seats = len(await runs.variations(session, run_id))
-    number = min(winner.number, seats + 1)
-    if number > seats:  # the winner had joined later: composed, or a further seat
+    agents = len(await runs.variations(session, run_id))
+    number = min(winner.number, agents + 1)
+    if number > agents:  # the winner had joined later: composed, or a further agent
         await runs.join(
-            session, Variation(run_id=run_id, number=number, seat=winner.seat)
+            session, Variation(run_id=run_id, number=number, spec=winner.spec)
         )
     await session.execute(
         update(VariationRow)
         .where(mine, col(VariationRow.number) == number)
         .values(
             status=VariationStatus.FINISHED,
-            seat=winner.seat,
+            spec=winner.spec,
             verdict=winner.verdict
             and winner.verdict.model_copy(update={"variation_id": number}),
             cleared=winner.cleared,

@@ -135,13 +135,13 @@ def latest_durations(
     connection: Connection, limit: int = 20
 ) -> list[tuple[float, int]]:
     """How many seconds the latest finished runs took, and how many variations they had."""
-    seats = (
+    agents = (
         select(func.count())
         .where(col(VariationRow.run_id) == col(RunRow.id))
         .scalar_subquery()
     )
     finished = (
-        select(col(RunRow.created_at), col(RunRow.finished_at), seats)
+        select(col(RunRow.created_at), col(RunRow.finished_at), agents)
         .where(
             col(RunRow.status) == RunStatus.FINISHED,
             col(RunRow.finished_at).is_not(None),

@@ -145,7 +145,7 @@ class VariationRow(Variation, table=True):
     number: int = Field(
         sa_column=Column(Integer, primary_key=True, autoincrement=False)
     )
-    seat: AgentSpec = Field(sa_column=Column(Json(AgentSpec), nullable=False))
+    spec: AgentSpec = Field(sa_column=Column(Json(AgentSpec), nullable=False))
     status: VariationStatus = Field(
         default=VariationStatus.QUEUED,
         sa_column=Column(_word(VariationStatus), nullable=False),

@@ -21,7 +21,7 @@ from aideator.domain.errors import (
     Unavailable,
 )
 from aideator.domain.run import SETTLED_VARIATION, Run, Variation, VariationStatus
-from aideator.engine.context import Stage
+from aideator.engine.context import RunContext
 from aideator.engine.local.engine import first_that_works
 from aideator.engine.measure import open_ground
 from aideator.engine.variation import previous_patch
@@ -94,7 +94,7 @@ class Benches:
 
     def __init__(
         self,
-        stage: Stage,
+        context: RunContext,
         start: Callable[[Coroutine[Any, Any, None]], None],
         *,
         most: int,
@@ -103,12 +103,12 @@ class Benches:
         """Begin with none.
 
         Args:
-            stage: What the steps act with.
+            context: What the steps act with.
             start: Has something run until it ends, or until the process does.
             most: Copies that may be open at the same time.
             idle: Seconds without use after which a copy closes.
         """
-        self._stage, self._start, self._most, self._idle = stage, start, most, idle
+        self._context, self._start, self._most, self._idle = context, start, most, idle
         self._open: list[Bench] = []
 
     async def find(self, run_id: str, number: int) -> tuple[Run, Variation, Place]:
@@ -119,7 +119,7 @@ class Benches:
             Conflict: if there is no such place now; it says why, and what would help.
         """
         tree = False
-        async with self._stage.database.read() as session:
+        async with self._context.database.read() as session:
             run, variation = (
                 await runs.get(session, run_id),
                 await runs.variation(session, run_id, number),
@@ -132,7 +132,7 @@ class Benches:
                 "this run was imported from a file: its repository is not here",
                 hint="submit it anew",
             )
-        if self._stage.turns.find(run_id, number) is not None:
+        if self._context.turns.find(run_id, number) is not None:
             return run, variation, Place.AGENT
         if variation.status in SETTLED_VARIATION and tree:
             return run, variation, Place.COPY
@@ -182,7 +182,7 @@ class Benches:
         return bench
 
     def _beside_the_agent(self, variation: Variation) -> Bench:
-        turn = self._stage.turns.find(variation.run_id, variation.number)
+        turn = self._context.turns.find(variation.run_id, variation.number)
         if turn is None:
             raise Conflict(
                 "the agent's turn has just ended", hint="look again in a moment"
@@ -225,20 +225,20 @@ class Benches:
     async def _ground(
         self, bench: Bench, run: Run
     ) -> AbstractAsyncContextManager[Sandbox]:
-        stage, number = self._stage, bench.variation.number
+        context, number = self._context, bench.variation.number
 
         async def tell(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
             """Say nothing: what is done for a copy is no part of the run."""
 
-        checkout = await stage.cache.checkout(
-            await stage.cache.resolve(run.spec.repo_url, run.commit)
+        checkout = await context.cache.checkout(
+            await context.cache.resolve(run.spec.repo_url, run.commit)
         )
         checkout = await furnish(
-            stage.workshop(await stage.backend_of(run)), checkout, run.setup, tell
+            context.workshop(await context.backend_of(run)), checkout, run.setup, tell
         )
-        patch = await previous_patch(stage, run.id, number)
+        patch = await previous_patch(context, run.id, number)
         name = f"{run.id}-{number}-bench-{secrets.token_hex(4)}"
-        return open_ground(stage, run, checkout, patch, name)()
+        return open_ground(context, run, checkout, patch, name)()
 
     def close(self, reason: str) -> None:
         """Close all copies; agents go on."""

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aideator.domain.errors import Conflict, NotFound, TooManyRequests
-from aideator.engine.context import VISITS, Stage, Turn
+from aideator.engine.context import VISITS, RunContext, Turn
 from aideator.engine.local.engine import first_that_works
 from aideator.sandbox.base import Size
 from aideator.workbench.model import Desk, Place, Preview, Terminal
@@ -28,12 +28,12 @@ _SHELL = "command -v bash > /dev/null && exec bash --norc --noprofile -i; exec s
 
 @asynccontextmanager
 async def open_workbench(
-    stage: Stage, *, most: int = 4, idle: float = 1800.0
+    context: RunContext, *, most: int = 4, idle: float = 1800.0
 ) -> AsyncIterator["Workbench"]:
     """Open the workbench of this process; all that is open there closes at the end.
 
     Args:
-        stage: What the steps act with.
+        context: What the steps act with.
         most: Copies that may be open at the same time.
         idle: Seconds without input, output or a request to a preview after which a copy
             closes.
@@ -47,7 +47,7 @@ async def open_workbench(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    workbench = Workbench(stage, start, Benches(stage, start, most=most, idle=idle))
+    workbench = Workbench(context, start, Benches(context, start, most=most, idle=idle))
     try:
         yield workbench
     finally:
@@ -64,11 +64,11 @@ class Workbench:
 
     def __init__(
         self,
-        stage: Stage,
+        context: RunContext,
         start: Callable[[Coroutine[Any, Any, None]], None],
         benches: Benches,
     ) -> None:
-        self._stage, self._start, self._benches = stage, start, benches
+        self._context, self._start, self._benches = context, start, benches
         self._terminals: dict[str, tuple[Bench, LiveTerminal]] = {}
         self._previews: dict[str, tuple[Bench, LivePreview]] = {}
 
@@ -212,7 +212,7 @@ class Workbench:
         """
         if bench.place is not Place.AGENT:
             return None
-        turn = self._stage.turns.find(bench.variation.run_id, bench.variation.number)
+        turn = self._context.turns.find(bench.variation.run_id, bench.variation.number)
         if turn is None or turn.over is not bench.over:
             raise Conflict(
                 "the agent's turn has just ended", hint="look again in a moment"

@@ -46,7 +46,7 @@ class ModelFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Seat:
+class AgentSettings:
     """How this agent is to work, as the catalogue passed it in."""
 
     model: str
@@ -58,7 +58,7 @@ class Seat:
 
     @classmethod
     def parse(cls, text: str, workspace: Path) -> Self:
-        """Read the seat from the JSON object that `aideator.agents.catalog` makes."""
+        """Read the settings from the JSON object that `aideator.agents.catalog` makes."""
         fields = json.loads(text)
         return cls(
             system=system_prompt(str(workspace), fields.pop("instructions", "")),
@@ -104,7 +104,7 @@ def model_client(base_url: str, token: str) -> anthropic.AsyncAnthropic:
 
 async def run_turn(
     client: anthropic.AsyncAnthropic,
-    seat: Seat,
+    spec: AgentSettings,
     messages: list[MessageParam],
     tools: Tools,
     emit: Emit,
@@ -117,8 +117,8 @@ async def run_turn(
     Raises:
         ModelFailed: if the model cannot be had.
     """
-    for _ in range(seat.max_turns):
-        answer = await _ask(client, seat, messages, emit)
+    for _ in range(spec.max_turns):
+        answer = await _ask(client, spec, messages, emit)
         messages.append({"role": "assistant", "content": answer.content})
         match answer.stop_reason:
             case "tool_use":
@@ -144,7 +144,7 @@ async def run_turn(
 
 async def _ask(
     client: anthropic.AsyncAnthropic,
-    seat: Seat,
+    spec: AgentSettings,
     messages: list[MessageParam],
     emit: Emit,
 ) -> Message:
@@ -154,7 +154,7 @@ async def _ask(
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
         announced: list[str] = []
         try:
-            return await _stream(client, seat, messages, emit, announced)
+            return await _stream(client, spec, messages, emit, announced)
         except anthropic.APIStatusError as error:
             # An error event inside a stream has the status of the stream's beginning.
             if error.response.status_code != 200:
@@ -189,13 +189,13 @@ def _failure(error: anthropic.APIStatusError) -> ModelFailed:
 
 async def _stream(
     client: anthropic.AsyncAnthropic,
-    seat: Seat,
+    spec: AgentSettings,
     messages: list[MessageParam],
     emit: Emit,
     announced: list[str],
 ) -> Message:
     message_id = block_id = uuid4().hex
-    async with client.messages.stream(messages=messages, **seat.request()) as stream:
+    async with client.messages.stream(messages=messages, **spec.request()) as stream:
         async for event in stream:
             match event.type:
                 case "text":

@@ -29,8 +29,8 @@ LINE_BYTES_MAX = 8 * 2**20
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
-SEAT_VARIABLE = "AIDEATOR_SEAT"
-"""Environment variable with the seat as JSON: model, max_turns, effort, temperature,
+SETTINGS_VARIABLE = "AIDEATOR_AGENT_SETTINGS"
+"""Environment variable with the settings as JSON: model, max_turns, effort, temperature,
 thinking, instructions."""
 
 Send = Callable[[dict[str, Any]], None]
@@ -119,7 +119,9 @@ class Agent:
             *session.messages,
             {"role": "user", "content": text},
         ]
-        seat = loop.Seat.parse(os.environ[SEAT_VARIABLE], session.workspace)
+        spec = loop.AgentSettings.parse(
+            os.environ[SETTINGS_VARIABLE], session.workspace
+        )
         url, token = (
             os.environ["ANTHROPIC_BASE_URL"],
             os.environ["ANTHROPIC_AUTH_TOKEN"],
@@ -127,7 +129,7 @@ class Agent:
         try:
             async with loop.model_client(url, token) as client:
                 stop = await loop.run_turn(
-                    client, seat, messages, Tools(session.workspace), emit
+                    client, spec, messages, Tools(session.workspace), emit
                 )
         except asyncio.CancelledError:
             self._reply(request, {"stopReason": "cancelled"})

@@ -121,7 +121,7 @@ async def list_at_a_glance(
         str, Query(max_length=200, description="Words of the prompt or the repository.")
     ] = "",
 ) -> Overview:
-    """List runs with what a table shows of each: seats, results, cost, winner."""
+    """List runs with what a table shows of each: agents, results, cost, winner."""
     look = partial(
         overview.page,
         before=cursor,

@@ -54,7 +54,7 @@ def _examples(**values: Any) -> Any:
     }
 
 
-_SEATS = _examples(
+_AGENTS = _examples(
     another_strategy={"agent": "builtin", "instructions": "Write the test first."}
 )
 _PARTS = _examples(
@@ -82,10 +82,10 @@ async def prompt_all(run_id: RunId, turn: FollowUp, app: App) -> RunDetails:
 
 @router.post("/runs/{run_id}/variations", status_code=202, responses=_MOVED)
 async def add(
-    run_id: RunId, seat: Annotated[AgentSpec, Body(openapi_examples=_SEATS)], app: App
+    run_id: RunId, agent: Annotated[AgentSpec, Body(openapi_examples=_AGENTS)], app: App
 ) -> RunDetails:
     """Have one more agent work on the run, also while the others do."""
-    return await app.add(run_id, seat)
+    return await app.add(run_id, agent)
 
 
 @router.post("/runs/{run_id}/compose", status_code=202, responses=_MOVED)

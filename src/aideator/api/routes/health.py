@@ -66,7 +66,7 @@ async def metrics() -> Response:
 
 @router.get("/agents")
 async def agents(app: App) -> Sequence[Agent]:
-    """List the agents that a seat can name."""
+    """List the agents that a lineup can name."""
     settings = app.settings
     missing = None if settings.has_a_model else "ANTHROPIC_API_KEY is not set"
     return [

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.api.auth import Caller, identify, is_local
 from aideator.api.problems import responses, text
-from aideator.api.stream import MAX_ID, EventStream, Seats, cursor, of_run
+from aideator.api.stream import MAX_ID, EventStream, StreamSlots, cursor, of_run
 from aideator.app import Aideator
 from aideator.changes.diff import FileDiff
 from aideator.domain.events import Event
@@ -115,7 +115,7 @@ _SPECS: Any = {
         },
     },
     "full": {
-        "summary": "Own seats, set-up, checks and a budget",
+        "summary": "Own agents, set-up, checks and a budget",
         "value": {
             "repo_url": "https://github.com/user/repo",
             "ref": "main",
@@ -166,8 +166,8 @@ async def submit(
 async def _estimate(app: Aideator, spec: RunSpec) -> int:
     slots = app.settings.max_parallel_variations
     turns = [
-        seconds / math.ceil(seats / slots)
-        for seconds, seats in await app.latest_durations()
+        seconds / math.ceil(agents / slots)
+        for seconds, agents in await app.latest_durations()
     ]
     one = statistics.median(turns) if turns else FIRST_GUESS_SECONDS
     return max(1, math.ceil(one * math.ceil(spec.variations / slots)))
@@ -232,9 +232,9 @@ def stream_to(
 ) -> EventStream:
     """Answer with events, as the settings say."""
     settings = get_app(request).settings
-    seats: Seats = request.app.state.seats
+    slots: StreamSlots = request.app.state.slots
     ping, retry = settings.sse_ping_interval, settings.sse_retry_timeout
-    return EventStream(pieces, seat=(seats, caller), ping=ping, retry=retry)
+    return EventStream(pieces, slot=(slots, caller), ping=ping, retry=retry)
 
 
 @router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)

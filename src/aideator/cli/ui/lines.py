@@ -75,8 +75,8 @@ def _decision(body: Body) -> str:
             return f"the variations were examined with {tests} test{'s' * (tests != 1)} of their own"
         case VariationAdded(composed=parts) if parts:
             return f"composed from {', '.join(map(str, sorted({part.variation_id for part in parts})))}"
-        case VariationAdded(seat=seat):
-            return f"another seat: {seat.agent}"
+        case VariationAdded(spec=agent):
+            return f"another agent: {agent.agent}"
         case FlagsCleared(reason=reason):
             return f"flags cleared: {reason}"
         case Deselected():

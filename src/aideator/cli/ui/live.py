@@ -57,10 +57,10 @@ def _cost(usage: Usage) -> str:
     return "unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
 
 
-def seat_name(lane: Lane) -> str:
-    """Who sits on a seat."""
+def agent_name(lane: Lane) -> str:
+    """Return agent, model and effort of a variation in one line."""
     return " · ".join(
-        part for part in (lane.seat.agent, lane.seat.model, lane.seat.effort) if part
+        part for part in (lane.spec.agent, lane.spec.model, lane.spec.effort) if part
     )
 
 
@@ -159,7 +159,7 @@ def _panel(lane: Lane, width: int, now: datetime) -> Panel:
         rows.append(Text(one_line(lane.failure or lane.trouble, inner), style="red"))
     return Panel(
         Group(*rows),
-        title=f"{lane.number} {seat_name(lane)}",
+        title=f"{lane.number} {agent_name(lane)}",
         border_style=style,
         width=width,
     )
@@ -215,12 +215,12 @@ def comparison(details: RunDetails, *, width: int) -> Group:
     size.
     """
     across = max(1, (width - _LABEL_WIDTH) // _CELL_WIDTH)
-    seats = details.variations
-    tables = max(1, -(-len(seats) // across))
-    size = max(1, -(-len(seats) // tables))
+    agents = details.variations
+    tables = max(1, -(-len(agents) // across))
+    size = max(1, -(-len(agents) // tables))
     blocks = [
-        _matrix(details, seats[start : start + size])
-        for start in range(0, len(seats), size)
+        _matrix(details, agents[start : start + size])
+        for start in range(0, len(agents), size)
     ]
     return Group(
         Text(f"run {details.id[-8:]} · {details.status}", style="bold"), *blocks
@@ -240,7 +240,7 @@ def _matrix(details: RunDetails, variations: Sequence[Variation]) -> Table:
             else ""
         )
         table.add_column(
-            f"{variation.number} {variation.seat.agent}{mark}",
+            f"{variation.number} {variation.spec.agent}{mark}",
             min_width=_CELL_WIDTH - 2,
         )
     table.add_row("state", *(v.status.value for v in variations))

@@ -9,12 +9,12 @@ from datetime import datetime
 from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
+    Checking,
     CheckRun,
     Complete,
     Deselected,
     ErrorRaised,
     Event,
-    Judging,
     Plan,
     RunStarted,
     Selected,
@@ -42,7 +42,7 @@ class Lane:
     """One variation's column."""
 
     number: int
-    seat: AgentSpec = field(default_factory=AgentSpec)
+    spec: AgentSpec = field(default_factory=AgentSpec)
     state: str = "queued"
     attempt: int = 0
     started: datetime | None = None
@@ -66,10 +66,10 @@ class Lane:
     def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
         """Take one event of this variation in."""
         match event.body:
-            case VariationStarted(seat=seat, attempt=attempt):
-                self.state, self.seat, self.attempt, self.started = (
+            case VariationStarted(spec=agent, attempt=attempt):
+                self.state, self.spec, self.attempt, self.started = (
                     "starting",
-                    seat,
+                    agent,
                     attempt,
                     event.at,
                 )
@@ -85,7 +85,7 @@ class Lane:
                 self.plan = f"{done}/{len(entries)} steps"
             case UsageRecorded(usage=usage):
                 self.usage = usage
-            case Judging():
+            case Checking():
                 self.state = "checking"
             case CheckRun(result=result):
                 self.checks.append(result)
@@ -167,8 +167,8 @@ class View:
 
     def _in_its_lane(self, number: int, event: Event) -> None:
         match event.body:
-            case VariationAdded(seat=seat):
-                self.lanes[number] = Lane(number, seat=seat)
+            case VariationAdded(spec=agent):
+                self.lanes[number] = Lane(number, spec=agent)
             # a second start is a new attempt: its lane begins anew
             case VariationStarted():
                 self.lanes[number] = Lane(number, usage=self.lane(number).usage)

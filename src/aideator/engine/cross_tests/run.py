@@ -27,7 +27,7 @@ from aideator.domain.events import EvidenceGathered
 from aideator.domain.ranking import Evidence
 from aideator.domain.run import SETTLED_RUN, SETTLED_VARIATION, Run, VariationStatus
 from aideator.engine.baseline import Baseline
-from aideator.engine.context import Scribe, Stage
+from aideator.engine.context import EventWriter, RunContext
 from aideator.engine.cross_tests.plan import BASE, MAX_TESTS, Docket, entries
 from aideator.engine.judge import seek_opinion
 from aideator.engine.measure import (
@@ -64,9 +64,11 @@ Turn = Callable[[], AbstractAsyncContextManager[None]]
 """Waits for a slot of the engine, so that no other run starves."""
 
 
-async def examine(stage: Stage, run_id: str, baseline: Baseline, turn: Turn) -> None:
+async def examine(
+    context: RunContext, run_id: str, baseline: Baseline, turn: Turn
+) -> None:
     """Gather evidence about a run whose variations have all settled; nothing to do while one has not."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         run, variations = (
             await runs.get(session, run_id),
             await runs.variations(session, run_id),
@@ -84,43 +86,43 @@ async def examine(stage: Stage, run_id: str, baseline: Baseline, turn: Turn) -> 
     ):
         return
     evidence = Evidence()
-    if run.spec.examination.cross_tests and run.checks and patches:
-        docket = await _open(stage, run, baseline, finished, patches)
-        await _Examination(stage, run, baseline, turn, docket).carry_out()
+    if run.spec.comparison.cross_tests and run.checks and patches:
+        docket = await _open(context, run, baseline, finished, patches)
+        await _Examination(context, run, baseline, turn, docket).carry_out()
         evidence = docket.evidence()
-    await record(stage, run, evidence)
+    await record(context, run, evidence)
 
 
-async def record(stage: Stage, run: Run, evidence: Evidence) -> None:
+async def record(context: RunContext, run: Run, evidence: Evidence) -> None:
     """Weigh, tell and store what has been found out; and ask a judge about what is left, where that is wanted."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         verdicts, cleared = judged(await runs.variations(session, run.id))
     evidence = appraise(evidence, verdicts)
-    await _keep(stage, run.id, evidence)
+    await _keep(context, run.id, evidence)
     ranking = rank(verdicts, evidence, cleared=cleared)
-    if opinion := await seek_opinion(stage, run, ranking, verdicts):
-        await _keep(stage, run.id, evidence.model_copy(update={"opinion": opinion}))
+    if opinion := await seek_opinion(context, run, ranking, verdicts):
+        await _keep(context, run.id, evidence.model_copy(update={"opinion": opinion}))
 
 
-async def _keep(stage: Stage, run_id: str, evidence: Evidence) -> None:
-    await Scribe(stage.log, run_id).write(EvidenceGathered(evidence=evidence))
-    async with stage.database.write() as session:
+async def _keep(context: RunContext, run_id: str, evidence: Evidence) -> None:
+    await EventWriter(context.log, run_id).write(EvidenceGathered(evidence=evidence))
+    async with context.database.write() as session:
         await runs.note(session, run_id, evidence=evidence)
 
 
-async def could_not(stage: Stage, run_id: str, error: Exception) -> None:
+async def could_not(context: RunContext, run_id: str, error: Exception) -> None:
     """Record that the variations could not be examined against each other, and why."""
-    async with stage.database.read() as session:
+    async with context.database.read() as session:
         run = await runs.get(session, run_id)
     await record(
-        stage,
+        context,
         run,
         Evidence(notes=(f"the variations were not run against each other: {error}",)),
     )
 
 
 async def _open(
-    stage: Stage,
+    context: RunContext,
     run: Run,
     baseline: Baseline,
     finished: tuple[int, ...],
@@ -138,7 +140,7 @@ async def _open(
     measured, written, paths = {}, {}, {}
     for number, patch in patches.items():
         doubts = await asyncio.to_thread(doubts_about, run, patch, before, checkout)
-        measured[number] = await prove(stage, run, checkout, patch, doubts, nobody)
+        measured[number] = await prove(context, run, checkout, patch, doubts, nobody)
         files = await asyncio.to_thread(parse, patch.data)
         paths[number] = tuple(laid_over(files))
         written[number] = await asyncio.to_thread(
@@ -166,7 +168,7 @@ def _written(
 class _Examination:
     """The jobs of one cross-examination: one sandbox each, as many at a time as the engine has slots for."""
 
-    stage: Stage
+    context: RunContext
     run: Run
     baseline: Baseline
     turn: Turn
@@ -205,7 +207,7 @@ class _Examination:
 
     async def _is_known(self, tree: int, bundle: Bundle) -> bool:
         keys = self._keys(tree, bundle)
-        if found := await recall(self.stage, self.run, list(keys.values())):
+        if found := await recall(self.context, self.run, list(keys.values())):
             self.docket.answers[tree, bundle.author] = dict(
                 zip(keys, found, strict=True)
             )
@@ -217,7 +219,7 @@ class _Examination:
         author = hashlib.sha256(self.docket.patches[bundle.author].data).hexdigest()
         return {
             each.check.label: hashed(
-                self.stage,
+                self.context,
                 self.run,
                 self.baseline.checkout,
                 self.docket.patches.get(tree),
@@ -252,7 +254,7 @@ class _Examination:
         if time.monotonic() - self.told > _NEWS_SECONDS:
             self.told = time.monotonic()
             news = EvidenceGathered(evidence=self.docket.evidence())
-            await Scribe(self.stage.log, self.run.id).write(news)
+            await EventWriter(self.context.log, self.run.id).write(news)
 
     async def _alone(self, tree: int, bundle: Bundle) -> None:
         try:
@@ -285,7 +287,7 @@ class _Examination:
         name = f"{self.run.id}-cross-{tree}-{batch[0].author}"
         try:
             async with open_ground(
-                self.stage,
+                self.context,
                 self.run,
                 self.baseline.checkout,
                 self.docket.patches.get(tree),
@@ -302,7 +304,7 @@ class _Examination:
             )
 
     def _may_go_on(self) -> bool:
-        bound, spent = self.run.spec.examination, self.docket.cost
+        bound, spent = self.run.spec.comparison, self.docket.cost
         return spent.sandboxes < bound.sandboxes and spent.seconds < bound.seconds
 
     async def _ask(
@@ -313,7 +315,7 @@ class _Examination:
         What they build on is built first.
         """
         asked = [test.result for test in tests if test.check == plan.check.label]
-        left = max(1.0, self.run.spec.examination.seconds - self.docket.cost.seconds)
+        left = max(1.0, self.run.spec.comparison.seconds - self.docket.cost.seconds)
         if plan.check.kind == "build":
             await run_check(sandbox, plan, timeout=left)
         if not asked:
@@ -339,7 +341,7 @@ class _Examination:
         }
         self.docket.answers[tree, bundle.author] = own
         await remember(
-            self.stage,
+            self.context,
             self.run,
             {keys[label]: measurement for label, measurement in own.items()},
         )
@@ -354,7 +356,7 @@ class _Examination:
                 )
                 self.docket.spend(sandboxes=1)
                 async with open_ground(
-                    self.stage, self.run, self.baseline.checkout, patch, name
+                    self.context, self.run, self.baseline.checkout, patch, name
                 )() as sandbox:
                     done = await sandbox.exec(
                         ["tar", "-cf", "-", "--", *bundle.paths], timeout=_TAR_SECONDS

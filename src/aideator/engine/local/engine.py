@@ -10,7 +10,7 @@ import structlog
 from aideator.domain.errors import AideatorError, Cancelled
 from aideator.domain.run import Run
 from aideator.engine.baseline import Baseline
-from aideator.engine.context import Stage
+from aideator.engine.context import RunContext
 from aideator.engine.cross_tests.run import could_not, examine
 from aideator.engine.local.fair_slots import FairSlots
 from aideator.engine.run import begin, conclude, fail, settle, waiting
@@ -22,19 +22,19 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def open_local_engine(
-    stage: Stage, *, slots: int = 8
+    context: RunContext, *, slots: int = 8
 ) -> AsyncIterator["LocalEngine"]:
     """Start the engine and take up whatever an earlier process left unfinished.
 
     Args:
-        stage: What the steps act with.
+        context: What the steps act with.
         slots: Variations that work at the same time.
     """
     group = asyncio.TaskGroup()
     await group.__aenter__()
-    engine = LocalEngine(stage, group, slots=slots)
+    engine = LocalEngine(context, group, slots=slots)
     try:
-        async with stage.database.read() as session:
+        async with context.database.read() as session:
             left_over = await runs.unfinished(session)
         for run_id in left_over:
             await engine.start(run_id)
@@ -49,8 +49,10 @@ async def open_local_engine(
 class LocalEngine:
     """Carries runs out in this process. Made by `open_local_engine`."""
 
-    def __init__(self, stage: Stage, group: asyncio.TaskGroup, *, slots: int) -> None:
-        self._stage = stage
+    def __init__(
+        self, context: RunContext, group: asyncio.TaskGroup, *, slots: int
+    ) -> None:
+        self._context = context
         self._group = group
         self._slots = FairSlots(slots)
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -67,7 +69,7 @@ class LocalEngine:
                 self._drive(run_id), name=f"run {run_id}"
             )
         elif spawn := self._spawners.get(run_id):
-            late = await waiting(self._stage, run_id)
+            late = await waiting(self._context, run_id)
             # If the last variation has ended meanwhile, the run finds them itself
             # before it concludes.
             if any(busy == run_id for busy, _ in self._variations):
@@ -102,13 +104,14 @@ class LocalEngine:
     async def _drive(self, run_id: str) -> None:
         try:
             await first_that_works(
-                self._carry_out(run_id), lambda error: fail(self._stage, run_id, error)
+                self._carry_out(run_id),
+                lambda error: fail(self._context, run_id, error),
             )
         except asyncio.CancelledError:
             if (run_id, None) not in self._stopped:
                 raise
             await first_that_works(
-                self._wind_up(run_id), lambda error: fail(self._stage, run_id, error)
+                self._wind_up(run_id), lambda error: fail(self._context, run_id, error)
             )
         finally:
             self._stopped -= {key for key in self._stopped if key[0] == run_id}
@@ -116,11 +119,11 @@ class LocalEngine:
             del self._runs[run_id]
 
     async def _wind_up(self, run_id: str) -> None:
-        await settle(self._stage, run_id, Cancelled())
-        await conclude(self._stage, run_id)
+        await settle(self._context, run_id, Cancelled())
+        await conclude(self._context, run_id)
 
     async def _carry_out(self, run_id: str) -> None:
-        run, baseline = await begin(self._stage, run_id)
+        run, baseline = await begin(self._context, run_id)
         await self._vary(run, baseline)
         await self._examine(run_id, baseline)
         while not await self._ended(
@@ -131,18 +134,20 @@ class LocalEngine:
 
     async def _examine(self, run_id: str, baseline: Baseline) -> None:
         async def do_without(error: Exception) -> None:
-            await could_not(self._stage, run_id, error)
+            await could_not(self._context, run_id, error)
 
         turn = partial(self._slots.hold, run_id)
-        await first_that_works(examine(self._stage, run_id, baseline, turn), do_without)
+        await first_that_works(
+            examine(self._context, run_id, baseline, turn), do_without
+        )
 
     async def _ended(self, run_id: str) -> bool:
         """Conclude the run; False if a variation has joined meanwhile."""
-        if not await conclude(self._stage, run_id):
+        if not await conclude(self._context, run_id):
             return False
         while run_id in self._late:
             self._late.discard(run_id)
-            if await waiting(self._stage, run_id):
+            if await waiting(self._context, run_id):
                 return False
         return True
 
@@ -156,7 +161,7 @@ class LocalEngine:
                     )
                     self._variations[run.id, number] = task
 
-            for number in await waiting(self._stage, run.id):
+            for number in await waiting(self._context, run.id):
                 spawn(number)
             self._spawners[run.id] = spawn
             group.create_task(baseline.warm())
@@ -165,16 +170,16 @@ class LocalEngine:
     async def _attempt(self, run: Run, number: int, baseline: Baseline) -> None:
         async def in_turn() -> None:
             async with self._slots.hold(run.id):
-                await run_variation(self._stage, run, number, baseline)
+                await run_variation(self._context, run, number, baseline)
 
         async def give_up_on(error: Exception) -> None:
-            await give_up(self._stage, run.id, number, error)
+            await give_up(self._context, run.id, number, error)
 
         try:
             await first_that_works(in_turn(), give_up_on)
         except asyncio.CancelledError:
             if not self._stopped & {(run.id, number), (run.id, None)}:
-                await first_that_works(hand_back(self._stage, run.id, number))
+                await first_that_works(hand_back(self._context, run.id, number))
                 raise
             await first_that_works(give_up_on(Cancelled()))
         finally:

@@ -166,11 +166,11 @@ def _agent_argv(order: "dict[str, Any]") -> "list[str]":
 
 
 def _agent_env(task: "dict[str, Any]", url: str) -> "dict[str, str]":
-    seat = {"model": _DEFAULT_MODEL, **task["seat"]}
+    spec = {"model": _DEFAULT_MODEL, **task["spec"]}
     return environment(
         ANTHROPIC_BASE_URL=url,
         ANTHROPIC_AUTH_TOKEN=provider.TOKEN,
-        AIDEATOR_SEAT=json.dumps(seat),
+        AIDEATOR_AGENT_SETTINGS=json.dumps(spec),
     )
 
 
