@@ -3,7 +3,7 @@
 import pytest
 
 from aideator.agents.catalog import catalog, validate_seat
-from aideator.agents.seating import make_agent
+from aideator.agents.factory import make_agent
 from aideator.domain.errors import InvalidInput
 from aideator.domain.run import AgentSpec
 
@@ -16,7 +16,9 @@ def test_the_catalogue_has_our_own_agent() -> None:
 
 def test_an_unknown_agent_is_refused_with_the_names_of_those_that_exist() -> None:
     seat = AgentSpec(agent="clippy")
-    with pytest.raises(InvalidInput, match="there is no agent 'clippy'; there are: builtin"):
+    with pytest.raises(
+        InvalidInput, match="there is no agent 'clippy'; there are: builtin"
+    ):
         make_agent(seat)
     assert [error.field for error in validate_seat(seat)] == ["agent"]
 
@@ -29,11 +31,16 @@ def test_an_unknown_agent_is_refused_with_the_names_of_those_that_exist() -> Non
         (AgentSpec(temperature=0.5), ["temperature"]),
         (AgentSpec(model="claude-opus-4-7", temperature=0.5), ["temperature"]),
         (AgentSpec(model="claude-opus-4-6", temperature=0.5), []),
-        (AgentSpec(model="claude-haiku-4-5-20251001", temperature=0.5, effort="low"), ["effort"]),
+        (
+            AgentSpec(model="claude-haiku-4-5-20251001", temperature=0.5, effort="low"),
+            ["effort"],
+        ),
         (AgentSpec(model="a-model-of-next-year", temperature=0.5, effort="low"), []),
     ],
 )
-def test_a_parameter_that_the_model_rejects_is_named_at_submission(seat: AgentSpec, fields: list[str]) -> None:
+def test_a_parameter_that_the_model_rejects_is_named_at_submission(
+    seat: AgentSpec, fields: list[str]
+) -> None:
     wrong = validate_seat(seat)
     assert [error.field for error in wrong] == fields
     assert all((seat.model or "claude-opus-5-5") in error.message for error in wrong)

@@ -1,4 +1,7 @@
-"""What Schemathesis cannot read off the schema. Loaded by its command line, see test_openapi.py."""
+"""What Schemathesis cannot read off the schema.
+
+Loaded by its command line, see test_openapi.py.
+"""
 
 import os
 from typing import Any
@@ -13,11 +16,17 @@ AT_HAND = os.environ.get("SCHEMATHESIS_REPOSITORY")
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> None:
     # Only data that fits the schema: what breaks it on purpose must stay broken.
-    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
+    if (
+        case.meta is None
+        or not case.meta.generation.mode.is_positive
+        or not isinstance(case.body, dict)
+    ):
         return
     for name in ("repo_url", "github_url"):
         if name in case.body:
-            case.body[name] = REPOSITORY  # the schema does not list the hosts that may be cloned from
+            case.body[name] = (
+                REPOSITORY  # the schema does not list the hosts that may be cloned from
+            )
     if "agent" in case.body:
         case.body["agent"] = "builtin"  # nor the catalogue
     case.body.pop("temperature", None)  # nor the models that take none

@@ -23,6 +23,9 @@ async def db(home: Path) -> AsyncIterator[Database]:
 async def submit(db: Database, run_id: str, *, seats: int = 2) -> Run:
     """Store a new run, as submitting one does."""
     spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=seats)
-    variations = [Variation(run_id=run_id, number=n, seat=seat) for n, seat in enumerate(spec.seats(), start=1)]
+    variations = [
+        Variation(run_id=run_id, number=n, seat=seat)
+        for n, seat in enumerate(spec.seats(), start=1)
+    ]
     async with db.write() as session:
         return await runs.add(session, Run(id=run_id, spec=spec), variations)

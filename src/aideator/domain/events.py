@@ -1,7 +1,8 @@
 """Everything that can happen in a run, as one closed union on `kind`.
 
-The middle kinds carry the words of the Agent Client Protocol, shaped as upserts by id (ACP v2), so that a reader may
-apply them in order without asking what came before. https://agentclientprotocol.com/protocol/schema
+The middle kinds carry the words of the Agent Client Protocol, shaped as upserts by id
+(ACP v2), so that a reader may apply them in order without asking what came before.
+https://agentclientprotocol.com/protocol/schema
 """
 
 from datetime import datetime
@@ -18,7 +19,9 @@ from aideator.domain.verdict import Verdict
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 class RunStarted(_Body):
@@ -58,7 +61,10 @@ class RunStarted(_Body):
 
 
 class VariationStarted(_Body):
-    """A worker took the variation up. A second one for the same variation is a new attempt: begin its lane anew."""
+    """A worker took the variation up.
+
+    A second one for the same variation is a new attempt: begin its lane anew.
+    """
 
     kind: Literal["variation_started"] = "variation_started"
     seat: AgentSpec
@@ -67,7 +73,10 @@ class VariationStarted(_Body):
 
 
 class AgentOutput(_Body):
-    """A piece of what the agent says. Pieces with the same message id belong together."""
+    """A piece of what the agent says.
+
+    Pieces with the same message id belong together.
+    """
 
     kind: Literal["agent_output"] = "agent_output"
     channel: Literal["message", "thought"]
@@ -103,7 +112,8 @@ class ToolCall(_Body):
     tool_call_id: str
     title: str
     tool_kind: str = "other"
-    """ACP's tool kind: read, edit, delete, move, search, execute, think, fetch, other."""
+    """ACP's tool kind: read, edit, delete, move, search, execute, think, fetch,
+    other."""
     status: ToolStatus = "pending"
     content: tuple[ToolContent, ...] = ()
     paths: tuple[str, ...] = ()
@@ -112,7 +122,10 @@ class ToolCall(_Body):
 
 
 class ToolCallUpdate(_Body):
-    """News of a tool call. A field that is null is unchanged; content replaces what was there."""
+    """News of a tool call.
+
+    A field that is null is unchanged; content replaces what was there.
+    """
 
     kind: Literal["tool_call_update"] = "tool_call_update"
     tool_call_id: str
@@ -149,7 +162,10 @@ class UsageRecorded(_Body):
 
 
 class SetupRan(_Body):
-    """A set-up command ended. When the environment was there already, only the last one is told, as `cached`."""
+    """A set-up command ended.
+
+    When the environment was there already, only the last one is told, as `cached`.
+    """
 
     kind: Literal["setup"] = "setup"
     result: CheckResult
@@ -281,7 +297,9 @@ BodyAdapter: TypeAdapter[Body] = TypeAdapter(Body)
 class Event(BaseModel):
     """One thing that happened. `seq` is dense per run and is the id on the stream."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     seq: int
     run_id: str

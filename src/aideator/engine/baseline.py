@@ -1,18 +1,21 @@
-"""What the checks say about the base. They run once for all variations, when the first one needs them."""
+"""What the checks say about the base.
+
+They run once for all variations, when the first one needs them.
+"""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+from aideator.checks.compare import brief
+from aideator.checks.run import Doubts
 from aideator.domain.check import Measurement
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import CheckRun, Event
 from aideator.domain.run import Run
-from aideator.engine.proof import prove
-from aideator.engine.stage import Scribe, Stage
-from aideator.selection.checks import Doubts
-from aideator.selection.compare import brief
-from aideator.workspace.checkout import Checkout
+from aideator.engine.context import Scribe, Stage
+from aideator.engine.measure import prove
+from aideator.repositories.checkout import Checkout
 
 
 class Baseline:
@@ -33,7 +36,10 @@ class Baseline:
             return self._results
 
     async def warm(self) -> None:
-        """Begin early, beside the agents. What goes wrong here is met again by whoever needs the results."""
+        """Begin early, beside the agents.
+
+        What goes wrong here is met again by whoever needs the results.
+        """
         with suppress(AideatorError):
             await self.results()
 
@@ -59,7 +65,11 @@ class Baseline:
             if not entries:
                 break
             after = entries[-1].seq
-            for event in (Event.model_validate_json(entry.data) for entry in entries if entry.kind == "check"):
+            for event in (
+                Event.model_validate_json(entry.data)
+                for entry in entries
+                if entry.kind == "check"
+            ):
                 if event.variation_id is None and isinstance(event.body, CheckRun):
                     told.add(event.body.result.check)
         return told

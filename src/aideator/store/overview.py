@@ -9,7 +9,13 @@ from sqlalchemy import Connection, Row, func, or_, select
 from sqlmodel import col
 
 from aideator.domain.ranking import Confidence, Ranking
-from aideator.domain.run import SETTLED_VARIATION, Failure, RunSpec, RunStatus, VariationStatus
+from aideator.domain.run import (
+    SETTLED_VARIATION,
+    Failure,
+    RunSpec,
+    RunStatus,
+    VariationStatus,
+)
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Change, Verdict
 from aideator.store.tables import RunRow, VariationRow
@@ -83,7 +89,8 @@ def page(
         before: Only runs older than the one with this id.
         limit: How many at most.
         statuses: Only runs in one of these states; all when empty.
-        search: Words that the prompt or the repository's name must hold, all of them, in any case.
+        search: Words that the prompt or the repository's name must hold, all of them,
+            in any case.
     """
     rows = select(RunRow.__table__).order_by(col(RunRow.id).desc()).limit(limit)  # type: ignore[attr-defined]
     if before is not None:
@@ -91,25 +98,45 @@ def page(
     if statuses:
         rows = rows.where(col(RunRow.status).in_(statuses))
     for word in search.split():
-        fields = (func.json_extract(col(RunRow.spec), f"$.{name}") for name in ("prompt", "repo_url"))
-        rows = rows.where(or_(*(field.icontains(word, autoescape=True) for field in fields)))
+        fields = (
+            func.json_extract(col(RunRow.spec), f"$.{name}")
+            for name in ("prompt", "repo_url")
+        )
+        rows = rows.where(
+            or_(*(field.icontains(word, autoescape=True) for field in fields))
+        )
     runs = connection.execute(rows).all()
     seats = _seats(connection, [run.id for run in runs])
     return [_summary(run, seats.get(run.id, [])) for run in runs]
 
 
-def _seats(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple[Seat, Usage]]]:
+def _seats(
+    connection: Connection, ids: Sequence[str]
+) -> dict[str, list[tuple[Seat, Usage]]]:
     columns = (
-        col(VariationRow.run_id), col(VariationRow.number), col(VariationRow.seat), col(VariationRow.status),
-        col(VariationRow.usage), col(VariationRow.verdict),
-    )  # fmt: skip
-    rows = select(*columns).where(col(VariationRow.run_id).in_(ids)).order_by(col(VariationRow.number))
+        col(VariationRow.run_id),
+        col(VariationRow.number),
+        col(VariationRow.seat),
+        col(VariationRow.status),
+        col(VariationRow.usage),
+        col(VariationRow.verdict),
+    )
+    rows = (
+        select(*columns)
+        .where(col(VariationRow.run_id).in_(ids))
+        .order_by(col(VariationRow.number))
+    )
     found: dict[str, list[tuple[Seat, Usage]]] = {}
     for run_id, number, spec, status, usage, verdict in connection.execute(rows):
         passed, failed = _count(verdict)
         seat = Seat(
-            number=number, agent=spec.agent, model=spec.model, status=status, passed=passed, failed=failed
-        )  # fmt: skip
+            number=number,
+            agent=spec.agent,
+            model=spec.model,
+            status=status,
+            passed=passed,
+            failed=failed,
+        )
         found.setdefault(run_id, []).append((seat, usage))
     return found
 
@@ -143,14 +170,22 @@ def _summary(run: Row[Any], seats: Sequence[tuple[Seat, Usage]]) -> Summary:
 
 def recent_repositories(connection: Connection, limit: int = 8) -> list[Recent]:
     """The repositories of the latest runs, each once, newest first."""
-    newest = select(col(RunRow.spec), col(RunRow.created_at)).order_by(col(RunRow.id).desc()).limit(200)
+    newest = (
+        select(col(RunRow.spec), col(RunRow.created_at))
+        .order_by(col(RunRow.id).desc())
+        .limit(200)
+    )
     found: dict[str, Recent] = {}
     for spec, at in connection.execute(newest):
-        found.setdefault(spec.repo_url, Recent(repo_url=spec.repo_url, ref=spec.ref, used_at=at))
+        found.setdefault(
+            spec.repo_url, Recent(repo_url=spec.repo_url, ref=spec.ref, used_at=at)
+        )
     return list(found.values())[:limit]
 
 
-def latest_costs(connection: Connection, *, without: str = "", limit: int = 20) -> list[float]:
+def latest_costs(
+    connection: Connection, *, without: str = "", limit: int = 20
+) -> list[float]:
     """What the latest finished variations have cost, in US dollars; those without a known price are left out.
 
     Args:

@@ -20,19 +20,24 @@ async def adopt(session: AsyncSession, run_id: str, decided: Run) -> Run:
     patch = await runs.patch(session, decided.id, decided.winner)
     mine = col(VariationRow.run_id) == run_id
     await session.execute(
-        update(VariationRow).where(mine).values(status=VariationStatus.CANCELLED, finished_at=now()),
+        update(VariationRow)
+        .where(mine)
+        .values(status=VariationStatus.CANCELLED, finished_at=now()),
     )
     seats = len(await runs.variations(session, run_id))
     number = min(winner.number, seats + 1)
     if number > seats:  # the winner had joined later: composed, or a further seat
-        await runs.join(session, Variation(run_id=run_id, number=number, seat=winner.seat))
+        await runs.join(
+            session, Variation(run_id=run_id, number=number, seat=winner.seat)
+        )
     await session.execute(
         update(VariationRow)
         .where(mine, col(VariationRow.number) == number)
         .values(
             status=VariationStatus.FINISHED,
             seat=winner.seat,
-            verdict=winner.verdict and winner.verdict.model_copy(update={"variation_id": number}),
+            verdict=winner.verdict
+            and winner.verdict.model_copy(update={"variation_id": number}),
             cleared=winner.cleared,
             isolation=winner.isolation,
         ),
