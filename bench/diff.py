@@ -2,7 +2,7 @@
 
 Printed: how long until the first lines are there, nodes and heap then, frames while all
 of it is scrolled past. The floor is the screen's 16.7 ms;
-`docs/decisions/0051-a-diff-of-our-own.md` names the figures of the peers that were
+`docs/decisions/0051-own-diff-view.md` names the figures of the peers that were
 measured once.
 """
 

@@ -5,7 +5,7 @@
 Told is the share of the distance from a random pick to a perfect one that each selector
 closes, N = 3/5/10; how often our pick is right by confidence; and paired bootstrap
 intervals over tasks. Our row is `selection.rank.rank` on the product's own verdicts and
-cross-tests. What the figures can say and cannot is in docs/decisions/0041.
+cross-tests. What the figures can say and cannot is in docs/decisions, record 0041.
 """
 
 import random

@@ -72,6 +72,39 @@ def test_every_file_and_test_that_is_named_exists(page: Path) -> None:
         ), test
 
 
+RECORDS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+each_record = pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
+
+
+@each_record
+def test_a_decision_record_has_a_status_and_alternatives(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    status = r"Status: (accepted|superseded by \[\d{4}\])"
+    assert re.match(rf"# {record.name[:4]} \S.*\n\n{status}", text)
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    expected = ["Context", "Decision", "Alternatives considered", "Consequences"]
+    assert headings == expected
+    assert len(text.splitlines()) <= 60, "one screen"
+
+
+@each_record
+def test_every_module_that_a_decision_record_names_exists(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:[\w.-]+/)+[\w-]+\.\w+)`", text):
+        assert (ROOT / path).exists() or (SOURCE / path).exists(), path
+
+
+def test_the_index_of_decisions_accounts_for_every_number() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    subjects, without = index.split("## By subject")[1].split("## Numbers without")
+    linked = set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", subjects))
+    assert linked == {record.name for record in RECORDS}
+    last = int(RECORDS[-1].name[:4])
+    numbers = {record.name[:4] for record in RECORDS}
+    gone = {f"{number:04}" for number in range(1, last + 1)} - numbers
+    assert gone == set(re.findall(r"\b\d{4}\b", without)) - numbers - {"2026"}
+
+
 def test_the_architecture_names_every_module_and_no_other() -> None:
     named = set(
         re.findall(

@@ -2,6 +2,12 @@
 
     python3 web/build.py [build | check | test]
 
+`make demo`, `make test` and `make check` call it, and so does hatchling's hook for
+wheels and sdists (not for an editable install, which must work without Node). An sdist
+holds the built page, so a wheel made from one needs no Node. hatchling leaves
+git-ignored files out of a wheel without a word: `artifacts` in `pyproject.toml` names
+`dist`. The lock of the packages names no registry (`.npmrc`).
+
 Nothing is done twice: packages are installed when the lock has changed, the page is
 built when a source has. A machine without Node 20 is told so, with exit code 0 for
 `check` and `test` (they are left out) and 3 for `build`.

@@ -1,8 +1,14 @@
 """The page at `/`: what no route of the API takes.
 
 FastAPI's own `frontend` is not used: it would neither send what was compressed at build
-time nor the page's policy. Whatever a browser navigates to is the page, which looks at
-its address itself; anything else that is not there is 404.
+time nor the page's policy, and it looks files up for each request. Whatever a browser
+navigates to is the page, which looks at its address itself; anything else that is not
+there is 404.
+
+The files (about forty, 0.9 MB) are in memory (`aideator.web`): no request reaches the
+file system, so there is no path to traverse, and a new build needs a new start of the
+server. This is the router's last resort, so the API's own 404 and 405 stay what they
+are. The API's prefix is written into the page, because `API_V1_PREFIX` can move it.
 """
 
 from collections.abc import Mapping

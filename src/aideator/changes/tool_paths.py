@@ -33,6 +33,7 @@ _INSTALLED = {
     "CARGO_HOME": f"{_HERE}/cargo",
     "MAVEN_OPTS": _MAVEN,
     "GRADLE_USER_HOME": f"{_HERE}/gradle",
+    # Each sandbox would start a daemon of its own and leave it.
     "GRADLE_OPTS": "-Dorg.gradle.daemon=false",
 }
 OFFLINE = {

@@ -220,7 +220,9 @@ RUNNERS = (
         "gradle",
         re.compile(r"(^|[\s/])gradlew?\s(.*\s)?(\S*[tT]est|check|build)(\s|$)"),
         # It does not run again what it knows the outcome of, and then there is no
-        # report of this run.
+        # report of this run: a base that set-up has tested reported nothing, and a
+        # repeat repeated nothing. So old reports are removed first, and the build cache
+        # is off.
         arguments=" --no-build-cache",
         before="find . -path '*/build/test-results/*' -name 'TEST-*.xml' -delete",
         reports=("**/build/test-results/*/TEST-*.xml",),

@@ -28,6 +28,11 @@ SPEC = Field(validation_alias=AliasChoices("spec", "seat"))
 """Stored logs of version 0.1 call the field `seat`."""
 
 
+# Written when a run is accepted (`commit` is null), again when the repository is at
+# hand, and by a follow-up that opens the run again. A clone may take minutes: without
+# the first one, a reader could not tell a new run's empty stream from a broken one. The
+# kind is the same because a reader does the same with each: take it for the present
+# state, never for a second run.
 class RunStarted(_Body):
     """The run was accepted; and again, with what was found out, when the repository is at hand."""
 
@@ -176,6 +181,9 @@ class SetupRan(_Body):
     cached: bool = False
 
 
+# Carries nothing. Without it the first event after the agent's last word would be the
+# result of the first check, minutes later with a slow suite, and a watcher would see
+# "writing" until then. Logs from before this kind lack it.
 class Checking(_Body):
     """The agent's turn is over: what it changed is taken out and checked."""
 

@@ -75,6 +75,10 @@ class Upstream:
             StreamCut: from `Answer.chunks`, if it broke off.
         """
         sent = [*_passing(headers, _CREDENTIALS | _OURS)]
+        # Without a key the lease itself (`lease-<variation>-<random>`) goes upstream:
+        # the scripted model finds the script of a variation by it. This gives nothing
+        # away: a lease is accepted by this gateway alone and ends with the agent's
+        # turn.
         sent += [
             (b"accept-encoding", b"identity"),
             (b"x-api-key", self._key or token.encode()),

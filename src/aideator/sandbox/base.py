@@ -56,8 +56,13 @@ class Limits:
     memory_bytes: int = 512 * 2**20
     cpus: float = 0.5
     start_cpus: float = 2.0
-    """CPUs during the first `start_seconds`, if that is more: half a CPU would make
-    every agent start slowly."""
+    """CPUs during the first `start_seconds`, if that is more than `cpus`.
+
+    Half a CPU is plenty for an agent that waits for its model, but an agent's start
+    (interpreter, imports) is all CPU, and slow starts are the first complaint about
+    such tools. Memory and processes are limited from the start. Where no control group
+    limits the CPU, nothing changes. Sandboxes that open at once share the processors
+    for these seconds, and hostile code gets four times its share for them, once."""
     start_seconds: float = 5.0
     pids: int = 256
     disk_bytes: int = 2 * 2**30

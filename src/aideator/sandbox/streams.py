@@ -77,9 +77,17 @@ class TellEnd(Protocol):
 
 
 class Input(asyncio.StreamWriter):
-    """Towards the inside.
+    """A stream towards the inside, whose end is told on the control connection as well.
 
-    Its end is told on the control connection as well: see `shim.py`.
+    What the host closes of a socket that Dagger forwards over gRPC (`sshforward.Copy`
+    in its `engine/client/socket.go`) is the server's side of a stream, which ends with
+    the stream only: a process that reads its input to the end would wait for ever, an
+    answer of the gateway would not end, and the shim would not see that its sandbox
+    closes. So the shim is told after how many bytes a stream ends (`shim.py`). A count
+    needs no framing: data stay plain bytes, at the price of one short line for each
+    process and each gateway call. All back ends do the same, so the tests of bubblewrap
+    prove it too; `tests/dagger/double` forwards as Dagger does, and most conformance
+    promises break over it without this.
     """
 
     def __init__(

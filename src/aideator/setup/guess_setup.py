@@ -4,6 +4,11 @@ Nothing is executed, no link followed.
 
 Odd on purpose: only what can work is guessed. Where set-up may reach no host nothing is
 installed, and a note says so; a run that worked without set-up goes on working.
+
+The commands were tried with ten real tools and their registries, where about half of
+the first guesses failed; each comment below is one of these reasons, and so are those
+in `changes/tool_paths.py` (`tests/flows/test_registries.py` repeats it where registries
+are configured).
 """
 
 import re
