@@ -1,7 +1,14 @@
 """The engine of one process: a bug is one variation's own, follow-ups join what is under way, order is fair."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Sequence,
+)
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,15 +66,23 @@ class Interrupted:
 
     async def append(self, run_id: str, drafts: Sequence[Draft], **writer: Any) -> int:
         meant = any(draft.body.kind == self.kind for draft in drafts)
+        async with self._interruption(meant=meant):
+            return await self.log.append(run_id, drafts, **writer)
+
+    async def complete(self, run_id: str, status: RunStatus) -> bool:
+        async with self._interruption(meant=self.kind == "complete"):
+            return await self.log.complete(run_id, status)
+
+    @asynccontextmanager
+    async def _interruption(self, *, meant: bool) -> AsyncIterator[None]:
         before, behind = (self.before, self.behind) if meant else (None, None)
         if meant:
             self.before = self.behind = None
         if before:
             await before()
-        last = await self.log.append(run_id, drafts, **writer)
+        yield
         if behind:
             await behind()
-        return last
 
     async def read(
         self, run_id: str, *, after: int = 0, limit: int = 500

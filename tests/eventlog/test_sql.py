@@ -272,6 +272,24 @@ async def test_a_locked_database_refuses_and_then_goes_on(
     assert await log.append("r1", say("2")) == 1
 
 
+async def test_a_database_error_of_an_unknown_kind_refuses_and_the_writer_goes_on(
+    db: Database, log: SqlEventLog
+) -> None:
+    await start(db, "r1")
+
+    def forbid(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER forbid BEFORE INSERT ON event "
+            "BEGIN SELECT RAISE(ABORT, 'words that no list holds'); END"
+        )
+
+    await db.transact(forbid)
+    with pytest.raises(Unavailable, match="words that no list holds"):
+        await log.append("r1", say("1"))
+    await db.transact(lambda c: c.exec_driver_sql("DROP TRIGGER forbid"))
+    assert await log.append("r1", say("2")) == 1
+
+
 async def test_nothing_is_kept_in_memory_of_a_run_that_is_over(
     db: Database, log: SqlEventLog
 ) -> None:

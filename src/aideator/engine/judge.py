@@ -1,4 +1,4 @@
-"""Have a judge model compare the variations that nothing else tells apart, where the submission asks for it."""
+"""Ask a judge model about variations that nothing else tells apart, if requested."""
 
 from collections.abc import Sequence
 
@@ -13,15 +13,24 @@ from aideator.selection.rank import equals
 from aideator.store import runs
 
 JUDGE = 0
-"""The variation whose account the judge draws on: none of them."""
+"""The variation number of the judge's lease; variations count from 1."""
 
 
-async def seek_opinion(
+async def ask_judge(
     context: RunContext, run: Run, ranking: Ranking, verdicts: Sequence[Verdict]
 ) -> Opinion | None:
-    """Ask about the best, if several stand there with different changes.
+    """Ask which of the best is better, if several with different changes are equal.
 
-    It spends from the run's budget.
+    Spends from the run's budget.
+
+    Args:
+        context: The services.
+        run: The run; its evidence may hold an earlier opinion.
+        ranking: The ranking without an opinion.
+        verdicts: The verdicts on all variations.
+
+    Returns:
+        The opinion, or None if the submission asks for none or nothing is to compare.
     """
     config = run.spec.comparison.judge
     numbers = _different(equals(ranking), verdicts)
@@ -38,7 +47,7 @@ async def seek_opinion(
     )
 
     async def on_usage(usage: Usage, model: str | None) -> None:
-        """What the judge costs is told with its opinion."""
+        """Do nothing: the judge's cost is reported with its opinion."""
 
     model = config.model or catalog.find(AgentSpec().agent).models.default
     async with context.gateway.lease(
@@ -60,10 +69,9 @@ async def seek_opinion(
 
 
 def _different(numbers: Sequence[int], verdicts: Sequence[Verdict]) -> list[int]:
-    """One variation for each change: the same one made twice needs no comparison."""
+    """Return the first variation of each change: equal ones need no comparison."""
     prints = {verdict.variation_id: verdict.fingerprint for verdict in verdicts}
-    return [
-        *{
-            prints[number] or number: number for number in sorted(numbers, reverse=True)
-        }.values()
-    ][::-1]
+    first: dict[object, int] = {}
+    for number in sorted(numbers):
+        first.setdefault(prints[number] or number, number)
+    return list(first.values())

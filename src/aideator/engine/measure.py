@@ -1,21 +1,30 @@
-"""Measure a tree: run the checks on the base, or on base + patch, unless it is known already what they say there."""
+"""Run the checks on the base or on base + patch, unless the result is known."""
 
 import asyncio
 import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    suppress,
+)
 
 from aideator.changes.diff import parse
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply
+from aideator.checks.compare import brief
 from aideator.checks.coverage import added_lines
 from aideator.checks.run import Doubts, for_checks, measure
 from aideator.checks.runners import Plan, plan
 from aideator.domain.check import Measurement
+from aideator.domain.errors import AideatorError
+from aideator.domain.events import CheckRun, Event
 from aideator.domain.run import Run
 from aideator.engine.context import RunContext
+from aideator.engine.events import EventWriter
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.trees import read_regular
 from aideator.sandbox.base import Sandbox
@@ -23,86 +32,167 @@ from aideator.selection.cross_tests import edited_tests
 from aideator.store import measurements
 
 _FORMAT = 1
-"""Goes up when the same run would be read differently; then nothing that was remembered
-holds."""
+"""Raised when the same output would be read differently: nothing stored before is used
+again."""
+
+Report = Callable[[Measurement], Awaitable[None]]
+"""Receives each measurement as it comes, also those that were known."""
+
+
+class Baseline:
+    """The base of one run: its files, and what its checks say about them.
+
+    The checks run once for all variations, when the first one needs the results.
+
+    Attributes:
+        run: The run, begun.
+        checkout: The base commit's files with their environment.
+    """
+
+    def __init__(self, context: RunContext, run: Run, checkout: Checkout) -> None:
+        self.run = run
+        self.checkout = checkout
+        self._context = context
+        self._lock = asyncio.Lock()
+        self._results: Mapping[str, Measurement] | None = None
+
+    async def results(self) -> Mapping[str, Measurement]:
+        """Run the checks on the base, or return their earlier results."""
+        async with self._lock:
+            if self._results is None:
+                self._results = await self._measure()
+            return self._results
+
+    async def prefetch(self) -> None:
+        """Run the checks on the base early, beside the agents.
+
+        An expected error is left to the first variation that needs the results.
+        """
+        with suppress(AideatorError):
+            await self.results()
+
+    async def _measure(self) -> Mapping[str, Measurement]:
+        if not self.run.checks:
+            return {}
+        reported = await self._reported()
+        writer = EventWriter(self._context.log, self.run.id)
+
+        async def report(measurement: Measurement) -> None:
+            if measurement.result.check not in reported:
+                await writer.write(CheckRun(result=brief(measurement.result)))
+
+        doubts = Doubts(reruns=self.run.spec.comparison.reruns)
+        return await measure_tree(
+            self._context, self.run, self.checkout, None, doubts, report
+        )
+
+    async def _reported(self) -> set[str]:
+        """Return the checks whose result on the base is in the log already.
+
+        An earlier attempt, or the turn before a follow-up, may have reported them.
+        """
+        reported: set[str] = set()
+        after = 0
+        while len(reported) < len(self.run.checks):
+            entries = await self._context.log.read(self.run.id, after=after)
+            if not entries:
+                break
+            after = entries[-1].seq
+            for entry in entries:
+                if entry.kind == "check":
+                    event = Event.model_validate_json(entry.data)
+                    if event.variation_id is None and isinstance(event.body, CheckRun):
+                        reported.add(event.body.result.check)
+        return reported
 
 
 def plans(run: Run, checkout: Checkout) -> list[Plan]:
-    """How each of the run's checks is carried out."""
+    """Return how each of the run's checks is carried out."""
     return [plan(check, checkout.path) for check in run.checks]
 
 
-async def prove(
+async def measure_tree(
     context: RunContext,
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
     doubts: Doubts,
-    tell: Callable[[Measurement], Awaitable[None]],
+    report: Report,
 ) -> dict[str, Measurement]:
-    """Run every check on the base, or with a patch on it, and return what each said, by its label.
+    """Run every check on the base, or with a patch on it.
 
     Args:
-        context: What the steps act with.
+        context: The services.
         run: Whose checks.
         checkout: The base.
-        patch: What is put on it; None for the base alone.
+        patch: What is applied to it; None for the base alone.
         doubts: What is run again.
-        tell: Hears each measurement as it comes, also those that were known.
+        report: Receives each measurement as it comes.
+
+    Returns:
+        The measurement of each check, by its label.
 
     Raises:
-        AideatorError: if no sandbox can be had, or the patch does not apply.
+        AideatorError: if no sandbox can be opened, or the patch does not apply.
     """
     todo = plans(run, checkout)
     keys = [
-        _key(context, run, checkout, patch, doubts, todo[: place + 1])
+        _measurement_key(context, run, checkout, patch, doubts, todo[: place + 1])
         for place in range(len(todo))
     ]
     if known := await recall(context, run, keys):
         for measurement in known:
-            await tell(measurement)
+            await report(measurement)
         return {measurement.result.check: measurement for measurement in known}
     found = []
-    # Two variations may well have the same change at the same time, so its hash names
-    # no fork.
-    ground = open_ground(
+    # Two variations may have the same change at the same time, so a hash of the change
+    # would not be unique as the fork's name.
+    sandbox = checks_sandbox(
         context, run, checkout, patch, f"{run.id}-proof-{secrets.token_hex(4)}"
     )
-    async with aclosing(measure(ground, todo, doubts)) as measured:
+    async with aclosing(measure(sandbox, todo, doubts)) as measured:
         async for measurement in measured:
-            await tell(measurement)
+            await report(measurement)
             found.append(measurement)
     await remember(context, run, dict(zip(keys, found, strict=True)))
     return {measurement.result.check: measurement for measurement in found}
 
 
-def doubts_about(
+def rerun_policy(
     run: Run, patch: Patch, before: Mapping[str, Measurement], checkout: Checkout
 ) -> Doubts:
-    """What is run again on base + patch, and whose coverage is looked for."""
+    """Choose the tests to repeat on base + patch, and the lines to read coverage of."""
     files = parse(patch.data)
     return Doubts(
         reruns=run.spec.comparison.reruns,
         before=before,
-        edited=edited_tests(files, old_text(checkout)),
+        edited=edited_tests(files, base_reader(checkout)),
         lines=added_lines(files),
     )
 
 
-def old_text(checkout: Checkout) -> Callable[[str], str]:
-    """How to read a file of the base; what is no file there is empty."""
+def base_reader(checkout: Checkout) -> Callable[[str], str]:
+    """Return a function that reads a file of the base; empty where there is none."""
     return lambda path: read_regular(checkout.path / path).decode(
         errors="backslashreplace"
     )
 
 
-def open_ground(
+def checks_sandbox(
     context: RunContext, run: Run, checkout: Checkout, patch: Patch | None, name: str
 ) -> Callable[[], AbstractAsyncContextManager[Sandbox]]:
-    """How to open a fresh sandbox over the base, with a patch on it."""
+    """Return a function that opens a fresh sandbox over the base, with a patch applied.
+
+    Args:
+        context: The services.
+        run: Whose back end is used.
+        checkout: The base.
+        patch: What is applied to it, or None.
+        name: Name of the fork, unique among those that live.
+    """
 
     @asynccontextmanager
-    async def ground() -> AsyncIterator[Sandbox]:
+    async def open_sandbox() -> AsyncIterator[Sandbox]:
         backend = await context.backend_of(run)
         async with (
             fork(checkout, context.home, name) as clean,
@@ -112,10 +202,10 @@ def open_ground(
                 await apply(sandbox, patch)
             yield sandbox
 
-    return ground
+    return open_sandbox
 
 
-def _key(
+def _measurement_key(
     context: RunContext,
     run: Run,
     checkout: Checkout,
@@ -123,33 +213,33 @@ def _key(
     doubts: Doubts,
     todo: Sequence[Plan],
 ) -> str:
-    # A check runs where those before it have run, so they belong to its question.
+    # A check runs where those before it have run, so its result depends on them.
     commands = [each.check.model_dump_json() for each in todo]
-    return hashed(
+    return tree_key(
         context, run, checkout, patch, [doubts.reruns, doubts.before is None, commands]
     )
 
 
-def hashed(
+def tree_key(
     context: RunContext, run: Run, checkout: Checkout, patch: Patch | None, rest: object
 ) -> str:
-    """A hash of a tree, what can be seen beside it, and what is asked about it."""
+    """Return a hash of a tree, what can be seen beside it, and what is run on it."""
     change = hashlib.sha256(patch.data).hexdigest() if patch else ""
-    asked = [
+    facts = [
         _FORMAT,
         context.environment,
         run.spec.sandbox,
         checkout.commit.sha,
-        _layer(checkout),
+        _environment(checkout),
         change,
         rest,
     ]
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _layer(checkout: Checkout) -> list[object]:
-    # Made anew from the same commands, an environment may hold other versions: when it
-    # was made belongs to it.
+def _environment(checkout: Checkout) -> list[object]:
+    # Made again from the same commands, an environment may hold other versions, so the
+    # time when it was made is part of the key.
     made = checkout.environment
     return [] if made is None else [made.name, made.stat().st_mtime_ns]
 
@@ -157,25 +247,30 @@ def _layer(checkout: Checkout) -> list[object]:
 async def recall(
     context: RunContext, run: Run, keys: Sequence[str]
 ) -> list[Measurement]:
-    """What is known of these questions; nothing unless all of it is known."""
-    wanted = [name for key in keys for name in (key, f"{key}.{run.id}")]
+    """Return the stored measurements of these keys; empty unless all are stored."""
+    own_keys = [f"{key}.{run.id}" for key in keys]
     known = await context.database.look(
-        lambda connection: measurements.find(connection, wanted)
+        lambda connection: measurements.find(connection, [*keys, *own_keys])
     )
-    found = [known.get(f"{key}.{run.id}") or known.get(key) for key in keys]
-    return [each for each in found if each is not None] if None not in found else []
+    found = []
+    for key, own_key in zip(keys, own_keys, strict=True):
+        measurement = known.get(own_key) or known.get(key)
+        if measurement is None:
+            return []
+        found.append(measurement)
+    return found
 
 
 async def remember(
     context: RunContext, run: Run, found: dict[str, Measurement]
 ) -> None:
-    """Keep measurements for later runs; one that may be the machine's fault only for this run.
+    """Store measurements for later runs.
 
-    A check that failed before any test spoke may have missed a tool that is there the
-    next time.
+    One that may be the machine's fault is stored for this run only: a check that failed
+    before any test reported may have missed a tool that is there the next time.
     """
     names = {
-        key: key if _is_of_the_tree(each) else f"{key}.{run.id}"
+        key: key if _depends_on_tree_only(each) else f"{key}.{run.id}"
         for key, each in found.items()
     }
     named = await asyncio.to_thread(
@@ -186,6 +281,6 @@ async def remember(
     )
 
 
-def _is_of_the_tree(measurement: Measurement) -> bool:
+def _depends_on_tree_only(measurement: Measurement) -> bool:
     runs = (measurement.result, *measurement.again)
     return all(run.exit_code is not None and (run.passed or run.tests) for run in runs)

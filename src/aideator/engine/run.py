@@ -1,19 +1,20 @@
-"""The course of a run around its variations: begin, reuse an earlier decision, conclude.
+"""The life of a run around its variations: begin, compare, conclude, fail.
 
-Like the steps, each of these may be repeated after a crash and then goes on where it
-stood.
+Each step may be repeated after a crash and then goes on where it stood. Every engine
+calls them; they know no engine.
 """
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 
 from aideator.domain.check import CheckResult
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import (
-    Complete,
     ErrorRaised,
+    EvidenceGathered,
     RunStarted,
     SetupRan,
     VerdictReached,
@@ -30,53 +31,56 @@ from aideator.domain.run import (
     Variation,
     VariationStatus,
 )
-from aideator.engine.baseline import Baseline
-from aideator.engine.context import EventWriter, RunContext
+from aideator.engine.context import RunContext, Slot
+from aideator.engine.cross_tests.run import run_cross_tests
+from aideator.engine.events import EventWriter
+from aideator.engine.failures import run_or_record_failure
+from aideator.engine.judge import ask_judge
+from aideator.engine.measure import Baseline
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
-from aideator.selection.rank import judged, rank
+from aideator.selection.rank import appraise, judged, rank
 from aideator.setup.environment import furnish
 from aideator.setup.project import find_project
 from aideator.store import reuse, runs
 
 
-async def begin(context: RunContext, run_id: str) -> tuple[Run, Baseline]:
-    """Have the repository at hand, set up, and say that the run has started; or answer with an earlier decision.
+async def begin(context: RunContext, run: Run) -> Baseline:
+    """Check the repository out, set it up, and record that the run has started.
+
+    A run that asks what a decided run has answered is decided at once instead.
 
     Raises:
-        AideatorError: if the repository cannot be had, or not be set up.
+        AideatorError: if the repository cannot be had or set up.
     """
-    async with context.database.read() as session:
-        run = await runs.get(session, run_id)
     commit = await context.cache.resolve(run.spec.repo_url, run.commit or run.spec.ref)
     checkout = await context.cache.checkout(commit)
     if run.commit is None:
         project = await asyncio.to_thread(
             find_project, checkout, context.egress, run.spec
         )
-        run = await _answer_or_start(context, run, project)
+        run = await _reuse_or_start(context, run, project)
         checkout = replace(checkout, notes=project.notes)
     if run.status is RunStatus.RUNNING:
-        checkout = await _furnish(context, run, checkout)
-    return run, Baseline(context, run, checkout)
+        checkout = await _build_environment(context, run, checkout)
+    return Baseline(context, run, checkout)
 
 
-async def _answer_or_start(context: RunContext, run: Run, project: Project) -> Run:
-    found = {
-        name: getattr(project, name)
-        for name in ("commit", "checks", "setup", "protected")
-    }
+async def _reuse_or_start(context: RunContext, run: Run, project: Project) -> Run:
+    names = ("commit", "checks", "setup", "protected")
+    facts = {name: getattr(project, name) for name in names}
+    key = question(run.spec, project)
     async with context.database.write() as session:
-        asked = question(run.spec, project)
-        decided = None if run.spec.fresh else await runs.find_decided(session, asked)
-        if decided is not None and run.status is RunStatus.QUEUED:
+        decided = None if run.spec.fresh else await runs.find_decided(session, key)
+        if run.status is not RunStatus.QUEUED:
+            # It failed before the repository was at hand, and was continued.
+            run = await runs.note(session, run.id, **facts, question=key)
+        elif decided is not None:
             run = await reuse.adopt(session, run.id, decided)
-        elif run.status is RunStatus.QUEUED:
+        else:
             run = await runs.move(
-                session, run.id, RunStatus.RUNNING, **found, question=asked
+                session, run.id, RunStatus.RUNNING, **facts, question=key
             )
-        else:  # it came to nothing before the repository was at hand, and somebody asks again
-            run = await runs.note(session, run.id, **found, question=asked)
     started = RunStarted.of(run).model_copy(
         update={"sources": project.sources, "notes": project.notes}
     )
@@ -84,18 +88,23 @@ async def _answer_or_start(context: RunContext, run: Run, project: Project) -> R
     return run
 
 
-async def _furnish(context: RunContext, run: Run, checkout: Checkout) -> Checkout:
+async def _build_environment(
+    context: RunContext, run: Run, checkout: Checkout
+) -> Checkout:
     writer = EventWriter(context.log, run.id)
 
-    async def tell(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
+    async def report(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
         await writer.write(SetupRan(result=result, cached=cached))
 
     workshop = context.workshop(await context.backend_of(run))
-    return await furnish(workshop, checkout, run.setup, tell)
+    return await furnish(workshop, checkout, run.setup, report)
 
 
 def question(spec: RunSpec, project: Project) -> str:
-    """What makes two runs ask the same: commit, prompt, lineup (in any order), checks, set-up and protected paths."""
+    """Return a hash of what a run asks: runs with the same one may share a winner.
+
+    It covers commit, prompt, lineup (in any order), checks, set-up and protected paths.
+    """
     agents = sorted(agent.model_dump_json() for agent in spec.agents())
     asked = [
         project.commit,
@@ -112,74 +121,120 @@ def question(spec: RunSpec, project: Project) -> str:
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
-async def waiting(context: RunContext, run_id: str) -> list[int]:
-    """The variations that are not settled."""
+async def load(context: RunContext, run_id: str) -> tuple[Run, list[Variation]]:
+    """Return the run and its variations as they are stored now."""
     async with context.database.read() as session:
-        return [
-            v.number
-            for v in await runs.variations(session, run_id)
-            if v.status not in SETTLED_VARIATION
-        ]
+        run = await runs.get(session, run_id)
+        return run, await runs.variations(session, run_id)
+
+
+def pending(variations: Sequence[Variation]) -> list[int]:
+    """Return the numbers of the variations that have not settled."""
+    return [v.number for v in variations if v.status not in SETTLED_VARIATION]
+
+
+async def gather_evidence(
+    context: RunContext,
+    baseline: Baseline,
+    run: Run,
+    variations: Sequence[Variation],
+    slot: Slot,
+) -> None:
+    """Compare the variations of a run, all of which have settled.
+
+    Runs the cross-tests, then asks a judge about what they leave open. A failure costs
+    evidence, never the run.
+
+    Args:
+        context: The services.
+        baseline: The run's base.
+        run: The run as it is stored now.
+        variations: Its variations.
+        slot: Held by each sandbox of the cross-tests.
+    """
+
+    async def compare() -> None:
+        evidence = await run_cross_tests(context, baseline, variations, slot)
+        await _record_evidence(context, run, variations, evidence)
+
+    async def do_without(error: Exception) -> None:
+        note = f"the variations were not run against each other: {error}"
+        evidence = Evidence(notes=(note,))
+        await _record_evidence(context, run, variations, evidence)
+
+    await run_or_record_failure(compare(), do_without)
+
+
+async def _record_evidence(
+    context: RunContext, run: Run, variations: Sequence[Variation], found: Evidence
+) -> None:
+    """Weigh, report and store evidence; ask a judge if the run wants one."""
+    verdicts, cleared = judged(variations)
+    evidence = appraise(found, verdicts)
+    await _store_evidence(context, run.id, evidence)
+    ranking = rank(verdicts, evidence, cleared=cleared)
+    if opinion := await ask_judge(context, run, ranking, verdicts):
+        with_opinion = evidence.model_copy(update={"opinion": opinion})
+        await _store_evidence(context, run.id, with_opinion)
+
+
+async def _store_evidence(context: RunContext, run_id: str, evidence: Evidence) -> None:
+    await EventWriter(context.log, run_id).write(EvidenceGathered(evidence=evidence))
+    async with context.database.write() as session:
+        await runs.note(session, run_id, evidence=evidence)
 
 
 async def conclude(context: RunContext, run_id: str) -> bool:
-    """Compare, recommend, and say that the run is over.
+    """Rank the variations, settle the run, and write its `complete` event.
 
-    False if a variation is waiting after all.
+    Returns:
+        Whether the run has ended: False if a variation is pending after all.
     """
-    async with context.database.read() as session:
-        run, variations = (
-            await runs.get(session, run_id),
-            await runs.variations(session, run_id),
-        )
-    if any(v.status not in SETTLED_VARIATION for v in variations):
+    run, variations = await load(context, run_id)
+    if pending(variations):
         return False
     if run.status not in SETTLED_RUN:
         verdicts, cleared = judged(variations)
         ranking = rank(verdicts, run.evidence or Evidence(), cleared=cleared)
         await EventWriter(context.log, run_id).write(VerdictReached(ranking=ranking))
         async with context.database.write() as session:
-            # Who has joined since the look above would be left behind: the run goes on
-            # for them.
-            if any(
-                v.status not in SETTLED_VARIATION
-                for v in await runs.variations(session, run_id)
-            ):
+            # A variation may have joined since: the run goes on for it.
+            if pending(await runs.variations(session, run_id)):
                 return False
             run = await runs.move(
                 session, run_id, _outcome(variations), ranking=ranking
             )
-    await _announce(context, run)
+    # Last of all: a reader of `complete` finds the run settled.
+    await context.log.complete(run_id, run.status)
     return True
 
 
-def _outcome(variations: list[Variation]) -> RunStatus:
+def _outcome(variations: Sequence[Variation]) -> RunStatus:
     ends = {v.status for v in variations}
     if VariationStatus.FINISHED in ends:
         return RunStatus.FINISHED
     return RunStatus.FAILED if VariationStatus.FAILED in ends else RunStatus.CANCELLED
 
 
-async def _announce(context: RunContext, run: Run) -> None:
-    # Last of all: whoever sees `complete` finds the run settled.
-    await EventWriter(context.log, run.id).write(Complete(status=run.status))
-
-
-async def settle(context: RunContext, run_id: str, error: AideatorError) -> None:
-    """Give up every variation that is not settled."""
-    for number in await waiting(context, run_id):
+async def give_up_pending(context: RunContext, run_id: str, error: Exception) -> None:
+    """Give up every variation that has not settled."""
+    _, variations = await load(context, run_id)
+    for number in pending(variations):
         await give_up(context, run_id, number, error)
 
 
 async def fail(context: RunContext, run_id: str, error: Exception) -> None:
-    """Record that the run came to nothing, and why."""
+    """Record that the run has failed, and why; its pending variations fail with it."""
     hint = error.hint if isinstance(error, AideatorError) else ""
     failure = Failure(
         reason=type(error).__name__, message=f"{error} ({hint})" if hint else str(error)
     )
     await EventWriter(context.log, run_id).write(ErrorRaised(**failure.model_dump()))
-    for number in await waiting(context, run_id):
-        await give_up(context, run_id, number, error)
-    async with context.database.write() as session:
-        run = await runs.move(session, run_id, RunStatus.FAILED, failure=failure)
-    await _announce(context, run)
+    while True:
+        await give_up_pending(context, run_id, error)
+        async with context.database.write() as session:
+            # A variation that joined meanwhile fails as well.
+            if not pending(await runs.variations(session, run_id)):
+                await runs.move(session, run_id, RunStatus.FAILED, failure=failure)
+                break
+    await context.log.complete(run_id, RunStatus.FAILED)

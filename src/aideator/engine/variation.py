@@ -1,4 +1,4 @@
-"""The story of one variation, in the order in which it happens.
+"""The life of one variation, in the order in which it happens.
 
 Every engine calls it; it knows no engine.
 
@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aideator.agents.base import Task
 from aideator.changes.diff import parse
@@ -20,10 +21,9 @@ from aideator.changes.patch import Patch, apply, extract
 from aideator.checks.compare import brief, compare, deltas
 from aideator.domain.check import Measurement
 from aideator.domain.errors import (
-    AideatorError,
     BudgetExhausted,
     Cancelled,
-    CrashLoop,
+    Conflict,
     EngineLost,
     Fenced,
     ModelFailed,
@@ -42,9 +42,12 @@ from aideator.domain.events import (
 from aideator.domain.run import Failure, Isolation, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Flag, Verdict
-from aideator.engine.baseline import Baseline
-from aideator.engine.context import VISITS, EventWriter, RunContext
-from aideator.engine.measure import doubts_about, prove
+from aideator.engine.active import VISITS
+from aideator.engine.context import RunContext, Slot
+from aideator.engine.events import EventWriter
+from aideator.engine.failures import run_or_record_failure
+from aideator.engine.measure import Baseline, measure_tree, rerun_policy
+from aideator.engine.stop import Stopped, StopReason, StopSwitch
 from aideator.flags.tamper import find_flags
 from aideator.gateway.budget import Lease
 from aideator.store import claims, runs
@@ -53,40 +56,83 @@ BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
 
 
 async def run_variation(
-    context: RunContext, run: Run, number: int, baseline: Baseline
+    context: RunContext, baseline: Baseline, number: int, switch: StopSwitch, slot: Slot
 ) -> None:
-    """One agent's attempts, until one comes to an end of its own.
+    """Carry a variation out, attempt by attempt, until one comes to its end.
 
-    Failures are recorded, never raised.
+    The end is recorded whatever it is: finished, failed, cancelled when a person has
+    stopped it, back in the queue when the process shuts down. Nothing is raised.
 
-    An engine of containers that went away is nobody's failure: the variation is taken
-    up again, as after a crash.
-
-    Raises:
-        Fenced: if a newer attempt has taken over; then there is nothing left to record.
+    Args:
+        context: The services.
+        baseline: The begun run.
+        number: The variation.
+        switch: Stops an attempt. The record of its end is not interrupted.
+        slot: Held while an attempt works.
     """
+    run_id = baseline.run.id
+    await run_or_record_failure(
+        _attempt_until_ended(context, baseline, number, switch, slot),
+        partial(give_up, context, run_id, number),
+    )
+
+
+async def _attempt_until_ended(
+    context: RunContext, baseline: Baseline, number: int, switch: StopSwitch, slot: Slot
+) -> None:
+    run_id = baseline.run.id
     while True:
         try:
-            return await attempt(context, run, number, baseline)
-        except EngineLost:
-            await asyncio.sleep(context.engine_pause)
+            outcome = await switch.run(_attempt(context, baseline, number, slot))
+            return await finish(context, run_id, number, outcome)
+        except Fenced:
+            return None  # a newer attempt records the end
+        except Stopped:
+            if switch.reason is StopReason.REQUEST:
+                record = give_up(context, run_id, number, Cancelled())
+            else:
+                record = hand_back(context, run_id, number)
+            return await run_or_record_failure(record)
+        except EngineLost as error:
+            # A container engine that went away is no failure of the variation: it is
+            # taken up again, as after a crash.
+            await _report_lost_engine(context, run_id, number, error)
+            with suppress(Stopped):
+                await switch.run(asyncio.sleep(context.engine_pause))
 
 
-async def attempt(
-    context: RunContext, run: Run, number: int, baseline: Baseline
-) -> None:
-    """Fork, confine, act, extract, judge.
+@dataclass(frozen=True)
+class Outcome:
+    """What an attempt that came to its end has made; not recorded yet.
+
+    Attributes:
+        attempt: Its number.
+        verdict: What the checks said about the change.
+        isolation: What held the agent in.
+        patch: The change.
+        memory: What the agent keeps for its next turn.
+    """
+
+    attempt: int
+    verdict: Verdict
+    isolation: Isolation
+    patch: bytes
+    memory: bytes
+
+
+async def _attempt(
+    context: RunContext, baseline: Baseline, number: int, slot: Slot
+) -> Outcome:
+    """Claim, fork, confine, act, extract, check. May be cancelled at any point.
 
     Raises:
-        Fenced: as above.
-        EngineLost: if the engine of containers went away; that is recorded.
+        Fenced: if a newer attempt has taken over, or the variation has settled.
+        AideatorError: if the attempt failed.
     """
-    try:
-        variation = await take_up(context, run.id, number)
-    except CrashLoop as error:
-        return await give_up(context, run.id, number, error)
-    writer = EventWriter(context.log, run.id, number, variation.attempt)
-    try:
+    async with slot():
+        run = baseline.run
+        variation = await claim(context, run.id, number)
+        writer = EventWriter(context.log, run.id, number, variation.attempt)
         await writer.write(
             VariationStarted(
                 spec=variation.spec,
@@ -94,62 +140,117 @@ async def attempt(
                 follow_up=variation.follow_up,
             ),
         )
-        async with fork(
-            baseline.checkout, context.home, f"{run.id}-{number}-{variation.attempt}"
-        ) as workspace:
-            done = await (put_together if variation.composed else act)(
-                context, run, variation, workspace, writer
-            )
+        name = f"{run.id}-{number}-{variation.attempt}"
+        async with fork(baseline.checkout, context.home, name) as workspace:
+            fill = apply_composition if variation.composed else act
+            filled = await fill(context, run, variation, workspace, writer)
             await writer.write(Checking())
             patch = await extract(
                 workspace, await context.backend_of(run), limits=context.limits
             )
-            patch = replace(patch, notes=(*patch.notes, *done.visits))
-        await explain(patch, done.lease, writer)
-        verdict = await judge(context, run, number, patch, baseline, writer)
-    except Fenced:
-        raise
-    except EngineLost as error:
-        await writer.write(
-            VariationFailed(reason=type(error).__name__, message=str(error))
-        )
-        raise
-    except AideatorError as error:
-        return await give_up(context, run.id, number, error)
-    await writer.write(VariationFinished(verdict=verdict, isolation=done.isolation))
+        patch = replace(patch, notes=(*patch.notes, *filled.visits))
+        await report_model_failure(patch, filled.lease, writer)
+        verdict = await check(context, baseline, number, patch, writer)
+    return Outcome(
+        variation.attempt, verdict, filled.isolation, patch.data, filled.memory
+    )
+
+
+async def claim(context: RunContext, run_id: str, number: int) -> Variation:
+    """Claim the variation: from here on, writes of earlier attempts are refused.
+
+    Raises:
+        Fenced: if the variation has settled meanwhile.
+        CrashLoop: if `max_attempts` were lost.
+    """
+    async with context.database.write() as session:
+        try:
+            await claims.claim(
+                session, run_id, number, max_attempts=context.max_attempts
+            )
+        except Conflict as settled:
+            raise Fenced from settled
+        return await runs.variation(session, run_id, number)
+
+
+async def finish(
+    context: RunContext, run_id: str, number: int, outcome: Outcome
+) -> None:
+    """Record that an attempt has finished.
+
+    Raises:
+        Fenced: if a newer attempt has taken over.
+    """
+    await EventWriter(context.log, run_id, number, outcome.attempt).write(
+        VariationFinished(verdict=outcome.verdict, isolation=outcome.isolation)
+    )
     async with context.database.write() as session:
         await claims.finish(
             session,
-            run.id,
+            run_id,
             number,
-            variation.attempt,
+            outcome.attempt,
             VariationStatus.FINISHED,
-            verdict=verdict,
-            isolation=done.isolation,
-            patch=patch.data,
-            memory=done.memory,
+            verdict=outcome.verdict,
+            isolation=outcome.isolation,
+            patch=outcome.patch,
+            memory=outcome.memory,
         )
-    return None
+
+
+async def give_up(
+    context: RunContext, run_id: str, number: int, error: Exception
+) -> None:
+    """Record that the present attempt has failed or was cancelled, and why."""
+    async with context.database.read() as session:
+        variation = await runs.variation(session, run_id, number)
+    failure = Failure(reason=type(error).__name__, message=str(error))
+    await EventWriter(context.log, run_id, number, variation.attempt).write(
+        VariationFailed(**failure.model_dump())
+    )
+    cancelled = isinstance(error, Cancelled)
+    status = VariationStatus.CANCELLED if cancelled else VariationStatus.FAILED
+    async with context.database.write() as session:
+        if variation.status is VariationStatus.QUEUED:
+            await claims.cancel_queued(session, run_id, number)
+        else:
+            await claims.finish(
+                session, run_id, number, variation.attempt, status, failure=failure
+            )
+
+
+async def hand_back(context: RunContext, run_id: str, number: int) -> None:
+    """Put an unfinished variation back into the queue; it does not count as a crash."""
+    async with context.database.write() as session:
+        variation = await runs.variation(session, run_id, number)
+        await claims.release(session, run_id, number, variation.attempt)
+
+
+async def _report_lost_engine(
+    context: RunContext, run_id: str, number: int, error: EngineLost
+) -> None:
+    async with context.database.read() as session:
+        attempt = (await runs.variation(session, run_id, number)).attempt
+    await EventWriter(context.log, run_id, number, attempt).write(
+        VariationFailed(reason=type(error).__name__, message=str(error))
+    )
 
 
 @dataclass(frozen=True)
-class Done:
-    """What has filled a workspace, and how."""
+class Filled:
+    """How a workspace was filled with a change.
+
+    Attributes:
+        isolation: What held the processes in.
+        lease: The agent's; None where no agent acted.
+        memory: What the agent keeps of its turn.
+        visits: Notes on what persons did meanwhile.
+    """
 
     isolation: Isolation
     lease: Lease | None = None
-    """The agent's; none where no agent acted."""
     memory: bytes = b""
-    """What the agent remembers of it."""
     visits: tuple[str, ...] = ()
-    """What persons did meanwhile."""
-
-
-async def take_up(context: RunContext, run_id: str, number: int) -> Variation:
-    """Claim the variation: from here on, writes of earlier attempts are refused."""
-    async with context.database.write() as session:
-        await claims.claim(session, run_id, number, max_attempts=context.max_attempts)
-        return await runs.variation(session, run_id, number)
 
 
 async def act(
@@ -158,13 +259,13 @@ async def act(
     variation: Variation,
     workspace: Fork,
     writer: EventWriter,
-) -> Done:
+) -> Filled:
     """Let the agent work in its sandbox, and record what it does as it happens."""
 
     async def on_usage(usage: Usage, model: str | None) -> None:
-        with suppress(
-            Fenced
-        ):  # a stale attempt's last call is the new attempt's business no more
+        # The last call of a stale attempt is not counted: the new attempt has the
+        # variation.
+        with suppress(Fenced):
             await writer.write(UsageRecorded(usage=usage, model=model))
             async with context.database.write() as session:
                 await claims.record_usage(
@@ -198,19 +299,19 @@ async def act(
             task = await follow_up_task(
                 context, run, variation.number, variation.follow_up
             )
-        async with context.turns.take(
-            run.id, variation.number, sandbox, visits_before(variation)
-        ) as turn:
+        async with context.active_agents.register(
+            run.id, variation.number, sandbox, earlier_visits(variation)
+        ) as active:
             async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
                 async for draft in drafts:
-                    if not _is_the_gateways_to_say(draft.body):
+                    if not _is_reported_by_gateway(draft.body):
                         await writer.copy([draft])
             memory = await agent.remember(sandbox)
-    return Done(sandbox.isolation, lease, memory, tuple(turn.visits))
+    return Filled(sandbox.isolation, lease, memory, tuple(active.visits))
 
 
-def visits_before(variation: Variation) -> list[str]:
-    """What the verdict on the change that a follow-up grows from says of persons."""
+def earlier_visits(variation: Variation) -> list[str]:
+    """Return the notes on persons in the verdict that a follow-up grows from."""
     verdict = variation.verdict if variation.follow_up is not None else None
     return [
         note
@@ -219,22 +320,26 @@ def visits_before(variation: Variation) -> list[str]:
     ]
 
 
-async def put_together(
+async def apply_composition(
     context: RunContext,
     run: Run,
     variation: Variation,
     workspace: Fork,
-    writer: EventWriter,  # noqa: ARG001 - nobody acts, so there is nothing to tell; the shape is that of `act`
-) -> Done:
-    """Lay a composed change into the workspace; from there on it is judged like every other."""
+    writer: EventWriter,  # noqa: ARG001 - no agent, no events; the shape is `act`'s
+) -> Filled:
+    """Apply a composed patch to the fork.
+
+    No agent runs; it is checked like any other variation.
+    """
     backend = await context.backend_of(run)
     async with backend.open(workspace.tree, context.limits) as sandbox:
         await apply(sandbox, await previous_patch(context, run.id, variation.number))
-    return Done(sandbox.isolation)
+    return Filled(sandbox.isolation)
 
 
-def _is_the_gateways_to_say(body: Body) -> bool:
-    # On money and on the model the gateway is believed, not the agent: see `explain`.
+def _is_reported_by_gateway(body: Body) -> bool:
+    # On money and on the model the gateway is believed, not the agent: see
+    # `report_model_failure`.
     return isinstance(body, ErrorRaised) and body.reason in {
         BUDGET_EXHAUSTED,
         MODEL_FAILED,
@@ -242,7 +347,7 @@ def _is_the_gateways_to_say(body: Body) -> bool:
 
 
 async def spent_by_others(context: RunContext, variation: Variation) -> Usage:
-    """What the run's other variations have spent until now."""
+    """Return what the run's other variations have spent until now."""
     async with context.database.read() as session:
         everyone = await runs.variations(session, variation.run_id)
     return sum(
@@ -250,12 +355,14 @@ async def spent_by_others(context: RunContext, variation: Variation) -> Usage:
     )
 
 
-async def explain(patch: Patch, lease: Lease | None, writer: EventWriter) -> None:
-    """Say how the model let the agent down, if it did.
+async def report_model_failure(
+    patch: Patch, lease: Lease | None, writer: EventWriter
+) -> None:
+    """Record how the model failed the agent, if it did.
 
     Raises:
         BudgetExhausted: if the budget ended before the agent changed anything.
-        ModelFailed: if the model's failure did.
+        ModelFailed: if the model failed before the agent changed anything.
     """
     if lease is None:
         return
@@ -274,26 +381,24 @@ async def explain(patch: Patch, lease: Lease | None, writer: EventWriter) -> Non
         await writer.write(ErrorRaised(reason=MODEL_FAILED, message=lease.last_error))
 
 
-async def judge(
+async def check(
     context: RunContext,
-    run: Run,
+    baseline: Baseline,
     number: int,
     patch: Patch,
-    baseline: Baseline,
     writer: EventWriter,
 ) -> Verdict:
-    """Run the checks on base + patch in a fresh sandbox, and compare with the base alone."""
+    """Run the checks on base + patch in a fresh sandbox, and compare with the base."""
+    run, checkout = baseline.run, baseline.checkout
     before = await baseline.results()
     after: Mapping[str, Measurement] = {}
     if patch.data and run.checks:
 
-        async def tell(measurement: Measurement) -> None:
+        async def report(measurement: Measurement) -> None:
             await writer.write(CheckRun(result=brief(measurement.result)))
 
-        doubts = await asyncio.to_thread(
-            doubts_about, run, patch, before, baseline.checkout
-        )
-        after = await prove(context, run, baseline.checkout, patch, doubts, tell)
+        doubts = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
+        after = await measure_tree(context, run, checkout, patch, doubts, report)
     return Verdict(
         variation_id=number,
         patch=patch.stats,
@@ -303,48 +408,17 @@ async def judge(
         flags=await asyncio.to_thread(flags_of, run, patch),
         deltas=deltas(run.checks, before, after),
         seconds=round(sum(measurement.seconds for measurement in after.values()), 3),
-        notes=(*baseline.checkout.notes, *patch.notes),
+        notes=(*checkout.notes, *patch.notes),
     )
 
 
 def flags_of(run: Run, patch: Patch) -> tuple[Flag, ...]:
-    """What about the change needs a person's word."""
+    """Return what about the change needs a person's approval."""
     return find_flags(parse(patch.data), checks=run.checks, protected=run.protected)
 
 
-async def give_up(
-    context: RunContext, run_id: str, number: int, error: Exception
-) -> None:
-    """Record that the present attempt came to nothing, and why."""
-    async with context.database.read() as session:
-        variation = await runs.variation(session, run_id, number)
-    failure = Failure(reason=type(error).__name__, message=str(error))
-    await EventWriter(context.log, run_id, number, variation.attempt).write(
-        VariationFailed(**failure.model_dump())
-    )
-    status = (
-        VariationStatus.CANCELLED
-        if isinstance(error, Cancelled)
-        else VariationStatus.FAILED
-    )
-    async with context.database.write() as session:
-        if variation.status is VariationStatus.QUEUED:
-            await claims.cancel_queued(session, run_id, number)
-        else:
-            await claims.finish(
-                session, run_id, number, variation.attempt, status, failure=failure
-            )
-
-
-async def hand_back(context: RunContext, run_id: str, number: int) -> None:
-    """Put an unfinished variation back into the queue, in good order: it does not count as a crash."""
-    async with context.database.write() as session:
-        variation = await runs.variation(session, run_id, number)
-        await claims.release(session, run_id, number, variation.attempt)
-
-
 async def previous_patch(context: RunContext, run_id: str, number: int) -> Patch:
-    """What the variation's last finished turn changed; nothing, if none has finished."""
+    """Return the change of the last finished turn; empty if none has finished."""
     async with context.database.read() as session:
         with suppress(NotFound):
             return Patch(await runs.patch(session, run_id, number))
@@ -352,11 +426,15 @@ async def previous_patch(context: RunContext, run_id: str, number: int) -> Patch
 
 
 async def follow_up_task(context: RunContext, run: Run, number: int, then: str) -> Task:
-    """A follow-up turn: the agent's own session goes on, or a new one is told what the tree holds."""
+    """Return the task of a follow-up turn.
+
+    The agent's own session goes on, or a new one is told what the tree holds.
+    """
     async with context.database.read() as session:
         memory = await claims.memory(session, run.id, number)
     anew = (
-        f"Earlier you were asked:\n\n{run.spec.prompt}\n\nYour changes for that are in the working tree already "
-        f"(`git diff` shows them). Now you are asked:\n\n{then}"
+        f"Earlier you were asked:\n\n{run.spec.prompt}\n\nYour changes for that are "
+        "in the working tree already (`git diff` shows them). Now you are asked:\n\n"
+        f"{then}"
     )
     return Task(anew, memory=memory, follow_up=then)

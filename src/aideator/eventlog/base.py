@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aideator.domain.events import Body
+from aideator.domain.run import RunStatus
 
 
 @dataclass(frozen=True)
 class Draft:
-    """An event that has no place in the log yet."""
+    """An event that has no seq yet."""
 
     body: Body
     raw: str | None = None
@@ -34,7 +35,7 @@ class Entry:
 
 
 class EventLog(Protocol):
-    """Where events are kept and heard."""
+    """Stores events and delivers them to followers."""
 
     async def append(
         self,
@@ -44,7 +45,9 @@ class EventLog(Protocol):
         variation_id: int | None = None,
         attempt: int | None = None,
     ) -> int:
-        """Store events durably, in order, with the next seqs of the run; then ring the bell.
+        """Store events durably, in order, with the next seqs of the run.
+
+        Followers are woken when they are stored.
 
         Returns:
             The seq of the last one.
@@ -56,6 +59,22 @@ class EventLog(Protocol):
         """
         ...
 
+    async def complete(self, run_id: str, status: RunStatus) -> bool:
+        """Store the `complete` event of a settled run, once for each time it settles.
+
+        Args:
+            run_id: The run.
+            status: The status that the event tells.
+
+        Returns:
+            Whether it was stored: False if the run has its `complete` already, or has
+            been opened again.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        ...
+
     async def read(
         self, run_id: str, *, after: int = 0, limit: int = 500
     ) -> list[Entry]:
@@ -63,9 +82,9 @@ class EventLog(Protocol):
         ...
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
-        """Yield batches of events above `after` as they come: no gap, no duplicate, from memory or disk.
+        """Yield batches of events above `after` as they come.
 
-        Ends after a `complete` event that is the last of the log, or when the log is
+        There is no gap and no duplicate, whether they come from memory or disk. Ends after a `complete` event that is the last of the log, or when the log is
         closed.
         """
         ...

@@ -16,13 +16,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from aideator.domain.errors import Unavailable
-from aideator.domain.events import Event
-from aideator.domain.run import now
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from aideator.domain.errors import Fenced, Unavailable
+from aideator.domain.events import Complete, Event
+from aideator.domain.run import RunStatus, now
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.ring import Ring
 from aideator.store import events
 from aideator.store.session import Database
+
+log = structlog.get_logger(__name__)
 
 _HEAD = len(b'{"seq":0')
 _MAX_EVENTS = 2048
@@ -66,15 +71,30 @@ class SqlEventLog:
         Raises:
             Unavailable: if the database cannot be written, or the log has ended.
         """
+        lines = list(_encode(drafts, run_id, variation_id, attempt))
+        return await self._store(events.Writing(run_id, lines, variation_id, attempt))
+
+    async def complete(self, run_id: str, status: RunStatus) -> bool:
+        """Store the `complete` event of a settled run, once. See the port.
+
+        Raises:
+            Unavailable: if the database cannot be written, or the log has ended.
+        """
+        lines = list(_encode([Draft(Complete(status=status))], run_id, None, None))
+        try:
+            await self._store(events.Writing(run_id, lines, ends_run=True))
+        except Fenced:
+            return False
+        return True
+
+    async def _store(self, writing: events.Writing) -> int:
+        """Queue a writing for the next transaction and return its last seq."""
         if self._stopping:
             raise Unavailable("the event log has ended")
-        lines = list(_encode(drafts, run_id, variation_id, attempt))
         answer: asyncio.Future[events.Answer] = (
             asyncio.get_running_loop().create_future()
         )
-        self._pending.append(
-            _Pending(events.Writing(run_id, lines, variation_id, attempt), answer)
-        )
+        self._pending.append(_Pending(writing, answer))
         self._work.set()
         outcome = await answer
         if not isinstance(outcome, events.Stored):
@@ -175,6 +195,10 @@ class SqlEventLog:
             self._publish(batch, answers)
         except Unavailable as error:
             _fail(batch, error)
+        except SQLAlchemyError as error:
+            # An error without a hint must not end the writer, and the process with it.
+            log.exception("events could not be stored", error=repr(error))
+            _fail(batch, Unavailable(f"the events cannot be stored: {error}"))
         finally:
             _fail(
                 batch,
@@ -217,14 +241,16 @@ async def open_event_log(
         ring_bytes: the most bytes of events that are kept in memory for a run, unless
             one event alone is larger.
     """
-    log = SqlEventLog(db, page=page, ring_entries=ring_entries, ring_bytes=ring_bytes)
+    opened = SqlEventLog(
+        db, page=page, ring_entries=ring_entries, ring_bytes=ring_bytes
+    )
     try:
         async with asyncio.TaskGroup() as tasks:
-            writer = tasks.create_task(log.write())
+            writer = tasks.create_task(opened.write())
             try:
-                yield log
+                yield opened
             finally:
-                log.stop()
+                opened.stop()
                 await asyncio.wait([writer])
     except BaseExceptionGroup as group:
         # The caller's own error comes out as it went in: a group of one would hide it

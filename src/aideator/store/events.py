@@ -28,6 +28,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from aideator.domain.errors import Fenced, NotFound
+from aideator.domain.run import SETTLED_RUN
 from aideator.store.tables import EventRow, RunRow, VariationRow
 
 Row = tuple[int, str, bytes]
@@ -52,11 +53,13 @@ class Writing:
     lines: Sequence[Line]
     variation_id: int | None = None
     attempt: int | None = None
+    ends_run: bool = False
+    """Whether it is the `complete` event of a settled run, which is stored once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of a writing."""
+    """A writing that was stored."""
 
     last: int
     """The run's newest seq at that point."""
@@ -74,6 +77,11 @@ _ATTEMPTS = (
     # are stored.
     .with_for_update(read=True)
 )
+_MAY_END = select(col(RunRow.id)).where(
+    col(RunRow.id) == _RUN,
+    col(RunRow.status).in_(SETTLED_RUN),
+    col(RunRow.announced).is_(False),
+)
 _RAISE = (
     update(RunRow)
     .where(col(RunRow.id) == _RUN)
@@ -86,7 +94,9 @@ _RAISE = (
 
 
 def append(connection: Connection, writings: Sequence[Writing]) -> list[Answer]:
-    """Store what several writers have to say, in order; one that is refused does not hold up the others.
+    """Store the writings of several writers, in order.
+
+    One that is refused does not hold up the others.
 
     Returns:
         For each writing what was stored, or why it was refused.
@@ -95,22 +105,16 @@ def append(connection: Connection, writings: Sequence[Writing]) -> list[Answer]:
     for place, writing in enumerate(writings):
         by_run.setdefault(writing.run_id, []).append(place)
     answers: dict[int, Answer] = {}
-    for run_id in sorted(
-        by_run
-    ):  # sorted: where rows are locked one by one, two writers must not meet head-on
+    # Sorted: where rows are locked one by one, two writers must not meet head-on.
+    for run_id in sorted(by_run):
         places = by_run[run_id]
-        answers |= zip(
-            places,
-            _answer(connection, run_id, [writings[place] for place in places]),
-            strict=True,
-        )
+        given = _answer(connection, run_id, [writings[place] for place in places])
+        answers |= zip(places, given, strict=True)
     ordered = [answers[place] for place in range(len(writings))]
-    values = [
-        row
-        for writing, answer in zip(writings, ordered, strict=True)
-        if isinstance(answer, Stored)
-        for row in _values(writing, answer.rows)
-    ]
+    values: list[tuple[object, ...]] = []
+    for writing, answer in zip(writings, ordered, strict=True):
+        if isinstance(answer, Stored):
+            values += _values(writing, answer.rows)
     if values:
         connection.exec_driver_sql(_insert(connection.dialect), values)
     return ordered
@@ -120,36 +124,46 @@ def _answer(
     connection: Connection, run_id: str, writings: Sequence[Writing]
 ) -> list[Answer]:
     """Give the lines of one run their seqs, without storing them yet."""
-    held = connection.execute(_ATTEMPTS, {"run": run_id})
-    attempts: dict[int | None, int] = {number: attempt for number, attempt in held}
-    stale = [
-        w.attempt is not None and w.attempt != attempts.get(w.variation_id)
-        for w in writings
-    ]
-    lines = [
-        line
-        for w, fenced in zip(writings, stale, strict=True)
-        if not fenced
-        for line in w.lines
-    ]
-    raised = {
-        "run": run_id,
-        "count": len(lines),
-        "complete": any(line.kind == "complete" for line in lines),
-    }
+    refused = _refused(connection, run_id, writings)
+    accepted = [w for w, no in zip(writings, refused, strict=True) if not no]
+    count = sum(len(writing.lines) for writing in accepted)
+    complete = any(_completes(writing) for writing in accepted)
+    raised = {"run": run_id, "count": count, "complete": complete}
     last = connection.execute(_RAISE, raised).scalar_one_or_none()
     if last is None:
         return [NotFound(f"there is no run {run_id}") for _ in writings]
-    end = last - len(lines)
+    end = last - count
     answers: list[Answer] = []
-    for writing, fenced in zip(writings, stale, strict=True):
-        if fenced:
+    for writing, no in zip(writings, refused, strict=True):
+        if no:
             answers.append(Fenced())
         else:
             rows = _number(writing, end + 1)
             end += len(rows)
             answers.append(Stored(end, rows))
     return answers
+
+
+def _refused(
+    connection: Connection, run_id: str, writings: Sequence[Writing]
+) -> list[bool]:
+    """Tell which writings come from a stale attempt, or end a run that goes on."""
+    held = connection.execute(_ATTEMPTS, {"run": run_id})
+    attempts: dict[int | None, int] = {number: attempt for number, attempt in held}
+    refused = [
+        w.attempt is not None and w.attempt != attempts.get(w.variation_id)
+        for w in writings
+    ]
+    ends = [place for place, writing in enumerate(writings) if writing.ends_run]
+    if ends:
+        may_end = connection.execute(_MAY_END, {"run": run_id}).first() is not None
+        for place in ends[1:] if may_end else ends:
+            refused[place] = True
+    return refused
+
+
+def _completes(writing: Writing) -> bool:
+    return any(line.kind == "complete" for line in writing.lines)
 
 
 @lru_cache

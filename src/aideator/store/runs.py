@@ -230,7 +230,10 @@ async def move(
     }
     if new is not RunStatus.DECIDED:
         values |= {"winner": None, "winner_reason": ""}
-    if not settled:
+    if settled:  # `complete` is due if the run settles with this move
+        was_settled = col(RunRow.status).in_(SETTLED_RUN)
+        values |= {"announced": col(RunRow.announced) & was_settled}
+    else:
         values |= {"announced": False, "failure": None}
     changed = (
         update(RunRow)

@@ -51,16 +51,30 @@ _READER_PRAGMAS = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 _READERS = 4
 
 
-_TROUBLE = {
-    "locked": "another process is writing to the database: stop it, or give this one its own DATABASE_URL",
-    "disk is full": "free some space on the disk that holds the database (`aideator gc` helps), then try again",
+_HINTS = {
+    "locked": (
+        "another process is writing to the database: stop it, or give this one its own "
+        "DATABASE_URL"
+    ),
+    "disk is full": (
+        "free some space on the disk that holds the database (`aideator gc` helps), "
+        "then try again"
+    ),
     "disk i/o error": "check the disk that holds the database, then try again",
     "readonly": "make the database file and its folder writable for this user",
-    "not a database": "DATABASE_URL names a file that is something else: give it another name, or move that file away",
-    "malformed": "the file is damaged: put a copy back in its place; migrations leave some beside it (.backup)",
-    "unable to open": "the folder of the database must exist and be writable for this user",
+    "not a database": (
+        "DATABASE_URL names a file that is something else: give it another name, or "
+        "move that file away"
+    ),
+    "malformed": (
+        "the file is damaged: put a copy back in its place; migrations leave some "
+        "beside it (.backup)"
+    ),
+    "unable to open": (
+        "the folder of the database must exist and be writable for this user"
+    ),
 }
-"""SQLite's words, as they stand in its messages → what to do about it."""
+"""Part of SQLite's error message → what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +108,7 @@ class Database:
             Unavailable: if the database is locked by another process, the disk is full,
                 and the like.
         """
-        with _in_plain_words():
+        with translate_database_errors():
             # Not `session.begin()`: a cancellation in the middle of its commit breaks
             # the connection.
             async with self._turn, self._writing.begin() as session:
@@ -103,18 +117,15 @@ class Database:
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """One writing transaction in the writer's thread, with the rules of `write`.
 
-        A caller that is cancelled waits for the end of the transaction: the turn is not
-        over before.
+        A caller that is cancelled, however often, waits for the end of the transaction:
+        the turn must not pass on before.
         """
-        with _in_plain_words():
+        with translate_database_errors():
             async with self._turn:
-                done = asyncio.get_running_loop().run_in_executor(
+                transaction = asyncio.get_running_loop().run_in_executor(
                     self._threads.writer, self._transaction, work
                 )
-                try:
-                    return await asyncio.shield(done)
-                finally:
-                    await asyncio.wait([done])
+                return await _wait_out(transaction)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         with self._threads.writing.begin() as connection:
@@ -122,7 +133,7 @@ class Database:
 
     async def look(self, work: Callable[[Connection], T]) -> T:
         """One reading transaction in a reader's thread, with the rules of `read`."""
-        with _in_plain_words():
+        with translate_database_errors():
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads.readers, self._reading, work
             )
@@ -134,7 +145,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """One reading transaction: everything in the block sees the same moment."""
-        with _in_plain_words():
+        with translate_database_errors():
             async with AsyncSession(self._readers, expire_on_commit=False) as session:
                 yield session
 
@@ -178,7 +189,7 @@ async def open_database(
     for engine in (readers.sync_engine, reading):
         _prepare(engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
-        with _in_plain_words():
+        with translate_database_errors():
             # First without aiosqlite, which leaves a thread behind when it cannot open
             # a file.
             await asyncio.to_thread(_touch, writing)
@@ -221,13 +232,31 @@ def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
         connection.exec_driver_sql(begin)
 
 
+async def _wait_out(work: asyncio.Future[T]) -> T:
+    """Return what `work` returns, and raise a cancellation only when it is done."""
+    cancelled: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait([work])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return work.result()
+    work.exception()  # marks it as seen: the caller is gone
+    raise cancelled
+
+
 @contextmanager
-def _in_plain_words() -> Iterator[None]:
+def translate_database_errors() -> Iterator[None]:
+    """Raise `Unavailable` with a hint for errors of SQLite that a person can mend.
+
+    Others are raised as they are: they are bugs.
+    """
     try:
         yield
     except DatabaseError as error:
         message = str(error.orig)
-        for words, hint in _TROUBLE.items():
+        for words, hint in _HINTS.items():
             if words in message.lower():
                 raise Unavailable(
                     f"the database cannot be used: {message}", hint=hint

@@ -22,8 +22,8 @@ from aideator.domain.errors import (
 )
 from aideator.domain.run import SETTLED_VARIATION, Run, Variation, VariationStatus
 from aideator.engine.context import RunContext
-from aideator.engine.local.engine import first_that_works
-from aideator.engine.measure import open_ground
+from aideator.engine.failures import run_or_record_failure
+from aideator.engine.measure import checks_sandbox
 from aideator.engine.variation import previous_patch
 from aideator.sandbox.base import Sandbox
 from aideator.setup.environment import furnish
@@ -132,7 +132,7 @@ class Benches:
                 "this run was imported from a file: its repository is not here",
                 hint="submit it anew",
             )
-        if self._context.turns.find(run_id, number) is not None:
+        if self._context.active_agents.find(run_id, number) is not None:
             return run, variation, Place.AGENT
         if variation.status in SETTLED_VARIATION and tree:
             return run, variation, Place.COPY
@@ -182,7 +182,7 @@ class Benches:
         return bench
 
     def _beside_the_agent(self, variation: Variation) -> Bench:
-        turn = self._context.turns.find(variation.run_id, variation.number)
+        turn = self._context.active_agents.find(variation.run_id, variation.number)
         if turn is None:
             raise Conflict(
                 "the agent's turn has just ended", hint="look again in a moment"
@@ -200,7 +200,7 @@ class Benches:
                 hint="close the terminals and previews of one of them",
             )
         bench = Bench(variation, Place.COPY)
-        self._start(first_that_works(self._keep(bench, run), bench.fail))
+        self._start(run_or_record_failure(self._keep(bench, run), bench.fail))
         return bench
 
     async def _keep(self, bench: Bench, run: Run) -> None:
@@ -238,7 +238,7 @@ class Benches:
         )
         patch = await previous_patch(context, run.id, number)
         name = f"{run.id}-{number}-bench-{secrets.token_hex(4)}"
-        return open_ground(context, run, checkout, patch, name)()
+        return checks_sandbox(context, run, checkout, patch, name)()
 
     def close(self, reason: str) -> None:
         """Close all copies; agents go on."""

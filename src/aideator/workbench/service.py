@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aideator.domain.errors import Conflict, NotFound, TooManyRequests
-from aideator.engine.context import VISITS, RunContext, Turn
-from aideator.engine.local.engine import first_that_works
+from aideator.engine.active import VISITS, ActiveAgent
+from aideator.engine.context import RunContext
+from aideator.engine.failures import run_or_record_failure
 from aideator.sandbox.base import Size
 from aideator.workbench.model import Desk, Place, Preview, Terminal
 from aideator.workbench.preview import LivePreview
@@ -144,10 +145,10 @@ class Workbench:
             process = await sandbox.spawn(argv, env=env, terminal=size)
             live = LiveTerminal(process, told, on_use=bench.use, explain=bench.explain)
             if turn is not None:
-                turn.guests.append(lambda: live.close(bench.end))
+                turn.on_end.append(lambda: live.close(bench.end))
             self._terminals[told.id] = (bench, live)
             bench.tenants.add(live)
-            self._start(first_that_works(self._attend(bench, live)))
+            self._start(run_or_record_failure(self._attend(bench, live)))
             return told
 
     async def _attend(self, bench: Bench, live: LiveTerminal) -> None:
@@ -205,14 +206,16 @@ class Workbench:
             bench.tenants.add(live)
             return told
 
-    def _visited(self, bench: Bench, what: str) -> Turn | None:
+    def _visited(self, bench: Bench, what: str) -> ActiveAgent | None:
         """The turn of the agent that a person is with, if it is one.
 
         From here on, its verdict says so.
         """
         if bench.place is not Place.AGENT:
             return None
-        turn = self._context.turns.find(bench.variation.run_id, bench.variation.number)
+        turn = self._context.active_agents.find(
+            bench.variation.run_id, bench.variation.number
+        )
         if turn is None or turn.over is not bench.over:
             raise Conflict(
                 "the agent's turn has just ended", hint="look again in a moment"

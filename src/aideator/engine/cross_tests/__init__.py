@@ -1,1 +1,1 @@
-"""Run the tests that one variation wrote on the other variations and on the base."""
+"""Runs the tests that one variation wrote on the other variations and on the base."""

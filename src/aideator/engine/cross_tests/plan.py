@@ -1,4 +1,4 @@
-"""What a cross-examination is about: the variations, the tests that they wrote, and what is known of them so far."""
+"""The plan of cross-tests: variations, the tests they wrote, and results so far."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,61 +16,72 @@ MAX_TESTS = 200
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One test, with everybody who wrote it word for word the same."""
+class SharedTest:
+    """One test, with every variation that wrote it word for word the same."""
 
     test: OwnTest
     authors: tuple[int, ...]
     owner: int | None
-    """The author whose files are laid over other trees; None if it does not pass on any
-    author each time."""
+    """The author whose test files are used; None if the test does not pass each time on
+    any of its authors."""
 
 
-def entries(
+def merge_tests(
     written: Mapping[int, Sequence[OwnTest]],
     measured: Mapping[int, Mapping[str, Measurement]],
-) -> list[Entry]:
-    """Each test once, in the order in which variations and their reports name them."""
-    good = {
-        (n, label): convincing(said)
-        for n, checks in measured.items()
-        for label, said in checks.items()
-    }
+) -> list[SharedTest]:
+    """Return each test once, in the order in which variations and reports name them.
+
+    Args:
+        written: The tests of each variation.
+        measured: What the checks said on each variation.
+    """
+    passing: dict[tuple[int, str], set[str]] = {}
+    for number, checks in measured.items():
+        for label, measurement in checks.items():
+            passing[number, label] = convincing(measurement)
     authors: dict[tuple[object, ...], list[tuple[int, OwnTest]]] = {}
     for number, tests in written.items():
         for test in tests:
             authors.setdefault(test.key, []).append((number, test))
-    return [
-        Entry(
-            found[0][1],
-            tuple(number for number, _ in found),
-            next((n for n, t in found if t.result.test in good[n, t.check]), None),
-        )
-        for found in authors.values()
-    ]
+    merged = []
+    for found in authors.values():
+        owners = (n for n, t in found if t.result.test in passing[n, t.check])
+        numbers = tuple(number for number, _ in found)
+        merged.append(SharedTest(found[0][1], numbers, next(owners, None)))
+    return merged
 
 
 @dataclass
-class Docket:
-    """One cross-examination."""
+class CrossTestPlan:
+    """The cross-tests of one run, with their results so far.
+
+    Attributes:
+        numbers: The variations that finished.
+        patches: The change of each; those that changed nothing are left out.
+        measured: What the checks said on each changed variation.
+        tests: Every test that a variation wrote.
+        paths: The files that go along with the tests of each author.
+        results: (tree, owner) → what the owner's tests said there, by check.
+        cost: What was spent.
+        notes: What a reader should know.
+    """
 
     numbers: tuple[int, ...]
-    """The variations that came to an end."""
     patches: Mapping[int, Patch]
-    """The change of each; those that changed nothing are not here."""
     measured: Mapping[int, Mapping[str, Measurement]]
-    """What the checks said about each of them."""
-    entries: Sequence[Entry]
+    tests: Sequence[SharedTest]
     paths: Mapping[int, tuple[str, ...]]
-    """The files that go along with the tests of each author."""
-    answers: dict[tuple[int, int], dict[str, Measurement]] = field(default_factory=dict)
-    """(tree, owner) → what the owner's tests said there, by check."""
+    results: dict[tuple[int, int], dict[str, Measurement]] = field(default_factory=dict)
     cost: Cost = field(default_factory=Cost)
     notes: list[str] = field(default_factory=list)
 
     @cached_property
     def trees(self) -> dict[int, int]:
-        """The tree that each variation is, named by the first that has the same; without a change it is the base."""
+        """The tree of each variation, named by the first variation with the same one.
+
+        A variation without a change has the base's tree.
+        """
         first: dict[bytes, int] = {}
         return {
             number: first.setdefault(self.patches[number].data, number)
@@ -83,7 +94,7 @@ class Docket:
     def bundles(self) -> dict[int, Bundle]:
         """The tests that are run, by owner."""
         own = {
-            number: [each.test for each in self.entries if each.owner == number]
+            number: [each.test for each in self.tests if each.owner == number]
             for number in self.patches
         }
         return {
@@ -92,8 +103,8 @@ class Docket:
             if tests
         }
 
-    def wanted(self) -> Iterator[tuple[int, list[Bundle]]]:
-        """For each tree, whose tests are to be run there."""
+    def jobs(self) -> Iterator[tuple[int, list[Bundle]]]:
+        """Yield each tree with the tests to run there."""
         for tree in dict.fromkeys(self.trees.values()):
             yield (
                 tree,
@@ -121,25 +132,25 @@ class Docket:
         )
 
     def note(self, text: str) -> None:
-        """Say something, once."""
+        """Add a note, once."""
         if text not in self.notes:
             self.notes.append(text)
 
     def evidence(self) -> Evidence:
-        """What has been found out so far."""
+        """Return what has been found out so far."""
         return Evidence(
-            cross_tests=tuple(self._cross_test(entry) for entry in self.entries),
+            cross_tests=tuple(self._cross_test(test) for test in self.tests),
             cost=self.cost,
             notes=tuple(self.notes),
         )
 
-    def _cross_test(self, entry: Entry) -> CrossTest:
-        said = {number: self._answer(entry, number) for number in (BASE, *self.numbers)}
+    def _cross_test(self, shared: SharedTest) -> CrossTest:
+        said = {n: self._outcome(shared, n) for n in (BASE, *self.numbers)}
         return CrossTest(
-            check=entry.test.check,
-            test=entry.test.result.test,
-            file=entry.test.result.file,
-            authors=entry.authors,
+            check=shared.test.check,
+            test=shared.test.result.test,
+            file=shared.test.result.file,
+            authors=shared.authors,
             base=said[BASE][0],
             outcomes={number: said[number][0] for number in self.numbers},
             stable=all(stable for _, stable, _ in said.values()),
@@ -148,13 +159,14 @@ class Docket:
             },
         )
 
-    def _answer(self, entry: Entry, number: int) -> tuple[CrossOutcome, bool, str]:
-        check, test = entry.test.check, entry.test.result.test
-        if number in entry.authors:
+    def _outcome(
+        self, shared: SharedTest, number: int
+    ) -> tuple[CrossOutcome, bool, str]:
+        check, test = shared.test.check, shared.test.result.test
+        if number in shared.authors:
             return answer(self.measured[number].get(check), test)
         tree = self.trees[number]
-        if entry.owner is not None and self.trees[entry.owner] == tree:
-            return answer(self.measured[entry.owner].get(check), test)
-        return answer(
-            self.answers.get((tree, entry.owner or BASE), {}).get(check), test
-        )
+        if shared.owner is not None and self.trees[shared.owner] == tree:
+            return answer(self.measured[shared.owner].get(check), test)
+        results = self.results.get((tree, shared.owner or BASE), {})
+        return answer(results.get(check), test)

@@ -1,16 +1,14 @@
-"""Examine the variations against each other: what each one wrote as tests is run on all others and on the base.
+"""Run the tests that each variation wrote on all other variations and on the base.
 
 It happens after all variations have settled and before the verdict. It may be repeated
-after a crash, and then finds what it has measured already. What goes wrong here costs
-evidence, never the run.
+after a crash, and then finds what it has measured already.
 """
 
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from aideator.changes.diff import FileDiff, parse
 from aideator.changes.patch import Patch
@@ -25,20 +23,25 @@ from aideator.domain.errors import (
 )
 from aideator.domain.events import EvidenceGathered
 from aideator.domain.ranking import Evidence
-from aideator.domain.run import SETTLED_RUN, SETTLED_VARIATION, Run, VariationStatus
-from aideator.engine.baseline import Baseline
-from aideator.engine.context import EventWriter, RunContext
-from aideator.engine.cross_tests.plan import BASE, MAX_TESTS, Docket, entries
-from aideator.engine.judge import seek_opinion
+from aideator.domain.run import Variation, VariationStatus
+from aideator.engine.context import RunContext, Slot
+from aideator.engine.cross_tests.plan import (
+    BASE,
+    MAX_TESTS,
+    CrossTestPlan,
+    merge_tests,
+)
+from aideator.engine.events import EventWriter
 from aideator.engine.measure import (
-    doubts_about,
-    hashed,
-    old_text,
-    open_ground,
+    Baseline,
+    base_reader,
+    checks_sandbox,
+    measure_tree,
     plans,
-    prove,
     recall,
     remember,
+    rerun_policy,
+    tree_key,
 )
 from aideator.repositories.checkout import Checkout
 from aideator.sandbox.base import Sandbox
@@ -50,103 +53,88 @@ from aideator.selection.cross_tests import (
     pack,
     split,
 )
-from aideator.selection.rank import appraise, judged, rank
 from aideator.store import runs
 
 _REPEATS = 1
-"""How often a foreign test is run again; it counts only if it says the same each
+"""How often a foreign test is run again; it counts only if the result is the same each
 time."""
-_NEWS_SECONDS = 1.0
+_PROGRESS_SECONDS = 1.0
 """The least time between two events of progress."""
 _TAR_SECONDS = 60.0
 
-Turn = Callable[[], AbstractAsyncContextManager[None]]
-"""Waits for a slot of the engine, so that no other run starves."""
+
+async def run_cross_tests(
+    context: RunContext, baseline: Baseline, variations: Sequence[Variation], slot: Slot
+) -> Evidence:
+    """Run the variations' own tests on each other, within the run's bounds.
+
+    Args:
+        context: The services.
+        baseline: The begun run.
+        variations: Its variations, all settled.
+        slot: Held by each sandbox, so that other runs get their share.
+
+    Returns:
+        What was found out; nothing if the run wants no cross-tests, has no checks, or
+        no variation changed anything.
+
+    Raises:
+        AideatorError: if the checks of a variation cannot be run.
+    """
+    run = baseline.run
+    if not run.spec.comparison.cross_tests or not run.checks:
+        return Evidence()
+    finished = [v.number for v in variations if v.status is VariationStatus.FINISHED]
+    patches = await _patches(context, run.id, finished)
+    if not patches:
+        return Evidence()
+    plan = await _plan(context, baseline, finished, patches)
+    await _CrossTests(context, baseline, slot, plan).run_all()
+    return plan.evidence()
 
 
-async def examine(
-    context: RunContext, run_id: str, baseline: Baseline, turn: Turn
-) -> None:
-    """Gather evidence about a run whose variations have all settled; nothing to do while one has not."""
+async def _patches(
+    context: RunContext, run_id: str, numbers: Sequence[int]
+) -> dict[int, Patch]:
+    """Return the changes of these variations, without the empty ones."""
+    patches = {}
     async with context.database.read() as session:
-        run, variations = (
-            await runs.get(session, run_id),
-            await runs.variations(session, run_id),
-        )
-        finished = tuple(
-            v.number for v in variations if v.status is VariationStatus.FINISHED
-        )
-        patches = {}
-        for number in finished:
+        for number in numbers:
             with suppress(NotFound):
                 if data := await runs.patch(session, run_id, number):
                     patches[number] = Patch(data)
-    if run.status in SETTLED_RUN or any(
-        v.status not in SETTLED_VARIATION for v in variations
-    ):
-        return
-    evidence = Evidence()
-    if run.spec.comparison.cross_tests and run.checks and patches:
-        docket = await _open(context, run, baseline, finished, patches)
-        await _Examination(context, run, baseline, turn, docket).carry_out()
-        evidence = docket.evidence()
-    await record(context, run, evidence)
+    return patches
 
 
-async def record(context: RunContext, run: Run, evidence: Evidence) -> None:
-    """Weigh, tell and store what has been found out; and ask a judge about what is left, where that is wanted."""
-    async with context.database.read() as session:
-        verdicts, cleared = judged(await runs.variations(session, run.id))
-    evidence = appraise(evidence, verdicts)
-    await _keep(context, run.id, evidence)
-    ranking = rank(verdicts, evidence, cleared=cleared)
-    if opinion := await seek_opinion(context, run, ranking, verdicts):
-        await _keep(context, run.id, evidence.model_copy(update={"opinion": opinion}))
-
-
-async def _keep(context: RunContext, run_id: str, evidence: Evidence) -> None:
-    await EventWriter(context.log, run_id).write(EvidenceGathered(evidence=evidence))
-    async with context.database.write() as session:
-        await runs.note(session, run_id, evidence=evidence)
-
-
-async def could_not(context: RunContext, run_id: str, error: Exception) -> None:
-    """Record that the variations could not be examined against each other, and why."""
-    async with context.database.read() as session:
-        run = await runs.get(session, run_id)
-    await record(
-        context,
-        run,
-        Evidence(notes=(f"the variations were not run against each other: {error}",)),
-    )
-
-
-async def _open(
+async def _plan(
     context: RunContext,
-    run: Run,
     baseline: Baseline,
-    finished: tuple[int, ...],
+    finished: Sequence[int],
     patches: dict[int, Patch],
-) -> Docket:
+) -> CrossTestPlan:
     """Find out who wrote which tests.
 
-    What the checks said on each variation is known, unless it was forgotten.
+    The checks run again only on a variation whose measurements were deleted.
     """
 
-    async def nobody(_: Measurement) -> None:
-        """The judge has told these results already."""
+    async def ignore(_: Measurement) -> None:
+        """Do nothing: these results were reported when the variation was checked."""
 
-    before, checkout = await baseline.results(), baseline.checkout
+    run, checkout = baseline.run, baseline.checkout
+    before = await baseline.results()
     measured, written, paths = {}, {}, {}
     for number, patch in patches.items():
-        doubts = await asyncio.to_thread(doubts_about, run, patch, before, checkout)
-        measured[number] = await prove(context, run, checkout, patch, doubts, nobody)
+        doubts = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
+        measured[number] = await measure_tree(
+            context, run, checkout, patch, doubts, ignore
+        )
         files = await asyncio.to_thread(parse, patch.data)
         paths[number] = tuple(laid_over(files))
         written[number] = await asyncio.to_thread(
             _written, files, before, measured[number], checkout
         )
-    return Docket(finished, patches, measured, entries(written, measured), paths)
+    tests = merge_tests(written, measured)
+    return CrossTestPlan(tuple(finished), patches, measured, tests, paths)
 
 
 def _written(
@@ -155,218 +143,218 @@ def _written(
     measured: Mapping[str, Measurement],
     checkout: Checkout,
 ) -> list[OwnTest]:
-    return [
-        test
-        for label, said in measured.items()
-        for test in own_tests(
-            label, files, said.result, before[label].result, old_text(checkout)
-        )
-    ]
+    """Return the tests that a variation wrote or changed."""
+    read_base = base_reader(checkout)
+    tests: list[OwnTest] = []
+    for label, measurement in measured.items():
+        on_base = before[label].result
+        tests += own_tests(label, files, measurement.result, on_base, read_base)
+    return tests
 
 
-@dataclass
-class _Examination:
-    """The jobs of one cross-examination: one sandbox each, as many at a time as the engine has slots for."""
+class _CrossTests:
+    """Runs a plan: one sandbox a job, as many at a time as the engine has slots for."""
 
-    context: RunContext
-    run: Run
-    baseline: Baseline
-    turn: Turn
-    docket: Docket
-    told: float = field(default_factory=time.monotonic)
-    """When progress was last told."""
-
-    def __post_init__(self) -> None:
-        self._plans = [
+    def __init__(
+        self, context: RunContext, baseline: Baseline, slot: Slot, plan: CrossTestPlan
+    ) -> None:
+        self._context = context
+        self._run = baseline.run
+        self._checkout = baseline.checkout
+        self._slot = slot
+        self._plan = plan
+        self._reported_at = time.monotonic()
+        self._checks = [
             each
-            for each in plans(self.run, self.baseline.checkout)
+            for each in plans(self._run, self._checkout)
             if each.check.kind in {"test", "build"}
         ]
         self._packing = asyncio.Lock()
         self._archives: dict[int, bytes] = {}
 
-    async def carry_out(self) -> None:
-        """Run every test on every tree, within the bounds; what does not fit is counted and said."""
-        if any(
-            len(bundle.tests) == MAX_TESTS for bundle in self.docket.bundles.values()
-        ):
-            self.docket.note(
-                f"of each variation's tests the first {MAX_TESTS} were run on the others"
+    async def run_all(self) -> None:
+        """Run every test on every tree, within the bounds.
+
+        What does not fit is counted and noted.
+        """
+        bundles = self._plan.bundles.values()
+        if any(len(bundle.tests) == MAX_TESTS for bundle in bundles):
+            self._plan.note(
+                f"of each variation's tests the first {MAX_TESTS} were run on the "
+                "others"
             )
         async with asyncio.TaskGroup() as group:
-            for tree, bundles in self.docket.wanted():
-                fresh = [
-                    bundle
-                    for bundle in bundles
-                    if not await self._is_known(tree, bundle)
-                ]
-                for batch in pack(fresh):
-                    group.create_task(
-                        self._job(tree, batch), name=f"{self.run.id} examines {tree}"
-                    )
+            for tree, wanted in self._plan.jobs():
+                unknown = [b for b in wanted if not await self._is_known(tree, b)]
+                for batch in pack(unknown):
+                    name = f"{self._run.id} cross-tests {tree}"
+                    group.create_task(self._job(tree, batch), name=name)
 
     async def _is_known(self, tree: int, bundle: Bundle) -> bool:
+        """Take the results of a bundle on a tree from the store, if they are there."""
         keys = self._keys(tree, bundle)
-        if found := await recall(self.context, self.run, list(keys.values())):
-            self.docket.answers[tree, bundle.author] = dict(
-                zip(keys, found, strict=True)
-            )
-            self.docket.spend(cached=len(bundle.tests))
+        found = await recall(self._context, self._run, list(keys.values()))
+        if found:
+            results = dict(zip(keys, found, strict=True))
+            self._plan.results[tree, bundle.author] = results
+            self._plan.spend(cached=len(bundle.tests))
         return bool(found)
 
     def _keys(self, tree: int, bundle: Bundle) -> dict[str, str]:
-        """By check, the question that a bundle asks of a tree."""
-        author = hashlib.sha256(self.docket.patches[bundle.author].data).hexdigest()
-        return {
-            each.check.label: hashed(
-                self.context,
-                self.run,
-                self.baseline.checkout,
-                self.docket.patches.get(tree),
-                [
-                    "cross",
-                    _REPEATS,
-                    author,
-                    each.check.model_dump_json(),
-                    sorted(test.result.test for test in tests),
-                ],
-            )
-            for each in self._plans
-            if (
-                tests := [
-                    test for test in bundle.tests if test.check == each.check.label
-                ]
-            )
-        }
+        """Return, by check, the key of a bundle's results on a tree."""
+        author = hashlib.sha256(self._plan.patches[bundle.author].data).hexdigest()
+        keys = {}
+        for each in self._checks:
+            label = each.check.label
+            tests = sorted(t.result.test for t in bundle.tests if t.check == label)
+            if tests:
+                check = each.check.model_dump_json()
+                keys[label] = tree_key(
+                    self._context,
+                    self._run,
+                    self._checkout,
+                    self._plan.patches.get(tree),
+                    ["cross", _REPEATS, author, check, tests],
+                )
+        return keys
 
     async def _job(self, tree: int, batch: Sequence[Bundle]) -> None:
-        async with self.turn():
+        async with self._slot():
             try:
                 await self._in_one_sandbox(tree, batch)
             except (SandboxLost, DiskLimitExceeded) as lost:
                 if len(batch) == 1:
-                    self._could_not(tree, batch, lost)
-                # One of them took the sandbox along; the others need not suffer for it.
-                for bundle in batch if len(batch) > 1 else ():
-                    await self._alone(tree, bundle)
+                    self._note_failure(tree, batch, lost)
+                else:
+                    # One bundle took the sandbox with it: each gets one of its own.
+                    for bundle in batch:
+                        await self._alone(tree, bundle)
             except AideatorError as error:
-                self._could_not(tree, batch, error)
-        if time.monotonic() - self.told > _NEWS_SECONDS:
-            self.told = time.monotonic()
-            news = EvidenceGathered(evidence=self.docket.evidence())
-            await EventWriter(self.context.log, self.run.id).write(news)
+                self._note_failure(tree, batch, error)
+        await self._report_progress()
+
+    async def _report_progress(self) -> None:
+        if time.monotonic() - self._reported_at > _PROGRESS_SECONDS:
+            self._reported_at = time.monotonic()
+            progress = EvidenceGathered(evidence=self._plan.evidence())
+            await EventWriter(self._context.log, self._run.id).write(progress)
 
     async def _alone(self, tree: int, bundle: Bundle) -> None:
         try:
             await self._in_one_sandbox(tree, [bundle])
         except AideatorError as error:
-            self._could_not(tree, [bundle], error)
+            self._note_failure(tree, [bundle], error)
 
-    def _could_not(
+    def _note_failure(
         self, tree: int, batch: Sequence[Bundle], error: AideatorError
     ) -> None:
         whose = " and ".join(f"variation {bundle.author}" for bundle in batch)
         where = f"variation {tree}" if tree != BASE else "the base"
-        self.docket.note(f"the tests of {whose} could not be run on {where}: {error}")
+        self._plan.note(f"the tests of {whose} could not be run on {where}: {error}")
 
     async def _in_one_sandbox(self, tree: int, batch: Sequence[Bundle]) -> None:
-        tests = [test for bundle in batch for test in bundle.tests]
-        archives = (
-            [await self._archive(bundle) for bundle in batch]
-            if self._may_go_on()
-            else []
-        )
-        if not self._may_go_on():
-            self.docket.spend(left_out=len(tests))
-            self.docket.note(
-                "not every test was run on every variation: the bound on sandboxes or seconds was reached"
-            )
+        """Run the tests of several authors on one tree."""
+        archives = []
+        if self._within_bounds():
+            archives = [await self._archive(bundle) for bundle in batch]
+        if not self._within_bounds():
+            self._leave_out(batch)
             return
+        tests: list[OwnTest] = []
+        for bundle in batch:
+            tests += bundle.tests
+        patch = self._plan.patches.get(tree)
+        name = f"{self._run.id}-cross-{tree}-{batch[0].author}"
         begun = time.monotonic()
-        self.docket.spend(sandboxes=1)
-        name = f"{self.run.id}-cross-{tree}-{batch[0].author}"
+        self._plan.spend(sandboxes=1)
         try:
-            async with open_ground(
-                self.context,
-                self.run,
-                self.baseline.checkout,
-                self.docket.patches.get(tree),
-                name,
+            async with checks_sandbox(
+                self._context, self._run, self._checkout, patch, name
             )() as sandbox:
                 for archive in archives:
                     await _unpack(sandbox, archive)
-                said = [await self._ask(sandbox, plan, tests) for plan in self._plans]
+                said = [await self._measure(sandbox, c, tests) for c in self._checks]
         finally:
-            self.docket.spend(seconds=time.monotonic() - begun)
+            self._plan.spend(seconds=time.monotonic() - begun)
+        measured = [each for each in said if each is not None]
         for bundle in batch:
-            await self._take_down(
-                tree, bundle, [each for each in said if each is not None]
-            )
+            await self._store(tree, bundle, measured)
 
-    def _may_go_on(self) -> bool:
-        bound, spent = self.run.spec.comparison, self.docket.cost
+    def _within_bounds(self) -> bool:
+        bound, spent = self._run.spec.comparison, self._plan.cost
         return spent.sandboxes < bound.sandboxes and spent.seconds < bound.seconds
 
-    async def _ask(
+    def _leave_out(self, batch: Sequence[Bundle]) -> None:
+        self._plan.spend(left_out=sum(len(bundle.tests) for bundle in batch))
+        self._plan.note(
+            "not every test was run on every variation: the bound on sandboxes or "
+            "seconds was reached"
+        )
+
+    async def _measure(
         self, sandbox: Sandbox, plan: Plan, tests: Sequence[OwnTest]
     ) -> Measurement | None:
         """Run one check's foreign tests, each time in a process of its own.
 
-        What they build on is built first.
+        A build runs first, because the tests depend on it.
         """
-        asked = [test.result for test in tests if test.check == plan.check.label]
-        left = max(1.0, self.run.spec.comparison.seconds - self.docket.cost.seconds)
+        only = [test.result for test in tests if test.check == plan.check.label]
+        left = max(1.0, self._run.spec.comparison.seconds - self._plan.cost.seconds)
         if plan.check.kind == "build":
             await run_check(sandbox, plan, timeout=left)
-        if not asked:
+        if not only:
             return None
-        result = await run_check(sandbox, plan, only=asked, timeout=left)
+        result = await run_check(sandbox, plan, only=only, timeout=left)
         again = [
-            await run_check(sandbox, plan, only=asked, timeout=left)
+            await run_check(sandbox, plan, only=only, timeout=left)
             for _ in range(_REPEATS)
         ]
         return Measurement(result=result, again=tuple(again))
 
-    async def _take_down(
-        self, tree: int, bundle: Bundle, said: Sequence[Measurement]
+    async def _store(
+        self, tree: int, bundle: Bundle, measured: Sequence[Measurement]
     ) -> None:
+        """Keep the part of the measurements that is about one bundle."""
         keys = self._keys(tree, bundle)
         own = {
             each.result.check: Measurement(
                 result=split(each.result, bundle.tests),
                 again=tuple(split(run, bundle.tests) for run in each.again),
             )
-            for each in said
+            for each in measured
             if each.result.check in keys
         }
-        self.docket.answers[tree, bundle.author] = own
-        await remember(
-            self.context,
-            self.run,
-            {keys[label]: measurement for label, measurement in own.items()},
-        )
+        self._plan.results[tree, bundle.author] = own
+        by_key = {keys[label]: measurement for label, measurement in own.items()}
+        await remember(self._context, self._run, by_key)
 
     async def _archive(self, bundle: Bundle) -> bytes:
-        """The author's test files, as tar writes them where nothing of the author has run. The host never looks in."""
+        """Return the author's test files as a tar archive.
+
+        It is made in a sandbox where nothing of the author has run; the host never
+        looks into it.
+        """
         async with self._packing:
             if bundle.author not in self._archives:
-                patch, name = (
-                    self.docket.patches[bundle.author],
-                    f"{self.run.id}-pack-{bundle.author}",
-                )
-                self.docket.spend(sandboxes=1)
-                async with open_ground(
-                    self.context, self.run, self.baseline.checkout, patch, name
-                )() as sandbox:
-                    done = await sandbox.exec(
-                        ["tar", "-cf", "-", "--", *bundle.paths], timeout=_TAR_SECONDS
-                    )
-                if done.exit_code != 0 or done.truncated:
-                    raise SandboxLost(
-                        f"the test files of variation {bundle.author} cannot be packed, or are too large"
-                    )
-                self._archives[bundle.author] = done.stdout
+                self._archives[bundle.author] = await self._pack(bundle)
             return self._archives[bundle.author]
+
+    async def _pack(self, bundle: Bundle) -> bytes:
+        patch = self._plan.patches[bundle.author]
+        name = f"{self._run.id}-pack-{bundle.author}"
+        self._plan.spend(sandboxes=1)
+        async with checks_sandbox(
+            self._context, self._run, self._checkout, patch, name
+        )() as sandbox:
+            done = await sandbox.exec(
+                ["tar", "-cf", "-", "--", *bundle.paths], timeout=_TAR_SECONDS
+            )
+        if done.exit_code != 0 or done.truncated:
+            raise SandboxLost(
+                f"the test files of variation {bundle.author} cannot be packed, or are "
+                "too large"
+            )
+        return done.stdout
 
 
 async def _unpack(sandbox: Sandbox, archive: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Bounded parallelism with a fair order: a run with many variations does not hold up one with few."""
+"""Bounded parallelism with a fair order between runs, large and small."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class FairSlots:
-    """`capacity` slots, given out in turn to the runs that wait, and within a run in order."""
+    """Gives `capacity` slots to the waiting runs in turn, and within a run in order."""
 
     def __init__(self, capacity: int) -> None:
         self._free = capacity
@@ -15,7 +15,7 @@ class FairSlots:
 
     @asynccontextmanager
     async def hold(self, run_id: str) -> AsyncIterator[None]:
-        """Wait for a slot, and give it back at the end."""
+        """Wait for a slot, and give it back at the end of the block."""
         if self._free and not self._waiting:
             self._free -= 1
         else:
@@ -27,14 +27,13 @@ class FairSlots:
             self._hand_out()
 
     async def _wait(self, run_id: str) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(run_id, deque()).append(turn)
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(run_id, deque()).append(slot)
         try:
-            await turn
+            await slot
         except asyncio.CancelledError:
-            if (
-                turn.done() and not turn.cancelled()
-            ):  # the slot came together with the cancellation
+            # The slot may have been given in the same moment: then it goes to the next.
+            if slot.done() and not slot.cancelled():
                 self._free += 1
                 self._hand_out()
             raise
@@ -42,9 +41,9 @@ class FairSlots:
     def _hand_out(self) -> None:
         while self._free and self._waiting:
             run_id, queue = self._waiting.popitem(last=False)
-            turn = queue.popleft()
+            slot = queue.popleft()
             if queue:
                 self._waiting[run_id] = queue  # to the back: the other runs come first
-            if not turn.done():
-                turn.set_result(None)
+            if not slot.done():
+                slot.set_result(None)
                 self._free -= 1
