@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from aideator.app.continue_run import Change, add_agent, follow_up, join
-from aideator.domain.errors import AideatorError, Conflict, NotFound
+from aideator.domain.errors import Conflict, NotFound, Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.run import AgentSpec, Run, RunSpec, Variation
 from aideator.engine.local.engine import open_local_engine
@@ -134,18 +134,19 @@ class EngineMachine(RuleBasedStateMachine):
     def command(self, command: Command, act: Coroutine[Any, Any, None]) -> None:
         """Have something done, as a request to the API does."""
 
+        process = self.process
+
         async def carry_out() -> None:
             try:
                 await act
             except (Conflict, NotFound):
                 return  # refused
-            except AideatorError:
-                if not self.process.loop.dead:
-                    raise
+            except Unavailable:
+                assert process.end.is_set(), "refused by a process that works"
                 return
             command.returned = self.now()
 
-        command.task = self.process.loop.create_task(carry_out())
+        command.task = process.loop.create_task(carry_out())
 
     def now(self) -> int:
         self.clock += 1

@@ -5,21 +5,24 @@ story.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from aideator.agents.base import Task
 from aideator.domain.errors import AgentCrashed, EngineLost, RepositoryError
 from aideator.domain.events import AgentOutput
 from aideator.domain.run import Isolation
-from aideator.engine.base import Engine
+from aideator.engine import base
 from aideator.engine.context import RunContext
 from aideator.eventlog.base import Draft
 from aideator.eventlog.sql import SqlEventLog, open_event_log
@@ -31,7 +34,30 @@ from aideator.store import session as store
 from aideator.store.session import Database
 from tests.engine.stepping import SteppingLoop
 
-OpenEngine = Callable[[RunContext], AbstractAsyncContextManager[Engine]]
+OpenEngine = Callable[[RunContext], AbstractAsyncContextManager[base.Engine]]
+
+
+@cache
+def _engines() -> tuple[Engine, Engine]:
+    """Return one writer and one reader for all databases, opened one after another.
+
+    Made anew for each, they would compile every statement again.
+    """
+    writing, reading = (
+        create_engine("sqlite://", creator=_connect, poolclass=QueuePool) for _ in "wr"
+    )
+    pragmas = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
+    store._prepare(writing, pragmas, begin="BEGIN IMMEDIATE")  # noqa: SLF001
+    store._prepare(reading, pragmas, begin="BEGIN")  # noqa: SLF001
+    return writing, reading
+
+
+_present: list[Path] = []
+"""The file of the database that is open now."""
+
+
+def _connect() -> sqlite3.Connection:
+    return sqlite3.connect(_present[-1], isolation_level=None)
 
 
 class SteppedSession:
@@ -70,13 +96,8 @@ class SteppedDatabase(Database):
 
     def __init__(self, loop: SteppingLoop, file: Path) -> None:
         self._loop = loop
-        connect = {"isolation_level": None, "check_same_thread": False}
-        url = f"sqlite:///{file}"
-        self._engines = [create_engine(url, connect_args=connect) for _ in range(2)]
-        writing, reading = self._engines
-        pragmas = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
-        store._prepare(writing, pragmas, begin="BEGIN IMMEDIATE")  # noqa: SLF001
-        store._prepare(reading, pragmas, begin="BEGIN")  # noqa: SLF001
+        _present[:] = [file]
+        writing, reading = _engines()
         nowhere = cast("Any", None)  # the loop runs what it is given by itself
         self._threads = store._Threads(nowhere, writing, nowhere, reading)  # noqa: SLF001
         self._turn = asyncio.Lock()
@@ -102,7 +123,7 @@ class SteppedDatabase(Database):
         """Lose what is not committed, and every connection."""
         if self._open is not None:
             self._open.rollback()
-        for engine in self._engines:
+        for engine in _engines():
             engine.dispose()
 
 
@@ -217,7 +238,7 @@ class Process:
     database: SteppedDatabase
     context: RunContext
     open_engine: OpenEngine
-    engine: Engine | None = None
+    engine: base.Engine | None = None
     end: asyncio.Event = field(default_factory=asyncio.Event)
     main: asyncio.Task[None] | None = None
 
