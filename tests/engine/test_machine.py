@@ -9,6 +9,7 @@ one completes or fails next, and what a person or a `kill -9` does in between.
 
 import asyncio
 import json
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -22,14 +23,20 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from aideator.app.continue_run import Change, add_agent, follow_up, join
-from aideator.domain.errors import Conflict, NotFound, Unavailable
+from aideator.domain.errors import Conflict, EngineLost, NotFound, Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.run import AgentSpec, Run, RunSpec, Variation
+from aideator.engine.base import Engine
 from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.base import Draft
 from aideator.store import runs
@@ -39,7 +46,8 @@ from tests.engine.world import OpenEngine, Turn, open_process
 MOST_RUNS, MOST_VARIATIONS = 2, 3
 PROMPT = "Make addition add, please"
 SHARED_MEMORY = Path("/dev/shm")
-NUMBERS = st.sampled_from([None, 1, 2])
+NUMBERS = st.sampled_from([1, None, 2])
+ASKED = st.sampled_from(["cancel", "prompt", "submit", "add", "start"])
 
 
 @dataclass(eq=False)
@@ -100,9 +108,14 @@ class EngineMachine(RuleBasedStateMachine):
         self.done: set[Turn] = set()
         self.excused: set[str] = set()
         """Runs with a failure that was planned: not everything is carried out there."""
+        self.may_fail = False
         self.open()
         while not self.is_open:
             self.process.loop.step()
+
+    @initialize(may_fail=st.booleans())
+    def begin(self, may_fail: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        self.may_fail = may_fail
 
     def open(self) -> None:
         self.process = open_process(
@@ -156,9 +169,41 @@ class EngineMachine(RuleBasedStateMachine):
     def is_open(self) -> bool:
         return self.process.engine is not None and not self.process.end.is_set()
 
-    @precondition(lambda self: self.is_open and len(self.runs) < MOST_RUNS)
-    @rule(variations=st.integers(1, 2))
+    @precondition(lambda self: self.is_open)
+    @rule(what=ASKED, run=st.integers(0, MOST_RUNS - 1), number=NUMBERS)
+    def ask(self, what: str, run: int, number: int | None) -> None:
+        if not self.runs or (what == "submit" and len(self.runs) < MOST_RUNS):
+            self.submit(variations=number or 2)
+            return
+        run_id = self.runs[run % len(self.runs)]
+        command = Command(run_id, number, self.now())
+        match what:
+            case "prompt":
+                command.text = f"Go on, please: {command.issued}"
+                change = follow_up(command.text, number)
+                self.command(command, self.join(command, change))
+            case "add":
+                command.number = None
+                change = add_agent(AgentSpec(), most=MOST_VARIATIONS)
+                self.command(command, self.join(command, change))
+            case "cancel":
+                self.command(command, self.engine.cancel(run_id, number))
+            case _:
+                command.text = ""
+                self.command(command, self.engine.start(run_id))
+        (self.cancelled if what == "cancel" else self.asked).append(command)
+
+    @precondition(lambda self: self.is_open and self.cancelled)
+    @rule()
+    def cancel_again(self) -> None:
+        """Ask for the last cancellation once more, as a double click does."""
+        last = self.cancelled[-1]
+        command = Command(last.run_id, last.number, self.now())
+        self.cancelled.append(command)
+        self.command(command, self.engine.cancel(last.run_id, last.number))
+
     def submit(self, variations: int) -> None:
+        """Submit a run, and wait until it is stored: its id is not known before."""
         run_id = f"r{len(self.runs)}"
         spec = RunSpec(
             repo_url=str(self.home / "repo"),
@@ -188,26 +233,9 @@ class EngineMachine(RuleBasedStateMachine):
             self.process.loop.step()
 
     @property
-    def engine(self) -> Any:
+    def engine(self) -> Engine:
+        assert self.process.engine is not None
         return self.process.engine
-
-    @precondition(lambda self: self.is_open and self.runs)
-    @rule(run=st.integers(0, MOST_RUNS - 1), number=NUMBERS)
-    def prompt(self, run: int, number: int | None) -> None:
-        run_id = self.runs[run % len(self.runs)]
-        text = f"Go on, please: {self.now()}"
-        command = Command(run_id, number, self.now(), text=text)
-        self.asked.append(command)
-        self.command(command, self.join(command, follow_up(text, number)))
-
-    @precondition(lambda self: self.is_open and self.runs)
-    @rule(run=st.integers(0, MOST_RUNS - 1))
-    def add(self, run: int) -> None:
-        run_id = self.runs[run % len(self.runs)]
-        command = Command(run_id, None, self.now())
-        self.asked.append(command)
-        change = add_agent(AgentSpec(), most=MOST_VARIATIONS)
-        self.command(command, self.join(command, change))
 
     async def join(self, command: Command, change: Change) -> None:
         async def note(session: AsyncSession, run: Run, before: Any) -> Any:
@@ -222,59 +250,45 @@ class EngineMachine(RuleBasedStateMachine):
         log = self.process.context.log
         await join(self.process.database, log, self.engine, command.run_id, note)
 
-    @precondition(lambda self: self.is_open and self.runs)
-    @rule(run=st.integers(0, MOST_RUNS - 1), number=NUMBERS)
-    def cancel(self, run: int, number: int | None) -> None:
-        run_id = self.runs[run % len(self.runs)]
-        command = Command(run_id, number, self.now())
-        self.cancelled.append(command)
-        self.command(command, self.engine.cancel(run_id, number))
-
-    @precondition(lambda self: self.is_open and self.runs)
-    @rule(run=st.integers(0, MOST_RUNS - 1))
-    def start_again(self, run: int) -> None:
-        run_id = self.runs[run % len(self.runs)]
-        command = Command(run_id, None, self.now(), text="")
-        self.asked.append(command)
-        self.command(command, self.engine.start(run_id))
-
     # -- What the machine does.
 
-    @rule(choices=st.lists(st.integers(0, 7), min_size=1, max_size=12))
-    def complete(self, choices: list[int]) -> None:
+    @rule(seed=st.integers(0, 2**16), count=st.integers(1, 12))
+    def complete_some(self, seed: int, count: int) -> None:
         """Complete one operation after another, in any order."""
-        for choice in choices:
+        choose = random.Random(seed)
+        for _ in range(count):
             self.process.loop.run()
             waiting = self.process.loop.under_way()
             if waiting:
-                waiting[choice % len(waiting)].complete()
+                choose.choice(waiting).complete()
         self.process.loop.run()
         self.after_step()
 
-    @rule(choice=st.integers(0, 7), callbacks=st.integers(0, 4))
-    def complete_and_stop_short(self, choice: int, callbacks: int) -> None:
+    @rule(seed=st.integers(0, 2**16), count=st.integers(12, 60))
+    def complete_many(self, seed: int, count: int) -> None:
+        self.complete_some(seed, count)
+
+    @rule(seed=st.integers(0, 2**16), callbacks=st.integers(0, 4))
+    def complete_and_stop_short(self, seed: int, callbacks: int) -> None:
         """Complete an operation, and leave its consequences half way."""
         waiting = self.process.loop.under_way()
         if waiting:
-            waiting[choice % len(waiting)].complete()
+            random.Random(seed).choice(waiting).complete()
         self.process.loop.run(callbacks)
 
+    @precondition(lambda self: self.may_fail)
     @rule(choice=st.integers(0, 3))
     def fail(self, choice: int) -> None:
-        """Have an agent, a sandbox or the repository fail."""
+        """Have an agent, a sandbox or the repository fail, and time pass."""
         able = [o for o in self.process.loop.under_way() if o.failures]
         if able:
             operation = able[choice % len(able)]
-            if operation.failures[0].__name__ != "EngineLost":
+            if operation.failures[0] is not EngineLost:
                 self.excused |= set(self.runs)
             operation.fail(choice)
-
-    @rule()
-    def tick(self) -> None:
-        self.process.loop.tick()
         self.process.loop.run()
+        self.process.loop.tick()
 
-    @precondition(lambda self: self.process.main is not None)
     @rule()
     def crash(self) -> None:
         self.process.kill()
@@ -346,8 +360,8 @@ class EngineMachine(RuleBasedStateMachine):
         assert [seq for seq, _ in lines] == list(range(1, len(lines) + 1))
         kinds = [event["body"]["kind"] for event in events]
         assert kinds[-1] == "complete", kinds
-        turns = " ".join(k for k in kinds if k in {"run_started", "complete"})
-        assert "complete complete" not in turns, kinds
+        ends = [seq for seq, kind in enumerate(kinds) if kind == "complete"]
+        assert all(kinds[end - 1] != "complete" for end in ends), kinds
         (status,) = database.execute(
             "SELECT status FROM run WHERE id = ?", (run_id,)
         ).fetchone()

@@ -1,0 +1,93 @@
+"""What a variation is told, charged and blamed for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from aideator.changes.patch import Patch
+from aideator.domain.errors import BudgetExhausted, ModelFailed
+from aideator.domain.events import Body, ErrorRaised
+from aideator.domain.run import Run, RunSpec, Variation
+from aideator.domain.usage import Usage
+from aideator.engine.variation import report_model_failure, spent_by_others
+from aideator.store import claims, runs
+from aideator.store.session import Database, open_database
+
+
+@dataclass
+class Written:
+    """An event writer that keeps what it is given."""
+
+    bodies: list[Body] = field(default_factory=list)
+
+    async def write(self, *bodies: Body) -> None:
+        self.bodies += bodies
+
+
+@dataclass
+class Lease:
+    """A lease that has ended."""
+
+    exhausted: bool = False
+    last_error: str | None = None
+
+
+async def report(patch: bytes, lease: Lease) -> list[Body]:
+    written = Written()
+    await report_model_failure(Patch(patch), cast("Any", lease), cast("Any", written))
+    return written.bodies
+
+
+async def test_a_spent_budget_fails_a_variation_that_changed_nothing() -> None:
+    with pytest.raises(BudgetExhausted):
+        await report(b"", Lease(exhausted=True))
+
+
+async def test_a_failed_model_fails_a_variation_that_changed_nothing() -> None:
+    with pytest.raises(ModelFailed, match="overloaded"):
+        await report(b"", Lease(last_error="overloaded"))
+
+
+@pytest.mark.parametrize(
+    ("lease", "reason"),
+    [
+        (Lease(exhausted=True, last_error="402"), "budget_exhausted"),
+        (Lease(last_error="overloaded"), "model_failed"),
+    ],
+)
+async def test_a_change_is_judged_as_it_stands_and_the_reason_is_told(
+    lease: Lease, reason: str
+) -> None:
+    (body,) = await report(b"diff", lease)
+    assert isinstance(body, ErrorRaised)
+    assert body.reason == reason
+
+
+async def test_a_model_that_did_its_work_is_not_mentioned() -> None:
+    assert await report(b"", Lease()) == []
+
+
+@dataclass
+class Context:
+    """The one service that is needed here."""
+
+    database: Database
+
+
+async def test_the_others_spending_leaves_the_variations_own_out(home: Path) -> None:
+    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=3)
+    made = [
+        Variation(run_id="r1", number=number, spec=agent)
+        for number, agent in enumerate(spec.agents(), start=1)
+    ]
+    async with open_database(f"sqlite+aiosqlite:///{home}/a.db") as database:
+        async with database.write() as session:
+            await runs.add(session, Run(id="r1", spec=spec), made)
+            for number in (1, 2, 3):
+                attempt = await claims.claim(session, "r1", number)
+                usage = Usage(requests=10**number)
+                await claims.record_usage(session, "r1", number, attempt, usage)
+        context = cast("Any", Context(database))
+        assert (await spent_by_others(context, made[1])).requests == 1010
