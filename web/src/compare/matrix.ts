@@ -2,7 +2,10 @@
  * Tests × variations, against the base. Pure.
  *
  * A verdict names only the tests that changed or do not pass; of the others its counts know. So what is not named is
- * known too: it passes as before, as long as nothing was left out of the list.
+ * known too: where a list is complete by its counts, the test passes as before if any other verdict says that the base
+ * has it, else there is no such test. Where the list was cut, the cell says "not listed". "No such test" is neither good
+ * nor bad: what the test would have said there is the cross-test's row. Tests that pass everywhere have no names on the
+ * page, only a number.
  */
 import type {
   Change,

@@ -19,7 +19,10 @@ const QUESTIONS: readonly IFunctionIdentifier[] = [
 
 /**
  * Text, cursor and colours get through; nothing else does. A terminal answers a question by typing, so whoever gets a
- * hostile file shown would have it type: no question is answered, neither now nor when the screen is drawn anew.
+ * hostile file shown would have it type (tried without this guard, `ESC [ c` did): no question is answered, neither now
+ * nor when the screen is drawn anew from the server's buffer, as after a reload. A program that asks hears nothing, as
+ * from a terminal too plain to know; one that insists waits for its time-out. There is no link handler and no clipboard
+ * add-on. A new version of xterm.js may understand more: check these lists with it.
  */
 export function guard({ parser }: Terminal): void {
   const swallow = () => true;
