@@ -70,7 +70,9 @@ async def make_ranked(making: Making) -> None:
     """Six agents with cross-tests, groups, a cleared flag, a winner and its branch."""
     repo = planted.plant(making.home / "planted")
     async with user(making.home, repo, planted.scenario(), max_variations=6) as me:
-        run = await me.asks(planted.PROMPT, variations=6, checks=[{"command": planted.CHECK}])
+        run = await me.asks(
+            planted.PROMPT, variations=6, checks=[{"command": planted.CHECK}]
+        )
         await me.waits(run.id)
         await me.app.keeping.clear(run.id, 4, "the new bound was agreed")
         await me.app.select(run.id, 1, "repairs all of it")
@@ -138,7 +140,9 @@ async def hear_tool_call(me: User, run_id: str, number: int) -> None:
     """Wait until a variation uses a tool."""
     async with aclosing(me.app.follow(run_id)) as batches:
         async for batch in batches:
-            events = [json.loads(entry.data) for entry in batch if entry.kind == "tool_call"]
+            events = [
+                json.loads(entry.data) for entry in batch if entry.kind == "tool_call"
+            ]
             if any(event["variation_id"] == number for event in events):
                 return
 
@@ -161,11 +165,17 @@ async def make_ends(making: Making, repo: Path) -> None:
         await me.app.cancel(run.id)
         making.runs["cancelled"] = run.id
     async with user(making.home, repo, scenes.SPENDING) as me:
-        spent = await me.asks_and_waits(variations=2, budget={"variation_tokens": 140_000})
+        spent = await me.asks_and_waits(
+            variations=2, budget={"variation_tokens": 140_000}
+        )
         making.runs["spent"] = spent.id
     async with user(making.home, repo, scenes.ONE_REPAIR) as me:
-        failed = await me.asks_and_waits(setup=[{"command": "echo tools are missing; exit 3"}])
-        mute = await me.asks_and_waits("Make addition add, please", ref="main", fresh=True)
+        failed = await me.asks_and_waits(
+            setup=[{"command": "echo tools are missing; exit 3"}]
+        )
+        mute = await me.asks_and_waits(
+            "Make addition add, please", ref="main", fresh=True
+        )
     making.runs |= {"failed": failed.id, "mute": mute.id}
 
 
@@ -211,7 +221,9 @@ def make_keys(making: Making) -> None:
         made = command("key", "create", name, home=making.home)
         if made.returncode != 0:
             raise SystemExit(made.stderr)
-    ((revoked,),) = rows(making.database, "select id from api_key where name = 'old laptop'")
+    ((revoked,),) = rows(
+        making.database, "select id from api_key where name = 'old laptop'"
+    )
     done = command("key", "revoke", revoked, home=making.home)
     if done.returncode != 0:
         raise SystemExit(done.stderr)
@@ -260,10 +272,14 @@ async def write_answers(making: Making, fixture: Fixture) -> None:
     async with serve_stored(state) as client:
         told = []
         for name, run_id in making.runs.items():
-            events = rows(database, "select data from event where run_id = ? order by seq", run_id)
+            events = rows(
+                database, "select data from event where run_id = ? order by seq", run_id
+            )
             details = (await client.get(f"/runs/{run_id}")).raise_for_status().json()
             lines = [line for (line,) in events]
-            told.append({"name": name, "id": run_id, "details": details, "events": lines})
+            told.append(
+                {"name": name, "id": run_id, "details": details, "events": lines}
+            )
         overview = (await client.get("/overview")).raise_for_status().json()
         stats = (await client.get("/stats")).raise_for_status().json()
         archive = await client.get(f"/runs/{making.runs['continued']}/export")

@@ -7,7 +7,8 @@ from typing import Any
 from tests.conftest import GIT_ENV
 
 FILES = {
-    "calc.py": "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n",
+    "calc.py": "def add(a, b):\n    return a - b\n\n\n"
+    "def double(a):\n    return a * 2\n",
     "test_calc.py": """\
 import unittest
 
@@ -55,7 +56,12 @@ CHECKS: list[dict[str, Any]] = [
     {"command": "python3 -m unittest discover", "name": "unit"},
     {"command": "python3 say.py tap", "name": "tap"},
     {"command": "python3 say.py junit", "name": "junit", "report": "junit.xml"},
-    {"command": "python3 -m compileall -q .", "name": "build", "kind": "build", "timeout": 60.0},
+    {
+        "command": "python3 -m compileall -q .",
+        "name": "build",
+        "kind": "build",
+        "timeout": 60.0,
+    },
     {"command": "python3 say.py lint", "name": "lint", "kind": "lint"},
 ]
 """Each way in which a check reports: text, TAP, JUnit, an exit code, findings."""
@@ -95,11 +101,20 @@ CONTINUED: dict[str, Any] = {
             {
                 "think": "I look first.",
                 "say": AWKWARD,
-                "calls": [{"read": {"file_path": "calc.py"}}, {"bash": {"command": "exit 3"}}],
+                "calls": [
+                    {"read": {"file_path": "calc.py"}},
+                    {"bash": {"command": "exit 3"}},
+                ],
             },
             {
                 "calls": [
-                    {"edit": {"file_path": "calc.py", "old_string": "a - b", "new_string": "a + b"}},
+                    {
+                        "edit": {
+                            "file_path": "calc.py",
+                            "old_string": "a - b",
+                            "new_string": "a + b",
+                        }
+                    },
                     {"write": {"file_path": "one.txt", "content": "one\n"}},
                 ]
             },
@@ -130,7 +145,9 @@ JUDGED: dict[str, Any] = {
                 "choose": [
                     {
                         "when": {"prompt": r"A\| \+.*sum"},
-                        "turns": [{"say": '{"better": "A", "reason": "It is plainer."}'}],
+                        "turns": [
+                            {"say": '{"better": "A", "reason": "It is plainer."}'}
+                        ],
                     },
                     {"turns": [{"say": '{"better": "B", "reason": "It is plainer."}'}]},
                 ]
@@ -149,5 +166,7 @@ SPENDING: dict[str, Any] = {
 }
 """Two agents that go on until their budget is spent, the second one after a change."""
 ENDLESS: dict[str, Any] = {"lanes": {"default": [bash(SLEEP, repeat=True)]}}
-INTERRUPTED: dict[str, Any] = {"lanes": {"1": [bash(REPAIR), DONE], "2": [bash(SLEEP, repeat=True)]}}
+INTERRUPTED: dict[str, Any] = {
+    "lanes": {"1": [bash(REPAIR), DONE], "2": [bash(SLEEP, repeat=True)]}
+}
 """The first agent ends, the second one does not."""
