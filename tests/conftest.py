@@ -20,9 +20,9 @@ a second otherwise may take ten.
 
 # A property that takes long on a busy machine holds all the same.
 settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("default")
+settings.load_profile("tests")
 
 GIT_ENV = {
     "PATH": os.environ["PATH"],

@@ -31,7 +31,9 @@ def main(arguments: Sequence[str]) -> int:
         return code
     report(f"{len(failed)} failed; repeating {REPEATS} times on a busy machine")
     with busy_cores():
-        codes = [pytest(["-n", "2", *failed]) for _ in range(REPEATS)]
+        # In parallel, if they failed in parallel.
+        workers = ["-n", "2"] if "-n" in arguments else []
+        codes = [pytest([*workers, *failed]) for _ in range(REPEATS)]
     again = sum(code != 0 for code in codes)
     report(f"failed at first, then in {again} of {REPEATS} repetitions:", *failed)
     return TESTS_FAILED if again else 0

@@ -14,7 +14,11 @@ TOOLS = Path(__file__).parents[2] / "tools"
 
 def check(root: Path, tool: str) -> subprocess.CompletedProcess[str]:
     """Run a check in a tree that holds nothing but the check and what was planted."""
-    shutil.copytree(TOOLS, root / "tools", ignore=shutil.ignore_patterns("__pycache__", "ratchet.json"))
+    shutil.copytree(
+        TOOLS,
+        root / "tools",
+        ignore=shutil.ignore_patterns("__pycache__", "ratchet.json"),
+    )
     return subprocess.run(
         [sys.executable, root / "tools" / f"{tool}.py"],
         capture_output=True,
