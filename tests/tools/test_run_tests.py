@@ -22,7 +22,7 @@ def test_that_passes():
 
 def run(project: Path, source: str) -> subprocess.CompletedProcess[str]:
     (project / "test_a.py").write_text(source)
-    command = [sys.executable, SCRIPT, "-q"]
+    command = [sys.executable, str(SCRIPT), "-q"]
     return subprocess.run(
         command, cwd=project, capture_output=True, text=True, check=False, timeout=300
     )
