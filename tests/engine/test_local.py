@@ -1,4 +1,4 @@
-"""The engine of one process: a bug is one variation's own, follow-ups join what is under way, order is fair."""
+"""The engine of one process: bugs stay local, follow-ups join, order is fair."""
 
 import asyncio
 from collections.abc import (
@@ -57,7 +57,10 @@ async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(
 
 @dataclass
 class Interrupted:
-    """A log in whose writer something else happens first, or right behind: once, at the first event of a kind."""
+    """A log in whose writer something else happens before or after an event.
+
+    It happens once, at the first event of a kind.
+    """
 
     log: EventLog
     kind: str

@@ -116,6 +116,7 @@ class EngineMachine(RuleBasedStateMachine):
     @initialize(may_fail=st.booleans())
     def begin(self, may_fail: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
         self.may_fail = may_fail
+        self.submit(variations=2)
 
     def open(self) -> None:
         self.process = open_process(

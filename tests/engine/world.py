@@ -98,6 +98,8 @@ class SteppedDatabase(Database):
         self._loop = loop
         _present[:] = [file]
         writing, reading = _engines()
+        writing.dispose()
+        reading.dispose()
         nowhere = cast("Any", None)  # the loop runs what it is given by itself
         self._threads = store._Threads(nowhere, writing, nowhere, reading)  # noqa: SLF001
         self._turn = asyncio.Lock()

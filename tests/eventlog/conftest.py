@@ -1,4 +1,4 @@
-"""A log with a small ring and small pages, so that followers meet their bounds; and runs that write to it."""
+"""A log with a small ring and small pages, whose bounds followers meet, and runs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whatever writers, followers, disconnects and ends come together: what is heard is the log, each event once."""
+"""Followers hear the log, each event once, whatever happens at the same time."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -48,7 +48,10 @@ async def write(
 async def listen(
     log: SqlEventLog, run_id: str, visits: list[tuple[int, int]]
 ) -> list[Entry]:
-    """Come and go as a browser does, each time with the last id that was heard; stay to the end at the last visit."""
+    """Come and go as a browser does, each time with the last id that was heard.
+
+    The last visit stays to the end.
+    """
     entries: list[Entry] = []
     for turns, batches in [*visits, (0, -1)]:
         await pause(turns)
@@ -97,11 +100,9 @@ async def test_every_follower_hears_the_log_exactly_once(
         assert isinstance(body, AgentOutput)
         said.setdefault(body.text.partition(".")[0], []).append(body.text)
     for number, appends in enumerate(writers, start=1):
-        expected = [
-            f"{number}.{place}.{n}"
-            for place, (_, count) in enumerate(appends)
-            for n in range(count)
-        ]
+        expected = []
+        for place, (_, count) in enumerate(appends):
+            expected += [f"{number}.{place}.{n}" for n in range(count)]
         assert said.get(str(number), []) == expected
 
 
@@ -112,7 +113,10 @@ class Listener:
 
 
 class LogMachine(RuleBasedStateMachine):
-    """Appends, ends, restarts, followers that come, take, leave; the model is the list of words that were appended."""
+    """Appends, ends, restarts, followers that come, take, leave.
+
+    The model is the list of words that were appended.
+    """
 
     def __init__(self) -> None:
         super().__init__()

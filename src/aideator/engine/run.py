@@ -93,7 +93,10 @@ async def _build_environment(
 ) -> Checkout:
     writer = EventWriter(context.log, run.id)
 
-    async def report(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
+    async def report(
+        result: CheckResult,
+        cached: bool,  # noqa: FBT001 - the callback's shape
+    ) -> None:
         await writer.write(SetupRan(result=result, cached=cached))
 
     workshop = context.workshop(await context.backend_of(run))

@@ -1,1 +1,4 @@
-"""HEARD: append, read, follow. The table is the truth, the bell a hint."""
+"""Stores the events of runs and delivers them: append, read, follow.
+
+The table is what counts; waking followers is only a hint to look there.
+"""

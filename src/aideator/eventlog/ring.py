@@ -1,4 +1,4 @@
-"""The recent past of one run, shared by its followers, and the bell that wakes them."""
+"""The recent events of one run, shared by its followers, and what wakes them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,10 @@ from aideator.eventlog.base import Entry
 
 
 class Ring:
-    """Entries without a gap, bounded in number and bytes; the oldest half goes when a bound is reached."""
+    """The newest entries of a run, without a gap, bounded in number and bytes.
+
+    The oldest half is dropped when a bound is reached.
+    """
 
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self.followers = 0
@@ -20,21 +23,26 @@ class Ring:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing more is expected: nothing was published yet, or the run is complete."""
+        """Whether no further entry is expected.
+
+        Nothing was published yet, or the run is complete.
+        """
         return not self._entries or self._entries[-1].kind == "complete"
 
     def after(self, cursor: int, limit: int) -> list[Entry] | None:
-        """Up to `limit` entries above `cursor`; None when the ring does not reach back that far."""
+        """Return up to `limit` entries above `cursor`.
+
+        Returns None when the ring does not reach back that far.
+        """
         if not self._entries or cursor + 1 < self._entries[0].seq:
             return None
         start = cursor + 1 - self._entries[0].seq
         return self._entries[start : start + limit]
 
     def publish(self, fresh: Sequence[Entry]) -> None:
-        """Add entries, then ring the bell."""
-        if (
-            self._entries and self._entries[-1].seq + 1 != fresh[0].seq
-        ):  # another process wrote in between
+        """Add entries, then wake the followers."""
+        # Another process may have written in between.
+        if self._entries and self._entries[-1].seq + 1 != fresh[0].seq:
             self._drop(len(self._entries))
         self._entries += fresh
         self._bytes += sum(len(entry.data) for entry in fresh)
@@ -43,7 +51,7 @@ class Ring:
         self.ring()
 
     def ring(self) -> None:
-        """Wake whoever listens."""
+        """Wake the followers."""
         bell, self.bell = self.bell, asyncio.Event()
         bell.set()
 

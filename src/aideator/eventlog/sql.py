@@ -1,11 +1,11 @@
-"""The log in the database, the bell in this process.
+"""The event log in the database; followers are woken in this process.
 
 Group commit: while one transaction is under way, further appends line up and are stored
-together by the next one. There is no timer, so a lonely append waits for one commit and
-no more, and a crowd shares it.
+together by the next one. There is no timer: a single append waits for one commit and no
+more, and concurrent ones share it.
 
 Followers of one run share a ring of recent entries; one that is further behind reads
-pages from the table. Only this process rings its own bell: a follower does not hear
+pages from the table. Only appends of this process wake them: a follower does not hear
 what another process writes to the same file.
 """
 
@@ -63,7 +63,7 @@ class SqlEventLog:
         variation_id: int | None = None,
         attempt: int | None = None,
     ) -> int:
-        """Store events, then ring the bell. See the port.
+        """Store events, then wake the followers. See the port.
 
         A caller that is cancelled while waiting does not know whether its events were
         stored; they were or will be.
@@ -129,8 +129,8 @@ class SqlEventLog:
             cursor = min(after, end)
             complete = cursor == end and kind == "complete"
             while not self._closed:
-                # taken before reading, or what is published while reading would go
-                # unheard
+                # Taken before reading: otherwise what is published while reading would
+                # not wake this follower.
                 bell = ring.bell
                 batch = ring.after(cursor, self._page)
                 if batch is None:
@@ -156,10 +156,7 @@ class SqlEventLog:
             ring.ring()
 
     async def write(self) -> None:
-        """Store what is appended, until `stop`.
-
-        The one writer, run by `open_event_log`.
-        """
+        """Store what is appended, until `stop`. Run once, by `open_event_log`."""
         try:
             while self._pending or not self._stopping:
                 await self._work.wait()
@@ -232,13 +229,13 @@ async def open_event_log(
     ring_entries: int = 4096,
     ring_bytes: int = 2**20,
 ) -> AsyncIterator[SqlEventLog]:
-    """Open the log; at the end of the block followers end, and what was appended has been stored.
+    """Open the log. At the end of the block all events are stored, all followers end.
 
     Args:
-        db: where the events are kept.
-        page: the most events that a follower is given at once.
-        ring_entries: the most events that are kept in memory for a run.
-        ring_bytes: the most bytes of events that are kept in memory for a run, unless
+        db: Where the events are kept.
+        page: The most events that a follower is given at once.
+        ring_entries: The most events that are kept in memory for a run.
+        ring_bytes: The most bytes of events that are kept in memory for a run, unless
             one event alone is larger.
     """
     opened = SqlEventLog(
@@ -266,7 +263,9 @@ def _encode(
     variation_id: int | None,
     attempt: int | None,
 ) -> Iterator[events.Line]:
-    """Encode each event once, here and not in the writer: what cannot be encoded must not spoil the others' batch.
+    """Encode each event once.
+
+    Here and not in the writer: one that cannot be encoded must not fail a whole batch.
 
     All events of one append share everything but seq and body, and the body is the last
     field: so the part in between is encoded once, and only the bodies one by one (a

@@ -1,4 +1,4 @@
-"""Who works on a variation: taken up, handed back, finished, asked again.
+"""Claims on variations: taken, released, finished, queued again.
 
 Fencing: `claim` hands out an attempt number, and whatever an attempt writes later
 carries it. A stale attempt (a frozen worker that thawed, a task that outlived its
@@ -27,7 +27,9 @@ from aideator.store.tables import PatchRow, SessionRow, VariationRow
 async def claim(
     session: AsyncSession, run_id: str, number: int, *, max_attempts: int = 5
 ) -> int:
-    """Take a variation up, also from an attempt that seems to be lost; that one is fenced from now on.
+    """Start the next attempt at a variation.
+
+    An earlier attempt that seems to be lost is fenced from now on.
 
     Returns:
         The attempt number.
@@ -59,10 +61,10 @@ async def claim(
 async def release(
     session: AsyncSession, run_id: str, number: int, attempt: int
 ) -> bool:
-    """Hand an unfinished variation back in good order, for another process to take up.
+    """Put an unfinished variation back into the queue; it does not count as a crash.
 
     Returns:
-        Whether it was this attempt's to hand back.
+        Whether this attempt held it.
     """
     row = await _change(
         session,
@@ -86,7 +88,9 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
     patch: bytes | None = None,
     memory: bytes = b"",
 ) -> bool:
-    """Settle a variation, with its patch and what its agent remembers of the turn that made it, in one transaction.
+    """Settle a variation in one transaction.
+
+    Its patch, and what its agent remembers of the turn that made it, are stored with it.
 
     Returns:
         Whether this attempt settled it. A repeated call whose first answer was lost
@@ -124,7 +128,7 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
 
 
 async def memory(session: AsyncSession, run_id: str, number: int) -> bytes:
-    """What the variation's agent remembers of its last finished turn; empty when it keeps nothing."""
+    """Return what the agent remembers of its last finished turn; empty if nothing."""
     row = await session.get(SessionRow, (run_id, number))
     return b"" if row is None else row.data
 
@@ -132,7 +136,7 @@ async def memory(session: AsyncSession, run_id: str, number: int) -> bytes:
 async def record_usage(
     session: AsyncSession, run_id: str, number: int, attempt: int, usage: Usage
 ) -> None:
-    """Write down what the variation has spent in all.
+    """Store what the variation has spent in all.
 
     Raises:
         NotFound: if there is no such variation.
@@ -153,7 +157,7 @@ async def requeue(
 
     Its patch and verdict stay until that turn replaces them.
 
-    A person's word on its flags was about the change that it had; the next one is
+    A person's approval of its flags was about the change that it had; the next one is
     flagged anew.
 
     Raises:
@@ -183,7 +187,7 @@ async def requeue(
 async def clear(
     session: AsyncSession, run_id: str, number: int, reason: str
 ) -> Variation:
-    """Write down why a person lets the variation's flags pass.
+    """Store why a person approves the variation's flags.
 
     Raises:
         NotFound: if there is no such variation.
@@ -202,7 +206,11 @@ async def clear(
 async def cancel_queued(
     session: AsyncSession, run_id: str, number: int | None = None
 ) -> list[int]:
-    """Cancel the variations (or the one) that nobody has taken up; return their numbers."""
+    """Cancel the queued variations of a run, or one of them.
+
+    Returns:
+        The numbers of those that were queued.
+    """
     waiting = [
         col(VariationRow.run_id) == run_id,
         col(VariationRow.status) == VariationStatus.QUEUED,

@@ -194,7 +194,13 @@ def _values(writing: Writing, rows: Sequence[Row]) -> list[tuple[object, ...]]:
 
 
 def restore(connection: Connection, run_id: str, lines: Sequence[bytes]) -> None:
-    """Store the events of a run that has none yet, as they were streamed elsewhere: whole, in order, from seq 1."""
+    """Store the events of a run that has none yet, as they were streamed elsewhere.
+
+    Args:
+        connection: A writing one.
+        run_id: The run.
+        lines: The events as JSON, whole and in order, from seq 1.
+    """
     rows = []
     for line in lines:
         event = json.loads(line)
@@ -217,7 +223,7 @@ def restore(connection: Connection, run_id: str, lines: Sequence[bytes]) -> None
 def read(
     connection: Connection, run_id: str, *, after: int = 0, limit: int = 500
 ) -> list[Row]:
-    """Up to `limit` events with a seq above `after`, in order."""
+    """Return up to `limit` events with a seq above `after`, in order."""
     page = (
         select(col(EventRow.seq), col(EventRow.kind), col(EventRow.data))
         .where(col(EventRow.run_id) == run_id, col(EventRow.seq) > after)
@@ -228,7 +234,7 @@ def read(
 
 
 def last(connection: Connection, run_id: str) -> tuple[int, str]:
-    """The seq and kind of the newest event; 0 and "" when there is none yet.
+    """Return the seq and kind of the newest event; 0 and "" when there is none yet.
 
     Raises:
         NotFound: if there is no such run.

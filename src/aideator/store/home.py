@@ -1,4 +1,4 @@
-"""The state directory: who may look into it, who works in it, and where its sockets are."""
+"""The state directory: its permissions, its lock, and where its sockets are."""
 
 import fcntl
 import hashlib
@@ -23,7 +23,7 @@ class Owner:
 
     pid: int
     url: str | None
-    """Where it serves, if it does."""
+    """Its address, if it serves."""
 
 
 def make_home(home: Path) -> Path:
@@ -51,7 +51,10 @@ def make_home(home: Path) -> Path:
 
 
 def runtime_dir(home: Path) -> Path:
-    """Where sockets live: in the state directory, or somewhere shorter when its path is too long for a socket."""
+    """Return where sockets live.
+
+    In the state directory, or in a shorter path if that is too long for a socket.
+    """
     inside = home.absolute() / "run"
     if len(str(inside)) <= _LONGEST_SOCKET_DIR:
         return inside
@@ -61,7 +64,7 @@ def runtime_dir(home: Path) -> Path:
 
 @contextmanager
 def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
-    """Be the one process that works in this state directory.
+    """Hold the lock of the state directory, so that one process works in it.
 
     The lock goes with the process, however it ends.
 
@@ -74,7 +77,10 @@ def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
         except OSError:
             present = owner(home)
             who = f"process {present.pid}" if present else "another process"
-            hint = "wait for it, stop it, or set another AIDEATOR_HOME; `aideator serve` can carry out many runs at once"
+            hint = (
+                "wait for it, stop it, or set another AIDEATOR_HOME; `aideator serve` "
+                "can carry out many runs at once"
+            )
             raise Unavailable(f"{who} works in {home} already", hint=hint) from None
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "url": url}))
@@ -84,18 +90,15 @@ def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
 
 
 def owner(home: Path) -> Owner | None:
-    """Who works in this state directory now."""
+    """Return the process that works in this state directory now, if there is one."""
     try:
         with _lock_file(home).open("r") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return Owner(**json.loads(file.read()))
-    except (
-        OSError,
-        json.JSONDecodeError,
-    ):  # whoever works here will be told what is wrong with the directory
-        return None
+    except (OSError, json.JSONDecodeError):
+        return None  # what is wrong with the directory is reported when it is claimed
     return None
 
 

@@ -1,6 +1,6 @@
 """API keys: made, listed, found, revoked.
 
-Whoever opened the session or connection commits.
+The caller, who opened the session or connection, commits.
 
 A key is 256 random bits, so a plain SHA-256 keeps it safe at rest: there is nothing to
 guess. Secret scanners know one that has leaked by its `aid_`.
@@ -27,7 +27,7 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class ApiKey:
-    """What is known about a key. The key itself is shown once, when it is made."""
+    """An API key without its secret, which is shown once, when the key is made."""
 
     id: str
     name: str
@@ -41,7 +41,7 @@ async def create(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
     """Make a key.
 
     Returns:
-        What is known about it, and the key. Only its hash is kept.
+        The key's facts, and the key itself. Only its hash is kept.
     """
     key = f"aid_{secrets.token_urlsafe(32)}"
     row = ApiKeyRow(
@@ -54,7 +54,7 @@ async def create(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
 
 
 async def every(session: AsyncSession) -> list[ApiKey]:
-    """All keys, also the revoked ones, oldest first."""
+    """Return all keys, also the revoked ones, oldest first."""
     return [
         _plain(row)
         for row in await session.scalars(select(ApiKeyRow).order_by(col(ApiKeyRow.id)))
@@ -62,9 +62,10 @@ async def every(session: AsyncSession) -> list[ApiKey]:
 
 
 def find(connection: Connection, key: str) -> ApiKey | None:
-    """The key, if it was made here and has not been revoked."""
+    """Return the key, if it was made here and has not been revoked."""
     digest = _hash(key)
-    found = select(*ApiKeyRow.__table__.columns).where(col(ApiKeyRow.sha256) == digest)  # type: ignore[attr-defined]
+    columns = ApiKeyRow.__table__.columns  # type: ignore[attr-defined]
+    found = select(*columns).where(col(ApiKeyRow.sha256) == digest)
     row = connection.execute(found).one_or_none()
     if (
         row is None
@@ -76,7 +77,7 @@ def find(connection: Connection, key: str) -> ApiKey | None:
 
 
 def is_active(connection: Connection, key_id: str) -> bool:
-    """Whether there is a key of that id that has not been revoked."""
+    """Return whether there is a key of that id that has not been revoked."""
     active = select(col(ApiKeyRow.id)).where(
         col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None)
     )
@@ -84,7 +85,7 @@ def is_active(connection: Connection, key_id: str) -> bool:
 
 
 def any_active(connection: Connection) -> bool:
-    """Whether there is a key that opens the door."""
+    """Return whether any key is in force."""
     active = (
         select(col(ApiKeyRow.id)).where(col(ApiKeyRow.revoked_at).is_(None)).limit(1)
     )
@@ -92,7 +93,7 @@ def any_active(connection: Connection) -> bool:
 
 
 async def revoke(session: AsyncSession, key_id: str) -> ApiKey:
-    """Make a key useless, now and for good. Revoking it again changes nothing.
+    """Revoke a key for good. Revoking it again changes nothing.
 
     Raises:
         NotFound: if there is no such key.

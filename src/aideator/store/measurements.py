@@ -1,6 +1,6 @@
-"""Measurements: what a check said about a tree.
+"""Stored measurements: what a check said about a tree.
 
-The same question is not run twice, in whatever run it comes up.
+The same check is not run on the same tree twice, in whatever run it comes up.
 
 A key is a hash of all that the answer depends on, so an entry is never wrong, only old;
 old ones go.
@@ -22,7 +22,7 @@ KEPT_DAYS = 30
 
 
 def find(connection: Connection, keys: Sequence[str]) -> dict[str, Measurement]:
-    """The measurements that are known, by key."""
+    """Return the stored measurements of these keys, by key."""
     rows = select(col(MeasurementRow.key), col(MeasurementRow.data)).where(
         col(MeasurementRow.key).in_(keys)
     )
@@ -33,7 +33,7 @@ def find(connection: Connection, keys: Sequence[str]) -> dict[str, Measurement]:
 
 
 def pack(measurement: Measurement) -> bytes:
-    """A measurement as it is kept.
+    """Return a measurement as it is stored.
 
     It may hold many tests, so pack it before the writer's turn.
     """
@@ -41,7 +41,7 @@ def pack(measurement: Measurement) -> bytes:
 
 
 def keep(connection: Connection, found: Mapping[str, bytes]) -> None:
-    """Remember packed measurements, and forget those that are old."""
+    """Store packed measurements, and delete those that are old."""
     old = now() - timedelta(days=KEPT_DAYS)
     connection.execute(
         delete(MeasurementRow).where(

@@ -1,4 +1,4 @@
-"""Brings a database to the present shape: Alembic's scripts, run at every start, in one transaction.
+"""Migrates a database: Alembic's scripts, run at every start, in one transaction.
 
 Before an existing file is changed it is checked (`PRAGMA quick_check`) and copied
 (`VACUUM INTO`) beside itself as `<file>.<revision>.backup`, where the revision is the
@@ -48,7 +48,8 @@ def _revision(connection: Connection) -> str | None:
 def _refuse_newer(revision: str, scripts: ScriptDirectory) -> None:
     if revision not in {script.revision for script in scripts.walk_revisions()}:
         raise Unavailable(
-            f"the database has revision {revision}, which this version of AIdeator does not know",
+            f"the database has revision {revision}, which this version of AIdeator "
+            "does not know",
             hint="update AIdeator, or give it another DATABASE_URL",
         )
 
@@ -65,7 +66,10 @@ async def _back_up(engine: AsyncEngine, revision: str) -> None:
         if verdict != "ok":
             raise Unavailable(
                 f"the database file is damaged: {verdict}",
-                hint=f"put a copy back in its place; older ones end in .backup beside {file.name}",
+                hint=(
+                    "put a copy back in its place; older ones end in .backup beside "
+                    f"{file.name}"
+                ),
             )
         copy.unlink(missing_ok=True)
         await connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))

@@ -1,4 +1,4 @@
-"""Runs at a glance: what a list shows of each, in two statements however many there are."""
+"""Summaries of runs for a list, in two statements however many runs there are."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
 
 
 class VariationSummary(_Frozen):
-    """A variation in a word."""
+    """One variation in a list of runs."""
 
     number: int
     agent: str
@@ -41,7 +41,7 @@ class VariationSummary(_Frozen):
 
 
 class Summary(_Frozen):
-    """A run at a glance."""
+    """One run in a list of runs."""
 
     id: str
     repo_url: str
@@ -62,7 +62,7 @@ class Summary(_Frozen):
 
     @property
     def settled(self) -> int:
-        """How many variations have ended."""
+        """The number of variations that have ended."""
         return sum(agent.status in SETTLED_VARIATION for agent in self.variations)
 
 
@@ -82,7 +82,7 @@ def page(
     statuses: Sequence[RunStatus] = (),
     search: str = "",
 ) -> list[Summary]:
-    """Up to `limit` runs, newest first.
+    """Return up to `limit` runs, newest first.
 
     Args:
         connection: A reading one.
@@ -92,7 +92,8 @@ def page(
         search: Words that the prompt or the repository's name must hold, all of them,
             in any case.
     """
-    rows = select(RunRow.__table__).order_by(col(RunRow.id).desc()).limit(limit)  # type: ignore[attr-defined]
+    table = RunRow.__table__  # type: ignore[attr-defined]
+    rows = select(table).order_by(col(RunRow.id).desc()).limit(limit)
     if before is not None:
         rows = rows.where(col(RunRow.id) < before)
     if statuses:
@@ -171,7 +172,7 @@ def _summary(
 
 
 def recent_repositories(connection: Connection, limit: int = 8) -> list[Recent]:
-    """The repositories of the latest runs, each once, newest first."""
+    """Return the repositories of the latest runs, each once, newest first."""
     newest = (
         select(col(RunRow.spec), col(RunRow.created_at))
         .order_by(col(RunRow.id).desc())
@@ -188,11 +189,13 @@ def recent_repositories(connection: Connection, limit: int = 8) -> list[Recent]:
 def latest_costs(
     connection: Connection, *, without: str = "", limit: int = 20
 ) -> list[float]:
-    """What the latest finished variations have cost, in US dollars; those without a known price are left out.
+    """Return what the latest finished variations have cost, in US dollars.
+
+    Those without a known price are left out.
 
     Args:
         connection: A reading one.
-        without: A repository that does not count, because nobody is charged there.
+        without: A repository that does not count, because its runs cost nothing.
         limit: How many at most.
     """
     done = (

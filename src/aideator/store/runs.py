@@ -1,6 +1,6 @@
 """Runs: added, found, moved, decided.
 
-Functions over a session; whoever opened the session commits.
+Functions over a session; the caller, who opened it, commits.
 
 Every change of a status is one `UPDATE … WHERE status IN … RETURNING`: two callers
 cannot both win, on any database.
@@ -32,7 +32,7 @@ from aideator.store.tables import IdempotencyRow, PatchRow, RunRow, VariationRow
 
 
 class Facts(TypedDict, total=False):
-    """What can be written down about a run besides its status."""
+    """What can be stored about a run besides its status."""
 
     commit: str | None
     checks: tuple[Check, ...]
@@ -91,7 +91,13 @@ async def add(
 async def join(
     session: AsyncSession, variation: Variation, patch: bytes | None = None
 ) -> None:
-    """Store another variation of a run, whose number is free; a composed one comes with its patch."""
+    """Store another variation of a run.
+
+    Args:
+        session: A writing one.
+        variation: Its number is free.
+        patch: The change of a composed variation.
+    """
     session.add(VariationRow(**_fields(variation)))
     await session.flush()
     if patch is not None:
@@ -104,7 +110,7 @@ async def join(
 
 
 async def get(session: AsyncSession, run_id: str) -> Run:
-    """The run.
+    """Return the run.
 
     Raises:
         NotFound: if there is no such run.
@@ -122,7 +128,14 @@ async def page(
     limit: int = 50,
     status: RunStatus | None = None,
 ) -> list[Run]:
-    """Up to `limit` runs, newest first (their ids are UUIDv7, which sort by time), older than the run `before`."""
+    """Return up to `limit` runs, newest first: their ids are UUIDv7, which sort by time.
+
+    Args:
+        session: A reading one.
+        before: Only runs older than the one with this id.
+        limit: How many at most.
+        status: Only runs with this status.
+    """
     rows = select(RunRow).order_by(col(RunRow.id).desc()).limit(limit)
     if before is not None:
         rows = rows.where(col(RunRow.id) < before)
@@ -134,7 +147,7 @@ async def page(
 def latest_durations(
     connection: Connection, limit: int = 20
 ) -> list[tuple[float, int]]:
-    """How many seconds the latest finished runs took, and how many variations they had."""
+    """Return the seconds that the latest finished runs took, and their variations."""
     agents = (
         select(func.count())
         .where(col(VariationRow.run_id) == col(RunRow.id))
@@ -156,7 +169,7 @@ def latest_durations(
 
 
 async def variations(session: AsyncSession, run_id: str) -> list[Variation]:
-    """The run's variations, by number. Empty when there is no such run."""
+    """Return the run's variations, by number. Empty when there is no such run."""
     rows = (
         select(VariationRow)
         .where(col(VariationRow.run_id) == run_id)
@@ -167,7 +180,7 @@ async def variations(session: AsyncSession, run_id: str) -> list[Variation]:
 
 
 async def variation(session: AsyncSession, run_id: str, number: int) -> Variation:
-    """One variation.
+    """Return one variation.
 
     Raises:
         NotFound: if there is no such variation.
@@ -179,7 +192,7 @@ async def variation(session: AsyncSession, run_id: str, number: int) -> Variatio
 
 
 async def patch(session: AsyncSession, run_id: str, number: int) -> bytes:
-    """The change that the variation's winning attempt left behind.
+    """Return the change of the variation's last finished attempt.
 
     Raises:
         NotFound: if there is none.
@@ -191,7 +204,7 @@ async def patch(session: AsyncSession, run_id: str, number: int) -> bytes:
 
 
 async def note(session: AsyncSession, run_id: str, **facts: Unpack[Facts]) -> Run:
-    """Write facts down, whatever the status.
+    """Store facts about a run, whatever its status.
 
     Raises:
         NotFound: if there is no such run.
@@ -251,7 +264,7 @@ async def move(
         check_move((await get(session, run_id)).status, new)
         raise Conflict(
             f"run {run_id} moved in the same moment",
-            hint="look at the run, then try again",
+            hint="reload the run, then try again",
         )
     return plain_run(row)
 
@@ -259,7 +272,7 @@ async def move(
 async def select_winner(
     session: AsyncSession, run_id: str, number: int, reason: str = ""
 ) -> Run:
-    """Decide the run. Choosing the same winner again changes nothing.
+    """Decide the run. Selecting the same winner again changes nothing.
 
     Raises:
         NotFound: if there is no such run or variation.
@@ -300,7 +313,10 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
     if run.publication is not None:
         raise Conflict(
             f"the winner was published as {run.publication.branch}",
-            hint="undo it there; a follow-up prompt to the winner and `publish` again move the branch",
+            hint=(
+                "undo it there; a follow-up prompt to the winner and `publish` again "
+                "move the branch"
+            ),
         )
     if run.reused_from is not None:
         raise Conflict(
@@ -315,11 +331,11 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
 async def publish(
     session: AsyncSession, run_id: str, winner: int, publication: Publication
 ) -> Run:
-    """Write down where the winner lives on.
+    """Store where the winner was published.
 
     Raises:
         NotFound: if there is no such run.
-        Conflict: if it is the winner no more.
+        Conflict: if it is no longer the winner.
     """
     changed = (
         update(RunRow)
@@ -337,14 +353,15 @@ async def publish(
     if row is None:
         await get(session, run_id)
         raise Conflict(
-            f"the decision was undone while it was published; {publication.branch} is there now",
+            "the decision was undone while it was published; "
+            f"{publication.branch} is there now",
             hint="decide and publish again, or remove the branch",
         )
     return plain_run(row)
 
 
 async def unfinished(session: AsyncSession) -> list[str]:
-    """Ids of the runs that a start must take up, oldest first."""
+    """Return the ids of the runs that a start must take up, oldest first."""
     open_ = [status for status in RunStatus if status not in SETTLED_RUN]
     return list(
         await session.scalars(
@@ -356,15 +373,18 @@ async def unfinished(session: AsyncSession) -> list[str]:
 
 
 async def unannounced(session: AsyncSession) -> list[str]:
-    """Ids of the runs that have settled without a `complete` event (the process died in between), oldest first."""
-    mute = select(col(RunRow.id)).where(
+    """Return the ids of the runs that have settled without a `complete` event.
+
+    The process ended in between. Oldest first.
+    """
+    due = select(col(RunRow.id)).where(
         col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False)
     )
-    return list(await session.scalars(mute.order_by(col(RunRow.id))))
+    return list(await session.scalars(due.order_by(col(RunRow.id))))
 
 
 async def find_decided(session: AsyncSession, question: str) -> Run | None:
-    """The newest decided run with the same question."""
+    """Return the newest decided run with the same question."""
     found = select(RunRow).where(
         col(RunRow.question) == question, col(RunRow.status) == RunStatus.DECIDED
     )
@@ -373,12 +393,12 @@ async def find_decided(session: AsyncSession, question: str) -> Run | None:
 
 
 def plain_run(row: RunRow) -> Run:
-    """The noun without what only the store knows."""
+    """Return the row without what only the store knows."""
     return Run.model_construct(**_fields(row, Run))
 
 
 def plain_variation(row: VariationRow) -> Variation:
-    """The noun without what only the store knows."""
+    """Return the row without what only the store knows."""
     return Variation.model_construct(**_fields(row, Variation))
 
 
@@ -389,7 +409,10 @@ def _fields(
 
 
 async def matching(session: AsyncSession, part: str) -> list[str]:
-    """Ids of at most two runs that begin or end with `part`, so that a person need not type all of one."""
+    """Return the ids of at most two runs that begin or end with `part`.
+
+    A person need not type a whole id.
+    """
     exact = part.replace("%", "").replace("_", "")
     ids = select(col(RunRow.id)).where(
         col(RunRow.id).like(f"{exact}%") | col(RunRow.id).like(f"%{exact}")

@@ -1,7 +1,7 @@
-"""One writes at a time, others read.
+"""Access to the database: one writer at a time, any number of readers.
 
-Writers take turns behind one lock and `BEGIN IMMEDIATE`: batches stay large, nobody
-waits on a busy database in this process, and the WAL-reset bug of SQLite below 3.51.3
+Writers take turns behind one lock and `BEGIN IMMEDIATE`: batches stay large, no writer
+of this process waits on a busy database, and the WAL-reset bug of SQLite below 3.51.3
 (two connections writing or checkpointing in the same instant) is out of reach.
 https://www.sqlite.org/releaselog/3_53_0.html
 
@@ -79,7 +79,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class _Threads:
-    """Where whole transactions run, and the connections that they run on."""
+    """Threads for whole transactions, and the connections that they use."""
 
     writer: Executor
     writing: Engine
@@ -88,7 +88,7 @@ class _Threads:
 
 
 class Database:
-    """The rows, opened. Made by `open_database`."""
+    """An open database. Made by `open_database`."""
 
     def __init__(
         self, writer: AsyncEngine, readers: AsyncEngine, threads: "_Threads"
@@ -100,8 +100,9 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """One writing transaction: committed at the end of the block, rolled back when the block raises.
+        """Open a writing transaction.
 
+        It is committed at the end of the block, and rolled back when the block raises.
         Writers take turns, so nothing slow may happen inside.
 
         Raises:
@@ -115,7 +116,7 @@ class Database:
                 yield session
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
-        """One writing transaction in the writer's thread, with the rules of `write`.
+        """Run a writing transaction in the writer's thread, with the rules of `write`.
 
         A caller that is cancelled, however often, waits for the end of the transaction:
         the turn must not pass on before.
@@ -132,7 +133,7 @@ class Database:
             return work(connection)
 
     async def look(self, work: Callable[[Connection], T]) -> T:
-        """One reading transaction in a reader's thread, with the rules of `read`."""
+        """Run a reading transaction in a reader's thread, with the rules of `read`."""
         with translate_database_errors():
             return await asyncio.get_running_loop().run_in_executor(
                 self._threads.readers, self._reading, work
@@ -144,7 +145,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """One reading transaction: everything in the block sees the same moment."""
+        """Open a reading transaction: all of the block sees the same moment."""
         with translate_database_errors():
             async with AsyncSession(self._readers, expire_on_commit=False) as session:
                 yield session
@@ -171,7 +172,7 @@ async def open_database(
         Unavailable: if the file cannot be opened, is damaged, or was written by a newer
             version.
     """
-    # isolation_level None keeps the driver from beginning transactions behind our back.
+    # isolation_level None keeps the driver from beginning transactions by itself.
     common: dict[str, Any] = {
         "echo": echo,
         "max_overflow": 0,

@@ -45,10 +45,20 @@ class Json(TypeDecorator[Any]):
         self.shape = shape
         self._adapter: TypeAdapter[Any] = TypeAdapter(shape)
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002, D102
+    def process_bind_param(
+        self,
+        value: Any,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> Any:
+        """Return the value as JSON types."""
         return None if value is None else self._adapter.dump_python(value, mode="json")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:  # noqa: ARG002, D102
+    def process_result_value(
+        self,
+        value: Any,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> Any:
+        """Return the validated value."""
         return None if value is None else self._adapter.validate_python(value)
 
 
@@ -201,7 +211,10 @@ class PatchRow(SQLModel, table=True):
 
 
 class SessionRow(SQLModel, table=True):
-    """What an agent remembers of its last turn, as it wrote it: given back to it, and to nobody else, for the next."""
+    """What an agent remembers of its last turn, as it wrote it.
+
+    It is given to the same agent for the next turn, and to no other.
+    """
 
     __tablename__ = "session"
 
