@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,7 +30,8 @@ QUICK: dict[str, Any] = {"lanes": {"default": [{"say": "Done."}]}}
 
 
 def context_of(me: User) -> RunContext:
-    return me.app._engine._context  # type: ignore[union-attr,no-any-return]  # noqa: SLF001
+    engine: Any = me.app._engine  # noqa: SLF001
+    return cast("RunContext", engine._context)  # noqa: SLF001
 
 
 async def all_at_work(me: User, run_id: str) -> None:

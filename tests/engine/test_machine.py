@@ -17,6 +17,7 @@ from collections.abc import Coroutine
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ from tests.engine.world import OpenEngine, Turn, open_process
 
 MOST_RUNS, MOST_VARIATIONS = 2, 3
 PROMPT = "Make addition add, please"
+SETTLED = {"finished", "failed", "cancelled"}
+TOLD_OF_VARIATIONS = {"variation_started", "variation_finished", "variation_failed"}
 SHARED_MEMORY = Path("/dev/shm")
 NUMBERS = st.sampled_from([1, None, 2])
 ASKED = st.sampled_from(["cancel", "prompt", "submit", "add", "start"])
@@ -354,33 +357,34 @@ class EngineMachine(RuleBasedStateMachine):
                 command.task.result()
 
     def check_run(self, database: sqlite3.Connection, run_id: str) -> None:
+        """Check that the run has settled, and that its events say the same."""
         lines = database.execute(
             "SELECT seq, data FROM event WHERE run_id = ? ORDER BY seq", (run_id,)
         ).fetchall()
-        events = [json.loads(data) for _, data in lines]
         assert [seq for seq, _ in lines] == list(range(1, len(lines) + 1))
+        events = [json.loads(data) for _, data in lines]
         kinds = [event["body"]["kind"] for event in events]
         assert kinds[-1] == "complete", kinds
-        ends = [seq for seq, kind in enumerate(kinds) if kind == "complete"]
-        assert all(kinds[end - 1] != "complete" for end in ends), kinds
+        assert ("complete", "complete") not in list(pairwise(kinds)), kinds
         (status,) = database.execute(
             "SELECT status FROM run WHERE id = ?", (run_id,)
         ).fetchone()
         assert events[-1]["body"]["status"] == status
-        assert status in {"finished", "failed", "cancelled"}
+        assert status in SETTLED
         for number, end in database.execute(
             "SELECT number, status FROM variation WHERE run_id = ?", (run_id,)
         ):
-            told = [
-                event["body"]["kind"]
-                for event in events
-                if event["variation_id"] == number
-                and event["body"]["kind"]
-                in {"variation_started", "variation_finished", "variation_failed"}
-            ]
-            said = "variation_finished" if end == "finished" else "variation_failed"
-            assert end in {"finished", "failed", "cancelled"}
-            assert told[-1] == said, (number, end, told)
+            self.check_variation(events, number, end)
+
+    def check_variation(
+        self, events: list[dict[str, Any]], number: int, end: str
+    ) -> None:
+        """Check that the last event on a variation's end is about the stored one."""
+        own = [e["body"]["kind"] for e in events if e["variation_id"] == number]
+        told = [kind for kind in own if kind in TOLD_OF_VARIATIONS]
+        said = "variation_finished" if end == "finished" else "variation_failed"
+        assert end in SETTLED
+        assert told[-1] == said, (number, end, told)
 
     def check_request(self, asked: Command) -> None:
         """Check that what was promised has been done, or was cancelled."""

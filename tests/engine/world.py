@@ -30,8 +30,7 @@ from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import SourcePolicy, parse_source
 from aideator.sandbox.base import ExecResult, Limits
 from aideator.setup.egress import Egress
-from aideator.store import session as store
-from aideator.store.session import Database
+from aideator.store.session import Database, Threads, prepare
 from tests.engine.stepping import SteppingLoop
 
 OpenEngine = Callable[[RunContext], AbstractAsyncContextManager[base.Engine]]
@@ -43,13 +42,14 @@ def _engines() -> tuple[Engine, Engine]:
 
     Made anew for each, they would compile every statement again.
     """
-    writing, reading = (
-        create_engine("sqlite://", creator=_connect, poolclass=QueuePool) for _ in "wr"
-    )
+    return _engine("BEGIN IMMEDIATE"), _engine("BEGIN")
+
+
+def _engine(begin: str) -> Engine:
+    engine = create_engine("sqlite://", creator=_connect, poolclass=QueuePool)
     pragmas = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF")
-    store._prepare(writing, pragmas, begin="BEGIN IMMEDIATE")  # noqa: SLF001
-    store._prepare(reading, pragmas, begin="BEGIN")  # noqa: SLF001
-    return writing, reading
+    prepare(engine, pragmas, begin=begin)
+    return engine
 
 
 _present: list[Path] = []
@@ -101,7 +101,7 @@ class SteppedDatabase(Database):
         writing.dispose()
         reading.dispose()
         nowhere = cast("Any", None)  # the loop runs what it is given by itself
-        self._threads = store._Threads(nowhere, writing, nowhere, reading)  # noqa: SLF001
+        self._threads = Threads(nowhere, writing, nowhere, reading)
         self._turn = asyncio.Lock()
         self._open: Session | None = None
 

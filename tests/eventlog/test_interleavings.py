@@ -94,16 +94,25 @@ async def test_every_follower_hears_the_log_exactly_once(
         assert [(entry.seq, entry.data) for entry in task.result()] == [
             (entry.seq, entry.data) for entry in stored
         ]
+    said = texts_by_writer(stored[:-1])
+    for number, appends in enumerate(writers, start=1):
+        assert said.get(str(number), []) == words_of(number, appends)
+
+
+def texts_by_writer(entries: list[Entry]) -> dict[str, list[str]]:
     said: dict[str, list[str]] = {}
-    for entry in stored[:-1]:
+    for entry in entries:
         body = Event.model_validate_json(entry.data).body
         assert isinstance(body, AgentOutput)
         said.setdefault(body.text.partition(".")[0], []).append(body.text)
-    for number, appends in enumerate(writers, start=1):
-        expected = []
-        for place, (_, count) in enumerate(appends):
-            expected += [f"{number}.{place}.{n}" for n in range(count)]
-        assert said.get(str(number), []) == expected
+    return said
+
+
+def words_of(number: int, appends: list[tuple[int, int]]) -> list[str]:
+    words = []
+    for place, (_, count) in enumerate(appends):
+        words += [f"{number}.{place}.{n}" for n in range(count)]
+    return words
 
 
 @dataclass

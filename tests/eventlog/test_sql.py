@@ -27,7 +27,10 @@ def texts(entries: list[Entry]) -> list[str]:
 
 async def heard(batches: AsyncGenerator[list[Entry]]) -> list[Entry]:
     async with aclosing(batches):
-        return [entry async for batch in batches for entry in batch]
+        entries = []
+        async for batch in batches:
+            entries += batch
+        return entries
 
 
 async def test_an_event_comes_back_whole(db: Database, log: SqlEventLog) -> None:
@@ -327,7 +330,7 @@ async def test_a_follower_that_leaves_in_the_middle_leaves_nothing_behind(
 
 
 class SlowToLeave(Database):
-    """The same database, whose readers have read but are held up before they can tell."""
+    """The same database, whose readers are held up after they have read."""
 
     def __init__(self, db: Database) -> None:
         self.__dict__ |= db.__dict__

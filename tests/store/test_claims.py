@@ -1,8 +1,10 @@
 import asyncio
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils import uuid7
 
 from aideator.domain.errors import Conflict, CrashLoop, Fenced, NotFound
@@ -184,6 +186,46 @@ STEPS = st.one_of(
 )
 
 
+@dataclass
+class ClaimModel:
+    """What each step of a worker must come to."""
+
+    run_id: str
+    status: VariationStatus = VariationStatus.QUEUED
+    newest: int = 0
+
+    async def claim(self, session: AsyncSession, _: int) -> None:
+        if self.status is FINISHED:
+            with pytest.raises(Conflict):
+                await claims.claim(session, self.run_id, 1)
+            return
+        attempt = await claims.claim(session, self.run_id, 1, max_attempts=1000)
+        assert attempt == self.newest + 1
+        self.status, self.newest = VariationStatus.RUNNING, attempt
+
+    async def requeue(self, session: AsyncSession, _: int) -> None:
+        if self.status is not FINISHED:
+            with pytest.raises(Conflict):
+                await claims.requeue(session, self.run_id, 1, "again")
+            return
+        await claims.requeue(session, self.run_id, 1, "again")
+        self.status = VariationStatus.QUEUED
+
+    async def release(self, session: AsyncSession, age: int) -> None:
+        mine = age == 0 and self.status is VariationStatus.RUNNING
+        attempt = self.newest - age
+        assert await claims.release(session, self.run_id, 1, attempt) == mine
+        if mine:
+            self.status = VariationStatus.QUEUED
+
+    async def finish(self, session: AsyncSession, age: int) -> None:
+        won = age == 0 and self.status in (VariationStatus.RUNNING, FINISHED)
+        attempt = self.newest - age
+        assert await claims.finish(session, self.run_id, 1, attempt, FINISHED) == won
+        if won:
+            self.status = FINISHED
+
+
 @settings(
     max_examples=40,
     deadline=None,
@@ -193,39 +235,12 @@ STEPS = st.one_of(
 async def test_whatever_workers_do_only_the_newest_attempt_counts(
     db: Database, steps: list[tuple[str, int]]
 ) -> None:
-    """Workers claim, hand back and end with attempts that may be stale by `age`; a follow-up may come at any time."""
+    """Workers act with attempts that may be stale by `age`; follow-ups may come."""
     run_id = str(uuid7())
     await submit(db, run_id, agents=1)
-    status, newest = VariationStatus.QUEUED, 0
+    model = ClaimModel(run_id)
     async with db.write() as session:
         for step, age in steps:
-            if step == "claim":
-                if status in (VariationStatus.QUEUED, VariationStatus.RUNNING):
-                    assert (
-                        await claims.claim(session, run_id, 1, max_attempts=1000)
-                        == newest + 1
-                    )
-                    status, newest = VariationStatus.RUNNING, newest + 1
-                else:
-                    with pytest.raises(Conflict):
-                        await claims.claim(session, run_id, 1)
-            elif step == "requeue":
-                if status is FINISHED:
-                    await claims.requeue(session, run_id, 1, "again")
-                    status = VariationStatus.QUEUED
-                else:
-                    with pytest.raises(Conflict):
-                        await claims.requeue(session, run_id, 1, "again")
-            elif step == "release":
-                mine = age == 0 and status is VariationStatus.RUNNING
-                assert await claims.release(session, run_id, 1, newest - age) == mine
-                status = VariationStatus.QUEUED if mine else status
-            else:
-                won = age == 0 and status in (VariationStatus.RUNNING, FINISHED)
-                assert (
-                    await claims.finish(session, run_id, 1, newest - age, FINISHED)
-                    == won
-                )
-                status = FINISHED if won else status
+            await getattr(model, step)(session, age)
         present = await runs.variation(session, run_id, 1)
-    assert (present.status, present.attempt) == (status, newest)
+    assert (present.status, present.attempt) == (model.status, model.newest)

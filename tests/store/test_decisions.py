@@ -1,4 +1,4 @@
-"""Decisions and what is kept of them: undone, cleared, published, remembered, counted."""
+"""Decisions: undone, cleared, published, remembered, counted."""
 
 import pytest
 

@@ -116,13 +116,14 @@ async def test_runs_of_the_first_release_can_be_read_after_every_migration_since
     ).model_dump_json(include={"repo_url", "prompt", "variations"})
     with closing(sqlite3.connect(home / "aideator.db")) as connection:
         connection.execute(
-            "INSERT INTO run (id, spec, status, checks, winner_reason, created_at, last_seq, announced)"
-            " VALUES ('r1', ?, 'finished', '[]', '', '2026-11-22 09:20:00.000000', 0, 1)",
+            "INSERT INTO run (id, spec, status, checks, winner_reason, created_at,"
+            " last_seq, announced) VALUES"
+            " ('r1', ?, 'finished', '[]', '', '2026-11-22 09:20:00.000000', 0, 1)",
             (spec,),
         )
         connection.execute(
-            "INSERT INTO variation (run_id, number, seat, status, attempt, usage, forgiven)"
-            " VALUES ('r1', 1, '{}', 'finished', 1, '{}', 0)"
+            "INSERT INTO variation (run_id, number, seat, status, attempt, usage,"
+            " forgiven) VALUES ('r1', 1, '{}', 'finished', 1, '{}', 0)"
         )
         connection.commit()
     async with open_database(url_of(home)) as db, db.read() as session:

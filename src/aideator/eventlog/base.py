@@ -84,7 +84,7 @@ class EventLog(Protocol):
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
         """Yield batches of events above `after` as they come.
 
-        There is no gap and no duplicate, whether they come from memory or disk. Ends after a `complete` event that is the last of the log, or when the log is
-        closed.
+        There is no gap and no duplicate, whether they come from memory or disk. Ends
+        after a `complete` event that is the last of the log, or when the log is closed.
         """
         ...

@@ -90,7 +90,7 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
 ) -> bool:
     """Settle a variation in one transaction.
 
-    Its patch, and what its agent remembers of the turn that made it, are stored with it.
+    Its patch is stored with it, and what its agent remembers of the turn that made it.
 
     Returns:
         Whether this attempt settled it. A repeated call whose first answer was lost

@@ -128,7 +128,9 @@ async def page(
     limit: int = 50,
     status: RunStatus | None = None,
 ) -> list[Run]:
-    """Return up to `limit` runs, newest first: their ids are UUIDv7, which sort by time.
+    """Return up to `limit` runs, newest first.
+
+    Their ids are UUIDv7, which sort by time.
 
     Args:
         session: A reading one.

@@ -78,7 +78,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True)
-class _Threads:
+class Threads:
     """Threads for whole transactions, and the connections that they use."""
 
     writer: Executor
@@ -91,7 +91,7 @@ class Database:
     """An open database. Made by `open_database`."""
 
     def __init__(
-        self, writer: AsyncEngine, readers: AsyncEngine, threads: "_Threads"
+        self, writer: AsyncEngine, readers: AsyncEngine, threads: Threads
     ) -> None:
         self._writing = async_sessionmaker(writer, expire_on_commit=False)
         self._readers = readers
@@ -186,9 +186,9 @@ async def open_database(
         create_engine(plain, pool_size=_READERS, **common),
     )
     for engine in (writer.sync_engine, writing):
-        _prepare(engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
+        prepare(engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
     for engine in (readers.sync_engine, reading):
-        _prepare(engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
+        prepare(engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with translate_database_errors():
             # First without aiosqlite, which leaves a thread behind when it cannot open
@@ -201,7 +201,7 @@ async def open_database(
                 _READERS, thread_name_prefix="aideator-looks"
             ) as several,
         ):
-            yield Database(writer, readers, _Threads(one, writing, several, reading))
+            yield Database(writer, readers, Threads(one, writing, several, reading))
     finally:
         await readers.dispose()
         for engine in (writing, reading):
@@ -213,7 +213,15 @@ def _touch(engine: Engine) -> None:
     engine.connect().close()
 
 
-def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
+def prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
+    """Have an engine's connections begin transactions and set pragmas as we want.
+
+    Args:
+        engine: A SQLite engine whose driver begins no transactions by itself.
+        pragmas: Run once on each connection.
+        begin: The statement that begins a transaction.
+    """
+
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `store.session` hands over, inside its one transaction."""
+"""Runs the migrations on the connection of `store.migrate`, in its transaction."""
 
 from alembic import context
 
