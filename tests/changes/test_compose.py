@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aideator.changes.compose import compose
 from aideator.changes.diff import parse
 from aideator.domain.errors import Conflict, InvalidInput
-from aideator.domain.run import Part
+from aideator.domain.run import ComposedPart
 from tests.conftest import GIT_ENV, git
 
 Tree = dict[str, bytes]
@@ -87,12 +87,12 @@ def edited(*changes: tuple[int, bytes]) -> bytes:
     return b"".join(lines)
 
 
-def whole(number: int, *paths: str) -> list[Part]:
-    return [Part(variation_id=number, path=path) for path in paths]
+def whole(number: int, *paths: str) -> list[ComposedPart]:
+    return [ComposedPart(variation_id=number, path=path) for path in paths]
 
 
-def hunks(number: int, path: str, *which: int) -> list[Part]:
-    return [Part(variation_id=number, path=path, hunks=which)]
+def hunks(number: int, path: str, *which: int) -> list[ComposedPart]:
+    return [ComposedPart(variation_id=number, path=path, hunks=which)]
 
 
 def test_hunks_of_two_variations_of_one_file_are_what_git_would_have_written(
@@ -231,18 +231,21 @@ def test_a_file_cannot_lie_in_a_file(project: Path) -> None:
     ("part", "words"),
     [
         (
-            Part(variation_id=1, path="b.txt"),
+            ComposedPart(variation_id=1, path="b.txt"),
             r"parts\.0: variation 1 does not change 'b\.txt'",
         ),
         (
-            Part(variation_id=1, path="a.txt", hunks=(2,)),
+            ComposedPart(variation_id=1, path="a.txt", hunks=(2,)),
             r"parts\.0\.hunks: there is no hunk 2; the hunks are 0 … 1",
         ),
-        (Part(variation_id=1, path="a.txt", hunks=()), r"parts\.0\.hunks: name a hunk"),
+        (
+            ComposedPart(variation_id=1, path="a.txt", hunks=()),
+            r"parts\.0\.hunks: name a hunk",
+        ),
     ],
 )
 def test_a_part_that_is_not_there_is_named(
-    project: Path, part: Part, words: str
+    project: Path, part: ComposedPart, words: str
 ) -> None:
     commit(project, {"a.txt": BASE})
     patches = {1: patch(project, {"a.txt": edited((3, b"one\n"), (20, b"uno\n"))})}
@@ -295,13 +298,13 @@ def test_all_hunks_of_one_are_that_one_and_any_choice_applies_or_is_a_conflict(
     }
     for number, files in shown.items():
         parts = [
-            Part(variation_id=number, path=path, hunks=tuple(range(count)))
+            ComposedPart(variation_id=number, path=path, hunks=tuple(range(count)))
             for path, count in files.items()
         ]
         if parts:
             assert compose(patches, parts) == patches[number]
     choice = [
-        Part(variation_id=number, path=path, hunks=tuple(picked))
+        ComposedPart(variation_id=number, path=path, hunks=tuple(picked))
         for number, files in shown.items()
         for path, count in files.items()
         if count

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aideator.changes.diff import FileDiff, Line, parse
+from aideator.changes.diff import DiffLine, FileDiff, parse
 from tests.conftest import GIT_ENV, git
 
 
@@ -51,9 +51,9 @@ def test_a_changed_line_has_its_place_and_surroundings(repo: Path) -> None:
         5,
     )
     assert hunk.lines[:3] == (
-        Line("context", "def add(a, b):"),
-        Line("removed", "    return a - b"),
-        Line("added", "    return a + b"),
+        DiffLine("context", "def add(a, b):"),
+        DiffLine("removed", "    return a - b"),
+        DiffLine("added", "    return a + b"),
     )
 
 
@@ -77,7 +77,9 @@ def test_added_removed_executable_linked_binary_and_empty_files(repo: Path) -> N
         "test_calc.py": ("removed", "100644", None, False),
         "tool": ("added", None, "100755", False),
     }
-    assert found["tool"].hunks[0].lines == (Line("added", "#!/bin/sh", newline=False),)
+    assert found["tool"].hunks[0].lines == (
+        DiffLine("added", "#!/bin/sh", newline=False),
+    )
     assert found["data.bin"].hunks == found["empty"].hunks == ()
 
 

@@ -17,7 +17,7 @@ from aideator.domain.errors import Conflict, NotFound
 from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.source import SourcePolicy
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import sandbox_uid
 
 

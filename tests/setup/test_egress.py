@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.setup.egress import Egress, Proxy, Refused, open_proxy, parse
+from aideator.setup.egress import Egress, Proxy, RequestRefused, open_proxy, parse
 
 PUBLIC = Egress(allowed_hosts=frozenset({"good.example", "mirror.example:8443"}))
 
@@ -142,7 +142,7 @@ def test_a_request_has_one_reading(
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(head: bytes) -> None:
-    with pytest.raises(Refused):
+    with pytest.raises(RequestRefused):
         parse(head)
 
 
@@ -156,7 +156,7 @@ def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
     ):
         try:
             request = parse(start + head)
-        except Refused:
+        except RequestRefused:
             continue
         assert request.host.isascii()
         assert not set(request.host) & set("\0\r\n@/\\:[] ")

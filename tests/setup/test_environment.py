@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from aideator.changes import tool_paths as tools
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply, extract
 from aideator.domain.check import CheckResult, Command
@@ -19,15 +18,16 @@ from aideator.repositories.checkout import Checkout
 from aideator.repositories.source import SourcePolicy
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
+from aideator.setup import tool_paths
 from aideator.setup.egress import Egress
-from aideator.setup.environment import Workshop, furnish
+from aideator.setup.environment import SetupContext, build_environment
 from tests.conftest import git
 from tests.setup.test_egress import serving
 
 
 @pytest.fixture
-def workshop(home: Path) -> Workshop:
-    return Workshop(
+def workshop(home: Path) -> SetupContext:
+    return SetupContext(
         open_backend("bubblewrap", runtime_dir=home / "run"),
         home,
         home / "run",
@@ -53,16 +53,16 @@ class Told(list[tuple[CheckResult, bool]]):
 
 
 async def set_up(
-    workshop: Workshop, checkout: Checkout, *commands: str, told: Told | None = None
+    workshop: SetupContext, checkout: Checkout, *commands: str, told: Told | None = None
 ) -> Checkout:
     setup = [Command(command=command, timeout=20) for command in commands]
-    return await furnish(
+    return await build_environment(
         workshop, checkout, setup, told if told is not None else Told()
     )
 
 
 async def attempt(
-    workshop: Workshop, checkout: Checkout, script: str, name: str = "one"
+    workshop: SetupContext, checkout: Checkout, script: str, name: str = "one"
 ) -> tuple[str, Patch]:
     """What an agent sees that runs a script, and its change."""
     async with fork(checkout, workshop.home, name) as forked:
@@ -74,7 +74,7 @@ async def attempt(
 
 
 async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     told = Told()
     made = await set_up(
@@ -104,7 +104,7 @@ async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
 
 
 async def test_only_the_change_of_the_attempt_is_in_the_patch(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(
         workshop,
@@ -145,7 +145,7 @@ async def test_only_the_change_of_the_attempt_is_in_the_patch(
     ],
 )
 async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
-    workshop: Workshop, checkout: Checkout, name: str
+    workshop: SetupContext, checkout: Checkout, name: str
 ) -> None:
     path = (
         "$(printf %b '" + "".join(f"\\0{byte:03o}" for byte in os.fsencode(name)) + "')"
@@ -163,7 +163,7 @@ async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
 
 
 async def test_attempts_cannot_change_what_the_others_see(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(workshop, checkout, "mkdir lib; echo made > lib/made")
     await attempt(workshop, made, "rm -rf lib .aideator; ln -s /etc lib")
@@ -172,7 +172,7 @@ async def test_attempts_cannot_change_what_the_others_see(
 
 
 async def test_it_is_made_once_also_when_two_ask_at_once(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     count = "echo run >> /workspace/runs; sleep 0.5"
     first, second = Told(), Told()
@@ -193,7 +193,7 @@ async def test_it_is_made_once_also_when_two_ask_at_once(
 
 
 async def test_other_commands_or_variables_make_another_one(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     one = await set_up(workshop, checkout, "true")
     two = await set_up(workshop, checkout, "true", "true")
@@ -230,7 +230,7 @@ async def test_other_commands_or_variables_make_another_one(
     ],
 )
 async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
-    workshop: Workshop,
+    workshop: SetupContext,
     checkout: Checkout,
     command: str,
     limits: Mapping[str, int],
@@ -239,7 +239,7 @@ async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
     tight = replace(workshop, limits=replace(workshop.limits, **limits))
     told = Told()
     with pytest.raises(SetupFailed, match=message):
-        await furnish(
+        await build_environment(
             tight,
             checkout,
             [Command(command=command, timeout=1 if "60" in command else 20)],
@@ -266,7 +266,7 @@ chmod +x hooks/*; rm -rf .git/refs; echo 'gitdir: /' > .git/HEAD; rm calc.py; ln
 
 
 async def test_odd_files_do_no_harm(
-    workshop: Workshop, checkout: Checkout, cache: RepositoryCache
+    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
     made = await set_up(workshop, checkout, ODD)
     seen, patch = await attempt(
@@ -282,7 +282,7 @@ async def test_odd_files_do_no_harm(
 
 
 async def test_an_environment_in_use_is_spared_and_an_unused_one_goes(
-    workshop: Workshop, checkout: Checkout, cache: RepositoryCache
+    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
     made = await set_up(workshop, checkout, "head -c 3000000 /dev/urandom > big")
     assert made.environment
@@ -294,7 +294,7 @@ async def test_an_environment_in_use_is_spared_and_an_unused_one_goes(
 
 
 async def test_what_a_crash_left_half_made_is_removed(
-    workshop: Workshop, checkout: Checkout, cache: RepositoryCache
+    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
     made = await set_up(workshop, checkout, "true")
     assert made.environment
@@ -306,7 +306,7 @@ async def test_what_a_crash_left_half_made_is_removed(
 
 
 async def test_being_stopped_in_the_middle_leaves_nothing(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     task = asyncio.ensure_future(set_up(workshop, checkout, "sleep 15"))
     while not list((workshop.home / "environments").glob("*.part/*/.aideator")):  # noqa: ASYNC110
@@ -321,7 +321,7 @@ GET = "python3 -c 'import os, urllib.request as u; print(u.urlopen(\"http://{}/x
 
 
 async def test_set_up_reaches_named_hosts_and_nobody_else_does(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     async with serving() as host, serving() as other:
         open_ = replace(workshop, egress=Egress(private_hosts=frozenset({host.name})))
@@ -344,7 +344,7 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
 
 
 async def test_the_variables_of_tools_are_the_same_for_all(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     told = Told()
     made = await set_up(workshop, checkout, "mkdir -p .venv/bin; env | sort", told=told)
@@ -353,18 +353,18 @@ async def test_the_variables_of_tools_are_the_same_for_all(
         dict(line.partition("=")[::2] for line in text.splitlines())
         for text in (told[0][0].output, seen)
     )
-    expected = tools.variables(made.made)
+    expected = tool_paths.variables(made.made)
     assert {name: after.get(name) for name in expected} == expected
     assert after["VIRTUAL_ENV"] == "/workspace/.venv"
     assert after["PATH"] == while_made["PATH"]
-    shared = set(expected) - set(tools.OFFLINE) - {"VIRTUAL_ENV"}
+    shared = set(expected) - set(tool_paths.OFFLINE) - {"VIRTUAL_ENV"}
     assert {name: while_made.get(name) for name in shared} == {
         name: expected[name] for name in shared
     }
 
 
 async def test_a_venv_that_a_change_brings_along_is_not_on_the_path(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(workshop, checkout, "true")
     seen, _ = await attempt(
@@ -376,7 +376,7 @@ async def test_a_venv_that_a_change_brings_along_is_not_on_the_path(
 
 
 async def test_many_files_of_set_up_beside_the_projects_own(
-    workshop: Workshop, home: Path, cache: RepositoryCache
+    workshop: SetupContext, home: Path, cache: RepositoryCache
 ) -> None:
     repo = home / "wide"
     (repo / "src").mkdir(parents=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from aideator.changes.fork import make_ground
-from aideator.repositories.trees import remove_tree
+from aideator.changes.fork import make_writable_directory
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.setup.layer import hide, restore
@@ -22,7 +22,7 @@ def backend(home: Path) -> SandboxBackend:
 @pytest.fixture
 def below(home: Path) -> Path:
     path = home / "below"
-    make_ground(path)
+    make_writable_directory(path)
     for name in FILES:
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -36,8 +36,8 @@ def below(home: Path) -> Path:
 async def after(backend: SandboxBackend, below: Path, home: Path, script: str) -> str:
     """What a reader finds above `below`, after a script has run there and the layer was restored."""
     layer, work = home / "layer", home / "work"
-    make_ground(layer)
-    make_ground(work)
+    make_writable_directory(layer)
+    make_writable_directory(work)
     async with backend.open(Tree((below,), layer, work), Limits()) as sandbox:
         done = await sandbox.exec(["sh", "-ec", script])
         assert done.exit_code == 0, done.stderr

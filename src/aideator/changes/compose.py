@@ -13,7 +13,7 @@ from itertools import pairwise, takewhile
 
 from aideator.changes.diff import FileDiff, pieces
 from aideator.domain.errors import Conflict, FieldError, InvalidInput
-from aideator.domain.run import Part
+from aideator.domain.run import ComposedPart
 
 _CONTEXT = 3
 """Lines of surroundings that git shows on each side of a change."""
@@ -74,7 +74,7 @@ class _Taken:
         return [*self.whole, *self.hunks]
 
 
-def compose(patches: Mapping[int, bytes], parts: Sequence[Part]) -> bytes:
+def compose(patches: Mapping[int, bytes], parts: Sequence[ComposedPart]) -> bytes:
     """The patch that makes just the changes that are named.
 
     A file's mode comes along when the file is taken whole, or with all of its hunks.
@@ -103,7 +103,7 @@ def _files(number: int, patch: bytes) -> dict[str, _File]:
 
 
 def _take(
-    files: Mapping[int, Mapping[str, _File]], parts: Sequence[Part]
+    files: Mapping[int, Mapping[str, _File]], parts: Sequence[ComposedPart]
 ) -> dict[str, _Taken]:
     taken: dict[str, _Taken] = {}
     wrong: list[FieldError] = []

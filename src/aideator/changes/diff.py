@@ -26,7 +26,7 @@ _ESCAPES = {
 
 
 @dataclass(frozen=True)
-class Line:
+class DiffLine:
     """One line of a hunk."""
 
     kind: Literal["context", "added", "removed"]
@@ -46,7 +46,7 @@ class Hunk:
     new_lines: int
     heading: str
     """The function or section that git found above it."""
-    lines: tuple[Line, ...]
+    lines: tuple[DiffLine, ...]
 
 
 @dataclass(frozen=True)
@@ -154,20 +154,20 @@ def _hunks(lines: list[bytes]) -> Iterator[Hunk]:
 
 def _rows(
     lines: list[bytes], position: int, old: int, new: int
-) -> tuple[list[Line], int]:
-    rows: list[Line] = []
+) -> tuple[list[DiffLine], int]:
+    rows: list[DiffLine] = []
     while position < len(lines):
         mark, text = lines[position][:1], _text(lines[position][1:])
         if mark == b"\\" and rows:
-            rows[-1] = Line(rows[-1].kind, rows[-1].text, newline=False)
+            rows[-1] = DiffLine(rows[-1].kind, rows[-1].text, newline=False)
         elif mark == b" " and old and new:
-            rows.append(Line("context", text))
+            rows.append(DiffLine("context", text))
             old, new = old - 1, new - 1
         elif mark == b"-" and old:
-            rows.append(Line("removed", text))
+            rows.append(DiffLine("removed", text))
             old -= 1
         elif mark == b"+" and new:
-            rows.append(Line("added", text))
+            rows.append(DiffLine("added", text))
             new -= 1
         else:
             break

@@ -12,9 +12,13 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aideator.changes import tool_paths as tools
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.trees import discard, locked_directory, remove_tree
+from aideator.repositories.entries import (
+    DIRECTORY_MODE,
+    locked_directory,
+    remove_entry,
+)
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Tree, sandbox_uid
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,120}")
@@ -33,11 +37,13 @@ class Fork:
     @property
     def tree(self) -> Tree:
         """What the attempt sees and may write to."""
-        if self.checkout.environment is None:
-            return Tree(self.checkout.layers, self.upper, self.work)
-        env = {**tools.variables(self.checkout.made), **self.checkout.variables}
-        path = tools.programs(self.checkout.made)
-        return Tree(self.checkout.layers, self.upper, self.work, env=env, path=path)
+        return Tree(
+            self.checkout.layers,
+            self.upper,
+            self.work,
+            env=self.checkout.variables,
+            path=self.checkout.bin_directories,
+        )
 
     @property
     def scratch(self) -> Tree:
@@ -72,24 +78,24 @@ async def fork(checkout: Checkout, home: Path, name: str) -> AsyncIterator[Fork]
     if not _NAME.fullmatch(name):
         raise ValueError(f"not a name for a fork: {name!r}")
     root = home / "forks" / name
-    root.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    root.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     with ExitStack() as locks:
         for layer in checkout.layers:
             locks.enter_context(locked_directory(layer.parent, exclusive=False))
         if root.exists():
-            await asyncio.to_thread(discard, root)
-        root.mkdir(mode=0o711)
+            await asyncio.to_thread(remove_entry, root)
+        root.mkdir(mode=DIRECTORY_MODE)
         locks.enter_context(locked_directory(root))
         made = Fork(checkout, upper=root / "upper", work=root / "work")
         for path in (made.upper, made.work):
-            make_ground(path)
+            make_writable_directory(path)
         try:
             yield made
         finally:
             await asyncio.to_thread(remove_tree, root)
 
 
-def make_ground(path: Path) -> None:
+def make_writable_directory(path: Path) -> None:
     """Make an empty directory that a sandbox may write to."""
     path.mkdir(mode=0o755)
     if (uid := sandbox_uid()) is not None:

@@ -10,7 +10,7 @@
     ├── RepositoryError         422  the source cannot be had
     ├── SetupFailed             422  a set-up command failed on the base
     ├── ForgeRefused            502  a forge did not open the pull request
-    ├── NobodyListens           502  no process listens at that port of the sandbox
+    ├── PortNotOpen           502  no process listens at that port of the sandbox
     ├── Unavailable             503  the machine lacks something that a run needs
     │   └── SandboxUnavailable
     │       └── IsolationTooWeak
@@ -120,7 +120,7 @@ class ForgeRefused(AideatorError):
     status = 502
 
 
-class NobodyListens(AideatorError):
+class PortNotOpen(AideatorError):
     """No process listens at that port of the sandbox."""
 
     status = 502

@@ -11,9 +11,16 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from aideator.domain.check import Check, CheckResult, Command
-from aideator.domain.project import Finding, Origin
+from aideator.domain.project import Origin, ProjectField
 from aideator.domain.ranking import Evidence, Ranking
-from aideator.domain.run import AgentSpec, Isolation, Part, Publication, Run, RunStatus
+from aideator.domain.run import (
+    AgentSpec,
+    ComposedPart,
+    Isolation,
+    Publication,
+    Run,
+    RunStatus,
+)
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 
@@ -47,7 +54,7 @@ class RunStarted(_Body):
     """Whether the submission left it to the repository what the checks are."""
     setup: tuple[Command, ...] = ()
     protected: tuple[str, ...] = ()
-    sources: dict[Finding, Origin] = Field(default_factory=dict)
+    sources: dict[ProjectField, Origin] = Field(default_factory=dict)
     """Where each of them is from; empty while the repository is being fetched."""
     notes: tuple[str, ...] = ()
     """What a reader should know of how they were found."""
@@ -155,7 +162,7 @@ class PlanEntry(_Body):
     status: Literal["pending", "in_progress", "completed"] = "pending"
 
 
-class Plan(_Body):
+class AgentPlan(_Body):
     """The agent's plan as it stands now; it replaces the one before."""
 
     kind: Literal["plan"] = "plan"
@@ -219,7 +226,7 @@ class VariationAdded(_Body):
 
     kind: Literal["variation_added"] = "variation_added"
     spec: AgentSpec = SPEC
-    composed: tuple[Part, ...] = ()
+    composed: tuple[ComposedPart, ...] = ()
 
 
 class FlagsCleared(_Body):
@@ -279,14 +286,14 @@ class Complete(_Body):
     status: RunStatus
 
 
-Body = Annotated[
+EventBody = Annotated[
     RunStarted
     | VariationAdded
     | VariationStarted
     | AgentOutput
     | ToolCall
     | ToolCallUpdate
-    | Plan
+    | AgentPlan
     | UsageRecorded
     | SetupRan
     | Checking
@@ -304,7 +311,7 @@ Body = Annotated[
     Field(discriminator="kind"),
 ]
 
-BodyAdapter: TypeAdapter[Body] = TypeAdapter(Body)
+EventBodyAdapter: TypeAdapter[EventBody] = TypeAdapter(EventBody)
 
 
 class Event(BaseModel):
@@ -320,4 +327,4 @@ class Event(BaseModel):
     attempt: int | None = None
     """The attempt that wrote the event."""
     at: datetime
-    body: Body
+    body: EventBody

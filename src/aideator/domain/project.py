@@ -5,9 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from aideator.domain.check import Check, Command, Frozen
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import Check, Command
 
-Finding = Literal["setup", "checks", "protected"]
+ProjectField = Literal["setup", "checks", "protected"]
 
 
 class Origin(StrEnum):
@@ -21,7 +22,7 @@ class Origin(StrEnum):
     """Files such as `package.json`."""
 
 
-class Project(Frozen):
+class Project(FrozenModel):
     """One commit, and what a run on it would do besides the agents' work."""
 
     commit: str
@@ -31,6 +32,6 @@ class Project(Frozen):
     """Commands that prove a change."""
     protected: tuple[str, ...] = ()
     """Paths that a change must leave alone."""
-    sources: dict[Finding, Origin] = Field(default_factory=dict)
+    sources: dict[ProjectField, Origin] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What a reader should know, such as why nothing is installed."""

@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import SQLModel
 
-from aideator.domain.check import Check, Command, Frozen
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.usage import Budget, Usage
@@ -54,7 +55,7 @@ class AgentSpec(AgentConfig):
     """A row of the catalogue (`GET /agents`)."""
 
 
-class Comparison(Frozen):
+class Comparison(FrozenModel):
     """How far the platform goes to tell the variations apart, and what that may cost."""
 
     cross_tests: bool = Field(default=True, strict=True)
@@ -70,7 +71,7 @@ class Comparison(Frozen):
     It costs money."""
 
 
-class Part(Frozen):
+class ComposedPart(FrozenModel):
     """What a composed variation takes from another one."""
 
     variation_id: int = Field(ge=1, le=MAX_NUMBER, strict=True)
@@ -281,7 +282,7 @@ class Isolation(BaseModel):
     "watchdog"}`."""
 
 
-class Wish(Frozen):
+class PublishRequest(FrozenModel):
     """How a winner shall be published."""
 
     branch: str = Field(default="", max_length=200, examples=["cut-long-words"])
@@ -300,7 +301,7 @@ class Wish(Frozen):
     and the like)."""
 
 
-class Publication(Frozen):
+class Publication(FrozenModel):
     """Where the winner lives on."""
 
     remote: str
@@ -330,7 +331,7 @@ class Variation(SQLModel):
     refused."""
     follow_up: str | None = None
     """The prompt of the present follow-up turn; the run's own prompt when null."""
-    composed: tuple[Part, ...] = ()
+    composed: tuple[ComposedPart, ...] = ()
     """What it was put together from; empty for an agent's own work."""
     cleared: str | None = None
     """Why a person lets its flags pass; null while nobody has said so."""

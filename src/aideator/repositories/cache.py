@@ -14,19 +14,19 @@ from pathlib import Path
 from aideator.domain.errors import Conflict
 from aideator.repositories import checkout as checkouts
 from aideator.repositories.checkout import Checkout, Commit
-from aideator.repositories.mirror import Mirror
-from aideator.repositories.remote import reach
-from aideator.repositories.source import Source, SourcePolicy, parse_source
-from aideator.repositories.trees import (
-    PART,
-    PERSONAL,
-    discard,
-    disk_use,
-    held,
-    remove_tree,
-    try_hold,
+from aideator.repositories.entries import (
+    DIRECTORY_MODE,
+    PART_SUFFIX,
+    hold_lock,
+    recorded_size,
+    remove_entry,
+    try_lock,
 )
-from aideator.setup import environment as environments
+from aideator.repositories.mirror import Mirror
+from aideator.repositories.remote import resolve_remote
+from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.disk import disk_usage
 
 _KINDS = ("mirrors", "checkouts", "environments")
 
@@ -69,12 +69,12 @@ class RepositoryCache:
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
-        remote = await reach(source, self._policy, self._tokens)
+        remote = await resolve_remote(source, self._policy, self._tokens)
         refs = await mirror.list_refs(remote)
         wanted = refs.pick(ref)
         if wanted is not None and (commit := await self._at_hand(source, wanted)):
             return commit
-        async with held(self._lock(source.key)):
+        async with hold_lock(self._lock(source.key)):
             # Who waited for the lock may find that the one before has fetched the same.
             if wanted is None or await mirror.known(wanted) is None:
                 await mirror.fetch(
@@ -88,7 +88,7 @@ class RepositoryCache:
     @contextlib.asynccontextmanager
     async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
         """The bare mirror that has the commit; it is neither changed nor removed meanwhile."""
-        async with held(self._lock(commit.source.key)):
+        async with hold_lock(self._lock(commit.source.key)):
             yield self._mirror(commit.source).path
 
     async def _at_hand(self, source: Source, sha: str) -> Commit | None:
@@ -107,14 +107,14 @@ class RepositoryCache:
         """
         folder = self._folder("checkouts") / commit.key
         if not folder.exists():
-            async with held(self._lock(commit.key)):
+            async with hold_lock(self._lock(commit.key)):
                 if not folder.exists():
                     await self._build(commit, folder)
         os.utime(folder)
         return checkouts.load(folder, commit)
 
     async def _build(self, commit: Commit, folder: Path) -> None:
-        part = folder.with_name(commit.key + PART)
+        part = folder.with_name(commit.key + PART_SUFFIX)
         try:
             if part.exists():
                 remove_tree(part)
@@ -143,11 +143,9 @@ class RepositoryCache:
         Returns:
             How many bytes were freed.
         """
-        sizes = {path: disk_use(path) for path in self._complete("mirrors")}
-        sizes |= {path: checkouts.size(path) for path in self._complete("checkouts")}
-        sizes |= {
-            path: environments.size(path) for path in self._complete("environments")
-        }
+        sizes = {path: disk_usage(path) for path in self._complete("mirrors")}
+        sizes |= {path: recorded_size(path) for path in self._complete("checkouts")}
+        sizes |= {path: recorded_size(path) for path in self._complete("environments")}
         surplus = sum(sizes.values()) - (
             self._max_cache_bytes if max_bytes is None else max_bytes
         )
@@ -165,20 +163,24 @@ class RepositoryCache:
         What is alive is spared. Blocks.
         """
         for path in [
-            part for kind in _KINDS for part in self._folder(kind).glob(f"*{PART}")
+            part
+            for kind in _KINDS
+            for part in self._folder(kind).glob(f"*{PART_SUFFIX}")
         ]:
-            if (lock := try_hold(self._lock(path.name.removesuffix(PART)))) is not None:
+            if (
+                lock := try_lock(self._lock(path.name.removesuffix(PART_SUFFIX)))
+            ) is not None:
                 remove_tree(path)
                 os.close(lock)
         for path in self._folder("forks").iterdir():
             with contextlib.suppress(Conflict):
-                discard(path)
+                remove_entry(path)
 
     def _discard(self, path: Path) -> bool:
-        if (lock := try_hold(self._lock(path.name))) is None:
+        if (lock := try_lock(self._lock(path.name))) is None:
             return False
         try:
-            discard(path)
+            remove_entry(path)
         except Conflict:
             return False
         finally:
@@ -190,14 +192,14 @@ class RepositoryCache:
 
     def _folder(self, name: str) -> Path:
         folder = self.home / name
-        folder.mkdir(mode=PERSONAL, parents=True, exist_ok=True)
+        folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         return folder
 
     def _complete(self, name: str) -> list[Path]:
         return [
             path
             for path in self._folder(name).iterdir()
-            if not path.name.endswith(PART)
+            if not path.name.endswith(PART_SUFFIX)
         ]
 
     def _lock(self, key: str) -> Path:

@@ -13,20 +13,19 @@ Odd on purpose:
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aideator.repositories.entries import DIRECTORY_MODE, read_facts, write_facts
 from aideator.repositories.git import git
 from aideator.repositories.source import Source
-from aideator.repositories.trees import disk_use
 from aideator.sandbox.base import sandbox_uid
+from aideator.sandbox.disk import disk_usage
 
 BRANCH = "base"
 """The branch that a checkout is on."""
-_FACTS = "facts.json"
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,11 @@ class Checkout:
     unignored: tuple[str, ...] = ()
     """Those of them that the project does not ignore."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What set-up was told by the operator, such as where a mirror is; without it,
-    caches would not be found again."""
+    """Environment variables for agents and checks: where the tools of each language
+    find what set-up installed, and what the operator set (`SETUP_ENV`), such as the
+    address of a mirror."""
+    bin_directories: tuple[str, ...] = ()
+    """Directories inside the sandbox that come first on PATH."""
 
     @property
     def layers(self) -> tuple[Path, ...]:
@@ -78,13 +80,8 @@ def load(folder: Path, commit: Commit) -> Checkout:
     return Checkout(
         folder / "tree",
         commit,
-        tuple(json.loads((folder / _FACTS).read_text())["notes"]),
+        tuple(read_facts(folder)["notes"]),
     )
-
-
-def size(folder: Path) -> int:
-    """Return how many bytes the checkout in `folder` takes on disk, as measured when it was made."""
-    return int(json.loads((folder / _FACTS).read_text())["bytes"])
 
 
 async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -> None:
@@ -95,7 +92,7 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
     """
     tree = folder / "tree"
     uid = sandbox_uid()
-    folder.mkdir(mode=0o711)  # noqa: ASYNC240
+    folder.mkdir(mode=DIRECTORY_MODE)  # noqa: ASYNC240
     hash_name = "sha256" if len(commit.sha) == 64 else "sha1"
     await git(
         "init",
@@ -137,9 +134,9 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
     )
     facts = {
         "notes": await _notes(tree),
-        "bytes": await asyncio.to_thread(disk_use, folder),
+        "bytes": await asyncio.to_thread(disk_usage, folder),
     }
-    (folder / _FACTS).write_text(json.dumps(facts))
+    write_facts(folder, facts)
 
 
 async def _notes(tree: Path) -> list[str]:

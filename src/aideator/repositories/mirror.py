@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.domain.errors import RepositoryError
+from aideator.repositories.entries import PART_SUFFIX, remove_entry
 from aideator.repositories.git import GitError, GitTimeout, git
 from aideator.repositories.remote import Remote
-from aideator.repositories.trees import PART, discard, disk_use, remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.disk import disk_usage
 
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
@@ -153,13 +155,13 @@ class Mirror:
             try:
                 await self._fill(self.path, remote, wanted, max_bytes, timeout)
             except _TooLarge:
-                await asyncio.to_thread(discard, self.path)
+                await asyncio.to_thread(remove_entry, self.path)
                 raise
             finally:
                 for left_over in (self.path / "objects").glob("**/tmp_*"):
                     left_over.unlink()
             return
-        part = self.path.with_name(self.path.name + PART)
+        part = self.path.with_name(self.path.name + PART_SUFFIX)
         try:
             if part.exists():
                 remove_tree(part)
@@ -270,7 +272,7 @@ class _TooLarge(RepositoryError):
 
 async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
     def measure() -> None:
-        if disk_use(path / "objects") > max_bytes:
+        if disk_usage(path / "objects") > max_bytes:
             raise _TooLarge(f"the repository is larger than {max_bytes // 2**20} MB")
 
     async def watch() -> None:

@@ -58,7 +58,7 @@ class Remote:
         )
 
 
-async def reach(
+async def resolve_remote(
     source: Source, policy: SourcePolicy, tokens: Mapping[str, str]
 ) -> Remote:
     """Find out where a source really is and whether it lets us in.
@@ -165,7 +165,7 @@ async def _ask(
         ) from None
 
 
-async def call(
+async def call_api(
     method: str,
     url: str,
     policy: SourcePolicy,
@@ -173,7 +173,7 @@ async def call(
     headers: Mapping[str, str],
     content: bytes | None = None,
 ) -> tuple[httpx2.Response, bytes]:
-    """Call a server's API under the rules of `reach`: the address is judged and pinned, no redirect is followed.
+    """Call a server's API under the rules of `resolve_remote`: the address is judged and pinned, no redirect is followed.
 
     Returns:
         The answer, and its body up to `MAX_ANSWER` bytes.

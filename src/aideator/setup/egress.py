@@ -79,7 +79,7 @@ class Egress:
             or self.is_private(host, port)
         )
 
-    def signed(self, request: "Request") -> "Request":
+    def signed(self, request: "ProxyRequest") -> "ProxyRequest":
         """The request as it is sent on: with the operator's name, where there is one for this server."""
         for scheme, usual in _PORTS.items():
             port = usual if request.port == _PORTS["http"] else request.port
@@ -94,11 +94,11 @@ class Egress:
                 onward = b"\r\n".join(
                     [*kept, b"authorization: " + word.encode(), b"", b""]
                 )
-                return Request(request.host, port, onward, tls=scheme == "https")
+                return ProxyRequest(request.host, port, onward, tls=scheme == "https")
         return request
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that goes nowhere; the message goes to whoever asked."""
 
     def __init__(self, status: str, message: str) -> None:
@@ -107,7 +107,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
+class ProxyRequest:
     """What a client wants, in the only reading there is."""
 
     host: str
@@ -118,25 +118,31 @@ class Request:
     """Whether it is sent over TLS, although it came as plain http."""
 
 
-def parse(head: bytes) -> Request:
+def parse(head: bytes) -> ProxyRequest:
     """Read the head of a request, without the empty line at its end.
 
     Raises:
-        Refused: if it is anything but a plain `CONNECT host:port` or `GET` or `HEAD` of
+        RequestRefused: if it is anything but a plain `CONNECT host:port` or `GET` or `HEAD` of
             an http URL.
     """
     first, *lines = head.split(b"\r\n")
     line = _REQUEST.fullmatch(first)
     if line is None:
-        raise Refused("400 Bad Request", "this is not a request that a proxy can read")
+        raise RequestRefused(
+            "400 Bad Request", "this is not a request that a proxy can read"
+        )
     target = line["target"].decode("ascii")
     if line["method"] == b"CONNECT":
-        return Request(*_authority(target, None))
+        return ProxyRequest(*_authority(target, None))
     if line["method"] not in {b"GET", b"HEAD"}:
-        raise Refused("405 Method Not Allowed", "plain http is for GET and HEAD here")
+        raise RequestRefused(
+            "405 Method Not Allowed", "plain http is for GET and HEAD here"
+        )
     url = _URL.fullmatch(target)
     if url is None:
-        raise Refused("400 Bad Request", "give the whole http URL, without a user name")
+        raise RequestRefused(
+            "400 Bad Request", "give the whole http URL, without a user name"
+        )
     host, port = _authority(url["authority"], 80)
     path = url["path"] or "/"
     start = b"%s %s%s HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n" % (
@@ -145,14 +151,14 @@ def parse(head: bytes) -> Request:
         path.encode(),
         host.encode() if port == 80 else f"{host}:{port}".encode(),
     )
-    return Request(host, port, start + b"".join(_passed_on(lines)) + b"\r\n")
+    return ProxyRequest(host, port, start + b"".join(_passed_on(lines)) + b"\r\n")
 
 
 def _authority(text: str, default: int | None) -> tuple[str, int]:
     found = _AUTHORITY.fullmatch(text.lower())
     port = int(found["port"] or default or 0) if found else 0
     if found is None or len(found["host"]) > _MAX_NAME or not 0 < port < 65_536:
-        raise Refused("400 Bad Request", "give a plain host name and a port")
+        raise RequestRefused("400 Bad Request", "give a plain host name and a port")
     return found["host"], port
 
 
@@ -161,12 +167,12 @@ def _passed_on(lines: list[bytes]) -> list[bytes]:
     for line in lines:
         header = _HEADER.fullmatch(line)
         if header is None:
-            raise Refused("400 Bad Request", "a header cannot be read")
+            raise RequestRefused("400 Bad Request", "a header cannot be read")
         name = header["name"].lower()
         if name == b"transfer-encoding" or (
             name == b"content-length" and header["value"].strip() != b"0"
         ):
-            raise Refused("400 Bad Request", "a request may have no body here")
+            raise RequestRefused("400 Bad Request", "a request may have no body here")
         if name not in _NOT_PASSED_ON:
             kept.append(b"%s: %s\r\n" % (name, header["value"]))
     return kept
@@ -197,7 +203,7 @@ class Proxy:
         self.connections += 1
         try:
             await self._answer(reader, writer)
-        except Refused as refusal:
+        except RequestRefused as refusal:
             said = f"AIdeator: {refusal}\n".encode()
             head = f"HTTP/1.1 {refusal.status}\r\ncontent-type: text/plain\r\ncontent-length: {len(said)}\r\n"
             with suppress(ConnectionError):
@@ -213,12 +219,14 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if self.connections > _MAX_CONNECTIONS:
-            raise Refused("503 Service Unavailable", "too many connections at once")
+            raise RequestRefused(
+                "503 Service Unavailable", "too many connections at once"
+            )
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
-            raise Refused(
+            raise RequestRefused(
                 "431 Request Header Fields Too Large",
                 "the head of the request is too long",
             ) from None
@@ -239,7 +247,7 @@ class Proxy:
             onward.close()
 
     async def _dial(
-        self, request: Request
+        self, request: ProxyRequest
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = request.host, request.port
         if not self.egress.allows(host, port):
@@ -305,11 +313,11 @@ class Proxy:
             return self.found[host]
 
     def _refuse(
-        self, request: Request, why: str, status: str = "403 Forbidden"
-    ) -> Refused:
+        self, request: ProxyRequest, why: str, status: str = "403 Forbidden"
+    ) -> RequestRefused:
         if len(self.refused) < _MAX_REFUSALS:
             self.refused[f"{request.host}:{request.port}"] = why
-        return Refused(status, why)
+        return RequestRefused(status, why)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -22,21 +22,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aideator.changes import tool_paths as tools
-from aideator.changes.fork import make_ground
+from aideator.changes.fork import make_writable_directory
 from aideator.changes.patch import list_untracked
 from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult, Command
 from aideator.domain.errors import SetupFailed, VariationError
 from aideator.domain.project import Project
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.git import git
-from aideator.repositories.trees import (
-    PART,
-    PERSONAL,
-    held,
+from aideator.repositories.entries import (
+    DIRECTORY_MODE,
+    PART_SUFFIX,
+    hold_lock,
     locked_directory,
-    remove_tree,
+    read_facts,
+    write_facts,
 )
+from aideator.repositories.git import git
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import (
     TOOLS,
     Limits,
@@ -47,12 +48,12 @@ from aideator.sandbox.base import (
     without,
 )
 from aideator.sandbox.disk import disk_usage
+from aideator.setup import tool_paths
 from aideator.setup.egress import Egress, Proxy, open_proxy
 from aideator.setup.layer import hide, restore
 
 OUTPUT_TAIL = 16_384
 """Bytes of a command's output that are kept. The end tells the most."""
-_FACTS = "facts.json"
 _MEND = "install it in /usr, or name its directory in SANDBOX_TOOLCHAINS"
 _MAX_MADE = 5_000
 """Files and folders that set-up may leave beside the project's own; a folder of its own
@@ -60,18 +61,16 @@ counts once."""
 _PROBE = (
     'for tool; do path=$(command -v "$tool") && stat -L -c "%n %s %Y" "$path"; done'
 )
-_PREPARE = (
-    f"mkdir -p {tools.SCRATCH} && echo '*' > /workspace/{tools.FOLDER}/.gitignore"
-)
-_TIDY = f"chmod -R u+rwX {tools.SCRATCH}; rm -rf {tools.SCRATCH}"
+_PREPARE = f"mkdir -p {tool_paths.SCRATCH} && echo '*' > /workspace/{tool_paths.FOLDER}/.gitignore"
+_TIDY = f"chmod -R u+rwX {tool_paths.SCRATCH}; rm -rf {tool_paths.SCRATCH}"
 _TIDY_SECONDS = 120
 
-Tell = Callable[[CheckResult, bool], Awaitable[None]]
+OnResult = Callable[[CheckResult, bool], Awaitable[None]]
 """Hears how a command ended, and whether that was in an earlier run."""
 
 
 @dataclass(frozen=True)
-class Workshop:
+class SetupContext:
     """What environments are made with."""
 
     backend: SandboxBackend
@@ -83,13 +82,13 @@ class Workshop:
     """For the sandbox that set-up runs in."""
     egress: Egress = field(default_factory=Egress)
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What set-up, agents and checks see besides `tools.py`."""
+    """What set-up, agents and checks see besides `tool_paths.py`."""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
     """How many environments are made at once."""
 
 
-async def furnish(
-    workshop: Workshop, checkout: Checkout, setup: Sequence[Command], tell: Tell
+async def build_environment(
+    workshop: SetupContext, checkout: Checkout, setup: Sequence[Command], tell: OnResult
 ) -> Checkout:
     """Return the checkout with the environment that `setup` makes of it, making that on first use.
 
@@ -110,15 +109,15 @@ async def furnish(
         return checkout
     digest = await _digest(workshop, checkout, setup)
     folder = workshop.home / "environments" / f"{checkout.commit.key}-{digest}"
-    folder.parent.mkdir(mode=PERSONAL, parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     made_now = False
     if not folder.exists():
-        async with held(workshop.home / "locks" / folder.name), workshop.places:
+        async with hold_lock(workshop.home / "locks" / folder.name), workshop.places:
             if not folder.exists():
                 await _make(workshop, checkout, setup, folder / digest, tell)
                 made_now = True
     os.utime(folder)
-    facts = json.loads((folder / _FACTS).read_text())
+    facts = read_facts(folder)
     if not made_now:
         await tell(CheckResult.model_validate(facts["result"]), True)  # noqa: FBT003 - the callback's second half
     return replace(
@@ -126,7 +125,8 @@ async def furnish(
         environment=folder / digest,
         made=tuple(facts["made"]),
         unignored=tuple(facts["unignored"]),
-        variables=workshop.variables,
+        variables={**tool_paths.variables(facts["made"]), **workshop.variables},
+        bin_directories=tool_paths.programs(facts["made"]),
     )
 
 
@@ -151,13 +151,8 @@ async def missing_tools(
     return tuple(f"sandboxes do not see {tool}: {_MEND}" for tool in missing)
 
 
-def size(folder: Path) -> int:
-    """Return how many bytes the environment in `folder` takes on disk, as measured when it was made."""
-    return int(json.loads((folder / _FACTS).read_text())["bytes"])
-
-
 async def _digest(
-    workshop: Workshop, checkout: Checkout, setup: Sequence[Command]
+    workshop: SetupContext, checkout: Checkout, setup: Sequence[Command]
 ) -> str:
     """What, besides the commit, decides how an environment turns out: commands, variables, the tools of the sandbox."""
     async with workshop.backend.open(
@@ -177,25 +172,28 @@ async def _digest(
 
 
 async def _make(
-    workshop: Workshop,
+    workshop: SetupContext,
     checkout: Checkout,
     setup: Sequence[Command],
     final: Path,
-    tell: Tell,
+    tell: OnResult,
 ) -> None:
     """Make the layer `final`, with what is to be known of it beside it, in a folder that is there whole or not."""
-    part = final.parent.with_name(final.parent.name + PART)
+    part = final.parent.with_name(final.parent.name + PART_SUFFIX)
     layer, work = part / final.name, part / "work"
     try:
         if part.exists():
             await asyncio.to_thread(remove_tree, part)
-        part.mkdir(mode=PERSONAL)
-        make_ground(layer)
-        make_ground(work)
+        part.mkdir(mode=DIRECTORY_MODE)
+        make_writable_directory(layer)
+        make_writable_directory(work)
         # Nobody removes the checkout meanwhile.
         with locked_directory(checkout.path.parent, exclusive=False):
             tree = Tree(
-                (checkout.path,), layer, work, path=tools.programs({tools.VENV})
+                (checkout.path,),
+                layer,
+                work,
+                path=tool_paths.programs({tool_paths.VENV}),
             )
             result = await _set_up(workshop, tree, setup, tell)
             made, unignored = await _settle(workshop, checkout, layer)
@@ -207,7 +205,7 @@ async def _make(
             "unignored": unignored,
             "result": result.model_dump(mode="json"),
         }
-        (part / _FACTS).write_text(json.dumps(facts))
+        write_facts(part, facts)
         part.rename(final.parent)
     finally:
         if part.exists():
@@ -215,7 +213,7 @@ async def _make(
 
 
 async def _set_up(
-    workshop: Workshop, tree: Tree, setup: Sequence[Command], tell: Tell
+    workshop: SetupContext, tree: Tree, setup: Sequence[Command], tell: OnResult
 ) -> CheckResult:
     """Run the commands and return how the last one ended.
 
@@ -229,7 +227,9 @@ async def _set_up(
                 tree, workshop.limits, gateway=socket
             ) as sandbox:
                 env = {
-                    **tools.while_installing(sandbox.gateway_url if proxy else None),
+                    **tool_paths.while_installing(
+                        sandbox.gateway_url if proxy else None
+                    ),
                     **workshop.variables,
                 }
                 await sandbox.exec(["sh", "-c", _PREPARE])
@@ -245,7 +245,7 @@ async def _set_up(
 
 
 @asynccontextmanager
-async def _way_out(workshop: Workshop) -> AsyncIterator[Proxy | None]:
+async def _way_out(workshop: SetupContext) -> AsyncIterator[Proxy | None]:
     if not workshop.egress:
         yield None
         return
@@ -290,7 +290,7 @@ def _failed(result: CheckResult, proxy: Proxy | None) -> SetupFailed:
 
 
 async def _settle(
-    workshop: Workshop, checkout: Checkout, layer: Path
+    workshop: SetupContext, checkout: Checkout, layer: Path
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Give the commit's own files back, and return what else there is now: all of it, and what a reader may miss."""
     tracked = await git("ls-files", "-z", cwd=checkout.path)
@@ -308,4 +308,4 @@ async def _settle(
             f"set-up made {len(made)} files in folders of the project; at most {_MAX_MADE} can be told"
         )
     await asyncio.to_thread(hide, layer, made, sandbox_uid())
-    return made, [path for path in unignored if path != tools.FOLDER]
+    return made, [path for path in unignored if path != tool_paths.FOLDER]

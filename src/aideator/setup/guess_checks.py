@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aideator.domain.check import Check
+from aideator.repositories.untrusted_tree import read_head, read_regular_file
 
 _MAX_BYTES = 2**20
 _MAX_FILES = 200
@@ -135,10 +136,7 @@ def names(folder: Path, pattern: str) -> list[str]:
 
 def read_text(file: Path) -> str:
     """The text of a regular file, its first MiB; empty for anything else."""
-    try:
-        return _head(file)[:_MAX_BYTES].decode(errors="replace")
-    except OSError:
-        return ""
+    return read_regular_file(file, _MAX_BYTES).decode(errors="replace")
 
 
 def read_file(file: Path) -> bytes:
@@ -147,17 +145,7 @@ def read_file(file: Path) -> bytes:
     Raises:
         OSError: if it is not there, or no regular file of at most a MiB.
     """
-    data = _head(file)
+    data = read_head(file, _MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
         raise OSError(errno.EFBIG, "it is too long")
     return data
-
-
-def _head(file: Path) -> bytes:
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        return os.read(descriptor, _MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)

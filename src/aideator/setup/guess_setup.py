@@ -7,7 +7,7 @@ installed, and a note says so; a run that worked without set-up goes on working.
 
 The commands were tried with ten real tools and their registries, where about half of
 the first guesses failed; each comment below is one of these reasons, and so are those
-in `changes/tool_paths.py` (`tests/flows/test_registries.py` repeats it where registries
+in `setup/tool_paths.py` (`tests/flows/test_registries.py` repeats it where registries
 are configured).
 """
 

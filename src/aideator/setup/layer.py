@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from aideator.repositories.trees import open_directory, remove_tree
+from aideator.repositories.untrusted_tree import open_directory, remove_tree
 
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 _SPECIAL = re.compile(rb"([\\*?\[\]!# ])")

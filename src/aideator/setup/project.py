@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from aideator.domain.check import Check, Command, Frozen
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import Check, Command
 from aideator.domain.errors import RepositoryError
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
@@ -29,7 +30,7 @@ def _as_command(value: object) -> object:
     return {"command": value} if isinstance(value, str) else value
 
 
-class ProjectFile(Frozen):
+class ProjectFile(FrozenModel):
     """`.aideator.toml`. A command is a string, or a table with the fields below."""
 
     model_config = ConfigDict(title=FILE_NAME)

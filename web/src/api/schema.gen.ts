@@ -43,6 +43,12 @@ export interface AgentOutput {
   message_id?: string | null;
 }
 
+/** The agent's plan as it stands now; it replaces the one before. */
+export interface AgentPlan {
+  kind: "plan";
+  entries: readonly PlanEntry[];
+}
+
 /** One agent of the lineup: agent × model × effort × strategy. */
 export interface AgentSpec {
   /** The model's id, as its provider names it. */
@@ -165,9 +171,18 @@ export interface Complete {
   status: RunStatus;
 }
 
+/** What a composed variation takes from another one. */
+export interface ComposedPart {
+  variation_id: number;
+  /** A file of that variation's diff. */
+  path: string;
+  /** Which hunks of it, from 0; the whole file when null. */
+  hunks?: readonly number[] | null;
+}
+
 /** What a new variation takes from others. */
 export interface Composition {
-  parts: readonly Part[];
+  parts: readonly ComposedPart[];
 }
 
 export type Confidence = "high" | "medium" | "open";
@@ -238,6 +253,13 @@ export interface DiffContent {
   new_text: string;
 }
 
+/** One line of a hunk. */
+export interface DiffLine {
+  kind: "context" | "added" | "removed";
+  text: string;
+  newline: boolean;
+}
+
 /** What the state directory takes. */
 export interface Disk {
   home: string;
@@ -273,7 +295,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupRan | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -369,7 +391,7 @@ export interface Hunk {
   new_start: number;
   new_lines: number;
   heading: string;
-  lines: readonly Line[];
+  lines: readonly DiffLine[];
 }
 
 /** Which commit to look at. */
@@ -412,13 +434,6 @@ export interface KeyOut {
 export interface Keys {
   /** As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003. */
   keys: string;
-}
-
-/** One line of a hunk. */
-export interface Line {
-  kind: "context" | "added" | "removed";
-  text: string;
-  newline: boolean;
 }
 
 /** What a browser trades for a session. */
@@ -468,15 +483,6 @@ export interface Overview {
   next: string | null;
 }
 
-/** What a composed variation takes from another one. */
-export interface Part {
-  variation_id: number;
-  /** A file of that variation's diff. */
-  path: string;
-  /** Which hunks of it, from 0; the whole file when null. */
-  hunks?: readonly number[] | null;
-}
-
 /** The size of a change. Shown, never deciding. */
 export interface PatchStats {
   files?: number;
@@ -485,12 +491,6 @@ export interface PatchStats {
 }
 
 export type Place = "agent" | "copy";
-
-/** The agent's plan as it stands now; it replaces the one before. */
-export interface Plan {
-  kind: "plan";
-  entries: readonly PlanEntry[];
-}
 
 /** One line of a plan. */
 export interface PlanEntry {
@@ -556,6 +556,20 @@ export interface Publication {
   /** Why there is no pull request, where one was asked for. */
   note?: string;
   published_at?: string;
+}
+
+/** How a winner shall be published. */
+export interface PublishRequest {
+  /** Its name below `aideator/`; made of the run and its prompt when empty. */
+  branch?: string;
+  /** Of the commit and the pull request; the beginning of the prompt when empty. */
+  title?: string;
+  /** Open a pull request as well; a repository on the server's own machine has none. */
+  pull_request?: boolean;
+  /** Open it as a draft. */
+  draft?: boolean;
+  /** Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like). */
+  workflows?: boolean;
 }
 
 /** The winner was pushed, and a pull request opened where that was asked for. */
@@ -948,7 +962,7 @@ export interface Variation {
   status: VariationStatus;
   attempt: number;
   follow_up: string | null;
-  composed: readonly Part[];
+  composed: readonly ComposedPart[];
   cleared: string | null;
   usage: Usage;
   verdict: Verdict | null;
@@ -962,7 +976,7 @@ export interface Variation {
 export interface VariationAdded {
   kind: "variation_added";
   spec: AgentSpec;
-  composed?: readonly Part[];
+  composed?: readonly ComposedPart[];
 }
 
 /** The variation came to nothing. The others go on. */
@@ -1021,20 +1035,6 @@ export interface Verdict {
 export interface VerdictReached {
   kind: "verdict";
   ranking: Ranking;
-}
-
-/** How a winner shall be published. */
-export interface Wish {
-  /** Its name below `aideator/`; made of the run and its prompt when empty. */
-  branch?: string;
-  /** Of the commit and the pull request; the beginning of the prompt when empty. */
-  title?: string;
-  /** Open a pull request as well; a repository on the server's own machine has none. */
-  pull_request?: boolean;
-  /** Open it as a draft. */
-  draft?: boolean;
-  /** Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like). */
-  workflows?: boolean;
 }
 
 /** One wrong field of the request. */
@@ -1145,7 +1145,7 @@ export interface Routes {
   "POST /runs/{run_id}/publish": {
     path: { run_id: string };
     query: undefined;
-    body: Wish;
+    body: PublishRequest;
     answer: Publication;
   };
   "GET /runs/{run_id}/export": {
