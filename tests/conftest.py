@@ -9,6 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+PATIENCE = 120.0
+"""Seconds after which a test gives up waiting for a fact.
+
+It bounds a hang and expects nothing: on a machine with other work, what takes a tenth of
+a second otherwise may take ten.
+"""
+
+# A property that takes long on a busy machine holds all the same.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 GIT_ENV = {
     "PATH": os.environ["PATH"],
