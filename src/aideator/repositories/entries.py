@@ -1,4 +1,4 @@
-"""Entries of the state directory: folders that are complete or absent, and locked in use.
+"""Entries of the state directory: folders that are complete or absent, with locks.
 
 An entry that is being made or removed has the suffix `.part` and is renamed when it is
 complete, so a crash never leaves a half-made one under its final name.

@@ -94,7 +94,8 @@ def open_directory(name: Path | str, parent: int | None) -> int:
     try:
         # A folder of mode 000 (overlayfs makes one: work/work) opens for its owner only
         # after this.
-        os.chmod(f"/proc/self/fd/{handle}", 0o700)  # noqa: PTH101 (the path is the descriptor)
-        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_DIRECTORY)
+        path = f"/proc/self/fd/{handle}"
+        os.chmod(path, 0o700)  # noqa: PTH101 (the path is the descriptor)
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     finally:
         os.close(handle)
