@@ -223,7 +223,7 @@ def test_a_file_cannot_lie_in_a_file(project: Path) -> None:
         1: patch(project, {"a.txt": BASE, "lib": b"x\n"}),
         2: patch(project, {"a.txt": BASE, "lib/x.py": b"x\n"}),
     }
-    with pytest.raises(Conflict, match=r"lib cannot be a file and hold lib/x\.py"):
+    with pytest.raises(Conflict, match=r"lib cannot be a file and contain lib/x\.py"):
         compose(patches, [*whole(1, "lib"), *whole(2, "lib/x.py")])
 
 
