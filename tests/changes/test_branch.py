@@ -80,7 +80,7 @@ async def test_a_dirty_tree_is_refused(repo: Path, patch: bytes) -> None:
 
 async def test_an_existing_branch_is_refused(repo: Path, patch: bytes) -> None:
     before = state(repo)
-    with pytest.raises(Conflict, match="branch main already"):
+    with pytest.raises(Conflict, match="branch main exists already"):
         await apply_to_checkout(
             repo, base="HEAD", patch=patch, branch="main", message="m"
         )

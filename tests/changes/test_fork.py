@@ -58,7 +58,7 @@ async def test_a_name_in_use_is_refused_and_a_left_over_is_replaced(
 async def test_a_name_that_leads_elsewhere_is_refused(
     checkout: Checkout, home: Path, name: str
 ) -> None:
-    with pytest.raises(ValueError, match="not a name"):
+    with pytest.raises(ValueError, match="invalid name of a fork"):
         async with fork(checkout, home, name):
             pass
 

@@ -90,4 +90,4 @@ def test_an_unknown_price_makes_the_sum_unknown() -> None:
 
 
 def test_an_error_without_a_message_says_its_docstring() -> None:
-    assert str(AideatorError()) == "Something that AIdeator expects went wrong."
+    assert str(AideatorError()) == "AIdeator could not do what was asked."

@@ -238,7 +238,7 @@ async def test_a_redirect_within_the_allowed_hosts_is_followed(
     [
         ("http://169.254.169.254/latest", "not on the list of allowed hosts"),
         ("http://localhost/project.git", "not on the list of allowed hosts"),
-        ("file:///etc", "file: is not a way"),
+        ("file:///etc", "file: is not supported"),
         ("ext::sh -c id", "refused"),
         ("/loop", "redirects more than"),
     ],

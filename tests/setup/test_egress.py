@@ -91,7 +91,7 @@ def test_a_request_has_one_reading(
     head: bytes, host: str, port: int, onward: bytes | None
 ) -> None:
     request = parse(head)
-    assert (request.host, request.port, request.onward) == (host, port, onward)
+    assert (request.host, request.port, request.forwarded) == (host, port, onward)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,9 @@ def test_any_bytes_are_a_request_or_refused(head: bytes) -> None:
             continue
         assert request.host.isascii()
         assert not set(request.host) & set("\0\r\n@/\\:[] ")
-        lines = (request.onward or b"\r\n\r\n").removesuffix(b"\r\n\r\n").split(b"\r\n")
+        lines = (
+            (request.forwarded or b"\r\n\r\n").removesuffix(b"\r\n\r\n").split(b"\r\n")
+        )
         assert all(
             b"\n" not in line and b"\r" not in line and b"\0" not in line
             for line in lines
@@ -207,7 +209,7 @@ async def test_a_host_that_the_operator_vouches_for_is_reached_both_ways(
             b"hello",
         ]
         assert proxy.refused == {}
-        assert proxy.passed > 0
+        assert proxy.transferred > 0
 
 
 @pytest.mark.parametrize(
@@ -287,8 +289,8 @@ async def test_a_host_is_looked_up_once(home: Path) -> None:
                         say(proxy, f"GET http://{name}/ HTTP/1.1\r\n\r\n".encode())
                     )
             assert len(host.heard) == 20
-            assert set(proxy.found) == {"localhost"}
-            proxy.found["nowhere.invalid"] = [
+            assert set(proxy.addresses) == {"localhost"}
+            proxy.addresses["nowhere.invalid"] = [
                 "127.0.0.1"
             ]  # so no resolver is asked where that is
             assert (
@@ -310,17 +312,19 @@ def test_a_mirrors_credentials_are_for_its_origin(
 ) -> None:
     egress = Egress(credentials={origin: "Basic secret"})
     head = f"GET {url} HTTP/1.1\r\nAuthorization: Basic b3du\r\nAccept: x".encode()
-    signed = egress.signed(parse(head))
-    assert (signed.tls, signed.port) == (tls, port)
-    assert signed.onward is not None
-    assert signed.onward.endswith(b"accept: x\r\nauthorization: Basic secret\r\n\r\n")
-    assert b"b3du" not in signed.onward
+    authorized = egress.authorize(parse(head))
+    assert (authorized.tls, authorized.port) == (tls, port)
+    assert authorized.forwarded is not None
+    assert authorized.forwarded.endswith(
+        b"accept: x\r\nauthorization: Basic secret\r\n\r\n"
+    )
+    assert b"b3du" not in authorized.forwarded
     for other in (
         b"GET http://b.example/x HTTP/1.1",
         b"GET http://a.example:81/x HTTP/1.1",
         b"CONNECT a.example:443 HTTP/1.1",
     ):
-        assert egress.signed(parse(other)) == parse(other)
+        assert egress.authorize(parse(other)) == parse(other)
     assert "secret" not in repr(egress)
 
 
@@ -363,11 +367,11 @@ async def test_a_mirror_that_wants_a_password_is_asked_by_the_proxy_over_tls(
             refused = await say(proxy, f"GET http://{name}/x HTTP/1.1\r\n\r\n".encode())
             assert b"502 Bad Gateway" in refused
             assert (
-                b"speaks no TLS that is trusted here: CERTIFICATE_VERIFY_FAILED"
+                b"offers no trusted TLS connection: CERTIFICATE_VERIFY_FAILED"
                 in refused
             )
             assert host.heard == []
-            proxy.trust = believed
+            proxy.ssl_context = believed
             said = await say(proxy, f"GET http://{name}/x HTTP/1.1\r\n\r\n".encode())
             assert said.endswith(b"back")
         assert host.heard == [

@@ -390,6 +390,6 @@ async def test_many_files_of_set_up_beside_the_projects_own(
     _, patch = await attempt(workshop, made, "echo b > src/a; rm src/7")
     assert patch.paths == ("src/a",)
     with pytest.raises(
-        SetupFailed, match="5002 files in folders of the project; at most 5000"
+        SetupFailed, match="5002 files in folders of the project; the limit is 5000"
     ):
         await set_up(workshop, checkout, write.format(5_001))

@@ -9,7 +9,7 @@ from aideator.changes.fork import make_writable_directory
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
-from aideator.setup.layer import hide, restore
+from aideator.setup.layer import exclude_from_git, restore_project_files
 
 FILES = ("top", "src/a", "src/deep/b", "src/deep/c", ".gitignore", ".git/config")
 
@@ -41,7 +41,9 @@ async def after(backend: SandboxBackend, below: Path, home: Path, script: str) -
     async with backend.open(Tree((below,), layer, work), Limits()) as sandbox:
         done = await sandbox.exec(["sh", "-ec", script])
         assert done.exit_code == 0, done.stderr
-    restore(layer, [name.encode() for name in FILES if not name.startswith(".git/")])
+    restore_project_files(
+        layer, [name.encode() for name in FILES if not name.startswith(".git/")]
+    )
     async with backend.open(Tree((below, layer)), Limits()) as sandbox:
         show = "find . -type f -o -type l | LC_ALL=C sort | xargs -n1 sh -c 'echo $0=$(cat $0)'"
         found = await sandbox.exec(["sh", "-c", show])
@@ -105,7 +107,7 @@ async def test_a_link_in_a_folders_place_is_not_followed(
 def test_hidden_paths_are_written_as_git_reads_them(home: Path) -> None:
     layer = home / "layer"
     layer.mkdir()
-    hide(
+    exclude_from_git(
         layer,
         ["lib", "a b", "#x", "!y", "st*r", "caf\udce9", "line\nbreak"],
         sandbox_uid(),

@@ -221,7 +221,7 @@ def _head(file: _File) -> bytes:
 
 
 def _hunks(file: _File) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
-    """Yield each hunk's start in the base, from 0, and its lines with their marks."""
+    """Yield each hunk's start in the base, from 0, and its marked lines."""
     starts = [place for place, line in enumerate(file.lines) if line.startswith(b"@@ ")]
     for hunk, (start, end) in zip(
         file.diffs[0].hunks, pairwise([*starts, len(file.lines)]), strict=True
@@ -238,7 +238,7 @@ def _hunks(file: _File) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
 def _edits(
     start: int, rows: Sequence[tuple[bytes, bytes]], source: str, base: dict[int, bytes]
 ) -> set[_Edit]:
-    """Return the edits of one hunk; add the lines of the base that it shows to `base`."""
+    """Return one hunk's edits; add the lines of the base that it shows to `base`."""
     edits: set[_Edit] = set()
     removed: list[bytes] = []
     added: list[bytes] = []

@@ -1,21 +1,22 @@
-"""Where the tools of each language keep what they install: in the environment's layer, so that it works offline.
+"""Paths and variables that make each language's tools install into the environment.
 
-A sandbox's home is small and dies with it. All that a tool keeps there by default is
-led below `/workspace/.aideator` by the variable that the tool itself reads; set-up,
-agents and checks see the same ones.
+A sandbox's home is small and is removed with it. Whatever a tool keeps there by default
+is redirected below `/workspace/.aideator`, in the environment's layer, by the variable
+that the tool itself reads. Set-up, agents and checks have the same variables, so what
+set-up installed works offline.
 """
 
 from collections.abc import Collection
 
 FOLDER = ".aideator"
-"""In the root of the repository; it is made by set-up, and no change ever carries
-it."""
+"""Folder in the repository's root that set-up makes; it is never part of a patch."""
 _WORKSPACE = "/workspace"
 _HERE = f"{_WORKSPACE}/{FOLDER}"
 SCRATCH = f"{_HERE}/tmp"
-"""For set-up alone, and removed after it: a tmpfs would be too small for what compilers
-and installers unpack."""
+"""TMPDIR during set-up, removed afterwards: a tmpfs would be too small for what
+compilers and installers unpack."""
 VENV = ".venv"
+"""The virtual environment whose programs come first on PATH, if set-up made it."""
 
 _MAVEN = f"-Dmaven.repo.local={_HERE}/m2"
 
@@ -33,7 +34,7 @@ _INSTALLED = {
     "CARGO_HOME": f"{_HERE}/cargo",
     "MAVEN_OPTS": _MAVEN,
     "GRADLE_USER_HOME": f"{_HERE}/gradle",
-    # Each sandbox would start a daemon of its own and leave it.
+    # Otherwise each sandbox would start a daemon and leave it running.
     "GRADLE_OPTS": "-Dorg.gradle.daemon=false",
 }
 OFFLINE = {
@@ -44,23 +45,23 @@ OFFLINE = {
     "GOPROXY": "off",
     "CARGO_NET_OFFLINE": "true",
     "MAVEN_ARGS": "--offline",
-    # Maven notes which repository a file came from, and offline passes over one from a
-    # mirror that it is not told of.
+    # Maven records which repository a file came from, and ignores it offline if that is
+    # a mirror that its settings do not name.
     "MAVEN_OPTS": f"{_MAVEN} -Daether.enhancedLocalRepository.trackingFilename=none",
 }
-"""Where nothing can be reached: a tool that lacks something says so at once, instead of
-trying for minutes."""
-_SET_UP = {
+"""Variables without network access: a tool that lacks something fails at once instead
+of retrying for minutes."""
+_SETUP = {
     "TMPDIR": SCRATCH,
     "PIP_NO_CACHE_DIR": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    # Debian's Python refuses to install beside the system's packages. Here it cannot
-    # reach those.
+    # Debian's Python refuses to install beside the system's packages, which are
+    # read-only here anyway.
     "PIP_BREAK_SYSTEM_PACKAGES": "1",
     "npm_config_update_notifier": "false",
     "CI": "1",
 }
-_PROGRAMS = (
+_BIN_DIRECTORIES = (
     f"{_HERE}/python/bin",
     f"{_HERE}/npm/bin",
     f"{_HERE}/go/bin",
@@ -69,43 +70,46 @@ _PROGRAMS = (
 
 
 def variables(made: Collection[str]) -> dict[str, str]:
-    """What agents and checks see.
+    """Return the environment variables of agents and checks.
 
     Args:
-        made: The paths that set-up made.
+        made: The paths that set-up added.
     """
-    return {
-        **_INSTALLED,
-        **OFFLINE,
-        **({"VIRTUAL_ENV": f"{_WORKSPACE}/{VENV}"} if VENV in made else {}),
-    }
+    variables = _INSTALLED | OFFLINE
+    if VENV in made:
+        variables["VIRTUAL_ENV"] = f"{_WORKSPACE}/{VENV}"
+    return variables
 
 
-def programs(made: Collection[str]) -> tuple[str, ...]:
-    """The directories that come first on PATH.
+def bin_directories(made: Collection[str]) -> tuple[str, ...]:
+    """Return the directories that come first on PATH.
 
-    Each was made by set-up: no change can put a program there.
-    """
-    return (*([f"{_WORKSPACE}/{VENV}/bin"] if VENV in made else []), *_PROGRAMS)
-
-
-def while_installing(proxy: str | None) -> dict[str, str]:
-    """What set-up commands see.
+    Each was made by set-up, so no change can put a program there.
 
     Args:
-        proxy: The URL, inside, of the one way out; None if there is none.
+        made: The paths that set-up added.
     """
-    return {**_INSTALLED, **_SET_UP, **(OFFLINE if proxy is None else _through(proxy))}
+    if VENV in made:
+        return (f"{_WORKSPACE}/{VENV}/bin", *_BIN_DIRECTORIES)
+    return _BIN_DIRECTORIES
 
 
-def _through(proxy: str) -> dict[str, str]:
+def setup_variables(proxy: str | None) -> dict[str, str]:
+    """Return the environment variables of set-up commands.
+
+    Args:
+        proxy: The proxy's URL inside the sandbox; None without network access.
+    """
+    network = OFFLINE if proxy is None else _proxy_variables(proxy)
+    return _INSTALLED | _SETUP | network
+
+
+def _proxy_variables(proxy: str) -> dict[str, str]:
     names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
     host, _, port = proxy.removeprefix("http://").partition(":")
-    java = [
-        f"-D{scheme}.proxy{what}"
-        for scheme in ("http", "https")
-        for what in (f"Host={host}", f"Port={port}")
-    ]
+    java = []
+    for scheme in ("http", "https"):
+        java += [f"-D{scheme}.proxyHost={host}", f"-D{scheme}.proxyPort={port}"]
     return {
         **dict.fromkeys(names, proxy),
         "NO_PROXY": "localhost",
@@ -113,5 +117,6 @@ def _through(proxy: str) -> dict[str, str]:
         "YARN_HTTP_PROXY": proxy,
         "YARN_HTTPS_PROXY": proxy,
         "JAVA_TOOL_OPTIONS": " ".join(java),
-        "MAVEN_OPTS": f"{_MAVEN} -Daether.connector.http.useSystemProperties=true",  # else Maven 3.9 takes none
+        # Without this, Maven 3.9 uses no proxy.
+        "MAVEN_OPTS": f"{_MAVEN} -Daether.connector.http.useSystemProperties=true",
     }
