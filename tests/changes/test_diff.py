@@ -86,7 +86,10 @@ def test_added_removed_executable_linked_binary_and_empty_files(repo: Path) -> N
 def test_lines_that_look_like_headers_and_odd_line_ends_are_only_text(
     repo: Path,
 ) -> None:
-    text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n\\ No newline\ncr\r\nff\fvt\v\x1c\x85\u2028end"
+    text = (
+        "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n\\ No newline\n"
+        "cr\r\nff\fvt\v\x1c\x85\u2028end"
+    )
     (repo / "odd.txt").write_bytes(text.encode())
     (found,) = diff(repo)
     assert [line.text for line in found.hunks[0].lines] == text.split("\n")

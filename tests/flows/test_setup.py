@@ -1,4 +1,4 @@
-"""Set-up: what a project needs is installed once, agents and checks have it, and no change carries it."""
+"""Set-up: dependencies are installed once, for agents and checks, and in no change."""
 
 import asyncio
 import base64
@@ -399,4 +399,4 @@ def test_the_command_line_shows_set_up_and_where_it_is_from(
     assert "protected: x/**" in done.stdout
     assert "set-up `echo broken tools; false` failed after" in done.stdout
     assert "  broken tools\n" in done.stdout
-    assert "go without set-up" in done.stdout
+    assert "run without set-up" in done.stdout

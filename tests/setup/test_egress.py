@@ -1,4 +1,4 @@
-"""The way out for set-up: named hosts, and nothing that two parsers could read differently."""
+"""The proxy of set-up: allowed hosts, and nothing that parsers may read differently."""
 
 import asyncio
 import shutil
@@ -68,13 +68,16 @@ async def say(proxy: Proxy, request: bytes) -> bytes:
         ),
         (b"CONNECT Good.Example:443 HTTP/1.0", "good.example", 443, None),
         (
-            b"GET http://good.example/simple/?a=b HTTP/1.1\r\nHost: evil.example\r\nAccept: */*\r\nConnection: close",
+            b"GET http://good.example/simple/?a=b HTTP/1.1\r\nHost: evil.example\r\n"
+            b"Accept: */*\r\nConnection: close",
             "good.example",
             80,
-            b"GET /simple/?a=b HTTP/1.1\r\nhost: good.example\r\nconnection: close\r\naccept: */*\r\n\r\n",
+            b"GET /simple/?a=b HTTP/1.1\r\nhost: good.example\r\nconnection: close\r\n"
+            b"accept: */*\r\n\r\n",
         ),
         (
-            b"HEAD http://mirror:8080 HTTP/1.1\r\nProxy-Authorization: x\r\nContent-Length: 0",
+            b"HEAD http://mirror:8080 HTTP/1.1\r\nProxy-Authorization: x\r\n"
+            b"Content-Length: 0",
             "mirror",
             8080,
             b"HEAD / HTTP/1.1\r\nhost: mirror:8080\r\nconnection: close\r\n\r\n",
@@ -205,7 +208,8 @@ async def test_a_host_that_the_operator_vouches_for_is_reached_both_ways(
             b"HTTP/1.1 200 Connection established\r\n\r\nHTTP/1.1 200 OK"
         )
         assert host.heard == [
-            f"GET /x HTTP/1.1\r\nhost: {host.name}\r\nconnection: close\r\n\r\n".encode(),
+            b"GET /x HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n\r\n"
+            % host.name.encode(),
             b"hello",
         ]
         assert proxy.refused == {}
@@ -375,7 +379,8 @@ async def test_a_mirror_that_wants_a_password_is_asked_by_the_proxy_over_tls(
             said = await say(proxy, f"GET http://{name}/x HTTP/1.1\r\n\r\n".encode())
             assert said.endswith(b"back")
         assert host.heard == [
-            f"GET /x HTTP/1.1\r\nhost: {name}\r\nconnection: close\r\nauthorization: Basic secret\r\n\r\n".encode()
+            b"GET /x HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n"
+            b"authorization: Basic secret\r\n\r\n" % name.encode()
         ]
 
 

@@ -1,4 +1,4 @@
-"""Environments: made once for a commit and its set-up, read-only for everybody, and seen in no change."""
+"""Environments: built once per commit and set-up, read-only, and part of no change."""
 
 import asyncio
 import os
@@ -111,7 +111,10 @@ async def test_only_the_change_of_the_attempt_is_in_the_patch(
         checkout,
         "mkdir lib; echo made > lib/made; echo more >> calc.py; rm test_calc.py",
     )
-    script = "echo mine >> calc.py; echo mine > lib/made; echo mine > lib/mine; echo mine > own; git commit -qam x"
+    script = (
+        "echo mine >> calc.py; for file in lib/made lib/mine own; do"
+        " echo mine > $file; done; git commit -qam x"
+    )
     _, patch = await attempt(workshop, made, script)
     assert patch.paths == ("calc.py", "own")
     assert b"more" not in patch.data
@@ -157,7 +160,10 @@ async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
     )
     assert {name, f"{name}.txt"} <= set(made.made)
     for ignore in ("!*\n", "*\n!.gitignore\n!own\n"):
-        script = f'printf %s "{ignore}" > .gitignore; echo z >> "{path}/in/file"; echo o > own; echo z >> "{path}.txt"'
+        script = (
+            f'printf %s "{ignore}" > .gitignore; echo z >> "{path}/in/file";'
+            f' echo o > own; echo z >> "{path}.txt"'
+        )
         _, patch = await attempt(workshop, made, script)
         assert patch.paths == (".gitignore", "own")
 
@@ -253,15 +259,18 @@ async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
 
 
 ODD = """
-ln -s /etc/passwd link; ln -s . self; mkfifo pipe; mkdir shut; : > shut/in; chmod 000 shut
+ln -s /etc/passwd link; ln -s . self; mkfifo pipe
+mkdir shut; : > shut/in; chmod 000 shut
 python3 -c 'import os, socket
 socket.socket(socket.AF_UNIX).bind("sock")
-for name in (b"\\xff\\xfe", b"new\\nline", b"\\x1b[31m", b"x" * 255): open(name, "w").close()
+for name in (b"\\xff\\xfe", b"new\\nline", b"\\x1b[31m", b"x" * 255):
+    open(name, "w").close()
 for _ in range(1500): os.mkdir("d"); os.chdir("d")'
 mkdir nested; cd nested; git init -q; git commit -q --allow-empty -m x; cd ..
 git config core.hooksPath /workspace/hooks; mkdir hooks
 printf '#!/bin/sh\\ntouch /workspace/fired' > hooks/post-index-change
-chmod +x hooks/*; rm -rf .git/refs; echo 'gitdir: /' > .git/HEAD; rm calc.py; ln -s /etc/passwd calc.py
+chmod +x hooks/*; rm -rf .git/refs; echo 'gitdir: /' > .git/HEAD
+rm calc.py; ln -s /etc/passwd calc.py
 """
 
 
@@ -370,7 +379,8 @@ async def test_a_venv_that_a_change_brings_along_is_not_on_the_path(
     seen, _ = await attempt(
         workshop,
         made,
-        "mkdir -p .venv/bin; printf '#!/bin/sh\\necho evil' > .venv/bin/git; chmod +x .venv/bin/git; git --version",
+        "mkdir -p .venv/bin; printf '#!/bin/sh\\necho evil' > .venv/bin/git;"
+        " chmod +x .venv/bin/git; git --version",
     )
     assert "evil" not in seen
 

@@ -36,7 +36,8 @@ def package(**more: object) -> str:
             },
             [
                 VENV,
-                f"{PIP} -r requirements-dev.txt -r requirements.txt -r requirements/test.txt",
+                f"{PIP} -r requirements-dev.txt -r requirements.txt"
+                " -r requirements/test.txt",
             ],
         ),
         ({"pyproject.toml": PROJECT}, [VENV, f"{PIP} -e ."]),
@@ -47,7 +48,8 @@ def package(**more: object) -> str:
         (
             {
                 "pyproject.toml": PROJECT
-                + '[project.optional-dependencies]\ntest = ["pytest"]\ndocs = []\ndev = []\n'
+                + "[project.optional-dependencies]\n"
+                + 'test = ["pytest"]\ndocs = []\ndev = []\n'
             },
             [VENV, f"{PIP} -e '.[dev,test]'"],
         ),

@@ -1,4 +1,4 @@
-"""A layer says nothing about the project's own files once it was restored, whatever was done to them."""
+"""A restored layer contains no change of the project's own files."""
 
 import os
 from pathlib import Path
@@ -34,7 +34,7 @@ def below(home: Path) -> Path:
 
 
 async def after(backend: SandboxBackend, below: Path, home: Path, script: str) -> str:
-    """What a reader finds above `below`, after a script has run there and the layer was restored."""
+    """Run a script in a layer above `below`, restore the layer, and list the result."""
     layer, work = home / "layer", home / "work"
     make_writable_directory(layer)
     make_writable_directory(work)
@@ -45,7 +45,10 @@ async def after(backend: SandboxBackend, below: Path, home: Path, script: str) -
         layer, [name.encode() for name in FILES if not name.startswith(".git/")]
     )
     async with backend.open(Tree((below, layer)), Limits()) as sandbox:
-        show = "find . -type f -o -type l | LC_ALL=C sort | xargs -n1 sh -c 'echo $0=$(cat $0)'"
+        show = (
+            "find . -type f -o -type l | LC_ALL=C sort"
+            " | xargs -n1 sh -c 'echo $0=$(cat $0)'"
+        )
         found = await sandbox.exec(["sh", "-c", show])
     return found.stdout.decode()
 
@@ -65,7 +68,8 @@ SAME = "".join(f"./{name}={name}\n" for name in sorted(FILES))
         "rm -rf src/deep; ln -s /workspace/.git src/deep",
         "rm top; mkdir top; echo x > top/file; mkdir -p top/a/b/c",
         "rm src/a; mkfifo src/a; rm src/deep/c; ln -s /etc/passwd src/deep/c",
-        "echo x > .git/config; mkdir -p .git/hooks; echo evil > .git/hooks/post-checkout",
+        "echo x > .git/config; mkdir -p .git/hooks;"
+        " echo evil > .git/hooks/post-checkout",
         "rm -rf .git; echo 'gitdir: /tmp' > .git",
         "chmod 000 src/deep; chmod 000 src; chmod 000 top",
         "mv src/deep src/deep2; mv src/deep2 src/deep; mv src other; mv other src",
@@ -80,7 +84,10 @@ async def test_the_project_is_as_it_was(
 async def test_what_is_new_stays(
     backend: SandboxBackend, below: Path, home: Path
 ) -> None:
-    script = "mkdir lib; echo l > lib/l; echo n > src/new; rm -rf src/deep; mkdir src/deep; echo d > src/deep/new"
+    script = (
+        "mkdir lib; echo l > lib/l; echo n > src/new; rm -rf src/deep;"
+        " mkdir src/deep; echo d > src/deep/new"
+    )
     seen = await after(backend, below, home, script)
     assert {
         "./lib/l=l",

@@ -1,4 +1,4 @@
-"""What a run does besides the agents' work: the submission's word, else `.aideator.toml`, else a guess."""
+"""Set-up, checks, protected paths: submission, else `.aideator.toml`, else a guess."""
 
 import os
 from pathlib import Path
