@@ -134,12 +134,12 @@ async def _discover(
         The location of a redirect; None if the response contains the refs.
     """
     asked = {"user-agent": "git/2 aideator", **headers}
-    async with _ask("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
+    async with _send("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
         return _location(hop, response, known=bool(headers))
 
 
 @asynccontextmanager
-async def _ask(
+async def _send(
     method: str,
     address: str,
     url: str,
@@ -199,7 +199,7 @@ async def call_api(
     """
     address = await _resolve(Source(url), policy)
     body = bytearray()
-    async with _ask(method, address, url, headers=headers, content=content) as response:
+    async with _send(method, address, url, headers=headers, content=content) as response:
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MAX_RESPONSE:

@@ -331,7 +331,7 @@ class Proxy:
             if waited:
                 # The lookup that it waited for has failed. Connections that begin later
                 # may look up again.
-                raise OSError(errno.EHOSTUNREACH, "it was asked for just now, in vain")
+                raise OSError(errno.EHOSTUNREACH, "its lookup has just failed")
             async with asyncio.timeout(_CONNECT_SECONDS):
                 found = await asyncio.get_running_loop().getaddrinfo(
                     host, None, type=socket.SOCK_STREAM
