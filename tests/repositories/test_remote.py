@@ -347,9 +347,8 @@ def _answer(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> list[s
         ]
 
     loops = asyncio.base_events.BaseEventLoop
-    monkeypatch.setattr(
-        loops, "getaddrinfo", getaddrinfo
-    )  # house: a hostile resolver, without one on the network
+    # There is no hostile resolver on the network.
+    monkeypatch.setattr(loops, "getaddrinfo", getaddrinfo)  # house: a hostile resolver
     return asked
 
 

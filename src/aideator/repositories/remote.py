@@ -199,7 +199,9 @@ async def call_api(
     """
     address = await _resolve(Source(url), policy)
     body = bytearray()
-    async with _send(method, address, url, headers=headers, content=content) as response:
+    async with _send(
+        method, address, url, headers=headers, content=content
+    ) as response:
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MAX_RESPONSE:
