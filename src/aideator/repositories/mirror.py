@@ -174,6 +174,7 @@ class Mirror:
                 await asyncio.to_thread(remove_entry, self.path)
                 raise
             finally:
+                # git leaves partial packs behind when it is killed.
                 for left_over in (self.path / "objects").glob("**/tmp_*"):
                     left_over.unlink()
             return
