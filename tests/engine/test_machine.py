@@ -29,6 +29,7 @@ from hypothesis.stateful import (
     initialize,
     precondition,
     rule,
+    run_state_machine_as_test,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
@@ -411,10 +412,15 @@ def a_template(tmp_path_factory: pytest.TempPathFactory) -> None:
     template(EngineMachine.template)
 
 
-TestEngine = EngineMachine.TestCase
-TestEngine.settings = settings(
-    max_examples=200,
-    stateful_step_count=50,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+@pytest.mark.slow
+def test_the_engine_keeps_its_promises() -> None:
+    """Take 10,000 steps: about 25 s of one processor."""
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        EngineMachine,
+        settings=settings(
+            max_examples=200,
+            stateful_step_count=50,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

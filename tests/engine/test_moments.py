@@ -13,6 +13,8 @@ from tests.engine.test_machine import EngineMachine, a_template
 
 __all__ = ["a_template"]  # the database that machines start from
 
+pytestmark = pytest.mark.slow
+
 LONGEST = 400
 
 

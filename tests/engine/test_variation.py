@@ -8,7 +8,7 @@ import pytest
 
 from aideator.changes.patch import Patch
 from aideator.domain.errors import BudgetExhausted, ModelFailed
-from aideator.domain.events import Body, ErrorRaised
+from aideator.domain.events import ErrorRaised, EventBody
 from aideator.domain.run import Run, RunSpec, Variation
 from aideator.domain.usage import Usage
 from aideator.engine.variation import report_model_failure, spent_by_others
@@ -20,9 +20,9 @@ from aideator.store.session import Database, open_database
 class Written:
     """An event writer that keeps what it is given."""
 
-    bodies: list[Body] = field(default_factory=list)
+    bodies: list[EventBody] = field(default_factory=list)
 
-    async def write(self, *bodies: Body) -> None:
+    async def write(self, *bodies: EventBody) -> None:
         self.bodies += bodies
 
 
@@ -34,7 +34,7 @@ class Lease:
     last_error: str | None = None
 
 
-async def report(patch: bytes, lease: Lease) -> list[Body]:
+async def report(patch: bytes, lease: Lease) -> list[EventBody]:
     written = Written()
     await report_model_failure(Patch(patch), cast("Any", lease), cast("Any", written))
     return written.bodies

@@ -13,7 +13,7 @@ from aideator.gateway.app import Gateway
 from aideator.repositories.cache import RepositoryCache
 from aideator.sandbox.base import Limits, PythonRuntime, SandboxBackend
 from aideator.setup.egress import Egress
-from aideator.setup.environment import Workshop
+from aideator.setup.environment import SetupContext
 from aideator.store.session import Database
 
 Slot = Callable[[], AbstractAsyncContextManager[None]]
@@ -55,7 +55,7 @@ class RunContext:
     database: Database
     log: EventLog
     cache: RepositoryCache
-    workshop: Callable[[SandboxBackend], Workshop]
+    workshop: Callable[[SandboxBackend], SetupContext]
     egress: Egress
     gateway: Gateway
     choose_backend: Callable[[str | None], Awaitable[SandboxBackend]]

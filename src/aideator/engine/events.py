@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aideator.domain.events import Body
+from aideator.domain.events import EventBody
 from aideator.eventlog.base import Draft, EventLog
 
 
@@ -19,7 +19,7 @@ class EventWriter:
     variation_id: int | None = None
     attempt: int | None = None
 
-    async def write(self, *bodies: Body) -> None:
+    async def write(self, *bodies: EventBody) -> None:
         """Store events."""
         await self.copy([Draft(body) for body in bodies])
 

@@ -26,7 +26,7 @@ from aideator.domain.run import Run
 from aideator.engine.context import RunContext
 from aideator.engine.events import EventWriter
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.trees import read_regular
+from aideator.repositories.untrusted_tree import read_regular_file
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import edited_tests
 from aideator.store import measurements
@@ -173,7 +173,7 @@ def rerun_policy(
 
 def base_reader(checkout: Checkout) -> Callable[[str], str]:
     """Return a function that reads a file of the base; empty where there is none."""
-    return lambda path: read_regular(checkout.path / path).decode(
+    return lambda path: read_regular_file(checkout.path / path).decode(
         errors="backslashreplace"
     )
 

@@ -40,7 +40,7 @@ from aideator.engine.measure import Baseline
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
 from aideator.selection.rank import appraise, judged, rank
-from aideator.setup.environment import furnish
+from aideator.setup.environment import build_environment
 from aideator.setup.project import find_project
 from aideator.store import reuse, runs
 
@@ -100,7 +100,7 @@ async def _build_environment(
         await writer.write(SetupRan(result=result, cached=cached))
 
     workshop = context.workshop(await context.backend_of(run))
-    return await furnish(workshop, checkout, run.setup, report)
+    return await build_environment(workshop, checkout, run.setup, report)
 
 
 def question(spec: RunSpec, project: Project) -> str:

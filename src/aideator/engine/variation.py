@@ -30,10 +30,10 @@ from aideator.domain.errors import (
     NotFound,
 )
 from aideator.domain.events import (
-    Body,
     Checking,
     CheckRun,
     ErrorRaised,
+    EventBody,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -337,7 +337,7 @@ async def apply_composition(
     return Filled(sandbox.isolation)
 
 
-def _is_reported_by_gateway(body: Body) -> bool:
+def _is_reported_by_gateway(body: EventBody) -> bool:
     # On money and on the model the gateway is believed, not the agent: see
     # `report_model_failure`.
     return isinstance(body, ErrorRaised) and body.reason in {

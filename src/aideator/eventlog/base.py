@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aideator.domain.events import Body
+from aideator.domain.events import EventBody
 from aideator.domain.run import RunStatus
 
 
@@ -12,7 +12,7 @@ from aideator.domain.run import RunStatus
 class Draft:
     """An event that has no seq yet."""
 
-    body: Body
+    body: EventBody
     raw: str | None = None
     """The agent's JSON-RPC line that the body was made from; kept beside it, not
     streamed."""
