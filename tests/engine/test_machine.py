@@ -415,7 +415,7 @@ def a_template(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.slow
 def test_the_engine_keeps_its_promises() -> None:
     """Take 10,000 steps: about 25 s of one processor."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         EngineMachine,
         settings=settings(
             max_examples=200,

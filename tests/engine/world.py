@@ -284,7 +284,7 @@ def open_process(
         working: Called whenever an agent does something.
         done: Called when an agent has done what it was asked.
     """
-    loop = SteppingLoop()
+    loop = SteppingLoop()  # type: ignore[abstract]
     database = SteppedDatabase(loop, home / "aideator.db")
 
     async def choose_backend(_: str | None) -> Any:
