@@ -17,7 +17,6 @@ from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 
 from aideator.cli.connect import Client, Door
 from aideator.cli.reading import best_of
-from aideator.client.remote import RemoteTerminal
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -25,6 +24,7 @@ from aideator.domain.errors import (
     TooManyRequests,
 )
 from aideator.sandbox.base import Size
+from aideator.workbench.client import RemoteTerminal, open_workbench
 from aideator.workbench.screen import Screen
 from aideator.workbench.terminal import Ended, LiveTerminal
 
@@ -73,12 +73,13 @@ async def _chosen(app: Client, run_id: str, number: int | None) -> tuple[str, in
 async def _opened(
     app: Client, run_id: str, number: int, command: str | None
 ) -> AsyncIterator[Attached]:
-    told = await app.workbench.open_terminal(run_id, number, _size(), command)
+    workbench = open_workbench(app)
+    told = await workbench.open_terminal(run_id, number, _size(), command)
     try:
-        yield app.workbench.terminal(told.id)
+        yield workbench.terminal(told.id)
     finally:
         with suppress(AideatorError):
-            await app.workbench.close_terminal(told.id)
+            await workbench.close_terminal(told.id)
 
 
 async def _attend(terminal: Attached) -> int:
