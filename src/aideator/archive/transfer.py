@@ -43,11 +43,18 @@ async def import_run(app: Aideator, data: bytes) -> RunDetails:
             connection, run, details.variations, archive.events, archive.patches
         )
     )
-    if not stored and await _collect(app, details.id) != archive:
-        raise Conflict(
-            f"there is a run {details.id} already, with other content",
-        )
+    if not stored and await _as_imported(app, details.id) != archive:
+        raise Conflict(f"there is a run {details.id} already, with other content")
     return await app.get(details.id)
+
+
+async def _as_imported(app: Aideator, run_id: str) -> Archive:
+    """Return a stored run as it would be read from its own export.
+
+    Events that an earlier version stored keep that version's field names; only content
+    that was read from a file can be compared.
+    """
+    return await asyncio.to_thread(unpack, await export_run(app, run_id))
 
 
 async def _collect(app: Aideator, run_id: str) -> Archive:
