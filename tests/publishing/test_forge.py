@@ -1,4 +1,4 @@
-"""What forges answer besides yes: each refusal is told in words that say what to do, and nothing is believed."""
+"""Refusals of forges: each says what to do, and nothing in an answer is trusted."""
 
 import asyncio
 from collections.abc import Iterator

@@ -232,7 +232,7 @@ class InspectionSandboxes:
     ) -> AbstractAsyncContextManager[Sandbox]:
         context, number = self._context, copy.variation.number
 
-        async def ignore(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
+        async def ignore(_: CheckResult, __: bool) -> None:  # noqa: FBT001 - a callback
             """Report nothing: set-up for a copy is no part of the run."""
 
         checkout = await context.cache.checkout(
