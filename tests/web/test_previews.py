@@ -53,7 +53,7 @@ async def test_a_preview_works_in_its_frame_and_stays_there(
         await page.evaluate(SHOW, shown.told["url"])
         within = page.frame_locator("iframe")
         await expect(within.locator("body")).to_contain_text(
-            "Nobody listens at port 3000"
+            "No server listens at port 3000"
         )
         await one.opens(f"python3 app.py {one.server.url}")
         # The page that said so has loaded itself anew.

@@ -239,7 +239,7 @@ class Shown:
             answers.append(await self.gets(path))
             return (
                 answers[-1].status_code != 502
-                or "Nobody listens" not in answers[-1].text
+                or "No server listens" not in answers[-1].text
             )
 
         await comes_true(listens)

@@ -382,7 +382,7 @@ async def test_beyond_loopback_a_preview_needs_a_name_of_its_own(
         ).json()
         assert told["url"] == f"https://{told['id']}.preview.example.org/"
         answer = await Shown(one.server, told).gets()
-        assert "Nobody listens at port 80" in answer.text
+        assert "No server listens at port 80" in answer.text
         listed = (await one.client.get(f"{one.path}/terminals", headers=there)).json()
         assert listed["previews"] == [told]
 

@@ -407,7 +407,7 @@ async def test_copies_are_few_and_close_when_nobody_uses_them(
         )
         if busy.status_code == 429:  # unless it has closed already
             assert "MAX_WORKBENCHES" in busy.json()["detail"]
-        assert (await forgotten.ends())["reason"].startswith("nobody has used it")
+        assert (await forgotten.ends())["reason"].startswith("it was not used for")
         await one.waits_until_nothing_is_open()
 
 

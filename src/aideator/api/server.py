@@ -118,7 +118,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
 async def serve_app(
     app: Aideator, listener: socket.socket, *, slots: StreamSlots | None = None
 ) -> AsyncIterator[Server]:
-    """Serve an opened façade on a listening socket until the end of the block."""
+    """Serve an opened facade on a listening socket until the end of the block."""
     server = Server(_config(create_app(app, slots=slots)), app, address(listener))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))

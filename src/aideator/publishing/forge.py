@@ -338,10 +338,10 @@ def _words(answer: Any) -> str:
     if not isinstance(answer, dict):
         return ""
     message, details = answer.get("message"), answer.get("errors")
+    texts: list[Any] = [message, answer.get("error")]
     if isinstance(message, list | dict):  # GitLab
         texts = [json.dumps(message)]
     else:
-        texts = [message, answer.get("error")]
         for detail in details if isinstance(details, list) else ():
             is_object = isinstance(detail, dict)
             texts.append(detail.get("message") if is_object else detail)

@@ -82,7 +82,7 @@ def _flags(winner: Variation) -> list[str]:
     if winner.verdict is None or not winner.verdict.flags:
         return []
     lines = [f"{flag.path}: {flag.message}" for flag in winner.verdict.flags]
-    answer = winner.cleared or "nobody has said anything about them yet"
+    answer = winner.cleared or "not answered yet"
     text = "\n".join([*lines, "", answer])
     return ["", "Flags, and what a person says about them:", _fence(text, _FLAGS)]
 

@@ -81,12 +81,12 @@ async def _opened(
     app: Client, run_id: str, number: int, command: str | None
 ) -> AsyncIterator[Attached]:
     workbench = open_workbench(app)
-    told = await workbench.open_terminal(run_id, number, _size(), command)
+    details = await workbench.open_terminal(run_id, number, _size(), command)
     try:
-        yield workbench.terminal(told.id)
+        yield workbench.terminal(details.id)
     finally:
         with suppress(AideatorError):
-            await workbench.close_terminal(told.id)
+            await workbench.close_terminal(details.id)
 
 
 async def _attend(terminal: Attached) -> int:

@@ -60,7 +60,7 @@ class LiveTerminal:
     def __init__(
         self,
         process: Process,
-        told: Terminal,
+        details: Terminal,
         *,
         on_use: Callable[[], None],
         explain: Callable[[SandboxLost], str],
@@ -69,11 +69,11 @@ class LiveTerminal:
 
         Args:
             process: It runs on a terminal.
-            told: How it was opened.
+            details: How it was opened.
             on_use: Called when there is input or output.
             explain: Returns why the sandbox ended, if that came first.
         """
-        self.told = told
+        self.details = details
         self.has_ended = False
         self._process, self._on_use, self._explain = process, on_use, explain
         self._kept, self._start, self._reason = bytearray(), 0, ""
@@ -93,7 +93,7 @@ class LiveTerminal:
         except SandboxLost as error:
             self._reason = self._reason or self._explain(error)
         finally:
-            self.told = self.told.model_copy(update={"exit_code": code})
+            self.details = self.details.model_copy(update={"exit_code": code})
             self.has_ended = True
             self._ring()
 
@@ -111,7 +111,7 @@ class LiveTerminal:
                     self._ring()
                 elif self.has_ended:
                     reason = self._reason or "it has ended"
-                    yield Ended(self._end, self.told.exit_code, reason)
+                    yield Ended(self._end, self.details.exit_code, reason)
                     return
                 else:
                     await self._bell.wait()
@@ -142,7 +142,7 @@ class LiveTerminal:
             Conflict: if the terminal has ended.
         """
         self._refuse_if_ended()
-        self.told = self.told.model_copy(update=size._asdict())
+        self.details = self.details.model_copy(update=size._asdict())
         self._process.resize(size)
 
     async def close(self, reason: str) -> None:
