@@ -14,7 +14,7 @@ from aideator.domain.events import (
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import SETTLED_RUN, Run, RunStatus, Variation
 from aideator.eventlog.base import Draft, EventLog
-from aideator.selection.rank import judged, rank
+from aideator.selection.rank import finished_verdicts, rank
 from aideator.store import claims, runs
 from aideator.store.session import Database
 
@@ -93,5 +93,5 @@ async def append_to_settled(log: EventLog, run: Run, body: Body) -> None:
 
 
 def _ranking(run: Run, variations: Sequence[Variation]) -> Ranking:
-    verdicts, cleared = judged(variations)
+    verdicts, cleared = finished_verdicts(variations)
     return rank(verdicts, run.evidence or Evidence(), cleared=cleared)
