@@ -21,7 +21,7 @@ from aideator.domain.events import RunStarted
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
-    Part,
+    ComposedPart,
     Run,
     RunDetails,
     RunSpec,
@@ -362,7 +362,7 @@ class Aideator:
         most = self.settings.max_variations
         return await self._continue(run_id, continue_run.add_agent(agent, most=most))
 
-    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+    async def compose(self, run_id: str, parts: Sequence[ComposedPart]) -> RunDetails:
         """Combine files and hunks of several variations as a new variation.
 
         It is checked and ranked like every other.

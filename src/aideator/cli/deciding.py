@@ -15,7 +15,7 @@ from aideator.cli.reading import best_of
 from aideator.cli.submit import need_a_model, read
 from aideator.cli.ui.watch import choose_output, exit_code, show, watch
 from aideator.domain.errors import InvalidInput
-from aideator.domain.run import AgentSpec, Part, RunDetails
+from aideator.domain.run import AgentSpec, ComposedPart, RunDetails
 
 
 async def select_winner(door: Door, part: str, number: int, *, reason: str) -> None:
@@ -86,7 +86,7 @@ async def compose(door: Door, part: str, named: Sequence[str]) -> int:
     )
 
 
-def read_part(text: str) -> Part:
+def read_part(text: str) -> ComposedPart:
     """A part as it is typed: `VARIATION:PATH`, with `#0,2` behind it for hunks.
 
     Raises:
@@ -100,7 +100,9 @@ def read_part(text: str) -> Part:
             f"{text!r} is no part", hint="write VARIATION:PATH or VARIATION:PATH#0,2"
         )
     hunks = tuple(map(int, found[3].split(","))) if found[3] else None
-    return read(Part, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks})
+    return read(
+        ComposedPart, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks}
+    )
 
 
 Step = Callable[[Client, str], Awaitable[RunDetails]]

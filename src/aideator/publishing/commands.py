@@ -9,7 +9,7 @@ from aideator.cli.options import DECIDE, Json, RunId, Server, run_command
 
 if TYPE_CHECKING:
     from aideator.cli.connect import Door
-    from aideator.domain.run import Wish as PublishRequest
+    from aideator.domain.run import PublishRequest
 
 app = typer.Typer()
 
@@ -58,7 +58,7 @@ def publish(  # noqa: PLR0913 - each is a documented option
 ) -> None:
     """Push the winner as a branch, and open a pull request with the evidence in it."""
     from aideator.cli.submit import read
-    from aideator.domain.run import Wish as PublishRequest
+    from aideator.domain.run import PublishRequest
 
     options = {
         "branch": branch,
