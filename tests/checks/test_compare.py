@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.checks.compare import MAX_BRIEF, MAX_ROWS, brief, compare
+from aideator.checks.compare import (
+    MAX_TESTS_IN_EVENT,
+    MAX_TESTS_IN_VERDICT,
+    brief,
+    compare,
+)
 from aideator.domain.check import (
     Check,
     CheckResult,
@@ -194,7 +199,7 @@ def test_a_long_list_is_cut_where_it_tells_least_and_counted_in_full() -> None:
         Change.GONE: 4999,
     }
     assert [test.test for test in row.tests[:2]] == ["old7", "sick"]
-    assert len(row.tests) == MAX_ROWS
+    assert len(row.tests) == MAX_TESTS_IN_VERDICT
 
 
 OUTCOMES = st.sampled_from(TestOutcome)
@@ -225,5 +230,5 @@ def test_whatever_is_measured_each_test_is_told_once_and_a_flaky_one_never_decid
 def test_an_event_tells_what_did_not_pass_and_only_the_first_of_it() -> None:
     result = told(1, {f"t{n}": FAILED if n % 2 else PASSED for n in range(400)}).result
     short = brief(result)
-    assert len(short.tests) == MAX_BRIEF
+    assert len(short.tests) == MAX_TESTS_IN_EVENT
     assert {test.outcome for test in short.tests} == {FAILED}

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from aideator.checks.compare import State, brief, is_flaky, state
-from aideator.checks.compare import outcomes as all_outcomes
-from aideator.checks.run import REPORT_BYTES, Doubts
+from aideator.checks.compare import (
+    State,
+    brief,
+    is_flaky,
+    outcomes_by_test,
+    state_of,
+)
+from aideator.checks.run import REPORT_BYTES, RerunPolicy
 from aideator.domain.check import Check, TestOutcome
 from aideator.sandbox.base import Limits
-from tests.checks.ground import measured, needs, outcomes
+from tests.checks.measuring import measured, needs, outcomes
 
 PASSED, FAILED, ERROR, SKIPPED = (
     TestOutcome.PASSED,
@@ -243,8 +248,8 @@ async def test_gradle_runs_again_what_it_has_run_before(home: Path) -> None:
         "report.xml": report,
         "build/test-results/test/TEST-a.xml": report,
     }
-    edited = Doubts(before={}, edited=("bar",))
-    (found,) = await measured(home, files, "sh ./gradlew test", doubts=edited)
+    edited = RerunPolicy(baseline={}, edited=("bar",))
+    (found,) = await measured(home, files, "sh ./gradlew test", policy=edited)
     assert [outcomes(run) for run in (found.result, *found.again)] == [
         {"org.x.FooTest.bar": PASSED}
     ] * 3
@@ -302,7 +307,9 @@ async def test_a_check_that_prints_a_gigabyte_is_kept_in_part_and_its_exit_code_
         timeout=300,
     )
     loud = "head -c 20000000 /dev/zero | tr '\\0' x >&2; python3 -m unittest"
-    first, second = await measured(home, UNITTEST, flood, loud, doubts=Doubts(reruns=0))
+    first, second = await measured(
+        home, UNITTEST, flood, loud, policy=RerunPolicy(reruns=0)
+    )
     assert first.result.exit_code == 1
     assert first.result.output.endswith("the end\n")
     assert len(first.result.output) < 20_000
@@ -350,7 +357,7 @@ async def test_a_check_that_needs_the_network_fails_as_on_any_machine_without(
     (found,) = await measured(home, {}, f'python3 -c "{call}"')
     assert found.result.exit_code == 1
     assert "unreachable" in found.result.output
-    assert state(found) is State.FAILS
+    assert state_of(found) is State.FAILS
 
 
 async def test_a_check_without_tests_is_known_by_its_exit_code(home: Path) -> None:
@@ -368,7 +375,9 @@ async def test_twenty_thousand_tests_are_told_apart_and_told_briefly(
         " print('</testsuite>'); raise SystemExit(1)"
     )
     check = Check(command="python3 -X utf8 many.py > out.xml", report="out.xml")
-    (found,) = await measured(home, {"many.py": script}, check, doubts=Doubts(reruns=1))
+    (found,) = await measured(
+        home, {"many.py": script}, check, policy=RerunPolicy(reruns=1)
+    )
     assert found.result.counts == {PASSED: 19_800, FAILED: 200}
     assert found.result.tests[0].test == "größe.tést_0"
     assert len(found.again[0].tests) == 200
@@ -382,9 +391,9 @@ async def test_a_test_that_passes_only_the_second_time_is_flaky(home: Path) -> N
         "        self.assertTrue(there)\n",
     }
     (found,) = await measured(home, files, "python3 -m unittest")
-    assert all_outcomes(found) == {"test_a.T.test_x": (FAILED, PASSED, PASSED)}
-    assert is_flaky(all_outcomes(found)["test_a.T.test_x"])
-    assert state(found) is State.FLAKY
+    assert outcomes_by_test(found) == {"test_a.T.test_x": (FAILED, PASSED, PASSED)}
+    assert is_flaky(outcomes_by_test(found)["test_a.T.test_x"])
+    assert state_of(found) is State.FLAKY
 
 
 async def test_a_check_known_as_a_whole_that_passes_only_the_second_time_is_flaky(
@@ -396,7 +405,7 @@ async def test_a_check_known_as_a_whole_that_passes_only_the_second_time_is_flak
         True,
         True,
     ]
-    assert state(found) is State.FLAKY
+    assert state_of(found) is State.FLAKY
 
 
 async def test_what_is_new_or_came_to_pass_is_repeated_on_the_change(
@@ -408,19 +417,21 @@ async def test_what_is_new_or_came_to_pass_is_repeated_on_the_change(
         "test_a.py": UNITTEST["test_a.py"].replace("'é', 1", "1, 1")
         + "\n    def test_new(self):\n        pass\n",
     }
-    doubts = Doubts(reruns=1, before={"python3 -m unittest discover": before})
+    policy = RerunPolicy(reruns=1, baseline={"python3 -m unittest discover": before})
     (after,) = await measured(
-        home, repaired, "python3 -m unittest discover", doubts=doubts
+        home, repaired, "python3 -m unittest discover", policy=policy
     )
     assert outcomes(after.again[0]) == {
         "test_a.T.test_bad": PASSED,
         "test_a.T.test_new": PASSED,
     }
-    edited = Doubts(
-        reruns=1, before={"python3 -m unittest discover": before}, edited={"test_good"}
+    edited = RerunPolicy(
+        reruns=1,
+        baseline={"python3 -m unittest discover": before},
+        edited={"test_good"},
     )
     (after,) = await measured(
-        home, repaired, "python3 -m unittest discover", doubts=edited
+        home, repaired, "python3 -m unittest discover", policy=edited
     )
     assert "test_a.T.test_good" in outcomes(after.again[0])
 
@@ -453,9 +464,9 @@ async def test_coverage_of_changed_lines_is_taken_from_the_projects_own_report(
     files = {"c": COBERTURA, "l": "SF:/workspace/src/calc.py\nDA:4,7\nend_of_record\n"}
     lines = {"src/calc.py": {2, 3, 4, 5}}
     command = "cp c coverage.xml; mkdir coverage; cp l coverage/lcov.info"
-    (found,) = await measured(home, files, command, doubts=Doubts(lines=lines))
+    (found,) = await measured(home, files, command, policy=RerunPolicy(lines=lines))
     assert found.covered == (2, 3)
-    (found,) = await measured(home, files, "true", doubts=Doubts(lines=lines))
+    (found,) = await measured(home, files, "true", policy=RerunPolicy(lines=lines))
     assert found.covered is None
 
 

@@ -12,7 +12,7 @@ from bench.tamper import LANGUAGES, examine
 from aideator.changes.diff import parse
 from aideator.domain.check import Check
 from aideator.domain.verdict import Flag, FlagKind
-from aideator.flags.tamper import MOST, find_flags
+from aideator.flags.tamper import MAX_FLAGS, find_flags
 from tests.conftest import GIT_ENV, git
 
 TESTS = """\
@@ -208,7 +208,7 @@ def test_hostile_names_bytes_and_lengths_are_read_in_bounded_time(work: Path) ->
     for number in range(120):
         (work / f"t{number}.pth").write_text("import os\n")
     found = flags(work)
-    assert len(found) == MOST
+    assert len(found) == MAX_FLAGS
 
 
 @pytest.mark.parametrize(

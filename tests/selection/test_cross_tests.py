@@ -8,13 +8,13 @@ from aideator.domain.ranking import CrossOutcome
 from aideator.selection.cross_tests import (
     Bundle,
     OwnTest,
-    answer,
-    comparable,
-    convincing,
+    always_passing,
     edited_names,
-    laid_over,
+    outcome_of_run,
+    outcome_of_runs,
     own_tests,
     pack,
+    paths_to_copy,
 )
 
 PASSED, FAILED, ERROR, SKIPPED = (
@@ -168,7 +168,11 @@ def test_helpers_and_data_of_tests_go_along_and_source_stays() -> None:
             "README.md",
         )
     ]
-    assert laid_over(files) == ["tests/data/x.json", "tests/test_a.py", "conftest.py"]
+    assert paths_to_copy(files) == [
+        "tests/data/x.json",
+        "tests/test_a.py",
+        "conftest.py",
+    ]
 
 
 def own(test: str, file: str) -> OwnTest:
@@ -261,19 +265,23 @@ IN_CODE = IN_TEST + '  File "/workspace/calc.py", line 2, in f\n    g()\n'
 def test_only_what_the_others_code_answered_counts_against_it(
     result: TestResult | None, outcome: CrossOutcome
 ) -> None:
-    assert comparable(result) is outcome
+    assert outcome_of_run(result) is outcome
 
 
 def test_an_answer_that_changes_is_not_stable_and_one_that_is_missing_says_what_held_it_up() -> (
     None
 ):
     twice = Measurement(result=said(case("t")), again=(said(case("t", FAILED, "no")),))
-    assert answer(twice, "t")[:2] == (NEITHER, False)
+    assert outcome_of_runs(twice, "t")[:2] == (NEITHER, False)
     held_up = Measurement(
         result=said(case("mod", ERROR, "ImportError: plus")), again=(said(),)
     )
-    assert answer(held_up, "mod.T.test_x") == (NEITHER, True, "ImportError: plus")
-    assert answer(None, "t") == (NEITHER, True, "")
+    assert outcome_of_runs(held_up, "mod.T.test_x") == (
+        NEITHER,
+        True,
+        "ImportError: plus",
+    )
+    assert outcome_of_runs(None, "t") == (NEITHER, True, "")
 
 
 def test_a_test_convinces_that_passes_on_its_author_each_time() -> None:
@@ -281,4 +289,4 @@ def test_a_test_convinces_that_passes_on_its_author_each_time() -> None:
         result=said(case("good"), case("flaky"), case("bad", FAILED)),
         again=(said(case("good"), case("flaky", FAILED)),),
     )
-    assert convincing(measured) == {"good"}
+    assert always_passing(measured) == {"good"}

@@ -45,10 +45,10 @@ from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import (
     Bundle,
     OwnTest,
-    laid_over,
+    only_about,
     own_tests,
     pack,
-    split,
+    paths_to_copy,
 )
 from aideator.selection.rank import evaluate, finished_verdicts, rank
 from aideator.store import runs
@@ -142,7 +142,7 @@ async def _open(
         doubts = await asyncio.to_thread(doubts_about, run, patch, before, checkout)
         measured[number] = await prove(context, run, checkout, patch, doubts, nobody)
         files = await asyncio.to_thread(parse, patch.data)
-        paths[number] = tuple(laid_over(files))
+        paths[number] = tuple(paths_to_copy(files))
         written[number] = await asyncio.to_thread(
             _written, files, before, measured[number], checkout
         )
@@ -333,8 +333,8 @@ class _Examination:
         keys = self._keys(tree, bundle)
         own = {
             each.result.check: Measurement(
-                result=split(each.result, bundle.tests),
-                again=tuple(split(run, bundle.tests) for run in each.again),
+                result=only_about(each.result, bundle.tests),
+                again=tuple(only_about(run, bundle.tests) for run in each.again),
             )
             for each in said
             if each.result.check in keys
