@@ -1,6 +1,6 @@
 """Verdicts and cross-tests in few words."""
 
-from aideator.domain.ranking import CrossOutcome, CrossTest
+from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence
 from aideator.domain.verdict import (
     Change,
     CheckChange,
@@ -10,6 +10,7 @@ from aideator.domain.verdict import (
     TestChange,
     Verdict,
 )
+from aideator.selection.weights import weigh_cross_tests
 
 FIXED, BROKEN, PASSING, FAILING = (
     Change.FIXED,
@@ -86,3 +87,8 @@ def cross(
         outcomes=outcomes,
         stable=stable,
     )
+
+
+def weighed(*tests: CrossTest) -> Evidence:
+    """Evidence of these cross-tests, with their weights."""
+    return Evidence(cross_tests=weigh_cross_tests(tests))
