@@ -18,6 +18,16 @@ ROOMY = Limits(memory_bytes=2 * 2**30, cpus=2, disk_bytes=2**30)
 """Compilers want more than an agent gets by default."""
 
 
+UNITTEST = {
+    "test_a.py": "import unittest\n\n\nclass T(unittest.TestCase):\n"
+    "    def test_good(self):\n        print('noise ... ok')\n\n"
+    "    def test_bad(self):\n        self.assertEqual('é', 1)\n",
+    "test_b.py": "import nothere\n",
+}
+"""Tests of unittest: one that passes, one that fails, and a module that cannot be
+imported."""
+
+
 def write(root: Path, files: Mapping[str, str]) -> Path:
     """Write a tree."""
     for name, text in files.items():

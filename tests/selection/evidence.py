@@ -33,7 +33,7 @@ def verdict(
     flagged: bool = False,
     fingerprint: str = "",
 ) -> Verdict:
-    """A verdict with one check for each change, or with one check that tells its tests apart."""
+    """A verdict with a check for each change, or one that tells its tests apart."""
     rows = [
         CheckChange(check=f"check {index}", change=change)
         for index, change in enumerate(changes)
@@ -76,7 +76,10 @@ def with_tests(tests: dict[str, Change], name: str = "pytest") -> CheckChange:
 def cross(
     name: str, author: int, marks: str, *, base: str = "F", stable: bool = True
 ) -> CrossTest:
-    """A cross-test with one letter for each variation, from 1: P passes, F fails, - cannot be compared."""
+    """A cross-test with one letter for each variation, from 1.
+
+    P passes, F fails, - cannot be compared.
+    """
     outcomes = {number: MARKS[mark] for number, mark in enumerate(marks, 1)}
     return CrossTest(
         check="pytest",

@@ -68,7 +68,8 @@ def test_cross_tests_alone_are_not_enough_if_one_other_wrote_them() -> None:
     assert ranking.recommended is None
     assert (
         ranking.settle
-        == "Say whether `a` (test_wrap.py) is right: variation 1 passes it, variation 2 fails it."
+        == "Say whether `a` (test_wrap.py) is right: variation 1 passes it, "
+        "variation 2 fails it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Which tests a change wrote, which of them may share a sandbox, and what a foreign answer is worth."""
+"""Which tests a change wrote, which share a sandbox, and what their outcomes say."""
 
 import pytest
 
@@ -71,7 +71,10 @@ def case(
     return TestResult(test=test, outcome=outcome, message=message, file=file)
 
 
-DEEP = "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n         self.assertEqual(a, 1)\n"
+DEEP = (
+    "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n         "
+    "self.assertEqual(a, 1)\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -81,17 +84,20 @@ DEEP = "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n     
         (DEEP, {"test_one"}),
         # A new test between two others is an edit of neither.
         (
-            "@@ -13,4 +13,8 @@\n         self.assertEqual(a, 1)\n \n+    @skip\n+    def test_new(self):\n+      pass\n"
+            "@@ -13,4 +13,8 @@\n         self.assertEqual(a, 1)\n \n+    @skip\n+    "
+            "def test_new(self):\n+      pass\n"
             "+\n     def test_two(self):\n         self.assertEqual(2, 2)\n",
             {"test_new"},
         ),
         (
-            "@@ -5,2 +5,2 @@\n     def helper(self):\n-        return 1\n+        return 2\n",
+            "@@ -5,2 +5,2 @@\n     def helper(self):\n-        return 1\n+        "
+            "return 2\n",
             {"helper"},
         ),
         ("@@ -1,2 +1,3 @@\n import unittest\n+import os\n \n", set()),
         (
-            "@@ -15,2 +15,1 @@\n     def test_two(self):\n-        self.assertEqual(2, 2)\n",
+            "@@ -15,2 +15,1 @@\n     def test_two(self):\n-        "
+            "self.assertEqual(2, 2)\n",
             {"test_two"},
         ),
     ],
@@ -179,9 +185,7 @@ def own(test: str, file: str) -> OwnTest:
     return OwnTest("tests", case(test, file=file), added(file, "x"))
 
 
-def test_authors_share_a_sandbox_unless_their_files_or_names_collide_or_they_bring_more() -> (
-    None
-):
+def test_authors_share_a_sandbox_unless_they_collide_or_bring_more() -> None:
     a = Bundle(1, ("test_a.py",), (own("a.x", "test_a.py"),))
     b = Bundle(2, ("test_b.py",), (own("b.x", "test_b.py"),))
     a_again = Bundle(3, ("test_a.py",), (own("a.y", "test_a.py"),))
@@ -255,7 +259,8 @@ IN_CODE = IN_TEST + '  File "/workspace/calc.py", line 2, in f\n    g()\n'
             case(
                 "t",
                 FAILED,
-                f"TypeError: f is not a function\n    at g (/workspace/src/a.js:2:8)\n{JS_TEST}",
+                "TypeError: f is not a function\n    at g "
+                f"(/workspace/src/a.js:2:8)\n{JS_TEST}",
             ),
             FAIL,
         ),
@@ -268,9 +273,7 @@ def test_only_what_the_others_code_answered_counts_against_it(
     assert outcome_of_run(result) is outcome
 
 
-def test_an_answer_that_changes_is_not_stable_and_one_that_is_missing_says_what_held_it_up() -> (
-    None
-):
+def test_a_changing_outcome_is_not_stable_and_a_missing_one_says_why() -> None:
     twice = Measurement(result=said(case("t")), again=(said(case("t", FAILED, "no")),))
     assert outcome_of_runs(twice, "t")[:2] == (NEITHER, False)
     held_up = Measurement(

@@ -1,4 +1,7 @@
-"""A judge's word counts if it does not depend on the order; all that can go wrong with it is a reason, not an error."""
+"""A judge's opinion counts if it does not depend on the order.
+
+All that can go wrong with it is a reason, not an error.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

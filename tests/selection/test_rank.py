@@ -1,4 +1,4 @@
-"""The recommendation: what it needs, when it abstains, and that it is a pure function of the evidence."""
+"""The order and the recommendation, which are a pure function of the evidence."""
 
 import random
 from collections import Counter
@@ -14,6 +14,7 @@ from aideator.domain.ranking import (
     Evidence,
     Opinion,
     Ranking,
+    Standing,
 )
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 from aideator.selection.rank import evaluate, rank, tied_for_first
@@ -30,9 +31,7 @@ from tests.selection.evidence import (
 )
 
 
-def test_the_one_that_fixes_and_breaks_nothing_is_recommended_with_high_confidence() -> (
-    None
-):
+def test_the_one_that_fixes_and_breaks_nothing_has_high_confidence() -> None:
     ranking = rank(
         [
             verdict(1, FIXED, BROKEN),
@@ -44,7 +43,8 @@ def test_the_one_that_fixes_and_breaks_nothing_is_recommended_with_high_confiden
     assert ranking.order == (2, 3, 1)
     assert ranking.confidence is Confidence.HIGH
     assert ranking.reasons == (
-        "Variation 2 fixes 1 of 1 check that failed on the base and breaks none of 1 that passed.",
+        "Variation 2 fixes 1 of 1 check that failed on the base and breaks none of 1 "
+        "that passed.",
         "Variation 3 fixes fewer (0): it leaves `check 0` failing.",
         "Variation 1 breaks `check 1`, which passed on the base.",
     )
@@ -59,7 +59,8 @@ def test_tests_decide_where_they_are_told_apart() -> None:
     ranking = rank([some, every, harm])
     assert ranking.order == (2, 1, 3)
     assert ranking.reasons == (
-        "Variation 2 fixes 2 of 2 tests that failed on the base and breaks none of 1 that passed.",
+        "Variation 2 fixes 2 of 2 tests that failed on the base and breaks none of 1 "
+        "that passed.",
         "Variation 1 fixes fewer (1): it leaves `test_b` failing.",
         "Variation 3 breaks `test_c`, which passed on the base.",
     )
@@ -105,7 +106,8 @@ def test_equals_that_fix_are_said_to_be_equal_and_the_first_is_offered() -> None
     ranking = rank([verdict(3, FIXED), verdict(2, FIXED), verdict(1, BROKEN)])
     assert (ranking.recommended, ranking.confidence) == (2, Confidence.HIGH)
     assert ranking.reasons[:2] == (
-        "Variation 2 fixes 1 of 1 check that failed on the base; 2 of 3 variations behave alike.",
+        "Variation 2 fixes 1 of 1 check that failed on the base; 2 of 3 variations "
+        "behave alike.",
         "Variations 2 and 3 prove the same; nothing that was run tells them apart.",
     )
 
@@ -139,7 +141,8 @@ def test_a_flag_stands_in_the_way_until_a_person_lets_it_pass() -> None:
     assert ranking.order == (2, 1)
     assert ranking.standings[1].flagged
     assert ranking.reasons[1] == (
-        "Variation 1 fixes 2 of 2 checks that failed on the base, but touches what proves it (`test_a.py`), "
+        "Variation 1 fixes 2 of 2 checks that failed on the base, but touches what "
+        "proves it (`test_a.py`), "
         "which needs your word."
     )
     assert rank(verdicts, cleared={1}).recommended == 1
@@ -218,8 +221,8 @@ def test_a_judge_orders_equals_and_proves_nothing() -> None:
     assert ranking.order == (2, 1)
     assert ranking.recommended is None
     assert (
-        "The judge (m) prefers variation 2 among 1 and 2, in both orders; that is an opinion, not a proof."
-        in (ranking.reasons)
+        "The judge (m) prefers variation 2 among 1 and 2, in both orders; that is an "
+        "opinion, not a proof." in (ranking.reasons)
     )
     better = rank([verdict(1, FIXED), verdict(2, FAILING)], Evidence(opinion=opinion))
     assert better.recommended == 1
@@ -271,6 +274,11 @@ def test_the_order_of_the_evidence_does_not_matter(
     assert answers == {rank(verdicts, weighed(*shuffled)).model_dump_json()}
 
 
+def nameless(ranking: Ranking) -> list[Standing]:
+    empty = {"variation_id": 0, "gate": ""}
+    return [standing.model_copy(update=empty) for standing in ranking.standings]
+
+
 @given(cases())
 def test_the_numbers_of_the_variations_decide_nothing_but_between_equals(
     case: tuple[list[Verdict], list[CrossTest]],
@@ -293,14 +301,8 @@ def test_the_numbers_of_the_variations_decide_nothing_but_between_equals(
         )
         for t in tests
     ]
-    nameless = {"variation_id": 0, "gate": ""}
-    plain = [
-        s.model_copy(update=nameless) for s in rank(verdicts, weighed(*tests)).standings
-    ]
-    other = [
-        s.model_copy(update=nameless)
-        for s in rank(mirrored, weighed(*turned)).standings
-    ]
+    plain = nameless(rank(verdicts, weighed(*tests)))
+    other = nameless(rank(mirrored, weighed(*turned)))
     assert Counter(s.model_dump_json() for s in plain) == Counter(
         s.model_dump_json() for s in other
     )
@@ -312,8 +314,12 @@ def test_the_numbers_of_the_variations_decide_nothing_but_between_equals(
     ]
 
 
+def is_harmless(verdict: Verdict) -> bool:
+    return not (verdict.unchanged or verdict.count(BROKEN) or verdict.flags)
+
+
 @given(cases())
-def test_what_is_recommended_changes_something_breaks_nothing_and_no_candidate_fixes_more(
+def test_what_is_recommended_is_harmless_and_no_other_fixes_more(
     case: tuple[list[Verdict], list[CrossTest]],
 ) -> None:
     verdicts, tests = case
@@ -324,12 +330,9 @@ def test_what_is_recommended_changes_something_breaks_nothing_and_no_candidate_f
         assert ranking.confidence is Confidence.OPEN
         assert ranking.settle
         return
-    chosen = next(v for v in verdicts if v.variation_id == ranking.recommended)
-    harmless = [
-        v for v in verdicts if not v.unchanged and not v.count(BROKEN) and not v.flags
-    ]
-    assert chosen in harmless
-    assert chosen.count(FIXED) == max(v.count(FIXED) for v in harmless)
+    fixed = {v.variation_id: v.count(FIXED) for v in verdicts if is_harmless(v)}
+    assert ranking.recommended in fixed
+    assert fixed[ranking.recommended] == max(fixed.values())
 
 
 @given(cases(), st.data())
@@ -357,17 +360,20 @@ def test_fixing_one_more_or_breaking_one_less_never_costs_a_place(
     assert after <= before
 
 
+def failures(tests: list[CrossTest]) -> list[tuple[CrossTest, int]]:
+    found = []
+    for test in tests:
+        failing = [n for n, mark in test.outcomes.items() if mark is MARKS["F"]]
+        found += [(test, number) for number in failing]
+    return found
+
+
 @given(cases(), st.data())
 def test_passing_one_more_cross_test_never_lowers_the_score_beside_any_other(
     case: tuple[list[Verdict], list[CrossTest]], data: st.DataObject
 ) -> None:
     verdicts, tests = case
-    failed = [
-        (t, n)
-        for t in tests
-        for n, outcome in t.outcomes.items()
-        if outcome is MARKS["F"]
-    ]
+    failed = failures(tests)
     if not failed:
         return
     test, number = data.draw(st.sampled_from(failed))
@@ -389,11 +395,11 @@ def test_passing_one_more_cross_test_never_lowers_the_score_beside_any_other(
         }
         return scores[number] - scores[other]
 
-    for other in (v.variation_id for v in verdicts):
-        if other != number and "-" not in {
-            mark for mark in MARKS if MARKS[mark] in test.outcomes.values()
-        }:
-            assert lead(improved, other) >= lead(tests, other) - 1e-6
+    if MARKS["-"] in test.outcomes.values():
+        return
+    for verdict_ in verdicts:
+        other = verdict_.variation_id
+        assert lead(improved, other) >= lead(tests, other) - 1e-6
 
 
 @given(lineups(), st.integers(1, 1000))
