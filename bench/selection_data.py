@@ -159,10 +159,7 @@ def draws(task: Task, column: Column, size: int, count: int) -> Iterator[Draw]:
 
 def _draw(task: Task, column: Column, size: int, rng: random.Random) -> Draw:
     chosen = rng.sample(range(len(task.truth)), size)
-    batches = [_batch(task, column.tests, candidate, rng) for candidate in chosen]
-    if column.tests == "drawn":
-        batches = _real_batches(task, size, rng)
-    owned = _by_owner(batches)
+    owned = _by_owner(_batches(task, column.tests, chosen, rng))
     if column.authored:  # a test has to pass on one of those who wrote it
         rows = [task.matrix[k] for k in chosen]
         owned = {t: of for t, of in owned.items() if any(rows[k][t] for k in of)}
@@ -178,6 +175,14 @@ def _draw(task: Task, column: Column, size: int, rng: random.Random) -> Draw:
         owners=tuple(owned.values()),
         authored=column.authored,
     )
+
+
+def _batches(
+    task: Task, kind: str, chosen: list[int], rng: random.Random
+) -> list[tuple[int, ...]]:
+    if kind == "drawn":
+        return _real_batches(task, len(chosen), rng)
+    return [_batch(task, kind, candidate, rng) for candidate in chosen]
 
 
 def _by_owner(batches: list[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
@@ -202,8 +207,6 @@ def _batch(
 ) -> tuple[int, ...]:
     every = range(len(task.right))
     match kind:
-        case "drawn":
-            return ()
         case "sparse":
             return task.batches[candidate]
         case "self":
