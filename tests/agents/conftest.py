@@ -14,6 +14,7 @@ from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Bind, Limits, Sandbox, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing import ScriptedModel, scripted_model
+from tests.gateway.harness import nothing_spent
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,9 @@ def place(home: Path, repo: Path) -> Open:
         async with (
             scripted_model(scenario) as model,
             open_gateway(socket=home / "gateway", base_url=model.url) as gateway,
-            gateway.lease("run", 1, budget or Budget(), on_usage=on_usage) as lease,
+            gateway.lease(
+                "run", 1, budget or Budget(), spending=nothing_spent, on_usage=on_usage
+            ) as lease,
             backend.open(
                 Tree((repo,), upper, work),
                 Limits(cpus=2.0),

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aideator.domain.ranking import Opinion
 from aideator.domain.run import AgentConfig
-from aideator.gateway.budget import Lease
+from aideator.gateway.lease import Lease
 
 MOST = 4
 """Changes that are compared at once; of more, the first ones."""
@@ -93,6 +93,7 @@ async def ask(
             among=among,
             preferred=None,
             reasons=(f"Variation {too_long[0]} is too long.",),
+            usage=lease.usage,
         )
     found: list[int | None] = []
     reasons: list[str] = []

@@ -293,6 +293,8 @@ export interface Evidence {
   /** The largest group's share of all variations; null where no test could tell them apart. */
   agreement?: number | null;
   opinion?: Opinion | null;
+  /** What judges of this run have used, those of earlier comparisons included. It counts towards the run's budget. */
+  judge_usage?: Usage;
   cost?: Cost;
   notes?: readonly string[];
 }
