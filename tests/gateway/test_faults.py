@@ -270,7 +270,7 @@ async def test_a_refusal_is_remembered_until_a_call_succeeds(
 async def test_a_caller_that_hangs_up_is_not_refused() -> None:
     gateway = inprocess.open_gateway(inprocess.Provider())
     sent: list[object] = []
-    received = [
+    received: list[dict[str, object]] = [
         {"type": "http.request", "body": b'{"mod', "more_body": True},
         {"type": "http.disconnect"},
     ]

@@ -36,7 +36,7 @@ class Limits:
         calls: Calls in flight, of all leases together.
         calls_per_lease: Calls in flight of one lease.
         calls_per_minute: Calls of one lease that may begin in a minute.
-        body_seconds: How long a request body may take to arrive.
+        body_seconds: Seconds that a request body may take to arrive.
     """
 
     body_bytes: int = 32 * 2**20
@@ -270,13 +270,13 @@ async def open_gateway(
     """Serve the gateway on a Unix socket until the context ends.
 
     Args:
-        socket: Where the socket is made, mode 0600.
+        socket: Path of the socket; its mode is 0600.
         base_url: The provider; `/v1/messages` is appended.
         api_key: The real key. Without one the lease's own token goes upstream: a local
             or scripted model needs no key.
         limits: What callers may do at once.
-        connect_seconds: How long connecting to the provider may take.
-        idle_seconds: How long the provider may be silent before its answer counts as
+        connect_seconds: Seconds that connecting to the provider may take.
+        idle_seconds: Seconds of silence after which the provider's answer counts as
             broken off.
 
     Raises:

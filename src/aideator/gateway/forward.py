@@ -208,7 +208,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 
     An agent may be gone before its last call is booked.
     """
-    task = asyncio.create_task(work)  # noqa: TID251 - owned here: awaited in any case, but never cancelled
+    task = asyncio.create_task(work)  # noqa: TID251 - awaited below, never cancelled
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:

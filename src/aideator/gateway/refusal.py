@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 Message = MutableMapping[str, Any]
-"""One of ASGI's: https://asgi.readthedocs.io/en/latest/specs/www.html."""
+"""A message of ASGI: https://asgi.readthedocs.io/en/latest/specs/www.html."""
 Send = Callable[[Message], Awaitable[None]]
 Receive = Callable[[], Awaitable[Message]]
 Scope = MutableMapping[str, Any]
@@ -20,10 +20,10 @@ class Refusal(Exception):
     Args:
         status: HTTP status.
         kind: Anthropic's error type, such as `billing_error`.
-        message: What is wrong and what to do next; goes to the agent.
+        message: What is wrong and what to do next, for the agent.
         retry_after: Seconds after which the same call may succeed. Without it the SDKs
             are told not to try again (`x-should-retry`, which Anthropic's own SDKs
-            obey): a plain 401 or 402 is retried for minutes.
+            obey): some agents retry a plain 401 or 402 for minutes.
     """
 
     def __init__(
