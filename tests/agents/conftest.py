@@ -1,4 +1,7 @@
-"""A place to work for agents under test: the user's repository in a real sandbox, a gateway, a scripted model."""
+"""A workplace for agents under test.
+
+The user's repository in a real sandbox, a gateway, a scripted model.
+"""
 
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,7 +36,7 @@ Open = Callable[..., AbstractAsyncContextManager[Place]]
 
 @pytest.fixture
 def repo(repo: Path) -> Path:
-    """The user's repository, owned as a checkout of the platform is: by whoever works in the sandbox."""
+    """The user's repository, owned by the sandbox's user, as checkouts are."""
     owner = sandbox_uid()
     for path in (repo, *repo.rglob("*")):
         if owner is not None:

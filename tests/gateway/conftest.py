@@ -1,4 +1,4 @@
-"""Stages that many Hypothesis examples share."""
+"""Harnesses that many Hypothesis examples share."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from tests.gateway.provider import whole
 
 @pytest.fixture(scope="module")
 async def wide() -> AsyncIterator[Harness]:
-    """One harness for a whole module, without a rate limit that examples could reach together."""
+    """One harness for a module, without a rate limit that its examples could reach."""
     with tempfile.TemporaryDirectory(prefix="aid-") as folder:
         async with open_harness(
             Path(folder), whole(b""), limits=Limits(calls_per_minute=1_000_000)

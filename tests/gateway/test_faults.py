@@ -307,7 +307,10 @@ async def test_a_body_that_never_comes_is_not_waited_for(home: Path) -> None:
         open_harness(home, whole(b""), limits=Limits(body_seconds=0.1)) as harness,
         harness.lease() as lease,
     ):
-        head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: {lease.token}\r\nContent-Length: 9\r\n\r\n"
+        head = (
+            "POST /v1/messages HTTP/1.1\r\nHost: x\r\n"
+            f"x-api-key: {lease.token}\r\nContent-Length: 9\r\n\r\n"
+        )
         reader, writer = await asyncio.open_unix_connection(harness.gateway.socket)
         writer.write(head.encode())
         assert (await reader.readline()).startswith(b"HTTP/1.1 408")

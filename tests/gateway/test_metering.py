@@ -21,6 +21,7 @@ from tests.gateway.provider import (
     MODEL,
     OUTPUT_USD,
     STREAM_HEAD,
+    Play,
     chunk,
     end,
     message,
@@ -70,9 +71,12 @@ def test_usage_is_the_same_however_the_stream_is_cut_up(
     ids=["stream", "json", "gzipped json", "gzipped stream"],
 )
 async def test_a_call_is_counted_and_priced_before_its_end_is_seen(
-    home: Path, play: object
+    home: Path, play: Play
 ) -> None:
-    async with open_harness(home, play) as harness, harness.lease() as lease:  # type: ignore[arg-type]
+    async with (
+        open_harness(home, play) as harness,
+        harness.lease() as lease,
+    ):
         answer = await harness.ask(lease)
         assert harness.seen == [(lease.usage, MODEL)]
         assert answer.content in (ANSWER, message())
