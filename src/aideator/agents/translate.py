@@ -15,9 +15,9 @@ from pydantic import JsonValue
 
 from aideator.domain.events import (
     AgentOutput,
+    AgentPlan,
     DiffContent,
     ErrorRaised,
-    Plan,
     PlanEntry,
     TextContent,
     ToolCall,
@@ -26,7 +26,7 @@ from aideator.domain.events import (
     ToolStatus,
 )
 
-UpdateBody = AgentOutput | ToolCall | ToolCallUpdate | Plan | ErrorRaised
+UpdateBody = AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | ErrorRaised
 """Event bodies that an agent's updates can become."""
 
 TEXT_MAX = 64 * 1024
@@ -63,7 +63,7 @@ def translate(update: object) -> UpdateBody | None:
         case "tool_call_update":
             return _tool_call_update(update)
         case "plan":
-            return Plan(
+            return AgentPlan(
                 entries=tuple(
                     _plan_entry(entry) for entry in _items(update.get("entries"))
                 )
