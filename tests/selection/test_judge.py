@@ -1,6 +1,6 @@
-"""A judge's opinion counts if it does not depend on the order.
+"""A judge's answer counts if it does not depend on the order.
 
-All that can go wrong with it is a reason, not an error.
+Whatever goes wrong with it is a reason, not an error.
 """
 
 from collections.abc import AsyncIterator
@@ -16,6 +16,7 @@ from aideator.domain.usage import Budget, Usage
 from aideator.gateway.app import open_gateway
 from aideator.selection.judge import PATCH_CHARACTERS, Candidate, ask
 from aideator.testing import ScriptedModel, scripted_model
+from tests.gateway.harness import nothing_spent
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,9 @@ async def judged(
     async with (
         scripted_model({"lanes": {"default": turns}}) as model,
         open_gateway(socket=home / "gateway.sock", base_url=model.url) as gateway,
-        gateway.lease("run", 0, budget or Budget(), on_usage=record) as lease,
+        gateway.lease(
+            "run", 0, budget or Budget(), spending=nothing_spent, on_usage=record
+        ) as lease,
     ):
         opinion = await ask(
             candidates or (RIGHT, WRONG),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog, validate_agent, validate_judge
+from aideator.agents.catalog import AgentEntry, catalog, validate_agent, validate_judge
 from aideator.app import continue_run as joining
 from aideator.app.decide import Keeping
 from aideator.app.demo import Demo
@@ -379,7 +379,7 @@ class Aideator:
             raise Unavailable("this AIdeator was opened without its demo")
         return await self.submit(await self.demo.spec(), local=True)
 
-    def agents(self) -> Mapping[str, Row]:
+    def agents(self) -> Mapping[str, AgentEntry]:
         """The catalogue."""
         return catalog()
 

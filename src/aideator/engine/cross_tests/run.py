@@ -40,6 +40,7 @@ from aideator.engine.measure import (
     recall,
     remember,
 )
+from aideator.engine.spending import judge_usage
 from aideator.repositories.checkout import Checkout
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import (
@@ -97,11 +98,14 @@ async def record(context: RunContext, run: Run, evidence: Evidence) -> None:
     """Weigh, tell and store what has been found out; and ask a judge about what is left, where that is wanted."""
     async with context.database.read() as session:
         verdicts, cleared = finished_verdicts(await runs.variations(session, run.id))
-    evidence = evaluate(evidence, verdicts)
+    evidence = evaluate(evidence, verdicts).model_copy(
+        update={"judge_usage": judge_usage(run)}
+    )
     await _keep(context, run.id, evidence)
     ranking = rank(verdicts, evidence, cleared=cleared)
-    if opinion := await seek_opinion(context, run, ranking, verdicts):
-        await _keep(context, run.id, evidence.model_copy(update={"opinion": opinion}))
+    if opinion := await seek_opinion(context, run, evidence, ranking, verdicts):
+        told = {"opinion": opinion, "judge_usage": opinion.usage}
+        await _keep(context, run.id, evidence.model_copy(update=told))
 
 
 async def _keep(context: RunContext, run_id: str, evidence: Evidence) -> None:
