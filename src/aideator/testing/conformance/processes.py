@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aideator.domain.errors import SandboxLost
-from aideator.sandbox.base import Limits
+from aideator.sandbox.base import Limits, Size
 from aideator.testing.conformance.ground import (
     Behaviour,
     BrokenPromise,
@@ -81,6 +81,21 @@ async def kill_ends_the_whole_group(ground: Ground) -> None:
         await process.kill()
         gone = 'for i in 1 2 3 4 5 6 7 8 9; do kill -0 "$1" 2>/dev/null || exit 0; sleep 0.1; done; exit 1'
         await shell(sandbox, gone, child)
+
+
+async def a_process_that_has_just_started_can_be_killed(ground: Ground) -> None:
+    """A process that has just been started can be killed, and nothing else dies."""
+    async with ground.open() as sandbox:
+        bystander = await sandbox.spawn(["cat"])
+        # Killing early is a race with the start: often enough for it to be lost.
+        for terminal in (None, Size(24, 80)) * 30:
+            process = await sandbox.spawn(["sleep", "1000"], terminal=terminal)
+            await process.kill()
+            expect(await process.wait(), 137, "the exit code")
+        bystander.stdin.write(b"alive")
+        bystander.stdin.close()
+        expect(await bystander.stdout.read(), b"alive", "another process")
+        expect(await bystander.wait(), 0, "its exit code")
 
 
 async def time_limit_is_kept(ground: Ground) -> None:
@@ -275,6 +290,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     end_of_input_is_seen,
     exit_codes_are_those_of_a_shell,
     kill_ends_the_whole_group,
+    a_process_that_has_just_started_can_be_killed,
     time_limit_is_kept,
     cancelling_stops_the_command,
     output_is_capped_at_both_ends,
