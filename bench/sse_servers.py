@@ -1,4 +1,4 @@
-"""The servers that bench/sse.py measures: told what to do on standard input, answering each line with one line."""
+"""The servers that bench/sse.py measures; they take orders on standard input."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from aideator.api.server import listen, open_server, serve_app
 from aideator.app import Aideator
-from aideator.domain.events import AgentOutput, Body
+from aideator.domain.events import AgentOutput, EventBody
 from aideator.domain.run import Run, RunSpec, RunStatus, Variation
 from aideator.eventlog.base import Draft
 from aideator.eventlog.sql import open_event_log
@@ -41,7 +41,7 @@ async def lines() -> AsyncIterator[list[str]]:
         yield line.decode().split()
 
 
-def body() -> Body:
+def body() -> EventBody:
     return AgentOutput(channel="thought", text=f"t={time.monotonic_ns()} {PAD}")
 
 
@@ -54,7 +54,7 @@ async def paced(count: int, rate: float) -> AsyncIterator[None]:
 
 
 async def ours(home: Path) -> None:
-    """The product without an engine; a burst comes in appends of ten, as agents' pieces do."""
+    """Serve the product without an engine; a burst comes in appends of ten."""
     settings = Settings(_env_file=None, aideator_home=home)
     async with (
         open_database(settings.database) as database,

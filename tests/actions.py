@@ -18,10 +18,11 @@ import httpx2
 from pydantic import TypeAdapter
 
 from aideator.app import Aideator, open_app
-from aideator.domain.events import Body, Event
+from aideator.domain.events import Event, EventBody
 from aideator.domain.run import Run, RunDetails, RunSpec
 from aideator.settings import Settings
 from aideator.testing import ScriptedModel, scripted_model
+from tests.conftest import PATIENCE
 
 PROMPT = "Make the failing test pass, please"
 
@@ -71,7 +72,7 @@ class User:
 async def user(
     home: Path, repo: Path, scenario: str | dict[str, Any], **settings: Any
 ) -> AsyncIterator[User]:
-    """Open an AIdeator on a state directory, with a scripted model behind its gateway."""
+    """Open an application on a state directory, with a scripted model behind it."""
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(scripted_model(scenario))
         told: dict[str, Any] = {
@@ -88,7 +89,9 @@ async def user(
         yield User(app, repo, model)
 
 
-def bodies(events: list[Event], kind: str, variation: int | None = None) -> list[Body]:
+def bodies(
+    events: list[Event], kind: str, variation: int | None = None
+) -> list[EventBody]:
     """What the events of one kind say."""
     return [
         e.body
@@ -105,7 +108,7 @@ def is_dense(events: list[Event]) -> bool:
 def command(
     *arguments: str, home: Path, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run `aideator` as a user would in a shell, with nothing of the test's environment but PATH."""
+    """Run `aideator` as in a shell, with nothing of the environment but PATH."""
     env = {
         "PATH": os.environ["PATH"],
         "AIDEATOR_HOME": str(home / "state"),
@@ -118,7 +121,7 @@ def command(
         env=env,
         capture_output=True,
         text=True,
-        timeout=more.pop("timeout", 60),
+        timeout=more.pop("timeout", PATIENCE),
         check=False,
         cwd=more.pop("cwd", home),
         **more,
@@ -135,7 +138,7 @@ class Server:
     def client(self, **headers: str) -> httpx2.AsyncClient:
         """An HTTP client of its API."""
         return httpx2.AsyncClient(
-            base_url=f"{self.url}/api/v1", headers=headers, timeout=20
+            base_url=f"{self.url}/api/v1", headers=headers, timeout=PATIENCE
         )
 
     async def kill(self) -> None:
@@ -147,7 +150,7 @@ class Server:
 async def start_server(
     home: Path, model_url: str, *, port: int = 0, **env: str
 ) -> Server:
-    """Start `aideator serve`, on a free port unless one is named, and wait until it says where it is."""
+    """Start `aideator serve` and wait until it says where it listens."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "aideator", "serve", "--port", str(port)),
         env={
@@ -179,7 +182,7 @@ async def server(home: Path, model_url: str, **env: str) -> AsyncIterator[Server
     finally:
         if running.process.returncode is None:
             running.process.terminate()
-            await asyncio.wait_for(running.process.communicate(), 20)
+            await asyncio.wait_for(running.process.communicate(), PATIENCE)
 
 
 async def stream(
@@ -189,11 +192,11 @@ async def stream(
     after: int = 0,
     stop_at: int | None = None,
 ) -> list[Event]:
-    """Read a run's Server-Sent Events until the stream ends, or until one seq was seen."""
+    """Read a run's Server-Sent Events to their end, or to one sequence number."""
     events: list[Event] = []
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with client.stream(
-        "GET", f"/runs/{run_id}/stream", headers=headers, timeout=60
+        "GET", f"/runs/{run_id}/stream", headers=headers, timeout=PATIENCE
     ) as answer:
         assert answer.status_code == 200, (answer.status_code, await answer.aread())
         async for line in answer.aiter_lines():

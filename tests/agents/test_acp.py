@@ -15,7 +15,7 @@ from aideator.domain.errors import (
     AgentTimeout,
     OutputLimitExceeded,
 )
-from aideator.domain.events import AgentOutput, Body, ErrorRaised, ToolCallUpdate
+from aideator.domain.events import AgentOutput, ErrorRaised, EventBody, ToolCallUpdate
 from aideator.eventlog.base import Draft
 from aideator.sandbox.base import Sandbox
 
@@ -59,11 +59,11 @@ async def acts(cell: Sandbox, actor: AcpAgent) -> list[Draft]:
         return [draft async for draft in drafts]
 
 
-async def bodies(cell: Sandbox, script: str) -> list[Body]:
+async def bodies(cell: Sandbox, script: str) -> list[EventBody]:
     return [draft.body for draft in await acts(cell, agent(script))]
 
 
-def words(told: list[Body]) -> list[str]:
+def words(told: list[EventBody]) -> list[str]:
     return [body.text for body in told if isinstance(body, AgentOutput)]
 
 

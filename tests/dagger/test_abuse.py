@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.registry import DaggerOptions, open_backend
 from aideator.testing.abuse import PROBES, Outcome, expected
 from aideator.testing.abuse.__main__ import sweep

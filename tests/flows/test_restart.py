@@ -1,4 +1,4 @@
-"""A server that dies, however it dies, loses no recorded event; the next start takes the work up again."""
+"""A server that dies loses no recorded event; the next start continues the work."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ import pytest
 
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream
+from tests.conftest import PATIENCE
 
 SLOW: dict[str, Any] = {
     "lanes": {
@@ -21,7 +22,10 @@ SLOW: dict[str, Any] = {
                 "calls": [
                     {
                         "bash": {
-                            "command": "sed -i 's/return a - b/return a + b/' calc.py && sleep 1"
+                            "command": (
+                                "sed -i 's/return a - b/return a + b/' calc.py "
+                                "&& sleep 1"
+                            )
                         }
                     }
                 ]
@@ -135,6 +139,6 @@ def sleepers(marker: str) -> int:
 
 async def until(condition: Any) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the process table has no event
             await asyncio.sleep(0.05)

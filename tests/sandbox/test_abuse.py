@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.run import Isolation
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
 from aideator.testing.abuse import (

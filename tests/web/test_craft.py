@@ -1,4 +1,4 @@
-"""What holds for every view: accessible in both themes and on a phone, small, locked down."""
+"""Every view is accessible in both themes and on a phone, small, and locked down."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,10 +11,10 @@ from playwright.async_api import Browser, expect
 from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
-    Body,
+    AgentPlan,
     CheckRun,
     DiffContent,
-    Plan,
+    EventBody,
     PlanEntry,
     RunStarted,
     TextContent,
@@ -32,7 +32,7 @@ from tests.web.visitor import Visitor
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FIRST_LOAD_BYTES = 300_000
-WORK: tuple[Body, ...] = (
+WORK: tuple[EventBody, ...] = (
     VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
     AgentOutput(
         channel="thought",
@@ -58,7 +58,7 @@ WORK: tuple[Body, ...] = (
         status="completed",
         content=(DiffContent(path="wrap.py", old_text="a\nb", new_text="a\nc"),),
     ),
-    Plan(
+    AgentPlan(
         entries=(
             PlanEntry(content="Repair", status="in_progress"),
             PlanEntry(content="Test"),
@@ -197,8 +197,10 @@ async def test_what_a_server_does_not_answer_is_said(
 async def test_the_page_is_locked_down(stage: Stage) -> None:
     page = await stage.client.get("/", headers={"Accept": "text/html"})
     assert page.headers["content-security-policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        f"font-src 'self'; connect-src 'self'; worker-src 'self'; frame-src *.localhost:{stage.port}; "
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; worker-src 'self'; frame-src "
+        f"*.localhost:{stage.port}; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     assert page.headers["cross-origin-opener-policy"] == "same-origin"
@@ -251,6 +253,7 @@ async def test_the_first_load_of_a_run_stays_small(
     await visitor.page.wait_for_load_state("networkidle")
     sizes: list[int] = await visitor.page.evaluate(
         "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
-        ".filter(each => !each.name.includes('/api/')).map(each => each.encodedBodySize)"
+        ".filter(each => !each.name.includes('/api/')).map(each => "
+        "each.encodedBodySize)"
     )
     assert 50_000 < sum(sizes) <= FIRST_LOAD_BYTES

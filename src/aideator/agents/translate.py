@@ -16,9 +16,9 @@ from pydantic import JsonValue
 
 from aideator.domain.events import (
     AgentOutput,
+    AgentPlan,
     DiffContent,
     ErrorRaised,
-    Plan,
     PlanEntry,
     TextContent,
     ToolCall,
@@ -27,7 +27,7 @@ from aideator.domain.events import (
     ToolStatus,
 )
 
-Told = AgentOutput | ToolCall | ToolCallUpdate | Plan | ErrorRaised
+Told = AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | ErrorRaised
 """What an agent's updates can become."""
 
 TEXT_MAX = 64 * 1024
@@ -60,7 +60,7 @@ def translate(update: object) -> Told | None:
         case "tool_call_update":
             return _tool_call_update(update)
         case "plan":
-            return Plan(
+            return AgentPlan(
                 entries=tuple(
                     _plan_entry(entry) for entry in _items(update.get("entries"))
                 )

@@ -9,9 +9,9 @@ from aideator.archive import rows as archive
 from aideator.archive.format import Archive, pack, unpack
 from aideator.domain.errors import Conflict, ForgeRefused
 from aideator.domain.events import (
-    Body,
     Complete,
     Deselected,
+    EventBody,
     FlagsCleared,
     Published,
     VerdictReached,
@@ -20,11 +20,11 @@ from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     SETTLED_RUN,
     Publication,
+    PublishRequest,
     Run,
     RunDetails,
     RunStatus,
     Variation,
-    Wish,
 )
 from aideator.eventlog.base import Draft, EventLog
 from aideator.selection.rank import judged, rank
@@ -83,7 +83,7 @@ class Keeping:
             await self._tell(run, VerdictReached(ranking=run.ranking))
         return await self._details(run_id)
 
-    async def publish(self, run_id: str, wish: Wish) -> Publication:
+    async def publish(self, run_id: str, wish: PublishRequest) -> Publication:
         """Push the winner as a branch, and propose it.
 
         Doing it again changes nothing, or completes what was begun.
@@ -162,10 +162,14 @@ class Keeping:
                 connection, run, details.variations, read.events, read.patches
             )
         )
-        if not stored and await self._collect(details.id) != read:
-            raise Conflict(
-                f"there is a run {details.id} already, which says something else"
-            )
+        if not stored:
+            present = await self._collect(details.id)
+            # Events that an earlier version stored keep that version's names. Both
+            # sides must have been read from a file to be comparable.
+            if await asyncio.to_thread(lambda: unpack(pack(present))) != read:
+                raise Conflict(
+                    f"there is a run {details.id} already, which says something else"
+                )
         return await self._details(details.id)
 
     async def _collect(self, run_id: str) -> Archive:
@@ -202,7 +206,7 @@ class Keeping:
         agents, ended = await self._database.look(stats.counted)
         return summarise(agents, ended)
 
-    async def _tell(self, run: Run, body: Body) -> None:
+    async def _tell(self, run: Run, body: EventBody) -> None:
         # A second `complete`, or who follows a settled run would wait behind the news
         # for ever.
         await self._log.append(

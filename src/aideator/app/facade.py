@@ -21,7 +21,7 @@ from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentConfig,
     AgentSpec,
-    Part,
+    ComposedPart,
     Run,
     RunDetails,
     RunSpec,
@@ -314,7 +314,7 @@ class Aideator:
             run_id, joining.add_agent(agent, most=self.settings.max_variations)
         )
 
-    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+    async def compose(self, run_id: str, parts: Sequence[ComposedPart]) -> RunDetails:
         """Put files and hunks of several variations together as a new one, which is judged like every other.
 
         Raises:

@@ -28,7 +28,7 @@ from aideator.sandbox.base import Finding, Limits
 from aideator.sandbox.registry import BUBBLEWRAP, Backends, DaggerOptions
 from aideator.settings import Settings
 from aideator.setup.egress import Egress
-from aideator.setup.environment import Workshop, missing_tools
+from aideator.setup.environment import SetupContext, missing_tools
 from aideator.setup.project import find_project
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
@@ -68,7 +68,7 @@ async def start_engine(
         log=log,
         cache=cache,
         workshop=partial(
-            Workshop,
+            SetupContext,
             home=home,
             runtime=runtime,
             limits=_setup_limits(settings),

@@ -17,7 +17,7 @@ from pathlib import Path
 from aideator.checks import printed
 from aideator.checks.printed import Reader
 from aideator.domain.check import Check, TestResult
-from aideator.repositories.trees import read_regular
+from aideator.repositories.untrusted_tree import read_regular_file
 
 PLACE = "/tmp/aideator"
 """Where reports go, inside: /tmp is the sandbox's own and no part of the tree."""
@@ -369,7 +369,7 @@ def _script(command: str, folder: Path) -> tuple[str, str]:
 
 def _package(file: Path) -> dict[str, object]:
     try:
-        found = json.loads(read_regular(file) or b"{}")
+        found = json.loads(read_regular_file(file) or b"{}")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

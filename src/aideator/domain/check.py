@@ -3,16 +3,9 @@
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Frozen(BaseModel):
-    """A fact: it never changes, and says nothing that was not asked for."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
-
+from aideator.domain.base import FrozenModel
 
 NOT_FOUND = 127
 """A shell's exit code when a program is not there."""
@@ -21,7 +14,7 @@ NOT_FOUND_NOTE = (
 )
 
 
-class Command(Frozen):
+class Command(FrozenModel):
     """A shell command, run with `sh -c` in the root of the repository."""
 
     command: str = Field(min_length=1, max_length=2000, examples=["npm ci"])
@@ -65,7 +58,7 @@ class TestOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
-class TestResult(Frozen):
+class TestResult(FrozenModel):
     """What one test said."""
 
     __test__ = False
@@ -81,7 +74,7 @@ class TestResult(Frozen):
     """Why it did not pass: the end of what the report says, bounded."""
 
 
-class CheckResult(Frozen):
+class CheckResult(FrozenModel):
     """What one check said about one tree."""
 
     check: str
@@ -111,7 +104,7 @@ class CheckResult(Frozen):
         return self.exit_code == 0
 
 
-class Measurement(Frozen):
+class Measurement(FrozenModel):
     """All that is known of one check on one tree: what it said, and what its doubtful tests said when run again."""
 
     result: CheckResult

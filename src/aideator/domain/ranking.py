@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from aideator.domain.check import Frozen
+from aideator.domain.base import FrozenModel
 from aideator.domain.usage import Usage
 
 
@@ -17,7 +17,7 @@ class CrossOutcome(StrEnum):
     """It cannot be collected or imported there. Never counts as failed."""
 
 
-class CrossTest(Frozen):
+class CrossTest(FrozenModel):
     """A test that a variation added or changed, run on every other variation and on the base."""
 
     check: str
@@ -39,7 +39,7 @@ class CrossTest(Frozen):
     """Why it failed, by variation id."""
 
 
-class Cost(Frozen):
+class Cost(FrozenModel):
     """What evidence cost."""
 
     sandboxes: int = 0
@@ -50,7 +50,7 @@ class Cost(Frozen):
     """Tests that the bound on sandboxes or seconds did not allow."""
 
 
-class Opinion(Frozen):
+class Opinion(FrozenModel):
     """What a judge model said about variations that the evidence cannot tell apart."""
 
     model: str
@@ -61,7 +61,7 @@ class Opinion(Frozen):
     usage: Usage = Usage()
 
 
-class Evidence(Frozen):
+class Evidence(FrozenModel):
     """What running the variations against each other has shown."""
 
     cross_tests: tuple[CrossTest, ...] = ()
@@ -85,7 +85,7 @@ class Confidence(StrEnum):
     OPEN = "open"
 
 
-class Standing(Frozen):
+class Standing(FrozenModel):
     """What decided a variation's place."""
 
     variation_id: int
@@ -103,7 +103,7 @@ class Standing(Frozen):
     """The share of all variations that behave as it does."""
 
 
-class Ranking(Frozen):
+class Ranking(FrozenModel):
     """The order of the variations and the recommendation, with reasons."""
 
     order: tuple[int, ...]

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from aideator.domain.check import Frozen, TestOutcome
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import TestOutcome
 
 
 class Change(StrEnum):
@@ -23,7 +24,7 @@ class Change(StrEnum):
     """Repeated on the same tree it said different things; it decides nothing."""
 
 
-class TestChange(Frozen):
+class TestChange(FrozenModel):
     """One test in a verdict."""
 
     __test__ = False  # for pytest, which collects what is called Test…
@@ -38,7 +39,7 @@ class TestChange(Frozen):
     """Why it does not pass, from the run that fails."""
 
 
-class CheckChange(Frozen):
+class CheckChange(FrozenModel):
     """One check in a verdict."""
 
     check: str
@@ -68,7 +69,7 @@ class FlagKind(StrEnum):
     SECRET = "secret"
 
 
-class Flag(Frozen):
+class Flag(FrozenModel):
     """A place of the change that needs a person's word before the variation can be recommended."""
 
     kind: FlagKind
@@ -81,7 +82,7 @@ class Flag(Frozen):
     """What happened there, in a sentence."""
 
 
-class Delta(Frozen):
+class Delta(FrozenModel):
     """A figure beside the evidence, such as lint errors. Shown, never deciding."""
 
     name: str
@@ -90,7 +91,7 @@ class Delta(Frozen):
     unit: str = ""
 
 
-class PatchStats(Frozen):
+class PatchStats(FrozenModel):
     """The size of a change. Shown, never deciding."""
 
     files: int = 0
@@ -98,7 +99,7 @@ class PatchStats(Frozen):
     deletions: int = 0
 
 
-class Verdict(Frozen):
+class Verdict(FrozenModel):
     """What the platform found out about one variation by running it."""
 
     variation_id: int

@@ -17,7 +17,7 @@ from aideator.domain.check import Measurement
 from aideator.domain.run import Run
 from aideator.engine.context import RunContext
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.trees import read_regular
+from aideator.repositories.untrusted_tree import read_regular_file
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import edited_tests
 from aideator.store import measurements
@@ -91,7 +91,7 @@ def doubts_about(
 
 def old_text(checkout: Checkout) -> Callable[[str], str]:
     """How to read a file of the base; what is no file there is empty."""
-    return lambda path: read_regular(checkout.path / path).decode(
+    return lambda path: read_regular_file(checkout.path / path).decode(
         errors="backslashreplace"
     )
 

@@ -30,10 +30,10 @@ from aideator.domain.errors import (
     NotFound,
 )
 from aideator.domain.events import (
-    Body,
     Checking,
     CheckRun,
     ErrorRaised,
+    EventBody,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -233,7 +233,7 @@ async def put_together(
     return Done(sandbox.isolation)
 
 
-def _is_the_gateways_to_say(body: Body) -> bool:
+def _is_the_gateways_to_say(body: EventBody) -> bool:
     # On money and on the model the gateway is believed, not the agent: see `explain`.
     return isinstance(body, ErrorRaised) and body.reason in {
         BUDGET_EXHAUSTED,

@@ -167,7 +167,7 @@ class Sandbox(Protocol):
         Closing the writer ends the connection, both ways.
 
         Raises:
-            NobodyListens: if there is no answer.
+            PortNotOpen: if there is no answer.
             SandboxLost: if the sandbox has ended.
         """
         ...

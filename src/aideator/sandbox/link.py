@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from aideator.domain.errors import AideatorError, NobodyListens, SandboxLost
+from aideator.domain.errors import AideatorError, PortNotOpen, SandboxLost
 from aideator.domain.run import Isolation
 from aideator.sandbox.base import ExecResult, Size
 from aideator.sandbox.streams import BUFFER, Input, Kept, Stream, feed, forward
@@ -357,7 +357,7 @@ class Link:
         with suppress(ConnectionError, ValueError):
             async for line in control:
                 answer = json.loads(line)
-                self._refuse(answer["id"], NobodyListens(answer.get("error", "")))
+                self._refuse(answer["id"], PortNotOpen(answer.get("error", "")))
                 process = self._processes.get(answer["id"])
                 if process is None:  # given up meanwhile, or no process
                     continue
@@ -421,7 +421,7 @@ class Link:
                 connection = await waiting
             return connection
         except TimeoutError:
-            raise NobodyListens(
+            raise PortNotOpen(
                 f"port {port} did not answer within {CONNECT_SECONDS:.0f} s"
             ) from None
         finally:

@@ -17,7 +17,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
 from aideator.sandbox.host_python import host_python
 from tests.dagger.double.socket import forwarded

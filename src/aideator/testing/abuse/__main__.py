@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aideator.domain.run import Isolation
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes

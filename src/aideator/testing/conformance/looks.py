@@ -4,7 +4,7 @@ import asyncio
 import os
 from contextlib import suppress
 
-from aideator.domain.errors import NobodyListens, SandboxLost
+from aideator.domain.errors import PortNotOpen, SandboxLost
 from aideator.sandbox.base import Process, Sandbox, Size
 from aideator.testing.conformance.ground import (
     Behaviour,
@@ -168,7 +168,7 @@ async def a_port_at_which_nobody_listens_is_told(ground: Ground) -> None:
     """Connecting where nobody listens fails at once, and harms nobody; after the end of the sandbox it fails, too."""
     async with ground.open() as sandbox:
         for port in (1, 9, 65_535):
-            with suppress(NobodyListens):
+            with suppress(PortNotOpen):
                 await sandbox.connect(port)
                 raise BrokenPromise(f"somebody answered at port {port}")
         expect(await shell(sandbox, "echo alive"), "alive\n", "the sandbox afterwards")
