@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from aideator.sandbox import shim
+from tests.conftest import PATIENCE
 
 SOURCE = Path(shim.__file__)
 
@@ -39,7 +40,7 @@ class Home:
         self._server = self._closing.enter_context(
             socket.create_server(str(path), family=socket.AF_UNIX)
         )
-        self._server.settimeout(10)
+        self._server.settimeout(PATIENCE)
         self.process = subprocess.Popen(
             [python, "-I", "-S", str(SOURCE), str(path)], stderr=subprocess.PIPE
         )
@@ -48,7 +49,7 @@ class Home:
     def accept(self) -> tuple[dict[str, object], socket.socket]:
         connection, _ = self._server.accept()
         self._closing.enter_context(connection)
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         return read_line(connection), connection
 
     def ask(self, **request: object) -> None:
@@ -96,12 +97,12 @@ def everything(connection: socket.socket) -> bytes:
 
 
 def test_it_needs_nothing_but_the_standard_library() -> None:
-    imported = {
-        alias.name if isinstance(node, ast.Import) else str(node.module)
-        for node in ast.walk(ast.parse(SOURCE.read_text()))
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
+    imported = set[str]()
+    for node in ast.walk(ast.parse(SOURCE.read_text())):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(str(node.module))
     assert imported - {"collections.abc", "typing"} <= {
         *(
             "_ctypes",
@@ -181,7 +182,7 @@ def test_an_end_that_is_told_ends_the_input_though_the_connection_stays_open(
 def test_it_ends_when_it_is_told_to(host: Home) -> None:
     host.start("a", "sleep", "1000")
     host.ask(end=True)
-    assert host.process.wait(10) == 0
+    assert host.process.wait(PATIENCE) == 0
 
 
 def test_requests_may_arrive_in_pieces_and_together(host: Home) -> None:
@@ -299,7 +300,7 @@ def test_a_reader_that_does_not_read_holds_the_writer_up_and_not_the_others(
 
 def test_it_ends_with_its_control_connection(host: Home) -> None:
     host.control.close()
-    assert host.process.wait(10) == 0
+    assert host.process.wait(PATIENCE) == 0
 
 
 def test_a_connection_to_its_port_leads_home(host: Home) -> None:

@@ -377,7 +377,7 @@ class Shim:
 
     def _accept_call(self) -> None:
         try:
-            client = self._gateway._accept()[0]  # type: ignore[attr-defined]  # noqa: SLF001
+            client = self._gateway._accept()[0]  # type: ignore  # noqa: SLF001
         except OSError:
             return
         self._calls += 1
