@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog
+from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
@@ -422,6 +422,6 @@ class Aideator:
             raise Unavailable("this AIdeator was opened without its demo")
         return await self.submit(await self.demo.spec(), local=True)
 
-    def agents(self) -> Mapping[str, Row]:
+    def agents(self) -> Mapping[str, AgentEntry]:
         """Return the catalogue of agents."""
         return catalog()

@@ -78,8 +78,18 @@ class Evidence(FrozenModel):
     """The largest group's share of all variations; null where no test could tell them
     apart."""
     opinion: Opinion | None = None
+    judge_usage: Usage = Usage()
+    """What judges of this run have used, those of earlier comparisons included. It
+    counts towards the run's budget."""
     cost: Cost = Cost()
     notes: tuple[str, ...] = ()
+
+    @property
+    def spent_on_judge(self) -> Usage:
+        """`judge_usage`, also of evidence that was stored without that field."""
+        if self.opinion is None or self.judge_usage.requests:
+            return self.judge_usage
+        return self.opinion.usage
 
 
 class Confidence(StrEnum):
