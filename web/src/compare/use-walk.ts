@@ -3,8 +3,8 @@ import type { WindowVirtualizerHandle } from "virtua";
 import type { FileDiff } from "../api/schema.gen";
 import { useKeys } from "../app/keys";
 import { useQueryValue } from "../app/router";
-import type { Taking } from "./diff/diff-view";
 import type { DiffRow } from "./diff/rows";
+import type { Taking } from "./diff/selection";
 
 /** The bar on top covers what is scrolled under it. */
 const SCROLL_MARGIN = 56;

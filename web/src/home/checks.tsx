@@ -2,8 +2,7 @@ import { useState } from "react";
 import { asError, call } from "../api/client";
 import { Button } from "../ui/button";
 import { control } from "../ui/field";
-import { type Draft, newKey } from "./draft";
-import type { Change } from "./new-run";
+import { type Change, type Draft, newKey } from "./draft";
 import styles from "./new-run.module.css";
 
 interface Props {

@@ -29,6 +29,9 @@ export interface Draft {
   readonly sandbox: "" | "bubblewrap" | "dagger";
 }
 
+/** Replace some fields of the draft. */
+export type Change = (changed: Partial<Draft>) => void;
+
 let lastKey = 0;
 
 export function newKey(): number {

@@ -1,7 +1,6 @@
 import type { Agent, ServerInfo } from "../api/schema.gen";
 import { Button } from "../ui/button";
-import { type Draft, resize, type SeatDraft } from "./draft";
-import type { Change } from "./new-run";
+import { type Change, type Draft, resize, type SeatDraft } from "./draft";
 import styles from "./new-run.module.css";
 import { Missing, Seat } from "./seat";
 

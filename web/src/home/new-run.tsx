@@ -8,7 +8,7 @@ import { control, Field } from "../ui/field";
 import { Icon } from "../ui/icons";
 import { Refusal } from "../ui/states";
 import { ChecksEditor } from "./checks";
-import { costs, type Draft, emptyDraft, problems, toSpec } from "./draft";
+import { type Change, costs, type Draft, emptyDraft, problems, toSpec } from "./draft";
 import { Enforced } from "./enforced";
 import home from "./home.module.css";
 import { Lineup } from "./lineup";
@@ -31,8 +31,6 @@ export function NewRun({ server, open, onOpen }: Props) {
     </button>
   );
 }
-
-export type Change = (changed: Partial<Draft>) => void;
 
 function Form({ server }: { server: ServerInfo }) {
   const [draft, setDraft] = useState(() => emptyDraft(server));

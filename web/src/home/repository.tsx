@@ -1,8 +1,7 @@
 import { useId } from "react";
 import type { ServerInfo } from "../api/schema.gen";
 import { control, Field } from "../ui/field";
-import type { Draft } from "./draft";
-import type { Change } from "./new-run";
+import type { Change, Draft } from "./draft";
 import styles from "./new-run.module.css";
 
 interface Props {

@@ -6,16 +6,10 @@ import styles from "./diff.module.css";
 import { FileHead, FlagNote, HunkHead } from "./heads";
 import { isHighlighterThere, tokensOf, whenHighlighterComes } from "./highlight";
 import type { DiffRow, LineRow, Look, Side } from "./rows";
+import type { Taking } from "./selection";
 import syntax from "./syntax.module.css";
 import { segments } from "./tokens";
 import { changedWords } from "./words";
-
-/** What a reader can do with a diff of one variation against the base; absent between two variations. */
-export interface Taking {
-  /** Whether a hunk is in the tray; null asks for the whole file. */
-  readonly isTaken: (path: string, hunk: number | null) => boolean;
-  readonly toggle: (path: string, hunk: number | null) => void;
-}
 
 export interface DiffProps {
   readonly files: readonly FileDiff[];
@@ -85,7 +79,13 @@ function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
   if (row.type === "file") {
     return (
       <>
-        <FileHead file={file} diff={diff} isCurrent={diff.current === row.key} />
+        <FileHead
+          file={file}
+          taking={diff.taking}
+          isFolded={diff.folded.has(file.path)}
+          onFold={diff.onFold}
+          isCurrent={diff.current === row.key}
+        />
         {!diff.folded.has(file.path) && told(null)}
       </>
     );

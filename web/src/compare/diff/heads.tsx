@@ -3,8 +3,8 @@ import { Button } from "../../ui/button";
 import { Chip } from "../../ui/chip";
 import { line, plain } from "../../ui/plain";
 import styles from "./diff.module.css";
-import type { DiffProps, Taking } from "./diff-view";
 import { sizeOf } from "./rows";
+import type { Taking } from "./selection";
 
 const STATUS: Readonly<Record<FileDiff["status"], string>> = {
   added: "new",
@@ -12,10 +12,16 @@ const STATUS: Readonly<Record<FileDiff["status"], string>> = {
   modified: "",
 };
 
+interface FileHeadProps {
+  readonly file: FileDiff;
+  readonly taking: Taking | null;
+  readonly isFolded: boolean;
+  readonly onFold: (path: string) => void;
+  readonly isCurrent: boolean;
+}
+
 /** A file's path, size and what can be done with it as a whole. */
-export function FileHead({ file, diff, isCurrent }: { file: FileDiff; diff: DiffProps; isCurrent: boolean }) {
-  const { taking, folded, onFold } = diff;
-  const isFolded = folded.has(file.path);
+export function FileHead({ file, taking, isFolded, onFold, isCurrent }: FileHeadProps) {
   const { additions, deletions } = sizeOf(file);
   const path = line(file.path);
   return (
