@@ -17,10 +17,12 @@ function lines(text: string): Text[] {
 /** The diff that git would make, of one file. */
 function diffOf(before: string | null, after: string | null, path = "a.py"): FileDiff[] {
   if (before === after) return [];
+  let status: FileDiff["status"] = after === null ? "removed" : "modified";
+  if (before === null) status = "added";
   return [
     {
       path,
-      status: before === null ? "added" : after === null ? "removed" : "modified",
+      status,
       binary: false,
       old_mode: before === null ? null : "100644",
       new_mode: after === null ? null : "100644",
@@ -36,12 +38,12 @@ function applied(text: string, diff: readonly FileDiff[]): string {
   let at = 0;
   for (const hunk of diff[0]?.hunks ?? []) {
     const start = hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
+    const without = (kind: Line["kind"]) =>
+      hunk.lines.filter((line) => line.kind !== kind).map((line) => line.text);
     made.push(...old.slice(at, start));
     expect(made.length).toBe(hunk.new_lines === 0 ? hunk.new_start : hunk.new_start - 1);
-    for (const line of hunk.lines) if (line.kind !== "removed") made.push(line.text);
-    expect(hunk.lines.filter((line) => line.kind !== "added").map((line) => line.text)).toEqual(
-      old.slice(start, start + hunk.old_lines),
-    );
+    made.push(...without("removed"));
+    expect(without("added")).toEqual(old.slice(start, start + hunk.old_lines));
     at = start + hunk.old_lines;
   }
   return [...made, ...old.slice(at)].join("");

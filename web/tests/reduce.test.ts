@@ -93,7 +93,8 @@ const body: fc.Arbitrary<readonly [number, Body]> = fc.oneof(
 function shown(run: RunView): string {
   return JSON.stringify(run, (key, value: unknown) => {
     if (value instanceof Map) return [...value.keys()];
-    return value instanceof Set ? [...value] : key === "revision" ? 0 : value;
+    if (value instanceof Set) return [...value];
+    return key === "revision" ? 0 : value;
   });
 }
 

@@ -64,11 +64,16 @@ export function address<R extends Route>(
   );
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
-    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-    for (const each of values) if (each !== undefined && each !== null) search.append(name, String(each));
+    for (const each of listOf(value)) search.append(name, String(each));
   }
   const asked = search.toString();
   return `${PREFIX}${filled}${asked ? `?${asked}` : ""}`;
+}
+
+/** The values of one query parameter; one that is not given has none. */
+function listOf(value: unknown): readonly unknown[] {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values.filter((each) => each !== undefined && each !== null);
 }
 
 /** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */

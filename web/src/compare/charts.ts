@@ -1,5 +1,5 @@
 /** The figures behind the two small charts. Pure. */
-import type { Run, Variation, Verdict } from "../api/schema.gen";
+import type { CheckChange, Run, TestChange, Variation, Verdict } from "../api/schema.gen";
 import { timeTaken, tokens } from "./names";
 
 export interface Point {
@@ -23,17 +23,18 @@ export interface Scatter {
 export function scatter(variations: readonly Variation[]): Scatter {
   // What was put together cost nothing by itself: it would look better than those that it is made of.
   const judged = variations.filter((each) => each.verdict !== null && each.composed.length === 0);
-  const unit = judged.every((each) => (each.usage.cost_usd ?? 0) > 0)
-    ? "cost"
-    : judged.some((each) => tokens(each) > 0)
-      ? "tokens"
-      : "time";
+  const unit = unitOf(judged);
   const points = judged.map((each) => ({
     number: each.number,
     x: spent(each, unit),
     ...passing(each.verdict),
   }));
   return { unit, points: points.map((point) => ({ ...point, best: isOnFront(point, points) })) };
+}
+
+function unitOf(variations: readonly Variation[]): Scatter["unit"] {
+  if (variations.every((each) => (each.usage.cost_usd ?? 0) > 0)) return "cost";
+  return variations.some((each) => tokens(each) > 0) ? "tokens" : "time";
 }
 
 function spent(variation: Variation, unit: Scatter["unit"]): number {
@@ -44,15 +45,24 @@ function spent(variation: Variation, unit: Scatter["unit"]): number {
 function passing(verdict: Verdict | null): { passed: number; total: number; clean: boolean } {
   let [passed, total, broken] = [0, 0, 0];
   for (const check of verdict?.checks ?? []) {
-    const counts = Object.keys(check.counts ?? {}).length > 0 ? (check.counts ?? {}) : { [check.change]: 1 };
-    const failing = (check.tests ?? []).filter(
-      (test) => test.change === "new" && test.after !== "passed",
-    ).length;
-    passed += (counts.fixed ?? 0) + (counts.still_passing ?? 0) + (counts.new ?? 0) - failing;
+    const counts = countsOf(check);
+    const passing = (counts.fixed ?? 0) + (counts.still_passing ?? 0) + (counts.new ?? 0);
+    passed += passing - newAndFailing(check);
     total += Object.values(counts).reduce((sum, count) => sum + count, 0);
     broken += counts.broken ?? 0;
   }
   return { passed, total, clean: broken === 0 };
+}
+
+/** Tests by change; a check that does not tell its tests apart counts as one test. */
+function countsOf(check: CheckChange): Readonly<Record<string, number>> {
+  const counts = check.counts ?? {};
+  return Object.keys(counts).length > 0 ? counts : { [check.change]: 1 };
+}
+
+function newAndFailing(check: CheckChange): number {
+  const isNewAndFailing = (test: TestChange) => test.change === "new" && test.after !== "passed";
+  return check.tests?.filter(isNewAndFailing).length ?? 0;
 }
 
 type Plain = Pick<Point, "x" | "passed">;

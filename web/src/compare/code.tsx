@@ -97,10 +97,13 @@ function useEnds(details: RunDetails, columns: readonly Column[]): [number, numb
   return [start, end];
 }
 
+/** From this width on, both sides of a diff fit beside each other. */
+const WIDE_PX = 1200;
+
 function useLook(): [Look, (look: Look) => void] {
   const [value, setValue] = useQueryValue("view");
-  const look = value === "split" || value === "unified" ? value : innerWidth >= 1200 ? "split" : "unified";
-  return [look, setValue];
+  if (value === "split" || value === "unified") return [value, setValue];
+  return [innerWidth >= WIDE_PX ? "split" : "unified", setValue];
 }
 
 function takingOf(tray: TrayState, variation: number, files: readonly FileDiff[]): Taking {

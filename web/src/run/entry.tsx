@@ -1,4 +1,5 @@
 import { memo, Suspense, useState } from "react";
+import type { CheckResult } from "../api/schema.gen";
 import { lazily } from "../app/lazily";
 import type { CheckEntry, Entry, NoteEntry, TextEntry } from "../stream/types";
 import { span } from "../ui/format";
@@ -41,7 +42,7 @@ function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
   const [open, setOpen] = useState(false);
   const text = plain(entry.text.trim());
   const isLong = text.length > SHORT;
-  const shown = open || !isLong ? text : isLive ? `…${text.slice(-SHORT)}` : `${text.slice(0, SHORT)}…`;
+  const shown = open || !isLong ? text : shorten(text, isLive);
   return (
     <div className={styles.thought}>
       <span className="only-read-aloud">Thought: </span>
@@ -53,6 +54,11 @@ function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
       )}
     </div>
   );
+}
+
+/** While it grows, the end is of interest; afterwards the beginning. */
+function shorten(text: string, isLive: boolean): string {
+  return isLive ? `…${text.slice(-SHORT)}` : `${text.slice(0, SHORT)}…`;
 }
 
 /** Plain while it streams, Markdown once it is whole. */
@@ -72,7 +78,7 @@ function Message({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
 }
 
 function CheckRow({ entry }: { entry: CheckEntry }) {
-  const { check, exit_code, seconds, output = "", note } = entry.result;
+  const { check, exit_code, seconds, output = "" } = entry.result;
   const passed = exit_code === 0;
   const [open, setOpen] = useState(!passed);
   const hasOutput = output.trim() !== "";
@@ -86,12 +92,17 @@ function CheckRow({ entry }: { entry: CheckEntry }) {
             output
           </button>
         )}
-        <span>{passed ? "passed" : note ? line(note) : `exit ${exit_code}`}</span>
+        <span>{resultText(entry.result)}</span>
         <span className="num dim">{span(seconds * 1000)}</span>
       </p>
       {open && hasOutput && <Output text={output} open={!passed} keep="end" />}
     </div>
   );
+}
+
+function resultText({ exit_code, note }: CheckResult): string {
+  if (exit_code === 0) return "passed";
+  return note ? line(note) : `exit ${exit_code}`;
 }
 
 function Note({ entry }: { entry: NoteEntry }) {

@@ -100,7 +100,7 @@ function Figures({
         <dd className="num">{count(tokens)}</dd>
       </div>
       <div>
-        <dt>{isScripted ? "Cost, not charged" : limit === null ? "Cost" : `Cost of ${cap(limit)}`}</dt>
+        <dt>{costLabel(limit, isScripted)}</dt>
         <dd className="num">{money(cost)}</dd>
         {limit !== null && (
           <meter
@@ -114,6 +114,11 @@ function Figures({
       </div>
     </dl>
   );
+}
+
+function costLabel(limit: number | null, isScripted: boolean): string {
+  if (isScripted) return "Cost, not charged";
+  return limit === null ? "Cost" : `Cost of ${cap(limit)}`;
 }
 
 function Actions({ id, stream, details, isScripted, onTimeline }: Props & { isScripted: boolean }) {

@@ -70,22 +70,21 @@ function Now({ lane }: { lane: Lane }) {
   return (
     <p className={styles.now} title={text}>
       <Chip tone={tone} glyph={glyph}>
-        {lane.doing.word === "failed" || lane.doing.word === "stopped"
-          ? lane.doing.word
-          : isOver
-            ? "done"
-            : ""}
+        {isOver ? lane.doing.word : ""}
       </Chip>
-      <span className="clip">
-        {isOver && "what" in lane.doing ? line(lane.doing.what) : isOver ? "" : text}
-      </span>
-      <span className="num dim">
-        {isOver
-          ? duration((lane.endedAt ?? 0) - (lane.startedAt ?? lane.endedAt ?? 0))
-          : span(now - lane.since)}
-      </span>
+      <span className="clip">{isOver ? endReason(lane) : text}</span>
+      <span className="num dim">{isOver ? duration(lasted(lane)) : span(now - lane.since)}</span>
     </p>
   );
+}
+
+/** Why it failed or was stopped; empty when it is done. */
+function endReason({ doing }: Lane): string {
+  return "what" in doing ? line(doing.what) : "";
+}
+
+function lasted({ startedAt, endedAt }: Lane): number {
+  return startedAt === null || endedAt === null ? 0 : endedAt - startedAt;
 }
 
 function Counters({ lane }: { lane: Lane }) {

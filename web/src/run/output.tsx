@@ -19,7 +19,7 @@ export function Output({ text, open: opened = false, keep = "start" }: Props) {
   const [open, setOpen] = useState(opened);
   const lines = terminal(text.replace(/\n+$/, "")).split("\n");
   const hidden = open ? 0 : Math.max(0, lines.length - FOLDED_LINES);
-  const shown = hidden === 0 ? lines : keep === "end" ? lines.slice(hidden) : lines.slice(0, FOLDED_LINES);
+  const shown = keep === "end" ? lines.slice(hidden) : lines.slice(0, lines.length - hidden);
   return (
     <div className={styles.output}>
       <pre>

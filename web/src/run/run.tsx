@@ -1,8 +1,10 @@
 import { Suspense, useCallback, useState } from "react";
+import type { RunDetails } from "../api/schema.gen";
 import { useKeys } from "../app/keys";
 import { lazily } from "../app/lazily";
 import { goToLogin } from "../app/query";
 import { navigate, type Params, setQuery, useQueryValue } from "../app/router";
+import type { RunStream } from "../stream/stream";
 import { useDetails } from "../stream/use-run";
 import { Empty, Skeleton } from "../ui/states";
 import { ShownMoment } from "../ui/time";
@@ -20,6 +22,26 @@ export function RunPage({ params }: { params: Params }) {
   const id = params.id ?? "";
   const { details, stream } = useDetails(id);
   const { view, connection } = stream;
+  if (connection.state === "refused" && connection.why === "gone") {
+    return (
+      <Empty top title="There is no such run">
+        It may belong to another server, or the address is cut short.
+      </Empty>
+    );
+  }
+  if (details.isError) goToLogin(details.error);
+  if (view.lastSeq === 0) return <Skeleton />;
+  return <Run id={id} stream={stream} details={details.data} />;
+}
+
+interface RunProps {
+  readonly id: string;
+  readonly stream: RunStream;
+  readonly details: RunDetails | undefined;
+}
+
+function Run({ id, stream, details }: RunProps) {
+  const { view } = stream;
   const focus = useFocus(view.lanes.length);
   const [current, setCurrent] = useState(1);
   const [race, setRace] = useQueryValue("race");
@@ -32,18 +54,9 @@ export function RunPage({ params }: { params: Params }) {
   useKeys([{ key: "`", does: "Open a terminal in the variation", run: () => bench.open(focus ?? current) }]);
   useLaneKeys(view.lanes.length, current, setCurrent, focus);
 
-  if (connection.state === "refused" && connection.why === "gone") {
-    return (
-      <Empty top title="There is no such run">
-        It may belong to another server, or the address is cut short.
-      </Empty>
-    );
-  }
-  if (details.isError) goToLogin(details.error);
-  if (view.lastSeq === 0) return <Skeleton />;
   return (
     <div className={styles.page}>
-      <RunHeader id={id} stream={stream} details={details.data} onTimeline={toggleRace} />
+      <RunHeader id={id} stream={stream} details={details} onTimeline={toggleRace} />
       <Outcome id={id} view={shown} />
       {(race !== null || player) && (
         <Suspense>

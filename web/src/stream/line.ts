@@ -16,6 +16,12 @@ export type Connection =
 
 export type Refusal = "gone" | "unauthorized";
 
+/** The reason that a status tells; null for a status after which trying again may help. */
+export function refusalOf(status: number): Refusal | null {
+  if (status === 401) return "unauthorized";
+  return status === 404 ? "gone" : null;
+}
+
 export interface Ear {
   /** The names of the events to hear. */
   readonly kinds: readonly string[];

@@ -3,7 +3,7 @@
  * split, doubled or resumed (tests/reduce.test.ts). It changes the view in place, because a copy of ten thousand
  * entries for each event would be the end of every frame.
  */
-import type { Event } from "../api/schema.gen";
+import type { Event, RunStarted } from "../api/schema.gen";
 import { begin, check, emptyLane, end, enter, note } from "./lane";
 import { say, updateTool, use } from "./said";
 import type { Body, Lane, Moment, RunView } from "./types";
@@ -55,17 +55,7 @@ function laneOf(view: RunView, number: number, at: Moment): Lane {
 function applyToRun(view: RunView, body: Body, at: Moment): void {
   switch (body.kind) {
     case "run_started":
-      view.repo = body.repo_url;
-      view.commit = body.commit;
-      view.prompt = body.prompt;
-      view.checks = body.checks;
-      view.checksGuessed = body.checks_guessed ?? false;
-      view.reusedFrom = body.reused_from ?? null;
-      view.status = null;
-      view.selected = null;
-      laneOf(view, body.variations, at);
-      for (const lane of view.lanes)
-        if (isWaiting(lane)) enter(lane, { word: body.commit ? "queued" : "cloning" }, at);
+      startRun(view, body, at);
       break;
     case "check":
       view.baseline = [...view.baseline.filter((each) => each.check !== body.result.check), body.result];
@@ -95,6 +85,22 @@ function applyToRun(view: RunView, body: Body, at: Moment): void {
     case "complete":
       view.status = body.status;
       break;
+  }
+}
+
+/** Written again when the commit is known, and when an ended run goes on. */
+function startRun(view: RunView, body: RunStarted, at: Moment): void {
+  view.repo = body.repo_url;
+  view.commit = body.commit;
+  view.prompt = body.prompt;
+  view.checks = body.checks;
+  view.checksGuessed = body.checks_guessed ?? false;
+  view.reusedFrom = body.reused_from ?? null;
+  view.status = null;
+  view.selected = null;
+  laneOf(view, body.variations, at);
+  for (const lane of view.lanes) {
+    if (isWaiting(lane)) enter(lane, { word: body.commit ? "queued" : "cloning" }, at);
   }
 }
 

@@ -1,7 +1,7 @@
 /** One run, heard over one line and kept as a view. React subscribes to it; nothing here knows React. */
 import { address } from "../api/client";
 import type { Event as RunEvent } from "../api/schema.gen";
-import { type Connection as Connected, type Ear, Line, type Refusal } from "./line";
+import { type Connection as Connected, type Ear, Line, type Refusal, refusalOf } from "./line";
 import { apply, emptyRun } from "./reduce";
 import type { Kind, RunView } from "./types";
 
@@ -73,7 +73,7 @@ export class RunStream implements Ear {
   async askWhy(): Promise<Refusal | null> {
     try {
       const { status } = await fetch(address("GET /runs/{run_id}", { run_id: this.#id }));
-      return status === 401 ? "unauthorized" : status === 404 ? "gone" : null;
+      return refusalOf(status);
     } catch {
       return null;
     }

@@ -19,7 +19,8 @@ export function money(usd: number | null | undefined): string {
   if (usd === null) return "price unknown";
   const value = usd ?? 0;
   if (value === 0) return "$0";
-  return `$${value.toFixed(value < 0.1 ? 4 : value < 10 ? 3 : 2)}`;
+  if (value < 0.1) return `$${value.toFixed(4)}`;
+  return `$${value.toFixed(value < 10 ? 3 : 2)}`;
 }
 
 /** A cap, as it was set. */

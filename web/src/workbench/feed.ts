@@ -1,6 +1,6 @@
 /** What one terminal prints, as it comes, and how it ended. */
 import { address } from "../api/client";
-import { type Ear, Line, type Refusal } from "../stream/line";
+import { type Ear, Line, type Refusal, refusalOf } from "../stream/line";
 import { newsOf, parsePiece } from "./pieces";
 
 export interface Exit {
@@ -79,7 +79,7 @@ export class Feed implements Ear {
     const refused = new AbortController();
     try {
       const { status } = await fetch(this.address(), { signal: refused.signal });
-      return status === 401 ? "unauthorized" : status === 404 ? "gone" : null;
+      return refusalOf(status);
     } catch {
       return null;
     } finally {

@@ -9,7 +9,7 @@ import type { DiffRow, LineRow, Look, Side } from "./rows";
 import type { Taking } from "./selection";
 import syntax from "./syntax.module.css";
 import { segments } from "./tokens";
-import { changedWords } from "./words";
+import { changedWords, type Ranges } from "./words";
 
 export interface DiffProps {
   readonly files: readonly FileDiff[];
@@ -112,11 +112,10 @@ interface LineProps {
 const LineOf = memo(function LineOf({ row, file, look }: LineProps) {
   const { old, now } = row;
   if (look === "split") {
-    const kind = old?.line.kind === "context" ? "context" : null;
     return (
       <div className={styles.pair}>
-        <Half side={old} which="old" row={row} file={file} kind={kind ?? (old ? "removed" : "nothing")} />
-        <Half side={now} which="now" row={row} file={file} kind={kind ?? (now ? "added" : "nothing")} />
+        <Half side={old} which="old" row={row} file={file} kind={old?.line.kind ?? "nothing"} />
+        <Half side={now} which="now" row={row} file={file} kind={now?.line.kind ?? "nothing"} />
       </div>
     );
   }
@@ -149,21 +148,17 @@ function Half({ kind, ...code }: CodeProps & { kind: "context" | "removed" | "ad
   );
 }
 
+const MARKS: Readonly<Record<string, string>> = { added: "+", removed: "−" };
+
 function Mark({ kind }: { kind: string }) {
-  return <span className={styles.mark}>{kind === "added" ? "+" : kind === "removed" ? "−" : " "}</span>;
+  return <span className={styles.mark}>{MARKS[kind] ?? " "}</span>;
 }
 
 function Code({ side, which, row, file }: CodeProps) {
   const hunk = file.hunks[row.hunk];
   if (!side || !hunk) return <span className={styles.code} />;
-  const { line, partner } = side;
-  const words =
-    partner === null
-      ? null
-      : which === "old"
-        ? changedWords(line.text, partner.text)?.old
-        : changedWords(partner.text, line.text)?.now;
-  const parts = segments(tokensOf(file, hunk, which, side.place), words ?? []);
+  const { line } = side;
+  const parts = segments(tokensOf(file, hunk, which, side.place), changedIn(side, which));
   return (
     <span className={styles.code}>
       {parts.map((part, index) => (
@@ -175,6 +170,12 @@ function Code({ side, which, row, file }: CodeProps) {
       {!line.newline && <span className={styles.noNewline}> ⏎̸ no line feed at the end</span>}
     </span>
   );
+}
+
+function changedIn({ line, partner }: Side, which: "old" | "now"): Ranges {
+  if (partner === null) return [];
+  if (which === "old") return changedWords(line.text, partner.text)?.old ?? [];
+  return changedWords(partner.text, line.text)?.now ?? [];
 }
 
 function className(scope: string | null, changed: boolean): string | undefined {

@@ -78,12 +78,16 @@ function walkBack(
   };
   for (let edits = trace.length - 1; edits > 0; edits -= 1) {
     const reach = trace[edits] ?? new Int32Array();
-    const down = isDown(reach, x - y, edits, most);
-    const diagonal = down ? x - y + 1 : x - y - 1;
-    const fromX = reach[diagonal + most + 1] ?? 0;
-    slide(down ? fromX : fromX + 1, down ? fromX - diagonal + 1 : fromX - diagonal);
-    if (down) take("added", now[--y]);
-    else take("removed", old[--x]);
+    const reached = (diagonal: number) => reach[diagonal + most + 1] ?? 0;
+    if (isDown(reach, x - y, edits, most)) {
+      const diagonal = x - y + 1;
+      slide(reached(diagonal), reached(diagonal) - diagonal + 1);
+      take("added", now[--y]);
+    } else {
+      const diagonal = x - y - 1;
+      slide(reached(diagonal) + 1, reached(diagonal) - diagonal);
+      take("removed", old[--x]);
+    }
   }
   slide(0, 0);
   return found.reverse();

@@ -111,16 +111,21 @@ function remember(hunk: Hunk): Kept {
 }
 
 function highlightLines(language: string, text: string): readonly (readonly Token[])[] {
-  const lines: Token[][] = [[]];
   const before = begunBefore(language, text);
   const tree = (highlighter as Highlighter).highlight(language, before ? `${before}\n${text}` : text);
-  for (const token of leaves(tree, null)) {
-    for (const [index, part] of token.text.split("\n").entries()) {
+  const lines = splitLines(leaves(tree, null));
+  return before ? lines.slice(1) : lines;
+}
+
+function splitLines(tokens: readonly Token[]): readonly (readonly Token[])[] {
+  const lines: Token[][] = [[]];
+  for (const { text, scope } of tokens) {
+    for (const [index, part] of text.split("\n").entries()) {
       if (index > 0) lines.push([]);
-      if (part) lines.at(-1)?.push({ text: part, scope: token.scope });
+      if (part) lines.at(-1)?.push({ text: part, scope });
     }
   }
-  return before ? lines.slice(1) : lines;
+  return lines;
 }
 
 /**
