@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { columnsOf, spans } from "../src/compare/columns";
+import { crossRows } from "../src/compare/cross-rows";
 import { fileMap } from "../src/compare/filemap";
-import { crossRows, sections } from "../src/compare/matrix";
+import { sections } from "../src/compare/matrix";
 import { check, file, ranked, run, variation } from "./judged";
 
 describe("columns", () => {
@@ -43,17 +44,21 @@ describe("the matrix", () => {
     }),
     variation(2, {
       checks: [
-        check([{ test: "b", change: "broken", before: "passed", after: "failed", message: "boom" }], {
-          broken: 1,
-          still_failing: 1,
-          still_passing: 8,
-        }),
+        check(
+          [{ test: "b", change: "broken", before: "passed", after: "failed", message: "boom" }],
+          {
+            broken: 1,
+            still_failing: 1,
+            still_passing: 8,
+          },
+        ),
       ],
     }),
     variation(3, null),
   ]);
   const section = sections(columnsOf(details), [{ command: "make", name: "unit" }])[0];
-  const signs = (id: string) => section?.rows.find((row) => row.title === id)?.cells.map((cell) => cell.sign);
+  const signs = (id: string) =>
+    section?.rows.find((row) => row.title === id)?.cells.map((cell) => cell.sign);
 
   test("what a verdict does not name passes as before, if nothing was left out", () => {
     expect(signs("b")).toEqual(["still_passing", "broken", "none"]);
@@ -67,7 +72,9 @@ describe("the matrix", () => {
     const whole = sections(
       columnsOf(
         run([
-          variation(1, { checks: [check([{ test: "mine", change: "new", after: "passed" }], { new: 1 })] }),
+          variation(1, {
+            checks: [check([{ test: "mine", change: "new", after: "passed" }], { new: 1 })],
+          }),
           variation(2, { checks: [check([], { still_passing: 3 })] }),
         ]),
       ),
@@ -87,9 +94,12 @@ describe("the matrix", () => {
   });
 
   test("what fails everywhere as before is folded", () => {
-    const both = check([{ test: "old", change: "still_failing", before: "failed", after: "failed" }], {
-      still_failing: 1,
-    });
+    const both = check(
+      [{ test: "old", change: "still_failing", before: "failed", after: "failed" }],
+      {
+        still_failing: 1,
+      },
+    );
     const found = sections(
       columnsOf(run([variation(1, { checks: [both] }), variation(2, { checks: [both] })])),
       [],
@@ -103,7 +113,13 @@ describe("the matrix", () => {
     const about = { check: "unit", file: "t.py", base: "fail" as const };
     const rows = crossRows(columns, [
       { ...about, test: "weak", authors: [1], outcomes: { 1: "pass", 2: "pass" }, weight: 0 },
-      { ...about, test: "sharp", authors: [2], outcomes: { 1: "not_comparable", 2: "pass" }, weight: 0.8 },
+      {
+        ...about,
+        test: "sharp",
+        authors: [2],
+        outcomes: { 1: "not_comparable", 2: "pass" },
+        weight: 0.8,
+      },
     ]);
     expect(rows.map((row) => row.title)).toEqual(["sharp", "weak"]);
     expect(rows[0]?.cells.map((cell) => cell.sign)).toEqual(["not_comparable", "pass"]);

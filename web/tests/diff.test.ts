@@ -99,7 +99,9 @@ describe("the shortest script", () => {
       fc.property(text, text, (a, b) => {
         const made = script(lines(a), lines(b));
         expect(made.flatMap((line) => (line.kind === "added" ? [] : [line.text])).join("")).toBe(a);
-        expect(made.flatMap((line) => (line.kind === "removed" ? [] : [line.text])).join("")).toBe(b);
+        expect(made.flatMap((line) => (line.kind === "removed" ? [] : [line.text])).join("")).toBe(
+          b,
+        );
       }),
     );
   });
@@ -130,7 +132,9 @@ describe("rows", () => {
 
   test("unified, every line is one row", () => {
     const rows = rowsOf(files, "unified", new Set());
-    expect(rows.filter((row) => row.type === "line")).toHaveLength(files[0]?.hunks[0]?.lines.length ?? 0);
+    expect(rows.filter((row) => row.type === "line")).toHaveLength(
+      files[0]?.hunks[0]?.lines.length ?? 0,
+    );
   });
 
   test("a folded file is its head", () => {
@@ -140,7 +144,10 @@ describe("rows", () => {
 
 describe("words", () => {
   test("one word changed", () => {
-    expect(changedWords("return a - b", "return a + b")).toEqual({ old: [[9, 10]], now: [[9, 10]] });
+    expect(changedWords("return a - b", "return a + b")).toEqual({
+      old: [[9, 10]],
+      now: [[9, 10]],
+    });
   });
 
   test("two different lines are no pair", () => {

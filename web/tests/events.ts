@@ -40,6 +40,10 @@ export function calls(id: string, title = "ls", tool_kind = "execute"): Body {
   return { kind: "tool_call", tool_call_id: id, title, tool_kind, status: "in_progress" };
 }
 
-export function returns(id: string, text: string, status: "completed" | "failed" = "completed"): Body {
+export function returns(
+  id: string,
+  text: string,
+  status: "completed" | "failed" = "completed",
+): Body {
   return { kind: "tool_call_update", tool_call_id: id, status, content: [{ type: "text", text }] };
 }

@@ -65,7 +65,11 @@ export function check(tests: readonly TestChange[], counts: Record<string, numbe
   return { check: "unit", change: "fixed", tests, counts };
 }
 
-export function file(path: string, text: string, status: FileDiff["status"] = "modified"): FileDiff {
+export function file(
+  path: string,
+  text: string,
+  status: FileDiff["status"] = "modified",
+): FileDiff {
   const lines = [{ kind: "added" as const, text, newline: true }];
   const hunk = { old_start: 1, old_lines: 0, new_start: 1, new_lines: 1, heading: "", lines };
   return {

@@ -28,13 +28,14 @@ describe("addresses", () => {
     "%s is no way back",
     (next) => expect(destination(next)).toBe("/"),
   );
-  test("a path of the page is", () => expect(destination("/runs/x?focus=1")).toBe("/runs/x?focus=1"));
+  test("a path of the page is", () =>
+    expect(destination("/runs/x?focus=1")).toBe("/runs/x?focus=1"));
 
   test("a route with its values; a list is repeated", () => {
     expect(address("GET /runs/{run_id}", { run_id: "a/b" })).toBe("/api/v1/runs/a%2Fb");
-    expect(address("GET /overview", undefined, { status: ["queued", "running"], cursor: null })).toBe(
-      "/api/v1/overview?status=queued&status=running",
-    );
+    expect(
+      address("GET /overview", undefined, { status: ["queued", "running"], cursor: null }),
+    ).toBe("/api/v1/overview?status=queued&status=running");
   });
 });
 
@@ -46,13 +47,20 @@ describe("a submission that is being written", () => {
       repo_url: "Which repository?",
       prompt: "At least 10 characters.",
     });
-    expect(problems({ ...draft, prompt: "x".repeat(51) }, SERVER).prompt).toBe("At most 50 characters.");
+    expect(problems({ ...draft, prompt: "x".repeat(51) }, SERVER).prompt).toBe(
+      "At most 50 characters.",
+    );
     expect(problems(draft, SERVER)).toEqual({});
   });
 
   test("becomes what the API takes", () => {
     const spec = toSpec({ ...draft, budget: "$2.50", ref: " main " });
-    expect(spec).toMatchObject({ ref: "main", variations: 3, checks: null, budget: { run_usd: 2.5 } });
+    expect(spec).toMatchObject({
+      ref: "main",
+      variations: 3,
+      checks: null,
+      budget: { run_usd: 2.5 },
+    });
     expect(spec.lineup).toHaveLength(3);
   });
 
@@ -110,7 +118,10 @@ describe("the race", () => {
       const seen = emptyRun();
       for (const event of events.slice(0, at / 1000 + 1)) apply(seen, event);
       const shown = replay.seek(at);
-      expect([shown.lastSeq, shown.lanes[0]?.entries]).toEqual([seen.lastSeq, seen.lanes[0]?.entries]);
+      expect([shown.lastSeq, shown.lanes[0]?.entries]).toEqual([
+        seen.lastSeq,
+        seen.lanes[0]?.entries,
+      ]);
     }
   });
 });

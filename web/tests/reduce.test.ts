@@ -12,13 +12,21 @@ function view(events: readonly Event[]): RunView {
 }
 
 function texts(run: RunView, lane = 1): string[] {
-  return (run.lanes[lane - 1]?.entries ?? []).map((entry) => ("text" in entry ? entry.text : entry.id));
+  return (run.lanes[lane - 1]?.entries ?? []).map((entry) =>
+    "text" in entry ? entry.text : entry.id,
+  );
 }
 
 describe("what a lane shows", () => {
   test("pieces of one message are one entry, also around a tool call", () => {
     const run = view(
-      log([0, STARTED], [1, started()], [1, says("Hel", "a")], [1, calls("t")], [1, says("lo", "a")]),
+      log(
+        [0, STARTED],
+        [1, started()],
+        [1, says("Hel", "a")],
+        [1, calls("t")],
+        [1, says("lo", "a")],
+      ),
     );
     expect(texts(run)).toEqual(["Hello", "tool-1-t"]);
   });
@@ -63,17 +71,26 @@ describe("what a lane shows", () => {
   });
 
   test("from the end of the agent's turn on it is being checked, long before the first result", () => {
-    const run = view(log([0, STARTED], [1, started()], [1, says("Done.")], [1, { kind: "judging" }]));
+    const run = view(
+      log([0, STARTED], [1, started()], [1, says("Done.")], [1, { kind: "judging" }]),
+    );
     expect(run.lanes[0]?.doing).toEqual({ word: "checking" });
   });
 
   test("news of a call that was never announced makes one", () => {
     const run = view(log([0, STARTED], [1, started()], [1, returns("x", "late", "failed")]));
-    expect(run.lanes[0]?.entries[0]).toMatchObject({ type: "tool", status: "failed", title: "tool" });
+    expect(run.lanes[0]?.entries[0]).toMatchObject({
+      type: "tool",
+      status: "failed",
+      title: "tool",
+    });
   });
 
   test("a lane nobody has heard of exists when the run says so", () => {
-    expect(view(log([0, STARTED])).lanes.map((lane) => lane.doing.word)).toEqual(["queued", "queued"]);
+    expect(view(log([0, STARTED])).lanes.map((lane) => lane.doing.word)).toEqual([
+      "queued",
+      "queued",
+    ]);
   });
 });
 

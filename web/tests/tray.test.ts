@@ -32,9 +32,9 @@ describe("the tray", () => {
   });
 
   test("what was kept is read with suspicion", () => {
-    expect(readTray(JSON.stringify([{ variation_id: 1, path: "a", hunks: null }, { path: 3 }]))).toHaveLength(
-      1,
-    );
+    expect(
+      readTray(JSON.stringify([{ variation_id: 1, path: "a", hunks: null }, { path: 3 }])),
+    ).toHaveLength(1);
     expect(readTray("{")).toEqual([]);
     expect(readTray('{"a":1}')).toEqual([]);
   });
@@ -68,7 +68,9 @@ describe("charts", () => {
 
   test("time is split into waiting, working and checking", () => {
     const details = run([dear]);
-    expect(phases(details, details.variations)).toEqual([{ number: 2, waiting: 5, working: 6, checking: 4 }]);
+    expect(phases(details, details.variations)).toEqual([
+      { number: 2, waiting: 5, working: 6, checking: 4 },
+    ]);
   });
 });
 

@@ -44,7 +44,9 @@ describe("text that an agent wrote", () => {
   });
 
   test("of terminal sequences only colours stay", () => {
-    expect(terminal("\u001b[31mred\u001b[0m\u001b[2J\u001b]0;title\u0007")).toBe("\u001b[31mred\u001b[0m");
+    expect(terminal("\u001b[31mred\u001b[0m\u001b[2J\u001b]0;title\u0007")).toBe(
+      "\u001b[31mred\u001b[0m",
+    );
     expect(terminal("\u001b]8;;javascript:x\u001b\\link\u001b]8;;\u001b\\")).toBe("link");
     expect(terminal("10%\r50%\r100%\n")).toBe("100%\n");
   });

@@ -104,12 +104,15 @@ describe("a port", () => {
     const told = "  ➜  Local:   \u001b[36mhttp://localhost:\u001b[1m5173\u001b[22m/\u001b[39m\r\n";
     for (let cut = 0; cut <= told.length; cut += 1) {
       const finder = new PortFinder();
-      expect([finder.find(told.slice(0, cut)), finder.find(told.slice(cut))].flat()).toContain(5173);
+      expect([finder.find(told.slice(0, cut)), finder.find(told.slice(cut))].flat()).toContain(
+        5173,
+      );
     }
   });
 
   test("of another host, or beyond what there is, is none", () => {
-    const told = "http://example.com:80/ http://localhost:99999/ http://[::1]:3000/ http://127.0.0.1:8000\n";
+    const told =
+      "http://example.com:80/ http://localhost:99999/ http://[::1]:3000/ http://127.0.0.1:8000\n";
     expect(new PortFinder().find(told)).toEqual([3000, 8000]);
   });
 

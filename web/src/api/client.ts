@@ -10,7 +10,9 @@ type Optional<T> = T extends { query: infer Q }
     ? Omit<T, "query"> & { query?: Q }
     : T
   : T;
-export type Options<R extends Route> = Optional<Part<R, "path"> & Part<R, "query"> & Part<R, "body">> & {
+export type Options<R extends Route> = Optional<
+  Part<R, "path"> & Part<R, "query"> & Part<R, "body">
+> & {
   signal?: AbortSignal;
 };
 
@@ -77,7 +79,10 @@ function listOf(value: unknown): readonly unknown[] {
 }
 
 /** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */
-export async function call<R extends Route>(route: R, options: Options<R>): Promise<Routes[R]["answer"]> {
+export async function call<R extends Route>(
+  route: R,
+  options: Options<R>,
+): Promise<Routes[R]["answer"]> {
   const { path, query, body, signal } = options as {
     path?: Routes[R]["path"];
     query?: NonNullable<Routes[R]["query"]>;
@@ -105,6 +110,13 @@ async function readProblem(response: Response): Promise<Problem> {
   } catch {
     // A proxy in between has answered, not our server.
     const { status, statusText: title } = response;
-    return { type: "about:blank", title, status, detail: text.slice(0, 200), hint: null, errors: null };
+    return {
+      type: "about:blank",
+      title,
+      status,
+      detail: text.slice(0, 200),
+      hint: null,
+      errors: null,
+    };
   }
 }

@@ -36,7 +36,13 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 window.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyping(event.target))
+  if (
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    event.defaultPrevented ||
+    isTyping(event.target)
+  )
     return;
   const found = activeCommands().findLast((command) => command.key === event.key);
   if (!found) return;

@@ -7,7 +7,9 @@ const TRIES = 7;
  * A component that is loaded when it is first shown. React remembers for good that one could not be loaded, so a loss of
  * the network is waited out for two minutes; a server of another version, which no longer has the file, is not.
  */
-export function lazily<P>(load: () => Promise<ComponentType<P>>): LazyExoticComponent<ComponentType<P>> {
+export function lazily<P>(
+  load: () => Promise<ComponentType<P>>,
+): LazyExoticComponent<ComponentType<P>> {
   return lazy(async () => ({ default: await insist(load) }));
 }
 

@@ -16,8 +16,11 @@ export const queryClient = new QueryClient({
 
 /** Whoever is not known here is asked for a key, and comes back to where they were. */
 export function goToLogin(error: unknown): void {
-  if (!(error instanceof ApiError) || error.status !== 401 || location.pathname === "/login") return;
-  navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, { replace: true });
+  if (!(error instanceof ApiError) || error.status !== 401 || location.pathname === "/login")
+    return;
+  navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, {
+    replace: true,
+  });
 }
 
 type Reading = Extract<keyof Routes, `GET ${string}`>;

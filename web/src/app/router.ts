@@ -1,5 +1,10 @@
 /** A router for a dozen addresses: the path chooses the page, the query holds what is selected on it. */
-import { type AnchorHTMLAttributes, createElement, type MouseEvent, useSyncExternalStore } from "react";
+import {
+  type AnchorHTMLAttributes,
+  createElement,
+  type MouseEvent,
+  useSyncExternalStore,
+} from "react";
 
 const listeners = new Set<() => void>();
 
@@ -32,7 +37,9 @@ export function usePath(): string {
 
 /** One value of the query, and the way to change it; null removes it. */
 export function useQueryValue(name: string): [string | null, (value: string | null) => void] {
-  const value = useSyncExternalStore(subscribe, () => new URLSearchParams(location.search).get(name));
+  const value = useSyncExternalStore(subscribe, () =>
+    new URLSearchParams(location.search).get(name),
+  );
   return [value, (next) => setQuery({ [name]: next })];
 }
 

@@ -62,7 +62,11 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
       </Link>
       <nav aria-label="Pages" className={styles.nav}>
         {NAVIGATION.map((entry) => (
-          <Link key={entry.href} href={entry.href} aria-current={entry.href === path ? "page" : undefined}>
+          <Link
+            key={entry.href}
+            href={entry.href}
+            aria-current={entry.href === path ? "page" : undefined}
+          >
             {entry.label}
           </Link>
         ))}

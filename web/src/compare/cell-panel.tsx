@@ -23,7 +23,10 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
   const ran = lane?.checks.findLast((each) => each.check === row.check);
   const onBase = view.baseline.find((each) => each.check === row.check);
   return (
-    <section className={styles.panel} aria-label={`${line(row.title)}, variation ${cell.variation}`}>
+    <section
+      className={styles.panel}
+      aria-label={`${line(row.title)}, variation ${cell.variation}`}
+    >
       <header className={styles.head}>
         <LaneMark number={cell.variation} />
         <p>
@@ -40,7 +43,9 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
       {row.kind !== "cross" && (
         <>
           {ran && <CheckOutput label="Output of the check" result={ran} isOpen={!cell.message} />}
-          {onBase && <CheckOutput label="The same check on the base" result={onBase} isOpen={false} />}
+          {onBase && (
+            <CheckOutput label="The same check on the base" result={onBase} isOpen={false} />
+          )}
         </>
       )}
       {!cell.message && row.kind !== "cross" && !ran && (
@@ -50,8 +55,17 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
   );
 }
 
-function CheckOutput({ label, result, isOpen }: { label: string; result: CheckResult; isOpen: boolean }) {
-  const exit = result.exit_code === null ? (result.note ?? "did not end") : `exit ${result.exit_code}`;
+function CheckOutput({
+  label,
+  result,
+  isOpen,
+}: {
+  label: string;
+  result: CheckResult;
+  isOpen: boolean;
+}) {
+  const exit =
+    result.exit_code === null ? (result.note ?? "did not end") : `exit ${result.exit_code}`;
   return (
     <details open={isOpen}>
       <summary>

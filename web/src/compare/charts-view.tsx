@@ -52,7 +52,10 @@ function placer(points: readonly Point[]) {
   const bottom = Math.max(0, Math.min(least, most - 1) - 1);
   return (point: Point) => ({
     x: PAD.left + (point.x / mostX) * (WIDTH - PAD.left - PAD.right),
-    y: HEIGHT - PAD.bottom - ((point.passed - bottom) / (most - bottom)) * (HEIGHT - PAD.top - PAD.bottom),
+    y:
+      HEIGHT -
+      PAD.bottom -
+      ((point.passed - bottom) / (most - bottom)) * (HEIGHT - PAD.top - PAD.bottom),
   });
 }
 
@@ -116,7 +119,11 @@ export function TimeChart({ details }: { details: RunDetails }) {
             </span>
             <span className={styles.bar} aria-hidden="true">
               {PHASES.map((phase) => (
-                <span key={phase} data-phase={phase} style={{ width: `${(each[phase] / longest) * 100}%` }} />
+                <span
+                  key={phase}
+                  data-phase={phase}
+                  style={{ width: `${(each[phase] / longest) * 100}%` }}
+                />
               ))}
             </span>
             <span className="num dim">

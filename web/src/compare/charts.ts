@@ -95,7 +95,9 @@ export function phases(run: Run, variations: readonly Variation[]): readonly Pha
     const taken = timeTaken(each);
     if (taken === null || !each.started_at) return [];
     const checking = Math.min(each.verdict?.seconds ?? 0, taken / 1000);
-    const waiting = isFirst(run, each) ? Date.parse(each.started_at) - Date.parse(run.created_at) : 0;
+    const waiting = isFirst(run, each)
+      ? Date.parse(each.started_at) - Date.parse(run.created_at)
+      : 0;
     return [
       {
         number: each.number,

@@ -30,7 +30,9 @@ export function Code({ details, columns, tray, onClear }: Props) {
   const [from, to] = useEnds(details, columns);
   const [look, setLook] = useLook();
   const numbers = columns.map((column) => column.number);
-  const read = useDiffs(details, [...new Set([...numbers, from, to].filter((number) => number !== BASE))]);
+  const read = useDiffs(details, [
+    ...new Set([...numbers, from, to].filter((number) => number !== BASE)),
+  ]);
   const map = useMemo(() => fileMap(columns, read.diffs), [columns, read.diffs]);
   const files = useMemo(() => filesOf(read.diffs, from, to), [read.diffs, from, to]);
   const [path] = useQueryValue("file");
@@ -48,7 +50,12 @@ export function Code({ details, columns, tray, onClear }: Props) {
       />
       <Toolbar details={details} from={from} to={to} look={look} onLook={setLook} />
       {files === null || files.length === 0 ? (
-        <NoLines from={from} to={to} isPending={files === null && read.isPending} isRead={files !== null} />
+        <NoLines
+          from={from}
+          to={to}
+          isPending={files === null && read.isPending}
+          isRead={files !== null}
+        />
       ) : (
         <Diff
           key={`${from}-${to}`}
@@ -75,7 +82,9 @@ interface NoLinesProps {
 function NoLines({ from, to, isPending, isRead }: NoLinesProps) {
   if (isPending) return <Skeleton />;
   if (!isRead) return <Empty title={`Variation ${to} has no change to show`} />;
-  return <Empty title={from === BASE ? "No changes: the tree is as it was" : "These two are the same"} />;
+  return (
+    <Empty title={from === BASE ? "No changes: the tree is as it was" : "These two are the same"} />
+  );
 }
 
 function filesOf(diffs: ReadonlyMap<number, readonly FileDiff[]>, from: number, to: number) {

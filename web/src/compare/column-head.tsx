@@ -23,7 +23,11 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
   const empty = whyEmpty(variation, view.lanes[number - 1]);
   const gate = empty ?? standing?.gate ?? "";
   return (
-    <th scope="col" className={styles.column} data-chosen={isAmong(details.winner, members) || undefined}>
+    <th
+      scope="col"
+      className={styles.column}
+      data-chosen={isAmong(details.winner, members) || undefined}
+    >
       <span className={styles.lanes}>
         {members.map((member) => (
           <LaneMark key={member} number={member} />
@@ -32,7 +36,11 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
       </span>
       <Seat column={column} />
       {gate && (
-        <span className={styles.gate} title={line(gate)} data-flagged={standing?.flagged || undefined}>
+        <span
+          className={styles.gate}
+          title={line(gate)}
+          data-flagged={standing?.flagged || undefined}
+        >
           <Prose>{gate}</Prose>
         </span>
       )}
@@ -63,7 +71,9 @@ function Place({ details, members }: { details: RunDetails; members: readonly nu
       </Chip>
     );
   }
-  return isAmong(details.ranking?.recommended, members) ? <Chip tone="good">recommended</Chip> : null;
+  return isAmong(details.ranking?.recommended, members) ? (
+    <Chip tone="good">recommended</Chip>
+  ) : null;
 }
 
 /** Agent and strategy; of a composed one, where its parts are from. */

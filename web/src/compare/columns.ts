@@ -16,7 +16,10 @@ export interface Column {
  *
  * @param wanted Only these variations; all when null.
  */
-export function columnsOf(details: RunDetails, wanted: readonly number[] | null = null): readonly Column[] {
+export function columnsOf(
+  details: RunDetails,
+  wanted: readonly number[] | null = null,
+): readonly Column[] {
   const shown = inOrder(details).filter((number) => wanted === null || wanted.includes(number));
   const groups = details.evidence?.groups ?? [];
   const columns: Column[] = [];
@@ -40,7 +43,10 @@ export function columnsOf(details: RunDetails, wanted: readonly number[] | null 
 export function inOrder(details: RunDetails): readonly number[] {
   const ranked = details.ranking?.order ?? [];
   const all = details.variations.map((variation) => variation.number);
-  return [...ranked.filter((number) => all.includes(number)), ...all.filter((n) => !ranked.includes(n))];
+  return [
+    ...ranked.filter((number) => all.includes(number)),
+    ...all.filter((n) => !ranked.includes(n)),
+  ];
 }
 
 /** Put the members of a group beside the first of them. */

@@ -56,11 +56,21 @@ function Comparison({ details, stream }: { details: RunDetails; stream: RunStrea
   const tray = useTray(details.id);
   useKeys([
     ...(isOpen(details)
-      ? [{ key: "w", does: "Choose the winner", run: () => choose(details.ranking?.recommended ?? null) }]
+      ? [
+          {
+            key: "w",
+            does: "Choose the winner",
+            run: () => choose(details.ranking?.recommended ?? null),
+          },
+        ]
       : []),
     { key: "Escape", does: "Close the panel", run: () => setCell(null) },
     { key: "d", does: "To the code", run: () => document.getElementById("code")?.scrollIntoView() },
-    { key: "t", does: "To the tests", run: () => document.getElementById("tests")?.scrollIntoView() },
+    {
+      key: "t",
+      does: "To the tests",
+      run: () => document.getElementById("tests")?.scrollIntoView(),
+    },
     { key: "l", does: "Watch the run", run: () => navigate(`/runs/${details.id}`) },
   ]);
   return (
@@ -137,7 +147,9 @@ function useWanted(
   const [value, setValue] = useQueryValue("a");
   const wanted = useMemo(() => {
     const found = (value ?? "").split(",").map(Number);
-    const known = found.filter((number) => details.variations.some((each) => each.number === number));
+    const known = found.filter((number) =>
+      details.variations.some((each) => each.number === number),
+    );
     return known.length > 0 ? known : null;
   }, [value, details.variations]);
   return [wanted, (next) => setValue(next === null ? null : next.join(","))];
@@ -156,8 +168,12 @@ function Filter({
   if (all.length < 3) return null;
   const shown = wanted ?? all;
   const toggle = (number: number) => {
-    const next = shown.includes(number) ? shown.filter((each) => each !== number) : [...shown, number];
-    onChange(next.length === 0 || next.length === all.length ? null : next.toSorted((a, b) => a - b));
+    const next = shown.includes(number)
+      ? shown.filter((each) => each !== number)
+      : [...shown, number];
+    onChange(
+      next.length === 0 || next.length === all.length ? null : next.toSorted((a, b) => a - b),
+    );
   };
   return (
     <fieldset className={styles.filter}>

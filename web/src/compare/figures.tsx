@@ -87,7 +87,11 @@ function FlagRow({ columns }: { columns: readonly Column[] }) {
       </th>
       <td className={styles.base} />
       {columns.map(({ number, variation }, index) => (
-        <td key={number} className={styles.flags} data-cleared={variation.cleared !== null || undefined}>
+        <td
+          key={number}
+          className={styles.flags}
+          data-cleared={variation.cleared !== null || undefined}
+        >
           {flagged[index] ? (
             `⚑ ${plural(flagged[index], "flag")}${variation.cleared === null ? "" : ", cleared"}`
           ) : (

@@ -44,7 +44,9 @@ export function FileMap({ map, columns, variation, path, onOpen }: Props) {
                   {cell && (
                     <button
                       type="button"
-                      aria-current={cell.variation === variation && file.path === path ? "true" : undefined}
+                      aria-current={
+                        cell.variation === variation && file.path === path ? "true" : undefined
+                      }
                       onClick={() => onOpen(cell.variation, file.path)}
                     >
                       <Change cell={cell} />

@@ -21,7 +21,9 @@ export function fileMap(
   columns: readonly Column[],
   diffs: ReadonlyMap<number, readonly FileDiff[]>,
 ): readonly FileLine[] {
-  const paths = new Set(columns.flatMap(({ number }) => diffs.get(number)?.map((file) => file.path) ?? []));
+  const paths = new Set(
+    columns.flatMap(({ number }) => diffs.get(number)?.map((file) => file.path) ?? []),
+  );
   return [...paths].toSorted().map((path) => {
     const found = columns.map(({ number }) => {
       const files = diffs.get(number)?.filter((file) => file.path === path) ?? [];
@@ -42,7 +44,9 @@ function cellOf({ number, files, content }: Found, all: readonly Found[]): FileC
   if (!file) return null;
   const sizes = files.map(sizeOf);
   // Of a binary file no content is known, so nobody can say that two are the same.
-  const alike = file.binary ? [number] : all.filter((each) => each.content === content).map((e) => e.number);
+  const alike = file.binary
+    ? [number]
+    : all.filter((each) => each.content === content).map((e) => e.number);
   return {
     variation: number,
     file,

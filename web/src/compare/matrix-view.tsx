@@ -7,8 +7,9 @@ import { line } from "../ui/plain";
 import { CellPanel } from "./cell-panel";
 import { ColumnHead } from "./column-head";
 import { type Column, spans } from "./columns";
+import { crossRows } from "./cross-rows";
 import { Figures } from "./figures";
-import { type Cell, crossRows, type Row, type Section, sections } from "./matrix";
+import { type Cell, type Row, type Section, sections } from "./matrix";
 import styles from "./matrix.module.css";
 import { type Shown, shown, shownOfBase } from "./signs";
 
@@ -33,7 +34,9 @@ export function Matrix(props: Props) {
   return (
     <div className={styles.scroller}>
       <table className={styles.matrix} style={{ "--columns": columns.length } as CSSProperties}>
-        <caption className="only-read-aloud">What each variation did to each test, against the base</caption>
+        <caption className="only-read-aloud">
+          What each variation did to each test, against the base
+        </caption>
         <colgroup>
           <col className={styles.names} />
           <col className={styles.bases} />
@@ -99,7 +102,9 @@ function SectionRows({ section, ...props }: Props & { section: Section }) {
     <tbody>
       <MatrixRow row={whole} {...props}>
         <strong className="clip mono">{line(section.check)}</strong>
-        {kind !== "test" && <Chip>{kind === "build" ? "build" : `${kind}: shown, never decides`}</Chip>}
+        {kind !== "test" && (
+          <Chip>{kind === "build" ? "build" : `${kind}: shown, never decides`}</Chip>
+        )}
       </MatrixRow>
       {rows.map((row) => (
         <TestRow key={row.id} row={row} {...props} />
@@ -191,7 +196,8 @@ function CrossRows({ rows, ...props }: Props & { rows: readonly Row[] }) {
 function Weight({ row }: { row: Row }) {
   const { weight = 0, why_not = "", stable = true } = row.cross ?? {};
   if (weight === 0) {
-    const why = why_not || (stable ? "it does not tell the variations apart" : "it said different things");
+    const why =
+      why_not || (stable ? "it does not tell the variations apart" : "it said different things");
     return (
       <span className={styles.weight} title={line(why)}>
         does not count

@@ -80,7 +80,9 @@ const WEIGHT: Readonly<Record<Sign, number>> = {
 /** The checks in the order in which they run, each with the tests that it tells apart. */
 export function sections(columns: readonly Column[], checks: readonly Check[]): readonly Section[] {
   const configured = checks.map((check) => check.name || check.command);
-  const seen = columns.flatMap(({ variation }) => variation.verdict?.checks?.map((row) => row.check) ?? []);
+  const seen = columns.flatMap(
+    ({ variation }) => variation.verdict?.checks?.map((row) => row.check) ?? [],
+  );
   return [...new Set([...configured, ...seen])]
     .filter((label) => seen.includes(label))
     .map((label) => section(label, columns));
@@ -88,7 +90,9 @@ export function sections(columns: readonly Column[], checks: readonly Check[]): 
 
 function section(label: string, columns: readonly Column[]): Section {
   const results = columns.map((column) => changeOf(column, label));
-  const tests = [...new Set(results.flatMap((result) => result?.tests?.map((each) => each.test) ?? []))];
+  const tests = [
+    ...new Set(results.flatMap((result) => result?.tests?.map((each) => each.test) ?? [])),
+  ];
   const rows = tests
     .map((test) => testRow(label, test, columns, results))
     .toSorted((a, b) => Number(b.differs) - Number(a.differs) || weight(a) - weight(b));
@@ -111,7 +115,8 @@ function weight(row: Row): number {
   return Math.min(...row.cells.map((cell) => WEIGHT[cell.sign]));
 }
 
-function differs(cells: readonly Cell[]): boolean {
+/** Whether the cells tell the variations apart. */
+export function differs(cells: readonly Cell[]): boolean {
   return new Set(cells.map((cell) => cell.sign).filter((sign) => sign !== "none")).size > 1;
 }
 
@@ -122,7 +127,13 @@ function wholeRow(
 ): Row {
   const cells = columns.map((column, index): Cell => {
     const sign = results[index]?.change ?? "none";
-    return { variation: column.number, sign, before: before(sign), after: after(sign), message: "" };
+    return {
+      variation: column.number,
+      sign,
+      before: before(sign),
+      after: after(sign),
+      message: "",
+    };
   });
   const base = cells.find((cell) => cell.before !== null)?.before ?? null;
   const id = label;
@@ -192,51 +203,23 @@ function cellOf(column: Column, found: TestChange): Cell {
 function implied(result: CheckChange | undefined, isOnBase: boolean): Sign {
   const counts = Object.entries(result?.counts ?? {});
   if (counts.length === 0) return "none";
-  const telling = counts.reduce((sum, [change, count]) => sum + (change === "still_passing" ? 0 : count), 0);
+  const telling = counts.reduce(
+    (sum, [change, count]) => sum + (change === "still_passing" ? 0 : count),
+    0,
+  );
   const listed = result?.tests?.filter((each) => each.change !== "still_passing").length ?? 0;
   if (listed < telling) return "unlisted";
   return isOnBase ? "still_passing" : "absent";
 }
 
-function passingEverywhere(results: readonly (CheckChange | undefined)[], rows: readonly Row[]): number {
+function passingEverywhere(
+  results: readonly (CheckChange | undefined)[],
+  rows: readonly Row[],
+): number {
   const passing = results.flatMap((result, index) => {
     if (!result || Object.keys(result.counts ?? {}).length === 0) return [];
     const shown = rows.filter((row) => row.cells[index]?.sign === "still_passing").length;
     return [(result.counts?.still_passing ?? 0) - shown];
   });
   return passing.length === 0 ? 0 : Math.max(0, Math.min(...passing));
-}
-
-/** Tests that variations wrote, on every other one: those that count first. */
-export function crossRows(columns: readonly Column[], tests: readonly CrossTest[]): readonly Row[] {
-  return tests
-    .map((test) => crossRow(columns, test))
-    .toSorted(
-      (a, b) => (b.cross?.weight ?? 0) - (a.cross?.weight ?? 0) || Number(b.differs) - Number(a.differs),
-    );
-}
-
-function crossRow(columns: readonly Column[], test: CrossTest): Row {
-  const cells = columns.map((column): Cell => {
-    const asked = column.members.find((number) => test.outcomes[number] !== undefined);
-    const told = asked ?? column.number;
-    return {
-      variation: column.number,
-      sign: test.outcomes[told] ?? "none",
-      before: null,
-      after: null,
-      message: test.messages?.[told] ?? "",
-    };
-  });
-  return {
-    id: `cross » ${test.check} » ${test.file} » ${test.test} » ${test.authors.join(",")}`,
-    kind: "cross",
-    check: test.check,
-    title: test.test,
-    file: test.file,
-    base: test.base,
-    cells,
-    differs: differs(cells),
-    cross: test,
-  };
 }

@@ -57,7 +57,8 @@ const SENTENCES: Readonly<Record<Sign, string>> = {
   flaky: "Run again on the same tree it said different things. It decides nothing.",
   pass: "The author's test passes on this variation.",
   fail: "The author's test fails on this variation.",
-  not_comparable: "The author's test cannot be collected or imported here. That does not count as failed.",
+  not_comparable:
+    "The author's test cannot be collected or imported here. That does not count as failed.",
   absent: "Neither the base nor this variation has this test.",
   unlisted: "The list of this variation's tests was cut; its counts are complete.",
   none: "It was not run on this variation, or the check does not tell its tests apart.",

@@ -37,7 +37,13 @@ export function Toolbar({ details, from, to, look, onLook }: ToolbarProps) {
       <fieldset className={styles.looks}>
         <legend className="only-read-aloud">How lines are laid out</legend>
         {(["unified", "split"] as const).map((each) => (
-          <Button key={each} size="s" look="quiet" aria-pressed={look === each} onClick={() => onLook(each)}>
+          <Button
+            key={each}
+            size="s"
+            look="quiet"
+            aria-pressed={look === each}
+            onClick={() => onLook(each)}
+          >
             {each === "split" ? "Side by side" : "Unified"}
           </Button>
         ))}

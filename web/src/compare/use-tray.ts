@@ -21,7 +21,11 @@ export function useTray(runId: string): TrayState {
     parts,
     isTaken: (variation, path, hunk) => isTaken(parts, variation, path, hunk),
     toggle: (variation, file, hunk) =>
-      set(hunk === null ? toggleFile(parts, variation, file.path) : toggleHunk(parts, variation, file, hunk)),
+      set(
+        hunk === null
+          ? toggleFile(parts, variation, file.path)
+          : toggleHunk(parts, variation, file, hunk),
+      ),
     empty: () => set([]),
   };
 }

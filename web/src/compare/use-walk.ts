@@ -51,7 +51,10 @@ export function useWalk(
       run: () => {
         const file = row && files[row.file];
         if (file)
-          taking?.toggle(file.path, row.type === "hunk" && file.status === "modified" ? row.hunk : null);
+          taking?.toggle(
+            file.path,
+            row.type === "hunk" && file.status === "modified" ? row.hunk : null,
+          );
       },
     },
     {

@@ -38,7 +38,10 @@ export function ChooseDialog({ details, first, onClose }: Props) {
     setBusy(true);
     const path = { run_id: details.id };
     try {
-      await call("POST /runs/{run_id}/select", { path, body: { winning_variation_id: number, reason } });
+      await call("POST /runs/{run_id}/select", {
+        path,
+        body: { winning_variation_id: number, reason },
+      });
       toast(`Variation ${number} is chosen.`);
       onClose();
       await publish(details.id, plan);
@@ -109,7 +112,9 @@ function Choices({ details, choices, chosen, onChoose }: ChoicesProps) {
               onChange={() => onChoose(number)}
             />
             <LaneMark number={number} />
-            <span className={styles.who}>{from ? `composed of ${from}` : seatName(variation.seat)}</span>
+            <span className={styles.who}>
+              {from ? `composed of ${from}` : seatName(variation.seat)}
+            </span>
             <span className="dim num">{plural(variation.verdict?.patch.files ?? 0, "file")}</span>
             {details.ranking?.recommended === number && <Chip tone="good">recommended</Chip>}
             {standing?.gate && (

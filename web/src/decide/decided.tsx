@@ -25,7 +25,9 @@ export function Decided({ details, stream }: { details: RunDetails; stream: RunS
           chosen
         </Chip>
         <LaneMark number={winner} />
-        <p>{winner_reason ? plain(winner_reason) : <span className="dim">No reason was given.</span>}</p>
+        <p>
+          {winner_reason ? plain(winner_reason) : <span className="dim">No reason was given.</span>}
+        </p>
       </header>
       {publication && <Where publication={publication} />}
       <ul className={styles.commands}>
@@ -79,7 +81,12 @@ function Ways({ details, winner, stream }: WaysProps) {
       {!publication && <Undo id={details.id} />}
       {open === "publish" && <PublishDialog details={details} onClose={() => setOpen(null)} />}
       {open === "prompt" && (
-        <PromptDialog runId={details.id} lanes={[winner]} stream={stream} onClose={() => setOpen(null)} />
+        <PromptDialog
+          runId={details.id}
+          lanes={[winner]}
+          stream={stream}
+          onClose={() => setOpen(null)}
+        />
       )}
     </>
   );
@@ -164,7 +171,9 @@ function Undo({ id }: { id: string }) {
 
 function PublishDialog({ details, onClose }: { details: RunDetails; onClose: () => void }) {
   const client = useQueryClient();
-  const [plan, setPlan] = useState(() => planOf(details, isLocal(details.spec) ? "branch" : "pull_request"));
+  const [plan, setPlan] = useState(() =>
+    planOf(details, isLocal(details.spec) ? "branch" : "pull_request"),
+  );
   const [busy, setBusy] = useState(false);
   const submit = async (event: FormEvent) => {
     event.preventDefault();

@@ -17,7 +17,11 @@ import styles from "./record.module.css";
 
 /** The decision on one page, to be linked, printed and kept: what was asked, what was found, what was chosen and why. */
 export function RecordPage({ params }: { params: Params }) {
-  const details = useGet("GET /runs/{run_id}", { path: { run_id: params.id ?? "" } }, { retry: false });
+  const details = useGet(
+    "GET /runs/{run_id}",
+    { path: { run_id: params.id ?? "" } },
+    { retry: false },
+  );
   if (details.isPending) return <Skeleton />;
   if (details.isError) {
     goToLogin(details.error);
@@ -73,7 +77,9 @@ function Record({ details }: { details: RunDetails }) {
             {details.winner_reason ? plain(details.winner_reason) : "No reason was given."}
           </p>
         )}
-        {details.reused_from && <p>{`The decision of run ${line(details.reused_from)} was taken over.`}</p>}
+        {details.reused_from && (
+          <p>{`The decision of run ${line(details.reused_from)} was taken over.`}</p>
+        )}
       </Part>
       <Part title="Published">
         {publication ? <Where publication={publication} /> : <p>Not published.</p>}

@@ -52,5 +52,7 @@ export function commands(details: RunDetails): readonly Doing[] {
 export function effect(details: RunDetails, branch: string, withPullRequest: boolean): string {
   const where = line(details.spec.repo_url ?? "");
   const push = `Pushes one branch, ${line(branch)}, to ${where}`;
-  return withPullRequest ? `${push}, and opens a pull request with the evidence in its text.` : `${push}.`;
+  return withPullRequest
+    ? `${push}, and opens a pull request with the evidence in its text.`
+    : `${push}.`;
 }

@@ -22,7 +22,8 @@ export function ChecksEditor({ draft, error, onChange }: Props) {
       </legend>
       {checks === null && (
         <p className="dim">
-          Guessed from the repository when the run begins, and run on the base as well as on every change.
+          Guessed from the repository when the run begins, and run on the base as well as on every
+          change.
         </p>
       )}
       {checks?.length === 0 && <p className="dim">None: nothing will be proven, only shown.</p>}
@@ -91,7 +92,9 @@ function Guess({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
         look="quiet"
         size="s"
         icon="plus"
-        onClick={() => onChange({ checks: [...(draft.checks ?? []), { key: newKey(), command: "" }] })}
+        onClick={() =>
+          onChange({ checks: [...(draft.checks ?? []), { key: newKey(), command: "" }] })
+        }
       >
         Add
       </Button>

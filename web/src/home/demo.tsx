@@ -32,15 +32,16 @@ export function Demo({ server }: { server: ServerInfo }) {
     <section className={`${styles.card} ${styles.demo}`} aria-label="Welcome">
       <h1>N coding agents in, one proven change out.</h1>
       <p>
-        Three agents repair a small bug, one of them badly, and the platform's own tests say which. The demo's
-        model is <strong>scripted</strong>, so it needs no key and costs nothing; agents, sandboxes, checks
-        and ranking are the real ones.
+        Three agents repair a small bug, one of them badly, and the platform's own tests say which.
+        The demo's model is <strong>scripted</strong>, so it needs no key and costs nothing; agents,
+        sandboxes, checks and ranking are the real ones.
       </p>
       <DemoButton />
       {!server.model_ready && (
         <p className={styles.commands}>
           <span>
-            For runs of your own, stop the server and start it with a key, which never enters a sandbox:
+            For runs of your own, stop the server and start it with a key, which never enters a
+            sandbox:
           </span>
           <code>export ANTHROPIC_API_KEY=… && aideator serve</code>
         </p>

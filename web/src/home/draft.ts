@@ -60,7 +60,10 @@ export function emptyDraft(server: ServerInfo): Draft {
 /** As many seats as wanted: new ones are like the last. */
 export function resize(seats: readonly SeatDraft[], wanted: number): readonly SeatDraft[] {
   const last = seats.at(-1) ?? newSeat();
-  const more = Array.from({ length: Math.max(0, wanted - seats.length) }, () => ({ ...last, key: newKey() }));
+  const more = Array.from({ length: Math.max(0, wanted - seats.length) }, () => ({
+    ...last,
+    key: newKey(),
+  }));
   return [...seats, ...more].slice(0, wanted);
 }
 
@@ -76,10 +79,13 @@ export function problems(draft: Draft, server: ServerInfo): Readonly<Record<stri
   const found: Record<string, string> = {};
   const length = draft.prompt.trim().length;
   if (draft.repo.trim() === "") found.repo_url = "Which repository?";
-  if (length < server.min_prompt_length) found.prompt = `At least ${server.min_prompt_length} characters.`;
-  if (length > server.max_prompt_length) found.prompt = `At most ${server.max_prompt_length} characters.`;
+  if (length < server.min_prompt_length)
+    found.prompt = `At least ${server.min_prompt_length} characters.`;
+  if (length > server.max_prompt_length)
+    found.prompt = `At most ${server.max_prompt_length} characters.`;
   if (dollars(draft.budget) === undefined) found.budget = "An amount in dollars, such as 2.50.";
-  if (draft.checks?.some((check) => check.command.trim() === "")) found.checks = "A check needs a command.";
+  if (draft.checks?.some((check) => check.command.trim() === ""))
+    found.checks = "A check needs a command.";
   return found;
 }
 
@@ -109,7 +115,8 @@ export function toSpec(draft: Draft): RunSpec {
 /** What it can cost: the cap if there is one, else what variations like it have cost here. */
 export function costs(draft: Draft, server: ServerInfo): string {
   const usd = dollars(draft.budget);
-  if (usd) return `At most $${usd.toFixed(2)} for all variations together, enforced before each model call.`;
+  if (usd)
+    return `At most $${usd.toFixed(2)} for all variations together, enforced before each model call.`;
   const known = server.latest_costs;
   if (known.length === 0) return "No cap is set, and nothing here says yet what a run costs.";
   const all = (one: number) => `$${(one * draft.seats.length).toFixed(2)}`;
@@ -121,6 +128,7 @@ export function costs(draft: Draft, server: ServerInfo): string {
 
 export function modelOf(seat: SeatDraft, agents: readonly Agent[]): string {
   return (
-    seat.model || (agents.find((agent) => agent.name === seat.agent)?.models.default ?? "the agent's default")
+    seat.model ||
+    (agents.find((agent) => agent.name === seat.agent)?.models.default ?? "the agent's default")
   );
 }

@@ -62,7 +62,12 @@ function Form({ server }: { server: ServerInfo }) {
   };
 
   return (
-    <form className={`${home.card} ${styles.form}`} onSubmit={submit} noValidate aria-label="New run">
+    <form
+      className={`${home.card} ${styles.form}`}
+      onSubmit={submit}
+      noValidate
+      aria-label="New run"
+    >
       <div className={styles.ask}>
         <RepositoryFields
           draft={draft}
@@ -103,7 +108,9 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
       id="prompt"
       label="What shall they do?"
       error={error}
-      aside={<span className="num">{`${draft.prompt.trim().length} / ${server.max_prompt_length}`}</span>}
+      aside={
+        <span className="num">{`${draft.prompt.trim().length} / ${server.max_prompt_length}`}</span>
+      }
     >
       {(wiring) => (
         <textarea
@@ -119,7 +126,11 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
   );
 }
 
-const SANDBOXES = { "": "the server's choice", bubblewrap: "bubblewrap", dagger: "Dagger" } as const;
+const SANDBOXES = {
+  "": "the server's choice",
+  bubblewrap: "bubblewrap",
+  dagger: "Dagger",
+} as const;
 
 function Limits({ draft, server, error, onChange }: FieldProps) {
   return (

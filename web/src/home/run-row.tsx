@@ -58,7 +58,13 @@ export function RunRow({ run, now, isScripted }: Props) {
   );
 }
 
-const SEAT_GLYPHS = { queued: "○", running: "●", finished: "✓", failed: "✗", cancelled: "■" } as const;
+const SEAT_GLYPHS = {
+  queued: "○",
+  running: "●",
+  finished: "✓",
+  failed: "✗",
+  cancelled: "■",
+} as const;
 
 /** A mark for each variation: how it stands, and its checks when they are known. */
 function Seats({ seats }: { seats: readonly Seat[] }) {
@@ -69,8 +75,14 @@ function Seats({ seats }: { seats: readonly Seat[] }) {
         const result = ran > 0 ? `${seat.passed} of ${ran} checks pass` : seat.status;
         const kind = ran > 0 && seat.failed > 0 ? "bad" : seat.status;
         return (
-          <li key={seat.number} data-kind={kind} title={`${seat.number}: ${line(seat.agent)}, ${result}`}>
-            <span aria-hidden="true">{ran > 0 ? `${seat.passed}/${ran}` : SEAT_GLYPHS[seat.status]}</span>
+          <li
+            key={seat.number}
+            data-kind={kind}
+            title={`${seat.number}: ${line(seat.agent)}, ${result}`}
+          >
+            <span aria-hidden="true">
+              {ran > 0 ? `${seat.passed}/${ran}` : SEAT_GLYPHS[seat.status]}
+            </span>
             <span className="only-read-aloud">{`Variation ${seat.number}: ${result}`}</span>
           </li>
         );

@@ -83,8 +83,16 @@ export function Seat({ number, seat, agents, onChange, onRemove }: Props) {
 }
 
 /** What the agents of these seats lack on this server, before they are asked to work. */
-export function Missing({ seats, agents }: { seats: readonly SeatDraft[]; agents: readonly Agent[] }) {
+export function Missing({
+  seats,
+  agents,
+}: {
+  seats: readonly SeatDraft[];
+  agents: readonly Agent[];
+}) {
   return agents
     .filter((agent) => !agent.available && seats.some((seat) => seat.agent === agent.name))
-    .map((each) => <p key={each.name} className={styles.missing}>{`${each.name}: ${each.missing}`}</p>);
+    .map((each) => (
+      <p key={each.name} className={styles.missing}>{`${each.name}: ${each.missing}`}</p>
+    ));
 }

@@ -12,7 +12,8 @@ export function DoctorPage() {
   if (doctor.isPending) return <Skeleton />;
   if (doctor.isError) return <Failed error={doctor.error} retry={() => void doctor.refetch()} />;
   const broken = doctor.data.filter((finding) => !finding.ok && finding.fatal).length;
-  const answer = broken === 0 ? "Runs can be carried out here." : "Runs cannot be carried out here yet.";
+  const answer =
+    broken === 0 ? "Runs can be carried out here." : "Runs cannot be carried out here yet.";
   return (
     <Sheet
       title="Doctor"

@@ -27,8 +27,9 @@ export function KeysPart() {
     return (
       <SheetPart title="API keys">
         <p>
-          There is no key: whoever is on this machine may call. <code>aideator key create NAME</code> makes
-          the first one; from then on everybody needs one.
+          There is no key: whoever is on this machine may call.{" "}
+          <code>aideator key create NAME</code> makes the first one; from then on everybody needs
+          one.
         </p>
       </SheetPart>
     );
@@ -71,7 +72,8 @@ function KeyRow({ entry }: { entry: KeyOut }) {
       </td>
       <td className="num">{entry.created_at.slice(0, 10)}</td>
       <td>
-        {isValid ? <Chip tone="good">valid</Chip> : <Chip>revoked</Chip>} {entry.mine && <Chip>yours</Chip>}
+        {isValid ? <Chip tone="good">valid</Chip> : <Chip>revoked</Chip>}{" "}
+        {entry.mine && <Chip>yours</Chip>}
       </td>
       <td>
         {isValid && (
@@ -105,9 +107,10 @@ function RevokeDialog({ entry, onClose }: { entry: KeyOut; onClose: () => void }
     <Dialog title={`Revoke ${line(entry.name)}?`} onClose={onClose}>
       <div className={styles.form}>
         <p>
-          Whoever uses it is locked out at once, with every browser that logged in by it. There is no way
-          back.
-          {entry.mine && " It is the key of this browser: you will have to log in with another one."}
+          Whoever uses it is locked out at once, with every browser that logged in by it. There is
+          no way back.
+          {entry.mine &&
+            " It is the key of this browser: you will have to log in with another one."}
         </p>
         <Button look="danger" busy={busy} onClick={revoke}>
           Revoke

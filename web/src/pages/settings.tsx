@@ -28,7 +28,8 @@ function SettingsPart() {
   const settings = useGet("GET /settings", {});
   const [all, setAll] = useState(true);
   if (settings.isPending) return <Skeleton />;
-  if (settings.isError) return <Failed error={settings.error} retry={() => void settings.refetch()} />;
+  if (settings.isError)
+    return <Failed error={settings.error} retry={() => void settings.refetch()} />;
   const shown = settings.data.filter((setting) => all || !setting.is_default);
   return (
     <SheetPart
@@ -76,9 +77,10 @@ function DiskPart() {
     <SheetPart title="Disk" aside={<code>{line(disk.data.home)}</code>}>
       <p>
         <strong className="num">{bytes(used)}</strong> used,{" "}
-        <span className="num">{bytes(disk.data.free)}</span> free. Repositories that were not used for longest
-        go when the cache has more than <span className="num">{bytes(disk.data.bound)}</span>;{" "}
-        <code>aideator gc</code> removes them now.
+        <span className="num">{bytes(disk.data.free)}</span> free. Repositories that were not used
+        for longest go when the cache has more than{" "}
+        <span className="num">{bytes(disk.data.bound)}</span>; <code>aideator gc</code> removes them
+        now.
       </p>
       <Parts disk={disk.data} used={used} />
     </SheetPart>

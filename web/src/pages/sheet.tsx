@@ -3,7 +3,15 @@ import { Prose } from "../ui/prose";
 import styles from "./pages.module.css";
 
 /** A page of facts: a title, a sentence, parts. */
-export function Sheet({ title, about, children }: { title: string; about: string; children: ReactNode }) {
+export function Sheet({
+  title,
+  about,
+  children,
+}: {
+  title: string;
+  about: string;
+  children: ReactNode;
+}) {
   return (
     <div className={styles.sheet}>
       <header>

@@ -26,7 +26,11 @@ export function StatsPage() {
           <Figures data={data} />
           <Wins title="Wins by agent" tallies={data.agents ?? []} />
           <Wins title="Wins by model" tallies={data.models ?? []} none="the agent's own default" />
-          <Wins title="Wins by strategy" tallies={data.strategies ?? []} none="no instructions of its own" />
+          <Wins
+            title="Wins by strategy"
+            tallies={data.strategies ?? []}
+            none="no instructions of its own"
+          />
         </>
       )}
     </Sheet>
@@ -61,7 +65,15 @@ function percent({ share, count, of }: Rate): string {
   return share == null ? "–" : `${Math.round(share * 100)} % (${count} of ${of})`;
 }
 
-function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly Tally[]; none?: string }) {
+function Wins({
+  title,
+  tallies,
+  none = "",
+}: {
+  title: string;
+  tallies: readonly Tally[];
+  none?: string;
+}) {
   if (tallies.length === 0) return null;
   return (
     <SheetPart title={title}>
@@ -99,13 +111,19 @@ function Wins({ title, tallies, none = "" }: { title: string; tallies: readonly 
 function Interval({ tally: { wins, by_chance } }: { tally: Tally }) {
   const { share, low = 0, high = 1 } = wins;
   const say = (part: number) => `${Math.round(part * 100)} %`;
-  const words = share == null ? "nothing to count" : `${say(share)}, between ${say(low)} and ${say(high)}`;
+  const words =
+    share == null ? "nothing to count" : `${say(share)}, between ${say(low)} and ${say(high)}`;
   return (
     <span className={styles.intervalRow}>
       <span className={styles.interval} aria-hidden="true">
-        <span className={styles.reach} style={{ left: `${low * 100}%`, width: `${(high - low) * 100}%` }} />
+        <span
+          className={styles.reach}
+          style={{ left: `${low * 100}%`, width: `${(high - low) * 100}%` }}
+        />
         {share != null && <span className={styles.point} style={{ left: `${share * 100}%` }} />}
-        {by_chance != null && <span className={styles.chance} style={{ left: `${by_chance * 100}%` }} />}
+        {by_chance != null && (
+          <span className={styles.chance} style={{ left: `${by_chance * 100}%` }} />
+        )}
       </span>
       <span className="num dim">{words}</span>
     </span>

@@ -9,7 +9,8 @@ export function Announcer({ view }: { view: RunView }) {
   const states = view.lanes.map(
     (lane) => `${lane.number} ${lane.endedAt === null ? "at work" : lane.doing.word}`,
   );
-  const now = view.status === null ? `Variations: ${states.join(", ")}` : `The run is ${view.status}`;
+  const now =
+    view.status === null ? `Variations: ${states.join(", ")}` : `The run is ${view.status}`;
   const last = useRef(0);
   useEffect(() => {
     const wait = Math.max(0, last.current + AT_MOST_EVERY_MS - Date.now());

@@ -48,7 +48,12 @@ function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
       <span className="only-read-aloud">Thought: </span>
       {shown}
       {isLong && (
-        <button type="button" className={styles.fold} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button
+          type="button"
+          className={styles.fold}
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
           {open ? "fold" : "unfold"}
         </button>
       )}
@@ -88,7 +93,12 @@ function CheckRow({ entry }: { entry: CheckEntry }) {
         <span aria-hidden="true">{passed ? "✓" : "✗"}</span>
         <code className="clip">{line(check)}</code>
         {hasOutput && (
-          <button type="button" className={styles.fold} aria-expanded={open} onClick={() => setOpen(!open)}>
+          <button
+            type="button"
+            className={styles.fold}
+            aria-expanded={open}
+            onClick={() => setOpen(!open)}
+          >
             output
           </button>
         )}

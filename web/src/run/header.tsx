@@ -45,7 +45,13 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
         <Prompt text={view.prompt} />
       </div>
       <Figures view={view} cap={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
-      <Actions id={id} stream={stream} details={details} isScripted={isScripted} onTimeline={onTimeline} />
+      <Actions
+        id={id}
+        stream={stream}
+        details={details}
+        isScripted={isScripted}
+        onTimeline={onTimeline}
+      />
     </header>
   );
 }
@@ -59,7 +65,12 @@ function Prompt({ text }: { text: string }) {
     <h1 className={styles.prompt} data-open={open || undefined}>
       <span>{open ? plain(text.trim()) : line(first)}</span>
       {hasMore && (
-        <button type="button" className={styles.more} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button
+          type="button"
+          className={styles.more}
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
           {open ? "less" : "more"}
         </button>
       )}
@@ -79,7 +90,9 @@ function Figures({
   const isAtWork = view.status === null;
   const now = useNow(1_000, isAtWork);
   const costs = view.lanes.map((lane) => lane.usage.cost_usd);
-  const cost = costs.includes(null) ? null : costs.reduce<number>((sum, each) => sum + (each ?? 0), 0);
+  const cost = costs.includes(null)
+    ? null
+    : costs.reduce<number>((sum, each) => sum + (each ?? 0), 0);
   const tokens = view.lanes.reduce(
     (sum, { usage }) => sum + (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0),
     0,
@@ -89,7 +102,9 @@ function Figures({
     <dl className={styles.figures}>
       <div>
         <dt>Elapsed</dt>
-        <dd className="num">{duration((isAtWork ? now : (view.lastAt ?? 0)) - (view.firstAt ?? 0))}</dd>
+        <dd className="num">
+          {duration((isAtWork ? now : (view.lastAt ?? 0)) - (view.firstAt ?? 0))}
+        </dd>
       </div>
       <div>
         <dt>Done</dt>
@@ -162,7 +177,12 @@ function Actions({ id, stream, details, isScripted, onTimeline }: Props & { isSc
         </Button>
       )}
       {dialog === "prompt" && (
-        <PromptDialog runId={id} lanes={settled.map((lane) => lane.number)} stream={stream} onClose={close} />
+        <PromptDialog
+          runId={id}
+          lanes={settled.map((lane) => lane.number)}
+          stream={stream}
+          onClose={close}
+        />
       )}
       {dialog === "seat" && details && (
         <SeatDialog run={details} stream={stream} isScripted={isScripted} onClose={close} />

@@ -35,7 +35,13 @@ interface Props {
 }
 
 /** One variation: who, in which state, at what cost, and everything that it says and does. */
-export const LaneColumn = memo(function LaneColumn({ lane, revision, isCurrent, isFocus, shared }: Props) {
+export const LaneColumn = memo(function LaneColumn({
+  lane,
+  revision,
+  isCurrent,
+  isFocus,
+  shared,
+}: Props) {
   return (
     <section
       id={`lane-${lane.number}`}
@@ -133,7 +139,13 @@ function LaneActions({ lane, isFocus, shared }: { lane: Lane; isFocus: boolean; 
   return (
     <div className={styles.actions}>
       {!shared.isPast && lane.startedAt !== null && (
-        <Button look="quiet" size="s" icon="terminal" bare onClick={() => shared.onBench(lane.number)}>
+        <Button
+          look="quiet"
+          size="s"
+          icon="terminal"
+          bare
+          onClick={() => shared.onBench(lane.number)}
+        >
           {`Terminal in variation ${lane.number}`}
         </Button>
       )}

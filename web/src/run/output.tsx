@@ -26,7 +26,12 @@ export function Output({ text, open: opened = false, keep = "start" }: Props) {
         <Ansi text={shown.join("\n")} />
       </pre>
       {(hidden > 0 || (open && lines.length > FOLDED_LINES)) && (
-        <button type="button" className={styles.fold} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button
+          type="button"
+          className={styles.fold}
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
           {open ? "fold" : `${plural(hidden, "more line")}`}
         </button>
       )}

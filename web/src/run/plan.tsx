@@ -23,7 +23,9 @@ export function PlanList({ entries, isOver }: { entries: readonly PlanEntry[]; i
           <li key={index} data-status={entry.status ?? "pending"}>
             <span aria-hidden="true">{GLYPHS[entry.status ?? "pending"]}</span>
             <span>
-              <span className="only-read-aloud">{(entry.status ?? "pending").replace("_", " ")}: </span>
+              <span className="only-read-aloud">
+                {(entry.status ?? "pending").replace("_", " ")}:{" "}
+              </span>
               {line(entry.content)}
             </span>
           </li>

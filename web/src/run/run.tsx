@@ -51,7 +51,9 @@ function Run({ id, stream, details }: RunProps) {
   const shown = player?.view ?? view;
   const toggleRace = () => setRace(race === null ? "1" : null);
   useKeys([{ key: "t", does: "Show or hide the timeline", run: toggleRace }]);
-  useKeys([{ key: "`", does: "Open a terminal in the variation", run: () => bench.open(focus ?? current) }]);
+  useKeys([
+    { key: "`", does: "Open a terminal in the variation", run: () => bench.open(focus ?? current) },
+  ]);
   useLaneKeys(view.lanes.length, current, setCurrent, focus);
 
   return (
@@ -127,14 +129,24 @@ function useLaneKeys(
     const next = Math.min(Math.max(lane, 1), count);
     setCurrent(next);
     if (focus !== null) setFocus(next);
-    document.getElementById(`lane-${next}`)?.scrollIntoView({ inline: "nearest", block: "nearest" });
+    document
+      .getElementById(`lane-${next}`)
+      ?.scrollIntoView({ inline: "nearest", block: "nearest" });
   };
   useKeys([
     { key: "j", does: "Next variation", run: () => go(current + 1) },
     { key: "k", does: "Previous variation", run: () => go(current - 1) },
-    { key: "f", does: "Show one variation, or all", run: () => setFocus(focus === null ? current : null) },
+    {
+      key: "f",
+      does: "Show one variation, or all",
+      run: () => setFocus(focus === null ? current : null),
+    },
     { key: "Escape", does: "Back to all variations", run: () => setFocus(null) },
-    { key: "d", does: "Compare the variations", run: () => navigate(`${location.pathname}/compare`) },
+    {
+      key: "d",
+      does: "Compare the variations",
+      run: () => navigate(`${location.pathname}/compare`),
+    },
     ...Array.from({ length: Math.min(count, 9) }, (_, index) => ({
       key: String(index + 1),
       does: `Show variation ${index + 1}`,

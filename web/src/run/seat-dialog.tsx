@@ -31,7 +31,10 @@ export function SeatDialog({ run, stream, isScripted, onClose }: Props) {
     event.preventDefault();
     setBusy(true);
     try {
-      await call("POST /runs/{run_id}/variations", { path: { run_id: run.id }, body: toSeat(seat) });
+      await call("POST /runs/{run_id}/variations", {
+        path: { run_id: run.id },
+        body: toSeat(seat),
+      });
       stream.resume();
       toast("One agent more sets to work.");
       onClose();
@@ -44,7 +47,9 @@ export function SeatDialog({ run, stream, isScripted, onClose }: Props) {
   return (
     <Dialog title="Add an agent" onClose={onClose} wide>
       <form onSubmit={submit}>
-        <p className="dim">It gets the run's prompt, commit and checks, and is compared with the others.</p>
+        <p className="dim">
+          It gets the run's prompt, commit and checks, and is compared with the others.
+        </p>
         <Seat
           number={run.variations.length + 1}
           seat={seat}

@@ -28,10 +28,18 @@ export function segments(lane: Lane, now: Moment, gap: number): readonly Segment
 function segment(entry: Entry, now: Moment): Segment | null {
   switch (entry.type) {
     case "text":
-      return { kind: entry.channel === "thought" ? "thinking" : "writing", from: entry.at, to: entry.until };
+      return {
+        kind: entry.channel === "thought" ? "thinking" : "writing",
+        from: entry.at,
+        to: entry.until,
+      };
     case "tool": {
       const isOver = entry.status === "completed" || entry.status === "failed";
-      return { kind: "tool", from: entry.at, to: isOver ? entry.until : Math.max(now, entry.until) };
+      return {
+        kind: "tool",
+        from: entry.at,
+        to: isOver ? entry.until : Math.max(now, entry.until),
+      };
     }
     case "check":
       return { kind: "checking", from: entry.at - entry.result.seconds * 1000, to: entry.at };
@@ -40,11 +48,14 @@ function segment(entry: Entry, now: Moment): Segment | null {
   }
 }
 
-const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map((seconds) => seconds * 1000);
+const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map(
+  (seconds) => seconds * 1000,
+);
 
 /** Where to write times below the bars: at most `most` of them, at round distances from the beginning. */
 export function ticks(length: number, most: number): readonly number[] {
   const step =
-    STEPS_MS.find((each) => length / each <= most) ?? Math.ceil(length / most / 3_600_000) * 3_600_000;
+    STEPS_MS.find((each) => length / each <= most) ??
+    Math.ceil(length / most / 3_600_000) * 3_600_000;
   return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
 }

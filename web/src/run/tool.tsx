@@ -84,7 +84,12 @@ function MiniDiff({ diff }: { diff: DiffContent }) {
         ))}
       </pre>
       {(hidden > 0 || open) && (
-        <button type="button" className={styles.fold} aria-expanded={open} onClick={() => setOpen(!open)}>
+        <button
+          type="button"
+          className={styles.fold}
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
           {open ? "fold" : plural(hidden, "more line")}
         </button>
       )}

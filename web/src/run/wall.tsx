@@ -26,7 +26,11 @@ export function Wall({ runId, stream, view, current, onCurrent, focus, onFocus, 
   const shown = focus === null ? view.lanes : view.lanes.filter((lane) => lane.number === focus);
   return (
     <div className={styles.stage} data-focus={focus !== null || undefined}>
-      <Rail lanes={view.lanes} current={focus ?? current} onPick={focus === null ? onCurrent : onFocus} />
+      <Rail
+        lanes={view.lanes}
+        current={focus ?? current}
+        onPick={focus === null ? onCurrent : onFocus}
+      />
       <div className={styles.wall} data-lanes={Math.min(shown.length, 4)}>
         {shown.map((lane) => (
           <LaneColumn

@@ -48,10 +48,16 @@ export function seatName(lane: Lane): string {
 }
 
 /** How its tests stand: what the verdict says, or what has been run so far. */
-export function tests(lane: Lane): { readonly good: number; readonly bad: number; readonly final: boolean } {
+export function tests(lane: Lane): {
+  readonly good: number;
+  readonly bad: number;
+  readonly final: boolean;
+} {
   const rows = lane.verdict?.checks ?? [];
   if (lane.verdict) {
-    const good = rows.filter((row) => row.change === "fixed" || row.change === "still_passing").length;
+    const good = rows.filter(
+      (row) => row.change === "fixed" || row.change === "still_passing",
+    ).length;
     return { good, bad: rows.length - good, final: true };
   }
   const good = lane.checks.filter((each) => each.exit_code === 0).length;

@@ -49,7 +49,14 @@ export function begin(lane: Lane, body: VariationStarted, seq: number, at: Momen
   if (isNewTurn) lane.turnStart = lane.entries.length;
   if (followUp !== null) note(lane, seq, at, "plain", "Follow-up", followUp);
   else if (!isNewTurn)
-    note(lane, seq, at, "plain", "Begun anew", `attempt ${body.attempt}: the one before was cut off`);
+    note(
+      lane,
+      seq,
+      at,
+      "plain",
+      "Begun anew",
+      `attempt ${body.attempt}: the one before was cut off`,
+    );
   enter(lane, { word: "starting" }, at);
 }
 

@@ -150,7 +150,8 @@ export class Line {
   readonly #onVisibility = (): void => (document.hidden ? this.#hangUp() : this.#renew());
 
   #miss(): void {
-    if (this.connection.state !== "reconnecting") this.#connect({ state: "reconnecting", since: Date.now() });
+    if (this.connection.state !== "reconnecting")
+      this.#connect({ state: "reconnecting", since: Date.now() });
   }
 
   #connect(connection: Connection): void {

@@ -58,7 +58,10 @@ function applyToRun(view: RunView, body: Body, at: Moment): void {
       startRun(view, body, at);
       break;
     case "check":
-      view.baseline = [...view.baseline.filter((each) => each.check !== body.result.check), body.result];
+      view.baseline = [
+        ...view.baseline.filter((each) => each.check !== body.result.check),
+        body.result,
+      ];
       break;
     case "setup":
       view.setup = [...view.setup, body.result];
@@ -150,8 +153,19 @@ function applyToLane(lane: Lane, event: Event, at: Moment): void {
       end(lane, { word: "done" }, at);
       break;
     case "variation_failed":
-      end(lane, { word: body.reason === "Cancelled" ? "stopped" : "failed", what: body.message }, at);
-      note(lane, seq, at, "failure", body.reason === "Cancelled" ? "Stopped" : body.reason, body.message);
+      end(
+        lane,
+        { word: body.reason === "Cancelled" ? "stopped" : "failed", what: body.message },
+        at,
+      );
+      note(
+        lane,
+        seq,
+        at,
+        "failure",
+        body.reason === "Cancelled" ? "Stopped" : body.reason,
+        body.message,
+      );
       break;
     case "error":
       note(lane, seq, at, "trouble", body.reason, body.message);

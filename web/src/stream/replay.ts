@@ -12,11 +12,14 @@ export async function readAll(runId: string, signal: AbortSignal): Promise<reado
   let after: number | null = 0;
   while (after !== null) {
     const path = { run_id: runId };
-    const page: { events: readonly Event[]; next: number | null } = await call("GET /runs/{run_id}/events", {
-      path,
-      query: { after, limit: PAGE },
-      signal,
-    });
+    const page: { events: readonly Event[]; next: number | null } = await call(
+      "GET /runs/{run_id}/events",
+      {
+        path,
+        query: { after, limit: PAGE },
+        signal,
+      },
+    );
     all.push(...page.events);
     after = page.next;
   }

@@ -13,7 +13,15 @@ export function say(lane: Lane, body: AgentOutput, seq: number, at: Moment): voi
     return;
   }
   const id = body.message_id ? textId(lane, body) : `s${seq}`;
-  add(lane, { type: "text", id, at, until: at, revision: 0, channel: body.channel, text: body.text });
+  add(lane, {
+    type: "text",
+    id,
+    at,
+    until: at,
+    revision: 0,
+    channel: body.channel,
+    text: body.text,
+  });
 }
 
 function textId(lane: Lane, body: AgentOutput): string {
@@ -72,7 +80,15 @@ export function updateTool(lane: Lane, body: ToolCallUpdate, seq: number, at: Mo
   const { title, tool_kind, status, content, paths, raw_input, raw_output } = body;
   Object.assign(
     entry,
-    known({ title, toolKind: tool_kind, status, content, paths, input: raw_input, output: raw_output }),
+    known({
+      title,
+      toolKind: tool_kind,
+      status,
+      content,
+      paths,
+      input: raw_input,
+      output: raw_output,
+    }),
   );
   touch(entry, at);
   showTool(lane, entry, at);
@@ -103,6 +119,8 @@ function inTree(path: string): string {
 
 function recordTouched(lane: Lane, entry: ToolEntry): void {
   if (entry.status !== "completed") return;
-  for (const content of entry.content) if (content.type === "diff") lane.touched.add(inTree(content.path));
-  if (VERBS[entry.toolKind] === "editing") for (const path of entry.paths) lane.touched.add(inTree(path));
+  for (const content of entry.content)
+    if (content.type === "diff") lane.touched.add(inTree(content.path));
+  if (VERBS[entry.toolKind] === "editing")
+    for (const path of entry.paths) lane.touched.add(inTree(path));
 }

@@ -81,7 +81,10 @@ export type Doing =
         | "checking"
         | "done";
     }
-  | { readonly word: "running" | "reading" | "editing" | "searching" | "working"; readonly what: string }
+  | {
+      readonly word: "running" | "reading" | "editing" | "searching" | "working";
+      readonly what: string;
+    }
   | { readonly word: "failed" | "stopped"; readonly what: string };
 
 export type Word = Doing["word"];

@@ -30,7 +30,11 @@ const LOOK_AGAIN_MS = 10_000;
 /** The run with its evidence; read anew when the stream has told something that is in it. */
 export function useDetails(id: string) {
   const stream = useRun(id);
-  const details = useGet(DETAILS, { path: { run_id: id } }, { refetchInterval: LOOK_AGAIN_MS, retry: false });
+  const details = useGet(
+    DETAILS,
+    { path: { run_id: id } },
+    { refetchInterval: LOOK_AGAIN_MS, retry: false },
+  );
   const client = useQueryClient();
   const told = tellingState(stream);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what was told is the reason to read, not an input
@@ -40,7 +44,9 @@ export function useDetails(id: string) {
 
 /** Changes with everything that `GET /runs/{id}` would answer differently for. */
 function tellingState({ view }: RunStream): string {
-  const lanes = view.lanes.map((lane) => `${lane.attempt}${lane.endedAt ?? ""}${lane.cleared ?? ""}`);
+  const lanes = view.lanes.map(
+    (lane) => `${lane.attempt}${lane.endedAt ?? ""}${lane.cleared ?? ""}`,
+  );
   const chosen = view.selected?.winning_variation_id;
   const reasons = view.ranking?.reasons.join();
   return [view.status, chosen, view.publication?.branch, reasons, ...lanes].join();

@@ -6,7 +6,9 @@ export function duration(ms: number): string {
   if (seconds < 60) return `${seconds} s`;
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
   const shown = parts[0] === 0 ? parts.slice(1) : parts;
-  return shown.map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, "0"))).join(":");
+  return shown
+    .map((part, index) => (index === 0 ? String(part) : String(part).padStart(2, "0")))
+    .join(":");
 }
 
 /** A short span with tenths: `0.4 s`, `12 s`, `3:10`. */

@@ -14,10 +14,18 @@ export function lineDiff(before: string | null, after: string): readonly DiffLin
   let start = 0;
   while (start < old.length && start < now.length && old[start] === now[start]) start += 1;
   let end = 0;
-  while (end < old.length - start && end < now.length - start && old.at(-1 - end) === now.at(-1 - end))
+  while (
+    end < old.length - start &&
+    end < now.length - start &&
+    old.at(-1 - end) === now.at(-1 - end)
+  )
     end += 1;
   const middle = between(old.slice(start, old.length - end), now.slice(start, now.length - end));
-  return [...mark("same", old.slice(0, start)), ...middle, ...mark("same", now.slice(now.length - end))];
+  return [
+    ...mark("same", old.slice(0, start)),
+    ...middle,
+    ...mark("same", now.slice(now.length - end)),
+  ];
 }
 
 function split(text: string): string[] {
@@ -45,7 +53,8 @@ export function commonLengths(
   const at = (i: number, j: number) => table[i * width + j] ?? 0;
   for (let i = old.length - 1; i >= 0; i -= 1) {
     for (let j = now.length - 1; j >= 0; j -= 1) {
-      table[i * width + j] = old[i] === now[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+      table[i * width + j] =
+        old[i] === now[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
     }
   }
   return at;

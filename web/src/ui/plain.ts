@@ -19,11 +19,15 @@ export function line(text: string): string {
 
 /** Terminal output: colours stay, every other sequence goes (titles, links, clipboard, cursor). */
 export function terminal(text: string): string {
-  const coloured = text.replace(TERMINAL, (sequence) => (/^\u001b\[[\d;]*m$/.test(sequence) ? sequence : ""));
+  const coloured = text.replace(TERMINAL, (sequence) =>
+    /^\u001b\[[\d;]*m$/.test(sequence) ? sequence : "",
+  );
   // A carriage return overwrites the line: of a progress bar the last state is shown.
   const lines = coloured.replace(/\r\n/g, "\n").split("\n");
   const settled = lines.map((each) => each.slice(each.replace(/\r+$/, "").lastIndexOf("\r") + 1));
-  return settled.join("\n").replace(INVISIBLE, (found) => (found === "\u001b" ? found : show(found)));
+  return settled
+    .join("\n")
+    .replace(INVISIBLE, (found) => (found === "\u001b" ? found : show(found)));
 }
 
 function show(found: string): string {

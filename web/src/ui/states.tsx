@@ -4,7 +4,15 @@ import { Button } from "./button";
 import styles from "./states.module.css";
 
 /** Nothing here, and what to do about it. `top` says that it is all there is on the page. */
-export function Empty({ title, top, children }: { title: string; top?: boolean; children?: ReactNode }) {
+export function Empty({
+  title,
+  top,
+  children,
+}: {
+  title: string;
+  top?: boolean;
+  children?: ReactNode;
+}) {
   const Heading = top ? "h1" : "h2";
   return (
     <div className={styles.empty}>
@@ -35,7 +43,10 @@ export function Skeleton() {
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const text = asError(error).message;
   return (
-    <Empty top title={error instanceof Unreachable ? "The server does not answer" : "This could not be read"}>
+    <Empty
+      top
+      title={error instanceof Unreachable ? "The server does not answer" : "This could not be read"}
+    >
       <p>{text}</p>
       {retry && <Button onClick={retry}>Try again</Button>}
     </Empty>

@@ -51,7 +51,12 @@ export function Tabs({ label, tabs, value, onChange, children }: Props) {
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${base}-panel`} aria-labelledby={`${base}-${value}`} className={styles.panel}>
+      <div
+        role="tabpanel"
+        id={`${base}-panel`}
+        aria-labelledby={`${base}-${value}`}
+        className={styles.panel}
+      >
         {children}
       </div>
     </>

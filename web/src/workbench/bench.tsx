@@ -28,7 +28,10 @@ export function Bench({ runId, number, turn, asked }: Props) {
   const ref = useRef<HTMLElement>(null);
   useFirstTerminal(handle, asked);
   const tabs = [
-    ...items.map((item) => ({ id: item.key, label: <span className={styles.tab}>{nameOf(item)}</span> })),
+    ...items.map((item) => ({
+      id: item.key,
+      label: <span className={styles.tab}>{nameOf(item)}</span>,
+    })),
     ...(isForm ? [{ id: FORM, label: "New preview" }] : []),
   ];
   const leave = () => {
@@ -52,12 +55,23 @@ export function Bench({ runId, number, turn, asked }: Props) {
         >
           New terminal
         </Button>
-        <Button size="s" icon="window" disabled={!handle.desk.data?.place} onClick={() => show(FORM)}>
+        <Button
+          size="s"
+          icon="window"
+          disabled={!handle.desk.data?.place}
+          onClick={() => show(FORM)}
+        >
           New preview
         </Button>
       </div>
       <div className={styles.window}>
-        <Button look="quiet" size="s" icon={tall ? "down" : "expand"} bare onClick={() => setTall(!tall)}>
+        <Button
+          look="quiet"
+          size="s"
+          icon={tall ? "down" : "expand"}
+          bare
+          onClick={() => setTall(!tall)}
+        >
           {tall ? "Make the workbench smaller" : "Make the workbench larger"}
         </Button>
         <Button look="quiet" size="s" icon="close" bare onClick={() => close(number)}>
@@ -122,7 +136,9 @@ function Shown({ handle, number, wantsKeys, onLeave }: ShownProps) {
     requestAnimationFrame(onLeave);
   };
   if (shown.what === "preview")
-    return <PreviewView key={shown.preview.id} preview={shown.preview} number={number} onStop={stop} />;
+    return (
+      <PreviewView key={shown.preview.id} preview={shown.preview} number={number} onStop={stop} />
+    );
   return (
     <Suspense fallback={<Skeleton />}>
       <TerminalView

@@ -23,14 +23,24 @@ export function itemsOf(desk: DeskOut | undefined): readonly Item[] {
   const terminals = desk?.terminals ?? [];
   const previews = desk?.previews ?? [];
   return [
-    ...terminals.map((terminal, index) => ({ key: `t${index + 1}`, what: "terminal" as const, terminal })),
-    ...previews.map((preview, index) => ({ key: `p${index + 1}`, what: "preview" as const, preview })),
+    ...terminals.map((terminal, index) => ({
+      key: `t${index + 1}`,
+      what: "terminal" as const,
+      terminal,
+    })),
+    ...previews.map((preview, index) => ({
+      key: `p${index + 1}`,
+      what: "preview" as const,
+      preview,
+    })),
   ];
 }
 
 export function nameOf(item: Item): string {
   if (item.what === "preview") return `Preview :${item.preview.port}`;
-  return item.terminal.command === null ? `Terminal ${item.key.slice(1)}` : line(item.terminal.command);
+  return item.terminal.command === null
+    ? `Terminal ${item.key.slice(1)}`
+    : line(item.terminal.command);
 }
 
 export function whereIs(place: Place, number: number): string {
@@ -53,7 +63,8 @@ export function useDesk(runId: string, number: number, turn: string) {
   const [refused, setRefused] = useState<Error>();
   const [made, setMade] = useState<string>();
   const items = itemsOf(desk.data);
-  const shown = wanted === FORM ? null : (items.find((item) => item.key === wanted) ?? items[0] ?? null);
+  const shown =
+    wanted === FORM ? null : (items.find((item) => item.key === wanted) ?? items[0] ?? null);
 
   /** Do something, read what is open then, and show what was made by it. */
   const act = async (what: () => Promise<{ readonly id: string } | undefined>): Promise<void> => {

@@ -43,7 +43,11 @@ export class Feed implements Ear {
   }
 
   address(): string {
-    return address("GET /terminals/{terminal_id}/stream", { terminal_id: this.#id }, { after: this.#stand });
+    return address(
+      "GET /terminals/{terminal_id}/stream",
+      { terminal_id: this.#id },
+      { after: this.#stand },
+    );
   }
 
   hear(message: MessageEvent<string>): void {

@@ -2,7 +2,8 @@ import type { IFunctionIdentifier, Terminal } from "@xterm/xterm";
 
 /** Titles, colours of the theme, links, the clipboard, and whatever else a terminal may be told out of band. */
 const OSC = [
-  0, 1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 17, 19, 22, 52, 104, 105, 110, 111, 112, 133, 633, 777, 1337,
+  0, 1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 17, 19, 22, 52, 104, 105, 110, 111, 112, 133, 633, 777,
+  1337,
 ];
 /** Questions to the terminal: what it is, where its cursor is, how it is set, what its window is like. */
 const QUESTIONS: readonly IFunctionIdentifier[] = [

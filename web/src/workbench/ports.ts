@@ -12,7 +12,9 @@ export class PortFinder {
   find(text: string): readonly number[] {
     const whole = this.#tail + text;
     this.#tail = whole.slice(-KEPT);
-    const found = [...whole.replace(COLOURS, "").matchAll(ADDRESS)].map((match) => Number(match[1]));
+    const found = [...whole.replace(COLOURS, "").matchAll(ADDRESS)].map((match) =>
+      Number(match[1]),
+    );
     return [...new Set(found)].filter((port) => port > 0 && port < 65_536);
   }
 }

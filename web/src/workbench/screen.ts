@@ -56,7 +56,8 @@ export class Screen implements Listener {
     this.#terminal.textarea?.setAttribute("aria-describedby", hint);
     this.#terminal.attachCustomKeyEventHandler((event) => this.#passes(event));
     const keys = new KeyQueue(
-      (typed) => call("POST /terminals/{terminal_id}/input", { path: this.#path, body: { keys: typed } }),
+      (typed) =>
+        call("POST /terminals/{terminal_id}/input", { path: this.#path, body: { keys: typed } }),
       (error) => events.onLost(error),
     );
     this.#terminal.onData((data) => keys.type(data));
@@ -117,7 +118,8 @@ export class Screen implements Listener {
       if (event.type === "keydown") this.#events.onLeave();
       return false;
     }
-    const copies = event.ctrlKey && !event.shiftKey && event.key === "c" && this.#terminal.hasSelection();
+    const copies =
+      event.ctrlKey && !event.shiftKey && event.key === "c" && this.#terminal.hasSelection();
     if (copies && event.type === "keydown") setTimeout(() => this.#terminal.clearSelection());
     return !copies;
   }

@@ -75,7 +75,8 @@ export function TerminalView({ terminal, wantsKeys, onPorts, onLeave, onAgain, o
             )}
             {connection.state === "refused" && <Chip tone="bad">this terminal is gone</Chip>}
             <span id={hint}>
-              <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd aria-label="Arrow up">↑</kbd> leaves the terminal
+              <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd aria-label="Arrow up">↑</kbd> leaves the
+              terminal
             </span>
           </>
         )}

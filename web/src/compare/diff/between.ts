@@ -88,7 +88,11 @@ function regions(all: readonly Hunk[]): readonly Region[] {
 }
 
 /** What one side has in place of a region. */
-function content(region: Region, side: readonly Hunk[], base: ReadonlyMap<number, Line>): readonly Line[] {
+function content(
+  region: Region,
+  side: readonly Hunk[],
+  base: ReadonlyMap<number, Line>,
+): readonly Line[] {
   const lines: Line[] = [];
   let at = region.start;
   const keep = (until: number) => {
@@ -111,6 +115,8 @@ function content(region: Region, side: readonly Hunk[], base: ReadonlyMap<number
 /** How many lines a side has more than the base, before a region. */
 function shift(region: Region, side: readonly Hunk[]): number {
   return side
-    .filter((hunk) => startOf(hunk) + hunk.old_lines <= region.start && startOf(hunk) < region.start)
+    .filter(
+      (hunk) => startOf(hunk) + hunk.old_lines <= region.start && startOf(hunk) < region.start,
+    )
     .reduce((sum, hunk) => sum + hunk.new_lines - hunk.old_lines, 0);
 }

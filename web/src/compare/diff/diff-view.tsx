@@ -38,7 +38,9 @@ export function DiffView(props: DiffProps) {
   return (
     <div className={styles.diff} data-look={props.look}>
       <WindowVirtualizer ref={listRef} data={rows} itemSize={LINE_HEIGHT} bufferSize={400}>
-        {(row) => <Row key={row.key} row={row} diff={props} flags={flags} highlighted={highlighted} />}
+        {(row) => (
+          <Row key={row.key} row={row} diff={props} flags={flags} highlighted={highlighted} />
+        )}
       </WindowVirtualizer>
     </div>
   );
@@ -74,7 +76,12 @@ function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
     flags
       .get(placeOf(file.path, hunk))
       ?.map((flag) => (
-        <FlagNote key={flag.kind + flag.message} flag={flag} cleared={diff.cleared} onClear={diff.onClear} />
+        <FlagNote
+          key={flag.kind + flag.message}
+          flag={flag}
+          cleared={diff.cleared}
+          onClear={diff.onClear}
+        />
       ));
   if (row.type === "file") {
     return (
@@ -94,7 +101,12 @@ function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
   if (row.type === "hunk") {
     return (
       <>
-        <HunkHead file={file} hunk={row.hunk} taking={diff.taking} isCurrent={diff.current === row.key} />
+        <HunkHead
+          file={file}
+          hunk={row.hunk}
+          taking={diff.taking}
+          isCurrent={diff.current === row.key}
+        />
         {told(row.hunk)}
       </>
     );
@@ -138,7 +150,10 @@ interface CodeProps {
   readonly file: FileDiff;
 }
 
-function Half({ kind, ...code }: CodeProps & { kind: "context" | "removed" | "added" | "nothing" }) {
+function Half({
+  kind,
+  ...code
+}: CodeProps & { kind: "context" | "removed" | "added" | "nothing" }) {
   return (
     <div className={styles.half} data-kind={kind}>
       <span className={styles.number}>{code.side?.number}</span>

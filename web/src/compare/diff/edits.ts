@@ -18,7 +18,8 @@ export function script(old: readonly Text[], now: readonly Text[]): readonly Lin
   let start = 0;
   while (same(old[start], now[start])) start += 1;
   let end = 0;
-  while (end < Math.min(old.length, now.length) - start && same(old.at(-1 - end), now.at(-1 - end))) end += 1;
+  while (end < Math.min(old.length, now.length) - start && same(old.at(-1 - end), now.at(-1 - end)))
+    end += 1;
   const from = old.slice(start, old.length - end);
   const to = now.slice(start, now.length - end);
   return [

@@ -38,7 +38,8 @@ export function FileHead({ file, taking, isFolded, onFold, isCurrent }: FileHead
       </button>
       {STATUS[file.status] && <Chip>{STATUS[file.status]}</Chip>}
       <span className="num">
-        <span className={styles.plus}>+{additions}</span> <span className={styles.minus}>−{deletions}</span>
+        <span className={styles.plus}>+{additions}</span>{" "}
+        <span className={styles.minus}>−{deletions}</span>
       </span>
       {taking && (
         <Take

@@ -112,7 +112,10 @@ function remember(hunk: Hunk): Kept {
 
 function highlightLines(language: string, text: string): readonly (readonly Token[])[] {
   const before = begunBefore(language, text);
-  const tree = (highlighter as Highlighter).highlight(language, before ? `${before}\n${text}` : text);
+  const tree = (highlighter as Highlighter).highlight(
+    language,
+    before ? `${before}\n${text}` : text,
+  );
   const lines = splitLines(leaves(tree, null));
   return before ? lines.slice(1) : lines;
 }

@@ -18,7 +18,8 @@ const LEAST_COMMON = 0.35;
 /** What differs between two lines; null when they are too different, or too long, to be told word by word. */
 export function changedWords(old: string, now: string): Words | null {
   const [a, b] = [old.match(WORD) ?? [], now.match(WORD) ?? []];
-  if (a.length === 0 || b.length === 0 || a.length > MOST_WORDS || b.length > MOST_WORDS) return null;
+  if (a.length === 0 || b.length === 0 || a.length > MOST_WORDS || b.length > MOST_WORDS)
+    return null;
   const [keptA, keptB] = common(a, b);
   const kept = a.reduce((sum, word, index) => sum + (keptA.has(index) ? word.trim().length : 0), 0);
   const all = Math.max(old.replace(/\s/g, "").length, now.replace(/\s/g, "").length, 1);
