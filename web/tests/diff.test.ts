@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FileDiff, Line } from "../src/api/schema.gen";
-import { between } from "../src/compare/diff/between";
-import { hunks, script } from "../src/compare/diff/edits";
-import { begunBefore } from "../src/compare/diff/highlight";
-import { rowsOf } from "../src/compare/diff/rows";
-import { segments } from "../src/compare/diff/tokens";
-import { changedWords } from "../src/compare/diff/words";
+import { changedWords } from "../src/compare/diff/changed-words";
+import { diffBetween } from "../src/compare/diff/diff-between";
+import { buildDiffRows } from "../src/compare/diff/diff-rows";
+import { markChanges } from "../src/compare/diff/marked-tokens";
+import { editScript, toHunks } from "../src/compare/diff/myers-diff";
+import { openDelimiter } from "../src/compare/diff/syntax-highlight";
 
 type Text = Pick<Line, "text" | "newline">;
 
@@ -26,7 +26,7 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
       binary: false,
       old_mode: before === null ? null : "100644",
       new_mode: after === null ? null : "100644",
-      hunks: hunks(script(lines(before ?? ""), lines(after ?? "")), 1, 1),
+      hunks: toHunks(editScript(lines(before ?? ""), lines(after ?? "")), 1, 1),
     },
   ];
 }
@@ -55,7 +55,7 @@ describe("from one variation to another", () => {
   test("what is between A and B turns A into B, whatever both did to the base", () => {
     fc.assert(
       fc.property(text, text, text, (base, a, b) => {
-        expect(applied(a, between(diffOf(base, a), diffOf(base, b)))).toBe(b);
+        expect(applied(a, diffBetween(diffOf(base, a), diffOf(base, b)))).toBe(b);
       }),
       { numRuns: 500 },
     );
@@ -64,20 +64,20 @@ describe("from one variation to another", () => {
   test("a few edits far apart stay apart", () => {
     const base = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJ";
     const [a, b] = [base.replace("c", "1"), base.replace("C", "2")];
-    const found = between(diffOf(base, a), diffOf(base, b));
+    const found = diffBetween(diffOf(base, a), diffOf(base, b));
     expect(found[0]?.hunks).toHaveLength(2);
     expect(applied(a, found)).toBe(b);
   });
 
   test("the same change is none", () => {
-    expect(between(diffOf("abc", "abd"), diffOf("abc", "abd"))).toEqual([]);
+    expect(diffBetween(diffOf("abc", "abd"), diffOf("abc", "abd"))).toEqual([]);
   });
 
   test("a file that only one adds, removes, or both remove", () => {
-    expect(between([], diffOf(null, "new"))[0]?.status).toBe("added");
-    expect(between(diffOf(null, "new"), [])[0]?.status).toBe("removed");
-    expect(between(diffOf("old", null), diffOf("old", "other"))[0]?.status).toBe("added");
-    expect(between(diffOf("old", null), diffOf("old", null))).toEqual([]);
+    expect(diffBetween([], diffOf(null, "new"))[0]?.status).toBe("added");
+    expect(diffBetween(diffOf(null, "new"), [])[0]?.status).toBe("removed");
+    expect(diffBetween(diffOf("old", null), diffOf("old", "other"))[0]?.status).toBe("added");
+    expect(diffBetween(diffOf("old", null), diffOf("old", null))).toEqual([]);
   });
 
   test("of a binary file nothing is claimed", () => {
@@ -89,7 +89,7 @@ describe("from one variation to another", () => {
       new_mode: "100644",
       hunks: [],
     };
-    expect(between([file], [file])[0]?.binary).toBe(true);
+    expect(diffBetween([file], [file])[0]?.binary).toBe(true);
   });
 });
 
@@ -97,7 +97,7 @@ describe("the shortest script", () => {
   test("keeps both sides whole", () => {
     fc.assert(
       fc.property(text, text, (a, b) => {
-        const made = script(lines(a), lines(b));
+        const made = editScript(lines(a), lines(b));
         expect(made.flatMap((line) => (line.kind === "added" ? [] : [line.text])).join("")).toBe(a);
         expect(made.flatMap((line) => (line.kind === "removed" ? [] : [line.text])).join("")).toBe(
           b,
@@ -107,12 +107,12 @@ describe("the shortest script", () => {
   });
 
   test("is short", () => {
-    const made = script(lines("abcdef"), lines("abXdef"));
+    const made = editScript(lines("abcdef"), lines("abXdef"));
     expect(made.filter((line) => line.kind !== "context")).toHaveLength(2);
   });
 
   test("a lost line feed is a change", () => {
-    const made = script([{ text: "a", newline: true }], [{ text: "a", newline: false }]);
+    const made = editScript([{ text: "a", newline: true }], [{ text: "a", newline: false }]);
     expect(made.map((line) => line.kind)).toEqual(["removed", "added"]);
   });
 });
@@ -121,7 +121,7 @@ describe("rows", () => {
   const files = diffOf("abcdefgh", "abXYefgh");
 
   test("side by side, what replaces stands beside what it replaces", () => {
-    const rows = rowsOf(files, "split", new Set());
+    const rows = buildDiffRows(files, "split", new Set());
     const changed = rows.flatMap((row) => (row.type === "line" && row.old?.partner ? [row] : []));
     expect(changed.map((row) => [row.old?.line.text, row.now?.line.text])).toEqual([
       ["c", "X"],
@@ -131,14 +131,16 @@ describe("rows", () => {
   });
 
   test("unified, every line is one row", () => {
-    const rows = rowsOf(files, "unified", new Set());
+    const rows = buildDiffRows(files, "unified", new Set());
     expect(rows.filter((row) => row.type === "line")).toHaveLength(
       files[0]?.hunks[0]?.lines.length ?? 0,
     );
   });
 
   test("a folded file is its head", () => {
-    expect(rowsOf(files, "unified", new Set(["a.py"])).map((row) => row.type)).toEqual(["file"]);
+    expect(buildDiffRows(files, "unified", new Set(["a.py"])).map((row) => row.type)).toEqual([
+      "file",
+    ]);
   });
 });
 
@@ -158,7 +160,7 @@ describe("words", () => {
     fc.assert(
       fc.property(fc.array(fc.string()), fc.nat(20), fc.nat(20), (texts, a, b) => {
         const range = [Math.min(a, b), Math.max(a, b)] as const;
-        const made = segments(
+        const made = markChanges(
           texts.map((each) => ({ text: each, scope: null })),
           [range],
         );
@@ -169,8 +171,8 @@ describe("words", () => {
 });
 
 test("a stretch that begins in a docstring or comment is known by its end", () => {
-  expect(begunBefore("python", 'words.\n    """\n    return 1')).toBe('"""');
-  expect(begunBefore("python", 'def f():\n    """Words\n')).toBe("");
-  expect(begunBefore("javascript", " * words\n */\nlet a;")).toBe("/*");
-  expect(begunBefore("javascript", "/* a */ let b;")).toBe("");
+  expect(openDelimiter("python", 'words.\n    """\n    return 1')).toBe('"""');
+  expect(openDelimiter("python", 'def f():\n    """Words\n')).toBe("");
+  expect(openDelimiter("javascript", " * words\n */\nlet a;")).toBe("/*");
+  expect(openDelimiter("javascript", "/* a */ let b;")).toBe("");
 });

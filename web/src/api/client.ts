@@ -2,22 +2,22 @@
 import type { Problem, Routes } from "./schema.gen";
 
 type Route = keyof Routes;
-type Part<R extends Route, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
+type Input<R extends Route, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
   ? { [K in P]?: undefined }
   : { [K in P]: Routes[R][P] };
-type Optional<T> = T extends { query: infer Q }
+type OptionalQuery<T> = T extends { query: infer Q }
   ? Partial<Q> extends Q
     ? Omit<T, "query"> & { query?: Q }
     : T
   : T;
-export type Options<R extends Route> = Optional<
-  Part<R, "path"> & Part<R, "query"> & Part<R, "body">
+export type CallOptions<R extends Route> = OptionalQuery<
+  Input<R, "path"> & Input<R, "query"> & Input<R, "body">
 > & {
   signal?: AbortSignal;
 };
 
 /** Where the API lives: the server writes it into the page, because an operator may have moved it. */
-export const PREFIX =
+export const API_PREFIX =
   document.querySelector('meta[name="aideator-api"]')?.getAttribute("content") ?? "/api/v1";
 
 /** The server refused, and said why: RFC 9457. */
@@ -35,13 +35,13 @@ export class ApiError extends Error {
   }
 
   /** What the server says is wrong with one field of the request. */
-  field(name: string): string | undefined {
+  fieldError(name: string): string | undefined {
     return this.problem.errors?.find((each) => each.field === name)?.message;
   }
 }
 
 /** The server did not answer at all. */
-export class Unreachable extends Error {
+export class ServerUnreachable extends Error {
   constructor() {
     super("The server does not answer. Is `aideator serve` still running?");
     this.name = "Unreachable";
@@ -49,12 +49,12 @@ export class Unreachable extends Error {
 }
 
 /** What was thrown, as what can be shown: a script may throw anything. */
-export function asError(thrown: unknown): Error {
+export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
 /** The address of a route, for links and streams. */
-export function address<R extends Route>(
+export function apiUrl<R extends Route>(
   route: R,
   path?: Routes[R]["path"],
   query?: Partial<NonNullable<Routes[R]["query"]>>,
@@ -66,22 +66,22 @@ export function address<R extends Route>(
   );
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
-    for (const each of listOf(value)) search.append(name, String(each));
+    for (const each of queryValues(value)) search.append(name, String(each));
   }
   const asked = search.toString();
-  return `${PREFIX}${filled}${asked ? `?${asked}` : ""}`;
+  return `${API_PREFIX}${filled}${asked ? `?${asked}` : ""}`;
 }
 
 /** The values of one query parameter; one that is not given has none. */
-function listOf(value: unknown): readonly unknown[] {
+function queryValues(value: unknown): readonly unknown[] {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   return values.filter((each) => each !== undefined && each !== null);
 }
 
 /** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */
-export async function call<R extends Route>(
+export async function callApi<R extends Route>(
   route: R,
-  options: Options<R>,
+  options: CallOptions<R>,
 ): Promise<Routes[R]["answer"]> {
   const { path, query, body, signal } = options as {
     path?: Routes[R]["path"];
@@ -89,13 +89,13 @@ export async function call<R extends Route>(
     body?: unknown;
     signal?: AbortSignal;
   };
-  const response = await fetch(address(route, path, query), {
+  const response = await fetch(apiUrl(route, path, query), {
     method: route.slice(0, route.indexOf(" ")),
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
   }).catch((error: unknown) => {
-    throw signal?.aborted ? error : new Unreachable();
+    throw signal?.aborted ? error : new ServerUnreachable();
   });
   if (!response.ok) throw new ApiError(await readProblem(response));
   if (response.status === 204) return undefined as Routes[R]["answer"];

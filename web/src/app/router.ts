@@ -8,7 +8,7 @@ import {
 
 const listeners = new Set<() => void>();
 
-function announce(): void {
+function notifyListeners(): void {
   for (const listener of listeners) listener();
 }
 
@@ -26,7 +26,7 @@ export function navigate(to: string, { replace = false }: { replace?: boolean } 
   if (to === location.pathname + location.search + location.hash) return;
   if (replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
-  announce();
+  notifyListeners();
   if (!replace) window.scrollTo(0, 0);
 }
 
@@ -40,11 +40,11 @@ export function useQueryValue(name: string): [string | null, (value: string | nu
   const value = useSyncExternalStore(subscribe, () =>
     new URLSearchParams(location.search).get(name),
   );
-  return [value, (next) => setQuery({ [name]: next })];
+  return [value, (next) => setQueryValues({ [name]: next })];
 }
 
 /** Change values of the query; null removes one. */
-export function setQuery(values: Readonly<Record<string, string | null>>): void {
+export function setQueryValues(values: Readonly<Record<string, string | null>>): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(values)) {
     if (value === null || value === "") query.delete(name);
@@ -54,23 +54,23 @@ export function setQuery(values: Readonly<Record<string, string | null>>): void 
   navigate(location.pathname + (text ? `?${text}` : ""), { replace: true });
 }
 
-export type Params = Readonly<Record<string, string>>;
+export type PathParams = Readonly<Record<string, string>>;
 
 /** The values of `:name` parts when a path fits a pattern, such as `/runs/:id`; null when it does not. */
-export function match(pattern: string, path: string): Params | null {
+export function matchPath(pattern: string, path: string): PathParams | null {
   const wanted = pattern.split("/");
   const given = path.replace(/(?<=.)\/+$/, "").split("/");
   if (wanted.length !== given.length) return null;
   const found: Record<string, string> = {};
   for (const [index, part] of wanted.entries()) {
     const value = given[index] ?? "";
-    if (part.startsWith(":") && value !== "") found[part.slice(1)] = decode(value);
+    if (part.startsWith(":") && value !== "") found[part.slice(1)] = decodePart(value);
     else if (part !== value) return null;
   }
   return found;
 }
 
-function decode(part: string): string {
+function decodePart(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {

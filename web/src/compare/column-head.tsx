@@ -1,13 +1,13 @@
 import type { RunDetails } from "../api/schema.gen";
 import { Link } from "../app/router";
-import type { RunView } from "../stream/types";
+import type { RunView } from "../stream/run-view";
 import { Button } from "../ui/button";
-import { Chip, LaneMark } from "../ui/chip";
-import { line } from "../ui/plain";
+import { Chip, VariationBadge } from "../ui/chip";
 import { Prose } from "../ui/prose";
+import { visibleLine } from "../ui/visible-text";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
-import { isOpen, seatName, sources, whyEmpty } from "./names";
+import { agentLabel, canChoose, composedFrom, missingReason } from "./variation-facts";
 
 interface Props {
   readonly column: Column;
@@ -20,7 +20,7 @@ interface Props {
 export function ColumnHead({ column, details, view, onChoose }: Props) {
   const { variation, members, number } = column;
   const standing = details.ranking?.standings?.find((each) => each.variation_id === number);
-  const empty = whyEmpty(variation, view.lanes[number - 1]);
+  const empty = missingReason(variation, view.variations[number - 1]);
   const gate = empty ?? standing?.gate ?? "";
   return (
     <th
@@ -28,27 +28,27 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
       className={styles.column}
       data-chosen={isAmong(details.winner, members) || undefined}
     >
-      <span className={styles.lanes}>
+      <span className={styles.badges}>
         {members.map((member) => (
-          <LaneMark key={member} number={member} />
+          <VariationBadge key={member} number={member} />
         ))}
-        <Place details={details} members={members} />
+        <ColumnStatus details={details} members={members} />
       </span>
-      <Seat column={column} />
+      <ColumnAgent column={column} />
       {gate && (
         <span
           className={styles.gate}
-          title={line(gate)}
+          title={visibleLine(gate)}
           data-flagged={standing?.flagged || undefined}
         >
           <Prose>{gate}</Prose>
         </span>
       )}
-      {isOpen(details) && !empty && (
+      {canChoose(details) && !empty && (
         <span className={styles.actions}>
           <Button size="s" onClick={() => onChoose(number)}>
             <span aria-hidden="true">Choose</span>
-            <span className="only-read-aloud">{`Choose variation ${number}`}</span>
+            <span className="visually-hidden">{`Choose variation ${number}`}</span>
           </Button>
           <Link href={`/runs/${details.id}?bench=${number}`} aria-label={`Try variation ${number}`}>
             Try
@@ -63,7 +63,7 @@ function isAmong(number: number | null | undefined, members: readonly number[]):
   return number != null && members.includes(number);
 }
 
-function Place({ details, members }: { details: RunDetails; members: readonly number[] }) {
+function ColumnStatus({ details, members }: { details: RunDetails; members: readonly number[] }) {
   if (isAmong(details.winner, members)) {
     return (
       <Chip tone="good" glyph="★">
@@ -77,12 +77,14 @@ function Place({ details, members }: { details: RunDetails; members: readonly nu
 }
 
 /** Agent and strategy; of a composed one, where its parts are from. */
-function Seat({ column: { variation, members } }: { column: Column }) {
-  const from = sources(variation);
-  const strategy = line(variation.seat.instructions ?? "");
+function ColumnAgent({ column: { variation, members } }: { column: Column }) {
+  const from = composedFrom(variation);
+  const strategy = visibleLine(variation.seat.instructions ?? "");
   return (
     <>
-      <span className={styles.seat}>{from ? `composed of ${from}` : seatName(variation.seat)}</span>
+      <span className={styles.agent}>
+        {from ? `composed of ${from}` : agentLabel(variation.seat)}
+      </span>
       {strategy && (
         <span className={styles.strategy} title={strategy}>
           {strategy}

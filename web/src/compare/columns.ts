@@ -16,11 +16,13 @@ export interface Column {
  *
  * @param wanted Only these variations; all when null.
  */
-export function columnsOf(
+export function buildColumns(
   details: RunDetails,
   wanted: readonly number[] | null = null,
 ): readonly Column[] {
-  const shown = inOrder(details).filter((number) => wanted === null || wanted.includes(number));
+  const shown = rankedNumbers(details).filter(
+    (number) => wanted === null || wanted.includes(number),
+  );
   const groups = details.evidence?.groups ?? [];
   const columns: Column[] = [];
   for (const number of shown) {
@@ -36,11 +38,11 @@ export function columnsOf(
       variation,
     });
   }
-  return gather(columns);
+  return groupTogether(columns);
 }
 
 /** Best first; those that the ranking leaves out come last, by their number. */
-export function inOrder(details: RunDetails): readonly number[] {
+export function rankedNumbers(details: RunDetails): readonly number[] {
   const ranked = details.ranking?.order ?? [];
   const all = details.variations.map((variation) => variation.number);
   return [
@@ -50,7 +52,7 @@ export function inOrder(details: RunDetails): readonly number[] {
 }
 
 /** Put the members of a group beside the first of them. */
-function gather(columns: readonly Column[]): readonly Column[] {
+function groupTogether(columns: readonly Column[]): readonly Column[] {
   const first = (column: Column) =>
     column.group === null
       ? columns.indexOf(column)
@@ -58,13 +60,13 @@ function gather(columns: readonly Column[]): readonly Column[] {
   return columns.toSorted((a, b) => first(a) - first(b) || columns.indexOf(a) - columns.indexOf(b));
 }
 
-export interface Span {
+export interface GroupSpan {
   readonly group: number | null;
   readonly columns: number;
 }
 
 /** Neighbours of one behaviour group, as a table's heading spans them. */
-export function spans(columns: readonly Column[]): readonly Span[] {
+export function groupSpans(columns: readonly Column[]): readonly GroupSpan[] {
   const found: { group: number | null; columns: number }[] = [];
   for (const { group } of columns) {
     const last = found.at(-1);

@@ -1,9 +1,9 @@
 /** The diffs that a comparison reads. */
 import { useQueries } from "@tanstack/react-query";
-import { call } from "../api/client";
+import { callApi } from "../api/client";
 import type { FileDiff, RunDetails } from "../api/schema.gen";
 
-const DIFF = "GET /runs/{run_id}/variations/{number}/diff";
+const DIFF_ROUTE = "GET /runs/{run_id}/variations/{number}/diff";
 
 /** The diffs of some variations, by number; those that are not there yet are missing. */
 export function useDiffs(details: RunDetails, numbers: readonly number[]) {
@@ -13,8 +13,8 @@ export function useDiffs(details: RunDetails, numbers: readonly number[]) {
       const path = { run_id: details.id, number };
       return {
         // A follow-up turn changes the patch.
-        queryKey: [DIFF, path, details.variations[number - 1]?.finished_at],
-        queryFn: () => call(DIFF, { path }),
+        queryKey: [DIFF_ROUTE, path, details.variations[number - 1]?.finished_at],
+        queryFn: () => callApi(DIFF_ROUTE, { path }),
         staleTime: Number.POSITIVE_INFINITY,
       };
     }),

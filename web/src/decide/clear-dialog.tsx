@@ -1,14 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { asError, call } from "../api/client";
+import { callApi, toError } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
-import { FLAGS } from "../compare/diff/heads";
+import { FLAG_LABELS } from "../compare/diff/diff-headers";
 import { Button } from "../ui/button";
 import { Chip } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
-import { control, Field } from "../ui/field";
-import { line } from "../ui/plain";
-import { toast } from "../ui/toast";
+import { controlClass, Field } from "../ui/field";
+import { showToast } from "../ui/toast";
+import { visibleLine } from "../ui/visible-text";
 import styles from "./decide.module.css";
 
 interface Props {
@@ -29,12 +29,12 @@ export function ClearDialog({ details, number, onClose }: Props) {
     setBusy(true);
     try {
       const path = { run_id: details.id, number };
-      await call("POST /runs/{run_id}/variations/{number}/clear", { path, body: { reason } });
-      toast(`The flags of variation ${number} are cleared; the run is ranked anew.`);
+      await callApi("POST /runs/{run_id}/variations/{number}/clear", { path, body: { reason } });
+      showToast(`The flags of variation ${number} are cleared; the run is ranked anew.`);
       await client.invalidateQueries();
       onClose();
     } catch (failure) {
-      setError(asError(failure).message);
+      setError(toError(failure).message);
       setBusy(false);
     }
   };
@@ -45,9 +45,9 @@ export function ClearDialog({ details, number, onClose }: Props) {
           {flags.map((flag) => (
             <li key={`${flag.kind} ${flag.path} ${flag.hunk}`}>
               <Chip tone="warn" glyph="⚑">
-                {FLAGS[flag.kind]}
+                {FLAG_LABELS[flag.kind]}
               </Chip>
-              <span>{line(flag.message)}</span>
+              <span>{visibleLine(flag.message)}</span>
             </li>
           ))}
         </ul>
@@ -59,7 +59,7 @@ export function ClearDialog({ details, number, onClose }: Props) {
           {(wiring) => (
             <textarea
               {...wiring}
-              className={control}
+              className={controlClass}
               rows={3}
               required
               maxLength={2000}
@@ -68,7 +68,7 @@ export function ClearDialog({ details, number, onClose }: Props) {
             />
           )}
         </Field>
-        <Button type="submit" look="primary" busy={busy}>
+        <Button type="submit" variant="primary" busy={busy}>
           Clear all of them
         </Button>
       </form>

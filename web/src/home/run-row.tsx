@@ -1,11 +1,11 @@
 import type { RunStatus, Seat, Summary } from "../api/schema.gen";
 import { Link } from "../app/router";
-import { Chip, LaneMark, type Tone } from "../ui/chip";
-import { ago, cap, duration, money, repoName } from "../ui/format";
-import { line } from "../ui/plain";
-import styles from "./runs.module.css";
+import { Chip, type Tone, VariationBadge } from "../ui/chip";
+import { formatAge, formatBudget, formatCost, formatDuration, repositoryName } from "../ui/format";
+import { visibleLine } from "../ui/visible-text";
+import styles from "./run-list.module.css";
 
-const STATES: Readonly<Record<RunStatus, readonly [Tone, string]>> = {
+const STATUS_CHIPS: Readonly<Record<RunStatus, readonly [Tone, string]>> = {
   queued: ["plain", "○"],
   running: ["work", "●"],
   finished: ["warn", "◆"],
@@ -22,7 +22,7 @@ interface Props {
 
 /** One run at a glance. The whole row leads to it; the link is in the prompt. */
 export function RunRow({ run, now, isScripted }: Props) {
-  const [tone, glyph] = STATES[run.status];
+  const [tone, glyph] = STATUS_CHIPS[run.status];
   const begun = Date.parse(run.created_at);
   const ended = run.finished_at === null ? now : Date.parse(run.finished_at);
   return (
@@ -33,32 +33,32 @@ export function RunRow({ run, now, isScripted }: Props) {
         </Chip>
       </td>
       <td className={styles.prompt}>
-        <Link href={`/runs/${run.id}`} title={line(run.prompt)}>
-          {line(run.prompt)}
+        <Link href={`/runs/${run.id}`} title={visibleLine(run.prompt)}>
+          {visibleLine(run.prompt)}
         </Link>
-        <span className={styles.where}>
-          {line(repoName(run.repo_url))}
-          {run.ref ? ` @ ${line(run.ref)}` : ""}
+        <span className={styles.context}>
+          {visibleLine(repositoryName(run.repo_url))}
+          {run.ref ? ` @ ${visibleLine(run.ref)}` : ""}
           {isScripted && <span className={styles.scripted}>scripted model</span>}
         </span>
       </td>
       <td>
-        <Seats seats={run.seats} />
+        <VariationStates lineup={run.seats} />
       </td>
       <td>
         <Winner run={run} />
       </td>
-      <td className={styles.figure}>
-        {money(run.usage.cost_usd)}
-        {run.budget_usd !== null && <span className="dim"> / {cap(run.budget_usd)}</span>}
+      <td className={styles.number}>
+        {formatCost(run.usage.cost_usd)}
+        {run.budget_usd !== null && <span className="dim"> / {formatBudget(run.budget_usd)}</span>}
       </td>
-      <td className={styles.figure}>{duration(ended - begun)}</td>
-      <td className={styles.figure}>{ago(begun, now)}</td>
+      <td className={styles.number}>{formatDuration(ended - begun)}</td>
+      <td className={styles.number}>{formatAge(begun, now)}</td>
     </tr>
   );
 }
 
-const SEAT_GLYPHS = {
+const VARIATION_GLYPHS = {
   queued: "○",
   running: "●",
   finished: "✓",
@@ -67,23 +67,23 @@ const SEAT_GLYPHS = {
 } as const;
 
 /** A mark for each variation: how it stands, and its checks when they are known. */
-function Seats({ seats }: { seats: readonly Seat[] }) {
+function VariationStates({ lineup }: { lineup: readonly Seat[] }) {
   return (
-    <ol className={styles.seats}>
-      {seats.map((seat) => {
-        const ran = seat.passed + seat.failed;
-        const result = ran > 0 ? `${seat.passed} of ${ran} checks pass` : seat.status;
-        const kind = ran > 0 && seat.failed > 0 ? "bad" : seat.status;
+    <ol className={styles.variations}>
+      {lineup.map((agent) => {
+        const ran = agent.passed + agent.failed;
+        const result = ran > 0 ? `${agent.passed} of ${ran} checks pass` : agent.status;
+        const kind = ran > 0 && agent.failed > 0 ? "bad" : agent.status;
         return (
           <li
-            key={seat.number}
+            key={agent.number}
             data-kind={kind}
-            title={`${seat.number}: ${line(seat.agent)}, ${result}`}
+            title={`${agent.number}: ${visibleLine(agent.agent)}, ${result}`}
           >
             <span aria-hidden="true">
-              {ran > 0 ? `${seat.passed}/${ran}` : SEAT_GLYPHS[seat.status]}
+              {ran > 0 ? `${agent.passed}/${ran}` : VARIATION_GLYPHS[agent.status]}
             </span>
-            <span className="only-read-aloud">{`Variation ${seat.number}: ${result}`}</span>
+            <span className="visually-hidden">{`Variation ${agent.number}: ${result}`}</span>
           </li>
         );
       })}
@@ -92,11 +92,11 @@ function Seats({ seats }: { seats: readonly Seat[] }) {
 }
 
 function Winner({ run }: { run: Summary }) {
-  if (run.winner !== null) return <LaneMark number={run.winner} />;
+  if (run.winner !== null) return <VariationBadge number={run.winner} />;
   if (run.recommended !== null) {
     return (
-      <span className={styles.advice}>
-        <LaneMark number={run.recommended} /> recommended
+      <span className={styles.recommended}>
+        <VariationBadge number={run.recommended} /> recommended
       </span>
     );
   }

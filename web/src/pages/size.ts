@@ -1,5 +1,5 @@
 /** Bytes as people read them: `940 B`, `12.4 MB`, `3 GB`. Pure. */
-export function bytes(value: number): string {
+export function formatBytes(value: number): string {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let unit = 0;
   let left = value;

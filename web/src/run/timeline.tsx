@@ -1,15 +1,15 @@
 import { memo } from "react";
-import type { Lane, RunView } from "../stream/types";
-import { LaneMark } from "../ui/chip";
-import { duration } from "../ui/format";
-import { useNow } from "../ui/time";
-import { segments, ticks } from "./segments";
+import type { RunView, VariationView } from "../stream/run-view";
+import { VariationBadge } from "../ui/chip";
+import { formatDuration } from "../ui/format";
+import { useNow } from "../ui/use-now";
 import styles from "./timeline.module.css";
-import { sentence } from "./words";
+import { axisTicks, timelineSegments } from "./timeline-segments";
+import { activityText } from "./variation-labels";
 
 /** Bars are drawn on a strip of this many units, whatever its width on the screen. */
-const WIDE = 1000;
-const MOST_TICKS = 8;
+const UNITS = 1000;
+const MAX_TICKS = 8;
 
 interface Props {
   readonly view: RunView;
@@ -26,22 +26,22 @@ export function Timeline({ view, at }: Props) {
   const length = Math.max(1000, end - begun);
   return (
     <div className={styles.timeline}>
-      {view.lanes.map((lane) => (
-        <div key={lane.number} className={styles.row}>
-          <LaneMark number={lane.number} />
-          <Bars
-            lane={lane}
+      {view.variations.map((variation) => (
+        <div key={variation.number} className={styles.row}>
+          <VariationBadge number={variation.number} />
+          <VariationBars
+            variation={variation}
             begun={begun}
             length={length}
-            revision={lane.revision}
+            revision={variation.revision}
             now={isAtWork ? now : end}
           />
         </div>
       ))}
       <div className={styles.axis} aria-hidden="true">
-        {ticks(length, MOST_TICKS).map((tick) => (
+        {axisTicks(length, MAX_TICKS).map((tick) => (
           <span key={tick} style={{ left: `${(tick / length) * 100}%` }}>
-            {duration(tick)}
+            {formatDuration(tick)}
           </span>
         ))}
         {at !== null && (
@@ -53,33 +53,37 @@ export function Timeline({ view, at }: Props) {
 }
 
 interface BarsProps {
-  readonly lane: Lane;
+  readonly variation: VariationView;
   readonly begun: number;
   readonly length: number;
   readonly revision: number;
   readonly now: number;
 }
 
-const Bars = memo(function Bars({ lane, begun, length, now }: BarsProps) {
-  const place = (moment: number) => ((moment - begun) / length) * WIDE;
-  const bars = segments(lane, now, length / WIDE);
-  const label = `Variation ${lane.number}: ${sentence(lane.doing)}, ${bars.length} stretches of work`;
+const VariationBars = memo(function VariationBars({ variation, begun, length, now }: BarsProps) {
+  const place = (moment: number) => ((moment - begun) / length) * UNITS;
+  const bars = timelineSegments(variation, now, length / UNITS);
+  const label = `Variation ${variation.number}: ${activityText(variation.activity)}, ${bars.length} stretches of work`;
   return (
     <svg
       className={styles.bars}
-      viewBox={`0 0 ${WIDE} 10`}
+      viewBox={`0 0 ${UNITS} 10`}
       preserveAspectRatio="none"
       role="img"
       aria-label={label}
-      style={{ "--lane": `var(--lane-${((lane.number - 1) % 8) + 1})` } as React.CSSProperties}
+      style={
+        {
+          "--variation-colour": `var(--variation-${((variation.number - 1) % 8) + 1})`,
+        } as React.CSSProperties
+      }
     >
-      {lane.startedAt !== null && (
+      {variation.startedAt !== null && (
         <rect
-          className={styles.life}
-          x={place(lane.startedAt)}
+          className={styles.lifetime}
+          x={place(variation.startedAt)}
           y={4.5}
           height={1}
-          width={Math.max(1, place(lane.endedAt ?? now) - place(lane.startedAt))}
+          width={Math.max(1, place(variation.endedAt ?? now) - place(variation.startedAt))}
         />
       )}
       {bars.map((bar) => (

@@ -1,22 +1,25 @@
 /** A finished run, at any moment of its life: the same events through the same reducer, up to a point in time. */
-import { call } from "../api/client";
+import { callApi } from "../api/client";
 import type { Event } from "../api/schema.gen";
-import { apply, emptyRun } from "./reduce";
-import type { RunView } from "./types";
+import { applyEvent, emptyRunView } from "./reduce-run";
+import type { RunView } from "./run-view";
 
-const PAGE = 1_000;
+const PAGE_SIZE = 1_000;
 
 /** Every event of a run, in order. */
-export async function readAll(runId: string, signal: AbortSignal): Promise<readonly Event[]> {
+export async function fetchAllEvents(
+  runId: string,
+  signal: AbortSignal,
+): Promise<readonly Event[]> {
   const all: Event[] = [];
   let after: number | null = 0;
   while (after !== null) {
     const path = { run_id: runId };
-    const page: { events: readonly Event[]; next: number | null } = await call(
+    const page: { events: readonly Event[]; next: number | null } = await callApi(
       "GET /runs/{run_id}/events",
       {
         path,
-        query: { after, limit: PAGE },
+        query: { after, limit: PAGE_SIZE },
         signal,
       },
     );
@@ -27,7 +30,7 @@ export async function readAll(runId: string, signal: AbortSignal): Promise<reado
 }
 
 export class Replay {
-  view: RunView = emptyRun();
+  view: RunView = emptyRunView();
   readonly length: number;
   readonly #events: readonly Event[];
   readonly #times: readonly number[];
@@ -44,12 +47,12 @@ export class Replay {
   seek(at: number): RunView {
     const before = this.#next > 0 ? (this.#times[this.#next - 1] ?? 0) : -1;
     if (at < before) {
-      this.view = emptyRun();
+      this.view = emptyRunView();
       this.#next = 0;
     }
     while (this.#next < this.#events.length && (this.#times[this.#next] ?? 0) <= at) {
       const event = this.#events[this.#next];
-      if (event) apply(this.view, event);
+      if (event) applyEvent(this.view, event);
       this.#next += 1;
     }
     return this.view;

@@ -26,10 +26,13 @@ export function Chip({
 }
 
 /** A variation's number in its own colour, the same wherever it appears. */
-export function LaneMark({ number }: { number: number }) {
+export function VariationBadge({ number }: { number: number }) {
   return (
-    <span className={styles.lane} style={{ background: `var(--lane-${((number - 1) % 8) + 1})` }}>
-      <span className="only-read-aloud">Variation </span>
+    <span
+      className={styles.variation}
+      style={{ background: `var(--variation-${((number - 1) % 8) + 1})` }}
+    >
+      <span className="visually-hidden">Variation </span>
       {number}
     </span>
   );

@@ -22,9 +22,9 @@ export function Dialog({ title, onClose, children, wide }: Props) {
       aria-labelledby={id}
       onClose={onClose}
     >
-      <header className={styles.head}>
+      <header className={styles.header}>
         <h2 id={id}>{title}</h2>
-        <Button look="quiet" size="s" icon="close" bare onClick={() => ref.current?.close()}>
+        <Button variant="quiet" size="s" icon="close" iconOnly onClick={() => ref.current?.close()}>
           Close
         </Button>
       </header>

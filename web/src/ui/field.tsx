@@ -1,7 +1,7 @@
 import { type ReactNode, useId } from "react";
 import styles from "./field.module.css";
 
-interface Wiring {
+interface ControlProps {
   readonly id: string;
   readonly "aria-describedby": string | undefined;
   readonly "aria-invalid": true | undefined;
@@ -14,7 +14,7 @@ interface Props {
   readonly hint?: ReactNode;
   readonly error?: string | undefined;
   readonly aside?: ReactNode;
-  readonly children: (wiring: Wiring) => ReactNode;
+  readonly children: (wiring: ControlProps) => ReactNode;
 }
 
 /** A labelled control with its hint and its error, wired for whoever hears the page. */
@@ -23,8 +23,8 @@ export function Field({ id: given, label, hint, error, aside, children }: Props)
   const id = given ?? made;
   const told = error ?? hint;
   return (
-    <div className={styles.field} data-wrong={error ? true : undefined}>
-      <div className={styles.head}>
+    <div className={styles.field} data-invalid={error ? true : undefined}>
+      <div className={styles.header}>
         <label htmlFor={id}>{label}</label>
         {aside}
       </div>
@@ -34,7 +34,7 @@ export function Field({ id: given, label, hint, error, aside, children }: Props)
         "aria-invalid": error ? true : undefined,
       })}
       {told && (
-        <p id={`${id}-told`} className={styles.told}>
+        <p id={`${id}-told`} className={styles.message}>
           {told}
         </p>
       )}
@@ -42,4 +42,4 @@ export function Field({ id: given, label, hint, error, aside, children }: Props)
   );
 }
 
-export const control = styles.control ?? "";
+export const controlClass = styles.control ?? "";

@@ -1,7 +1,7 @@
 /** Figures as people read them. Pure. */
 
 /** Seconds as `8 s`, `1:04`, `2:03:07`. */
-export function duration(ms: number): string {
+export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return `${seconds} s`;
   const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
@@ -12,12 +12,12 @@ export function duration(ms: number): string {
 }
 
 /** A short span with tenths: `0.4 s`, `12 s`, `3:10`. */
-export function span(ms: number): string {
-  return ms < 10_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : duration(ms);
+export function formatShortDuration(ms: number): string {
+  return ms < 10_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : formatDuration(ms);
 }
 
 /** Dollars: tenths of a cent while they are small. Null is a model without a known price. */
-export function money(usd: number | null | undefined): string {
+export function formatCost(usd: number | null | undefined): string {
   if (usd === null) return "price unknown";
   const value = usd ?? 0;
   if (value === 0) return "$0";
@@ -26,19 +26,19 @@ export function money(usd: number | null | undefined): string {
 }
 
 /** A cap, as it was set. */
-export function cap(usd: number): string {
+export function formatBudget(usd: number): string {
   return `$${Number.isInteger(usd) ? usd : usd.toFixed(2)}`;
 }
 
 /** `940`, `12.4k`, `3.1M`. */
-export function count(value: number): string {
+export function formatCount(value: number): string {
   if (value < 1_000) return String(value);
   if (value < 1_000_000) return `${(value / 1_000).toFixed(value < 100_000 ? 1 : 0)}k`;
   return `${(value / 1_000_000).toFixed(1)}M`;
 }
 
 /** `just now`, `4 min`, `3 h`, `12 Nov`. */
-export function ago(then: number, now: number): string {
+export function formatAge(then: number, now: number): string {
   const minutes = Math.floor((now - then) / 60_000);
   if (minutes < 1) return "just now";
   if (minutes < 60) return `${minutes} min ago`;
@@ -47,12 +47,12 @@ export function ago(then: number, now: number): string {
 }
 
 /** A word with its number: `1 file`, `3 files`. */
-export function plural(number: number, one: string, many = `${one}s`): string {
+export function pluralize(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
 /** A repository as it is talked about: owner/name, or the last two folders of a path. */
-export function repoName(url: string): string {
+export function repositoryName(url: string): string {
   const path = url.replace(/^\w+:\/\/[^/]+/, "").replace(/(\.git)?\/*$/, "");
   return path.split("/").filter(Boolean).slice(-2).join("/") || url;
 }

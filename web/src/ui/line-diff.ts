@@ -6,11 +6,11 @@ export interface DiffLine {
 }
 
 /** Beyond this many lines on either side, what changed is shown as one block out, one block in. */
-const MOST = 400;
+const MAX_LINES = 400;
 
 export function lineDiff(before: string | null, after: string): readonly DiffLine[] {
-  const old = split(before ?? "");
-  const now = split(after);
+  const old = splitLines(before ?? "");
+  const now = splitLines(after);
   let start = 0;
   while (start < old.length && start < now.length && old[start] === now[start]) start += 1;
   let end = 0;
@@ -20,27 +20,27 @@ export function lineDiff(before: string | null, after: string): readonly DiffLin
     old.at(-1 - end) === now.at(-1 - end)
   )
     end += 1;
-  const middle = between(old.slice(start, old.length - end), now.slice(start, now.length - end));
+  const middle = diffMiddle(old.slice(start, old.length - end), now.slice(start, now.length - end));
   return [
-    ...mark("same", old.slice(0, start)),
+    ...markLines("same", old.slice(0, start)),
     ...middle,
-    ...mark("same", now.slice(now.length - end)),
+    ...markLines("same", now.slice(now.length - end)),
   ];
 }
 
-function split(text: string): string[] {
+function splitLines(text: string): string[] {
   return text === "" ? [] : text.replace(/\n$/, "").split("\n");
 }
 
-function mark(kind: DiffLine["kind"], lines: readonly string[]): DiffLine[] {
+function markLines(kind: DiffLine["kind"], lines: readonly string[]): DiffLine[] {
   return lines.map((text) => ({ kind, text }));
 }
 
-function between(old: readonly string[], now: readonly string[]): DiffLine[] {
-  if (old.length === 0 || now.length === 0 || old.length > MOST || now.length > MOST) {
-    return [...mark("removed", old), ...mark("added", now)];
+function diffMiddle(old: readonly string[], now: readonly string[]): DiffLine[] {
+  if (old.length === 0 || now.length === 0 || old.length > MAX_LINES || now.length > MAX_LINES) {
+    return [...markLines("removed", old), ...markLines("added", now)];
   }
-  return walk(old, now, commonLengths(old, now));
+  return walkTable(old, now, commonLengths(old, now));
 }
 
 /** For each pair of places, how long the longest common subsequence from there on is. */
@@ -60,7 +60,7 @@ export function commonLengths(
   return at;
 }
 
-function walk(
+function walkTable(
   old: readonly string[],
   now: readonly string[],
   common: (i: number, j: number) => number,
@@ -77,5 +77,5 @@ function walk(
       found.push({ kind: "added", text: now[j++] ?? "" });
     }
   }
-  return [...found, ...mark("removed", old.slice(i)), ...mark("added", now.slice(j))];
+  return [...found, ...markLines("removed", old.slice(i)), ...markLines("added", now.slice(j))];
 }

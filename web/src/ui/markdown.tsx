@@ -6,22 +6,24 @@ import { memo } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import styles from "./markdown.module.css";
-import { line, plain } from "./plain";
+import { visibleLine, visibleText } from "./visible-text";
 
 const PLUGINS = [remarkGfm];
-const SAFE = /^(https?:|mailto:)/i;
+const SAFE_LINK = /^(https?:|mailto:)/i;
 
 const COMPONENTS: Components = {
   a: ({ href, children }) => {
-    if (!href || !SAFE.test(href)) return <>{children}</>;
+    if (!href || !SAFE_LINK.test(href)) return <>{children}</>;
     return (
       <a href={href} target="_blank" rel="noopener noreferrer nofollow">
         {children}
-        <span className={styles.host}> ({line(hostOf(href))})</span>
+        <span className={styles.host}> ({visibleLine(hostOf(href))})</span>
       </a>
     );
   },
-  img: ({ alt }) => <span className={styles.image}>[image{alt ? `: ${line(alt)}` : ""}]</span>,
+  img: ({ alt }) => (
+    <span className={styles.image}>[image{alt ? `: ${visibleLine(alt)}` : ""}]</span>
+  ),
   input: ({ checked }) => <span aria-hidden="true">{checked ? "☑" : "☐"}</span>,
   table: ({ children }) => (
     <div className={styles.wide}>
@@ -49,7 +51,7 @@ export const Markdown = memo(function Markdown({ text }: { text: string }) {
   return (
     <div className={styles.markdown}>
       <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS}>
-        {plain(text)}
+        {visibleText(text)}
       </ReactMarkdown>
     </div>
   );

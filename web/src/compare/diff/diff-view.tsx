@@ -1,25 +1,25 @@
 import { memo, type ReactNode, type Ref, useCallback, useMemo, useSyncExternalStore } from "react";
 import { WindowVirtualizer, type WindowVirtualizerHandle } from "virtua";
 import type { FileDiff, Flag } from "../../api/schema.gen";
-import { plain } from "../../ui/plain";
-import styles from "./diff.module.css";
-import { FileHead, FlagNote, HunkHead } from "./heads";
-import { isHighlighterThere, tokensOf, whenHighlighterComes } from "./highlight";
-import type { DiffRow, LineRow, Look, Side } from "./rows";
-import type { Taking } from "./selection";
+import { visibleText } from "../../ui/visible-text";
+import { changedWords, type TextRanges } from "./changed-words";
+import { FileHeader, FlagNote, HunkHeader } from "./diff-headers";
+import type { DiffLayout, DiffRow, LineRow, LineSide } from "./diff-rows";
+import type { DiffSelection } from "./diff-selection";
+import styles from "./diff-view.module.css";
+import { markChanges } from "./marked-tokens";
 import syntax from "./syntax.module.css";
-import { segments } from "./tokens";
-import { changedWords, type Ranges } from "./words";
+import { isHighlighterLoaded, lineTokens, onHighlighterLoaded } from "./syntax-highlight";
 
 export interface DiffProps {
   readonly files: readonly FileDiff[];
   readonly rows: readonly DiffRow[];
-  readonly look: Look;
+  readonly layout: DiffLayout;
   readonly flags: readonly Flag[];
   /** Why a person let the flags pass; null while nobody did. */
   readonly cleared: string | null;
   readonly onClear: (() => void) | null;
-  readonly taking: Taking | null;
+  readonly selection: DiffSelection | null;
   readonly folded: ReadonlySet<string>;
   readonly onFold: (path: string) => void;
   /** The row that the keyboard is at. */
@@ -31,15 +31,21 @@ const LINE_HEIGHT = 20;
 
 /** A diff of any length: only the rows that can be seen are in the page. */
 export function DiffView(props: DiffProps) {
-  const subscribe = useCallback(whenHighlighterComes, []);
-  const highlighted = useSyncExternalStore(subscribe, isHighlighterThere);
+  const subscribe = useCallback(onHighlighterLoaded, []);
+  const highlighted = useSyncExternalStore(subscribe, isHighlighterLoaded);
   const { rows, listRef } = props;
   const flags = useMemo(() => flagsByPlace(props.flags), [props.flags]);
   return (
-    <div className={styles.diff} data-look={props.look}>
+    <div className={styles.diff} data-layout={props.layout}>
       <WindowVirtualizer ref={listRef} data={rows} itemSize={LINE_HEIGHT} bufferSize={400}>
         {(row) => (
-          <Row key={row.key} row={row} diff={props} flags={flags} highlighted={highlighted} />
+          <DiffRowView
+            key={row.key}
+            row={row}
+            diff={props}
+            flags={flags}
+            highlighted={highlighted}
+          />
         )}
       </WindowVirtualizer>
     </div>
@@ -49,14 +55,14 @@ export function DiffView(props: DiffProps) {
 export type FlagsByPlace = ReadonlyMap<string, readonly Flag[]>;
 
 /** `path` for flags on a file as a whole, `path#hunk` for those on a hunk. */
-export function placeOf(path: string, hunk: number | null): string {
+export function flagPlace(path: string, hunk: number | null): string {
   return hunk === null ? path : `${path}#${hunk}`;
 }
 
 function flagsByPlace(flags: readonly Flag[]): FlagsByPlace {
   const found = new Map<string, Flag[]>();
   for (const flag of flags) {
-    const place = placeOf(flag.path, flag.hunk ?? null);
+    const place = flagPlace(flag.path, flag.hunk ?? null);
     found.set(place, [...(found.get(place) ?? []), flag]);
   }
   return found;
@@ -69,12 +75,12 @@ interface RowProps {
   readonly highlighted: boolean;
 }
 
-function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
+function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
   const file = diff.files[row.file];
   if (!file) return null;
   const told = (hunk: number | null) =>
     flags
-      .get(placeOf(file.path, hunk))
+      .get(flagPlace(file.path, hunk))
       ?.map((flag) => (
         <FlagNote
           key={flag.kind + flag.message}
@@ -86,9 +92,9 @@ function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
   if (row.type === "file") {
     return (
       <>
-        <FileHead
+        <FileHeader
           file={file}
-          taking={diff.taking}
+          selection={diff.selection}
           isFolded={diff.folded.has(file.path)}
           onFold={diff.onFold}
           isCurrent={diff.current === row.key}
@@ -101,33 +107,45 @@ function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
   if (row.type === "hunk") {
     return (
       <>
-        <HunkHead
+        <HunkHeader
           file={file}
           hunk={row.hunk}
-          taking={diff.taking}
+          selection={diff.selection}
           isCurrent={diff.current === row.key}
         />
         {told(row.hunk)}
       </>
     );
   }
-  return <LineOf row={row} file={file} look={diff.look} highlighted={highlighted} />;
+  return <DiffLine row={row} file={file} layout={diff.layout} highlighted={highlighted} />;
 }
 
 interface LineProps {
   readonly row: LineRow;
   readonly file: FileDiff;
-  readonly look: Look;
+  readonly layout: DiffLayout;
   readonly highlighted: boolean;
 }
 
-const LineOf = memo(function LineOf({ row, file, look }: LineProps) {
+const DiffLine = memo(function DiffLine({ row, file, layout }: LineProps) {
   const { old, now } = row;
-  if (look === "split") {
+  if (layout === "split") {
     return (
       <div className={styles.pair}>
-        <Half side={old} which="old" row={row} file={file} kind={old?.line.kind ?? "nothing"} />
-        <Half side={now} which="now" row={row} file={file} kind={now?.line.kind ?? "nothing"} />
+        <DiffLineHalf
+          side={old}
+          which="old"
+          row={row}
+          file={file}
+          kind={old?.line.kind ?? "nothing"}
+        />
+        <DiffLineHalf
+          side={now}
+          which="now"
+          row={row}
+          file={file}
+          kind={now?.line.kind ?? "nothing"}
+        />
       </div>
     );
   }
@@ -137,49 +155,49 @@ const LineOf = memo(function LineOf({ row, file, look }: LineProps) {
     <div className={styles.line} data-kind={kind}>
       <span className={styles.number}>{old?.number}</span>
       <span className={styles.number}>{now?.number}</span>
-      <Mark kind={kind} />
-      <Code side={side} which={now ? "now" : "old"} row={row} file={file} />
+      <ChangeMark kind={kind} />
+      <LineCode side={side} which={now ? "now" : "old"} row={row} file={file} />
     </div>
   );
 });
 
 interface CodeProps {
-  readonly side: Side | null;
+  readonly side: LineSide | null;
   readonly which: "old" | "now";
   readonly row: LineRow;
   readonly file: FileDiff;
 }
 
-function Half({
+function DiffLineHalf({
   kind,
   ...code
 }: CodeProps & { kind: "context" | "removed" | "added" | "nothing" }) {
   return (
     <div className={styles.half} data-kind={kind}>
       <span className={styles.number}>{code.side?.number}</span>
-      <Mark kind={kind} />
-      <Code {...code} />
+      <ChangeMark kind={kind} />
+      <LineCode {...code} />
     </div>
   );
 }
 
 const MARKS: Readonly<Record<string, string>> = { added: "+", removed: "−" };
 
-function Mark({ kind }: { kind: string }) {
+function ChangeMark({ kind }: { kind: string }) {
   return <span className={styles.mark}>{MARKS[kind] ?? " "}</span>;
 }
 
-function Code({ side, which, row, file }: CodeProps) {
+function LineCode({ side, which, row, file }: CodeProps) {
   const hunk = file.hunks[row.hunk];
   if (!side || !hunk) return <span className={styles.code} />;
   const { line } = side;
-  const parts = segments(tokensOf(file, hunk, which, side.place), changedIn(side, which));
+  const parts = markChanges(lineTokens(file, hunk, which, side.place), changedRanges(side, which));
   return (
     <span className={styles.code}>
       {parts.map((part, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one line
-        <span key={index} className={className(part.scope, part.changed)}>
-          {plain(part.text)}
+        <span key={index} className={tokenClass(part.scope, part.changed)}>
+          {visibleText(part.text)}
         </span>
       ))}
       {!line.newline && <span className={styles.noNewline}> ⏎̸ no line feed at the end</span>}
@@ -187,13 +205,13 @@ function Code({ side, which, row, file }: CodeProps) {
   );
 }
 
-function changedIn({ line, partner }: Side, which: "old" | "now"): Ranges {
+function changedRanges({ line, partner }: LineSide, which: "old" | "now"): TextRanges {
   if (partner === null) return [];
   if (which === "old") return changedWords(line.text, partner.text)?.old ?? [];
   return changedWords(partner.text, line.text)?.now ?? [];
 }
 
-function className(scope: string | null, changed: boolean): string | undefined {
+function tokenClass(scope: string | null, changed: boolean): string | undefined {
   const names = [scope === null ? undefined : syntax[scope], changed ? styles.changed : undefined];
   return names.filter(Boolean).join(" ") || undefined;
 }

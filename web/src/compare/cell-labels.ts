@@ -1,0 +1,69 @@
+/** A cell in a glyph, a word and a tone: told apart without colour, too. */
+import type { CrossOutcome, TestOutcome } from "../api/schema.gen";
+import type { CellState, MatrixCell } from "./matrix-rows";
+
+export interface CellLabel {
+  readonly glyph: string;
+  readonly word: string;
+  readonly tone: "good" | "bad" | "warn" | "quiet" | "faint";
+}
+
+const LABELS: Readonly<Record<CellState, CellLabel>> = {
+  fixed: { glyph: "✓", word: "fixed", tone: "good" },
+  broken: { glyph: "✗", word: "broken", tone: "bad" },
+  still_passing: { glyph: "·", word: "passes", tone: "quiet" },
+  still_failing: { glyph: "–", word: "still fails", tone: "quiet" },
+  new: { glyph: "+", word: "new", tone: "good" },
+  gone: { glyph: "∅", word: "gone", tone: "warn" },
+  flaky: { glyph: "≈", word: "flaky", tone: "warn" },
+  pass: { glyph: "✓", word: "passes", tone: "good" },
+  fail: { glyph: "✗", word: "fails", tone: "bad" },
+  not_comparable: { glyph: "⊘", word: "not comparable", tone: "faint" },
+  absent: { glyph: "", word: "no such test", tone: "faint" },
+  unlisted: { glyph: "…", word: "not listed", tone: "faint" },
+  none: { glyph: "", word: "not run", tone: "faint" },
+};
+
+/** How a cell is shown. A new test that does not pass is no good news. */
+export function cellLabel(cell: MatrixCell): CellLabel {
+  if (cell.state === "new" && cell.after !== null && cell.after !== "passed") {
+    const word = cell.after === "skipped" ? "new, skipped" : "new, fails";
+    return { glyph: "+", word, tone: cell.after === "skipped" ? "warn" : "bad" };
+  }
+  return LABELS[cell.state];
+}
+
+const BASE_LABELS: Readonly<Record<TestOutcome | CrossOutcome, CellLabel>> = {
+  passed: { glyph: "✓", word: "passes", tone: "quiet" },
+  failed: { glyph: "✗", word: "fails", tone: "quiet" },
+  error: { glyph: "✗", word: "breaks off", tone: "quiet" },
+  skipped: { glyph: "–", word: "skipped", tone: "faint" },
+  pass: { glyph: "✓", word: "passes", tone: "quiet" },
+  fail: { glyph: "✗", word: "fails", tone: "quiet" },
+  not_comparable: { glyph: "⊘", word: "not comparable", tone: "faint" },
+};
+
+export function baseLabel(outcome: TestOutcome | CrossOutcome | null): CellLabel {
+  return outcome === null ? { glyph: "", word: "absent", tone: "faint" } : BASE_LABELS[outcome];
+}
+
+const EXPLANATIONS: Readonly<Record<CellState, string>> = {
+  fixed: "It failed on the base and passes now.",
+  broken: "It passed on the base and fails now.",
+  still_passing: "It passes, as on the base.",
+  still_failing: "It fails, as on the base.",
+  new: "The base has no such test.",
+  gone: "A test of the base that was not run any more.",
+  flaky: "Run again on the same tree it said different things. It decides nothing.",
+  pass: "The author's test passes on this variation.",
+  fail: "The author's test fails on this variation.",
+  not_comparable:
+    "The author's test cannot be collected or imported here. That does not count as failed.",
+  absent: "Neither the base nor this variation has this test.",
+  unlisted: "The list of this variation's tests was cut; its counts are complete.",
+  none: "It was not run on this variation, or the check does not tell its tests apart.",
+};
+
+export function cellExplanation(cell: MatrixCell): string {
+  return EXPLANATIONS[cell.state];
+}

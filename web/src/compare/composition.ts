@@ -1,0 +1,84 @@
+/** What is taken from several variations, to be put together to a new one. Pure. */
+import type { FileDiff, Part } from "../api/schema.gen";
+
+export type Composition = readonly Part[];
+
+export function includesPart(
+  composition: Composition,
+  variation: number,
+  path: string,
+  hunk: number | null,
+): boolean {
+  const part = findPart(composition, variation, path);
+  if (!part) return false;
+  return part.hunks == null || (hunk !== null && part.hunks.includes(hunk));
+}
+
+function findPart(composition: Composition, variation: number, path: string): Part | undefined {
+  return composition.find((part) => part.variation_id === variation && part.path === path);
+}
+
+/** Take a file whole, or put it back. */
+export function toggleFile(composition: Composition, variation: number, path: string): Composition {
+  const rest = composition.filter((part) => part.variation_id !== variation || part.path !== path);
+  return includesPart(composition, variation, path, null)
+    ? rest
+    : [...rest, { variation_id: variation, path, hunks: null }];
+}
+
+/** Take one hunk, or put it back. All hunks of a file are the file. */
+export function toggleHunk(
+  composition: Composition,
+  variation: number,
+  file: FileDiff,
+  hunk: number,
+): Composition {
+  const part = findPart(composition, variation, file.path);
+  const rest = composition.filter((each) => each !== part);
+  const all = file.hunks.map((_, index) => index);
+  const had = !part ? [] : (part.hunks ?? all);
+  const hunks = had.includes(hunk)
+    ? had.filter((each) => each !== hunk)
+    : [...had, hunk].toSorted((a, b) => a - b);
+  if (hunks.length === 0) return rest;
+  const taken = hunks.length === all.length ? null : hunks;
+  return [...rest, { variation_id: variation, path: file.path, hunks: taken }];
+}
+
+export interface PartCount {
+  readonly variation: number;
+  readonly files: number;
+  readonly hunks: number;
+}
+
+/** How much is taken of each variation. */
+export function partCounts(composition: Composition): readonly PartCount[] {
+  const numbers = [...new Set(composition.map((part) => part.variation_id))].toSorted(
+    (a, b) => a - b,
+  );
+  return numbers.map((variation) => {
+    const parts = composition.filter((part) => part.variation_id === variation);
+    return {
+      variation,
+      files: parts.filter((part) => part.hunks == null).length,
+      hunks: parts.reduce((sum, part) => sum + (part.hunks?.length ?? 0), 0),
+    };
+  });
+}
+
+/** A tray as it was kept, if it is one. */
+export function parseComposition(text: string | null): Composition {
+  try {
+    const found: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(found) ? found.filter(isPart) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isPart(value: unknown): value is Part {
+  if (typeof value !== "object" || value === null) return false;
+  const { variation_id, path, hunks } = value as Record<string, unknown>;
+  const isWhole = hunks === null || (Array.isArray(hunks) && hunks.every(Number.isInteger));
+  return Number.isInteger(variation_id) && typeof path === "string" && isWhole;
+}

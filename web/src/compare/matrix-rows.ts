@@ -1,0 +1,228 @@
+/**
+ * Tests × variations, against the base. Pure.
+ *
+ * A verdict names only the tests that changed or do not pass; of the others its counts know. So what is not named is
+ * known too: it passes as before, as long as nothing was left out of the list.
+ */
+import type {
+  Change,
+  Check,
+  CheckChange,
+  CrossOutcome,
+  CrossTest,
+  TestChange,
+  TestOutcome,
+} from "../api/schema.gen";
+import type { Column } from "./columns";
+
+export type CellState =
+  | Change
+  | CrossOutcome
+  /** The base and this variation have no such test. */
+  | "absent"
+  /** The list was cut; nobody here knows. */
+  | "unlisted"
+  /** The check was not run on it, or does not tell tests apart. */
+  | "none";
+
+export interface MatrixCell {
+  /** The column's leading variation. */
+  readonly variation: number;
+  readonly state: CellState;
+  readonly before: TestOutcome | null;
+  readonly after: TestOutcome | null;
+  readonly message: string;
+}
+
+export interface MatrixRow {
+  /** Unique in the matrix and lasting: what an address may hold. */
+  readonly id: string;
+  readonly kind: "check" | "test" | "cross";
+  readonly check: string;
+  readonly title: string;
+  readonly file: string;
+  /** What the base said; null where there was nothing to say. */
+  readonly base: TestOutcome | CrossOutcome | null;
+  readonly cells: readonly MatrixCell[];
+  /** Whether it tells the variations apart. */
+  readonly differs: boolean;
+  readonly cross: CrossTest | null;
+}
+
+export interface CheckSection {
+  readonly check: string;
+  readonly kind: NonNullable<Check["kind"]>;
+  readonly checkRow: MatrixRow;
+  /** Most telling first. */
+  readonly rows: readonly MatrixRow[];
+  /** Rows that say the same of every variation, and nothing good or bad of any. */
+  readonly sameRows: readonly MatrixRow[];
+  /** Tests that pass as before in every variation; nobody named them. */
+  readonly passingCount: number;
+}
+
+const PRIORITY: Readonly<Record<CellState, number>> = {
+  broken: 0,
+  gone: 1,
+  fixed: 2,
+  new: 3,
+  flaky: 4,
+  fail: 5,
+  pass: 6,
+  not_comparable: 7,
+  still_failing: 8,
+  unlisted: 9,
+  still_passing: 10,
+  absent: 11,
+  none: 12,
+};
+
+/** The checks in the order in which they run, each with the tests that it tells apart. */
+export function checkSections(
+  columns: readonly Column[],
+  checks: readonly Check[],
+): readonly CheckSection[] {
+  const configured = checks.map((check) => check.name || check.command);
+  const seen = columns.flatMap(
+    ({ variation }) => variation.verdict?.checks?.map((row) => row.check) ?? [],
+  );
+  return [...new Set([...configured, ...seen])]
+    .filter((label) => seen.includes(label))
+    .map((label) => checkSection(label, columns));
+}
+
+function checkSection(label: string, columns: readonly Column[]): CheckSection {
+  const results = columns.map((column) => checkChangeOf(column, label));
+  const tests = [
+    ...new Set(results.flatMap((result) => result?.tests?.map((each) => each.test) ?? [])),
+  ];
+  const rows = tests
+    .map((test) => testRow(label, test, columns, results))
+    .toSorted((a, b) => Number(b.differs) - Number(a.differs) || priority(a) - priority(b));
+  const isDull = (row: MatrixRow) => !row.differs && priority(row) >= PRIORITY.flaky;
+  return {
+    check: label,
+    kind: results.find((result) => result)?.kind ?? "test",
+    checkRow: checkRow(label, columns, results),
+    rows: rows.filter((row) => !isDull(row)),
+    sameRows: rows.filter(isDull),
+    passingCount: passingEverywhere(results, rows),
+  };
+}
+
+function checkChangeOf(column: Column, label: string): CheckChange | undefined {
+  return column.variation.verdict?.checks?.find((row) => row.check === label);
+}
+
+function priority(row: MatrixRow): number {
+  return Math.min(...row.cells.map((cell) => PRIORITY[cell.state]));
+}
+
+/** Whether the cells tell the variations apart. */
+export function differs(cells: readonly MatrixCell[]): boolean {
+  return new Set(cells.map((cell) => cell.state).filter((sign) => sign !== "none")).size > 1;
+}
+
+function checkRow(
+  label: string,
+  columns: readonly Column[],
+  results: readonly (CheckChange | undefined)[],
+): MatrixRow {
+  const cells = columns.map((column, index): MatrixCell => {
+    const sign = results[index]?.change ?? "none";
+    return {
+      variation: column.number,
+      state: sign,
+      before: outcomeBefore(sign),
+      after: outcomeAfter(sign),
+      message: "",
+    };
+  });
+  const base = cells.find((cell) => cell.before !== null)?.before ?? null;
+  const id = label;
+  return {
+    id,
+    kind: "check",
+    check: label,
+    title: label,
+    file: "",
+    base,
+    cells,
+    differs: differs(cells),
+    cross: null,
+  };
+}
+
+/** What a check as a whole said on the base: its change tells. */
+function outcomeBefore(sign: CellState): TestOutcome | null {
+  if (sign === "fixed" || sign === "still_failing") return "failed";
+  return sign === "broken" || sign === "still_passing" || sign === "gone" ? "passed" : null;
+}
+
+function outcomeAfter(sign: CellState): TestOutcome | null {
+  if (sign === "broken" || sign === "still_failing") return "failed";
+  return sign === "fixed" || sign === "still_passing" ? "passed" : null;
+}
+
+function testRow(
+  label: string,
+  test: string,
+  columns: readonly Column[],
+  results: readonly (CheckChange | undefined)[],
+): MatrixRow {
+  const told = results.map((result) => result?.tests?.find((each) => each.test === test));
+  const onBase = told.find((each) => each && each.change !== "new");
+  const cells = columns.map((column, index): MatrixCell => {
+    const found = told[index];
+    if (found) return cellOf(column, found);
+    const sign = impliedState(results[index], onBase !== undefined);
+    return {
+      variation: column.number,
+      state: sign,
+      before: onBase?.before ?? null,
+      after: sign === "still_passing" ? "passed" : null,
+      message: "",
+    };
+  });
+  return {
+    id: `${label} » ${test}`,
+    kind: "test",
+    check: label,
+    title: test,
+    file: told.find((each) => each?.file)?.file ?? "",
+    base: onBase?.before ?? null,
+    cells,
+    differs: differs(cells),
+    cross: null,
+  };
+}
+
+function cellOf(column: Column, found: TestChange): MatrixCell {
+  const { change, before = null, after = null, message = "" } = found;
+  return { variation: column.number, state: change, before, after, message };
+}
+
+/** What is known of a test that a verdict does not name. */
+function impliedState(result: CheckChange | undefined, isOnBase: boolean): CellState {
+  const counts = Object.entries(result?.counts ?? {});
+  if (counts.length === 0) return "none";
+  const telling = counts.reduce(
+    (sum, [change, count]) => sum + (change === "still_passing" ? 0 : count),
+    0,
+  );
+  const listed = result?.tests?.filter((each) => each.change !== "still_passing").length ?? 0;
+  if (listed < telling) return "unlisted";
+  return isOnBase ? "still_passing" : "absent";
+}
+
+function passingEverywhere(
+  results: readonly (CheckChange | undefined)[],
+  rows: readonly MatrixRow[],
+): number {
+  const passing = results.flatMap((result, index) => {
+    if (!result || Object.keys(result.counts ?? {}).length === 0) return [];
+    const shown = rows.filter((row) => row.cells[index]?.state === "still_passing").length;
+    return [(result.counts?.still_passing ?? 0) - shown];
+  });
+  return passing.length === 0 ? 0 : Math.max(0, Math.min(...passing));
+}

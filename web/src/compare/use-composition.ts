@@ -1,0 +1,53 @@
+/** The tray of a run, kept in this tab: a reload does not lose it. */
+import { useState } from "react";
+import type { FileDiff } from "../api/schema.gen";
+import {
+  type Composition,
+  includesPart,
+  parseComposition,
+  toggleFile,
+  toggleHunk,
+} from "./composition";
+
+export interface CompositionState {
+  readonly parts: Composition;
+  readonly includes: (variation: number, path: string, hunk: number | null) => boolean;
+  readonly toggle: (variation: number, file: FileDiff, hunk: number | null) => void;
+  readonly clear: () => void;
+}
+
+export function useComposition(runId: string): CompositionState {
+  const key = `tray ${runId}`;
+  const [parts, setParts] = useState<Composition>(() => parseComposition(readStorage(key)));
+  const set = (next: Composition) => {
+    setParts(next);
+    writeStorage(key, JSON.stringify(next));
+  };
+  return {
+    parts,
+    includes: (variation, path, hunk) => includesPart(parts, variation, path, hunk),
+    toggle: (variation, file, hunk) =>
+      set(
+        hunk === null
+          ? toggleFile(parts, variation, file.path)
+          : toggleHunk(parts, variation, file, hunk),
+      ),
+    clear: () => set([]),
+  };
+}
+
+function readStorage(key: string): string | null {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null; // storage may be refused
+  }
+}
+
+function writeStorage(key: string, value: string): void {
+  try {
+    sessionStorage.setItem(key, value);
+  } catch {
+    // Storage may be refused; the tray then lasts until the page is left.
+  }
+}

@@ -1,0 +1,70 @@
+import { type RefObject, useRef, useState } from "react";
+import type { WindowVirtualizerHandle } from "virtua";
+import type { FileDiff } from "../api/schema.gen";
+import { useKeyCommands } from "../app/key-commands";
+import { useQueryValue } from "../app/router";
+import type { DiffRow } from "./diff/diff-rows";
+import type { DiffSelection } from "./diff/diff-selection";
+
+/** The bar on top covers what is scrolled under it. */
+const SCROLL_MARGIN = 56;
+
+/** Moving in a diff: n/p by difference, [/] by file, x takes what is at hand, m folds what was reviewed. */
+export function useDiffNavigation(
+  rows: readonly DiffRow[],
+  files: readonly FileDiff[],
+  list: RefObject<WindowVirtualizerHandle | null>,
+  selection: DiffSelection | null,
+  fold: (path: string) => void,
+): string | null {
+  const [current, setCurrent] = useState<string | null>(null);
+  const [path] = useQueryValue("file");
+  const wanted = useRef<string | null>(null);
+  const at = rows.findIndex((row) => row.key === current);
+  const row = rows[at];
+  const go = (step: 1 | -1, type: DiffRow["type"]) => {
+    for (let index = at + step; index >= 0 && index < rows.length; index += step) {
+      const found = rows[index];
+      if (found?.type !== type) continue;
+      setCurrent(found.key);
+      list.current?.scrollToIndex(index, { align: "start", offset: -SCROLL_MARGIN });
+      return;
+    }
+  };
+  // An address with a file is shown from there, once.
+  if (path !== null && wanted.current !== path) {
+    wanted.current = path;
+    const index = rows.findIndex((each) => each.type === "file" && files[each.file]?.path === path);
+    if (index >= 0)
+      requestAnimationFrame(() =>
+        list.current?.scrollToIndex(index, { align: "start", offset: -SCROLL_MARGIN }),
+      );
+  }
+  useKeyCommands([
+    { key: "n", description: "Next difference", run: () => go(1, "hunk") },
+    { key: "p", description: "Previous difference", run: () => go(-1, "hunk") },
+    { key: "]", description: "Next file", run: () => go(1, "file") },
+    { key: "[", description: "Previous file", run: () => go(-1, "file") },
+    {
+      key: "x",
+      description: "Take this hunk or file",
+      run: () => {
+        const file = row && files[row.file];
+        if (file)
+          selection?.toggle(
+            file.path,
+            row.type === "hunk" && file.status === "modified" ? row.hunk : null,
+          );
+      },
+    },
+    {
+      key: "m",
+      description: "Fold this file: reviewed",
+      run: () => {
+        const file = row && files[row.file];
+        if (file) fold(file.path);
+      },
+    },
+  ]);
+  return current;
+}

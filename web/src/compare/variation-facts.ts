@@ -1,0 +1,48 @@
+/** Variations and their figures, in words. Pure. */
+import type { AgentSpec, Confidence, Run, Variation } from "../api/schema.gen";
+import { activityText } from "../run/variation-labels";
+import type { VariationView } from "../stream/run-view";
+import type { Tone } from "../ui/chip";
+import { visibleLine } from "../ui/visible-text";
+
+export const COMPOSED = "composed";
+
+/** Agent, model, effort: the seat in a line. */
+export function agentLabel({ agent = "builtin", model, effort }: AgentSpec): string {
+  return visibleLine([agent, model, effort].filter(Boolean).join(" · "));
+}
+
+/** What it was put together from: `1 + 3`; empty for an agent's own work. */
+export function composedFrom(variation: Variation): string {
+  return [...new Set(variation.composed.map((part) => part.variation_id))]
+    .toSorted((a, b) => a - b)
+    .join(" + ");
+}
+
+export function totalTokens({ usage }: Variation): number {
+  return (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
+}
+
+/** Milliseconds that it took; null while it has not ended. */
+export function turnDuration({ started_at, finished_at }: Variation): number | null {
+  return started_at && finished_at ? Date.parse(finished_at) - Date.parse(started_at) : null;
+}
+
+/** Why a variation has nothing to compare; null when it has. */
+export function missingReason(variation: Variation, live?: VariationView): string | null {
+  const isAtWork = variation.status === "queued" || variation.status === "running";
+  if (isAtWork) return live ? `at work: ${activityText(live.activity)}` : "It is still at work.";
+  if (variation.verdict) return null;
+  return variation.failure ? visibleLine(variation.failure.message) : "It was stopped.";
+}
+
+export const CONFIDENCE_CHIPS: Readonly<Record<Confidence, readonly [Tone, string, string]>> = {
+  high: ["good", "✓", "high confidence"],
+  medium: ["warn", "≈", "medium confidence"],
+  open: ["plain", "?", "open"],
+};
+
+/** Whether a person may choose now. An imported run is only to be looked at. */
+export function canChoose(run: Run): boolean {
+  return run.status === "finished" && run.imported_at === null;
+}

@@ -1,0 +1,144 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { callApi, toError } from "../api/client";
+import type { RunDetails } from "../api/schema.gen";
+import { rankedNumbers } from "../compare/columns";
+import { agentLabel, composedFrom } from "../compare/variation-facts";
+import { Button } from "../ui/button";
+import { Chip, VariationBadge } from "../ui/chip";
+import { Dialog } from "../ui/dialog";
+import { controlClass, Field } from "../ui/field";
+import { pluralize } from "../ui/format";
+import { Prose } from "../ui/prose";
+import { showToast } from "../ui/toast";
+import styles from "./decide.module.css";
+import { suggestedReason } from "./decision-text";
+import {
+  defaultPublishOptions,
+  PublishFields,
+  type PublishOptions,
+  publishWinner,
+} from "./publish-fields";
+
+interface Props {
+  readonly details: RunDetails;
+  /** The variation to begin with. */
+  readonly first: number | null;
+  readonly onClose: () => void;
+}
+
+/** The decision: which one, why, and what becomes of it. Everything it will do is said before. */
+export function ChooseDialog({ details, first, onClose }: Props) {
+  const client = useQueryClient();
+  const choices = rankedNumbers(details).filter(
+    (number) => details.variations[number - 1]?.verdict,
+  );
+  const [number, setNumber] = useState(first ?? choices[0] ?? 1);
+  const [told, setTold] = useState<string | null>(null);
+  const [plan, setPlan] = useState<PublishOptions>(() => defaultPublishOptions(details));
+  const [error, setError] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const reason = told ?? suggestedReason(details, number);
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    const path = { run_id: details.id };
+    try {
+      await callApi("POST /runs/{run_id}/select", {
+        path,
+        body: { winning_variation_id: number, reason },
+      });
+      showToast(`Variation ${number} is chosen.`);
+      onClose();
+      await publishWinner(details.id, plan);
+    } catch (failure) {
+      setError(toError(failure).message);
+      setBusy(false);
+    } finally {
+      await client.invalidateQueries();
+    }
+  };
+
+  return (
+    <Dialog title="Choose the winner" onClose={onClose} wide>
+      <form onSubmit={submit}>
+        <VariationChoices
+          details={details}
+          choices={choices}
+          chosen={number}
+          onChoose={setNumber}
+        />
+        <Field label="Why" error={error} hint="Kept with the run, and told in the pull request.">
+          {(wiring) => (
+            <textarea
+              {...wiring}
+              className={controlClass}
+              rows={3}
+              maxLength={2000}
+              value={reason}
+              onChange={({ target }) => setTold(target.value)}
+            />
+          )}
+        </Field>
+        <PublishFields details={details} options={plan} onChange={setPlan} />
+        <div className={styles.footer}>
+          <span className="dim">You can undo this until it is published.</span>
+          <Button type="submit" variant="primary" icon="check" busy={busy}>
+            {plan.target === "nothing" ? "Choose" : "Choose and publish"}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+/** The dialog gives the focus to this when it opens: the browser looks for the attribute, which React does not write. */
+function focusFirst(element: HTMLElement | null): void {
+  element?.setAttribute("autofocus", "");
+}
+
+interface ChoicesProps {
+  readonly details: RunDetails;
+  readonly choices: readonly number[];
+  readonly chosen: number;
+  readonly onChoose: (number: number) => void;
+}
+
+function VariationChoices({ details, choices, chosen, onChoose }: ChoicesProps) {
+  return (
+    <fieldset className={styles.choices}>
+      <legend className="visually-hidden">Variation</legend>
+      {choices.map((number) => {
+        const variation = details.variations[number - 1];
+        if (!variation) return null;
+        const standing = details.ranking?.standings?.find((each) => each.variation_id === number);
+        const from = composedFrom(variation);
+        return (
+          <label key={number} data-chosen={number === chosen || undefined}>
+            <input
+              ref={number === chosen ? focusFirst : null}
+              type="radio"
+              name="variation"
+              checked={number === chosen}
+              onChange={() => onChoose(number)}
+            />
+            <VariationBadge number={number} />
+            <span className={styles.label}>
+              {from ? `composed of ${from}` : agentLabel(variation.seat)}
+            </span>
+            <span className="dim num">
+              {pluralize(variation.verdict?.patch.files ?? 0, "file")}
+            </span>
+            {details.ranking?.recommended === number && <Chip tone="good">recommended</Chip>}
+            {standing?.gate && (
+              <span className={styles.gate}>
+                <Prose>{standing.gate}</Prose>
+              </span>
+            )}
+          </label>
+        );
+      })}
+    </fieldset>
+  );
+}

@@ -1,0 +1,62 @@
+/** What a decision says and does, in words that are known before it is taken. Pure. */
+import type { RunDetails, RunSpec } from "../api/schema.gen";
+import { shortId } from "../ui/format";
+import { visibleLine } from "../ui/visible-text";
+
+const MAX_SLUG_LENGTH = 40;
+
+/** The branch that the winner is pushed as, unless another name is given: as the server makes it. */
+export function defaultBranch(details: RunDetails): string {
+  const words = details.spec.prompt.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  return `aideator/${shortId(details.id)}-${words.slice(0, MAX_SLUG_LENGTH).replace(/^-+|-+$/g, "") || "change"}`;
+}
+
+/** Whether the repository is a folder on the server's machine: it gets a branch, and no pull request. */
+export function isLocalRepository(spec: RunSpec): boolean {
+  return (spec.repo_url ?? "").startsWith("/");
+}
+
+/** Sentences of the verdict that are about a variation: the reason that is offered for choosing it. */
+export function suggestedReason(details: RunDetails, number: number): string {
+  const told = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
+  return told.map(visibleLine).join(" ");
+}
+
+/** Whether a sentence names a variation: `Variation 2 …`, `Variations 1 and 2 …`. */
+function namesVariation(sentence: string, number: number): boolean {
+  const named = sentence.match(/[Vv]ariations? ((?:\d+(?:, | and )?)+)/g) ?? [];
+  return named.some((each) => each.match(/\d+/g)?.includes(String(number)));
+}
+
+export interface ShellCommand {
+  readonly label: string;
+  readonly command: string;
+}
+
+/** What can be typed to have the winner in one's own checkout. */
+export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
+  const { publication } = details;
+  const apply = {
+    label: "Put it on a branch of your checkout",
+    command: `aideator apply ${shortId(details.id)}`,
+  };
+  if (!publication) return [apply];
+  const { branch } = publication;
+  return [
+    { label: "Fetch the branch", command: `git fetch origin ${branch} && git switch ${branch}` },
+    apply,
+  ];
+}
+
+/** What publishing will do, in a sentence. */
+export function publishEffect(
+  details: RunDetails,
+  branch: string,
+  withPullRequest: boolean,
+): string {
+  const where = visibleLine(details.spec.repo_url ?? "");
+  const push = `Pushes one branch, ${visibleLine(branch)}, to ${where}`;
+  return withPullRequest
+    ? `${push}, and opens a pull request with the evidence in its text.`
+    : `${push}.`;
+}

@@ -1,0 +1,115 @@
+import { useId } from "react";
+import { callApi } from "../api/client";
+import type { RunDetails } from "../api/schema.gen";
+import { controlClass, Field } from "../ui/field";
+import { showErrorToast, showToast } from "../ui/toast";
+import styles from "./decide.module.css";
+import { defaultBranch, isLocalRepository, publishEffect } from "./decision-text";
+
+type PublishTarget = "nothing" | "branch" | "pull_request";
+
+export interface PublishOptions {
+  readonly target: PublishTarget;
+  readonly branch: string;
+  readonly draft: boolean;
+}
+
+export function defaultPublishOptions(
+  details: RunDetails,
+  what: PublishTarget = "nothing",
+): PublishOptions {
+  return { target: what, branch: defaultBranch(details), draft: false };
+}
+
+const TARGET_LABELS: Readonly<Record<PublishTarget, string>> = {
+  nothing: "Nothing yet: keep the decision",
+  branch: "Push a branch",
+  pull_request: "Push a branch and open a pull request",
+};
+
+interface Props {
+  readonly details: RunDetails;
+  readonly options: PublishOptions;
+  readonly onChange: (plan: PublishOptions) => void;
+  /** Leave out what does nothing. */
+  readonly required?: boolean;
+}
+
+/** What becomes of the winner, said exactly before it happens. */
+export function PublishFields({ details, options: plan, onChange: onPlan, required: must }: Props) {
+  const id = useId();
+  const open = (["nothing", "branch", "pull_request"] as const).filter(
+    (what) =>
+      !(must && what === "nothing") &&
+      !(isLocalRepository(details.spec) && what === "pull_request"),
+  );
+  return (
+    <fieldset className={styles.publishing}>
+      <legend>Then</legend>
+      {open.map((what) => (
+        <label key={what} htmlFor={`${id}${what}`}>
+          <input
+            type="radio"
+            id={`${id}${what}`}
+            name={`${id}what`}
+            checked={plan.target === what}
+            onChange={() => onPlan({ ...plan, target: what })}
+          />
+          {TARGET_LABELS[what]}
+        </label>
+      ))}
+      {plan.target !== "nothing" && (
+        <>
+          <Field
+            label="Branch"
+            hint={publishEffect(details, plan.branch, plan.target === "pull_request")}
+          >
+            {(wiring) => (
+              <input
+                {...wiring}
+                className={`${controlClass} mono`}
+                required
+                spellCheck={false}
+                maxLength={200}
+                pattern="aideator/.+"
+                title="It begins with aideator/"
+                value={plan.branch}
+                onChange={({ target }) => onPlan({ ...plan, branch: target.value })}
+              />
+            )}
+          </Field>
+          {plan.target === "pull_request" && (
+            <label>
+              <input
+                type="checkbox"
+                checked={plan.draft}
+                onChange={({ target }) => onPlan({ ...plan, draft: target.checked })}
+              />
+              as a draft
+            </label>
+          )}
+        </>
+      )}
+    </fieldset>
+  );
+}
+
+/** Carry a plan out. A failure is told where everything is told: the decision stands, and can be published again. */
+export async function publishWinner(run_id: string, plan: PublishOptions): Promise<boolean> {
+  if (plan.target === "nothing") return true;
+  try {
+    const made = await callApi("POST /runs/{run_id}/publish", {
+      path: { run_id },
+      body: {
+        branch: plan.branch,
+        pull_request: plan.target === "pull_request",
+        draft: plan.draft,
+      },
+    });
+    showToast(`Pushed as ${made.branch}.`);
+    return true;
+  } catch (failure) {
+    showErrorToast(failure);
+    return false;
+  }
+}

@@ -1,0 +1,51 @@
+import { useState } from "react";
+import { callApi } from "../api/client";
+import type { ServerInfo } from "../api/schema.gen";
+import { navigate } from "../app/router";
+import { Button } from "../ui/button";
+import { showErrorToast } from "../ui/toast";
+import styles from "./home-page.module.css";
+
+/** Start the scripted demo and go to it. */
+export function DemoButton({ look = "primary" }: { look?: "primary" | "plain" }) {
+  const [busy, setBusy] = useState(false);
+  const start = async () => {
+    setBusy(true);
+    try {
+      const { run_id } = await callApi("POST /demo", {});
+      navigate(`/runs/${run_id}`);
+    } catch (error) {
+      showErrorToast(error);
+      setBusy(false);
+    }
+  };
+  return (
+    <Button variant={look} icon="play" busy={busy} onClick={start}>
+      Watch the demo
+    </Button>
+  );
+}
+
+/** The first visit: what this is, and a run that needs nothing. */
+export function DemoCard({ server }: { server: ServerInfo }) {
+  return (
+    <section className={`${styles.card} ${styles.demo}`} aria-label="Welcome">
+      <h1>N coding agents in, one proven change out.</h1>
+      <p>
+        Three agents repair a small bug, one of them badly, and the platform's own tests say which.
+        The demo's model is <strong>scripted</strong>, so it needs no key and costs nothing; agents,
+        sandboxes, checks and ranking are the real ones.
+      </p>
+      <DemoButton />
+      {!server.model_ready && (
+        <p className={styles.commands}>
+          <span>
+            For runs of your own, stop the server and start it with a key, which never enters a
+            sandbox:
+          </span>
+          <code>export ANTHROPIC_API_KEY=… && aideator serve</code>
+        </p>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,187 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import { ApiError, callApi } from "../api/client";
+import type { KeyOut } from "../api/schema.gen";
+import { useGet } from "../app/api-query";
+import { Button } from "../ui/button";
+import { Chip } from "../ui/chip";
+import { Dialog } from "../ui/dialog";
+import { controlClass, Field } from "../ui/field";
+import { LoadError, LoadingSkeleton } from "../ui/page-states";
+import { ScrollRegion } from "../ui/scroll-region";
+import { showErrorToast, showToast } from "../ui/toast";
+import { visibleLine } from "../ui/visible-text";
+import { InfoSection } from "./info-page";
+import styles from "./pages.module.css";
+
+const KEYS_ROUTE = "GET /keys";
+
+/** API keys: who may call, and the way to let somebody in or out. */
+export function ApiKeysSection() {
+  const keys = useGet(KEYS_ROUTE, {}, { retry: false });
+  const [made, setMade] = useState<{ name: string; key: string } | null>(null);
+  if (keys.isPending) return <LoadingSkeleton />;
+  if (keys.isError) {
+    const isOpen = keys.error instanceof ApiError && keys.error.status === 403;
+    if (!isOpen) return <LoadError error={keys.error} retry={() => void keys.refetch()} />;
+    return (
+      <InfoSection title="API keys">
+        <p>
+          There is no key: whoever is on this machine may call.{" "}
+          <code>aideator key create NAME</code> makes the first one; from then on everybody needs
+          one.
+        </p>
+      </InfoSection>
+    );
+  }
+  return (
+    <InfoSection title="API keys" aside={<NewKeyForm onMade={setMade} />}>
+      <ScrollRegion label="API keys: table">
+        <table className={styles.table}>
+          <thead>
+            <tr>
+              <th scope="col">Name</th>
+              <th scope="col">Begins with</th>
+              <th scope="col">Made</th>
+              <th scope="col">State</th>
+              <th scope="col">
+                <span className="visually-hidden">Action</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {keys.data.map((key) => (
+              <KeyRow key={key.id} entry={key} />
+            ))}
+          </tbody>
+        </table>
+      </ScrollRegion>
+      {made && <NewKeyDialog name={made.name} text={made.key} onClose={() => setMade(null)} />}
+    </InfoSection>
+  );
+}
+
+function KeyRow({ entry }: { entry: KeyOut }) {
+  const [asking, setAsking] = useState(false);
+  const isValid = entry.revoked_at === null;
+  return (
+    <tr data-off={!isValid || undefined}>
+      <th scope="row">{visibleLine(entry.name)}</th>
+      <td>
+        <code>{visibleLine(entry.prefix)}…</code>
+      </td>
+      <td className="num">{entry.created_at.slice(0, 10)}</td>
+      <td>
+        {isValid ? <Chip tone="good">valid</Chip> : <Chip>revoked</Chip>}{" "}
+        {entry.mine && <Chip>yours</Chip>}
+      </td>
+      <td>
+        {isValid && (
+          <Button variant="danger" size="s" onClick={() => setAsking(true)}>
+            {`Revoke ${visibleLine(entry.name)}`}
+          </Button>
+        )}
+        {asking && <RevokeDialog entry={entry} onClose={() => setAsking(false)} />}
+      </td>
+    </tr>
+  );
+}
+
+function RevokeDialog({ entry, onClose }: { entry: KeyOut; onClose: () => void }) {
+  const client = useQueryClient();
+  const [busy, setBusy] = useState(false);
+  const revoke = async () => {
+    setBusy(true);
+    try {
+      await callApi("DELETE /keys/{key_id}", { path: { key_id: entry.id } });
+      showToast(`${entry.name} is revoked.`);
+      onClose();
+    } catch (failure) {
+      showErrorToast(failure);
+      setBusy(false);
+    } finally {
+      await client.invalidateQueries({ queryKey: [KEYS_ROUTE] });
+    }
+  };
+  return (
+    <Dialog title={`Revoke ${visibleLine(entry.name)}?`} onClose={onClose}>
+      <div className={styles.form}>
+        <p>
+          Whoever uses it is locked out at once, with every browser that logged in by it. There is
+          no way back.
+          {entry.mine &&
+            " It is the key of this browser: you will have to log in with another one."}
+        </p>
+        <Button variant="danger" busy={busy} onClick={revoke}>
+          Revoke
+        </Button>
+      </div>
+    </Dialog>
+  );
+}
+
+function NewKeyForm({ onMade }: { onMade: (made: { name: string; key: string }) => void }) {
+  const client = useQueryClient();
+  const [name, setName] = useState("");
+  const [busy, setBusy] = useState(false);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      const { key } = await callApi("POST /keys", { body: { name } });
+      onMade({ name, key });
+      setName("");
+      await client.invalidateQueries({ queryKey: [KEYS_ROUTE] });
+    } catch (failure) {
+      showErrorToast(failure);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <form onSubmit={submit} className={styles.inline}>
+      <input
+        className={controlClass}
+        aria-label="Name of the new key"
+        placeholder="name"
+        required
+        maxLength={80}
+        value={name}
+        onChange={({ target }) => setName(target.value)}
+      />
+      <Button type="submit" icon="plus" busy={busy}>
+        New key
+      </Button>
+    </form>
+  );
+}
+
+/** The only time that a key can be read. It is nowhere else: not in the address, not in any storage. */
+function NewKeyDialog({
+  name,
+  text,
+  onClose,
+}: {
+  name: string;
+  text: string;
+  onClose: () => void;
+}) {
+  return (
+    <Dialog title={`The key ${visibleLine(name)}`} onClose={onClose}>
+      <div className={styles.form}>
+        <Field label="Key" hint="It is shown only now. Keep it where you keep passwords.">
+          {(wiring) => (
+            <input
+              {...wiring}
+              className={`${controlClass} mono`}
+              readOnly
+              value={text}
+              onFocus={({ target }) => target.select()}
+            />
+          )}
+        </Field>
+        <Button onClick={onClose}>I have it</Button>
+      </div>
+    </Dialog>
+  );
+}

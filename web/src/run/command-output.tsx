@@ -1,0 +1,40 @@
+import { useState } from "react";
+import { AnsiText } from "../ui/ansi-text";
+import { pluralize } from "../ui/format";
+import { visibleTerminal } from "../ui/visible-text";
+import styles from "./command-output.module.css";
+
+const COLLAPSED_LINES = 8;
+
+interface Props {
+  readonly text: string;
+  /** Whether all of it shows at first: errors are never folded. */
+  readonly open?: boolean;
+  /** Which end tells more. */
+  readonly keep?: "start" | "end";
+}
+
+/** What a command printed, folded to a few lines. */
+export function CommandOutput({ text, open: opened = false, keep = "start" }: Props) {
+  const [open, setOpen] = useState(opened);
+  const lines = visibleTerminal(text.replace(/\n+$/, "")).split("\n");
+  const hidden = open ? 0 : Math.max(0, lines.length - COLLAPSED_LINES);
+  const shown = keep === "end" ? lines.slice(hidden) : lines.slice(0, lines.length - hidden);
+  return (
+    <div className={styles.output}>
+      <pre>
+        <AnsiText text={shown.join("\n")} />
+      </pre>
+      {(hidden > 0 || (open && lines.length > COLLAPSED_LINES)) && (
+        <button
+          type="button"
+          className={styles.toggle}
+          aria-expanded={open}
+          onClick={() => setOpen(!open)}
+        >
+          {open ? "fold" : `${pluralize(hidden, "more line")}`}
+        </button>
+      )}
+    </div>
+  );
+}

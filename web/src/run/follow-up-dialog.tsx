@@ -1,0 +1,79 @@
+import { type FormEvent, useState } from "react";
+import { callApi, toError } from "../api/client";
+import type { RunStream } from "../stream/run-stream";
+import { Button } from "../ui/button";
+import { Dialog } from "../ui/dialog";
+import { controlClass, Field } from "../ui/field";
+import { pluralize } from "../ui/format";
+import { showToast } from "../ui/toast";
+
+const MIN_PROMPT_LENGTH = 10;
+
+interface Props {
+  readonly runId: string;
+  /** Whom to ask: one variation, or every settled one. */
+  readonly numbers: readonly number[];
+  readonly stream: RunStream;
+  readonly onClose: () => void;
+}
+
+/** A follow-up turn on the variations' own trees. */
+export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
+  const [text, setText] = useState("");
+  const [error, setError] = useState<string>();
+  const [busy, setBusy] = useState(false);
+  const whom =
+    numbers.length === 1 ? `variation ${numbers[0]}` : pluralize(numbers.length, "variation");
+
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    try {
+      await sendFollowUp(runId, numbers, text);
+      stream.resume();
+      showToast(`Asked ${whom}.`);
+      onClose();
+    } catch (failure) {
+      setError(toError(failure).message);
+      setBusy(false);
+    }
+  };
+
+  return (
+    <Dialog title={`Ask ${whom} to go on`} onClose={onClose}>
+      <form onSubmit={submit}>
+        <Field
+          label="What shall it do next?"
+          error={error}
+          hint="It goes on from its own change, and with its session where the agent kept one."
+        >
+          {(wiring) => (
+            <textarea
+              {...wiring}
+              className={controlClass}
+              rows={5}
+              required
+              minLength={MIN_PROMPT_LENGTH}
+              value={text}
+              onChange={(event) => setText(event.target.value)}
+            />
+          )}
+        </Field>
+        <Button type="submit" variant="primary" icon="send" busy={busy}>
+          Ask
+        </Button>
+      </form>
+    </Dialog>
+  );
+}
+
+/** Several are asked in one call, which the server answers for all that have settled. */
+function sendFollowUp(runId: string, numbers: readonly number[], prompt: string) {
+  const [number] = numbers;
+  return numbers.length === 1 && number !== undefined
+    ? callApi("POST /runs/{run_id}/variations/{number}/prompt", {
+        path: { run_id: runId, number },
+        body: { prompt },
+      })
+    : callApi("POST /runs/{run_id}/prompt", { path: { run_id: runId }, body: { prompt } });
+}

@@ -1,0 +1,65 @@
+/** What a lane did when, as bars on one clock. Pure. */
+import type { Timestamp, TranscriptEntry, VariationView } from "../stream/run-view";
+
+export type SegmentKind = "thinking" | "writing" | "tool" | "checking" | "trouble";
+
+export interface Segment {
+  readonly kind: SegmentKind;
+  readonly from: Timestamp;
+  readonly to: Timestamp;
+}
+
+/** The bars of a lane, in order. What lies nearer together than `gap` milliseconds, and is alike, is one bar. */
+export function timelineSegments(
+  variation: VariationView,
+  now: Timestamp,
+  gap: number,
+): readonly Segment[] {
+  const found: Segment[] = [];
+  for (const entry of variation.entries) {
+    const next = segmentOf(entry, now);
+    const last = found.at(-1);
+    if (!next) continue;
+    if (last && last.kind === next.kind && next.from - last.to <= gap) {
+      found[found.length - 1] = { ...last, to: Math.max(last.to, next.to) };
+    } else {
+      found.push(next);
+    }
+  }
+  return found;
+}
+
+function segmentOf(entry: TranscriptEntry, now: Timestamp): Segment | null {
+  switch (entry.type) {
+    case "text":
+      return {
+        kind: entry.channel === "thought" ? "thinking" : "writing",
+        from: entry.at,
+        to: entry.updatedAt,
+      };
+    case "tool": {
+      const isOver = entry.status === "completed" || entry.status === "failed";
+      return {
+        kind: "tool",
+        from: entry.at,
+        to: isOver ? entry.updatedAt : Math.max(now, entry.updatedAt),
+      };
+    }
+    case "check":
+      return { kind: "checking", from: entry.at - entry.result.seconds * 1000, to: entry.at };
+    case "note":
+      return entry.tone === "plain" ? null : { kind: "trouble", from: entry.at, to: entry.at };
+  }
+}
+
+const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map(
+  (seconds) => seconds * 1000,
+);
+
+/** Where to write times below the bars: at most `most` of them, at round distances from the beginning. */
+export function axisTicks(length: number, most: number): readonly number[] {
+  const step =
+    STEPS_MS.find((each) => length / each <= most) ??
+    Math.ceil(length / most / 3_600_000) * 3_600_000;
+  return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
+}

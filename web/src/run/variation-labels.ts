@@ -1,0 +1,67 @@
+/** A lane's state in a word, a glyph and a tone. */
+import type { Activity, ActivityState, VariationView } from "../stream/run-view";
+import type { Tone } from "../ui/chip";
+import { visibleLine } from "../ui/visible-text";
+
+interface ActivityBadge {
+  readonly glyph: string;
+  readonly tone: Tone;
+}
+
+const BADGES: Readonly<Record<ActivityState, ActivityBadge>> = {
+  queued: { glyph: "○", tone: "plain" },
+  cloning: { glyph: "◌", tone: "work" },
+  starting: { glyph: "◌", tone: "work" },
+  thinking: { glyph: "●", tone: "work" },
+  writing: { glyph: "●", tone: "work" },
+  waiting: { glyph: "●", tone: "work" },
+  working: { glyph: "●", tone: "work" },
+  running: { glyph: "●", tone: "work" },
+  reading: { glyph: "●", tone: "work" },
+  editing: { glyph: "●", tone: "work" },
+  searching: { glyph: "●", tone: "work" },
+  checking: { glyph: "◐", tone: "work" },
+  done: { glyph: "✓", tone: "good" },
+  failed: { glyph: "✗", tone: "bad" },
+  stopped: { glyph: "■", tone: "warn" },
+};
+
+export function activityBadge(activity: Activity): ActivityBadge {
+  return BADGES[activity.state];
+}
+
+/** What it is activity, in full: `running pytest -q`. */
+export function activityText(activity: Activity): string {
+  if (activity.state === "waiting") return "waiting for the model";
+  if (activity.state === "cloning") return "fetching the repository";
+  return "detail" in activity && activity.detail !== ""
+    ? `${activity.state} ${visibleLine(activity.detail)}`
+    : activity.state;
+}
+
+export function hasEnded(variation: VariationView): boolean {
+  return variation.endedAt !== null;
+}
+
+/** Agent, model, effort: the seat in a line. */
+export function variationAgent(variation: VariationView): string {
+  const { agent = "builtin", model, effort } = variation.agent;
+  return visibleLine([agent, model ?? variation.model, effort].filter(Boolean).join(" · "));
+}
+
+/** How its tests stand: what the verdict says, or what has been run so far. */
+export function checkCounts(variation: VariationView): {
+  readonly good: number;
+  readonly bad: number;
+  readonly final: boolean;
+} {
+  const rows = variation.verdict?.checks ?? [];
+  if (variation.verdict) {
+    const good = rows.filter(
+      (row) => row.change === "fixed" || row.change === "still_passing",
+    ).length;
+    return { good, bad: rows.length - good, final: true };
+  }
+  const good = variation.checks.filter((each) => each.exit_code === 0).length;
+  return { good, bad: variation.checks.length - good, final: false };
+}

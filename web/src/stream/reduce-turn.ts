@@ -1,0 +1,134 @@
+/** What becomes of a lane: turns begin and end, it enters a state, entries are added. Part of `reduce.ts`. */
+import type { CheckRun, VariationStarted } from "../api/schema.gen";
+import type { Activity, NoteEntry, Timestamp, TranscriptEntry, VariationView } from "./run-view";
+
+export function emptyVariation(number: number, at: Timestamp): VariationView {
+  return {
+    number,
+    agent: {},
+    activity: { state: "queued" },
+    activitySince: at,
+    attempt: 0,
+    startedAt: null,
+    endedAt: null,
+    entries: [],
+    turnStart: 0,
+    turns: 0,
+    followUp: null,
+    plan: [],
+    usage: {},
+    model: null,
+    toolCalls: 0,
+    changedFiles: new Set(),
+    checks: [],
+    verdict: null,
+    isolation: null,
+    composed: [],
+    cleared: null,
+    entriesById: new Map(),
+    revision: 0,
+  };
+}
+
+/** A turn begins. The same turn again is a new attempt: what the earlier one said does not count. */
+export function startTurn(
+  variation: VariationView,
+  body: VariationStarted,
+  seq: number,
+  at: Timestamp,
+): void {
+  const followUp = body.follow_up ?? null;
+  const isNewTurn =
+    variation.turns === 0 || variation.endedAt !== null || followUp !== variation.followUp;
+  if (isNewTurn) variation.turns += 1;
+  else
+    for (const gone of variation.entries.splice(variation.turnStart))
+      variation.entriesById.delete(gone.id);
+  variation.agent = body.seat;
+  variation.attempt = body.attempt;
+  variation.followUp = followUp;
+  variation.startedAt = at;
+  variation.endedAt = null;
+  variation.checks = [];
+  variation.verdict = null;
+  variation.plan = [];
+  variation.toolCalls = 0;
+  variation.changedFiles = new Set();
+  if (isNewTurn) variation.turnStart = variation.entries.length;
+  if (followUp !== null) addNote(variation, seq, at, "plain", "Follow-up", followUp);
+  else if (!isNewTurn)
+    addNote(
+      variation,
+      seq,
+      at,
+      "plain",
+      "Begun anew",
+      `attempt ${body.attempt}: the one before was cut off`,
+    );
+  setActivity(variation, { state: "starting" }, at);
+}
+
+export function endTurn(variation: VariationView, activity: Activity, at: Timestamp): void {
+  variation.endedAt = at;
+  setActivity(variation, activity, at);
+}
+
+export function setActivity(variation: VariationView, activity: Activity, at: Timestamp): void {
+  const isSame =
+    variation.activity.state === activity.state &&
+    detailOf(variation.activity) === detailOf(activity);
+  if (!isSame) variation.activitySince = at;
+  variation.activity = activity;
+}
+
+function detailOf(activity: Activity): string {
+  return "detail" in activity ? activity.detail : "";
+}
+
+export function addEntry(variation: VariationView, entry: TranscriptEntry): void {
+  variation.entries.push(entry);
+  variation.entriesById.set(entry.id, entry);
+}
+
+export function markUpdated(entry: TranscriptEntry, at: Timestamp): void {
+  entry.updatedAt = at;
+  entry.revision += 1;
+}
+
+export function addCheck(
+  variation: VariationView,
+  body: CheckRun,
+  seq: number,
+  at: Timestamp,
+): void {
+  setActivity(variation, { state: "checking" }, at);
+  variation.checks = [...variation.checks, body.result];
+  addEntry(variation, {
+    type: "check",
+    id: `c${seq}`,
+    at,
+    updatedAt: at,
+    revision: 0,
+    result: body.result,
+  });
+}
+
+export function addNote(
+  variation: VariationView,
+  seq: number,
+  at: Timestamp,
+  tone: NoteEntry["tone"],
+  title: string,
+  text: string,
+): void {
+  addEntry(variation, {
+    type: "note",
+    id: `n${seq}`,
+    at,
+    updatedAt: at,
+    revision: 0,
+    tone,
+    title,
+    text,
+  });
+}

@@ -1,0 +1,68 @@
+import { type ReactNode, useEffect, useState } from "react";
+import { ApiError, ServerUnreachable, toError } from "../api/client";
+import { Button } from "./button";
+import styles from "./page-states.module.css";
+
+/** Nothing here, and what to do about it. `top` says that it is all there is on the page. */
+export function EmptyState({
+  title,
+  top,
+  children,
+}: {
+  title: string;
+  top?: boolean;
+  children?: ReactNode;
+}) {
+  const Heading = top ? "h1" : "h2";
+  return (
+    <div className={styles.empty}>
+      <Heading>{title}</Heading>
+      {children}
+    </div>
+  );
+}
+
+const SKELETON_LINES = [1, 2, 3, 4, 5, 6];
+const DELAY_MS = 300;
+
+/** Shown only when the wait is long enough to be noticed. */
+export function LoadingSkeleton() {
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setShown(true), DELAY_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <div className={styles.skeleton} role="status" aria-label="Loading">
+      {shown && SKELETON_LINES.map((key) => <span key={key} />)}
+    </div>
+  );
+}
+
+/** A read failed: what happened, and the way to try again. */
+export function LoadError({ error, retry }: { error: unknown; retry?: () => void }) {
+  const text = toError(error).message;
+  return (
+    <EmptyState
+      top
+      title={
+        error instanceof ServerUnreachable ? "The server does not answer" : "This could not be read"
+      }
+    >
+      <p>{text}</p>
+      {retry && <Button onClick={retry}>Try again</Button>}
+    </EmptyState>
+  );
+}
+
+/** What was asked for is refused: why, and what to do about it. */
+export function ErrorNotice({ error }: { error: Error }) {
+  const problem = error instanceof ApiError ? error.problem : null;
+  return (
+    <div className={styles.errorNotice} role="alert">
+      <strong>{problem?.title ?? "That did not work"}</strong>
+      <p>{error.message}</p>
+      {problem?.hint && <p>{problem.hint}</p>}
+    </div>
+  );
+}

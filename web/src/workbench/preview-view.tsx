@@ -1,0 +1,129 @@
+import { type FormEvent, useState } from "react";
+import type { PreviewOut } from "../api/schema.gen";
+import { Button } from "../ui/button";
+import { controlClass, Field } from "../ui/field";
+import styles from "./preview-view.module.css";
+import { placeText } from "./use-workbench";
+
+const WIDTHS = [
+  { label: "Phone", width: 390 },
+  { label: "Tablet", width: 768 },
+  { label: "Full", width: null },
+] as const;
+/** What the server allows it too: scripts and forms in an origin of its own, no windows, no way out of the frame. */
+const SANDBOX = "allow-scripts allow-forms allow-same-origin allow-modals";
+
+interface ViewProps {
+  readonly preview: PreviewOut;
+  readonly number: number;
+  readonly onStop: () => void;
+}
+
+/** What a server in the sandbox shows, in a frame that it cannot leave. */
+export function PreviewView({ preview, number, onStop }: ViewProps) {
+  const [loads, setLoads] = useState(0);
+  const [width, setWidth] = useState<number | null>(null);
+  return (
+    <div className={styles.preview}>
+      <div className={styles.toolbar}>
+        <Button size="s" icon="reload" onClick={() => setLoads(loads + 1)}>
+          Reload
+        </Button>
+        <span className={styles.widths}>
+          {WIDTHS.map((each) => (
+            <Button
+              key={each.label}
+              variant="quiet"
+              size="s"
+              aria-pressed={width === each.width}
+              onClick={() => setWidth(each.width)}
+            >
+              {each.width === null ? each.label : `${each.label} ${each.width}`}
+            </Button>
+          ))}
+        </span>
+        <span className="dim">Hot reload does not come through: reload after a change.</span>
+        <span className={styles.place}>{placeText(preview.place, number)}</span>
+        <Button size="s" icon="stop" onClick={onStop}>
+          Stop the preview
+        </Button>
+      </div>
+      <div className={styles.viewport}>
+        <iframe
+          key={loads}
+          className={styles.frame}
+          style={width === null ? undefined : { width }}
+          src={preview.url}
+          title={`Preview of variation ${number}, port ${preview.port}`}
+          sandbox={SANDBOX}
+          referrerPolicy="no-referrer"
+        />
+      </div>
+    </div>
+  );
+}
+
+interface FormProps {
+  /** What terminals say is served. */
+  readonly ports: readonly number[];
+  readonly onShow: (port: number, command: string) => Promise<void>;
+}
+
+/** Which port to look at, and what to start for it. */
+export function PreviewForm({ ports, onShow }: FormProps) {
+  const [port, setPort] = useState(String(ports.at(-1) ?? ""));
+  const [command, setCommand] = useState("");
+  const [busy, setBusy] = useState(false);
+  const submit = async (event: FormEvent) => {
+    event.preventDefault();
+    setBusy(true);
+    await onShow(Number(port), command.trim());
+    setBusy(false);
+  };
+  return (
+    <form className={styles.form} onSubmit={submit}>
+      <Field label="Port" hint="Where the project's server listens, or will listen.">
+        {(wiring) => (
+          <input
+            {...wiring}
+            className={controlClass}
+            type="number"
+            required
+            min={1}
+            max={65_535}
+            value={port}
+            onChange={({ target }) => setPort(target.value)}
+          />
+        )}
+      </Field>
+      <Field
+        label="Command to start it"
+        hint="Runs in a terminal of its own. Leave it empty if it runs already."
+      >
+        {(wiring) => (
+          <input
+            {...wiring}
+            className={`${controlClass} mono`}
+            spellCheck={false}
+            placeholder="npm run dev -- --port 5173"
+            value={command}
+            onChange={({ target }) => setCommand(target.value)}
+          />
+        )}
+      </Field>
+      <Button type="submit" variant="primary" icon="play" busy={busy}>
+        Show
+      </Button>
+      {ports.length > 0 && (
+        <p className={styles.suggestions}>
+          <span className="dim">A terminal says that something is served at</span>
+          {ports.map((each) => (
+            <Button key={each} size="s" onClick={() => void onShow(each, "")}>
+              {`localhost:${each}`}
+            </Button>
+          ))}
+        </p>
+      )}
+    </form>
+  );
+}

@@ -1,0 +1,95 @@
+import { useEffect, useId, useRef, useState } from "react";
+import type { TerminalOut } from "../api/schema.gen";
+import type { Connection } from "../stream/reconnecting-event-source";
+import { Button } from "../ui/button";
+import { Chip } from "../ui/chip";
+import { showErrorToast } from "../ui/toast";
+import { visibleLine } from "../ui/visible-text";
+import { TerminalScreen } from "./terminal-screen";
+import type { TerminalExit } from "./terminal-stream";
+import styles from "./terminal-view.module.css";
+import { placeText } from "./use-workbench";
+
+interface Props {
+  readonly terminal: TerminalOut;
+  /** Whether a person has just asked for it: then it gets the keyboard. */
+  readonly wantsKeys: boolean;
+  readonly onPorts: (ports: readonly number[]) => void;
+  readonly onLeave: () => void;
+  readonly onAgain: () => void;
+  readonly onClose: () => void;
+}
+
+/** One terminal. It is shown anew from what the server has kept, so that a reload loses nothing. */
+export function TerminalView({ terminal, wantsKeys, onPorts, onLeave, onAgain, onClose }: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const hint = useId();
+  const [exit, setExit] = useState<TerminalExit>();
+  const [connection, setConnection] = useState<Connection>({ state: "connecting" });
+  const events = useRef({ onPorts, onLeave });
+  events.current = { onPorts, onLeave };
+  const { id, variation_id: number } = terminal;
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the keyboard is wanted when it is first shown
+  useEffect(() => {
+    let screen: TerminalScreen | undefined;
+    let isGone = false;
+    const begin = async () => {
+      // The size of a character is measured once. Without the font there is another one.
+      await document.fonts.load("12.5px 'IBM Plex Mono'").catch(() => undefined);
+      if (isGone || !host.current) return;
+      screen = new TerminalScreen(host.current, id, `Terminal of variation ${number}`, hint, {
+        onExit: setExit,
+        onConnection: (heard) => setConnection(heard.connection),
+        onLost: showErrorToast,
+        onPorts: (ports) => events.current.onPorts(ports),
+        onLeave: () => events.current.onLeave(),
+      });
+      // Whoever walks along the tabs stays there.
+      if (wantsKeys && document.activeElement?.role !== "tab") screen.focus();
+    };
+    void begin();
+    return () => {
+      isGone = true;
+      screen?.dispose();
+    };
+  }, [id, number, hint]);
+
+  return (
+    <div className={styles.terminal}>
+      <div ref={host} className={styles.host} />
+      <div className={styles.footer}>
+        {exit ? (
+          <span role="status" className={styles.exit}>
+            <span>{exitText(exit)}</span>
+            <Button size="s" onClick={onAgain}>
+              Open again
+            </Button>
+          </span>
+        ) : (
+          <>
+            {connection.state === "reconnecting" && (
+              <Chip tone="warn" glyph="◌">
+                reconnecting
+              </Chip>
+            )}
+            {connection.state === "refused" && <Chip tone="bad">this terminal is gone</Chip>}
+            <span id={hint}>
+              <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd aria-label="Arrow up">↑</kbd> leaves the
+              terminal
+            </span>
+          </>
+        )}
+        <span className={styles.place}>{placeText(terminal.place, number)}</span>
+        <Button size="s" icon="stop" onClick={onClose}>
+          Close the terminal
+        </Button>
+      </div>
+    </div>
+  );
+}
+
+function exitText({ exit_code, reason }: TerminalExit): string {
+  const why = reason === "it has ended" ? "" : ` · ${visibleLine(reason)}`;
+  return exit_code === null ? `ended${why}` : `exited with ${exit_code}${why}`;
+}

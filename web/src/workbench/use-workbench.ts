@@ -1,0 +1,123 @@
+/** What is open at a variation: terminals and previews. */
+import { useQueryClient } from "@tanstack/react-query";
+import { useEffect, useState } from "react";
+import { callApi, toError } from "../api/client";
+import type { DeskOut, Place, PreviewOut, TerminalOut } from "../api/schema.gen";
+import { useGet } from "../app/api-query";
+import { useQueryValue } from "../app/router";
+import { visibleLine } from "../ui/visible-text";
+
+const TERMINALS_ROUTE = "GET /runs/{run_id}/variations/{number}/terminals";
+/** Another page may open and close; nothing tells this one. */
+const REFETCH_MS = 10_000;
+
+export type WorkbenchItem =
+  | { readonly key: string; readonly what: "terminal"; readonly terminal: TerminalOut }
+  | { readonly key: string; readonly what: "preview"; readonly preview: PreviewOut };
+
+/** The address of the form for another preview. */
+export const PREVIEW_FORM = "new";
+
+/** What is open, each with the name by which the page's address calls it: t1, t2, p1. */
+export function workbenchItems(desk: DeskOut | undefined): readonly WorkbenchItem[] {
+  const terminals = desk?.terminals ?? [];
+  const previews = desk?.previews ?? [];
+  return [
+    ...terminals.map((terminal, index) => ({
+      key: `t${index + 1}`,
+      what: "terminal" as const,
+      terminal,
+    })),
+    ...previews.map((preview, index) => ({
+      key: `p${index + 1}`,
+      what: "preview" as const,
+      preview,
+    })),
+  ];
+}
+
+export function itemLabel(item: WorkbenchItem): string {
+  if (item.what === "preview") return `Preview :${item.preview.port}`;
+  return item.terminal.command === null
+    ? `Terminal ${item.key.slice(1)}`
+    : visibleLine(item.terminal.command);
+}
+
+export function placeText(place: Place, number: number): string {
+  return place === "agent"
+    ? "In the agent's sandbox: it works with what you do there, and this ends with its turn."
+    : `On a copy of variation ${number}: what you do here is thrown away.`;
+}
+
+/**
+ * The desk of one variation: what is on it, what of it is shown, and what can be done. It is read anew when the
+ * variation's turn is another one.
+ */
+export function useWorkbench(runId: string, number: number, turn: string) {
+  const path = { run_id: runId, number };
+  const desk = useGet(TERMINALS_ROUTE, { path }, { refetchInterval: REFETCH_MS });
+  const client = useQueryClient();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another turn is the reason to read, not an input
+  useEffect(() => void client.invalidateQueries({ queryKey: [TERMINALS_ROUTE] }), [turn, client]);
+  const [wanted, show] = useQueryValue("show");
+  const [refused, setRefused] = useState<Error>();
+  const [made, setMade] = useState<string>();
+  const items = workbenchItems(desk.data);
+  const shown =
+    wanted === PREVIEW_FORM
+      ? null
+      : (items.find((item) => item.key === wanted) ?? items[0] ?? null);
+
+  /** Do something, read what is open then, and show what was made by it. */
+  const act = async (what: () => Promise<{ readonly id: string } | undefined>): Promise<void> => {
+    setRefused(undefined);
+    try {
+      const id = (await what())?.id;
+      setMade(id);
+      await client.invalidateQueries({ queryKey: [TERMINALS_ROUTE] });
+      const now = workbenchItems(client.getQueryData<DeskOut>([TERMINALS_ROUTE, { path }]));
+      show(now.find((item) => idOf(item) === id)?.key ?? null);
+    } catch (error) {
+      setRefused(toError(error));
+    }
+  };
+  const post = (command: string | null) =>
+    callApi("POST /runs/{run_id}/variations/{number}/terminals", { path, body: { command } });
+
+  return {
+    desk,
+    items,
+    shown,
+    isForm: wanted === PREVIEW_FORM,
+    refused,
+    /** The id of what a person has opened last. */
+    made,
+    show,
+    open: () => act(() => post(null)),
+    again: (ended: TerminalOut) =>
+      act(async () => {
+        await callApi("DELETE /terminals/{terminal_id}", { path: { terminal_id: ended.id } });
+        return post(ended.command);
+      }),
+    preview: (port: number, command: string) =>
+      act(async () => {
+        if (command !== "") await post(command);
+        return callApi("POST /runs/{run_id}/variations/{number}/previews", {
+          path,
+          body: { port },
+        });
+      }),
+    close: (item: WorkbenchItem) =>
+      act(() =>
+        item.what === "terminal"
+          ? callApi("DELETE /terminals/{terminal_id}", { path: { terminal_id: item.terminal.id } })
+          : callApi("DELETE /previews/{preview_id}", { path: { preview_id: item.preview.id } }),
+      ),
+  };
+}
+
+export type WorkbenchState = ReturnType<typeof useWorkbench>;
+
+function idOf(item: WorkbenchItem): string {
+  return item.what === "terminal" ? item.terminal.id : item.preview.id;
+}

@@ -1,0 +1,139 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Event } from "../src/api/schema.gen";
+import { applyEvent, emptyRunView } from "../src/stream/reduce-run";
+import type { EventBody, RunView } from "../src/stream/run-view";
+import { calls, log, returns, STARTED, says, started } from "./event-fixtures";
+
+function view(events: readonly Event[]): RunView {
+  const made = emptyRunView();
+  for (const event of events) applyEvent(made, event);
+  return made;
+}
+
+function texts(run: RunView, variation = 1): string[] {
+  return (run.variations[variation - 1]?.entries ?? []).map((entry) =>
+    "text" in entry ? entry.text : entry.id,
+  );
+}
+
+describe("what a lane shows", () => {
+  test("pieces of one message are one entry, also around a tool call", () => {
+    const run = view(
+      log(
+        [0, STARTED],
+        [1, started()],
+        [1, says("Hel", "a")],
+        [1, calls("t")],
+        [1, says("lo", "a")],
+      ),
+    );
+    expect(texts(run)).toEqual(["Hello", "tool-1-t"]);
+  });
+
+  test("without ids, pieces that follow each other belong together, and others do not", () => {
+    const run = view(
+      log(
+        [0, STARTED],
+        [1, started()],
+        [1, says("a", null)],
+        [1, says("b", null)],
+        [1, says("c", null, "thought")],
+      ),
+    );
+    expect(texts(run)).toEqual(["ab", "c"]);
+  });
+
+  test("a new attempt begins its turn anew and keeps the turns before", () => {
+    const finished: EventBody = {
+      kind: "variation_finished",
+      verdict: { variation_id: 1, patch: { files: 1 } },
+      isolation: { backend: "bubblewrap", network: "gateway only", limits: {} },
+    };
+    const run = view(
+      log([0, STARTED], [1, started()], [1, says("first turn", "a")], [1, finished], [1, started(2, "And now?")],
+        [1, says("cut off", "b")], [1, started(3, "And now?")], [1, says("whole", "b")]),
+    ); // biome-ignore format: a log reads as lines
+    expect(texts(run)).toEqual(["first turn", "And now?", "whole"]);
+  });
+
+  test("the state is the log's: a tool that runs, then waiting for the model, then the checks", () => {
+    const events = log(
+      [0, STARTED],
+      [1, started()],
+      [1, calls("t", "pytest -q")],
+      [1, returns("t", "2 passed")],
+    );
+    const words = events.map(
+      (_, index) => view(events.slice(0, index + 1)).variations[0]?.activity,
+    );
+    expect(words).toEqual([
+      { state: "queued" }, { state: "starting" }, { state: "running", detail: "pytest -q" }, { state: "waiting" },
+    ]); // biome-ignore format: a list
+  });
+
+  test("from the end of the agent's turn on it is being checked, long before the first result", () => {
+    const run = view(
+      log([0, STARTED], [1, started()], [1, says("Done.")], [1, { kind: "judging" }]),
+    );
+    expect(run.variations[0]?.activity).toEqual({ state: "checking" });
+  });
+
+  test("news of a call that was never announced makes one", () => {
+    const run = view(log([0, STARTED], [1, started()], [1, returns("x", "late", "failed")]));
+    expect(run.variations[0]?.entries[0]).toMatchObject({
+      type: "tool",
+      status: "failed",
+      title: "tool",
+    });
+  });
+
+  test("a lane nobody has heard of exists when the run says so", () => {
+    expect(view(log([0, STARTED])).variations.map((variation) => variation.activity.state)).toEqual(
+      ["queued", "queued"],
+    );
+  });
+});
+
+const body: fc.Arbitrary<readonly [number, EventBody]> = fc.oneof(
+  fc.constant([0, STARTED] as const),
+  fc.record({ lane: fc.integer({ min: 1, max: 3 }), attempt: fc.integer({ min: 1, max: 3 }), follow: fc.option(fc.constant("more")) })
+    .map(({ lane: variation, attempt, follow }) => [variation, started(attempt, follow)] as const),
+  fc.record({ lane: fc.integer({ min: 1, max: 3 }), text: fc.string(), id: fc.option(fc.constantFrom("a", "b")), thought: fc.boolean() })
+    .map(({ lane: variation, text, id, thought }) => [variation, says(text, id, thought ? "thought" : "message")] as const),
+  fc.record({ lane: fc.integer({ min: 1, max: 3 }), id: fc.constantFrom("t", "u") }).map(({ lane: variation, id }) => [variation, calls(id)] as const),
+  fc.record({ lane: fc.integer({ min: 1, max: 3 }), id: fc.constantFrom("t", "u"), ok: fc.boolean() })
+    .map(({ lane: variation, id, ok }) => [variation, returns(id, "out", ok ? "completed" : "failed")] as const),
+  fc.integer({ min: 1, max: 3 }).map((variation) => [variation, { kind: "variation_failed", reason: "Cancelled", message: "" }] as const),
+); // biome-ignore format: one arbitrary a kind
+
+/** Everything but the counters of changes, which say how often something was drawn and not what. */
+function shown(run: RunView): string {
+  return JSON.stringify(run, (key, value: unknown) => {
+    if (value instanceof Map) return [...value.keys()];
+    if (value instanceof Set) return [...value];
+    return key === "revision" ? 0 : value;
+  });
+}
+
+test("however the stream is split, resumed and doubled, the view is the same", () => {
+  const pieces = fc.array(fc.record({ back: fc.nat(8), size: fc.integer({ min: 1, max: 12 }) }), {
+    minLength: 1,
+  });
+  fc.assert(
+    fc.property(fc.array(body, { maxLength: 60 }), pieces, (told, cuts) => {
+      const events = log(...told);
+      const whole = view(events);
+      const resumed = emptyRunView();
+      // A resume begins at what was seen last, or before it, as a server that repeats itself would.
+      for (let at = 0, turn = 0; at < events.length; turn += 1) {
+        const { back, size } = cuts[turn % cuts.length] ?? { back: 0, size: 1 };
+        for (const event of events.slice(Math.max(0, at - back), at + size))
+          applyEvent(resumed, event);
+        at += size;
+      }
+      expect(shown(resumed)).toBe(shown(whole));
+    }),
+    { numRuns: 300 },
+  );
+});
