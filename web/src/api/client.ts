@@ -1,4 +1,7 @@
-/** Calls of the API, typed by the generated route table: what a route does not take does not compile. */
+/**
+ * Typed calls of the API. The generated route table gives the types, so that a call with a wrong
+ * path, query or body does not compile.
+ */
 import type { Problem, Routes } from "./schema.gen";
 
 type Route = keyof Routes;
@@ -16,11 +19,13 @@ export type CallOptions<R extends Route> = OptionalQuery<
   signal?: AbortSignal;
 };
 
-/** Where the API lives: the server writes it into the page, because an operator may have moved it. */
+/**
+ * Path prefix of the API. The server writes it into the page, because an operator can change it.
+ */
 export const API_PREFIX =
   document.querySelector('meta[name="aideator-api"]')?.getAttribute("content") ?? "/api/v1";
 
-/** The server refused, and said why: RFC 9457. */
+/** Error answer of the server, with its problem details (RFC 9457). */
 export class ApiError extends Error {
   readonly problem: Problem;
 
@@ -34,13 +39,13 @@ export class ApiError extends Error {
     return this.problem.status;
   }
 
-  /** What the server says is wrong with one field of the request. */
+  /** Return the server's message about one field of the request. */
   fieldError(name: string): string | undefined {
     return this.problem.errors?.find((each) => each.field === name)?.message;
   }
 }
 
-/** The server did not answer at all. */
+/** No answer came from the server. */
 export class ServerUnreachable extends Error {
   constructor() {
     super("The server does not answer. Is `aideator serve` still running?");
@@ -48,12 +53,12 @@ export class ServerUnreachable extends Error {
   }
 }
 
-/** What was thrown, as what can be shown: a script may throw anything. */
+/** Convert a thrown value to an `Error`. JavaScript allows any value to be thrown. */
 export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** The address of a route, for links and streams. */
+/** Return the URL of a route, for links and event streams. */
 export function apiUrl<R extends Route>(
   route: R,
   path?: Routes[R]["path"],
@@ -72,13 +77,18 @@ export function apiUrl<R extends Route>(
   return `${API_PREFIX}${filled}${asked ? `?${asked}` : ""}`;
 }
 
-/** The values of one query parameter; one that is not given has none. */
+/** Return the values of one query parameter; an undefined or null parameter has none. */
 function queryValues(value: unknown): readonly unknown[] {
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   return values.filter((each) => each !== undefined && each !== null);
 }
 
-/** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */
+/**
+ * Call a route of the API.
+ *
+ * @throws ApiError The server answered with an error.
+ * @throws ServerUnreachable No answer came.
+ */
 export async function callApi<R extends Route>(
   route: R,
   options: CallOptions<R>,
@@ -108,7 +118,7 @@ async function readProblem(response: Response): Promise<Problem> {
   try {
     return JSON.parse(text) as Problem;
   } catch {
-    // A proxy in between has answered, not our server.
+    // A proxy in between answered, not AIdeator's server.
     const { status, statusText: title } = response;
     return {
       type: "about:blank",

@@ -1,4 +1,4 @@
-/** What the server knows, kept by TanStack Query: typed by the route, refreshed where it can change. */
+/** Queries of the API, cached by TanStack Query and typed by the route. */
 import { QueryCache, QueryClient, type UseQueryOptions, useQuery } from "@tanstack/react-query";
 import { ApiError, type CallOptions, callApi } from "../api/client";
 import type { Routes } from "../api/schema.gen";
@@ -14,7 +14,7 @@ export const queryClient = new QueryClient({
   },
 });
 
-/** Whoever is not known here is asked for a key, and comes back to where they were. */
+/** Go to the log-in page after an answer of 401. The log-in page returns to the present address. */
 export function redirectToLogin(error: unknown): void {
   if (!(error instanceof ApiError) || error.status !== 401 || location.pathname === "/login")
     return;
@@ -29,7 +29,7 @@ type ExtraOptions<R extends GetRoute> = Omit<
   "queryKey" | "queryFn"
 >;
 
-/** Read a route. */
+/** Query a GET route. */
 export function useGet<R extends GetRoute>(
   route: R,
   options: CallOptions<R>,

@@ -80,7 +80,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
   );
 }
 
-/** Several lines in, one line out. */
+/** The logo: several lines in, one line out. */
 function Logo() {
   return (
     <svg
@@ -133,7 +133,7 @@ function KeyboardHelp({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** A bug in one view must not take the page with it. */
+/** Show an error in place of a view that threw, so that the rest of the page keeps working. */
 class ErrorBoundary extends Component<{ children: ReactNode }, { error: Error | null }> {
   override state = { error: null as Error | null };
 

@@ -1,8 +1,11 @@
-/** Keyboard commands. Never while a field has the focus or a dialog is open; each is also a button somewhere. */
+/**
+ * Keyboard commands of the page. They are off while a field has the focus or a dialog is open. Each
+ * command also has a button or link.
+ */
 import { useEffect, useRef } from "react";
 
 export interface KeyCommand {
-  /** As `KeyboardEvent.key`, such as `j`, `?`, `Escape`. */
+  /** Value of `KeyboardEvent.key`, such as `j`, `?`, `Escape`. */
   readonly key: string;
   readonly description: string;
   readonly run: () => void;
@@ -10,12 +13,12 @@ export interface KeyCommand {
 
 const registered: { commands: readonly KeyCommand[] }[] = [];
 
-/** What can be typed at present, for the help. */
+/** Return the commands that are available at present, for the help dialog. */
 export function activeCommands(): readonly KeyCommand[] {
   return registered.flatMap((entry) => entry.commands);
 }
 
-/** Offer commands as long as the component is shown. */
+/** Register commands while the component is mounted. */
 export function useKeyCommands(commands: readonly KeyCommand[]): void {
   const entry = useRef({ commands });
   entry.current.commands = commands;

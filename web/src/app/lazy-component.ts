@@ -4,8 +4,11 @@ const FIRST_WAIT_MS = 1_000;
 const MAX_TRIES = 7;
 
 /**
- * A component that is loaded when it is first shown. React remembers for good that one could not be loaded, so a loss of
- * the network is waited out for two minutes; a server of another version, which no longer has the file, is not.
+ * Load a component when it is first rendered.
+ *
+ * React never repeats a failed load, so failed loads are repeated here for about two minutes,
+ * enough for a lost network to come back. A file that a newer server no longer has fails for good
+ * after that time.
  */
 export function lazyComponent<P>(
   load: () => Promise<ComponentType<P>>,

@@ -1,4 +1,6 @@
-/** A router for a dozen addresses: the path chooses the page, the query holds what is selected on it. */
+/**
+ * Router of the page: the path chooses the view, the query parameters hold what is selected in it.
+ */
 import {
   type AnchorHTMLAttributes,
   createElement,
@@ -21,7 +23,10 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Go to an address of this page. Replacing keeps the way back short: for filters and selections. */
+/**
+ * Go to an address of the page. `replace` adds no entry to the browser's history; use it for
+ * filters and selections.
+ */
 export function navigate(to: string, { replace = false }: { replace?: boolean } = {}): void {
   if (to === location.pathname + location.search + location.hash) return;
   if (replace) history.replaceState(null, "", to);
@@ -30,12 +35,12 @@ export function navigate(to: string, { replace = false }: { replace?: boolean } 
   if (!replace) window.scrollTo(0, 0);
 }
 
-/** The present path. */
+/** Return the current path and follow its changes. */
 export function usePath(): string {
   return useSyncExternalStore(subscribe, () => location.pathname);
 }
 
-/** One value of the query, and the way to change it; null removes it. */
+/** Return one query parameter and a function that sets it; null removes it. */
 export function useQueryValue(name: string): [string | null, (value: string | null) => void] {
   const value = useSyncExternalStore(subscribe, () =>
     new URLSearchParams(location.search).get(name),
@@ -43,7 +48,7 @@ export function useQueryValue(name: string): [string | null, (value: string | nu
   return [value, (next) => setQueryValues({ [name]: next })];
 }
 
-/** Change values of the query; null removes one. */
+/** Set query parameters; null or an empty string removes one. */
 export function setQueryValues(values: Readonly<Record<string, string | null>>): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(values)) {
@@ -56,7 +61,10 @@ export function setQueryValues(values: Readonly<Record<string, string | null>>):
 
 export type PathParams = Readonly<Record<string, string>>;
 
-/** The values of `:name` parts when a path fits a pattern, such as `/runs/:id`; null when it does not. */
+/**
+ * Match a path against a pattern such as `/runs/:id`. Return the values of the `:name` parts, or
+ * null when the path does not match.
+ */
 export function matchPath(pattern: string, path: string): PathParams | null {
   const wanted = pattern.split("/");
   const given = path.replace(/(?<=.)\/+$/, "").split("/");
@@ -78,7 +86,7 @@ function decodePart(part: string): string {
   }
 }
 
-/** A link within the page. A modified click opens a tab, as everywhere. */
+/** Link within the page. A click with a modifier key opens a tab, as in any link. */
 export function Link(props: AnchorHTMLAttributes<HTMLAnchorElement> & { href: string }) {
   const onClick = (event: MouseEvent<HTMLAnchorElement>) => {
     props.onClick?.(event);

@@ -1,4 +1,4 @@
-/** Every address of the page. A view is loaded when it is first looked at. */
+/** All routes of the page. The code of a view is loaded when it is first shown. */
 import type { ComponentType, LazyExoticComponent } from "react";
 import { lazyComponent } from "./lazy-component";
 import type { PathParams } from "./router";
@@ -59,7 +59,7 @@ export const ROUTES: readonly Route[] = [
   },
 ];
 
-/** What the bar on top leads to. */
+/** Links of the navigation bar. */
 export const NAVIGATION: readonly { readonly href: string; readonly label: string }[] = [
   { href: "/", label: "Runs" },
   { href: "/agents", label: "Agents" },

@@ -1,4 +1,7 @@
-/** Dark, light, or as the system has it. `public/theme.js` applies a stored choice before the first paint. */
+/**
+ * Colour theme: dark, light, or the system's. `public/theme.js` applies a stored theme before the
+ * first paint.
+ */
 import { useState } from "react";
 
 export type Theme = "system" | "light" | "dark";
@@ -20,7 +23,7 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
       try {
         localStorage.setItem("theme", next);
       } catch {
-        // Storage may be refused; the choice then holds for this visit.
+        // The browser may refuse storage; the theme then lasts for this visit.
       }
     },
   ];

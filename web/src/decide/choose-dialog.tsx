@@ -22,12 +22,15 @@ import {
 
 interface Props {
   readonly details: RunDetails;
-  /** The variation to begin with. */
+  /** Variation that is preselected. */
   readonly first: number | null;
   readonly onClose: () => void;
 }
 
-/** The decision: which one, why, and what becomes of it. Everything it will do is said before. */
+/**
+ * Dialog that chooses the winner: which variation, why, and whether to publish it. It tells
+ * everything that it will do before it does it.
+ */
 export function ChooseDialog({ details, first, onClose }: Props) {
   const client = useQueryClient();
   const choices = rankedNumbers(details).filter(
@@ -93,7 +96,10 @@ export function ChooseDialog({ details, first, onClose }: Props) {
   );
 }
 
-/** The dialog gives the focus to this when it opens: the browser looks for the attribute, which React does not write. */
+/**
+ * Mark the control that gets the focus when the dialog opens. The browser looks for the attribute
+ * `autofocus`, which React does not write.
+ */
 function focusFirst(element: HTMLElement | null): void {
   element?.setAttribute("autofocus", "");
 }

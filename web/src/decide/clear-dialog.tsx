@@ -17,7 +17,10 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** A person's word on a variation's flags: it may be recommended again, and the reason is kept. */
+/**
+ * Dialog that clears a variation's flags with a reason, so that the variation can be recommended
+ * again.
+ */
 export function ClearDialog({ details, number, onClose }: Props) {
   const client = useQueryClient();
   const [reason, setReason] = useState("");

@@ -14,7 +14,7 @@ import styles from "./decide.module.css";
 import { checkoutCommands, isLocalRepository } from "./decision-text";
 import { defaultPublishOptions, PublishFields, publishWinner } from "./publish-fields";
 
-/** What was decided, what became of it, and the ways on from here. */
+/** The decision, its publication, and the actions that are possible next. */
 export function DecisionPanel({ details, stream }: { details: RunDetails; stream: RunStream }) {
   const { winner, winner_reason, publication } = details;
   if (winner === null) return null;
@@ -64,11 +64,11 @@ interface DecisionActionsProps {
   readonly stream: RunStream;
 }
 
-/** What can still be done: publish, complete a publication, go on, take it back. */
+/** Actions after a decision: publish, open the pull request, send a follow-up, undo. */
 function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
   const [open, setOpen] = useState<"publish" | "prompt" | null>(null);
   const { publication } = details;
-  // No agent wrote a composed one, so none could go on with it.
+  // A composition has no agent that could continue it.
   const hasAgent = details.variations[winner - 1]?.composed.length === 0;
   const lacksProposal =
     publication && !publication.pull_request && !isLocalRepository(details.spec);
@@ -99,7 +99,9 @@ function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
   );
 }
 
-/** The branch is there; the pull request was not wanted then, or was refused. */
+/**
+ * Shown when the branch is published without a pull request: none was wanted, or it was refused.
+ */
 function OpenPullRequestButton({ id, publication }: { id: string; publication: Publication }) {
   const client = useQueryClient();
   const [busy, setBusy] = useState(false);

@@ -1,22 +1,27 @@
-/** What a decision says and does, in words that are known before it is taken. Pure. */
+/**
+ * Texts and commands of the decision dialogs, all of which are known before the decision is taken.
+ */
 import type { RunDetails, RunSpec } from "../api/schema.gen";
 import { shortId } from "../ui/format";
 import { visibleLine } from "../ui/visible-text";
 
 const MAX_SLUG_LENGTH = 40;
 
-/** The branch that the winner is pushed as, unless another name is given: as the server makes it. */
+/** Return the branch name that the server uses when none is given. */
 export function defaultBranch(details: RunDetails): string {
   const words = details.spec.prompt.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   return `aideator/${shortId(details.id)}-${words.slice(0, MAX_SLUG_LENGTH).replace(/^-+|-+$/g, "") || "change"}`;
 }
 
-/** Whether the repository is a folder on the server's machine: it gets a branch, and no pull request. */
+/**
+ * Whether the repository is a folder on the server's machine: it can get a branch, but no pull
+ * request.
+ */
 export function isLocalRepository(spec: RunSpec): boolean {
   return (spec.repo_url ?? "").startsWith("/");
 }
 
-/** Sentences of the verdict that are about a variation: the reason that is offered for choosing it. */
+/** Return the ranking's reasons that name a variation, as the suggested reason for choosing it. */
 export function suggestedReason(details: RunDetails, number: number): string {
   const told = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
   return told.map(visibleLine).join(" ");
@@ -33,7 +38,7 @@ export interface ShellCommand {
   readonly command: string;
 }
 
-/** What can be typed to have the winner in one's own checkout. */
+/** Return the commands that bring the winner into a checkout. */
 export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
   const { publication } = details;
   const apply = {
@@ -48,7 +53,7 @@ export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
   ];
 }
 
-/** What publishing will do, in a sentence. */
+/** Describe what publishing will do, in one sentence. */
 export function publishEffect(
   details: RunDetails,
   branch: string,

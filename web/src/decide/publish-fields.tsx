@@ -31,11 +31,11 @@ interface Props {
   readonly details: RunDetails;
   readonly options: PublishOptions;
   readonly onChange: (plan: PublishOptions) => void;
-  /** Leave out what does nothing. */
+  /** Leave out the option of not publishing. */
   readonly required?: boolean;
 }
 
-/** What becomes of the winner, said exactly before it happens. */
+/** Choice of whether and how to publish the winner, with a description of what will happen. */
 export function PublishFields({ details, options: plan, onChange: onPlan, required: must }: Props) {
   const id = useId();
   const open = (["nothing", "branch", "pull_request"] as const).filter(
@@ -94,7 +94,10 @@ export function PublishFields({ details, options: plan, onChange: onPlan, requir
   );
 }
 
-/** Carry a plan out. A failure is told where everything is told: the decision stands, and can be published again. */
+/**
+ * Publish the winner. A failure is shown as a toast: the decision stands and can be published
+ * again.
+ */
 export async function publishWinner(run_id: string, plan: PublishOptions): Promise<boolean> {
   if (plan.target === "nothing") return true;
   try {

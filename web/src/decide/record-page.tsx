@@ -22,7 +22,10 @@ import { visibleLine, visibleText } from "../ui/visible-text";
 import { PublicationLine } from "./decision-panel";
 import styles from "./record-page.module.css";
 
-/** The decision on one page, to be linked, printed and kept: what was asked, what was found, what was chosen and why. */
+/**
+ * Decision record on one page, to be linked, printed and archived: the task, the evidence, the
+ * decision and its reason.
+ */
 export function RecordPage({ params }: { params: PathParams }) {
   const details = useGet(
     "GET /runs/{run_id}",

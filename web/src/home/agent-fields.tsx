@@ -7,7 +7,7 @@ import styles from "./agent-fields.module.css";
 import { type AgentDraft, defaultModel, EFFORTS } from "./run-draft";
 
 interface Props {
-  /** Its place in the lineup, by which its controls are told apart. */
+  /** Position in the lineup, which tells the rows' controls apart. */
   readonly number: number;
   readonly agent: AgentDraft;
   readonly catalog: readonly Agent[];
@@ -15,7 +15,7 @@ interface Props {
   readonly onRemove?: (() => void) | undefined;
 }
 
-/** Who sits on one seat, and how hard it thinks. */
+/** One agent of the lineup: agent, model, effort and instructions. */
 export function AgentFields({ number, agent, catalog, onChange, onRemove }: Props) {
   const models = useId();
   const [open, setOpen] = useState(agent.instructions !== "");
@@ -82,7 +82,7 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
   );
 }
 
-/** What the agents of these seats lack on this server, before they are asked to work. */
+/** What the chosen agents lack on this server, shown before the run starts. */
 export function MissingRequirements({
   lineup,
   catalog,

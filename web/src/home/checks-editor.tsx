@@ -11,7 +11,7 @@ interface Props {
   readonly onChange: DraftChange;
 }
 
-/** What proves a change: left to the repository, or commands that one can see and change. */
+/** Checks of the new run: detected from the repository, or a list of commands to edit. */
 export function ChecksEditor({ draft, error, onChange }: Props) {
   const { checks } = draft;
   return (

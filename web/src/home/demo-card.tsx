@@ -6,7 +6,7 @@ import { Button } from "../ui/button";
 import { showErrorToast } from "../ui/toast";
 import styles from "./home-page.module.css";
 
-/** Start the scripted demo and go to it. */
+/** Start the scripted demo and go to its run. */
 export function DemoButton({ look = "primary" }: { look?: "primary" | "plain" }) {
   const [busy, setBusy] = useState(false);
   const start = async () => {
@@ -26,7 +26,7 @@ export function DemoButton({ look = "primary" }: { look?: "primary" | "plain" })
   );
 }
 
-/** The first visit: what this is, and a run that needs nothing. */
+/** Introduction for a first visit, with a demo that needs no key. */
 export function DemoCard({ server }: { server: ServerInfo }) {
   return (
     <section className={`${styles.card} ${styles.demo}`} aria-label="Welcome">

@@ -4,7 +4,7 @@ import styles from "./new-run-form.module.css";
 
 const LIMIT_SUFFIX = / limit$/;
 
-/** Which limits really hold on this machine, found by opening a sandbox. */
+/** Limits that this machine enforces, as measured by opening a sandbox. */
 export function EnforcedLimits({ timeout }: { timeout: number }) {
   const doctor = useGet("GET /doctor", {}, { staleTime: 60_000, retry: false });
   const fatal = doctor.data?.find((each) => each.fatal && !each.ok);

@@ -7,7 +7,7 @@ import styles from "./home-page.module.css";
 import { NewRunCard } from "./new-run-form";
 import { RunList } from "./run-list";
 
-/** Ask for a run on top; what was asked before below. */
+/** The form for a new run, and below it the list of runs. */
 export function HomePage() {
   const server = useGet("GET /server", {}, { staleTime: 15_000 });
   const any = useGet("GET /overview", { query: { limit: 1 } });

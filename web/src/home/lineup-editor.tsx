@@ -11,7 +11,7 @@ interface Props {
   readonly onChange: DraftChange;
 }
 
-/** Who works: one row a seat, alike until somebody makes them differ. */
+/** Lineup of the new run, one row per agent. A new row copies the last one. */
 export function LineupEditor({ draft, server, catalog, onChange }: Props) {
   const { lineup } = draft;
   const set = (key: number, changed: Partial<AgentDraft>) =>

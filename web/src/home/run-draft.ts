@@ -1,11 +1,11 @@
-/** A submission as it is being written, and what becomes of it when it is sent. Pure. */
+/** Draft of a new run, its validation, and its conversion to what the API takes. */
 import type { Agent, AgentSpec, RunSpec, ServerInfo } from "../api/schema.gen";
 
 export type Effort = NonNullable<AgentSpec["effort"]>;
 export const EFFORTS: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
 
 export interface AgentDraft {
-  /** Stable while the lineup is edited. */
+  /** List key, stable while the lineup is edited. */
   readonly key: number;
   readonly agent: string;
   readonly model: string;
@@ -23,7 +23,7 @@ export interface RunDraft {
   readonly ref: string;
   readonly prompt: string;
   readonly lineup: readonly AgentDraft[];
-  /** Null leaves it to the repository. */
+  /** Null means: detect the checks from the repository. */
   readonly checks: readonly CheckDraft[] | null;
   readonly budget: string;
   readonly sandbox: "" | "bubblewrap" | "dagger";
@@ -57,7 +57,7 @@ export function emptyDraft(server: ServerInfo): RunDraft {
   };
 }
 
-/** As many seats as wanted: new ones are like the last. */
+/** Resize the lineup; new agents copy the last one. */
 export function resizeLineup(lineup: readonly AgentDraft[], wanted: number): readonly AgentDraft[] {
   const last = lineup.at(-1) ?? newAgentDraft();
   const more = Array.from({ length: Math.max(0, wanted - lineup.length) }, () => ({
@@ -67,14 +67,14 @@ export function resizeLineup(lineup: readonly AgentDraft[], wanted: number): rea
   return [...lineup, ...more].slice(0, wanted);
 }
 
-/** Dollars as typed: undefined when it is no amount. */
+/** Parse an amount in dollars. Return null for an empty text, undefined for no valid amount. */
 export function parseDollars(text: string): number | null | undefined {
   if (text.trim() === "") return null;
   const value = Number(text.trim().replace(/^\$/, ""));
   return Number.isFinite(value) && value > 0 ? value : undefined;
 }
 
-/** What is wrong, by field; empty when it can be sent. The server has the last word. */
+/** Return the errors by field, empty when there are none. The server validates again. */
 export function validateDraft(
   draft: RunDraft,
   server: ServerInfo,
@@ -116,7 +116,7 @@ export function toRunSpec(draft: RunDraft): RunSpec {
   };
 }
 
-/** What it can cost: the cap if there is one, else what variations like it have cost here. */
+/** Describe the cost: the budget if there is one, else an estimate from the latest runs. */
 export function costEstimate(draft: RunDraft, server: ServerInfo): string {
   const usd = parseDollars(draft.budget);
   if (usd)

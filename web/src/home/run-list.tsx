@@ -22,7 +22,10 @@ const FILTERS: Readonly<Record<string, readonly RunStatus[]>> = {
 const REFETCH_RUNNING_MS = 2_000;
 const REFETCH_IDLE_MS = 15_000;
 
-/** Every run, newest first, as far down as one scrolls. Filter and search are in the address. */
+/**
+ * All runs, newest first; older ones are loaded while scrolling. Filter and search are query
+ * parameters.
+ */
 export function RunList({ demoRepo }: { demoRepo: string | null }) {
   const [filter] = useQueryValue("show");
   const [search] = useQueryValue("q");
@@ -137,7 +140,7 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
   );
 }
 
-/** Call when an element comes into view. */
+/** Call back when an element comes into view. */
 function useOnVisible(target: RefObject<HTMLElement | null>, reached: () => void): void {
   const latest = useRef(reached);
   latest.current = reached;

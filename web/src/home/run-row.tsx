@@ -20,7 +20,7 @@ interface Props {
   readonly isScripted: boolean;
 }
 
-/** One run at a glance. The whole row leads to it; the link is in the prompt. */
+/** One run. The whole row is clickable; the link itself is the prompt. */
 export function RunRow({ run, now, isScripted }: Props) {
   const [tone, glyph] = STATUS_CHIPS[run.status];
   const begun = Date.parse(run.created_at);
@@ -66,7 +66,7 @@ const VARIATION_GLYPHS = {
   cancelled: "■",
 } as const;
 
-/** A mark for each variation: how it stands, and its checks when they are known. */
+/** One mark per variation: its status, or its check results when they are known. */
 function VariationStates({ lineup }: { lineup: readonly Seat[] }) {
   return (
     <ol className={styles.variations}>

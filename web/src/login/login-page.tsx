@@ -6,7 +6,10 @@ import { Button } from "../ui/button";
 import { controlClass, Field } from "../ui/field";
 import styles from "./login-page.module.css";
 
-/** Where to go afterwards: a path of this page and nothing else, whatever the address says. */
+/**
+ * Return the path to go to after the log-in. Only paths of this page are allowed, whatever the
+ * address says.
+ */
 export function safeDestination(next: string | null): string {
   return next?.startsWith("/") && !/^\/[/\\]/.test(next) && !next.includes("\\") ? next : "/";
 }

@@ -6,7 +6,7 @@ import { visibleLine } from "../ui/visible-text";
 import { InfoPage } from "./info-page";
 import styles from "./pages.module.css";
 
-/** Who can be seated here, with which models, and what is missing for the others. */
+/** Agents of the catalogue with their models, and what is missing to use them. */
 export function AgentsPage() {
   const agents = useGet("GET /agents", {});
   if (agents.isPending) return <LoadingSkeleton />;

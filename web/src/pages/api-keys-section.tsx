@@ -16,7 +16,7 @@ import styles from "./pages.module.css";
 
 const KEYS_ROUTE = "GET /keys";
 
-/** API keys: who may call, and the way to let somebody in or out. */
+/** API keys of the server: list, create, revoke. */
 export function ApiKeysSection() {
   const keys = useGet(KEYS_ROUTE, {}, { retry: false });
   const [made, setMade] = useState<{ name: string; key: string } | null>(null);
@@ -156,7 +156,10 @@ function NewKeyForm({ onMade }: { onMade: (made: { name: string; key: string }) 
   );
 }
 
-/** The only time that a key can be read. It is nowhere else: not in the address, not in any storage. */
+/**
+ * Show a new key, the only time that it can be read. It is stored nowhere: not in the address, not
+ * in the browser's storage.
+ */
 function NewKeyDialog({
   name,
   text,

@@ -6,7 +6,7 @@ import { visibleLine, visibleText } from "../ui/visible-text";
 import { InfoPage } from "./info-page";
 import styles from "./pages.module.css";
 
-/** What works on this machine, what does not, and the command that mends it. */
+/** Findings about this machine, each with the command that fixes it. */
 export function DoctorPage() {
   const doctor = useGet("GET /doctor", {}, { staleTime: 60_000 });
   if (doctor.isPending) return <LoadingSkeleton />;

@@ -2,7 +2,7 @@ import type { ReactNode } from "react";
 import { Prose } from "../ui/prose";
 import styles from "./pages.module.css";
 
-/** A page of facts: a title, a sentence, parts. */
+/** Layout of an information page: title, one sentence, sections. */
 export function InfoPage({
   title,
   about,

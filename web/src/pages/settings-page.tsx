@@ -10,7 +10,10 @@ import { InfoPage, InfoSection } from "./info-page";
 import styles from "./pages.module.css";
 import { formatBytes } from "./size";
 
-/** What is in force on this server: limits, disk, keys. It is set where the server is started, not here. */
+/**
+ * Settings in force on this server: limits, disk, keys. They are set where the server is started,
+ * not on this page.
+ */
 export function SettingsPage() {
   return (
     <InfoPage

@@ -1,4 +1,4 @@
-/** Bytes as people read them: `940 B`, `12.4 MB`, `3 GB`. Pure. */
+/** Format bytes as `940 B`, `12.4 MB`, `3 GB`. */
 export function formatBytes(value: number): string {
   const units = ["B", "KB", "MB", "GB", "TB"];
   let unit = 0;

@@ -8,7 +8,7 @@ import { InfoPage, InfoSection } from "./info-page";
 import shared from "./pages.module.css";
 import styles from "./stats-page.module.css";
 
-/** Which agents, models and strategies win here, and what an accepted change costs. */
+/** Win rates of agents, models and strategies, and the cost of an accepted change. */
 export function StatsPage() {
   const stats = useGet("GET /stats", {});
   if (stats.isPending) return <LoadingSkeleton />;
@@ -113,7 +113,7 @@ function WinTable({
   );
 }
 
-/** From 0 to 1: the interval, the share in it, and where choosing blindly would have been. */
+/** Scale from 0 to 1 with the interval, the win rate, and the rate of a random choice. */
 function Interval({ tally: { wins, by_chance } }: { tally: Tally }) {
   const { share, low = 0, high = 1 } = wins;
   const say = (part: number) => `${Math.round(part * 100)} %`;

@@ -13,12 +13,15 @@ import { showToast } from "../ui/toast";
 interface Props {
   readonly run: RunDetails;
   readonly stream: RunStream;
-  /** The demo: its model is there, whatever keys are missing. */
+  /** The run is the demo, whose model needs no key. */
   readonly isScripted: boolean;
   readonly onClose: () => void;
 }
 
-/** One agent more, on the same prompt and commit as the others. It begins like the last one that was asked. */
+/**
+ * Add an agent to the run, with the same prompt, commit and checks. Its fields start as a copy of
+ * the last agent's.
+ */
 export function AddAgentDialog({ run, stream, isScripted, onClose }: Props) {
   const [agent, setAgent] = useState(() =>
     newAgentDraft(run.variations.findLast((each) => each.composed.length === 0)?.seat),

@@ -4,7 +4,7 @@ import styles from "./agent-plan.module.css";
 
 const GLYPHS = { pending: "○", in_progress: "◐", completed: "✓" } as const;
 
-/** The agent's plan as a checklist: the step under way shows, the rest unfolds. */
+/** The agent's plan as a checklist. Only the current step shows until the list is opened. */
 export function AgentPlan({ entries, isOver }: { entries: readonly PlanEntry[]; isOver: boolean }) {
   if (entries.length === 0) return null;
   const done = entries.filter((entry) => entry.status === "completed").length;

@@ -8,13 +8,13 @@ const COLLAPSED_LINES = 8;
 
 interface Props {
   readonly text: string;
-  /** Whether all of it shows at first: errors are never folded. */
+  /** Whether all lines show at first. The output of a failure does. */
   readonly open?: boolean;
-  /** Which end tells more. */
+  /** End of the output that shows while the rest is hidden. */
   readonly keep?: "start" | "end";
 }
 
-/** What a command printed, folded to a few lines. */
+/** Output of a command, shortened to a few lines until it is opened. */
 export function CommandOutput({ text, open: opened = false, keep = "start" }: Props) {
   const [open, setOpen] = useState(opened);
   const lines = visibleTerminal(text.replace(/\n+$/, "")).split("\n");

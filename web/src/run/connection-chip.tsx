@@ -3,7 +3,7 @@ import { Chip } from "../ui/chip";
 import { formatCount } from "../ui/format";
 import { useNow } from "../ui/use-now";
 
-/** How this browser stands to the server. It says nothing about the run, which goes on without it. */
+/** State of this browser's connection. It tells nothing about the run, which goes on without it. */
 export function ConnectionChip({ connection }: { connection: StreamConnection }) {
   const now = useNow(1_000, connection.state === "reconnecting");
   switch (connection.state) {

@@ -11,13 +11,13 @@ const MIN_PROMPT_LENGTH = 10;
 
 interface Props {
   readonly runId: string;
-  /** Whom to ask: one variation, or every settled one. */
+  /** One variation, or every variation that has ended. */
   readonly numbers: readonly number[];
   readonly stream: RunStream;
   readonly onClose: () => void;
 }
 
-/** A follow-up turn on the variations' own trees. */
+/** Dialog that sends a follow-up to variations. Each continues from its own change. */
 export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
   const [text, setText] = useState("");
   const [error, setError] = useState<string>();
@@ -67,7 +67,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
   );
 }
 
-/** Several are asked in one call, which the server answers for all that have settled. */
+/** One call serves all variations: the server sends the follow-up to every one that has ended. */
 function sendFollowUp(runId: string, numbers: readonly number[], prompt: string) {
   const [number] = numbers;
   return numbers.length === 1 && number !== undefined

@@ -65,7 +65,7 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
   );
 }
 
-/** The first line; the rest on a click. */
+/** First line of the prompt; a button shows the rest. */
 function RunPrompt({ text }: { text: string }) {
   const [open, setOpen] = useState(false);
   const first = text.trim().split("\n", 1)[0] ?? "";

@@ -102,7 +102,10 @@ function LiveRun({ id, stream, details }: RunProps) {
   );
 }
 
-/** The lane whose workbench is open, kept in the address; it says how often a person has asked for a terminal there. */
+/**
+ * Variation whose workbench is open (query parameter `bench`), and how often a terminal was
+ * requested.
+ */
 function useWorkbenchState() {
   const [value] = useQueryValue("bench");
   const [asked, setAsked] = useState(0);
@@ -113,7 +116,7 @@ function useWorkbenchState() {
   return { value, asked, open };
 }
 
-/** The lane that fills the page, kept in the address; null shows all. */
+/** Variation that fills the page (query parameter `focus`); null shows all. */
 function useFocus(variations: number): number | null {
   const [value] = useQueryValue("focus");
   return variationNumber(value, variations);

@@ -12,7 +12,7 @@ const CONFIDENCE_CHIPS: Readonly<Record<Confidence, readonly [Tone, string, stri
   open: ["plain", "?", "cannot tell"],
 };
 
-/** The verdict in a line or two, as soon as there is one: who, how sure, why. */
+/** The recommendation in short, as soon as there is one: which variation, confidence, reasons. */
 export function RunResult({ id, view }: { id: string; view: RunView }) {
   if (view.error !== null && view.ranking === null) {
     return (

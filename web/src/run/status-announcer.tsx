@@ -3,7 +3,10 @@ import type { RunView } from "../stream/run-view";
 
 const MIN_INTERVAL_MS = 3_000;
 
-/** Says aloud which variation ended, and how: never the stream itself, and never in a flood. */
+/**
+ * Tell screen readers which variations ended, and how. The stream itself is not read out, and
+ * messages are rate-limited.
+ */
 export function StatusAnnouncer({ view }: { view: RunView }) {
   const [said, setSaid] = useState("");
   const states = view.variations.map(

@@ -11,7 +11,7 @@ interface Props {
   readonly player: ReplayPlayer | null;
 }
 
-/** The race on one clock; when it is over, the way back through it. */
+/** Timeline of all variations, with a replay once the run has ended. */
 export function TimelinePanel({ view, player }: Props) {
   return (
     <section className={styles.panel} aria-label="Timeline">
@@ -31,7 +31,7 @@ export function TimelinePanel({ view, player }: Props) {
   );
 }
 
-/** How far an arrow key moves. */
+/** Step of an arrow key on the slider. */
 const STEP_MS = 100;
 
 function ReplayControls({ player }: { player: ReplayPlayer }) {

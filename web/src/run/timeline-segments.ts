@@ -1,4 +1,4 @@
-/** What a lane did when, as bars on one clock. Pure. */
+/** Bars of the timeline: what a variation did, and when. */
 import type { Timestamp, TranscriptEntry, VariationView } from "../stream/run-view";
 
 export type SegmentKind = "thinking" | "writing" | "tool" | "checking" | "trouble";
@@ -9,7 +9,10 @@ export interface Segment {
   readonly to: Timestamp;
 }
 
-/** The bars of a lane, in order. What lies nearer together than `gap` milliseconds, and is alike, is one bar. */
+/**
+ * Return the bars of a variation in order. Bars of one kind at most `gap` milliseconds apart are
+ * merged.
+ */
 export function timelineSegments(
   variation: VariationView,
   now: Timestamp,
@@ -56,7 +59,9 @@ const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map(
   (seconds) => seconds * 1000,
 );
 
-/** Where to write times below the bars: at most `most` of them, at round distances from the beginning. */
+/**
+ * Return the labelled times of the axis in milliseconds: at most `most`, at round intervals from 0.
+ */
 export function axisTicks(length: number, most: number): readonly number[] {
   const step =
     STEPS_MS.find((each) => length / each <= most) ??

@@ -7,17 +7,17 @@ import styles from "./timeline.module.css";
 import { axisTicks, timelineSegments } from "./timeline-segments";
 import { activityText } from "./variation-labels";
 
-/** Bars are drawn on a strip of this many units, whatever its width on the screen. */
+/** Width of the drawing in its own units, independent of the width on the screen. */
 const UNITS = 1000;
 const MAX_TICKS = 8;
 
 interface Props {
   readonly view: RunView;
-  /** What is shown of it: all, or up to here while it is replayed. */
+  /** Position of the replay in milliseconds; null shows the whole run. */
   readonly at: number | null;
 }
 
-/** The race: who did what when, on one clock. */
+/** Activity of all variations on a common time axis. */
 export function Timeline({ view, at }: Props) {
   const isAtWork = view.status === null;
   const now = useNow(500, isAtWork);

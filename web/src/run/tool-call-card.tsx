@@ -15,7 +15,7 @@ const STATES: Readonly<Record<ToolStatus, readonly [string, string]>> = {
   failed: ["✗", "failed"],
 };
 
-/** A tool call: what, in which state, how long, and what came of it. */
+/** One tool call: title, status, duration, and its output or edit. */
 export function ToolCallCard({ entry }: { entry: ToolCallEntry }) {
   const [glyph, words] = STATES[entry.status];
   const isOver = entry.status === "completed" || entry.status === "failed";
@@ -44,7 +44,7 @@ function ToolDuration({ entry, isOver }: { entry: ToolCallEntry; isOver: boolean
 
 function ToolContents({ entry }: { entry: ToolCallEntry }): ReactNode {
   const isExecute = entry.toolKind === "execute";
-  // What a read returned is the file itself: its name says enough, unless it failed.
+  // The output of a read is the file itself, so its name is enough unless the read failed.
   const isQuiet = entry.toolKind === "read" && entry.status !== "failed";
   return entry.content.map((content, index) => {
     // biome-ignore-start lint/suspicious/noArrayIndexKey: contents are replaced as a whole

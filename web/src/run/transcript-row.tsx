@@ -13,7 +13,7 @@ const Markdown = lazyComponent(() => import("../ui/markdown").then((module) => m
 interface Props {
   readonly entry: TranscriptEntry;
   readonly revision: number;
-  /** Whether it may still grow. */
+  /** Whether more text may be appended. */
   readonly isLive: boolean;
 }
 
@@ -35,7 +35,7 @@ export const TranscriptRow = memo(function TranscriptRow({ entry, isLive }: Prop
   }
 });
 
-/** Characters up to which a thought is shown whole. */
+/** Characters of a thought that show until it is opened. */
 const MAX_COLLAPSED = 220;
 
 function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
@@ -61,12 +61,12 @@ function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
   );
 }
 
-/** While it grows, the end is of interest; afterwards the beginning. */
+/** Shorten a thought: keep its end while it grows, its beginning afterwards. */
 function shorten(text: string, isLive: boolean): string {
   return isLive ? `…${text.slice(-MAX_COLLAPSED)}` : `${text.slice(0, MAX_COLLAPSED)}…`;
 }
 
-/** Plain while it streams, Markdown once it is whole. */
+/** Agent's message: plain text while it streams, Markdown once it is complete. */
 function Message({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
   const text = <p className={styles.streaming}>{visibleText(entry.text.trim())}</p>;
   return (

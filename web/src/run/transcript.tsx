@@ -7,12 +7,15 @@ import styles from "./transcript.module.css";
 import { TranscriptRow } from "./transcript-row";
 import { hasEnded } from "./variation-labels";
 
-/** How near to the end still counts as being at it. */
+/** Distance from the end that still counts as being at the end. */
 const NEAR_END_PX = 48;
-/** For how long a scroll after a wheel, key, touch or click counts as the reader's. */
+/** Time after a wheel, key, touch or pointer event in which scrolling counts as the user's. */
 const USER_SCROLL_MS = 700;
 
-/** All that a variation said and did. It holds the end as long as the reader is there, and never pulls them back. */
+/**
+ * Everything that a variation said and did. The view follows new entries while the user is at the
+ * end, and never moves otherwise.
+ */
 export function Transcript({ variation }: { variation: VariationView; revision: number }) {
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
@@ -31,7 +34,8 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
     const element = scroller.current;
     if (!element) return;
     const isNear = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
-    // The list moves by itself as rows are measured; only a reader's own hand leaves the end.
+    // The list scrolls by itself while rows are measured; only the user's own scrolling leaves the
+    // end.
     const isByHand = performance.now() - touchedAt.current < USER_SCROLL_MS;
     if (!isNear && !isByHand) return;
     isAtEnd.current = isNear;
@@ -88,7 +92,7 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
   );
 }
 
-/** Call whenever what scrolls, or the place for it, has another size. */
+/** Call back when the size of the scrolling element or of its content changes. */
 function useResize(scroller: RefObject<HTMLDivElement | null>, grown: () => void): void {
   const latest = useRef(grown);
   latest.current = grown;

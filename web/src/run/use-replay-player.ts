@@ -19,7 +19,7 @@ export interface ReplayPlayer {
   readonly leave: () => void;
 }
 
-/** Replay a run that is over from the moment that the address names; null when it does not. */
+/** Replay an ended run from the time in the query parameter `at`; null without that parameter. */
 export function useReplayPlayer(runId: string, isOver: boolean): ReplayPlayer | null {
   const [value] = useQueryValue("at");
   const isOpen = value !== null && isOver;
@@ -65,7 +65,7 @@ export function useReplayPlayer(runId: string, isOver: boolean): ReplayPlayer | 
   };
 }
 
-/** Call on every frame with the milliseconds of the run that have passed. */
+/** Call back on every frame with the milliseconds of the run that have passed. */
 function useFrameTimer(running: boolean, speed: number, move: (passed: number) => void): void {
   const latest = useRef(move);
   latest.current = move;

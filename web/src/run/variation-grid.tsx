@@ -8,7 +8,7 @@ import { VariationPanel } from "./variation-panel";
 interface Props {
   readonly runId: string;
   readonly stream: RunStream;
-  /** What is shown: the stream's own view, or the run at an earlier moment. */
+  /** View to show: that of the stream, or the replay's. */
   readonly view: RunView;
   readonly current: number;
   readonly onCurrent: (variation: number) => void;
@@ -17,7 +17,7 @@ interface Props {
   readonly onWorkbench: (variation: number) => void;
 }
 
-/** The variations side by side; or one of them wide, and the others as a rail. */
+/** Variations side by side, or one of them with a list of the others. */
 export function VariationGrid({
   runId,
   stream,

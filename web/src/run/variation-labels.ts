@@ -1,4 +1,4 @@
-/** A lane's state in a word, a glyph and a tone. */
+/** Labels of a variation: its activity, agent and check counts. */
 import type { Activity, ActivityState, VariationView } from "../stream/run-view";
 import type { Tone } from "../ui/chip";
 import { visibleLine } from "../ui/visible-text";
@@ -30,7 +30,7 @@ export function activityBadge(activity: Activity): ActivityBadge {
   return BADGES[activity.state];
 }
 
-/** What it is activity, in full: `running pytest -q`. */
+/** Describe an activity in full: `running pytest -q`. */
 export function activityText(activity: Activity): string {
   if (activity.state === "waiting") return "waiting for the model";
   if (activity.state === "cloning") return "fetching the repository";
@@ -43,13 +43,13 @@ export function hasEnded(variation: VariationView): boolean {
   return variation.endedAt !== null;
 }
 
-/** Agent, model, effort: the seat in a line. */
+/** Return agent, model and effort on one line. */
 export function variationAgent(variation: VariationView): string {
   const { agent = "builtin", model, effort } = variation.agent;
   return visibleLine([agent, model ?? variation.model, effort].filter(Boolean).join(" · "));
 }
 
-/** How its tests stand: what the verdict says, or what has been run so far. */
+/** Count passing and failing checks, from the verdict or from the checks run so far. */
 export function checkCounts(variation: VariationView): {
   readonly good: number;
   readonly bad: number;

@@ -9,7 +9,7 @@ interface Props {
   readonly onPick: (variation: number) => void;
 }
 
-/** Every variation in a line: a list beside the focus, tabs on a phone. */
+/** Compact list of the variations: beside the focused one, or as tabs on a phone. */
 export function VariationList({ variations, current, onPick }: Props) {
   return (
     <nav className={styles.list} aria-label="Variations">

@@ -29,24 +29,24 @@ import styles from "./variation-panel.module.css";
 export interface GridActions {
   readonly runId: string;
   readonly stream: RunStream;
-  /** Whether an earlier moment is shown, at which nothing can be stopped or asked. */
+  /** Whether a replay is shown, in which nothing can be stopped or prompted. */
   readonly isPast: boolean;
   readonly onCurrent: (variation: number) => void;
   readonly onFocus: (variation: number | null) => void;
-  /** Try it: terminals and previews in its sandbox. */
+  /** Open the workbench: terminals and previews in the variation's sandbox. */
   readonly onWorkbench: (variation: number) => void;
 }
 
 interface Props {
   readonly variation: VariationView;
-  /** The lane is changed in place: this says that it was. */
+  /** Changes with each update, since the variation is changed in place. */
   readonly revision: number;
   readonly isCurrent: boolean;
   readonly isFocus: boolean;
   readonly shared: GridActions;
 }
 
-/** One variation: who, in which state, at what cost, and everything that it says and does. */
+/** One variation: agent, activity, cost, and transcript. */
 export const VariationPanel = memo(function VariationPanel({
   variation,
   revision,
@@ -85,7 +85,7 @@ export const VariationPanel = memo(function VariationPanel({
   );
 });
 
-/** The state, in a line that never lies: it comes from the log, with the time since it began. */
+/** Current activity as told by the event log, with the time since it began. */
 function ActivityLine({ variation }: { variation: VariationView }) {
   const isOver = hasEnded(variation);
   const now = useNow(1_000, !isOver);
@@ -106,7 +106,7 @@ function ActivityLine({ variation }: { variation: VariationView }) {
   );
 }
 
-/** Why it failed or was stopped; empty when it is done. */
+/** Return why the variation failed or was stopped; empty when it is done. */
 function endReason({ activity }: VariationView): string {
   return "detail" in activity ? visibleLine(activity.detail) : "";
 }

@@ -1,14 +1,14 @@
 /**
- * An EventSource that does not get lost. Whoever listens says from where, so that listening anew, as often as may be,
- * neither loses nor doubles anything; here is decided when.
+ * An `EventSource` that reconnects in every case, for one handler. The handler names the position
+ * to continue from, so that any number of connections neither loses nor repeats an event.
  *
- * A browser reconnects by itself while a server is away. What it does not do is done here: it gives up after an answer
- * that is no stream (a restarting server, a proxy); it waits for ever on a connection that died without a word, in a
- * laptop's sleep or behind a router; and it has six connections for all tabs of one server, so that a page that nobody
- * sees must give its own back.
+ * A browser reconnects by itself while a server is away. This class adds what a browser does not
+ * do: it tries again after an answer that is no stream (a restarting server, a proxy); it notices
+ * connections that died silently, in a sleeping laptop or behind a router; and it closes the
+ * connection of a hidden page, since a browser has six for all tabs of one server.
  */
 
-/** How the browser stands to the server. It says nothing about what is heard. */
+/** State of the connection to the server. It tells nothing about the events. */
 export type Connection =
   | { readonly state: "connecting" | "live" | "ended" }
   | { readonly state: "reconnecting"; readonly since: number }
@@ -16,146 +16,150 @@ export type Connection =
 
 export type RefusalReason = "gone" | "unauthorized";
 
-/** The reason that a status tells; null for a status after which trying again may help. */
+/** Return the reason that an HTTP status gives; null when trying again may help. */
 export function refusalReason(status: number): RefusalReason | null {
   if (status === 401) return "unauthorized";
   return status === 404 ? "gone" : null;
 }
 
 export interface EventHandler {
-  /** The names of the events to hear. */
+  /** Names of the events to listen for. */
   readonly eventNames: readonly string[];
-  /** Where to listen, from what was heard last. */
+  /** URL of the stream, continuing after the last event received. */
   url(): string;
   onMessage(message: MessageEvent<string>): void;
-  /** Whether what was heard last is the regular end. */
+  /** Whether the last event received is the regular end of the stream. */
   isComplete(): boolean;
-  /** An EventSource does not say with which status it was refused. Null means: try again. */
+  /** Ask why the stream was refused, since an `EventSource` does not tell. Null: try again. */
   fetchRefusal(): Promise<RefusalReason | null>;
-  /** The connection is another one. */
   onConnectionChange(): void;
 }
 
 const FIRST_RETRY_MS = 2_000;
 const MAX_RETRY_MS = 15_000;
 const HEALTH_CHECK_MS = 5_000;
-/** A pulse that comes this late means that the machine slept, and that the connection may be dead without knowing. */
+/** A health check this late means that the machine slept; the connection may be dead unnoticed. */
 const ASLEEP_MS = 20_000;
-/** After so long a silence it is cheaper to listen anew than to ask. A page does not see the server's pings. */
+/**
+ * After this silence, connecting anew is cheaper than finding out. A page does not see the
+ * server's pings.
+ */
 const MAX_SILENCE_MS = 45_000;
-/** A connection that takes so long to open leads nowhere. */
+/** A connection that takes longer to open is given up. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export class ReconnectingEventSource {
   connection: Connection = { state: "connecting" };
-  readonly #ear: EventHandler;
+  readonly #handler: EventHandler;
   #source: EventSource | null = null;
-  #retry: ReturnType<typeof setTimeout> | null = null;
+  #retryTimer: ReturnType<typeof setTimeout> | null = null;
   #retries = 0;
-  #pulse: ReturnType<typeof setInterval> | null = null;
-  #lastPulse = 0;
-  /** When something was heard, or listening began. */
-  #lastSign = 0;
+  #healthTimer: ReturnType<typeof setInterval> | null = null;
+  #lastHealthCheck = 0;
+  /** When something was received, or the connection was opened. */
+  #lastReceived = 0;
 
-  constructor(ear: EventHandler) {
-    this.#ear = ear;
+  constructor(handler: EventHandler) {
+    this.#handler = handler;
   }
 
   start(): void {
-    this.#lastPulse = Date.now();
-    this.#pulse = setInterval(() => this.#feelPulse(), HEALTH_CHECK_MS);
+    this.#lastHealthCheck = Date.now();
+    this.#healthTimer = setInterval(() => this.#checkHealth(), HEALTH_CHECK_MS);
     document.addEventListener("visibilitychange", this.#onVisibility);
-    window.addEventListener("online", this.#renew);
+    window.addEventListener("online", this.#reconnect);
     if (!document.hidden) this.connect();
   }
 
   stop(): void {
-    if (this.#pulse !== null) clearInterval(this.#pulse);
+    if (this.#healthTimer !== null) clearInterval(this.#healthTimer);
     document.removeEventListener("visibilitychange", this.#onVisibility);
-    window.removeEventListener("online", this.#renew);
-    this.#hangUp();
+    window.removeEventListener("online", this.#reconnect);
+    this.#disconnect();
   }
 
-  /** Listen from what was heard last, whatever was before. */
+  /** Open a new connection after the last event received, and drop an existing one. */
   connect(): void {
-    this.#hangUp();
-    this.#lastSign = Date.now();
-    const source = new EventSource(this.#ear.url());
+    this.#disconnect();
+    this.#lastReceived = Date.now();
+    const source = new EventSource(this.#handler.url());
     this.#source = source;
     source.onopen = () => {
       this.#retries = 0;
-      this.#lastSign = Date.now();
-      this.#connect({ state: "live" });
+      this.#lastReceived = Date.now();
+      this.#setConnection({ state: "live" });
     };
-    // One kind of event may be called `error`, as is what a browser says of its connection: only an event has data.
-    for (const kind of new Set([...this.#ear.eventNames, "error"])) {
-      source.addEventListener(kind, (heard: Event) => {
-        if (!(heard instanceof MessageEvent)) void this.#onError(source);
+    // A stream may have an event named `error`, which is also the browser's name for a lost
+    // connection: only the former is a MessageEvent.
+    for (const name of new Set([...this.#handler.eventNames, "error"])) {
+      source.addEventListener(name, (event: Event) => {
+        if (!(event instanceof MessageEvent)) void this.#onError(source);
         else {
-          this.#lastSign = Date.now();
-          this.#ear.onMessage(heard);
+          this.#lastReceived = Date.now();
+          this.#handler.onMessage(event);
         }
       });
     }
   }
 
-  #hangUp(): void {
-    if (this.#retry !== null) clearTimeout(this.#retry);
-    this.#retry = null;
+  #disconnect(): void {
+    if (this.#retryTimer !== null) clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
     this.#source?.close();
     this.#source = null;
   }
 
-  /** The stream broke off. At the end of what there is to hear it may; else the browser or we ourselves come back. */
+  /** Handle a lost connection: end after the regular end of the stream, else connect again. */
   async #onError(source: EventSource): Promise<void> {
     if (source !== this.#source) return;
-    if (this.#ear.isComplete()) {
-      this.#hangUp();
-      this.#connect({ state: "ended" });
+    if (this.#handler.isComplete()) {
+      this.#disconnect();
+      this.#setConnection({ state: "ended" });
       return;
     }
-    this.#miss();
+    this.#markReconnecting();
+    // While the source is not closed, the browser reconnects by itself.
     if (source.readyState !== EventSource.CLOSED) return;
-    const why = await this.#ear.fetchRefusal();
+    const why = await this.#handler.fetchRefusal();
     if (source !== this.#source) return;
-    this.#hangUp();
+    this.#disconnect();
     if (why !== null) {
-      this.#connect({ state: "refused", why });
+      this.#setConnection({ state: "refused", why });
       return;
     }
     const wait = Math.min(FIRST_RETRY_MS * 2 ** this.#retries, MAX_RETRY_MS);
     this.#retries += 1;
-    this.#retry = setTimeout(() => this.connect(), wait);
+    this.#retryTimer = setTimeout(() => this.connect(), wait);
   }
 
-  #feelPulse(): void {
+  #checkHealth(): void {
     const now = Date.now();
-    const slept = now - this.#lastPulse > ASLEEP_MS;
-    this.#lastPulse = now;
+    const hasSlept = now - this.#lastHealthCheck > ASLEEP_MS;
+    this.#lastHealthCheck = now;
     if (this.#source === null) return;
-    const silence = now - this.#lastSign;
+    const silence = now - this.#lastReceived;
     const isOpening = this.#source.readyState === EventSource.CONNECTING;
-    const leadsNowhere = isOpening && silence > CONNECT_TIMEOUT_MS;
-    if (slept || leadsNowhere) this.#miss();
-    if (slept || leadsNowhere || silence > MAX_SILENCE_MS) this.connect();
+    const hasTimedOut = isOpening && silence > CONNECT_TIMEOUT_MS;
+    if (hasSlept || hasTimedOut) this.#markReconnecting();
+    if (hasSlept || hasTimedOut || silence > MAX_SILENCE_MS) this.connect();
   }
 
-  readonly #renew = (): void => {
+  readonly #reconnect = (): void => {
     const { state } = this.connection;
     if (state === "ended" || state === "refused" || document.hidden) return;
     this.#retries = 0;
     this.connect();
   };
 
-  readonly #onVisibility = (): void => (document.hidden ? this.#hangUp() : this.#renew());
+  readonly #onVisibility = (): void => (document.hidden ? this.#disconnect() : this.#reconnect());
 
-  #miss(): void {
-    if (this.connection.state !== "reconnecting")
-      this.#connect({ state: "reconnecting", since: Date.now() });
+  #markReconnecting(): void {
+    if (this.connection.state === "reconnecting") return;
+    this.#setConnection({ state: "reconnecting", since: Date.now() });
   }
 
-  #connect(connection: Connection): void {
+  #setConnection(connection: Connection): void {
     this.connection = connection;
-    this.#ear.onConnectionChange();
+    this.#handler.onConnectionChange();
   }
 }

@@ -1,9 +1,12 @@
-/** What an agent says and does: pieces of text, tool calls and their news. Part of `reduce.ts`. */
+/** Reduce an agent's output and tool calls into the transcript of a variation. */
 import type { AgentOutput, ToolCall, ToolCallUpdate } from "../api/schema.gen";
 import { addEntry, markUpdated, setActivity } from "./reduce-turn";
 import type { Activity, TextEntry, Timestamp, ToolCallEntry, VariationView } from "./run-view";
 
-/** Pieces with the same message id belong together; without one, pieces that follow each other do. */
+/**
+ * Append output to its entry. Chunks with the same message id form one entry; without an id,
+ * consecutive chunks of one channel do.
+ */
 export function addOutput(
   variation: VariationView,
   body: AgentOutput,
@@ -79,7 +82,10 @@ function findToolCall(variation: VariationView, id: string): ToolCallEntry | und
   return found?.type === "tool" ? found : undefined;
 }
 
-/** A field that is null is unchanged; content replaces what was there. */
+/**
+ * Update a tool call. A null field leaves the value unchanged; `content` replaces the former
+ * content.
+ */
 export function updateToolCall(
   variation: VariationView,
   body: ToolCallUpdate,
@@ -88,7 +94,7 @@ export function updateToolCall(
 ): void {
   const entry = findToolCall(variation, body.tool_call_id);
   if (!entry) {
-    // News of a call that was never announced: an agent may do that.
+    // Agents may send an update for a call that they never announced: add the call first.
     const { tool_call_id, title } = body;
     addToolCall(variation, { kind: "tool_call", tool_call_id, title: title ?? "tool" }, seq, at);
     updateToolCall(variation, body, seq, at);
@@ -122,14 +128,14 @@ const TOOL_ACTIVITIES: Readonly<Record<string, "running" | "reading" | "editing"
 function showActivity(variation: VariationView, entry: ToolCallEntry, at: Timestamp): void {
   const isOver = entry.status === "completed" || entry.status === "failed";
   if (isOver) recordChangedFiles(variation, entry);
-  // Between the end of a tool and the model's next word, the lane waits for the model.
+  // After a tool has ended and until the model's next output, the agent waits for the model.
   const activity: Activity = isOver
     ? { state: "waiting" }
     : { state: TOOL_ACTIVITIES[entry.toolKind] ?? "working", detail: entry.title };
   setActivity(variation, activity, at);
 }
 
-/** A path as the repository knows it: agents name files in either way. */
+/** Return a path relative to the repository. Agents name files by absolute or relative paths. */
 function repositoryPath(path: string): string {
   return path.replace(/^\/workspace\//, "").replace(/^\.\//, "");
 }

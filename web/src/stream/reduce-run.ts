@@ -1,7 +1,9 @@
 /**
- * Events → what is shown. Pure in its result: the same events in the same order give the same view, however they were
- * split, doubled or resumed (tests/reduce.test.ts). It changes the view in place, because a copy of ten thousand
- * entries for each event would be the end of every frame.
+ * Reduce the events of a run to its view.
+ *
+ * The result depends only on the events and their order: splitting, repeating or resuming the
+ * stream does not change it (`tests/run-view.test.ts`). The view is changed in place, because
+ * copying ten thousand entries for each event would cost more than a frame.
  */
 import type { Event, RunStarted } from "../api/schema.gen";
 import { addOutput, addToolCall, updateToolCall } from "./reduce-agent-events";
@@ -33,7 +35,7 @@ export function emptyRunView(): RunView {
   };
 }
 
-/** Take one event in. One that was seen already changes nothing. */
+/** Apply one event to the view. Events that were applied before are ignored. */
 export function applyEvent(view: RunView, event: Event): void {
   if (event.seq <= view.lastSeq) return;
   const at = Date.parse(event.at);
@@ -46,7 +48,10 @@ export function applyEvent(view: RunView, event: Event): void {
   else applyToVariation(variationOf(view, event.variation_id, at), event, at);
 }
 
-/** The lane of a variation. Numbers run from 1; those before it exist too, be it silently. */
+/**
+ * Return the view of a variation. Numbers start at 1; variations with a lower number are created
+ * too, even if none of their events has arrived.
+ */
 function variationOf(view: RunView, number: number, at: Timestamp): VariationView {
   while (view.variations.length < number)
     view.variations.push(emptyVariation(view.variations.length + 1, at));
@@ -92,7 +97,10 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
   }
 }
 
-/** Written again when the commit is known, and when an ended run goes on. */
+/**
+ * Apply `run_started`, which is logged again when the commit is known and when a follow-up reopens
+ * the run.
+ */
 function startRun(view: RunView, body: RunStarted, at: Timestamp): void {
   view.repoUrl = body.repo_url;
   view.commit = body.commit;

@@ -1,4 +1,4 @@
-/** What becomes of a lane: turns begin and end, it enters a state, entries are added. Part of `reduce.ts`. */
+/** Start and end of a variation's turns, its activity, and its list of entries. */
 import type { CheckRun, VariationStarted } from "../api/schema.gen";
 import type { Activity, NoteEntry, Timestamp, TranscriptEntry, VariationView } from "./run-view";
 
@@ -30,7 +30,7 @@ export function emptyVariation(number: number, at: Timestamp): VariationView {
   };
 }
 
-/** A turn begins. The same turn again is a new attempt: what the earlier one said does not count. */
+/** Start a turn. A new attempt at the same turn removes the entries of the interrupted attempt. */
 export function startTurn(
   variation: VariationView,
   body: VariationStarted,

@@ -1,4 +1,4 @@
-/** A finished run, at any moment of its life: the same events through the same reducer, up to a point in time. */
+/** Replay of a finished run: the same reducer, fed with the events up to a point in time. */
 import { callApi } from "../api/client";
 import type { Event } from "../api/schema.gen";
 import { applyEvent, emptyRunView } from "./reduce-run";
@@ -6,7 +6,7 @@ import type { RunView } from "./run-view";
 
 const PAGE_SIZE = 1_000;
 
-/** Every event of a run, in order. */
+/** Fetch all events of a run, in order. */
 export async function fetchAllEvents(
   runId: string,
   signal: AbortSignal,
@@ -43,7 +43,10 @@ export class Replay {
     this.length = this.#times.at(-1) ?? 0;
   }
 
-  /** Show the run as it was `at` milliseconds after its beginning. Going back starts over: a view cannot be undone. */
+  /**
+   * Return the view `at` milliseconds after the first event. Seeking backwards starts from the
+   * first event, since a view cannot be reverted.
+   */
   seek(at: number): RunView {
     const before = this.#next > 0 ? (this.#times[this.#next - 1] ?? 0) : -1;
     if (at < before) {

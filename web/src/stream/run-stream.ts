@@ -1,8 +1,8 @@
-/** One run, heard over one line and kept as a view. React subscribes to it; nothing here knows React. */
+/** Event stream of one run, reduced to a view that React subscribes to. Independent of React. */
 import { apiUrl } from "../api/client";
 import type { Event as RunEvent } from "../api/schema.gen";
 import {
-  type Connection as Connected,
+  type Connection,
   type EventHandler,
   ReconnectingEventSource,
   type RefusalReason,
@@ -11,32 +11,32 @@ import {
 import { applyEvent, emptyRunView } from "./reduce-run";
 import type { EventKind, RunView } from "./run-view";
 
-/** How the browser stands to the server, and how much of what it has heard is not shown yet. */
-export type StreamConnection = Connected | { readonly state: "replaying"; readonly left: number };
+/** State of the connection, or the number of received events that the view does not show yet. */
+export type StreamConnection = Connection | { readonly state: "replaying"; readonly left: number };
 
 // biome-ignore format: a list that the compiler keeps complete
 const EVENT_KINDS: Record<EventKind, true> = {
-  run_started: true, variation_started: true, variation_added: true, agent_output: true, tool_call: true,
-  tool_call_update: true, plan: true, usage: true, setup: true, judging: true, check: true, variation_finished: true,
-  variation_failed: true, cleared: true, evidence: true, verdict: true, selected: true, deselected: true,
-  published: true, error: true, complete: true,
+  run_started: true, variation_started: true, variation_added: true, agent_output: true,
+  tool_call: true, tool_call_update: true, plan: true, usage: true, setup: true, judging: true,
+  check: true, variation_finished: true, variation_failed: true, cleared: true, evidence: true,
+  verdict: true, selected: true, deselected: true, published: true, error: true, complete: true,
 };
 
-/** Milliseconds of drawing after which the rest waits for the next frame. */
+/** Time per frame for applying events; the rest waits for the next frame. */
 const FRAME_BUDGET_MS = 8;
 
 export class RunStream implements EventHandler {
   readonly view: RunView = emptyRunView();
   readonly eventNames = Object.keys(EVENT_KINDS);
-  /** Goes up whenever something is to be drawn. */
+  /** Increases with each change of the view or the connection. */
   revision = 0;
 
   readonly #id: string;
-  readonly #line = new ReconnectingEventSource(this);
+  readonly #source = new ReconnectingEventSource(this);
   readonly #listeners = new Set<() => void>();
   #pending: RunEvent[] = [];
   #frame: number | null = null;
-  /** Whether one frame was not enough to show what was heard. */
+  /** Whether received events were left over from the last frame. */
   #isBehind = false;
 
   constructor(id: string) {
@@ -44,22 +44,22 @@ export class RunStream implements EventHandler {
   }
 
   get connection(): StreamConnection {
-    const isBehind = this.#isBehind && this.#line.connection.state === "live";
-    return isBehind ? { state: "replaying", left: this.#pending.length } : this.#line.connection;
+    const isBehind = this.#isBehind && this.#source.connection.state === "live";
+    return isBehind ? { state: "replaying", left: this.#pending.length } : this.#source.connection;
   }
 
   subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
-    if (this.#listeners.size === 1) this.#line.start();
+    if (this.#listeners.size === 1) this.#source.start();
     return () => {
       this.#listeners.delete(listener);
-      if (this.#listeners.size === 0) this.#line.stop();
+      if (this.#listeners.size === 0) this.#source.stop();
     };
   };
 
-  /** Listen again: after a follow-up or a decision, an ended run goes on. */
+  /** Connect again: a follow-up or a decision adds events to an ended run. */
   resume(): void {
-    this.#line.connect();
+    this.#source.connect();
   }
 
   url(): string {
@@ -86,27 +86,31 @@ export class RunStream implements EventHandler {
   }
 
   onConnectionChange(): void {
+    this.#notify();
+  }
+
+  #notify(): void {
     this.revision += 1;
     for (const listener of this.#listeners) listener();
   }
 
-  /** Draw at most once a frame, and never for so long that a frame is missed. */
+  /** Apply events at most once per frame. */
   #schedule(): void {
     this.#frame ??= requestAnimationFrame(() => this.#flush());
   }
 
   #flush(): void {
     this.#frame = null;
-    const begun = performance.now();
-    let done = 0;
+    const start = performance.now();
+    let applied = 0;
     for (const event of this.#pending) {
       applyEvent(this.view, event);
-      done += 1;
-      if (done % 64 === 0 && performance.now() - begun > FRAME_BUDGET_MS) break;
+      applied += 1;
+      if (applied % 64 === 0 && performance.now() - start > FRAME_BUDGET_MS) break;
     }
-    this.#pending = this.#pending.slice(done);
+    this.#pending = this.#pending.slice(applied);
     this.#isBehind = this.#pending.length > 0;
-    this.onConnectionChange();
+    this.#notify();
     if (this.#isBehind) this.#schedule();
   }
 }

@@ -1,4 +1,4 @@
-/** What a run looks like to a watcher: the reduction of its events. Only `reduce.ts` writes it. */
+/** View of a run: the reduction of its events. Only the `reduce-*.ts` modules write it. */
 import type {
   AgentSpec,
   Check,
@@ -25,12 +25,12 @@ export type Seq = number;
 export type Timestamp = number;
 
 interface EntryBase {
-  /** Unique in its lane, and stable: what a list may use as its key. */
+  /** Unique within its variation and stable, for use as a list key. */
   readonly id: string;
   readonly at: Timestamp;
-  /** When it was last heard of. */
+  /** Time of the newest event about this entry. */
   updatedAt: Timestamp;
-  /** Goes up with each change, so that a row knows whether to draw itself again. */
+  /** Increases with each change, so that a row knows when to render again. */
   revision: number;
 }
 
@@ -68,7 +68,7 @@ export interface NoteEntry extends EntryBase {
 
 export type TranscriptEntry = TextEntry | ToolCallEntry | CheckEntry | NoteEntry;
 
-/** What a lane is activity, as the log says: never a guess from silence. */
+/** What a variation is doing, as its events tell. It is never inferred from silence. */
 export type Activity =
   | {
       readonly state:
@@ -93,15 +93,15 @@ export interface VariationView {
   readonly number: number;
   agent: AgentSpec;
   activity: Activity;
-  /** When the present activity began. */
+  /** Start of the present activity. */
   activitySince: Timestamp;
   attempt: number;
   startedAt: Timestamp | null;
   endedAt: Timestamp | null;
   entries: TranscriptEntry[];
-  /** The same entries by their id. */
+  /** The entries by id. */
   readonly entriesById: Map<string, TranscriptEntry>;
-  /** Where the present turn's entries begin: a new attempt at a turn drops what the earlier one said. */
+  /** Index of the present turn's first entry. A new attempt removes the entries from here on. */
   turnStart: number;
   turns: number;
   followUp: string | null;
@@ -109,21 +109,21 @@ export interface VariationView {
   usage: Usage;
   model: string | null;
   toolCalls: number;
-  /** Files that tools have changed so far; the verdict counts exactly. */
+  /** Files that tool calls have changed so far; the verdict has the exact number. */
   changedFiles: Set<string>;
   checks: CheckResult[];
   verdict: Verdict | null;
   isolation: Isolation | null;
-  /** What it was put together from; empty for an agent's own work. */
+  /** Parts of a composition; empty for an agent's own work. */
   composed: readonly Part[];
-  /** Why a person lets its flags pass. */
+  /** Reason given when its flags were cleared. */
   cleared: string | null;
   revision: number;
 }
 
 export interface RunView {
   lastSeq: Seq;
-  /** The kind of the newest event: after `complete` nothing more comes by itself. */
+  /** Kind of the newest event. No event follows `complete` until a person acts. */
   lastKind: EventKind | null;
   repoUrl: string;
   commit: string | null;
@@ -138,7 +138,7 @@ export interface RunView {
   ranking: Ranking | null;
   publication: Publication | null;
   selected: Selected | null;
-  /** What `complete` said; null while the run is at work. */
+  /** Status told by the `complete` event; null while the run is in progress. */
   status: RunStatus | null;
   error: string | null;
   firstAt: Timestamp | null;

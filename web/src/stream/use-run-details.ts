@@ -1,4 +1,7 @@
-/** A run for React: its stream, which all its pages share, and the details that the stream says to read anew. */
+/**
+ * React hooks for a run: its event stream, shared by all views, and its details, refetched when the
+ * stream tells of a change.
+ */
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
 import { useGet } from "../app/api-query";
@@ -7,7 +10,10 @@ import { RunStream } from "./run-stream";
 const streams = new Map<string, RunStream>();
 const MAX_STREAMS = 3;
 
-/** The stream of a run; the latest few are kept, so that going back to one shows it at once. */
+/**
+ * Return the stream of a run. The latest few are kept, so that going back to a run shows it at
+ * once.
+ */
 export function sharedStream(id: string): RunStream {
   const found = streams.get(id) ?? new RunStream(id);
   streams.delete(id);
@@ -16,7 +22,7 @@ export function sharedStream(id: string): RunStream {
   return found;
 }
 
-/** Subscribe to a run. The view is changed in place: draw by the revisions, not by identity. */
+/** Subscribe to a run. The view is changed in place: compare revisions, not identity. */
 function useRunStream(id: string): RunStream {
   const stream = sharedStream(id);
   useSyncExternalStore(stream.subscribe, () => stream.revision);
@@ -24,10 +30,13 @@ function useRunStream(id: string): RunStream {
 }
 
 const DETAILS_ROUTE = "GET /runs/{run_id}";
-/** Somebody else may decide; nothing of a settled run's stream would say so. */
+/** Another person may decide; the stream of an ended run would not tell. */
 const REFETCH_MS = 10_000;
 
-/** The run with its evidence; read anew when the stream has told something that is in it. */
+/**
+ * Return the details of a run with its evidence, refetched when its stream tells of a change, and
+ * the stream.
+ */
 export function useRunDetails(id: string) {
   const stream = useRunStream(id);
   const details = useGet(
@@ -42,7 +51,7 @@ export function useRunDetails(id: string) {
   return { details, stream };
 }
 
-/** Changes with everything that `GET /runs/{id}` would answer differently for. */
+/** Return a string that changes whenever the answer of `GET /runs/{id}` changes. */
 function detailsVersion({ view }: RunStream): string {
   const variations = view.variations.map(
     (variation) => `${variation.attempt}${variation.endedAt ?? ""}${variation.cleared ?? ""}`,

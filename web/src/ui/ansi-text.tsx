@@ -2,7 +2,10 @@ import Anser from "anser";
 import { memo } from "react";
 import styles from "./ansi-text.module.css";
 
-/** Terminal text with its colours, as spans: from the sixteen colours of the page's own palette, never raw styles. */
+/**
+ * Render terminal text with its colours as spans. The colours are the sixteen of the page's own
+ * palette, never raw styles.
+ */
 export const AnsiText = memo(function AnsiText({ text }: { text: string }) {
   if (!text.includes("\u001b")) return text;
   return Anser.ansiToJson(text, { use_classes: true, remove_empty: true, json: true }).map(

@@ -6,9 +6,9 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   readonly variant?: "primary" | "plain" | "quiet" | "danger";
   readonly size?: "m" | "s";
   readonly icon?: IconName;
-  /** Show the icon only; the children are read aloud and shown as a tool tip. */
+  /** Show only the icon. The children become the accessible name and the tooltip. */
   readonly iconOnly?: boolean;
-  /** Working on it: the button keeps its size and takes no second click. */
+  /** An action is in progress: the button keeps its size and is disabled. */
   readonly busy?: boolean;
 }
 

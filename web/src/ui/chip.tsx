@@ -3,7 +3,7 @@ import styles from "./chip.module.css";
 
 export type Tone = "plain" | "work" | "good" | "bad" | "warn";
 
-/** A word in a colour, with a glyph: the colour is never the only sign. */
+/** Coloured label with a glyph, so that colour is never the only sign. */
 export function Chip({
   tone = "plain",
   glyph,
@@ -25,7 +25,7 @@ export function Chip({
   );
 }
 
-/** A variation's number in its own colour, the same wherever it appears. */
+/** Number of a variation in its colour, which is the same everywhere on the page. */
 export function VariationBadge({ number }: { number: number }) {
   return (
     <span

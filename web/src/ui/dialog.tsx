@@ -9,7 +9,7 @@ interface Props {
   readonly wide?: boolean;
 }
 
-/** The browser's own modal: it holds the focus, closes with Escape, and gives the focus back. */
+/** The browser's modal dialog: it traps the focus, closes with Escape and restores the focus. */
 export function Dialog({ title, onClose, children, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();

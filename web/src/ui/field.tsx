@@ -8,7 +8,7 @@ interface ControlProps {
 }
 
 interface Props {
-  /** Where other parts of the page must find the control. */
+  /** Id of the control, when other parts of the page need it. */
   readonly id?: string;
   readonly label: ReactNode;
   readonly hint?: ReactNode;
@@ -17,7 +17,7 @@ interface Props {
   readonly children: (wiring: ControlProps) => ReactNode;
 }
 
-/** A labelled control with its hint and its error, wired for whoever hears the page. */
+/** Label, control, and a hint or error message, connected for screen readers. */
 export function Field({ id: given, label, hint, error, aside, children }: Props) {
   const made = useId();
   const id = given ?? made;

@@ -1,4 +1,7 @@
-/** A dozen icons, drawn on a grid of 16. Always beside a word or under a label: none carries meaning alone. */
+/**
+ * Icons on a grid of 16 pixels. Each stands beside or stands for a text: none carries meaning
+ * alone.
+ */
 const PATHS = {
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",

@@ -1,11 +1,13 @@
-/** What changed between two short texts, line by line. Pure. */
+/** Line-by-line difference of two short texts. */
 
 export interface DiffLine {
   readonly kind: "same" | "added" | "removed";
   readonly text: string;
 }
 
-/** Beyond this many lines on either side, what changed is shown as one block out, one block in. */
+/**
+ * Above this number of lines on either side the change is shown as one removed and one added block.
+ */
 const MAX_LINES = 400;
 
 export function lineDiff(before: string | null, after: string): readonly DiffLine[] {
@@ -43,7 +45,10 @@ function diffMiddle(old: readonly string[], now: readonly string[]): DiffLine[] 
   return walkTable(old, now, commonLengths(old, now));
 }
 
-/** For each pair of places, how long the longest common subsequence from there on is. */
+/**
+ * Return a lookup of the length of the longest common subsequence from each pair of positions to
+ * the ends.
+ */
 export function commonLengths(
   old: readonly string[],
   now: readonly string[],

@@ -1,6 +1,7 @@
 /**
- * An agent's message as Markdown. Hostile by nature: raw HTML stays text, an image is only named (it could tell a
- * foreign server that somebody is reading), a link shows its host and tells its target nothing.
+ * Render an agent's message, which may be hostile, as Markdown. Raw HTML stays text. An image is
+ * only named, since loading it would tell a foreign server that someone is reading. A link shows
+ * its host and sends no referrer.
  */
 import { memo } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
@@ -30,7 +31,7 @@ const COMPONENTS: Components = {
       <table>{children}</table>
     </div>
   ),
-  // The page has its own outline: an agent's headings are not part of it.
+  // An agent's headings are no headings of the page's outline.
   h1: ({ children }) => <p className={styles.heading}>{children}</p>,
   h2: ({ children }) => <p className={styles.heading}>{children}</p>,
   h3: ({ children }) => <p className={styles.heading}>{children}</p>,

@@ -3,7 +3,9 @@ import { ApiError, ServerUnreachable, toError } from "../api/client";
 import { Button } from "./button";
 import styles from "./page-states.module.css";
 
-/** Nothing here, and what to do about it. `top` says that it is all there is on the page. */
+/**
+ * Placeholder where there is nothing to show, with a way on. `top` makes the title the page's `h1`.
+ */
 export function EmptyState({
   title,
   top,
@@ -25,7 +27,7 @@ export function EmptyState({
 const SKELETON_LINES = [1, 2, 3, 4, 5, 6];
 const DELAY_MS = 300;
 
-/** Shown only when the wait is long enough to be noticed. */
+/** Loading placeholder, shown only after a short delay so that fast loads do not flicker. */
 export function LoadingSkeleton() {
   const [shown, setShown] = useState(false);
   useEffect(() => {
@@ -39,7 +41,7 @@ export function LoadingSkeleton() {
   );
 }
 
-/** A read failed: what happened, and the way to try again. */
+/** Message for a failed read, with a button that tries again. */
 export function LoadError({ error, retry }: { error: unknown; retry?: () => void }) {
   const text = toError(error).message;
   return (
@@ -55,7 +57,7 @@ export function LoadError({ error, retry }: { error: unknown; retry?: () => void
   );
 }
 
-/** What was asked for is refused: why, and what to do about it. */
+/** Message for a refused request: the reason and what to do next. */
 export function ErrorNotice({ error }: { error: Error }) {
   const problem = error instanceof ApiError ? error.problem : null;
   return (

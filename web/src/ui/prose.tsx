@@ -1,9 +1,12 @@
 import { visibleLine } from "./visible-text";
 
-/** A sentence with its `code`, on one line. Text nodes only, whoever wrote it. */
+/**
+ * Render a sentence on one line, with text in backticks as code. Only text nodes are produced, so
+ * untrusted text is safe.
+ */
 export function Prose({ children }: { children: string }) {
   const parts = visibleLine(children).split("`");
-  // An odd one out is a character like any other.
+  // A backtick without a partner is an ordinary character.
   if (parts.length % 2 === 0) return <>{visibleLine(children)}</>;
   return parts.map((part, index) =>
     // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one sentence

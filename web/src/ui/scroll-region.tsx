@@ -1,7 +1,9 @@
 import type { ReactNode } from "react";
 import styles from "./scroll-region.module.css";
 
-/** What may be wider than the page scrolls by itself, and can be reached by the keyboard to be scrolled. */
+/**
+ * Region that scrolls sideways when its content is wider than the page. The keyboard reaches it.
+ */
 export function ScrollRegion({ label, children }: { label: string; children: ReactNode }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard

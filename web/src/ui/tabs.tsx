@@ -14,7 +14,7 @@ interface Props {
   readonly children: ReactNode;
 }
 
-/** Tabs with a roving tab stop: arrows move, Home and End jump. */
+/** Tabs with a roving tab stop: arrow keys move, Home and End jump. */
 export function Tabs({ label, tabs, value, onChange, children }: Props) {
   const base = useId();
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {

@@ -24,14 +24,14 @@ function dismiss(id: number): void {
   set(toasts.filter((toast) => toast.id !== id));
 }
 
-/** Say briefly what has just happened. What went wrong stays until it is closed. */
+/** Show a message for a few seconds. Errors stay until they are closed. */
 export function showToast(text: string, more: Partial<Pick<Toast, "tone" | "action">> = {}): void {
   const id = next++;
   set([...toasts.slice(-3), { id, text, tone: "plain", ...more }]);
   if (more.tone !== "bad") setTimeout(() => dismiss(id), DISMISS_AFTER_MS);
 }
 
-/** Say that something failed. */
+/** Show the message of an error. */
 export function showErrorToast(error: unknown): void {
   showToast(toError(error).message, { tone: "bad" });
 }

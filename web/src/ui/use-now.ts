@@ -1,9 +1,9 @@
 import { createContext, useContext, useEffect, useState } from "react";
 
-/** The moment that everything below is shown at, while a run is replayed; null is the present. */
+/** Time at which the views below are shown during a replay; null for the present. */
 export const ReplayTime = createContext<number | null>(null);
 
-/** The present moment, moving on every `every` milliseconds while `running`; then it stands still. */
+/** Return the current time, updated every `every` milliseconds while `running`. */
 export function useNow(every = 1_000, running = true): number {
   const shown = useContext(ReplayTime);
   const [now, setNow] = useState(Date.now);

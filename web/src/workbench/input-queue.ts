@@ -1,6 +1,8 @@
 /**
- * What is typed, on its way to a terminal: in order, one request at a time, and what is typed meanwhile goes with the
- * next one. What could not be sent is not sent later: nobody knows then what it would do.
+ * Input on its way to a terminal. Requests are sent in order, one at a time; keys typed meanwhile
+ * go with the next request.
+ *
+ * Input that could not be sent is dropped: sent later, its effect would be unpredictable.
  */
 export class InputQueue {
   readonly #send: (keys: string) => Promise<void>;
@@ -34,10 +36,10 @@ export class InputQueue {
   }
 }
 
-/** Characters that go in one request; the server takes four times as many. */
+/** Characters per request, a quarter of what the server accepts. */
 const MAX_REQUEST_LENGTH = 16_384;
 
-/** The beginning, never with half of a character at its end. */
+/** Return the first chunk of the text, without splitting a surrogate pair. */
 function firstChunk(text: string): string {
   const end = text.slice(0, MAX_REQUEST_LENGTH);
   return text.length > MAX_REQUEST_LENGTH && /[\ud800-\udbff]$/.test(end) ? end.slice(0, -1) : end;

@@ -1,28 +1,31 @@
-/** Pieces of what a terminal prints, each with its place in the whole: what of one is new, and what is missing before. */
+/** Chunks of a terminal's output, each with its position in the whole output. */
 export interface OutputChunk {
-  /** Bytes that came before it. */
+  /** Number of bytes before this chunk. */
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 export interface ChunkUpdate {
-  /** Bytes that are gone for good: they made room for newer ones before they were read. */
+  /** Bytes that the server dropped for newer output before they were read. */
   readonly lostBytes: number;
+  /** Bytes that were not read before. */
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Where the reader stands afterwards. */
+  /** Position of the reader afterwards. */
   readonly position: number;
 }
 
-export function acceptChunk(stand: number, piece: OutputChunk): ChunkUpdate {
-  const end = piece.position + piece.bytes.length;
+/** Return what a chunk adds for a reader at a position: its new bytes, and the bytes lost before it. */
+export function acceptChunk(position: number, chunk: OutputChunk): ChunkUpdate {
+  const end = chunk.position + chunk.bytes.length;
+  const known = Math.min(chunk.bytes.length, Math.max(0, position - chunk.position));
   return {
-    lostBytes: Math.max(0, piece.position - stand),
-    bytes: piece.bytes.subarray(Math.min(piece.bytes.length, Math.max(0, stand - piece.position))),
-    position: Math.max(stand, end),
+    lostBytes: Math.max(0, chunk.position - position),
+    bytes: chunk.bytes.subarray(known),
+    position: Math.max(position, end),
   };
 }
 
-/** One event of a terminal's stream. */
+/** Parse one `output` event of a terminal's stream. */
 export function parseChunk(data: string): OutputChunk {
   const { at, data: encoded } = JSON.parse(data) as { at: number; data: string };
   return {

@@ -1,14 +1,17 @@
-/** At which ports something is served, as development servers say it. An address at the very end may go on, so it waits. */
+/**
+ * Finds the ports that development servers print. An address at the very end of the output may be
+ * incomplete, so it waits for more.
+ */
 const ADDRESS = /https?:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{2,5})(?=\D)/g;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one, in the middle of an address too
 const COLOURS = /\u001b\[[\d;]*m/g;
-/** Longer than an address with its colours. */
+/** Longer than an address with its colour sequences. */
 const TAIL_LENGTH = 120;
 
 export class PortFinder {
   #tail = "";
 
-  /** The ports in what was printed now, together with the end of what was before. */
+  /** Return the ports in this output, together with the end of the earlier output. */
   find(text: string): readonly number[] {
     const whole = this.#tail + text;
     this.#tail = whole.slice(-TAIL_LENGTH);

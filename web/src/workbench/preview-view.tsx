@@ -10,7 +10,10 @@ const WIDTHS = [
   { label: "Tablet", width: 768 },
   { label: "Full", width: null },
 ] as const;
-/** What the server allows it too: scripts and forms in an origin of its own, no windows, no way out of the frame. */
+/**
+ * The same as the server's policy: scripts and forms in an origin of its own, no windows, no
+ * navigation of the page.
+ */
 const SANDBOX = "allow-scripts allow-forms allow-same-origin allow-modals";
 
 interface ViewProps {
@@ -19,7 +22,7 @@ interface ViewProps {
   readonly onStop: () => void;
 }
 
-/** What a server in the sandbox shows, in a frame that it cannot leave. */
+/** Frame with the page that a server in the sandbox serves. */
 export function PreviewView({ preview, number, onStop }: ViewProps) {
   const [loads, setLoads] = useState(0);
   const [width, setWidth] = useState<number | null>(null);
@@ -64,12 +67,12 @@ export function PreviewView({ preview, number, onStop }: ViewProps) {
 }
 
 interface FormProps {
-  /** What terminals say is served. */
+  /** Ports found in the output of terminals. */
   readonly ports: readonly number[];
   readonly onShow: (port: number, command: string) => Promise<void>;
 }
 
-/** Which port to look at, and what to start for it. */
+/** Form for a new preview: the port, and a command that starts the server. */
 export function PreviewForm({ ports, onShow }: FormProps) {
   const [port, setPort] = useState(String(ports.at(-1) ?? ""));
   const [command, setCommand] = useState("");

@@ -1,11 +1,14 @@
 import type { IFunctionIdentifier, Terminal } from "@xterm/xterm";
 
-/** Titles, colours of the theme, links, the clipboard, and whatever else a terminal may be told out of band. */
+/**
+ * Operating system commands: titles, theme colours, links, the clipboard and other out-of-band
+ * messages.
+ */
 const OSC_CODES = [
   0, 1, 2, 4, 5, 7, 8, 9, 10, 11, 12, 13, 17, 19, 22, 52, 104, 105, 110, 111, 112, 133, 633, 777,
   1337,
 ];
-/** Questions to the terminal: what it is, where its cursor is, how it is set, what its window is like. */
+/** Queries: device attributes, cursor position, modes, window state. */
 const QUERIES: readonly IFunctionIdentifier[] = [
   { final: "c" },
   { prefix: ">", final: "c" },
@@ -19,8 +22,10 @@ const QUERIES: readonly IFunctionIdentifier[] = [
 ];
 
 /**
- * Text, cursor and colours get through; nothing else does. A terminal answers a question by typing, so whoever gets a
- * hostile file shown would have it type: no question is answered, neither now nor when the screen is drawn anew.
+ * Block every sequence but text, cursor movement and colours.
+ *
+ * A terminal answers a query by typing, so a hostile file on the screen could type commands. No
+ * query is answered, neither now nor when the screen is drawn again.
  */
 export function blockSequences({ parser }: Terminal): void {
   const swallow = () => true;
@@ -33,7 +38,7 @@ export function blockSequences({ parser }: Terminal): void {
 
 const BIDI_CONTROLS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** What would reorder a line before whoever reads it, shown as something that cannot be shown. */
+/** Replace bidirectional controls, which would reorder a line, with the replacement character. */
 export function replaceBidiControls(text: string): string {
   return text.replace(BIDI_CONTROLS, "\ufffd");
 }

@@ -1,9 +1,11 @@
-/** One terminal on the page: xterm.js, fed by its stream, typing into its queue. Nothing here knows React. */
+/**
+ * One terminal on the page: xterm.js, its output stream and its input queue. Independent of React.
+ */
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
 import "@xterm/xterm/css/xterm.css";
 import { ApiError, callApi } from "../api/client";
-import type { ReconnectingEventSource } from "../stream/reconnecting-event-source";
+import type { Connection } from "../stream/reconnecting-event-source";
 import { formatCount } from "../ui/format";
 import { InputQueue } from "./input-queue";
 import { PortFinder } from "./port-finder";
@@ -13,15 +15,15 @@ import { onThemeChange, terminalTheme } from "./terminal-theme";
 
 export interface ScreenEvents {
   onExit(exit: TerminalExit): void;
-  onConnection(line: ReconnectingEventSource): void;
-  /** Keys that did not arrive. */
+  onConnection(connection: Connection): void;
+  /** Input could not be sent. */
   onLost(error: unknown): void;
   onPorts(ports: readonly number[]): void;
-  /** A person wants the keyboard back. */
+  /** The user leaves the terminal with the keyboard. */
   onLeave(): void;
 }
 
-/** A size is told when the window has come to rest. */
+/** The size is sent after the window has kept it for this time. */
 const RESIZE_DELAY_MS = 150;
 
 export class TerminalScreen implements TerminalListener {
@@ -29,11 +31,11 @@ export class TerminalScreen implements TerminalListener {
   readonly #events: ScreenEvents;
   readonly #terminal: Terminal;
   readonly #fit = new FitAddon();
-  readonly #feed: TerminalStream;
+  readonly #stream: TerminalStream;
   #decoder = new TextDecoder();
   readonly #ports = new PortFinder();
-  readonly #undo: (() => void)[] = [];
-  #resting: ReturnType<typeof setTimeout> | null = null;
+  readonly #cleanups: (() => void)[] = [];
+  #resizeTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(host: HTMLElement, id: string, label: string, hint: string, events: ScreenEvents) {
     this.#id = id;
@@ -54,21 +56,21 @@ export class TerminalScreen implements TerminalListener {
     this.#terminal.open(host);
     this.#terminal.textarea?.setAttribute("aria-label", label);
     this.#terminal.textarea?.setAttribute("aria-describedby", hint);
-    this.#terminal.attachCustomKeyEventHandler((event) => this.#passes(event));
-    const keys = new InputQueue(
-      (typed) =>
-        callApi("POST /terminals/{terminal_id}/input", { path: this.#path, body: { keys: typed } }),
+    this.#terminal.attachCustomKeyEventHandler((event) => this.#isTerminalKey(event));
+    const input = new InputQueue(
+      (keys) =>
+        callApi("POST /terminals/{terminal_id}/input", { path: this.#path, body: { keys } }),
       (error) => events.onLost(error),
     );
-    this.#terminal.onData((data) => keys.type(data));
-    this.#terminal.onResize(() => this.#tellSize());
-    this.#undo.push(onThemeChange(() => this.#repaint(host)));
+    this.#terminal.onData((data) => input.type(data));
+    this.#terminal.onResize(() => this.#scheduleResize());
+    this.#cleanups.push(onThemeChange(() => this.#applyTheme(host)));
     const observer = new ResizeObserver(() => this.#fit.fit());
     observer.observe(host);
-    this.#undo.push(() => observer.disconnect());
+    this.#cleanups.push(() => observer.disconnect());
     this.#fit.fit();
-    this.#tellSize();
-    this.#feed = new TerminalStream(id, this);
+    this.#scheduleResize();
+    this.#stream = new TerminalStream(id, this);
   }
 
   get #path() {
@@ -76,9 +78,9 @@ export class TerminalScreen implements TerminalListener {
   }
 
   dispose(): void {
-    this.#feed.stop();
-    if (this.#resting !== null) clearTimeout(this.#resting);
-    for (const undo of this.#undo) undo();
+    this.#stream.stop();
+    if (this.#resizeTimer !== null) clearTimeout(this.#resizeTimer);
+    for (const cleanup of this.#cleanups) cleanup();
     this.#terminal.dispose();
   }
 
@@ -93,11 +95,11 @@ export class TerminalScreen implements TerminalListener {
     this.#terminal.write(replaceBidiControls(text), done);
   }
 
-  /** Whatever sequence was cut off ends here, and so does its colour. */
+  /** End a sequence that the lost bytes cut off, and reset the colour. */
   skip(bytes: number): void {
     this.#decoder = new TextDecoder();
     this.#terminal.write(
-      `\u0018\u001b[0m\r\n[${formatCount(bytes)} bytes were too old to be kept]\r\n`,
+      `\u0018\u001b[0m\r\n[${formatCount(bytes)} bytes of older output were dropped]\r\n`,
     );
   }
 
@@ -106,16 +108,16 @@ export class TerminalScreen implements TerminalListener {
     this.#events.onExit(exit);
   }
 
-  connection(line: ReconnectingEventSource): void {
-    this.#events.onConnection(line);
+  connectionChanged(connection: Connection): void {
+    this.#events.onConnection(connection);
   }
 
-  #repaint(host: HTMLElement): void {
+  #applyTheme(host: HTMLElement): void {
     this.#terminal.options.theme = terminalTheme(host);
   }
 
-  /** Which keys are the terminal's. False leaves one to the page. */
-  #passes(event: KeyboardEvent): boolean {
+  /** Whether the terminal handles a key; the page handles the others. */
+  #isTerminalKey(event: KeyboardEvent): boolean {
     if (event.ctrlKey && event.shiftKey && event.key === "ArrowUp") {
       if (event.type === "keydown") this.#events.onLeave();
       return false;
@@ -126,9 +128,9 @@ export class TerminalScreen implements TerminalListener {
     return !copies;
   }
 
-  #tellSize(): void {
-    if (this.#resting !== null) clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => void this.#sendSize(), RESIZE_DELAY_MS);
+  #scheduleResize(): void {
+    if (this.#resizeTimer !== null) clearTimeout(this.#resizeTimer);
+    this.#resizeTimer = setTimeout(() => void this.#sendSize(), RESIZE_DELAY_MS);
   }
 
   async #sendSize(): Promise<void> {
@@ -139,7 +141,8 @@ export class TerminalScreen implements TerminalListener {
         body: { rows, cols },
       });
     } catch (error) {
-      if (!(error instanceof ApiError)) this.#events.onLost(error); // one that has ended needs no size
+      // An ended terminal refuses the size, which it does not need.
+      if (!(error instanceof ApiError)) this.#events.onLost(error);
     }
   }
 }

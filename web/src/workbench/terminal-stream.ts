@@ -1,6 +1,7 @@
-/** What one terminal prints, as it comes, and how it ended. */
+/** Output stream of one terminal, and its exit. */
 import { apiUrl } from "../api/client";
 import {
+  type Connection,
   type EventHandler,
   ReconnectingEventSource,
   type RefusalReason,
@@ -9,49 +10,52 @@ import {
 import { acceptChunk, parseChunk } from "./output-chunks";
 
 export interface TerminalExit {
-  /** Null when its sandbox ended first. */
+  /** Null when the sandbox ended before the terminal. */
   readonly exit_code: number | null;
   readonly reason: string;
 }
 
 export interface TerminalListener {
-  /** `done` is called when it is on the screen. */
+  /** Display bytes; call `done` when they are on the screen. */
   print(bytes: Uint8Array<ArrayBuffer>, done: () => void): void;
-  /** So many bytes are gone that were never shown. */
+  /** Note that this number of bytes was lost without being shown. */
   skip(bytes: number): void;
   exit(exit: TerminalExit): void;
-  connection(line: ReconnectingEventSource): void;
+  connectionChanged(connection: Connection): void;
 }
 
-/** Bytes that may wait for the screen. Beyond that we hang up, and the server lets old output go. */
+/**
+ * Bytes that may wait for the screen. Above this the stream is closed until they are shown, and the
+ * server drops the oldest output.
+ */
 const MAX_UNSHOWN_BYTES = 2 ** 20;
 
 export class TerminalStream implements EventHandler {
   readonly eventNames = ["output", "exit"];
   readonly #id: string;
   readonly #listener: TerminalListener;
-  readonly #line = new ReconnectingEventSource(this);
-  #stand = 0;
-  #waiting = 0;
-  #isFull = false;
+  readonly #source = new ReconnectingEventSource(this);
+  #position = 0;
+  #unshownBytes = 0;
+  #isPaused = false;
   #hasEnded = false;
 
   constructor(id: string, listener: TerminalListener) {
     this.#id = id;
     this.#listener = listener;
-    this.#line.start();
+    this.#source.start();
   }
 
   stop(): void {
     this.#hasEnded = true;
-    this.#line.stop();
+    this.#source.stop();
   }
 
   url(): string {
     return apiUrl(
       "GET /terminals/{terminal_id}/stream",
       { terminal_id: this.#id },
-      { after: this.#stand },
+      { after: this.#position },
     );
   }
 
@@ -61,27 +65,23 @@ export class TerminalStream implements EventHandler {
       this.#listener.exit(JSON.parse(message.data) as TerminalExit);
       return;
     }
-    const {
-      lostBytes: gone,
-      bytes,
-      position: stand,
-    } = acceptChunk(this.#stand, parseChunk(message.data));
-    this.#stand = stand;
-    if (gone > 0) this.#listener.skip(gone);
+    const { lostBytes, bytes, position } = acceptChunk(this.#position, parseChunk(message.data));
+    this.#position = position;
+    if (lostBytes > 0) this.#listener.skip(lostBytes);
     if (bytes.length === 0) return;
-    this.#waiting += bytes.length;
-    this.#listener.print(bytes, () => this.#shown(bytes.length));
-    if (this.#waiting > MAX_UNSHOWN_BYTES && !this.#isFull) {
-      this.#isFull = true;
-      this.#line.stop();
+    this.#unshownBytes += bytes.length;
+    this.#listener.print(bytes, () => this.#onShown(bytes.length));
+    if (this.#unshownBytes > MAX_UNSHOWN_BYTES && !this.#isPaused) {
+      this.#isPaused = true;
+      this.#source.stop();
     }
   }
 
-  #shown(bytes: number): void {
-    this.#waiting -= bytes;
-    if (!this.#isFull || this.#waiting > 0) return;
-    this.#isFull = false;
-    if (!this.#hasEnded) this.#line.start();
+  #onShown(bytes: number): void {
+    this.#unshownBytes -= bytes;
+    if (!this.#isPaused || this.#unshownBytes > 0) return;
+    this.#isPaused = false;
+    if (!this.#hasEnded) this.#source.start();
   }
 
   isComplete(): boolean {
@@ -89,18 +89,18 @@ export class TerminalStream implements EventHandler {
   }
 
   async fetchRefusal(): Promise<RefusalReason | null> {
-    const refused = new AbortController();
+    const request = new AbortController();
     try {
-      const { status } = await fetch(this.url(), { signal: refused.signal });
+      const { status } = await fetch(this.url(), { signal: request.signal });
       return refusalReason(status);
     } catch {
       return null;
     } finally {
-      refused.abort();
+      request.abort(); // only the status is of interest
     }
   }
 
   onConnectionChange(): void {
-    this.#listener.connection(this.#line);
+    this.#listener.connectionChanged(this.#source.connection);
   }
 }

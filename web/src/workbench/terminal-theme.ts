@@ -1,6 +1,8 @@
 import type { ITheme } from "@xterm/xterm";
 
-/** Our colours by the names that a terminal has for them: the same as in a transcript (`ui/ansi.module.css`). */
+/**
+ * The page's colours by xterm.js's names, the same as in a transcript (`ui/ansi-text.module.css`).
+ */
 const COLOUR_TOKENS = {
   foreground: "ink",
   background: "sunk",
@@ -25,7 +27,7 @@ const COLOUR_TOKENS = {
   brightWhite: "ink",
 } as const satisfies Partial<Record<keyof ITheme, string>>;
 
-/** The theme in force, in the only notation that a terminal reads. */
+/** Return the theme in force as hexadecimal colours, the only notation that xterm.js reads. */
 export function terminalTheme(host: HTMLElement): ITheme {
   const probe = host.appendChild(document.createElement("span"));
   const pixel = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
@@ -46,7 +48,7 @@ function toHex(pixel: OffscreenCanvasRenderingContext2D, colour: string): string
   return `#${[red, green, blue].map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** Call back when another theme comes into force. Returns how to stop. */
+/** Call back when the theme changes. Return a function that stops it. */
 export function onThemeChange(changed: () => void): () => void {
   const system = matchMedia("(prefers-color-scheme: dark)");
   const chosen = new MutationObserver(changed);

@@ -12,7 +12,7 @@ import { placeText } from "./use-workbench";
 
 interface Props {
   readonly terminal: TerminalOut;
-  /** Whether a person has just asked for it: then it gets the keyboard. */
+  /** Whether the user has just opened it, so that it gets the focus. */
   readonly wantsKeys: boolean;
   readonly onPorts: (ports: readonly number[]) => void;
   readonly onLeave: () => void;
@@ -20,7 +20,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** One terminal. It is shown anew from what the server has kept, so that a reload loses nothing. */
+/** One terminal. Its output is loaded from the server, so a reload loses nothing. */
 export function TerminalView({ terminal, wantsKeys, onPorts, onLeave, onAgain, onClose }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const hint = useId();
@@ -35,17 +35,17 @@ export function TerminalView({ terminal, wantsKeys, onPorts, onLeave, onAgain, o
     let screen: TerminalScreen | undefined;
     let isGone = false;
     const begin = async () => {
-      // The size of a character is measured once. Without the font there is another one.
+      // xterm.js measures the size of a character once, so the font must be loaded before.
       await document.fonts.load("12.5px 'IBM Plex Mono'").catch(() => undefined);
       if (isGone || !host.current) return;
       screen = new TerminalScreen(host.current, id, `Terminal of variation ${number}`, hint, {
         onExit: setExit,
-        onConnection: (heard) => setConnection(heard.connection),
+        onConnection: setConnection,
         onLost: showErrorToast,
         onPorts: (ports) => events.current.onPorts(ports),
         onLeave: () => events.current.onLeave(),
       });
-      // Whoever walks along the tabs stays there.
+      // Keep the focus on the tabs while the user moves along them.
       if (wantsKeys && document.activeElement?.role !== "tab") screen.focus();
     };
     void begin();

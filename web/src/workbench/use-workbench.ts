@@ -1,4 +1,4 @@
-/** What is open at a variation: terminals and previews. */
+/** State of a variation's workbench: its terminals and previews. */
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { callApi, toError } from "../api/client";
@@ -8,17 +8,17 @@ import { useQueryValue } from "../app/router";
 import { visibleLine } from "../ui/visible-text";
 
 const TERMINALS_ROUTE = "GET /runs/{run_id}/variations/{number}/terminals";
-/** Another page may open and close; nothing tells this one. */
+/** Another page may open or close items; no event tells. */
 const REFETCH_MS = 10_000;
 
 export type WorkbenchItem =
   | { readonly key: string; readonly what: "terminal"; readonly terminal: TerminalOut }
   | { readonly key: string; readonly what: "preview"; readonly preview: PreviewOut };
 
-/** The address of the form for another preview. */
+/** Value of the query parameter `show` for the form of a new preview. */
 export const PREVIEW_FORM = "new";
 
-/** What is open, each with the name by which the page's address calls it: t1, t2, p1. */
+/** Return the open items, each with its name in the query parameter `show`: t1, t2, p1. */
 export function workbenchItems(desk: DeskOut | undefined): readonly WorkbenchItem[] {
   const terminals = desk?.terminals ?? [];
   const previews = desk?.previews ?? [];
@@ -50,8 +50,8 @@ export function placeText(place: Place, number: number): string {
 }
 
 /**
- * The desk of one variation: what is on it, what of it is shown, and what can be done. It is read anew when the
- * variation's turn is another one.
+ * Workbench of one variation: its items, the selected one, and the actions. Another `turn` makes it
+ * read the items again.
  */
 export function useWorkbench(runId: string, number: number, turn: string) {
   const path = { run_id: runId, number };
@@ -68,7 +68,7 @@ export function useWorkbench(runId: string, number: number, turn: string) {
       ? null
       : (items.find((item) => item.key === wanted) ?? items[0] ?? null);
 
-  /** Do something, read what is open then, and show what was made by it. */
+  /** Perform an action, read the items again, and select the item that it created. */
   const act = async (what: () => Promise<{ readonly id: string } | undefined>): Promise<void> => {
     setRefused(undefined);
     try {
@@ -90,7 +90,7 @@ export function useWorkbench(runId: string, number: number, turn: string) {
     shown,
     isForm: wanted === PREVIEW_FORM,
     refused,
-    /** The id of what a person has opened last. */
+    /** Id of the item that the user opened last. */
     made,
     show,
     open: () => act(() => post(null)),

@@ -22,13 +22,13 @@ const TerminalView = lazyComponent(() =>
 interface Props {
   readonly runId: string;
   readonly number: number;
-  /** Another one with each turn and its end: what can be opened changes with it. */
+  /** Changes with each start and end of a turn, and with it what can be opened. */
   readonly turn: string;
-  /** Goes up when a person asks for a terminal: one is opened if none is. */
+  /** Increases when the user requests a terminal: one is opened if there is none. */
   readonly asked: number;
 }
 
-/** Where a person tries a variation: terminals in its sandbox, and previews of what its project serves. */
+/** Workbench of a variation: terminals in its sandbox, and previews of what its project serves. */
 export function Workbench({ runId, number, turn, asked }: Props) {
   const handle = useWorkbench(runId, number, turn);
   const { items, shown, isForm, show } = handle;
@@ -109,13 +109,13 @@ export function Workbench({ runId, number, turn, asked }: Props) {
   );
 }
 
-/** The keyboard goes back to where it came from. */
+/** Close the workbench and return the focus to the variation. */
 function closeWorkbench(number: number): void {
   setQueryValues({ bench: null, show: null });
   document.querySelector<HTMLElement>(`#variation-${number} button`)?.focus();
 }
 
-/** Whoever asks for a terminal gets one, once it is known that there is none. */
+/** Open a terminal on request, once it is known that there is none. */
 function useFirstTerminal({ desk, items, open }: WorkbenchState, asked: number): void {
   const answered = useRef(0);
   const isNeeded = desk.data?.place != null && !items.some((item) => item.what === "terminal");
