@@ -8,7 +8,7 @@ import { defineConfig } from "vitest/config";
 const OUT = "../src/aideator/web/dist";
 const COMPRESSIBLE = /\.(js|css|html|svg|json|md)$/;
 
-/** Compress at build time what the server will send compressed. */
+/** Compress files at build time; the server sends them compressed. */
 function gzip(): Plugin {
   return {
     name: "gzip",
@@ -33,7 +33,7 @@ export default defineConfig({
     target: "es2023",
     modulePreload: { polyfill: false },
     cssCodeSplit: false, // one small file: a view that is loaded late never waits for, or loses, its style
-    assetsInlineLimit: 0, // everything is a file of our own: the policy allows no data: scripts or fonts
+    assetsInlineLimit: 0, // every asset is a file: the policy allows no data: scripts or fonts
     chunkSizeWarningLimit: 400,
     license: { fileName: "licenses.md" },
   },

@@ -1,4 +1,4 @@
-/** A cell in a glyph, a word and a tone: told apart without colour, too. */
+/** Labels of matrix cells: glyph, text and tone, so that states differ without colour too. */
 import type { CrossOutcome, TestOutcome } from "../api/schema.gen";
 import type { CellState, MatrixCell } from "./matrix-rows";
 
@@ -24,7 +24,7 @@ const LABELS: Readonly<Record<CellState, CellLabel>> = {
   none: { glyph: "", word: "not run", tone: "faint" },
 };
 
-/** How a cell is shown. A new test that does not pass is no good news. */
+/** Return the label of a cell. A new test that does not pass is not shown as good. */
 export function cellLabel(cell: MatrixCell): CellLabel {
   if (cell.state === "new" && cell.after !== null && cell.after !== "passed") {
     const word = cell.after === "skipped" ? "new, skipped" : "new, fails";

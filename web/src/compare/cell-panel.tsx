@@ -17,7 +17,7 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** What stands behind one cell: the sentence, the message, the output of the check. */
+/** Details of one cell: explanation, test message, and output of the check. */
 export function CellPanel({ row, cell, view, runId, onClose }: Props) {
   const live = view.variations[cell.variation - 1];
   const ran = live?.checks.findLast((each) => each.check === row.check);

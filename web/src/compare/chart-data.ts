@@ -1,16 +1,19 @@
-/** The figures behind the two small charts. Pure. */
+/** Data of the two charts of a comparison. */
 import type { CheckChange, Run, TestChange, Variation, Verdict } from "../api/schema.gen";
 import { totalTokens, turnDuration } from "./variation-facts";
 
 export interface Point {
   readonly number: number;
   readonly x: number;
-  /** Tests (or checks) that pass, of all that were told apart. */
+  /** Passing tests, or passing checks where tests are not told apart. */
   readonly passed: number;
   readonly total: number;
-  /** Whether it breaks nothing that the base had. */
+  /** Whether nothing that passed on the base is broken. */
   readonly breaksNothing: boolean;
-  /** On the front: nothing is both cheaper and better. */
+  /**
+   * On the Pareto front: no other variation is at least as cheap and passes at least as many tests,
+   * and is better in one of the two.
+   */
   readonly isOnFront: boolean;
 }
 
@@ -19,9 +22,11 @@ export interface Scatter {
   readonly points: readonly Point[];
 }
 
-/** Cost against tests: in dollars where prices are known, else in tokens, else in seconds. */
+/**
+ * Cost against passing tests: in dollars where prices are known, else in tokens, else in seconds.
+ */
 export function costScatter(variations: readonly Variation[]): Scatter {
-  // What was put together cost nothing by itself: it would look better than those that it is made of.
+  // A composition has no cost of its own and would look better than the variations it is made of.
   const judged = variations.filter((each) => each.verdict !== null && each.composed.length === 0);
   const unit = costUnit(judged);
   const points = judged.map((each) => ({
@@ -61,7 +66,7 @@ function testCounts(verdict: Verdict | null): {
   return { passed, total, breaksNothing: broken === 0 };
 }
 
-/** Tests by change; a check that does not tell its tests apart counts as one test. */
+/** Count tests by change. A check that does not tell tests apart counts as one test. */
 function countsOf(check: CheckChange): Readonly<Record<string, number>> {
   const counts = check.counts ?? {};
   return Object.keys(counts).length > 0 ? counts : { [check.change]: 1 };
@@ -91,12 +96,15 @@ export interface Phases {
   readonly checking: number;
 }
 
-/** Whether it began with the run: of what came later nobody noted when it was asked for. */
+/**
+ * Whether the variation was requested with the run. For variations added later the time of the
+ * request is not recorded.
+ */
 function startedWithRun(run: Run, each: Variation): boolean {
   return each.number <= (run.spec.variations ?? each.number) && each.follow_up === null;
 }
 
-/** Where the time went: until it began, at work, under examination. */
+/** Split the time of each variation into waiting, working and checking. */
 export function phases(run: Run, variations: readonly Variation[]): readonly Phases[] {
   return variations.flatMap((each) => {
     const taken = turnDuration(each);

@@ -6,7 +6,7 @@ import styles from "./charts.module.css";
 const [WIDTH, HEIGHT] = [300, 150];
 const PAD = { left: 30, right: 18, top: 12, bottom: 26 };
 
-/** What it cost against what it proved. The data are also a table, for whoever cannot see it. */
+/** Scatter chart of cost and passing tests. The same data are in a table for screen readers. */
 export function CostChart({ details }: { details: RunDetails }) {
   const data = costScatter(details.variations);
   if (data.points.length < 2) return null;
@@ -97,7 +97,7 @@ function PointMark({ point, at }: { point: Point; at: { x: number; y: number } }
 
 const PHASES = ["waiting", "working", "checking"] as const;
 
-/** Where each one's time went. */
+/** Bar chart of each variation's time by phase. */
 export function TimeChart({ details }: { details: RunDetails }) {
   const data = phases(details, details.variations);
   if (data.length === 0) return null;

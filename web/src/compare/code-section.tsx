@@ -25,7 +25,10 @@ interface Props {
   readonly onClear: (number: number) => void;
 }
 
-/** The code: who changed which file, and the lines, between the base and a variation or between two of them. */
+/**
+ * Code of a comparison: the map of changed files, and the diff between the base and a variation or
+ * between two variations.
+ */
 export function CodeSection({ details, columns, composition, onClear }: Props) {
   const [from, to] = useComparedTrees(details, columns);
   const [layout, setLayout] = useDiffLayout();
@@ -100,7 +103,7 @@ function diffFiles(diffs: ReadonlyMap<number, readonly FileDiff[]>, from: number
   return one ? diffBetween(one, other) : null;
 }
 
-/** What is compared with what, in the address. */
+/** Return the compared trees, which are the query parameters `from` and `to`. */
 function useComparedTrees(details: RunDetails, columns: readonly Column[]): [number, number] {
   const [from] = useQueryValue("from");
   const [to] = useQueryValue("to");
@@ -112,7 +115,7 @@ function useComparedTrees(details: RunDetails, columns: readonly Column[]): [num
   return [start, end];
 }
 
-/** From this width on, both sides of a diff fit beside each other. */
+/** From this window width on, both sides of a diff fit beside each other. */
 const WIDE_PX = 1200;
 
 function useDiffLayout(): [DiffLayout, (layout: DiffLayout) => void] {
@@ -141,7 +144,7 @@ interface DiffProps {
   readonly details: RunDetails;
   readonly to: number;
   readonly selection: DiffSelection | null;
-  /** Between two variations: their flags are about the base, not about this. */
+  /** Set for a diff between two variations: flags refer to the diff against the base. */
   readonly isPlain: boolean;
   readonly onClear: (number: number) => void;
 }

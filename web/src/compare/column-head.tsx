@@ -16,7 +16,7 @@ interface Props {
   readonly onChoose: (number: number) => void;
 }
 
-/** Who stands at the head of a column, and what stands in its way. */
+/** Header of a column: variation, agent, the gate that excludes it, and its actions. */
 export function ColumnHead({ column, details, view, onChoose }: Props) {
   const { variation, members, number } = column;
   const standing = details.ranking?.standings?.find((each) => each.variation_id === number);
@@ -76,7 +76,7 @@ function ColumnStatus({ details, members }: { details: RunDetails; members: read
   ) : null;
 }
 
-/** Agent and strategy; of a composed one, where its parts are from. */
+/** Agent and instructions, or the sources of a composition. */
 function ColumnAgent({ column: { variation, members } }: { column: Column }) {
   const from = composedFrom(variation);
   const strategy = visibleLine(variation.seat.instructions ?? "");

@@ -1,20 +1,21 @@
-/** Which variations stand beside each other, and which of them are really one. Pure. */
+/** Columns of a comparison. Variations with an identical patch share one. */
 import type { RunDetails, Variation } from "../api/schema.gen";
 
 export interface Column {
-  /** The variation that stands for all members. */
+  /** Variation that represents all members. */
   readonly number: number;
-  /** Those with this very patch, itself included. */
+  /** Variations with this same patch, including `number`. */
   readonly members: readonly number[];
-  /** The behaviour group that it belongs to, from 0; null where no test tells groups apart. */
+  /** Index of the behaviour group; null where no test tells groups apart. */
   readonly group: number | null;
   readonly variation: Variation;
 }
 
 /**
- * The columns of a comparison: best first, the same patch once, those that behave alike side by side.
+ * Return the columns: best first, one per distinct patch, members of a behaviour group side by
+ * side.
  *
- * @param wanted Only these variations; all when null.
+ * @param wanted Only these variations; null means all.
  */
 export function buildColumns(
   details: RunDetails,
@@ -41,7 +42,7 @@ export function buildColumns(
   return groupTogether(columns);
 }
 
-/** Best first; those that the ranking leaves out come last, by their number. */
+/** Return the numbers of all variations, best first. Those that are not ranked follow by number. */
 export function rankedNumbers(details: RunDetails): readonly number[] {
   const ranked = details.ranking?.order ?? [];
   const all = details.variations.map((variation) => variation.number);
@@ -51,7 +52,7 @@ export function rankedNumbers(details: RunDetails): readonly number[] {
   ];
 }
 
-/** Put the members of a group beside the first of them. */
+/** Move the members of a group beside its first member. */
 function groupTogether(columns: readonly Column[]): readonly Column[] {
   const first = (column: Column) =>
     column.group === null
@@ -65,7 +66,10 @@ export interface GroupSpan {
   readonly columns: number;
 }
 
-/** Neighbours of one behaviour group, as a table's heading spans them. */
+/**
+ * Return the runs of neighbouring columns of one behaviour group, for the header cells that span
+ * them.
+ */
 export function groupSpans(columns: readonly Column[]): readonly GroupSpan[] {
   const found: { group: number | null; columns: number }[] = [];
   for (const { group } of columns) {

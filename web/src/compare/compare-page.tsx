@@ -24,7 +24,7 @@ import { TestMatrix } from "./test-matrix";
 import { useComposition } from "./use-composition";
 import { canChoose } from "./variation-facts";
 
-/** The core of the product: from the end of a run to an informed pick. */
+/** Comparison of a run's variations: recommendation, evidence, code, and the decision. */
 export function ComparePage({ params }: { params: PathParams }) {
   const id = params.id ?? "";
   const { details, stream } = useRunDetails(id);
@@ -42,7 +42,9 @@ export function ComparePage({ params }: { params: PathParams }) {
   return <Comparison details={details.data} stream={stream} />;
 }
 
-/** What is asked in a dialog: the choice (of a variation, or of none yet), or a word on a variation's flags. */
+/**
+ * Dialog that is open: choosing a winner (null: none preselected), or clearing a variation's flags.
+ */
 type OpenDialog =
   | { readonly kind: "choose"; readonly number: number | null }
   | { readonly kind: "clear"; readonly number: number };
@@ -144,7 +146,7 @@ function CompareHeader({ details }: { details: RunDetails }) {
   );
 }
 
-/** Which variations are shown, in the address; null is all. */
+/** Return the shown variations, which are the query parameter `a`; null means all. */
 function useShownVariations(
   details: RunDetails,
 ): [readonly number[] | null, (wanted: readonly number[] | null) => void] {

@@ -18,7 +18,10 @@ interface Props {
   readonly stream: RunStream;
 }
 
-/** What was taken so far, and the way to a variation made of it: checked like every other. */
+/**
+ * Bar with the selected parts, and the button that composes a variation from them. It is checked
+ * like every other variation.
+ */
 export function ComposerBar({ details, composition, stream }: Props) {
   const client = useQueryClient();
   const [error, setError] = useState<string | null>(null);

@@ -1,4 +1,4 @@
-/** What is taken from several variations, to be put together to a new one. Pure. */
+/** Composition: files and hunks of several variations, to be combined into a new one. */
 import type { FileDiff, Part } from "../api/schema.gen";
 
 export type Composition = readonly Part[];
@@ -18,7 +18,7 @@ function findPart(composition: Composition, variation: number, path: string): Pa
   return composition.find((part) => part.variation_id === variation && part.path === path);
 }
 
-/** Take a file whole, or put it back. */
+/** Add a whole file, or remove it. */
 export function toggleFile(composition: Composition, variation: number, path: string): Composition {
   const rest = composition.filter((part) => part.variation_id !== variation || part.path !== path);
   return includesPart(composition, variation, path, null)
@@ -26,7 +26,7 @@ export function toggleFile(composition: Composition, variation: number, path: st
     : [...rest, { variation_id: variation, path, hunks: null }];
 }
 
-/** Take one hunk, or put it back. All hunks of a file are the file. */
+/** Add one hunk, or remove it. All hunks of a file are stored as the whole file. */
 export function toggleHunk(
   composition: Composition,
   variation: number,
@@ -51,7 +51,7 @@ export interface PartCount {
   readonly hunks: number;
 }
 
-/** How much is taken of each variation. */
+/** Count the selected files and hunks of each variation. */
 export function partCounts(composition: Composition): readonly PartCount[] {
   const numbers = [...new Set(composition.map((part) => part.variation_id))].toSorted(
     (a, b) => a - b,
@@ -66,7 +66,7 @@ export function partCounts(composition: Composition): readonly PartCount[] {
   });
 }
 
-/** A tray as it was kept, if it is one. */
+/** Parse a stored composition; anything else gives an empty one. */
 export function parseComposition(text: string | null): Composition {
   try {
     const found: unknown = JSON.parse(text ?? "[]");

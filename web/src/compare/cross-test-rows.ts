@@ -1,9 +1,9 @@
-/** Rows of the matrix for cross-tests. Pure. */
+/** Matrix rows of cross-tests. */
 import type { CrossTest } from "../api/schema.gen";
 import type { Column } from "./columns";
 import { differs, type MatrixCell, type MatrixRow } from "./matrix-rows";
 
-/** Tests that variations wrote, on every other one: those that count first. */
+/** Return one row per cross-test, those with the highest weight first. */
 export function crossTestRows(
   columns: readonly Column[],
   tests: readonly CrossTest[],

@@ -1,4 +1,4 @@
-/** What is compared with what, and how its lines are laid out. */
+/** Toolbar of the diff: the two compared trees, and the layout of lines. */
 import { type ReactNode, useId } from "react";
 import type { RunDetails } from "../api/schema.gen";
 import { setQueryValues } from "../app/router";
@@ -8,7 +8,7 @@ import styles from "./code-section.module.css";
 import type { DiffLayout } from "./diff/diff-rows";
 import { agentLabel } from "./variation-facts";
 
-/** Stands for the base where a variation's number is asked for. */
+/** Stands for the base in place of a variation's number. */
 export const BASE = 0;
 
 interface ToolbarProps {

@@ -7,13 +7,13 @@ import styles from "./file-map-table.module.css";
 interface Props {
   readonly map: readonly FileMapRow[];
   readonly columns: readonly Column[];
-  /** What the diff shows at present. */
+  /** Variation and file that the diff shows. */
   readonly variation: number;
   readonly path: string | null;
   readonly onOpen: (variation: number, path: string) => void;
 }
 
-/** Who changed which file, and where they did the very same. */
+/** Table of files and variations: who changed which file, and which changes are identical. */
 export function FileMapTable({ map, columns, variation, path, onOpen }: Props) {
   return (
     <div className={styles.scroller}>
@@ -62,7 +62,7 @@ export function FileMapTable({ map, columns, variation, path, onOpen }: Props) {
   );
 }
 
-/** The end of a path tells more than its beginning. */
+/** Path of a file. The folder is shortened first, since the name tells more. */
 function FilePath({ path }: { path: string }) {
   const cut = path.lastIndexOf("/") + 1;
   return (

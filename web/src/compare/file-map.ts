@@ -1,4 +1,4 @@
-/** Files × variations: who changed what, and where they did the very same. Pure. */
+/** Map of files × variations: who changed which file, and which changes are identical. */
 import type { FileDiff } from "../api/schema.gen";
 import type { Column } from "./columns";
 import { type DiffSize, diffSize } from "./diff/diff-rows";
@@ -6,17 +6,21 @@ import { type DiffSize, diffSize } from "./diff/diff-rows";
 export interface FileMapCell extends DiffSize {
   readonly variation: number;
   readonly file: FileDiff;
-  /** All that changed this file in the same way, itself included. */
+  /** Variations with the identical change of this file, including this one. */
   readonly alike: readonly number[];
 }
 
 export interface FileMapRow {
   readonly path: string;
-  /** One for each column; null where the variation leaves the file as it is. */
+  /** One cell per column; null where the variation does not change the file. */
   readonly cells: readonly (FileMapCell | null)[];
 }
 
-/** @param diffs By variation; one that is not there yet has no cells. */
+/**
+ * Build the map.
+ *
+ * @param diffs Diffs by variation; a variation whose diff is not loaded has no cells.
+ */
 export function buildFileMap(
   columns: readonly Column[],
   diffs: ReadonlyMap<number, readonly FileDiff[]>,
@@ -46,7 +50,7 @@ function cellOf(
   const file = files.at(-1);
   if (!file) return null;
   const sizes = files.map(diffSize);
-  // Of a binary file no content is known, so nobody can say that two are the same.
+  // The content of binary files is unknown, so they are never identical.
   const alike = file.binary
     ? [number]
     : all.filter((each) => each.content === content).map((e) => e.number);

@@ -1,8 +1,8 @@
 /**
- * Tests × variations, against the base. Pure.
+ * Rows of the test matrix: tests × variations, against the base.
  *
- * A verdict names only the tests that changed or do not pass; of the others its counts know. So what is not named is
- * known too: it passes as before, as long as nothing was left out of the list.
+ * A verdict names only tests that changed or do not pass; the others are counted. A test that is
+ * not named therefore passes as before, unless the list was truncated.
  */
 import type {
   Change,
@@ -18,15 +18,15 @@ import type { Column } from "./columns";
 export type CellState =
   | Change
   | CrossOutcome
-  /** The base and this variation have no such test. */
+  /** Neither the base nor this variation has the test. */
   | "absent"
-  /** The list was cut; nobody here knows. */
+  /** The list was truncated, so the state is unknown. */
   | "unlisted"
-  /** The check was not run on it, or does not tell tests apart. */
+  /** The check was not run on the variation, or does not tell tests apart. */
   | "none";
 
 export interface MatrixCell {
-  /** The column's leading variation. */
+  /** Variation that represents the column. */
   readonly variation: number;
   readonly state: CellState;
   readonly before: TestOutcome | null;
@@ -35,16 +35,16 @@ export interface MatrixCell {
 }
 
 export interface MatrixRow {
-  /** Unique in the matrix and lasting: what an address may hold. */
+  /** Unique in the matrix and stable, since the query parameter `cell` holds it. */
   readonly id: string;
   readonly kind: "check" | "test" | "cross";
   readonly check: string;
   readonly title: string;
   readonly file: string;
-  /** What the base said; null where there was nothing to say. */
+  /** Outcome on the base; null where there is none. */
   readonly base: TestOutcome | CrossOutcome | null;
   readonly cells: readonly MatrixCell[];
-  /** Whether it tells the variations apart. */
+  /** Whether the variations differ in this row. */
   readonly differs: boolean;
   readonly cross: CrossTest | null;
 }
@@ -53,11 +53,11 @@ export interface CheckSection {
   readonly check: string;
   readonly kind: NonNullable<Check["kind"]>;
   readonly checkRow: MatrixRow;
-  /** Most telling first. */
+  /** Most relevant first. */
   readonly rows: readonly MatrixRow[];
-  /** Rows that say the same of every variation, and nothing good or bad of any. */
+  /** Rows with one uneventful state in all variations. */
   readonly sameRows: readonly MatrixRow[];
-  /** Tests that pass as before in every variation; nobody named them. */
+  /** Number of tests that pass as before in every variation and are named by no verdict. */
   readonly passingCount: number;
 }
 
@@ -77,7 +77,7 @@ const PRIORITY: Readonly<Record<CellState, number>> = {
   none: 12,
 };
 
-/** The checks in the order in which they run, each with the tests that it tells apart. */
+/** Return the checks in the order in which they run, each with the rows of its tests. */
 export function checkSections(
   columns: readonly Column[],
   checks: readonly Check[],
@@ -118,7 +118,7 @@ function priority(row: MatrixRow): number {
   return Math.min(...row.cells.map((cell) => PRIORITY[cell.state]));
 }
 
-/** Whether the cells tell the variations apart. */
+/** Whether the cells have different states. */
 export function differs(cells: readonly MatrixCell[]): boolean {
   return new Set(cells.map((cell) => cell.state).filter((sign) => sign !== "none")).size > 1;
 }
@@ -153,7 +153,7 @@ function checkRow(
   };
 }
 
-/** What a check as a whole said on the base: its change tells. */
+/** Return the outcome of a whole check on the base, which its change implies. */
 function outcomeBefore(sign: CellState): TestOutcome | null {
   if (sign === "fixed" || sign === "still_failing") return "failed";
   return sign === "broken" || sign === "still_passing" || sign === "gone" ? "passed" : null;
@@ -202,7 +202,7 @@ function cellOf(column: Column, found: TestChange): MatrixCell {
   return { variation: column.number, state: change, before, after, message };
 }
 
-/** What is known of a test that a verdict does not name. */
+/** Return the state of a test that a verdict does not name. */
 function impliedState(result: CheckChange | undefined, isOnBase: boolean): CellState {
   const counts = Object.entries(result?.counts ?? {});
   if (counts.length === 0) return "none";

@@ -11,7 +11,7 @@ interface Metric {
   readonly value: (column: Column) => ReactNode;
 }
 
-/** What is shown beside the evidence and never decides: size, time, cost. */
+/** Metrics that are shown and never used for the ranking: size, time, cost. */
 export function MetricRows({ columns }: { columns: readonly Column[] }) {
   return (
     <tbody className={styles.metrics}>
@@ -61,7 +61,7 @@ const METRICS: readonly Metric[] = [
   { name: "Cost", value: ({ variation }) => formatCost(variation.usage.cost_usd) },
 ];
 
-/** Lint, types, coverage: before on the base, after in the column. */
+/** Lint, type and coverage metrics: the base's value, and the value in each column. */
 function deltaMetrics(columns: readonly Column[]): readonly Metric[] {
   const all = columns.flatMap(({ variation }) => variation.verdict?.deltas ?? []);
   return [...new Set(all.map((delta) => delta.name))].map((name) => {

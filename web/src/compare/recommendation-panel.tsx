@@ -7,7 +7,10 @@ import { visibleLine } from "../ui/visible-text";
 import styles from "./recommendation-panel.module.css";
 import { agentLabel, CONFIDENCE_CHIPS, canChoose } from "./variation-facts";
 
-/** The answer first: which one, how sure, why; and if nobody can tell, what would settle it. */
+/**
+ * The recommendation: which variation, confidence and reasons; without one, what would settle the
+ * question.
+ */
 export function RecommendationPanel({
   details,
   onChoose,

@@ -17,13 +17,16 @@ interface Props {
   readonly details: RunDetails;
   readonly columns: readonly Column[];
   readonly view: RunView;
-  /** Row id and variation of the cell that is looked at, `id@number`. */
+  /** Row id and variation of the open cell, as `id@number`. */
   readonly open: string | null;
   readonly onOpen: (cell: string | null) => void;
   readonly onChoose: (number: number) => void;
 }
 
-/** Tests × variations against the base: what differs first, what says nothing folded. */
+/**
+ * Table of tests × variations against the base. Differences come first; rows without any are hidden
+ * until opened.
+ */
 export function TestMatrix(props: Props) {
   const { details, columns } = props;
   const rows = useMemo(() => checkSections(columns, details.checks), [columns, details.checks]);
@@ -77,7 +80,7 @@ export function TestMatrix(props: Props) {
   );
 }
 
-/** A bracket over the variations that no test tells apart. */
+/** Bracket over variations that no test tells apart. */
 function GroupBrackets({ columns }: { columns: readonly Column[] }) {
   const found = groupSpans(columns);
   if (!found.some((span) => span.columns > 1)) return null;
@@ -142,7 +145,7 @@ function TestRow({ row, ...props }: Props & { row: MatrixRow }) {
   );
 }
 
-/** The test's own name first; where it lives, behind it and dimmer. */
+/** Name of the test, followed by its file or class. */
 function TestName({ row }: { row: MatrixRow }) {
   const title = visibleLine(row.title);
   const cut = Math.max(title.lastIndexOf("::"), title.lastIndexOf("."), title.lastIndexOf(" › "));
@@ -192,7 +195,7 @@ function CrossTestRows({ rows, ...props }: Props & { rows: readonly MatrixRow[] 
   );
 }
 
-/** How much a cross-test counts. */
+/** Weight of a cross-test. */
 function CrossTestWeight({ row }: { row: MatrixRow }) {
   const { weight = 0, why_not = "", stable = true } = row.cross ?? {};
   if (weight === 0) {

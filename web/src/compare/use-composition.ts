@@ -1,4 +1,4 @@
-/** The tray of a run, kept in this tab: a reload does not lose it. */
+/** Composition of a run, kept in the session storage of the tab so that it survives a reload. */
 import { useState } from "react";
 import type { FileDiff } from "../api/schema.gen";
 import {
@@ -40,7 +40,7 @@ function readStorage(key: string): string | null {
   try {
     return sessionStorage.getItem(key);
   } catch {
-    return null; // storage may be refused
+    return null; // the browser may refuse storage
   }
 }
 
@@ -48,6 +48,6 @@ function writeStorage(key: string, value: string): void {
   try {
     sessionStorage.setItem(key, value);
   } catch {
-    // Storage may be refused; the tray then lasts until the page is left.
+    // The browser may refuse storage; the composition then lasts until the page is left.
   }
 }

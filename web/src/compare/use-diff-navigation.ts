@@ -6,10 +6,13 @@ import { useQueryValue } from "../app/router";
 import type { DiffRow } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
 
-/** The bar on top covers what is scrolled under it. */
+/** Height of the bar that covers the top of the page. */
 const SCROLL_MARGIN = 56;
 
-/** Moving in a diff: n/p by difference, [/] by file, x takes what is at hand, m folds what was reviewed. */
+/**
+ * Keyboard navigation in a diff: n/p by hunk, [/] by file, x selects the current hunk or file, m
+ * folds the file as reviewed.
+ */
 export function useDiffNavigation(
   rows: readonly DiffRow[],
   files: readonly FileDiff[],
@@ -31,7 +34,7 @@ export function useDiffNavigation(
       return;
     }
   };
-  // An address with a file is shown from there, once.
+  // Scroll once to the file that the query parameter `file` names.
   if (path !== null && wanted.current !== path) {
     wanted.current = path;
     const index = rows.findIndex((each) => each.type === "file" && files[each.file]?.path === path);

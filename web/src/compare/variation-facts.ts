@@ -1,4 +1,4 @@
-/** Variations and their figures, in words. Pure. */
+/** Facts about stored variations, for display. */
 import type { AgentSpec, Confidence, Run, Variation } from "../api/schema.gen";
 import { activityText } from "../run/variation-labels";
 import type { VariationView } from "../stream/run-view";
@@ -7,12 +7,12 @@ import { visibleLine } from "../ui/visible-text";
 
 export const COMPOSED = "composed";
 
-/** Agent, model, effort: the seat in a line. */
+/** Return agent, model and effort on one line. */
 export function agentLabel({ agent = "builtin", model, effort }: AgentSpec): string {
   return visibleLine([agent, model, effort].filter(Boolean).join(" · "));
 }
 
-/** What it was put together from: `1 + 3`; empty for an agent's own work. */
+/** Return the sources of a composition as `1 + 3`; empty for an agent's own work. */
 export function composedFrom(variation: Variation): string {
   return [...new Set(variation.composed.map((part) => part.variation_id))]
     .toSorted((a, b) => a - b)
@@ -23,12 +23,12 @@ export function totalTokens({ usage }: Variation): number {
   return (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
 }
 
-/** Milliseconds that it took; null while it has not ended. */
+/** Return the duration in milliseconds; null until the variation has ended. */
 export function turnDuration({ started_at, finished_at }: Variation): number | null {
   return started_at && finished_at ? Date.parse(finished_at) - Date.parse(started_at) : null;
 }
 
-/** Why a variation has nothing to compare; null when it has. */
+/** Return why a variation has nothing to compare; null when it has. */
 export function missingReason(variation: Variation, live?: VariationView): string | null {
   const isAtWork = variation.status === "queued" || variation.status === "running";
   if (isAtWork) return live ? `at work: ${activityText(live.activity)}` : "It is still at work.";
@@ -42,7 +42,7 @@ export const CONFIDENCE_CHIPS: Readonly<Record<Confidence, readonly [Tone, strin
   open: ["plain", "?", "open"],
 };
 
-/** Whether a person may choose now. An imported run is only to be looked at. */
+/** Whether a winner can be chosen. An imported run is read-only. */
 export function canChoose(run: Run): boolean {
   return run.status === "finished" && run.imported_at === null;
 }

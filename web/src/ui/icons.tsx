@@ -1,6 +1,6 @@
 /**
- * Icons on a grid of 16 pixels. Each stands beside or stands for a text: none carries meaning
- * alone.
+ * Icons on a grid of 16 pixels. Each has a text beside it or an accessible name: none carries
+ * meaning alone.
  */
 const PATHS = {
   plus: "M8 3v10M3 8h10",

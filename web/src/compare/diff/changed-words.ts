@@ -1,7 +1,7 @@
-/** Which words of a changed line changed. Pure. */
+/** Changed words within a changed line. */
 import { commonLengths } from "../../ui/line-diff";
 
-/** Places in a text: from, to. */
+/** Ranges of a text: start, and end (exclusive). */
 export type TextRanges = readonly (readonly [number, number])[];
 
 export interface ChangedWords {
@@ -10,12 +10,18 @@ export interface ChangedWords {
 }
 
 const WORD = /[\p{L}\p{N}_]+|\s+|[^\p{L}\p{N}_\s]/gu;
-/** Longer lines are marked as a whole. */
+/** Lines with more words than this are marked as a whole. */
 const MAX_WORDS = 200;
-/** Lines that have less than this in common are two lines, not one that changed. */
+/**
+ * Lines with a smaller common share of characters are treated as two lines, not as one changed
+ * line.
+ */
 const MIN_COMMON = 0.35;
 
-/** What differs between two lines; null when they are too different, or too long, to be told word by word. */
+/**
+ * Return the changed ranges of both lines; null when the lines are too different or too long for a
+ * comparison by word.
+ */
 export function changedWords(old: string, now: string): ChangedWords | null {
   const [a, b] = [old.match(WORD) ?? [], now.match(WORD) ?? []];
   if (a.length === 0 || b.length === 0 || a.length > MAX_WORDS || b.length > MAX_WORDS) return null;
@@ -26,7 +32,7 @@ export function changedWords(old: string, now: string): ChangedWords | null {
   return { old: changedRanges(a, keptA), now: changedRanges(b, keptB) };
 }
 
-/** The places of the longest common subsequence, in both. */
+/** Return the indexes of the longest common subsequence in both lists. */
 function commonWords(a: readonly string[], b: readonly string[]): [Set<number>, Set<number>] {
   const at = commonLengths(a, b);
   const [keptA, keptB] = [new Set<number>(), new Set<number>()];
@@ -41,7 +47,7 @@ function commonWords(a: readonly string[], b: readonly string[]): [Set<number>, 
   return [keptA, keptB];
 }
 
-/** What was not kept; neighbours are one range. */
+/** Return the ranges of words that were not kept; neighbours are merged. */
 function changedRanges(words: readonly string[], kept: ReadonlySet<number>): TextRanges {
   const found: [number, number][] = [];
   let place = 0;

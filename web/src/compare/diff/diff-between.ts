@@ -1,17 +1,18 @@
 /**
- * From one variation to another. Pure, and exact: both diffs are against the same base, so wherever one of them says
- * nothing it has the base's lines, and the other one's hunks show those.
+ * Exact diff between two variations, computed from their diffs against the common base. Where one
+ * of the diffs has no hunk, that variation has the base's lines, and the hunks of the other diff
+ * show those.
  */
 import type { FileDiff, Hunk, Line } from "../../api/schema.gen";
 import { editScript, toHunks as hunksOf } from "./myers-diff";
 
 interface Region {
-  /** The first line of the base in it, from 0, and the one behind it. */
+  /** First line of the base, from 0, and the end (exclusive). */
   start: number;
   end: number;
 }
 
-/** What turns the tree of variation A into that of variation B. */
+/** Return the diff that turns the tree of variation A into that of variation B. */
 export function diffBetween(a: readonly FileDiff[], b: readonly FileDiff[]): readonly FileDiff[] {
   const paths = [...new Set([...a, ...b].map((file) => file.path))].toSorted();
   return paths.flatMap((path) => {
@@ -34,7 +35,7 @@ function compareFile(
   const [old_mode, new_mode] = [modeOf(a, onBase), modeOf(b, onBase)];
   if (old_mode === null && new_mode === null) return null;
   const facts = { path, status: statusOf(old_mode, new_mode), old_mode, new_mode };
-  // A file that became a link is a removal and an addition; of binary files no lines are known.
+  // A file that became a link is a removal and an addition. The lines of binary files are unknown.
   const isOpaque = all.some((file) => file.binary) || Math.max(a.length, b.length) > 1;
   if (isOpaque) return isSame(a, b) ? null : { ...facts, binary: true, hunks: [] };
   const hunks = hunksBetween(a[0]?.hunks ?? [], b[0]?.hunks ?? []);
@@ -46,13 +47,16 @@ function statusOf(old: string | null, now: string | null): FileDiff["status"] {
   return now === null ? "removed" : "modified";
 }
 
-/** A file's mode on one side; null where it is not there. */
+/** Return the file's mode on one side; null where it does not exist. */
 function modeOf(side: readonly FileDiff[], onBase: FileDiff | undefined): string | null {
   const last = side.at(-1);
   return last ? last.new_mode : (onBase?.old_mode ?? null);
 }
 
-/** Whether two lists say the same; of binary files without lines nobody can tell, so they count as different. */
+/**
+ * Whether both sides changed the file in the same way. Binary files count as different, since their
+ * content is unknown.
+ */
 function isSame(a: readonly FileDiff[], b: readonly FileDiff[]): boolean {
   return [...a, ...b].every((file) => !file.binary) && JSON.stringify(a) === JSON.stringify(b);
 }
@@ -69,7 +73,9 @@ function hunksBetween(a: readonly Hunk[], b: readonly Hunk[]): readonly Hunk[] {
   });
 }
 
-/** Where a hunk begins in the base, from 0. One that takes no line of the base names the line before it. */
+/**
+ * Return the first base line of a hunk, from 0. A hunk without base lines names the line before it.
+ */
 function hunkStart(hunk: Hunk): number {
   return hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
 }
@@ -83,7 +89,7 @@ function baseLines(all: readonly Hunk[]): ReadonlyMap<number, Line> {
   return base;
 }
 
-/** Stretches of the base that either side shows; those that touch are one. */
+/** Return the regions of the base that either side shows; touching regions are merged. */
 function baseRegions(all: readonly Hunk[]): readonly Region[] {
   const found: Region[] = [];
   for (const hunk of all.toSorted((x, y) => hunkStart(x) - hunkStart(y))) {
@@ -95,7 +101,7 @@ function baseRegions(all: readonly Hunk[]): readonly Region[] {
   return found;
 }
 
-/** What one side has in place of a region. */
+/** Return the lines that one side has in place of a region. */
 function regionContent(
   region: Region,
   side: readonly Hunk[],
@@ -120,7 +126,7 @@ function regionContent(
   return lines;
 }
 
-/** How many lines a side has more than the base, before a region. */
+/** Return how many lines a side has more than the base before a region. */
 function lineOffset(region: Region, side: readonly Hunk[]): number {
   return side
     .filter(

@@ -20,7 +20,7 @@ interface FileHeaderProps {
   readonly isCurrent: boolean;
 }
 
-/** A file's path, size and what can be done with it as a whole. */
+/** Header of a file: path, size, and the checkbox that selects it. */
 export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: FileHeaderProps) {
   const { additions, deletions } = diffSize(file);
   const path = visibleLine(file.path);
@@ -115,7 +115,7 @@ export const FLAG_LABELS: Readonly<Record<FlagKind, string>> = {
   secret: "secret",
 };
 
-/** A flag at the place that it is about, with the way to let it pass. */
+/** Flag at its place in the diff, with a button that clears it. */
 export function FlagNote({
   flag,
   cleared,

@@ -1,13 +1,13 @@
-/** A diff as one flat list of rows, which is what a virtual list can show twenty thousand of. Pure. */
+/** A diff as one flat list of rows, so that a virtual list can show twenty thousand of them. */
 import type { FileDiff, Hunk, Line } from "../../api/schema.gen";
 
 export interface LineSide {
   readonly line: Line;
-  /** The line's number in its file, from 1. */
+  /** Line number in its file, from 1. */
   readonly number: number;
-  /** Its place among the lines that its hunk has on this side, from 0. */
+  /** Index among the hunk's lines on this side, from 0. */
   readonly place: number;
-  /** The line on the other side that it replaces or is replaced by. */
+  /** Line on the other side that it replaces, or that replaces it. */
   readonly partner: Line | null;
 }
 
@@ -37,9 +37,9 @@ export type DiffRow = FileRow | NoteRow | HunkRow | LineRow;
 export type DiffLayout = "unified" | "split";
 
 /**
- * Every row of a diff.
+ * Return all rows of a diff.
  *
- * @param folded Paths of which only the head is shown.
+ * @param folded Paths of which only the header is shown.
  */
 export function buildDiffRows(
   files: readonly FileDiff[],
@@ -72,7 +72,10 @@ function fileNote(file: FileDiff): string {
 
 type LinePair = readonly [LineSide | null, LineSide | null];
 
-/** The rows of one hunk: a block of removed lines and the added ones after it belong together. */
+/**
+ * Return the lines of one hunk in pairs: a block of removed lines belongs to the added lines after
+ * it.
+ */
 function layOutHunk(hunk: Hunk, layout: DiffLayout): readonly LinePair[] {
   const pairs: LinePair[] = [];
   let removed: LineSide[] = [];

@@ -1,6 +1,6 @@
-/** Adding files and hunks of a diff to a composition. Null where that is impossible: between two variations. */
+/** Selection of files and hunks for a composition. Only a diff against the base has one. */
 export interface DiffSelection {
-  /** Whether a hunk was added; null asks for the whole file. */
+  /** Whether a hunk is selected; null asks for the whole file. */
   readonly isSelected: (path: string, hunk: number | null) => boolean;
   readonly toggle: (path: string, hunk: number | null) => void;
 }

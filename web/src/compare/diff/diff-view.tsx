@@ -16,20 +16,20 @@ export interface DiffProps {
   readonly rows: readonly DiffRow[];
   readonly layout: DiffLayout;
   readonly flags: readonly Flag[];
-  /** Why a person let the flags pass; null while nobody did. */
+  /** Reason given when the flags were cleared; null when they were not. */
   readonly cleared: string | null;
   readonly onClear: (() => void) | null;
   readonly selection: DiffSelection | null;
   readonly folded: ReadonlySet<string>;
   readonly onFold: (path: string) => void;
-  /** The row that the keyboard is at. */
+  /** Key of the row at which keyboard commands act. */
   readonly current: string | null;
   readonly listRef: Ref<WindowVirtualizerHandle>;
 }
 
 const LINE_HEIGHT = 20;
 
-/** A diff of any length: only the rows that can be seen are in the page. */
+/** Diff of any length. Only visible rows are in the document. */
 export function DiffView(props: DiffProps) {
   const subscribe = useCallback(onHighlighterLoaded, []);
   const highlighted = useSyncExternalStore(subscribe, isHighlighterLoaded);
@@ -54,7 +54,7 @@ export function DiffView(props: DiffProps) {
 
 export type FlagsByPlace = ReadonlyMap<string, readonly Flag[]>;
 
-/** `path` for flags on a file as a whole, `path#hunk` for those on a hunk. */
+/** Return the key of flags: `path` for a whole file, `path#hunk` for a hunk. */
 export function flagPlace(path: string, hunk: number | null): string {
   return hunk === null ? path : `${path}#${hunk}`;
 }

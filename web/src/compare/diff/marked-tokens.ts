@@ -1,9 +1,9 @@
-/** Text in pieces: what the highlighter says about it, and what changed in it, laid over each other. Pure. */
+/** Tokens of the highlighter, split at the ends of changed ranges. */
 import type { TextRanges } from "./changed-words";
 
 export interface Token {
   readonly text: string;
-  /** What it is in its language, such as `keyword`; null for nothing special. */
+  /** Scope in its language, such as `keyword`; null for plain text. */
   readonly scope: string | null;
 }
 
@@ -11,7 +11,7 @@ export interface MarkedToken extends Token {
   readonly changed: boolean;
 }
 
-/** Cut tokens at the ends of ranges. */
+/** Split tokens at the ends of ranges and mark the parts within them. */
 export function markChanges(tokens: readonly Token[], ranges: TextRanges): readonly MarkedToken[] {
   const found: MarkedToken[] = [];
   let place = 0;

@@ -1,19 +1,22 @@
-/** The shortest way from one list of lines to another (Myers, 1986), as hunks. Pure. */
+/**
+ * Shortest edit script between two lists of lines, as hunks. Algorithm: E. W. Myers, "An O(ND)
+ * Difference Algorithm and Its Variations", 1986.
+ */
 import type { Hunk, Line } from "../../api/schema.gen";
 
-/** Lines of surroundings on each side of a change, as git shows them. */
+/** Context lines on each side of a change, as in git. */
 const CONTEXT = 3;
-/** With more edits than this, what differs is one block out and one block in. */
+/** With more edits than this, the difference is one removed and one added block. */
 const MAX_EDITS = 1_500;
 
-/** A line as far as sameness goes. */
+/** The parts of a line that are compared. */
 type LineText = Pick<Line, "text" | "newline">;
 
 function isSameLine(a: LineText | undefined, b: LineText | undefined): boolean {
   return a !== undefined && b !== undefined && a.text === b.text && a.newline === b.newline;
 }
 
-/** Every line of both, marked as context, removed or added. */
+/** Return the lines of both lists, marked as context, removed or added. */
 export function editScript(old: readonly LineText[], now: readonly LineText[]): readonly Line[] {
   let start = 0;
   while (isSameLine(old[start], now[start])) start += 1;
@@ -36,10 +39,10 @@ function markLines(kind: Line["kind"], lines: readonly LineText[]): Line[] {
   return lines.map(({ text, newline }) => ({ kind, text, newline }));
 }
 
-/** Null when it would take too many edits to find out. */
+/** Return the shortest script; null when it needs more than `MAX_EDITS` edits. */
 function shortestEdits(old: readonly LineText[], now: readonly LineText[]): Line[] | null {
   const most = Math.min(old.length + now.length, MAX_EDITS);
-  // How far each diagonal reaches, after 0, 1, 2 … edits.
+  // Furthest x on each diagonal, after 0, 1, 2 … edits.
   const trace: Int32Array[] = [];
   let reach = new Int32Array(2 * most + 3);
   for (let edits = 0; edits <= most; edits += 1) {
@@ -55,7 +58,7 @@ function shortestEdits(old: readonly LineText[], now: readonly LineText[]): Line
   return null;
 }
 
-/** Whether the way to a diagonal comes from the one above, by a line that is added. */
+/** Whether the path to a diagonal comes from the one above, by an added line. */
 function isDown(reach: Int32Array, diagonal: number, edits: number, most: number): boolean {
   const at = (d: number) => reach[d + most + 1] ?? 0;
   return diagonal === -edits || (diagonal !== edits && at(diagonal - 1) < at(diagonal + 1));
@@ -98,9 +101,9 @@ function backtrack(
 }
 
 /**
- * The changed stretches of a script, each with its surroundings.
+ * Return the hunks of a script, each with its context.
  *
- * @param oldStart The number of its first line on the old side, from 1.
+ * @param oldStart Number of the script's first line on the old side, from 1.
  * @param newStart The same on the new side.
  */
 export function toHunks(
@@ -125,7 +128,7 @@ export function toHunks(
   return found;
 }
 
-/** How many lines are not of a kind. */
+/** Count the lines that are not of a kind. */
 function countExcept(lines: readonly Line[], not: Line["kind"]): number {
   return lines.reduce((sum, line) => sum + (line.kind === not ? 0 : 1), 0);
 }

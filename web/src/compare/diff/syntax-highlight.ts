@@ -1,14 +1,16 @@
 /**
- * Syntax, for the lines that are looked at. The highlighter comes when the first diff is shown; until then, and for
- * languages that it does not know, text is plain. It answers with a tree, from which only text and class names are
- * taken: no markup of its making reaches the page.
+ * Syntax highlighting of visible lines. The highlighter is loaded with the first diff; until then,
+ * and for unknown languages, text is plain. Only text and class names of its syntax tree are used,
+ * so none of its markup reaches the page.
  */
 import type { FileDiff, Hunk } from "../../api/schema.gen";
 import type { Token } from "./marked-tokens";
 
-/** Lines that are highlighted at once. At their ends the language's state is lost, as it is between hunks. */
+/**
+ * Lines highlighted at once. The language's state is lost at their ends, as it is between hunks.
+ */
 const CHUNK_LINES = 300;
-/** A longer line is data, not code. */
+/** Longer lines are data rather than code and stay plain. */
 const MAX_LINE_LENGTH = 2_000;
 
 interface SyntaxNode {
@@ -26,7 +28,10 @@ let highlighter: Highlighter | null = null;
 let isRequested = false;
 const listeners = new Set<() => void>();
 
-/** Load it, once; `listener` is called when it is there. */
+/**
+ * Load the highlighter once and call `listener` when it is loaded. Return a function that
+ * unsubscribes.
+ */
 export function onHighlighterLoaded(listener: () => void): () => void {
   listeners.add(listener);
   if (!isRequested) void load();
@@ -70,7 +75,7 @@ const LANGUAGE_BY_EXTENSION: Readonly<Record<string, string>> = {
   zsh: "bash",
 };
 
-/** The language of a file, by its name; null when there is none that is known. */
+/** Return the language of a file by its name; null when it is unknown. */
 export function languageOf(path: string): string | null {
   const name = path.slice(path.lastIndexOf("/") + 1).toLowerCase();
   const ending = name.slice(name.lastIndexOf(".") + 1);
@@ -85,7 +90,7 @@ interface HunkCache {
 }
 const caches = new WeakMap<Hunk, HunkCache>();
 
-/** One line of a hunk in tokens. */
+/** Return the tokens of one line of a hunk. */
 export function lineTokens(
   file: FileDiff,
   hunk: Hunk,
@@ -140,8 +145,9 @@ function splitLines(tokens: readonly Token[]): readonly (readonly Token[])[] {
 }
 
 /**
- * What a stretch of a file is likely to stand in the midst of: a comment that only ends, a docstring whose quotes are
- * odd. Without it, all that follows would be taken for the contrary of what it is.
+ * Return the delimiter of the comment or docstring in which a chunk of a file probably starts: a
+ * comment that only ends, or an odd number of docstring quotes. Without it, code would be
+ * highlighted as text and text as code.
  */
 export function openDelimiter(language: string, text: string): string {
   if (language !== "python") {
