@@ -51,11 +51,11 @@ describe("a submission that is being written", () => {
 
   test("is held to the server's own bounds", () => {
     expect(validateDraft({ ...draft, repo: " ", prompt: "short" }, SERVER)).toEqual({
-      repo_url: "Which repository?",
-      prompt: "At least 10 characters.",
+      repo_url: "Enter a repository.",
+      prompt: "Enter at least 10 characters.",
     });
     expect(validateDraft({ ...draft, prompt: "x".repeat(51) }, SERVER).prompt).toBe(
-      "At most 50 characters.",
+      "Enter at most 50 characters.",
     );
     expect(validateDraft(draft, SERVER)).toEqual({});
   });
@@ -91,7 +91,7 @@ describe("a submission that is being written", () => {
     expect(costEstimate(draft, { ...SERVER, latest_costs: [0.1, 0.3] })).toContain(
       "$0.30 to $0.90",
     );
-    expect(costEstimate(draft, SERVER)).toContain("nothing here says yet");
+    expect(costEstimate(draft, SERVER)).toContain("No cost history yet");
   });
 });
 

@@ -48,7 +48,7 @@ export class ApiError extends Error {
 /** No answer came from the server. */
 export class ServerUnreachable extends Error {
   constructor() {
-    super("The server does not answer. Is `aideator serve` still running?");
+    super("The server does not answer. Check that `aideator serve` is running.");
     this.name = "Unreachable";
   }
 }

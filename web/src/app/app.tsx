@@ -19,7 +19,7 @@ export function App() {
   return (
     <>
       <a className={styles.skipLink} href="#main">
-        Skip to the content
+        Skip to content
       </a>
       <TopBar onHelp={() => setHelp(true)} />
       <main id="main" className={styles.main} tabIndex={-1}>
@@ -46,8 +46,8 @@ function CurrentPage() {
     );
   }
   return (
-    <EmptyState top title="There is nothing at this address">
-      <Link href="/">To the runs</Link>
+    <EmptyState top title="Page not found">
+      <Link href="/">Go to the runs</Link>
     </EmptyState>
   );
 }
@@ -74,7 +74,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
       <span className={styles.spacer} />
       <ThemeButton />
       <Button variant="quiet" size="s" icon="help" iconOnly onClick={onHelp}>
-        Keyboard
+        Keyboard shortcuts
       </Button>
     </header>
   );
@@ -118,7 +118,7 @@ function ThemeButton() {
 
 function KeyboardHelp({ onClose }: { onClose: () => void }) {
   return (
-    <Dialog title="Keyboard" onClose={onClose}>
+    <Dialog title="Keyboard shortcuts" onClose={onClose}>
       <dl className={styles.keys}>
         {activeCommands().map((command) => (
           <div key={command.key + command.description}>
@@ -144,9 +144,9 @@ class ErrorBoundary extends Component<{ children: ReactNode }, { error: Error | 
   override render() {
     if (this.state.error === null) return this.props.children;
     return (
-      <EmptyState top title="This view broke">
+      <EmptyState top title="Something went wrong">
         <p>{this.state.error.message}</p>
-        <Button onClick={() => location.reload()}>Load it again</Button>
+        <Button onClick={() => location.reload()}>Reload the page</Button>
       </EmptyState>
     );
   }

@@ -5,7 +5,7 @@ import type { CellState, MatrixCell } from "./matrix-rows";
 export interface CellLabel {
   readonly glyph: string;
   readonly word: string;
-  readonly tone: "good" | "bad" | "warn" | "quiet" | "faint";
+  readonly tone: "good" | "bad" | "warning" | "quiet" | "faint";
 }
 
 const LABELS: Readonly<Record<CellState, CellLabel>> = {
@@ -14,8 +14,8 @@ const LABELS: Readonly<Record<CellState, CellLabel>> = {
   still_passing: { glyph: "·", word: "passes", tone: "quiet" },
   still_failing: { glyph: "–", word: "still fails", tone: "quiet" },
   new: { glyph: "+", word: "new", tone: "good" },
-  gone: { glyph: "∅", word: "gone", tone: "warn" },
-  flaky: { glyph: "≈", word: "flaky", tone: "warn" },
+  gone: { glyph: "∅", word: "gone", tone: "warning" },
+  flaky: { glyph: "≈", word: "flaky", tone: "warning" },
   pass: { glyph: "✓", word: "passes", tone: "good" },
   fail: { glyph: "✗", word: "fails", tone: "bad" },
   not_comparable: { glyph: "⊘", word: "not comparable", tone: "faint" },
@@ -28,7 +28,7 @@ const LABELS: Readonly<Record<CellState, CellLabel>> = {
 export function cellLabel(cell: MatrixCell): CellLabel {
   if (cell.state === "new" && cell.after !== null && cell.after !== "passed") {
     const word = cell.after === "skipped" ? "new, skipped" : "new, fails";
-    return { glyph: "+", word, tone: cell.after === "skipped" ? "warn" : "bad" };
+    return { glyph: "+", word, tone: cell.after === "skipped" ? "warning" : "bad" };
   }
   return LABELS[cell.state];
 }
@@ -36,7 +36,7 @@ export function cellLabel(cell: MatrixCell): CellLabel {
 const BASE_LABELS: Readonly<Record<TestOutcome | CrossOutcome, CellLabel>> = {
   passed: { glyph: "✓", word: "passes", tone: "quiet" },
   failed: { glyph: "✗", word: "fails", tone: "quiet" },
-  error: { glyph: "✗", word: "breaks off", tone: "quiet" },
+  error: { glyph: "✗", word: "error", tone: "quiet" },
   skipped: { glyph: "–", word: "skipped", tone: "faint" },
   pass: { glyph: "✓", word: "passes", tone: "quiet" },
   fail: { glyph: "✗", word: "fails", tone: "quiet" },
@@ -48,20 +48,20 @@ export function baseLabel(outcome: TestOutcome | CrossOutcome | null): CellLabel
 }
 
 const EXPLANATIONS: Readonly<Record<CellState, string>> = {
-  fixed: "It failed on the base and passes now.",
-  broken: "It passed on the base and fails now.",
-  still_passing: "It passes, as on the base.",
-  still_failing: "It fails, as on the base.",
-  new: "The base has no such test.",
-  gone: "A test of the base that was not run any more.",
-  flaky: "Run again on the same tree it said different things. It decides nothing.",
+  fixed: "Fails on the base, passes with this change.",
+  broken: "Passes on the base, fails with this change.",
+  still_passing: "Passes, as on the base.",
+  still_failing: "Fails, as on the base.",
+  new: "The base does not have this test.",
+  gone: "The base has this test, but it no longer runs.",
+  flaky: "Gave different results on the same tree. It is not used for ranking.",
   pass: "The author's test passes on this variation.",
   fail: "The author's test fails on this variation.",
   not_comparable:
-    "The author's test cannot be collected or imported here. That does not count as failed.",
+    "The author's test cannot be collected or imported here. This does not count as a failure.",
   absent: "Neither the base nor this variation has this test.",
-  unlisted: "The list of this variation's tests was cut; its counts are complete.",
-  none: "It was not run on this variation, or the check does not tell its tests apart.",
+  unlisted: "This variation's list of tests was truncated; its counts are complete.",
+  none: "Not run on this variation, or the check does not report individual tests.",
 };
 
 export function cellExplanation(cell: MatrixCell): string {

@@ -31,7 +31,7 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
         <VariationBadge number={cell.variation} />
         <p>
           <strong>{visibleLine(row.title)}</strong> {cellExplanation(cell)}
-          {row.cross?.why_not && ` It does not count: ${visibleLine(row.cross.why_not)}`}
+          {row.cross?.why_not && ` It has no weight: ${visibleLine(row.cross.why_not)}`}
         </p>
         <Link href={`/runs/${runId}?focus=${cell.variation}`}>Transcript</Link>
         <Button variant="quiet" size="s" icon="close" iconOnly onClick={onClose}>
@@ -39,17 +39,17 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
         </Button>
       </header>
       {row.file && <p className="dim mono">{visibleLine(row.file)}</p>}
-      {cell.message && <OutputBlock label="What the test said" text={cell.message} />}
+      {cell.message && <OutputBlock label="Test message" text={cell.message} />}
       {row.kind !== "cross" && (
         <>
-          {ran && <CheckOutput label="Output of the check" result={ran} isOpen={!cell.message} />}
+          {ran && <CheckOutput label="Check output" result={ran} isOpen={!cell.message} />}
           {onBase && (
-            <CheckOutput label="The same check on the base" result={onBase} isOpen={false} />
+            <CheckOutput label="Check output on the base" result={onBase} isOpen={false} />
           )}
         </>
       )}
       {!cell.message && row.kind !== "cross" && !ran && (
-        <p className="dim">Nothing was printed, or the log of it is not here any more.</p>
+        <p className="dim">There is no output, or its log is no longer available.</p>
       )}
     </section>
   );
@@ -65,14 +65,14 @@ function CheckOutput({
   isOpen: boolean;
 }) {
   const exit =
-    result.exit_code === null ? (result.note ?? "did not end") : `exit ${result.exit_code}`;
+    result.exit_code === null ? (result.note ?? "did not finish") : `exit ${result.exit_code}`;
   return (
     <details open={isOpen}>
       <summary>
         {label}{" "}
         <span className="dim num">{`${visibleLine(exit)}, ${result.seconds.toFixed(1)} s`}</span>
       </summary>
-      <OutputBlock label={label} text={result.output || "It printed nothing."} />
+      <OutputBlock label={label} text={result.output || "No output."} />
     </details>
   );
 }

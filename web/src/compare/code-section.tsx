@@ -88,12 +88,8 @@ interface NoLinesProps {
 
 function NoDiff({ from, to, isPending, isRead }: NoLinesProps) {
   if (isPending) return <LoadingSkeleton />;
-  if (!isRead) return <EmptyState title={`Variation ${to} has no change to show`} />;
-  return (
-    <EmptyState
-      title={from === BASE ? "No changes: the tree is as it was" : "These two are the same"}
-    />
-  );
+  if (!isRead) return <EmptyState title={`Variation ${to} has no changes to show`} />;
+  return <EmptyState title={from === BASE ? "No changes" : "These variations are identical"} />;
 }
 
 function diffFiles(diffs: ReadonlyMap<number, readonly FileDiff[]>, from: number, to: number) {

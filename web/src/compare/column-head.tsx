@@ -3,11 +3,12 @@ import { Link } from "../app/router";
 import type { RunView } from "../stream/run-view";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
+import { agentLabel } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
-import { agentLabel, canChoose, composedFrom, missingReason } from "./variation-facts";
+import { canChoose, composedFrom, missingReason } from "./variation-facts";
 
 interface Props {
   readonly column: Column;
@@ -83,14 +84,14 @@ function ColumnAgent({ column: { variation, members } }: { column: Column }) {
   return (
     <>
       <span className={styles.agent}>
-        {from ? `composed of ${from}` : agentLabel(variation.seat)}
+        {from ? `composed from ${from}` : agentLabel(variation.seat)}
       </span>
       {strategy && (
-        <span className={styles.strategy} title={strategy}>
+        <span className={styles.instructions} title={strategy}>
           {strategy}
         </span>
       )}
-      {members.length > 1 && <span className={styles.strategy}>the same patch</span>}
+      {members.length > 1 && <span className={styles.instructions}>identical patch</span>}
     </>
   );
 }

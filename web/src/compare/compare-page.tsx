@@ -33,8 +33,8 @@ export function ComparePage({ params }: { params: PathParams }) {
     redirectToLogin(details.error);
     if (details.error instanceof ApiError && details.error.status === 404)
       return (
-        <EmptyState title="There is no such run">
-          It may belong to another server, or the address is cut short.
+        <EmptyState title="Run not found">
+          It may belong to another server, or the address may be incomplete.
         </EmptyState>
       );
     return <LoadError error={details.error} retry={() => void details.refetch()} />;
@@ -69,15 +69,15 @@ function Comparison({ details, stream }: { details: RunDetails; stream: RunStrea
     { key: "Escape", description: "Close the panel", run: () => setCell(null) },
     {
       key: "d",
-      description: "To the code",
+      description: "Go to the code",
       run: () => document.getElementById("code")?.scrollIntoView(),
     },
     {
       key: "t",
-      description: "To the tests",
+      description: "Go to the tests",
       run: () => document.getElementById("tests")?.scrollIntoView(),
     },
-    { key: "l", description: "Watch the run", run: () => navigate(`/runs/${details.id}`) },
+    { key: "l", description: "Go back to the run", run: () => navigate(`/runs/${details.id}`) },
   ]);
   return (
     <div className={styles.page}>
@@ -87,7 +87,7 @@ function Comparison({ details, stream }: { details: RunDetails; stream: RunStrea
           <RecommendationPanel details={details} onChoose={choose} />
           <DecisionPanel details={details} stream={stream} />
         </div>
-        <aside className={styles.charts} aria-label="Figures">
+        <aside className={styles.charts} aria-label="Charts">
           <CostChart details={details} />
           <TimeChart details={details} />
         </aside>
@@ -132,7 +132,7 @@ function CompareHeader({ details }: { details: RunDetails }) {
   return (
     <header className={styles.header}>
       <p className={styles.context}>
-        <Link href={`/runs/${details.id}`}>← watch</Link>
+        <Link href={`/runs/${details.id}`}>Back to run</Link>
         <span className="clip">{visibleLine(repositoryName(details.spec.repo_url ?? ""))}</span>
         {details.commit && <code title={details.commit}>{details.commit.slice(0, 8)}</code>}
         <span className="mono dim" title={details.id}>
@@ -183,7 +183,7 @@ function VariationFilter({
   };
   return (
     <fieldset className={styles.filter}>
-      <legend className="visually-hidden">Variations that are shown</legend>
+      <legend className="visually-hidden">Shown variations</legend>
       {all.map((number) => (
         <label key={number} data-off={!shown.includes(number) || undefined}>
           <input type="checkbox" checked={shown.includes(number)} onChange={() => toggle(number)} />

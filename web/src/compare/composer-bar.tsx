@@ -37,7 +37,7 @@ export function ComposerBar({ details, composition, stream }: Props) {
       });
       composition.clear();
       stream.resume();
-      showToast(`Variation ${details.variations.length + 1} is put together, and being checked.`);
+      showToast(`Variation ${details.variations.length + 1} was composed. Its checks are running.`);
       await client.invalidateQueries();
       document.getElementById("tests")?.scrollIntoView();
     } catch (failure) {
@@ -47,7 +47,7 @@ export function ComposerBar({ details, composition, stream }: Props) {
     }
   };
   return (
-    <aside className={styles.bar} aria-label="Tray">
+    <aside className={styles.bar} aria-label="Composition">
       <p>
         {partCounts(composition.parts).map((share, index) => (
           <Fragment key={share.variation}>
@@ -62,10 +62,10 @@ export function ComposerBar({ details, composition, stream }: Props) {
         </p>
       )}
       <Button variant="quiet" onClick={composition.clear}>
-        Empty
+        Clear
       </Button>
       <Button variant="primary" icon="plus" busy={busy} onClick={compose}>
-        Put together and check
+        Compose and check
       </Button>
     </aside>
   );

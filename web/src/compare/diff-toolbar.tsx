@@ -4,9 +4,9 @@ import type { RunDetails } from "../api/schema.gen";
 import { setQueryValues } from "../app/router";
 import { Button } from "../ui/button";
 import { controlClass } from "../ui/field";
+import { agentLabel } from "../ui/labels";
 import styles from "./code-section.module.css";
 import type { DiffLayout } from "./diff/diff-rows";
-import { agentLabel } from "./variation-facts";
 
 /** Stands for the base in place of a variation's number. */
 export const BASE = 0;
@@ -30,7 +30,7 @@ export function DiffToolbar({ details, from, to, layout, onLayout }: ToolbarProp
         value={from}
         onChange={(value) => setQueryValues({ from: value, file: null })}
       >
-        <option value="">the base</option>
+        <option value="">base</option>
         {options}
       </TreeSelect>
       <span aria-hidden="true">→</span>
@@ -43,7 +43,7 @@ export function DiffToolbar({ details, from, to, layout, onLayout }: ToolbarProp
       </TreeSelect>
       <span className={styles.spacer} />
       <fieldset className={styles.layouts}>
-        <legend className="visually-hidden">How lines are laid out</legend>
+        <legend className="visually-hidden">Layout of the diff</legend>
         {(["unified", "split"] as const).map((each) => (
           <Button
             key={each}

@@ -18,7 +18,7 @@ export function FileMapTable({ map, columns, variation, path, onOpen }: Props) {
   return (
     <div className={styles.scroller}>
       <table className={styles.map}>
-        <caption className="visually-hidden">Files that the variations change</caption>
+        <caption className="visually-hidden">Files changed by the variations</caption>
         <thead>
           <tr>
             <th scope="col">File</th>
@@ -83,7 +83,7 @@ function FileChange({ cell }: { cell: FileMapCell }) {
         {text ?? (
           <>
             {file.status === "added" && <span className="dim">new </span>}
-            {file.status === "removed" && <span className="dim">gone </span>}
+            {file.status === "removed" && <span className="dim">removed </span>}
             <span className={styles.additions}>+{additions}</span>{" "}
             <span className={styles.deletions}>−{deletions}</span>
           </>

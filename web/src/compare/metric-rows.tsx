@@ -17,7 +17,7 @@ export function MetricRows({ columns }: { columns: readonly Column[] }) {
     <tbody className={styles.metrics}>
       <tr className={styles.sectionHeader}>
         <th scope="rowgroup" colSpan={2 + columns.length}>
-          Figures <span className="dim">shown, never deciding</span>
+          Metrics <span className="dim">not used for ranking</span>
         </th>
       </tr>
       {[...METRICS, ...deltaMetrics(columns)].map((figure) => (
@@ -83,7 +83,7 @@ function FlagRow({ columns }: { columns: readonly Column[] }) {
   return (
     <tr>
       <th scope="row" className={styles.rowHeader}>
-        Flags <span className="dim">a person must look</span>
+        Flags <span className="dim">review required</span>
       </th>
       <td className={styles.base} />
       {columns.map(({ number, variation }, index) => (

@@ -2,10 +2,11 @@ import type { RunDetails } from "../api/schema.gen";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { formatShortDuration, pluralize } from "../ui/format";
+import { agentLabel, CONFIDENCE_CHIPS } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
 import styles from "./recommendation-panel.module.css";
-import { agentLabel, CONFIDENCE_CHIPS, canChoose } from "./variation-facts";
+import { canChoose } from "./variation-facts";
 
 /**
  * The recommendation: which variation, confidence and reasons; without one, what would settle the
@@ -24,14 +25,14 @@ export function RecommendationPanel({
   const agent = recommended === null ? null : details.variations[recommended - 1]?.seat;
   const [tone, glyph, words] = CONFIDENCE_CHIPS[confidence];
   return (
-    <section className={styles.panel} aria-label="Verdict">
+    <section className={styles.panel} aria-label="Recommendation">
       <header className={styles.headline}>
         <h2>
           {recommended === null ? (
-            "I cannot tell"
+            "No recommendation"
           ) : (
             <>
-              <span>Take</span> <VariationBadge number={recommended} />
+              <span>Recommended:</span> <VariationBadge number={recommended} />
               {agent && <span className={styles.agent}>{agentLabel(agent)}</span>}
             </>
           )}
@@ -61,7 +62,9 @@ export function RecommendationPanel({
         )}
         {rule && (
           <details className={styles.rule}>
-            <summary>How this follows</summary>
+            <summary>
+              {recommended === null ? "Why no recommendation" : "Why this recommendation"}
+            </summary>
             <p>
               <Prose>{rule}</Prose>
             </p>
@@ -75,16 +78,17 @@ export function RecommendationPanel({
 
 function NoRecommendation({ details }: { details: RunDetails }) {
   const isOver = details.status !== "running" && details.status !== "queued";
-  const why = details.failure?.message ?? "No variation came to an end that could be compared.";
+  const why =
+    details.failure?.message ?? "No variation finished with a change that could be compared.";
   return (
-    <section className={styles.panel} aria-label="Verdict">
+    <section className={styles.panel} aria-label="Recommendation">
       <header className={styles.headline}>
-        <h2>{isOver ? "No verdict" : "Not decided yet"}</h2>
+        <h2>{isOver ? "No recommendation" : "No recommendation yet"}</h2>
       </header>
       <p className={styles.reasons}>
         {isOver
           ? visibleLine(why)
-          : "The verdict comes when every variation has ended and was checked. What is known is below."}
+          : "The recommendation follows when every variation has ended and been checked. Results so far are below."}
       </p>
     </section>
   );
@@ -98,20 +102,19 @@ function JudgeOpinion({ opinion }: { opinion: NonNullable<Evidence["opinion"]> }
     <p className={styles.opinion}>
       <Chip glyph="§">judge model, advice only</Chip>{" "}
       {opinion.preferred === null
-        ? `${visibleLine(opinion.model)} had no steady preference among ${among}.`
+        ? `${visibleLine(opinion.model)} had no consistent preference among ${among}.`
         : `${visibleLine(opinion.model)} prefers ${opinion.preferred} among ${among}, in both orders. ${visibleLine(opinion.reasons?.join(" ") ?? "")}`}
     </p>
   );
 }
 
 function EvidenceFacts({ evidence }: { evidence: Evidence }) {
-  const { cost = {}, agreement, cross_tests = [], notes = [] } = evidence;
+  const { cross_tests = [], notes = [] } = evidence;
+  const weighted = cross_tests.filter((test) => (test.weight ?? 0) > 0).length;
   const facts = [
-    `${pluralize(cross_tests.length, "cross-test")}, ${cross_tests.filter((test) => (test.weight ?? 0) > 0).length} of them count.`,
-    agreement == null
-      ? "No test tells the variations apart."
-      : `The largest group that behaves alike has ${Math.round(agreement * 100)} % of them.`,
-    `It took ${pluralize(cost.sandboxes ?? 0, "sandbox", "sandboxes")} and ${formatShortDuration((cost.seconds ?? 0) * 1000)}; ${cost.cached ?? 0} results were known already${cost.left_out ? `, ${cost.left_out} tests were left out by the bound` : ""}.`,
+    `${pluralize(cross_tests.length, "cross-test")}, ${weighted} with weight.`,
+    agreementText(evidence.agreement),
+    costText(evidence.cost ?? {}),
     ...notes,
   ];
   return (
@@ -123,4 +126,17 @@ function EvidenceFacts({ evidence }: { evidence: Evidence }) {
       ))}
     </ul>
   );
+}
+
+function agreementText(agreement: number | null | undefined): string {
+  if (agreement == null) return "No test distinguishes the variations.";
+  return `The largest behaviour group has ${Math.round(agreement * 100)} % of the variations.`;
+}
+
+function costText(cost: NonNullable<Evidence["cost"]>): string {
+  const { sandboxes = 0, seconds = 0, cached = 0, left_out = 0 } = cost;
+  const used = `${pluralize(sandboxes, "sandbox", "sandboxes")} and ${formatShortDuration(seconds * 1000)}`;
+  const skipped =
+    left_out > 0 ? `; ${pluralize(left_out, "test")} skipped because of the limit` : "";
+  return `Used ${used}; ${pluralize(cached, "cached result")}${skipped}.`;
 }

@@ -50,7 +50,7 @@ export function useDiffNavigation(
     { key: "[", description: "Previous file", run: () => go(-1, "file") },
     {
       key: "x",
-      description: "Take this hunk or file",
+      description: "Select this hunk or file",
       run: () => {
         const file = row && files[row.file];
         if (file)
@@ -62,7 +62,7 @@ export function useDiffNavigation(
     },
     {
       key: "m",
-      description: "Fold this file: reviewed",
+      description: "Fold this file as reviewed",
       run: () => {
         const file = row && files[row.file];
         if (file) fold(file.path);

@@ -1,16 +1,8 @@
 /** Facts about stored variations, for display. */
-import type { AgentSpec, Confidence, Run, Variation } from "../api/schema.gen";
+import type { Run, Variation } from "../api/schema.gen";
 import { activityText } from "../run/variation-labels";
 import type { VariationView } from "../stream/run-view";
-import type { Tone } from "../ui/chip";
 import { visibleLine } from "../ui/visible-text";
-
-export const COMPOSED = "composed";
-
-/** Return agent, model and effort on one line. */
-export function agentLabel({ agent = "builtin", model, effort }: AgentSpec): string {
-  return visibleLine([agent, model, effort].filter(Boolean).join(" · "));
-}
 
 /** Return the sources of a composition as `1 + 3`; empty for an agent's own work. */
 export function composedFrom(variation: Variation): string {
@@ -35,12 +27,6 @@ export function missingReason(variation: Variation, live?: VariationView): strin
   if (variation.verdict) return null;
   return variation.failure ? visibleLine(variation.failure.message) : "It was stopped.";
 }
-
-export const CONFIDENCE_CHIPS: Readonly<Record<Confidence, readonly [Tone, string, string]>> = {
-  high: ["good", "✓", "high confidence"],
-  medium: ["warn", "≈", "medium confidence"],
-  open: ["plain", "?", "open"],
-};
 
 /** Whether a winner can be chosen. An imported run is read-only. */
 export function canChoose(run: Run): boolean {

@@ -3,12 +3,13 @@ import { type FormEvent, useState } from "react";
 import { callApi, toError } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { rankedNumbers } from "../compare/columns";
-import { agentLabel, composedFrom } from "../compare/variation-facts";
+import { composedFrom } from "../compare/variation-facts";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
 import { controlClass, Field } from "../ui/field";
 import { pluralize } from "../ui/format";
+import { agentLabel } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { showToast } from "../ui/toast";
 import styles from "./decide.module.css";
@@ -52,7 +53,7 @@ export function ChooseDialog({ details, first, onClose }: Props) {
         path,
         body: { winning_variation_id: number, reason },
       });
-      showToast(`Variation ${number} is chosen.`);
+      showToast(`Chose variation ${number}.`);
       onClose();
       await publishWinner(details.id, plan);
     } catch (failure) {
@@ -72,7 +73,11 @@ export function ChooseDialog({ details, first, onClose }: Props) {
           chosen={number}
           onChoose={setNumber}
         />
-        <Field label="Why" error={error} hint="Kept with the run, and told in the pull request.">
+        <Field
+          label="Reason"
+          error={error}
+          hint="Saved with the run and included in the pull request."
+        >
           {(wiring) => (
             <textarea
               {...wiring}
@@ -131,7 +136,7 @@ function VariationChoices({ details, choices, chosen, onChoose }: ChoicesProps) 
             />
             <VariationBadge number={number} />
             <span className={styles.label}>
-              {from ? `composed of ${from}` : agentLabel(variation.seat)}
+              {from ? `composed from ${from}` : agentLabel(variation.seat)}
             </span>
             <span className="dim num">
               {pluralize(variation.verdict?.patch.files ?? 0, "file")}

@@ -33,7 +33,7 @@ export function ClearDialog({ details, number, onClose }: Props) {
     try {
       const path = { run_id: details.id, number };
       await callApi("POST /runs/{run_id}/variations/{number}/clear", { path, body: { reason } });
-      showToast(`The flags of variation ${number} are cleared; the run is ranked anew.`);
+      showToast(`Cleared the flags of variation ${number} and ranked the run again.`);
       await client.invalidateQueries();
       onClose();
     } catch (failure) {
@@ -47,18 +47,14 @@ export function ClearDialog({ details, number, onClose }: Props) {
         <ul className={styles.flags}>
           {flags.map((flag) => (
             <li key={`${flag.kind} ${flag.path} ${flag.hunk}`}>
-              <Chip tone="warn" glyph="⚑">
+              <Chip tone="warning" glyph="⚑">
                 {FLAG_LABELS[flag.kind]}
               </Chip>
               <span>{visibleLine(flag.message)}</span>
             </li>
           ))}
         </ul>
-        <Field
-          label="Why may they pass?"
-          error={error}
-          hint="Kept with the variation and shown wherever it is."
-        >
+        <Field label="Reason" error={error} hint="Saved with the variation and shown with it.">
           {(wiring) => (
             <textarea
               {...wiring}
@@ -72,7 +68,7 @@ export function ClearDialog({ details, number, onClose }: Props) {
           )}
         </Field>
         <Button type="submit" variant="primary" busy={busy}>
-          Clear all of them
+          Clear flags
         </Button>
       </form>
     </Dialog>

@@ -29,7 +29,7 @@ export function DecisionPanel({ details, stream }: { details: RunDetails; stream
           {winner_reason ? (
             visibleText(winner_reason)
           ) : (
-            <span className="dim">No reason was given.</span>
+            <span className="dim">No reason given.</span>
           )}
         </p>
       </header>
@@ -50,9 +50,9 @@ export function DecisionPanel({ details, stream }: { details: RunDetails; stream
           })}
           download
         >
-          Patch
+          Download patch
         </a>
-        <Link href={`/runs/${details.id}/record`}>Record of the decision</Link>
+        <Link href={`/runs/${details.id}/record`}>Decision record</Link>
       </div>
     </section>
   );
@@ -82,7 +82,7 @@ function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
       {lacksProposal && <OpenPullRequestButton id={details.id} publication={publication} />}
       {hasAgent && (
         <Button icon="send" onClick={() => setOpen("prompt")}>
-          Ask the winner for more
+          Prompt the winner
         </Button>
       )}
       {!publication && <UndoButton id={details.id} />}
@@ -113,7 +113,7 @@ function OpenPullRequestButton({ id, publication }: { id: string; publication: P
   };
   return (
     <Button variant="primary" icon="branch" busy={busy} onClick={propose}>
-      Open the pull request
+      Open pull request
     </Button>
   );
 }
@@ -143,7 +143,7 @@ function CommandLine({ label, command }: { label: string; command: string }) {
       await navigator.clipboard.writeText(command);
       showToast("Copied.");
     } catch {
-      showToast("The browser does not let this page copy; select the text instead.", {
+      showToast("The browser blocked copying. Select the text and copy it.", {
         tone: "bad",
       });
     }
@@ -166,7 +166,7 @@ function UndoButton({ id }: { id: string }) {
     setBusy(true);
     try {
       await callApi("POST /runs/{run_id}/deselect", { path: { run_id: id } });
-      showToast("The decision is taken back.");
+      showToast("Decision undone.");
     } catch (failure) {
       showErrorToast(failure);
     } finally {

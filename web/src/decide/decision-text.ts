@@ -42,7 +42,7 @@ export interface ShellCommand {
 export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
   const { publication } = details;
   const apply = {
-    label: "Put it on a branch of your checkout",
+    label: "Apply to a branch of your checkout",
     command: `aideator apply ${shortId(details.id)}`,
   };
   if (!publication) return [apply];
@@ -60,8 +60,8 @@ export function publishEffect(
   withPullRequest: boolean,
 ): string {
   const where = visibleLine(details.spec.repo_url ?? "");
-  const push = `Pushes one branch, ${visibleLine(branch)}, to ${where}`;
+  const push = `Pushes branch ${visibleLine(branch)} to ${where}`;
   return withPullRequest
-    ? `${push}, and opens a pull request with the evidence in its text.`
+    ? `${push} and opens a pull request that includes the evidence.`
     : `${push}.`;
 }

@@ -22,7 +22,7 @@ export function defaultPublishOptions(
 }
 
 const TARGET_LABELS: Readonly<Record<PublishTarget, string>> = {
-  nothing: "Nothing yet: keep the decision",
+  nothing: "Do not publish yet",
   branch: "Push a branch",
   pull_request: "Push a branch and open a pull request",
 };
@@ -45,7 +45,7 @@ export function PublishFields({ details, options: plan, onChange: onPlan, requir
   );
   return (
     <fieldset className={styles.publishing}>
-      <legend>Then</legend>
+      <legend>Publish</legend>
       {open.map((what) => (
         <label key={what} htmlFor={`${id}${what}`}>
           <input
@@ -72,7 +72,7 @@ export function PublishFields({ details, options: plan, onChange: onPlan, requir
                 spellCheck={false}
                 maxLength={200}
                 pattern="aideator/.+"
-                title="It begins with aideator/"
+                title="Must start with aideator/"
                 value={plan.branch}
                 onChange={({ target }) => onPlan({ ...plan, branch: target.value })}
               />
@@ -85,7 +85,7 @@ export function PublishFields({ details, options: plan, onChange: onPlan, requir
                 checked={plan.draft}
                 onChange={({ target }) => onPlan({ ...plan, draft: target.checked })}
               />
-              as a draft
+              Open as a draft
             </label>
           )}
         </>
@@ -109,7 +109,7 @@ export async function publishWinner(run_id: string, plan: PublishOptions): Promi
         draft: plan.draft,
       },
     });
-    showToast(`Pushed as ${made.branch}.`);
+    showToast(`Pushed branch ${made.branch}.`);
     return true;
   } catch (failure) {
     showErrorToast(failure);

@@ -4,17 +4,11 @@ import type { RunDetails, Variation } from "../api/schema.gen";
 import { redirectToLogin, useGet } from "../app/api-query";
 import { Link, type PathParams } from "../app/router";
 import { rankedNumbers } from "../compare/columns";
-import {
-  agentLabel,
-  CONFIDENCE_CHIPS,
-  composedFrom,
-  missingReason,
-  totalTokens,
-  turnDuration,
-} from "../compare/variation-facts";
+import { composedFrom, missingReason, totalTokens, turnDuration } from "../compare/variation-facts";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { formatCost, formatCount, formatDuration, pluralize } from "../ui/format";
+import { agentLabel, CONFIDENCE_CHIPS } from "../ui/labels";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { Prose } from "../ui/prose";
 import { ScrollRegion } from "../ui/scroll-region";
@@ -36,7 +30,7 @@ export function RecordPage({ params }: { params: PathParams }) {
   if (details.isError) {
     redirectToLogin(details.error);
     if (details.error instanceof ApiError && details.error.status === 404)
-      return <EmptyState title="There is no such run" />;
+      return <EmptyState title="Run not found" />;
     return <LoadError error={details.error} retry={() => void details.refetch()} />;
   }
   return <Record details={details.data} />;
@@ -48,18 +42,18 @@ function Record({ details }: { details: RunDetails }) {
     <article className={styles.record}>
       <header>
         <p className={styles.topLine}>
-          <Link href={`/runs/${details.id}/compare`}>← compare</Link>
+          <Link href={`/runs/${details.id}/compare`}>Back to comparison</Link>
           <span className={styles.spacer} />
           <Button size="s" onClick={() => print()}>
             Print
           </Button>
         </p>
-        <h1>{winner === null ? "Not decided" : "Record of a decision"}</h1>
+        <h1>{winner === null ? "Not decided yet" : "Decision record"}</h1>
         <p className="dim">
           Run <span className="mono">{details.id}</span>, {date(details.created_at)}
         </p>
       </header>
-      <RecordSection title="Asked">
+      <RecordSection title="Task">
         <blockquote>{visibleText(spec.prompt)}</blockquote>
         <dl className={styles.facts}>
           <Fact name="Repository">{visibleLine(spec.repo_url ?? "")}</Fact>
@@ -74,24 +68,24 @@ function Record({ details }: { details: RunDetails }) {
           </Fact>
         </dl>
       </RecordSection>
-      <RecordSection title="Found">
+      <RecordSection title="Evidence">
         <EvidenceList details={details} />
         <VariationTable details={details} />
       </RecordSection>
-      <RecordSection title="Chosen">
+      <RecordSection title="Decision">
         {winner === null ? (
-          <p>Nobody has chosen yet.</p>
+          <p>No winner has been chosen yet.</p>
         ) : (
           <p className={styles.reason}>
             <VariationBadge number={winner} />{" "}
-            {details.winner_reason ? visibleText(details.winner_reason) : "No reason was given."}
+            {details.winner_reason ? visibleText(details.winner_reason) : "No reason given."}
           </p>
         )}
         {details.reused_from && (
-          <p>{`The decision of run ${visibleLine(details.reused_from)} was taken over.`}</p>
+          <p>{`Decision reused from run ${visibleLine(details.reused_from)}.`}</p>
         )}
       </RecordSection>
-      <RecordSection title="Published">
+      <RecordSection title="Publication">
         {publication ? <PublicationLine publication={publication} /> : <p>Not published.</p>}
       </RecordSection>
     </article>
@@ -136,7 +130,7 @@ function EvidenceList({ details: { ranking, evidence } }: { details: RunDetails 
     <>
       <p className={styles.reason}>
         {ranking.recommended === null ? (
-          <strong>No recommendation: the evidence does not tell.</strong>
+          <strong>No recommendation: the evidence is inconclusive.</strong>
         ) : (
           <>
             <strong>Recommended:</strong> <VariationBadge number={ranking.recommended} />
@@ -193,7 +187,7 @@ function VariationRow({ variation }: { variation: Variation }) {
   return (
     <tr>
       <th scope="row">
-        <VariationBadge number={number} /> {from ? `composed of ${from}` : agentLabel(seat)}
+        <VariationBadge number={number} /> {from ? `composed from ${from}` : agentLabel(seat)}
       </th>
       <td>
         {empty ??

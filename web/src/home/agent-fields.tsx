@@ -55,13 +55,13 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
         value={agent.effort}
         onChange={(event) => onChange({ effort: event.target.value as AgentDraft["effort"] })}
       >
-        <option value="">effort</option>
+        <option value="">default effort</option>
         {EFFORTS.map((effort) => (
           <option key={effort}>{effort}</option>
         ))}
       </select>
       <Button variant="quiet" size="s" aria-expanded={open} onClick={() => setOpen(!open)}>
-        strategy
+        Instructions
       </Button>
       {onRemove && (
         <Button variant="quiet" size="s" icon="close" iconOnly onClick={onRemove}>
@@ -70,8 +70,8 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
       )}
       {open && (
         <textarea
-          className={`${controlClass} ${styles.strategy}`}
-          aria-label={`Strategy of variation ${number}`}
+          className={`${controlClass} ${styles.instructions}`}
+          aria-label={`Instructions for variation ${number}`}
           rows={2}
           placeholder="Write a failing test first."
           value={agent.instructions}

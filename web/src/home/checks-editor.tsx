@@ -22,11 +22,13 @@ export function ChecksEditor({ draft, error, onChange }: Props) {
       </legend>
       {checks === null && (
         <p className="dim">
-          Guessed from the repository when the run begins, and run on the base as well as on every
+          Detected from the repository when the run starts. They run on the base and on every
           change.
         </p>
       )}
-      {checks?.length === 0 && <p className="dim">None: nothing will be proven, only shown.</p>}
+      {checks?.length === 0 && (
+        <p className="dim">No checks: changes are shown, but nothing is proven.</p>
+      )}
       <ol>
         {checks?.map((check, index) => (
           <li key={check.key} className={styles.check}>
@@ -82,7 +84,7 @@ function CheckButtons({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
       {problem && <span className={styles.warning}>{problem}</span>}
       {draft.checks !== null && (
         <Button variant="quiet" size="s" onClick={() => onChange({ checks: null })}>
-          Leave it to the repository
+          Auto-detect
         </Button>
       )}
       <Button
@@ -92,7 +94,7 @@ function CheckButtons({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
         disabled={draft.repo.trim() === ""}
         onClick={guess}
       >
-        Guess now
+        Detect checks
       </Button>
       <Button
         variant="quiet"
@@ -102,7 +104,7 @@ function CheckButtons({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
           onChange({ checks: [...(draft.checks ?? []), { key: newKey(), command: "" }] })
         }
       >
-        Add
+        Add check
       </Button>
     </span>
   );

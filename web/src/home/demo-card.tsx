@@ -7,7 +7,7 @@ import { showErrorToast } from "../ui/toast";
 import styles from "./home-page.module.css";
 
 /** Start the scripted demo and go to its run. */
-export function DemoButton({ look = "primary" }: { look?: "primary" | "plain" }) {
+export function DemoButton({ variant = "primary" }: { variant?: "primary" | "secondary" }) {
   const [busy, setBusy] = useState(false);
   const start = async () => {
     setBusy(true);
@@ -20,7 +20,7 @@ export function DemoButton({ look = "primary" }: { look?: "primary" | "plain" })
     }
   };
   return (
-    <Button variant={look} icon="play" busy={busy} onClick={start}>
+    <Button variant={variant} icon="play" busy={busy} onClick={start}>
       Watch the demo
     </Button>
   );
@@ -30,18 +30,18 @@ export function DemoButton({ look = "primary" }: { look?: "primary" | "plain" })
 export function DemoCard({ server }: { server: ServerInfo }) {
   return (
     <section className={`${styles.card} ${styles.demo}`} aria-label="Welcome">
-      <h1>N coding agents in, one proven change out.</h1>
+      <h1>Several coding agents, one proven change</h1>
       <p>
-        Three agents repair a small bug, one of them badly, and the platform's own tests say which.
-        The demo's model is <strong>scripted</strong>, so it needs no key and costs nothing; agents,
-        sandboxes, checks and ranking are the real ones.
+        Three agents fix a small bug, one of them badly, and the platform's test runs show which
+        one. The demo's model is <strong>scripted</strong>, so it needs no key and costs nothing.
+        Agents, sandboxes, checks and ranking are real.
       </p>
       <DemoButton />
       {!server.model_ready && (
         <p className={styles.commands}>
           <span>
-            For runs of your own, stop the server and start it with a key, which never enters a
-            sandbox:
+            To run agents on your own repositories, restart the server with a key. The key never
+            enters a sandbox:
           </span>
           <code>export ANTHROPIC_API_KEY=… && aideator serve</code>
         </p>

@@ -11,7 +11,7 @@ export function EnforcedLimits({ timeout }: { timeout: number }) {
   if (fatal) {
     return (
       <p className={styles.warning} role="alert">
-        {`Runs cannot be carried out here: ${fatal.name}: ${fatal.detail}. ${fatal.fix}`}
+        {`This machine cannot run agents: ${fatal.name}: ${fatal.detail}. ${fatal.fix}`}
       </p>
     );
   }
@@ -21,10 +21,10 @@ export function EnforcedLimits({ timeout }: { timeout: number }) {
   const [held, weak] = [named(true), named(false)];
   return (
     <ul className={styles.enforcedLimits}>
-      <li>No network but the model, through a gateway that keeps the key outside.</li>
-      {doctor.isPending && <li>Looking at what this machine enforces…</li>}
+      <li>Network: only the model, through a gateway that keeps the key outside the sandbox.</li>
+      {doctor.isPending && <li>Checking which limits this machine enforces…</li>}
       {held.length > 0 && (
-        <li>{`Enforced: ${held.join(", ")}; ${formatDuration(timeout * 1000)} for each turn.`}</li>
+        <li>{`Enforced: ${held.join(", ")}; ${formatDuration(timeout * 1000)} per turn.`}</li>
       )}
       {weak.length > 0 && (
         <li className={styles.weak}>{`Not enforced on this machine: ${weak.join(", ")}.`}</li>

@@ -15,7 +15,7 @@ export function HomePage() {
   useKeyCommands([
     {
       key: "c",
-      description: "Ask for a new run",
+      description: "Start a new run",
       run: () => {
         setOpen(true);
         requestAnimationFrame(() => document.getElementById("prompt")?.focus());

@@ -31,7 +31,7 @@ export function LineupEditor({ draft, server, catalog, onChange }: Props) {
             disabled={lineup.length <= 1}
             onClick={() => setCount(lineup.length - 1)}
           >
-            One agent less
+            Remove one agent
           </Button>
           <output className="num">{lineup.length}</output>
           <Button
@@ -41,7 +41,7 @@ export function LineupEditor({ draft, server, catalog, onChange }: Props) {
             disabled={lineup.length >= server.max_variations}
             onClick={() => setCount(lineup.length + 1)}
           >
-            One agent more
+            Add one agent
           </Button>
         </span>
       </legend>
@@ -64,7 +64,7 @@ export function LineupEditor({ draft, server, catalog, onChange }: Props) {
       </ol>
       <MissingRequirements lineup={lineup} catalog={catalog} />
       {lineup.length > server.max_parallel_variations && (
-        <p className="dim">{`${server.max_parallel_variations} work at a time; the others wait in turn.`}</p>
+        <p className="dim">{`${server.max_parallel_variations} agents work at a time; the others wait in the queue.`}</p>
       )}
     </fieldset>
   );

@@ -5,6 +5,7 @@ import { queryClient, useGet } from "../app/api-query";
 import { navigate } from "../app/router";
 import { Button } from "../ui/button";
 import { controlClass, Field } from "../ui/field";
+import { pluralize } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { ErrorNotice } from "../ui/page-states";
 import { ChecksEditor } from "./checks-editor";
@@ -100,10 +101,12 @@ function NewRunForm({ server }: { server: ServerInfo }) {
         {refused && <ErrorNotice error={refused} />}
         <div className={styles.submitRow}>
           <Button type="submit" variant="primary" icon="play" busy={busy}>
-            {`Start ${draft.lineup.length === 1 ? "one agent" : `${draft.lineup.length} agents`}`}
+            {`Start ${pluralize(draft.lineup.length, "agent")}`}
           </Button>
           {!server.model_ready && (
-            <p className={styles.warning}>No model key is set: runs of your own will fail.</p>
+            <p className={styles.warning}>
+              No model key is set, so only the demo can run. Restart the server with a key.
+            </p>
           )}
         </div>
       </div>
@@ -122,7 +125,7 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
   return (
     <Field
       id="prompt"
-      label="What shall they do?"
+      label="Prompt"
       error={error}
       aside={
         <span className="num">{`${draft.prompt.trim().length} / ${server.max_prompt_length}`}</span>
@@ -143,7 +146,7 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
 }
 
 const SANDBOXES = {
-  "": "the server's choice",
+  "": "Default",
   bubblewrap: "bubblewrap",
   dagger: "Dagger",
 } as const;
@@ -152,13 +155,13 @@ function LimitFields({ draft, server, error, onChange }: FieldProps) {
   return (
     <div className={styles.limits}>
       <div className={styles.pair}>
-        <Field label="Budget for all, in dollars" error={error}>
+        <Field label="Budget for all agents, in dollars" error={error}>
           {(wiring) => (
             <input
               {...wiring}
               className={controlClass}
               inputMode="decimal"
-              placeholder="no cap"
+              placeholder="no limit"
               value={draft.budget}
               onChange={(event) => onChange({ budget: event.target.value })}
             />

@@ -14,8 +14,8 @@ interface Props {
 export function RepositoryFields({ draft, server, error, onChange }: Props) {
   const list = useId();
   const where = server.local
-    ? "An https URL, or an absolute path on this machine."
-    : `An https URL at ${server.git_hosts.join(", ")}.`;
+    ? "HTTPS URL, or absolute path on this machine."
+    : `HTTPS URL at ${server.git_hosts.join(", ")}.`;
   const recent = server.recent.filter((each) => each.repo_url !== server.demo_repo);
   return (
     <div className={styles.repository}>

@@ -81,15 +81,15 @@ export function validateDraft(
 ): Readonly<Record<string, string>> {
   const found: Record<string, string> = {};
   const length = draft.prompt.trim().length;
-  if (draft.repo.trim() === "") found.repo_url = "Which repository?";
+  if (draft.repo.trim() === "") found.repo_url = "Enter a repository.";
   if (length < server.min_prompt_length)
-    found.prompt = `At least ${server.min_prompt_length} characters.`;
+    found.prompt = `Enter at least ${server.min_prompt_length} characters.`;
   if (length > server.max_prompt_length)
-    found.prompt = `At most ${server.max_prompt_length} characters.`;
+    found.prompt = `Enter at most ${server.max_prompt_length} characters.`;
   if (parseDollars(draft.budget) === undefined)
-    found.budget = "An amount in dollars, such as 2.50.";
+    found.budget = "Enter an amount in dollars, such as 2.50.";
   if (draft.checks?.some((check) => check.command.trim() === ""))
-    found.checks = "A check needs a command.";
+    found.checks = "Enter a command for each check, or remove the check.";
   return found;
 }
 
@@ -119,15 +119,14 @@ export function toRunSpec(draft: RunDraft): RunSpec {
 /** Describe the cost: the budget if there is one, else an estimate from the latest runs. */
 export function costEstimate(draft: RunDraft, server: ServerInfo): string {
   const usd = parseDollars(draft.budget);
-  if (usd)
-    return `At most $${usd.toFixed(2)} for all variations together, enforced before each model call.`;
+  if (usd) return `At most $${usd.toFixed(2)} for all variations, enforced before each model call.`;
   const known = server.latest_costs;
-  if (known.length === 0) return "No cap is set, and nothing here says yet what a run costs.";
+  if (known.length === 0) return "No budget. No cost history yet.";
   const all = (one: number) => `$${(one * draft.lineup.length).toFixed(2)}`;
   const low = all(Math.min(...known));
   const high = all(Math.max(...known));
   const range = low === high ? `about ${high}` : `${low} to ${high}`;
-  return `No cap is set. By the latest runs here it costs ${range}; nothing stops it there.`;
+  return `No budget. Recent runs suggest ${range}, without an upper limit.`;
 }
 
 export function defaultModel(agent: AgentDraft, catalog: readonly Agent[]): string {

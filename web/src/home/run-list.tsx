@@ -19,6 +19,12 @@ const FILTERS: Readonly<Record<string, readonly RunStatus[]>> = {
   decided: ["decided"],
   failed: ["failed", "cancelled"],
 };
+/** Labels of the filters, in the words of the runs' status. The names are in the address. */
+const FILTER_LABELS: Readonly<Record<string, string>> = {
+  "": "all",
+  working: "running",
+  undecided: "to decide",
+};
 const REFETCH_RUNNING_MS = 2_000;
 const REFETCH_IDLE_MS = 15_000;
 
@@ -46,7 +52,7 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
               aria-pressed={(filter ?? "") === name}
               onClick={() => setQueryValues({ show: name || null })}
             >
-              {name || "all"}
+              {FILTER_LABELS[name] ?? name}
             </Button>
           ))}
         </div>
@@ -62,7 +68,7 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
             onChange={(event) => setQueryValues({ q: event.target.value || null })}
           />
         </div>
-        <DemoButton look="plain" />
+        <DemoButton variant="secondary" />
       </div>
       <RunTable statuses={statuses} search={wanted} demoRepo={demoRepo} />
     </section>
@@ -101,8 +107,8 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
   const rows = runs.data.pages.flatMap((page) => page.runs);
   if (rows.length === 0) {
     return (
-      <EmptyState title="No run fits">
-        <Link href="/">Show all</Link>
+      <EmptyState title="No matching runs">
+        <Link href="/">Show all runs</Link>
       </EmptyState>
     );
   }
@@ -112,7 +118,7 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
         <caption className="visually-hidden">Runs, newest first</caption>
         <thead>
           <tr>
-            <th scope="col">State</th>
+            <th scope="col">Status</th>
             <th scope="col">Prompt</th>
             <th scope="col">Variations</th>
             <th scope="col">Winner</th>
@@ -120,10 +126,10 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
               Cost
             </th>
             <th scope="col" className={styles.number}>
-              Took
+              Duration
             </th>
             <th scope="col" className={styles.number}>
-              Asked
+              Started
             </th>
           </tr>
         </thead>
@@ -134,7 +140,7 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
         </tbody>
       </table>
       <div ref={end} className={styles.listEnd}>
-        {runs.isFetchingNextPage ? "Reading older runs…" : ""}
+        {runs.isFetchingNextPage ? "Loading older runs…" : ""}
       </div>
     </>
   );

@@ -6,12 +6,12 @@ import { visibleLine } from "../ui/visible-text";
 import styles from "./run-list.module.css";
 
 const STATUS_CHIPS: Readonly<Record<RunStatus, readonly [Tone, string]>> = {
-  queued: ["plain", "○"],
-  running: ["work", "●"],
-  finished: ["warn", "◆"],
+  queued: ["neutral", "○"],
+  running: ["active", "●"],
+  finished: ["warning", "◆"],
   decided: ["good", "★"],
   failed: ["bad", "✗"],
-  cancelled: ["plain", "■"],
+  cancelled: ["neutral", "■"],
 };
 
 interface Props {
@@ -100,6 +100,6 @@ function Winner({ run }: { run: Summary }) {
       </span>
     );
   }
-  if (run.status === "finished") return <span className="dim">cannot tell</span>;
+  if (run.status === "finished") return <span className="dim">no recommendation</span>;
   return <span className="dim">–</span>;
 }

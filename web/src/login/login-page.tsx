@@ -39,13 +39,13 @@ export function LoginPage() {
       <form className={styles.form} onSubmit={submit}>
         <h1>Log in</h1>
         <p className="dim">
-          This server asks for an API key. Whoever runs it makes one with{" "}
+          This server requires an API key. Its administrator creates one with{" "}
           <code>aideator key create NAME</code>.
         </p>
         <Field
           label="API key"
           error={error}
-          hint="Traded for a cookie that no script can read; the key is not kept."
+          hint="Stored as an HTTP-only cookie; the key itself is not stored."
         >
           {(wiring) => (
             <input

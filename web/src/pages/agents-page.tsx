@@ -14,9 +14,9 @@ export function AgentsPage() {
   return (
     <InfoPage
       title="Agents"
-      about="Every one works in its own sandbox and reaches its model only through the gateway."
+      about="Each agent works in its own sandbox and reaches its model only through the gateway."
     >
-      {agents.data.length === 0 && <EmptyState title="No agent is in the catalogue" />}
+      {agents.data.length === 0 && <EmptyState title="The catalogue has no agents" />}
       <ul className={styles.cards}>
         {agents.data.map((agent) => (
           <AgentCard key={agent.name} agent={agent} />
@@ -39,7 +39,7 @@ function AgentCard({ agent }: { agent: Agent }) {
             available
           </Chip>
         ) : (
-          <Chip tone="warn" glyph="!">
+          <Chip tone="warning" glyph="!">
             not available
           </Chip>
         )}
@@ -53,19 +53,19 @@ function AgentCard({ agent }: { agent: Agent }) {
           </dd>
         </div>
         <div>
-          <dt>Also known</dt>
+          <dt>Other known models</dt>
           <dd className={styles.list}>
             {models.known
               .filter((model) => model !== models.default)
               .map((model) => (
                 <code key={model}>{visibleLine(model)}</code>
               ))}
-            <span className="dim">any other id is passed on as it is</span>
+            <span className="dim">other ids are passed on unchanged</span>
           </dd>
         </div>
         {rejects.map(([parameter, patterns]) => (
           <div key={parameter}>
-            <dt>{`No ${visibleLine(parameter.replaceAll("_", " "))}`}</dt>
+            <dt>{`Models without ${visibleLine(parameter.replaceAll("_", " "))}`}</dt>
             <dd className={styles.list}>
               {patterns.map((pattern) => (
                 <code key={pattern}>{visibleLine(pattern)}</code>

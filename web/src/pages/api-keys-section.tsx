@@ -27,9 +27,8 @@ export function ApiKeysSection() {
     return (
       <InfoSection title="API keys">
         <p>
-          There is no key: whoever is on this machine may call.{" "}
-          <code>aideator key create NAME</code> makes the first one; from then on everybody needs
-          one.
+          No API key exists, so every user of this machine can call the API. Create the first key
+          with <code>aideator key create NAME</code>; from then on every call needs a key.
         </p>
       </InfoSection>
     );
@@ -41,9 +40,9 @@ export function ApiKeysSection() {
           <thead>
             <tr>
               <th scope="col">Name</th>
-              <th scope="col">Begins with</th>
-              <th scope="col">Made</th>
-              <th scope="col">State</th>
+              <th scope="col">Prefix</th>
+              <th scope="col">Created</th>
+              <th scope="col">Status</th>
               <th scope="col">
                 <span className="visually-hidden">Action</span>
               </th>
@@ -94,7 +93,7 @@ function RevokeDialog({ entry, onClose }: { entry: KeyOut; onClose: () => void }
     setBusy(true);
     try {
       await callApi("DELETE /keys/{key_id}", { path: { key_id: entry.id } });
-      showToast(`${entry.name} is revoked.`);
+      showToast(`Revoked ${entry.name}.`);
       onClose();
     } catch (failure) {
       showErrorToast(failure);
@@ -107,10 +106,9 @@ function RevokeDialog({ entry, onClose }: { entry: KeyOut; onClose: () => void }
     <Dialog title={`Revoke ${visibleLine(entry.name)}?`} onClose={onClose}>
       <div className={styles.form}>
         <p>
-          Whoever uses it is locked out at once, with every browser that logged in by it. There is
-          no way back.
-          {entry.mine &&
-            " It is the key of this browser: you will have to log in with another one."}
+          The key stops working at once, and every browser that logged in with it is logged out.
+          This cannot be undone.
+          {entry.mine && " This browser uses the key: you will have to log in with another one."}
         </p>
         <Button variant="danger" busy={busy} onClick={revoke}>
           Revoke
@@ -170,9 +168,9 @@ function NewKeyDialog({
   onClose: () => void;
 }) {
   return (
-    <Dialog title={`The key ${visibleLine(name)}`} onClose={onClose}>
+    <Dialog title={`Key ${visibleLine(name)}`} onClose={onClose}>
       <div className={styles.form}>
-        <Field label="Key" hint="It is shown only now. Keep it where you keep passwords.">
+        <Field label="Key" hint="Shown only once. Store it in a password manager.">
           {(wiring) => (
             <input
               {...wiring}
@@ -183,7 +181,7 @@ function NewKeyDialog({
             />
           )}
         </Field>
-        <Button onClick={onClose}>I have it</Button>
+        <Button onClick={onClose}>Done</Button>
       </div>
     </Dialog>
   );

@@ -13,11 +13,11 @@ export function DoctorPage() {
   if (doctor.isError) return <LoadError error={doctor.error} retry={() => void doctor.refetch()} />;
   const broken = doctor.data.filter((finding) => !finding.ok && finding.fatal).length;
   const answer =
-    broken === 0 ? "Runs can be carried out here." : "Runs cannot be carried out here yet.";
+    broken === 0 ? "This machine can run agents." : "This machine cannot run agents yet.";
   return (
     <InfoPage
       title="Doctor"
-      about={`${answer} The same as \`aideator doctor\` says; examined at most once a minute.`}
+      about={`${answer} The same findings as \`aideator doctor\`, checked at most once a minute.`}
     >
       <ul className={styles.findings}>
         {doctor.data
@@ -28,7 +28,7 @@ export function DoctorPage() {
       </ul>
       <div>
         <Button busy={doctor.isFetching} onClick={() => void doctor.refetch()}>
-          Examine again
+          Check again
         </Button>
       </div>
     </InfoPage>

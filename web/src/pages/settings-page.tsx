@@ -2,13 +2,13 @@ import { useState } from "react";
 import type { Disk, SettingOut } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { Chip } from "../ui/chip";
+import { formatBytes } from "../ui/format";
 import { LoadError, LoadingSkeleton } from "../ui/page-states";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
 import { ApiKeysSection } from "./api-keys-section";
 import { InfoPage, InfoSection } from "./info-page";
 import styles from "./pages.module.css";
-import { formatBytes } from "./size";
 
 /**
  * Settings in force on this server: limits, disk, keys. They are set where the server is started,
@@ -18,7 +18,7 @@ export function SettingsPage() {
   return (
     <InfoPage
       title="Settings"
-      about="In force on this server. They are read from its environment and .env when it starts."
+      about="Settings in force on this server, read from its environment and .env when it starts."
     >
       <DiskSection />
       <ApiKeysSection />
@@ -40,7 +40,7 @@ function SettingsSection() {
       aside={
         <label className={styles.check}>
           <input type="checkbox" checked={!all} onChange={() => setAll(!all)} />
-          only what was changed
+          only changed settings
         </label>
       }
     >
@@ -49,7 +49,7 @@ function SettingsSection() {
           <SettingRow key={setting.name} setting={setting} />
         ))}
       </dl>
-      {shown.length === 0 && <p className="dim">Nothing was changed.</p>}
+      {shown.length === 0 && <p className="dim">All settings have their default values.</p>}
     </InfoSection>
   );
 }
@@ -80,10 +80,9 @@ function DiskSection() {
     <InfoSection title="Disk" aside={<code>{visibleLine(disk.data.home)}</code>}>
       <p>
         <strong className="num">{formatBytes(used)}</strong> used,{" "}
-        <span className="num">{formatBytes(disk.data.free)}</span> free. Repositories that were not
-        used for longest go when the cache has more than{" "}
-        <span className="num">{formatBytes(disk.data.bound)}</span>; <code>aideator gc</code>{" "}
-        removes them now.
+        <span className="num">{formatBytes(disk.data.free)}</span> free. When the cache exceeds{" "}
+        <span className="num">{formatBytes(disk.data.bound)}</span>, the least recently used
+        repositories are removed; <code>aideator gc</code> removes them now.
       </p>
       <DiskParts disk={disk.data} used={used} />
     </InfoSection>

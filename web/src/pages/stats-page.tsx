@@ -14,26 +14,22 @@ export function StatsPage() {
   if (stats.isPending) return <LoadingSkeleton />;
   if (stats.isError) return <LoadError error={stats.error} retry={() => void stats.refetch()} />;
   const { data } = stats;
-  const about = `From ${pluralize(data.decided ?? 0, "decision")} in ${pluralize(data.runs ?? 0, "run")} that have ended here. Few decisions give wide intervals, and that is what they say.`;
+  const about = `Based on ${pluralize(data.decided ?? 0, "decision")} in ${pluralize(data.runs ?? 0, "run")} that have ended. Few decisions give wide intervals.`;
   return (
     <InfoPage title="Statistics" about={about}>
       {(data.runs ?? 0) === 0 ? (
-        <EmptyState title="Nothing has been decided yet">
-          <p>Choose a winner, and it is counted here.</p>
+        <EmptyState title="No decisions yet">
+          <p>Choose a winner to see statistics here.</p>
         </EmptyState>
       ) : (
         <>
           <Totals data={data} />
           <WinTable title="Wins by agent" tallies={data.agents ?? []} />
+          <WinTable title="Wins by model" tallies={data.models ?? []} none="agent's default" />
           <WinTable
-            title="Wins by model"
-            tallies={data.models ?? []}
-            none="the agent's own default"
-          />
-          <WinTable
-            title="Wins by strategy"
+            title="Wins by instructions"
             tallies={data.strategies ?? []}
-            none="no instructions of its own"
+            none="no instructions"
           />
         </>
       )}
@@ -51,7 +47,7 @@ function Totals({ data }: { data: Stats }) {
       data.cost_per_decision_usd == null ? "–" : formatCost(data.cost_per_decision_usd),
     ],
     ["Time to decide, median", seconds == null ? "–" : formatDuration(seconds * 1000)],
-    ["The recommendation was taken", data.followed ? formatRate(data.followed) : "–"],
+    ["Recommendation followed", data.followed ? formatRate(data.followed) : "–"],
   ] as const;
   return (
     <dl className={styles.totals}>
@@ -87,7 +83,7 @@ function WinTable({
             <tr>
               <th scope="col">Name</th>
               <th scope="col">Wins</th>
-              <th scope="col">Share, with its 95 % interval; the line is blind choice</th>
+              <th scope="col">Win rate with 95 % interval; the line marks a random choice</th>
               <th scope="col">Cost per win</th>
             </tr>
           </thead>
@@ -117,8 +113,7 @@ function WinTable({
 function Interval({ tally: { wins, by_chance } }: { tally: Tally }) {
   const { share, low = 0, high = 1 } = wins;
   const say = (part: number) => `${Math.round(part * 100)} %`;
-  const words =
-    share == null ? "nothing to count" : `${say(share)}, between ${say(low)} and ${say(high)}`;
+  const words = share == null ? "no data" : `${say(share)}, between ${say(low)} and ${say(high)}`;
   return (
     <span className={styles.intervalRow}>
       <span className={styles.interval} aria-hidden="true">

@@ -39,7 +39,7 @@ export function AddAgentDialog({ run, stream, isScripted, onClose }: Props) {
         body: toAgentSpec(agent),
       });
       stream.resume();
-      showToast("One agent more sets to work.");
+      showToast("Added an agent.");
       onClose();
     } catch (error) {
       setRefused(toError(error));
@@ -51,7 +51,7 @@ export function AddAgentDialog({ run, stream, isScripted, onClose }: Props) {
     <Dialog title="Add an agent" onClose={onClose} wide>
       <form onSubmit={submit}>
         <p className="dim">
-          It gets the run's prompt, commit and checks, and is compared with the others.
+          The agent gets the same prompt, commit and checks, and is compared with the others.
         </p>
         <AgentFields
           number={run.variations.length + 1}
@@ -62,7 +62,7 @@ export function AddAgentDialog({ run, stream, isScripted, onClose }: Props) {
         {!isScripted && <MissingRequirements lineup={[agent]} catalog={catalog} />}
         {refused && <ErrorNotice error={refused} />}
         <Button type="submit" variant="primary" icon="plus" busy={busy}>
-          Add
+          Add agent
         </Button>
       </form>
     </Dialog>

@@ -32,7 +32,7 @@ export function CommandOutput({ text, open: opened = false, keep = "start" }: Pr
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >
-          {open ? "fold" : `${pluralize(hidden, "more line")}`}
+          {open ? "Show less" : `${pluralize(hidden, "more line")}`}
         </button>
       )}
     </div>

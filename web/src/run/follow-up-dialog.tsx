@@ -22,7 +22,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
   const [text, setText] = useState("");
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const whom =
+  const recipients =
     numbers.length === 1 ? `variation ${numbers[0]}` : pluralize(numbers.length, "variation");
 
   const submit = async (event: FormEvent) => {
@@ -31,7 +31,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
     try {
       await sendFollowUp(runId, numbers, text);
       stream.resume();
-      showToast(`Asked ${whom}.`);
+      showToast(`Sent the follow-up to ${recipients}.`);
       onClose();
     } catch (failure) {
       setError(toError(failure).message);
@@ -40,12 +40,12 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
   };
 
   return (
-    <Dialog title={`Ask ${whom} to go on`} onClose={onClose}>
+    <Dialog title={`Prompt ${recipients}`} onClose={onClose}>
       <form onSubmit={submit}>
         <Field
-          label="What shall it do next?"
+          label="Follow-up"
           error={error}
-          hint="It goes on from its own change, and with its session where the agent kept one."
+          hint="The agent continues from its own change, and in the same session if it kept one."
         >
           {(wiring) => (
             <textarea
@@ -60,7 +60,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
           )}
         </Field>
         <Button type="submit" variant="primary" icon="send" busy={busy}>
-          Ask
+          Send
         </Button>
       </form>
     </Dialog>

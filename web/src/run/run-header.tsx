@@ -48,8 +48,8 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
           <span className="mono dim" title={id}>
             {shortId(id)}
           </span>
-          {isScripted && <Chip tone="warn">scripted model</Chip>}
-          <ConnectionChip connection={stream.connection} />
+          {isScripted && <Chip tone="warning">scripted model</Chip>}
+          <ConnectionChip connection={stream.connection} status={view.status} />
         </p>
         <RunPrompt text={view.prompt} />
       </div>
@@ -80,7 +80,7 @@ function RunPrompt({ text }: { text: string }) {
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >
-          {open ? "less" : "more"}
+          {open ? "Show less" : "Show more"}
         </button>
       )}
     </h1>
@@ -132,7 +132,7 @@ function RunMetrics({
             min={0}
             max={limit}
             value={cost ?? 0}
-            aria-label="Spent of the budget"
+            aria-label="Budget used"
           />
         )}
       </div>
@@ -141,7 +141,7 @@ function RunMetrics({
 }
 
 function costLabel(limit: number | null, isScripted: boolean): string {
-  if (isScripted) return "Cost, not charged";
+  if (isScripted) return "Simulated cost";
   return limit === null ? "Cost" : `Cost of ${formatBudget(limit)}`;
 }
 
@@ -161,7 +161,7 @@ function RunActions({
     setBusy(true);
     try {
       await callApi("POST /runs/{run_id}/cancel", { path: { run_id: id } });
-      showToast("Stopping every variation; what they did is kept.");
+      showToast("Stopping all variations. Their work is kept.");
     } catch (error) {
       showErrorToast(error);
     } finally {

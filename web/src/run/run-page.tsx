@@ -28,8 +28,8 @@ export function RunPage({ params }: { params: PathParams }) {
   const { view, connection } = stream;
   if (connection.state === "refused" && connection.why === "gone") {
     return (
-      <EmptyState top title="There is no such run">
-        It may belong to another server, or the address is cut short.
+      <EmptyState top title="Run not found">
+        It may belong to another server, or the address may be incomplete.
       </EmptyState>
     );
   }
@@ -150,10 +150,10 @@ function useVariationKeys(
     { key: "k", description: "Previous variation", run: () => go(current - 1) },
     {
       key: "f",
-      description: "Show one variation, or all",
+      description: "Focus one variation, or show all",
       run: () => setFocus(focus === null ? current : null),
     },
-    { key: "Escape", description: "Back to all variations", run: () => setFocus(null) },
+    { key: "Escape", description: "Show all variations", run: () => setFocus(null) },
     {
       key: "d",
       description: "Compare the variations",
@@ -161,7 +161,7 @@ function useVariationKeys(
     },
     ...Array.from({ length: Math.min(count, 9) }, (_, index) => ({
       key: String(index + 1),
-      description: `Show variation ${index + 1}`,
+      description: `Focus variation ${index + 1}`,
       run: () => {
         setCurrent(index + 1);
         setFocus(index + 1);

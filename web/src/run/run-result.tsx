@@ -1,22 +1,16 @@
-import type { Confidence } from "../api/schema.gen";
 import { Link } from "../app/router";
 import type { RunView } from "../stream/run-view";
-import { Chip, type Tone, VariationBadge } from "../ui/chip";
+import { Chip, VariationBadge } from "../ui/chip";
+import { CONFIDENCE_CHIPS } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
 import styles from "./run-result.module.css";
-
-const CONFIDENCE_CHIPS: Readonly<Record<Confidence, readonly [Tone, string, string]>> = {
-  high: ["good", "✓", "high confidence"],
-  medium: ["warn", "≈", "medium confidence"],
-  open: ["plain", "?", "cannot tell"],
-};
 
 /** The recommendation in short, as soon as there is one: which variation, confidence, reasons. */
 export function RunResult({ id, view }: { id: string; view: RunView }) {
   if (view.error !== null && view.ranking === null) {
     return (
-      <section className={styles.result} data-tone="bad" aria-label="Outcome">
+      <section className={styles.result} data-tone="bad" aria-label="Result">
         <Chip tone="bad" glyph="✗">
           run failed
         </Chip>
@@ -28,7 +22,7 @@ export function RunResult({ id, view }: { id: string; view: RunView }) {
   const { recommended, confidence, reasons } = view.ranking;
   const [tone, glyph, words] = CONFIDENCE_CHIPS[confidence];
   return (
-    <section className={styles.result} aria-label="Outcome">
+    <section className={styles.result} aria-label="Result">
       <p className={styles.summary}>
         {recommended === null ? (
           <strong>No recommendation</strong>
@@ -53,7 +47,7 @@ export function RunResult({ id, view }: { id: string; view: RunView }) {
           </li>
         ))}
       </ul>
-      <Link href={`/runs/${id}/compare`}>See the evidence</Link>
+      <Link href={`/runs/${id}/compare`}>View the evidence</Link>
     </section>
   );
 }

@@ -43,7 +43,7 @@ function ReplayControls({ player }: { player: ReplayPlayer }) {
       <input
         className={styles.slider}
         type="range"
-        aria-label="Moment of the run"
+        aria-label="Replay position"
         aria-valuetext={formatDuration(player.at)}
         min={0}
         max={Math.max(1, Math.ceil(player.length / STEP_MS)) * STEP_MS}
@@ -66,7 +66,7 @@ function ReplayControls({ player }: { player: ReplayPlayer }) {
         ))}
       </span>
       <Button variant="quiet" size="s" onClick={player.leave}>
-        Back to the end
+        Leave the replay
       </Button>
       {player.error && <span role="alert">{player.error.message}</span>}
     </>

@@ -1,7 +1,7 @@
 /** Bars of the timeline: what a variation did, and when. */
 import type { Timestamp, TranscriptEntry, VariationView } from "../stream/run-view";
 
-export type SegmentKind = "thinking" | "writing" | "tool" | "checking" | "trouble";
+export type SegmentKind = "thinking" | "writing" | "tool" | "checking" | "error";
 
 export interface Segment {
   readonly kind: SegmentKind;
@@ -51,7 +51,7 @@ function segmentOf(entry: TranscriptEntry, now: Timestamp): Segment | null {
     case "check":
       return { kind: "checking", from: entry.at - entry.result.seconds * 1000, to: entry.at };
     case "note":
-      return entry.tone === "plain" ? null : { kind: "trouble", from: entry.at, to: entry.at };
+      return entry.tone === "info" ? null : { kind: "error", from: entry.at, to: entry.at };
   }
 }
 

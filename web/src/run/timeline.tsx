@@ -63,7 +63,7 @@ interface BarsProps {
 const VariationBars = memo(function VariationBars({ variation, begun, length, now }: BarsProps) {
   const place = (moment: number) => ((moment - begun) / length) * UNITS;
   const bars = timelineSegments(variation, now, length / UNITS);
-  const label = `Variation ${variation.number}: ${activityText(variation.activity)}, ${bars.length} stretches of work`;
+  const label = `Variation ${variation.number}: ${activityText(variation.activity)}, ${bars.length} periods of activity`;
   return (
     <svg
       className={styles.bars}

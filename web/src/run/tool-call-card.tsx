@@ -10,7 +10,7 @@ import styles from "./tool-call-card.module.css";
 
 const STATES: Readonly<Record<ToolStatus, readonly [string, string]>> = {
   pending: ["○", "pending"],
-  in_progress: ["●", "under way"],
+  in_progress: ["●", "in progress"],
   completed: ["✓", "completed"],
   failed: ["✗", "failed"],
 };
@@ -90,7 +90,7 @@ function EditDiff({ diff }: { diff: DiffContent }) {
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >
-          {open ? "fold" : pluralize(hidden, "more line")}
+          {open ? "Show less" : pluralize(hidden, "more line")}
         </button>
       )}
     </figure>

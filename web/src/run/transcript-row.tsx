@@ -54,7 +54,7 @@ function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
           aria-expanded={open}
           onClick={() => setOpen(!open)}
         >
-          {open ? "fold" : "unfold"}
+          {open ? "Show less" : "Show more"}
         </button>
       )}
     </div>

@@ -84,7 +84,7 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
               toEnd();
             }}
           >
-            {unseen > 0 ? pluralize(unseen, "new entry", "new entries") : "To the end"}
+            {unseen > 0 ? pluralize(unseen, "new entry", "new entries") : "Jump to the end"}
           </Button>
         </div>
       )}

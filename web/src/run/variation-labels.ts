@@ -1,6 +1,7 @@
 /** Labels of a variation: its activity, agent and check counts. */
 import type { Activity, ActivityState, VariationView } from "../stream/run-view";
 import type { Tone } from "../ui/chip";
+import { agentLabel } from "../ui/labels";
 import { visibleLine } from "../ui/visible-text";
 
 interface ActivityBadge {
@@ -9,21 +10,21 @@ interface ActivityBadge {
 }
 
 const BADGES: Readonly<Record<ActivityState, ActivityBadge>> = {
-  queued: { glyph: "○", tone: "plain" },
-  cloning: { glyph: "◌", tone: "work" },
-  starting: { glyph: "◌", tone: "work" },
-  thinking: { glyph: "●", tone: "work" },
-  writing: { glyph: "●", tone: "work" },
-  waiting: { glyph: "●", tone: "work" },
-  working: { glyph: "●", tone: "work" },
-  running: { glyph: "●", tone: "work" },
-  reading: { glyph: "●", tone: "work" },
-  editing: { glyph: "●", tone: "work" },
-  searching: { glyph: "●", tone: "work" },
-  checking: { glyph: "◐", tone: "work" },
+  queued: { glyph: "○", tone: "neutral" },
+  cloning: { glyph: "◌", tone: "active" },
+  starting: { glyph: "◌", tone: "active" },
+  thinking: { glyph: "●", tone: "active" },
+  writing: { glyph: "●", tone: "active" },
+  waiting: { glyph: "●", tone: "active" },
+  working: { glyph: "●", tone: "active" },
+  running: { glyph: "●", tone: "active" },
+  reading: { glyph: "●", tone: "active" },
+  editing: { glyph: "●", tone: "active" },
+  searching: { glyph: "●", tone: "active" },
+  checking: { glyph: "◐", tone: "active" },
   done: { glyph: "✓", tone: "good" },
   failed: { glyph: "✗", tone: "bad" },
-  stopped: { glyph: "■", tone: "warn" },
+  stopped: { glyph: "■", tone: "warning" },
 };
 
 export function activityBadge(activity: Activity): ActivityBadge {
@@ -44,9 +45,8 @@ export function hasEnded(variation: VariationView): boolean {
 }
 
 /** Return agent, model and effort on one line. */
-export function variationAgent(variation: VariationView): string {
-  const { agent = "builtin", model, effort } = variation.agent;
-  return visibleLine([agent, model ?? variation.model, effort].filter(Boolean).join(" · "));
+export function variationAgent({ agent, model }: VariationView): string {
+  return agentLabel({ ...agent, model: agent.model ?? model });
 }
 
 /** Count passing and failing checks, from the verdict or from the checks run so far. */

@@ -176,7 +176,7 @@ function VariationActions({
           iconOnly
           onClick={() => shared.onWorkbench(variation.number)}
         >
-          {`Terminal in variation ${variation.number}`}
+          {`Open a terminal in variation ${variation.number}`}
         </Button>
       )}
       {!shared.isPast &&
@@ -196,7 +196,7 @@ function VariationActions({
         iconOnly
         onClick={() => shared.onFocus(isFocus ? null : variation.number)}
       >
-        {isFocus ? "Show all variations" : `Show variation ${variation.number} alone`}
+        {isFocus ? "Show all variations" : `Focus variation ${variation.number}`}
       </Button>
       {prompting && (
         <FollowUpDialog

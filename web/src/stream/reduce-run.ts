@@ -178,7 +178,7 @@ function applyToVariation(variation: VariationView, event: Event, at: Timestamp)
       );
       break;
     case "error":
-      addNote(variation, seq, at, "trouble", body.reason, body.message);
+      addNote(variation, seq, at, "warning", body.reason, body.message);
       break;
   }
 }

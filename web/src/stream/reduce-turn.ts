@@ -55,15 +55,15 @@ export function startTurn(
   variation.toolCalls = 0;
   variation.changedFiles = new Set();
   if (isNewTurn) variation.turnStart = variation.entries.length;
-  if (followUp !== null) addNote(variation, seq, at, "plain", "Follow-up", followUp);
+  if (followUp !== null) addNote(variation, seq, at, "info", "Follow-up", followUp);
   else if (!isNewTurn)
     addNote(
       variation,
       seq,
       at,
-      "plain",
-      "Begun anew",
-      `attempt ${body.attempt}: the one before was cut off`,
+      "info",
+      "Restarted",
+      `Attempt ${body.attempt}, because the previous attempt was interrupted.`,
     );
   setActivity(variation, { state: "starting" }, at);
 }

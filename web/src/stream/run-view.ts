@@ -61,7 +61,7 @@ export interface CheckEntry extends EntryBase {
 
 export interface NoteEntry extends EntryBase {
   readonly type: "note";
-  readonly tone: "plain" | "trouble" | "failure";
+  readonly tone: "info" | "warning" | "failure";
   readonly title: string;
   readonly text: string;
 }

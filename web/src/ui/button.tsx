@@ -3,7 +3,7 @@ import styles from "./button.module.css";
 import { Icon, type IconName } from "./icons";
 
 interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
-  readonly variant?: "primary" | "plain" | "quiet" | "danger";
+  readonly variant?: "primary" | "secondary" | "quiet" | "danger";
   readonly size?: "m" | "s";
   readonly icon?: IconName;
   /** Show only the icon. The children become the accessible name and the tooltip. */
@@ -13,7 +13,7 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
 }
 
 export function Button({
-  variant = "plain",
+  variant = "secondary",
   size = "m",
   icon,
   iconOnly,

@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 import styles from "./chip.module.css";
 
-export type Tone = "plain" | "work" | "good" | "bad" | "warn";
+export type Tone = "neutral" | "active" | "good" | "bad" | "warning";
 
 /** Coloured label with a glyph, so that colour is never the only sign. */
 export function Chip({
-  tone = "plain",
+  tone = "neutral",
   glyph,
   children,
 }: {

@@ -48,7 +48,9 @@ export function LoadError({ error, retry }: { error: unknown; retry?: () => void
     <EmptyState
       top
       title={
-        error instanceof ServerUnreachable ? "The server does not answer" : "This could not be read"
+        error instanceof ServerUnreachable
+          ? "The server does not answer"
+          : "This could not be loaded"
       }
     >
       <p>{text}</p>
@@ -62,7 +64,7 @@ export function ErrorNotice({ error }: { error: Error }) {
   const problem = error instanceof ApiError ? error.problem : null;
   return (
     <div className={styles.errorNotice} role="alert">
-      <strong>{problem?.title ?? "That did not work"}</strong>
+      <strong>{problem?.title ?? "The request failed"}</strong>
       <p>{error.message}</p>
       {problem?.hint && <p>{problem.hint}</p>}
     </div>

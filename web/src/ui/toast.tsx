@@ -6,7 +6,7 @@ import styles from "./toast.module.css";
 interface Toast {
   readonly id: number;
   readonly text: string;
-  readonly tone: "plain" | "bad";
+  readonly tone: "neutral" | "bad";
   readonly action?: { readonly label: string; readonly run: () => void };
 }
 
@@ -27,7 +27,7 @@ function dismiss(id: number): void {
 /** Show a message for a few seconds. Errors stay until they are closed. */
 export function showToast(text: string, more: Partial<Pick<Toast, "tone" | "action">> = {}): void {
   const id = next++;
-  set([...toasts.slice(-3), { id, text, tone: "plain", ...more }]);
+  set([...toasts.slice(-3), { id, text, tone: "neutral", ...more }]);
   if (more.tone !== "bad") setTimeout(() => dismiss(id), DISMISS_AFTER_MS);
 }
 

@@ -45,7 +45,7 @@ export function PreviewView({ preview, number, onStop }: ViewProps) {
             </Button>
           ))}
         </span>
-        <span className="dim">Hot reload does not come through: reload after a change.</span>
+        <span className="dim">Hot reload is not supported: reload after a change.</span>
         <span className={styles.place}>{placeText(preview.place, number)}</span>
         <Button size="s" icon="stop" onClick={onStop}>
           Stop the preview
@@ -85,7 +85,7 @@ export function PreviewForm({ ports, onShow }: FormProps) {
   };
   return (
     <form className={styles.form} onSubmit={submit}>
-      <Field label="Port" hint="Where the project's server listens, or will listen.">
+      <Field label="Port" hint="Port on which the project's server listens or will listen.">
         {(wiring) => (
           <input
             {...wiring}
@@ -100,8 +100,8 @@ export function PreviewForm({ ports, onShow }: FormProps) {
         )}
       </Field>
       <Field
-        label="Command to start it"
-        hint="Runs in a terminal of its own. Leave it empty if it runs already."
+        label="Start command"
+        hint="Runs in a terminal of its own. Leave empty if the server is already running."
       >
         {(wiring) => (
           <input
@@ -115,11 +115,11 @@ export function PreviewForm({ ports, onShow }: FormProps) {
         )}
       </Field>
       <Button type="submit" variant="primary" icon="play" busy={busy}>
-        Show
+        Open preview
       </Button>
       {ports.length > 0 && (
         <p className={styles.suggestions}>
-          <span className="dim">A terminal says that something is served at</span>
+          <span className="dim">Servers found in the terminals:</span>
           {ports.map((each) => (
             <Button key={each} size="s" onClick={() => void onShow(each, "")}>
               {`localhost:${each}`}

@@ -69,11 +69,11 @@ export function TerminalView({ terminal, wantsKeys, onPorts, onLeave, onAgain, o
         ) : (
           <>
             {connection.state === "reconnecting" && (
-              <Chip tone="warn" glyph="◌">
+              <Chip tone="warning" glyph="◌">
                 reconnecting
               </Chip>
             )}
-            {connection.state === "refused" && <Chip tone="bad">this terminal is gone</Chip>}
+            {connection.state === "refused" && <Chip tone="bad">terminal closed</Chip>}
             <span id={hint}>
               <kbd>Ctrl</kbd> <kbd>Shift</kbd> <kbd aria-label="Arrow up">↑</kbd> leaves the
               terminal

@@ -45,8 +45,8 @@ export function itemLabel(item: WorkbenchItem): string {
 
 export function placeText(place: Place, number: number): string {
   return place === "agent"
-    ? "In the agent's sandbox: it works with what you do there, and this ends with its turn."
-    : `On a copy of variation ${number}: what you do here is thrown away.`;
+    ? "In the agent's sandbox: the agent sees your changes, and the sandbox closes when its turn ends."
+    : `In a copy of variation ${number}: your changes here are discarded.`;
 }
 
 /**

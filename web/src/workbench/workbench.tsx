@@ -80,7 +80,7 @@ export function Workbench({ runId, number, turn, asked }: Props) {
           iconOnly
           onClick={() => setTall(!tall)}
         >
-          {tall ? "Make the workbench smaller" : "Make the workbench larger"}
+          {tall ? "Shrink the workbench" : "Enlarge the workbench"}
         </Button>
         <Button
           variant="quiet"
@@ -89,7 +89,7 @@ export function Workbench({ runId, number, turn, asked }: Props) {
           iconOnly
           onClick={() => closeWorkbench(number)}
         >
-          Hide the workbench
+          Close the workbench
         </Button>
       </div>
       {handle.refused && <ErrorNotice error={handle.refused} />}

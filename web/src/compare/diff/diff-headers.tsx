@@ -30,7 +30,7 @@ export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: Fil
         type="button"
         className={styles.path}
         aria-expanded={!isFolded}
-        title={isFolded ? "Show it" : "Fold it: reviewed"}
+        title={isFolded ? "Show the file" : "Fold the file as reviewed"}
         onClick={() => onFold(file.path)}
       >
         <span aria-hidden="true">{isFolded ? "▸" : "▾"}</span>
@@ -47,7 +47,7 @@ export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: Fil
           name={`the file ${path}`}
           onToggle={() => selection.toggle(file.path, null)}
         >
-          take the file
+          select file
         </SelectBox>
       )}
     </h3>
@@ -80,7 +80,7 @@ export function HunkHeader({
           name={`hunk ${hunk + 1} of ${visibleLine(file.path)}`}
           onToggle={() => selection.toggle(file.path, hunk)}
         >
-          take
+          select hunk
         </SelectBox>
       )}
     </div>
@@ -97,7 +97,12 @@ interface SelectBoxProps {
 function SelectBox({ isSelected, name, onToggle, children }: SelectBoxProps) {
   return (
     <label className={styles.select} data-selected={isSelected || undefined}>
-      <input type="checkbox" checked={isSelected} onChange={onToggle} aria-label={`Take ${name}`} />
+      <input
+        type="checkbox"
+        checked={isSelected}
+        onChange={onToggle}
+        aria-label={`Select ${name}`}
+      />
       {children}
     </label>
   );
@@ -127,7 +132,7 @@ export function FlagNote({
 }) {
   return (
     <aside className={styles.flag} data-cleared={cleared !== null || undefined} aria-label="Flag">
-      <Chip tone={cleared === null ? "warn" : "plain"} glyph="⚑">
+      <Chip tone={cleared === null ? "warning" : "neutral"} glyph="⚑">
         {FLAG_LABELS[flag.kind]}
       </Chip>
       <p>
@@ -136,7 +141,7 @@ export function FlagNote({
       </p>
       {cleared === null && onClear && (
         <Button size="s" onClick={onClear}>
-          Clear with a reason
+          Clear flags
         </Button>
       )}
     </aside>

@@ -63,11 +63,11 @@ export function buildDiffRows(
 }
 
 function fileNote(file: FileDiff): string {
-  if (file.binary) return "Binary: there are no lines to show. The patch holds it.";
+  if (file.binary) return "Binary file: no lines to show. The patch contains it.";
   if (file.old_mode !== null && file.new_mode !== null && file.old_mode !== file.new_mode) {
-    return `Its mode changes from ${file.old_mode} to ${file.new_mode}.`;
+    return `The file mode changes from ${file.old_mode} to ${file.new_mode}.`;
   }
-  return file.hunks.length === 0 ? "It is empty." : "";
+  return file.hunks.length === 0 ? "Empty file." : "";
 }
 
 type LinePair = readonly [LineSide | null, LineSide | null];

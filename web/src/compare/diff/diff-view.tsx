@@ -200,7 +200,7 @@ function LineCode({ side, which, row, file }: CodeProps) {
           {visibleText(part.text)}
         </span>
       ))}
-      {!line.newline && <span className={styles.noNewline}> ⏎̸ no line feed at the end</span>}
+      {!line.newline && <span className={styles.noNewline}> ⏎̸ no newline at end of file</span>}
     </span>
   );
 }
