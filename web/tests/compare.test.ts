@@ -57,15 +57,15 @@ describe("the matrix", () => {
     variation(3, null),
   ]);
   const section = checkSections(buildColumns(details), [{ command: "make", name: "unit" }])[0];
-  const signs = (id: string) =>
+  const states = (id: string) =>
     section?.rows.find((row) => row.title === id)?.cells.map((cell) => cell.state);
 
   test("what a verdict does not name passes as before, if nothing was left out", () => {
-    expect(signs("b")).toEqual(["still_passing", "broken", "none"]);
+    expect(states("b")).toEqual(["still_passing", "broken", "none"]);
   });
 
   test("where the list was cut, nothing is claimed", () => {
-    expect(signs("a")).toEqual(["fixed", "unlisted", "none"]);
+    expect(states("a")).toEqual(["fixed", "unlisted", "none"]);
   });
 
   test("a new test is absent elsewhere, not failing", () => {
@@ -136,6 +136,6 @@ test("the file map says where two did the same, and who left a file alone", () =
   ]);
   const map = buildFileMap(columns, diffs);
   expect(map.map((line) => line.path)).toEqual(["a", "b"]);
-  expect(map[0]?.cells.map((cell) => cell?.alike)).toEqual([[1, 3], [2], [1, 3]]);
+  expect(map[0]?.cells.map((cell) => cell?.sameIn)).toEqual([[1, 3], [2], [1, 3]]);
   expect(map[1]?.cells.map((cell) => cell?.additions ?? null)).toEqual([2, null, null]);
 });

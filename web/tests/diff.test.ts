@@ -34,19 +34,19 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
 /** What a file becomes: the meaning of a diff, told independently of how it is made. */
 function applied(text: string, diff: readonly FileDiff[]): string {
   const old = text.split("");
-  const made: string[] = [];
+  const result: string[] = [];
   let at = 0;
   for (const hunk of diff[0]?.hunks ?? []) {
     const start = hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
     const without = (kind: Line["kind"]) =>
       hunk.lines.filter((line) => line.kind !== kind).map((line) => line.text);
-    made.push(...old.slice(at, start));
-    expect(made.length).toBe(hunk.new_lines === 0 ? hunk.new_start : hunk.new_start - 1);
-    made.push(...without("removed"));
+    result.push(...old.slice(at, start));
+    expect(result.length).toBe(hunk.new_lines === 0 ? hunk.new_start : hunk.new_start - 1);
+    result.push(...without("removed"));
     expect(without("added")).toEqual(old.slice(start, start + hunk.old_lines));
     at = start + hunk.old_lines;
   }
-  return [...made, ...old.slice(at)].join("");
+  return [...result, ...old.slice(at)].join("");
 }
 
 const text = fc.string({ unit: fc.constantFrom(..."abcdef"), maxLength: 60 });
@@ -97,23 +97,25 @@ describe("the shortest script", () => {
   test("keeps both sides whole", () => {
     fc.assert(
       fc.property(text, text, (a, b) => {
-        const made = editScript(lines(a), lines(b));
-        expect(made.flatMap((line) => (line.kind === "added" ? [] : [line.text])).join("")).toBe(a);
-        expect(made.flatMap((line) => (line.kind === "removed" ? [] : [line.text])).join("")).toBe(
-          b,
+        const result = editScript(lines(a), lines(b));
+        expect(result.flatMap((line) => (line.kind === "added" ? [] : [line.text])).join("")).toBe(
+          a,
         );
+        expect(
+          result.flatMap((line) => (line.kind === "removed" ? [] : [line.text])).join(""),
+        ).toBe(b);
       }),
     );
   });
 
   test("is short", () => {
-    const made = editScript(lines("abcdef"), lines("abXdef"));
-    expect(made.filter((line) => line.kind !== "context")).toHaveLength(2);
+    const result = editScript(lines("abcdef"), lines("abXdef"));
+    expect(result.filter((line) => line.kind !== "context")).toHaveLength(2);
   });
 
   test("a lost line feed is a change", () => {
-    const made = editScript([{ text: "a", newline: true }], [{ text: "a", newline: false }]);
-    expect(made.map((line) => line.kind)).toEqual(["removed", "added"]);
+    const result = editScript([{ text: "a", newline: true }], [{ text: "a", newline: false }]);
+    expect(result.map((line) => line.kind)).toEqual(["removed", "added"]);
   });
 });
 
@@ -122,12 +124,14 @@ describe("rows", () => {
 
   test("side by side, what replaces stands beside what it replaces", () => {
     const rows = buildDiffRows(files, "split", new Set());
-    const changed = rows.flatMap((row) => (row.type === "line" && row.old?.partner ? [row] : []));
-    expect(changed.map((row) => [row.old?.line.text, row.now?.line.text])).toEqual([
+    const changed = rows.flatMap((row) =>
+      row.type === "line" && row.oldSide?.partner ? [row] : [],
+    );
+    expect(changed.map((row) => [row.oldSide?.line.text, row.newSide?.line.text])).toEqual([
       ["c", "X"],
       ["d", "Y"],
     ]);
-    expect(changed[0]?.old?.number).toBe(3);
+    expect(changed[0]?.oldSide?.number).toBe(3);
   });
 
   test("unified, every line is one row", () => {
@@ -147,8 +151,8 @@ describe("rows", () => {
 describe("words", () => {
   test("one word changed", () => {
     expect(changedWords("return a - b", "return a + b")).toEqual({
-      old: [[9, 10]],
-      now: [[9, 10]],
+      oldRanges: [[9, 10]],
+      newRanges: [[9, 10]],
     });
   });
 
@@ -160,11 +164,11 @@ describe("words", () => {
     fc.assert(
       fc.property(fc.array(fc.string()), fc.nat(20), fc.nat(20), (texts, a, b) => {
         const range = [Math.min(a, b), Math.max(a, b)] as const;
-        const made = markChanges(
+        const result = markChanges(
           texts.map((each) => ({ text: each, scope: null })),
           [range],
         );
-        expect(made.map((each) => each.text).join("")).toBe(texts.join(""));
+        expect(result.map((each) => each.text).join("")).toBe(texts.join(""));
       }),
     );
   });

@@ -5,8 +5,8 @@ import type { EventBody } from "../src/stream/run-view";
 const BEGUN = Date.parse("2026-11-25T10:00:00Z");
 
 /** A log of bodies with dense seqs, a second apart. `[variation, body]`; variation 0 is the run itself. */
-export function log(...told: readonly (readonly [number, EventBody])[]): Event[] {
-  return told.map(([variation, body], index) => ({
+export function log(...entries: readonly (readonly [number, EventBody])[]): Event[] {
+  return entries.map(([variation, body], index) => ({
     seq: index + 1,
     run_id: "run",
     variation_id: variation === 0 ? null : variation,

@@ -6,9 +6,9 @@ import type { EventBody, RunView } from "../src/stream/run-view";
 import { calls, log, returns, STARTED, says, started } from "./event-fixtures";
 
 function view(events: readonly Event[]): RunView {
-  const made = emptyRunView();
-  for (const event of events) applyEvent(made, event);
-  return made;
+  const result = emptyRunView();
+  for (const event of events) applyEvent(result, event);
+  return result;
 }
 
 function texts(run: RunView, variation = 1): string[] {
@@ -121,8 +121,8 @@ test("however the stream is split, resumed and doubled, the view is the same", (
     minLength: 1,
   });
   fc.assert(
-    fc.property(fc.array(body, { maxLength: 60 }), pieces, (told, cuts) => {
-      const events = log(...told);
+    fc.property(fc.array(body, { maxLength: 60 }), pieces, (entries, cuts) => {
+      const events = log(...entries);
       const whole = view(events);
       const resumed = emptyRunView();
       // A resume begins at what was seen last, or before it, as a server that repeats itself would.

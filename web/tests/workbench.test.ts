@@ -104,19 +104,20 @@ describe("what is typed", () => {
 
 describe("a port", () => {
   test("is found as development servers announce it, in colours and however it is cut", () => {
-    const told = "  ➜  Local:   \u001b[36mhttp://localhost:\u001b[1m5173\u001b[22m/\u001b[39m\r\n";
-    for (let cut = 0; cut <= told.length; cut += 1) {
+    const output =
+      "  ➜  Local:   \u001b[36mhttp://localhost:\u001b[1m5173\u001b[22m/\u001b[39m\r\n";
+    for (let cut = 0; cut <= output.length; cut += 1) {
       const finder = new PortFinder();
-      expect([finder.find(told.slice(0, cut)), finder.find(told.slice(cut))].flat()).toContain(
+      expect([finder.find(output.slice(0, cut)), finder.find(output.slice(cut))].flat()).toContain(
         5173,
       );
     }
   });
 
   test("of another host, or beyond what there is, is none", () => {
-    const told =
+    const output =
       "http://example.com:80/ http://localhost:99999/ http://[::1]:3000/ http://127.0.0.1:8000\n";
-    expect(new PortFinder().find(told)).toEqual([3000, 8000]);
+    expect(new PortFinder().find(output)).toEqual([3000, 8000]);
   });
 
   test("is not known before its last digit", () => {

@@ -73,8 +73,8 @@ export function apiUrl<R extends Route>(
   for (const [name, value] of Object.entries(query ?? {})) {
     for (const each of queryValues(value)) search.append(name, String(each));
   }
-  const asked = search.toString();
-  return `${API_PREFIX}${filled}${asked ? `?${asked}` : ""}`;
+  const queryString = search.toString();
+  return `${API_PREFIX}${filled}${queryString ? `?${queryString}` : ""}`;
 }
 
 /** Return the values of one query parameter; an undefined or null parameter has none. */

@@ -23,9 +23,9 @@ export function useKeyCommands(commands: readonly KeyCommand[]): void {
   const entry = useRef({ commands });
   entry.current.commands = commands;
   useEffect(() => {
-    const mine = entry.current;
-    registered.push(mine);
-    return () => void registered.splice(registered.indexOf(mine), 1);
+    const own = entry.current;
+    registered.push(own);
+    return () => void registered.splice(registered.indexOf(own), 1);
   }, []);
 }
 
@@ -47,8 +47,8 @@ window.addEventListener("keydown", (event) => {
     isTyping(event.target)
   )
     return;
-  const found = activeCommands().findLast((command) => command.key === event.key);
-  if (!found) return;
+  const command = activeCommands().findLast(({ key }) => key === event.key);
+  if (!command) return;
   event.preventDefault();
-  found.run();
+  command.run();
 });

@@ -66,16 +66,16 @@ export type PathParams = Readonly<Record<string, string>>;
  * null when the path does not match.
  */
 export function matchPath(pattern: string, path: string): PathParams | null {
-  const wanted = pattern.split("/");
+  const expected = pattern.split("/");
   const given = path.replace(/(?<=.)\/+$/, "").split("/");
-  if (wanted.length !== given.length) return null;
-  const found: Record<string, string> = {};
-  for (const [index, part] of wanted.entries()) {
+  if (expected.length !== given.length) return null;
+  const params: Record<string, string> = {};
+  for (const [index, part] of expected.entries()) {
     const value = given[index] ?? "";
-    if (part.startsWith(":") && value !== "") found[part.slice(1)] = decodePart(value);
+    if (part.startsWith(":") && value !== "") params[part.slice(1)] = decodePart(value);
     else if (part !== value) return null;
   }
-  return found;
+  return params;
 }
 
 function decodePart(part: string): string {

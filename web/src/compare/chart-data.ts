@@ -107,9 +107,9 @@ function startedWithRun(run: Run, each: Variation): boolean {
 /** Split the time of each variation into waiting, working and checking. */
 export function phases(run: Run, variations: readonly Variation[]): readonly Phases[] {
   return variations.flatMap((each) => {
-    const taken = turnDuration(each);
-    if (taken === null || !each.started_at) return [];
-    const checking = Math.min(each.verdict?.seconds ?? 0, taken / 1000);
+    const duration = turnDuration(each);
+    if (duration === null || !each.started_at) return [];
+    const checking = Math.min(each.verdict?.seconds ?? 0, duration / 1000);
     const waiting = startedWithRun(run, each)
       ? Date.parse(each.started_at) - Date.parse(run.created_at)
       : 0;
@@ -117,7 +117,7 @@ export function phases(run: Run, variations: readonly Variation[]): readonly Pha
       {
         number: each.number,
         waiting: Math.max(0, waiting) / 1000,
-        working: taken / 1000 - checking,
+        working: duration / 1000 - checking,
         checking,
       },
     ];

@@ -10,7 +10,7 @@ const PAD = { left: 30, right: 18, top: 12, bottom: 26 };
 export function CostChart({ details }: { details: RunDetails }) {
   const data = costScatter(details.variations);
   if (data.points.length < 2) return null;
-  const place = createScale(data.points);
+  const scale = createScale(data.points);
   const front = data.points.filter((point) => point.isOnFront).toSorted((a, b) => a.x - b.x);
   return (
     <figure className={styles.chart}>
@@ -19,10 +19,10 @@ export function CostChart({ details }: { details: RunDetails }) {
         <Axes data={data} />
         <polyline
           className={styles.front}
-          points={front.map((point) => `${place(point).x},${place(point).y}`).join(" ")}
+          points={front.map((point) => `${scale(point).x},${scale(point).y}`).join(" ")}
         />
         {data.points.map((point) => (
-          <PointMark key={point.number} point={point} at={place(point)} />
+          <PointMark key={point.number} point={point} at={scale(point)} />
         ))}
       </svg>
       <table className="visually-hidden">
@@ -46,34 +46,34 @@ function formatAmount(unit: Scatter["unit"], value: number): string {
 }
 
 function createScale(points: readonly Point[]) {
-  const mostX = Math.max(...points.map((point) => point.x)) || 1;
-  const most = Math.max(...points.map((point) => point.total), 1);
-  const least = Math.min(...points.map((point) => point.passed));
-  const bottom = Math.max(0, Math.min(least, most - 1) - 1);
+  const maxX = Math.max(...points.map((point) => point.x)) || 1;
+  const maxTotal = Math.max(...points.map((point) => point.total), 1);
+  const minPassed = Math.min(...points.map((point) => point.passed));
+  const bottom = Math.max(0, Math.min(minPassed, maxTotal - 1) - 1);
   return (point: Point) => ({
-    x: PAD.left + (point.x / mostX) * (WIDTH - PAD.left - PAD.right),
+    x: PAD.left + (point.x / maxX) * (WIDTH - PAD.left - PAD.right),
     y:
       HEIGHT -
       PAD.bottom -
-      ((point.passed - bottom) / (most - bottom)) * (HEIGHT - PAD.top - PAD.bottom),
+      ((point.passed - bottom) / (maxTotal - bottom)) * (HEIGHT - PAD.top - PAD.bottom),
   });
 }
 
 function Axes({ data }: { data: Scatter }) {
-  const most = Math.max(...data.points.map((point) => point.total));
-  const mostX = Math.max(...data.points.map((point) => point.x));
+  const maxTotal = Math.max(...data.points.map((point) => point.total));
+  const maxX = Math.max(...data.points.map((point) => point.x));
   const [left, bottom] = [PAD.left, HEIGHT - PAD.bottom];
   return (
     <g className={styles.axes}>
       <path d={`M${left} ${PAD.top - 4}V${bottom}H${WIDTH - PAD.right + 8}`} />
       <text x={left - 6} y={PAD.top + 4} textAnchor="end">
-        {most}
+        {maxTotal}
       </text>
       <text x={left} y={HEIGHT - 8}>
         0
       </text>
       <text x={WIDTH - PAD.right + 8} y={HEIGHT - 8} textAnchor="end">
-        {formatAmount(data.unit, mostX)}
+        {formatAmount(data.unit, maxX)}
       </text>
     </g>
   );

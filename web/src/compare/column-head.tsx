@@ -79,12 +79,12 @@ function ColumnStatus({ details, members }: { details: RunDetails; members: read
 
 /** Agent and instructions, or the sources of a composition. */
 function ColumnAgent({ column: { variation, members } }: { column: Column }) {
-  const from = composedFrom(variation);
+  const sources = composedFrom(variation);
   const strategy = visibleLine(variation.seat.instructions ?? "");
   return (
     <>
       <span className={styles.agent}>
-        {from ? `composed from ${from}` : agentLabel(variation.seat)}
+        {sources ? `composed from ${sources}` : agentLabel(variation.seat)}
       </span>
       {strategy && (
         <span className={styles.instructions} title={strategy}>

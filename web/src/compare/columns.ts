@@ -15,26 +15,28 @@ export interface Column {
  * Return the columns: best first, one per distinct patch, members of a behaviour group side by
  * side.
  *
- * @param wanted Only these variations; null means all.
+ * @param shownNumbers Only these variations; null means all.
  */
 export function buildColumns(
   details: RunDetails,
-  wanted: readonly number[] | null = null,
+  shownNumbers: readonly number[] | null = null,
 ): readonly Column[] {
   const shown = rankedNumbers(details).filter(
-    (number) => wanted === null || wanted.includes(number),
+    (number) => shownNumbers === null || shownNumbers.includes(number),
   );
   const groups = details.evidence?.groups ?? [];
   const columns: Column[] = [];
   for (const number of shown) {
     if (columns.some((column) => column.members.includes(number))) continue;
-    const twins = details.evidence?.identical?.find((each) => each.includes(number)) ?? [number];
+    const identical = details.evidence?.identical?.find((each) => each.includes(number)) ?? [
+      number,
+    ];
     const variation = details.variations[number - 1];
     if (!variation) continue;
     const group = groups.findIndex((each) => each.includes(number));
     columns.push({
       number,
-      members: shown.filter((each) => twins.includes(each)),
+      members: shown.filter((each) => identical.includes(each)),
       group: group < 0 ? null : group,
       variation,
     });
@@ -71,11 +73,11 @@ export interface GroupSpan {
  * them.
  */
 export function groupSpans(columns: readonly Column[]): readonly GroupSpan[] {
-  const found: { group: number | null; columns: number }[] = [];
+  const spans: { group: number | null; columns: number }[] = [];
   for (const { group } of columns) {
-    const last = found.at(-1);
+    const last = spans.at(-1);
     if (last && group !== null && last.group === group) last.columns += 1;
-    else found.push({ group, columns: 1 });
+    else spans.push({ group, columns: 1 });
   }
-  return found;
+  return spans;
 }

@@ -50,10 +50,10 @@ type OpenDialog =
   | { readonly kind: "clear"; readonly number: number };
 
 function Comparison({ details, stream }: { details: RunDetails; stream: RunStream }) {
-  const [asking, setAsking] = useState<OpenDialog | null>(null);
-  const choose = (number: number | null) => setAsking({ kind: "choose", number });
-  const [wanted, setWanted] = useShownVariations(details);
-  const columns = useMemo(() => buildColumns(details, wanted), [details, wanted]);
+  const [dialog, setDialog] = useState<OpenDialog | null>(null);
+  const choose = (number: number | null) => setDialog({ kind: "choose", number });
+  const [shownNumbers, setShownNumbers] = useShownVariations(details);
+  const columns = useMemo(() => buildColumns(details, shownNumbers), [details, shownNumbers]);
   const [cell, setCell] = useQueryValue("cell");
   const composition = useComposition(details.id);
   useKeyCommands([
@@ -95,7 +95,11 @@ function Comparison({ details, stream }: { details: RunDetails; stream: RunStrea
       <section id="tests" className={styles.section} aria-label="Evidence">
         <header className={styles.sectionHeader}>
           <h2>Evidence</h2>
-          <VariationFilter details={details} wanted={wanted} onChange={setWanted} />
+          <VariationFilter
+            details={details}
+            shownNumbers={shownNumbers}
+            onChange={setShownNumbers}
+          />
         </header>
         <TestMatrix
           details={details}
@@ -114,15 +118,19 @@ function Comparison({ details, stream }: { details: RunDetails; stream: RunStrea
           details={details}
           columns={columns}
           composition={composition}
-          onClear={(number) => setAsking({ kind: "clear", number })}
+          onClear={(number) => setDialog({ kind: "clear", number })}
         />
       </section>
       <ComposerBar details={details} composition={composition} stream={stream} />
-      {asking?.kind === "choose" && (
-        <ChooseDialog details={details} first={asking.number} onClose={() => setAsking(null)} />
+      {dialog?.kind === "choose" && (
+        <ChooseDialog
+          details={details}
+          preselected={dialog.number}
+          onClose={() => setDialog(null)}
+        />
       )}
-      {asking?.kind === "clear" && (
-        <ClearDialog details={details} number={asking.number} onClose={() => setAsking(null)} />
+      {dialog?.kind === "clear" && (
+        <ClearDialog details={details} number={dialog.number} onClose={() => setDialog(null)} />
       )}
     </div>
   );
@@ -149,30 +157,30 @@ function CompareHeader({ details }: { details: RunDetails }) {
 /** Return the shown variations, which are the query parameter `a`; null means all. */
 function useShownVariations(
   details: RunDetails,
-): [readonly number[] | null, (wanted: readonly number[] | null) => void] {
+): [readonly number[] | null, (shownNumbers: readonly number[] | null) => void] {
   const [value, setValue] = useQueryValue("a");
-  const wanted = useMemo(() => {
+  const shownNumbers = useMemo(() => {
     const found = (value ?? "").split(",").map(Number);
     const known = found.filter((number) =>
       details.variations.some((each) => each.number === number),
     );
     return known.length > 0 ? known : null;
   }, [value, details.variations]);
-  return [wanted, (next) => setValue(next === null ? null : next.join(","))];
+  return [shownNumbers, (next) => setValue(next === null ? null : next.join(","))];
 }
 
 function VariationFilter({
   details,
-  wanted,
+  shownNumbers,
   onChange,
 }: {
   details: RunDetails;
-  wanted: readonly number[] | null;
-  onChange: (wanted: readonly number[] | null) => void;
+  shownNumbers: readonly number[] | null;
+  onChange: (shownNumbers: readonly number[] | null) => void;
 }) {
   const all = details.variations.map((variation) => variation.number);
   if (all.length < 3) return null;
-  const shown = wanted ?? all;
+  const shown = shownNumbers ?? all;
   const toggle = (number: number) => {
     const next = shown.includes(number)
       ? shown.filter((each) => each !== number)

@@ -36,13 +36,13 @@ export function toggleHunk(
   const part = findPart(composition, variation, file.path);
   const rest = composition.filter((each) => each !== part);
   const all = file.hunks.map((_, index) => index);
-  const had = !part ? [] : (part.hunks ?? all);
-  const hunks = had.includes(hunk)
-    ? had.filter((each) => each !== hunk)
-    : [...had, hunk].toSorted((a, b) => a - b);
+  const selected = !part ? [] : (part.hunks ?? all);
+  const hunks = selected.includes(hunk)
+    ? selected.filter((each) => each !== hunk)
+    : [...selected, hunk].toSorted((a, b) => a - b);
   if (hunks.length === 0) return rest;
-  const taken = hunks.length === all.length ? null : hunks;
-  return [...rest, { variation_id: variation, path: file.path, hunks: taken }];
+  const stored = hunks.length === all.length ? null : hunks;
+  return [...rest, { variation_id: variation, path: file.path, hunks: stored }];
 }
 
 export interface PartCount {

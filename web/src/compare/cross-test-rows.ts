@@ -18,14 +18,14 @@ export function crossTestRows(
 
 function crossTestRow(columns: readonly Column[], test: CrossTest): MatrixRow {
   const cells = columns.map((column): MatrixCell => {
-    const asked = column.members.find((number) => test.outcomes[number] !== undefined);
-    const told = asked ?? column.number;
+    const member = column.members.find((each) => test.outcomes[each] !== undefined);
+    const number = member ?? column.number;
     return {
       variation: column.number,
-      state: test.outcomes[told] ?? "none",
+      state: test.outcomes[number] ?? "none",
       before: null,
       after: null,
-      message: test.messages?.[told] ?? "",
+      message: test.messages?.[number] ?? "",
     };
   });
   return {

@@ -8,10 +8,10 @@ import styles from "./test-matrix.module.css";
 
 /** Cross-tests in the matrix. Those with the same result in all variations are hidden at first. */
 export function CrossTestSection({ rows, ...props }: TableProps & { rows: readonly MatrixRow[] }) {
-  const [all, setAll] = useState(false);
-  const telling = rows.filter((row) => (row.cross?.weight ?? 0) > 0 || row.differs);
-  const shownRows = all ? rows : telling;
-  const rest = rows.length - telling.length;
+  const [open, setOpen] = useState(false);
+  const relevant = rows.filter((row) => (row.cross?.weight ?? 0) > 0 || row.differs);
+  const shownRows = open ? rows : relevant;
+  const hiddenCount = rows.length - relevant.length;
   return (
     <tbody>
       <tr className={styles.sectionHeader}>
@@ -30,11 +30,11 @@ export function CrossTestSection({ rows, ...props }: TableProps & { rows: readon
           <CrossTestWeight row={row} />
         </MatrixTableRow>
       ))}
-      {rest > 0 && (
+      {hiddenCount > 0 && (
         <tr className={styles.toggleRow}>
           <td colSpan={2 + props.columns.length}>
-            <button type="button" aria-expanded={all} onClick={() => setAll(!all)}>
-              {`${all ? "▾" : "▸"} ${pluralize(rest, "cross-test")} with the same result in all`}
+            <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+              {`${open ? "▾" : "▸"} ${pluralize(hiddenCount, "cross-test")} with the same result in all`}
             </button>
           </td>
         </tr>

@@ -74,8 +74,8 @@ function FilePath({ path }: { path: string }) {
 }
 
 function FileChange({ cell }: { cell: FileMapCell }) {
-  const { file, additions, deletions, alike, variation } = cell;
-  const others = alike.filter((number) => number !== variation);
+  const { file, additions, deletions, sameIn, variation } = cell;
+  const others = sameIn.filter((number) => number !== variation);
   const text = file.binary ? "binary" : null;
   return (
     <>

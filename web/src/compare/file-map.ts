@@ -7,7 +7,7 @@ export interface FileMapCell extends DiffSize {
   readonly variation: number;
   readonly file: FileDiff;
   /** Variations with the identical change of this file, including this one. */
-  readonly alike: readonly number[];
+  readonly sameIn: readonly number[];
 }
 
 export interface FileMapRow {
@@ -29,11 +29,11 @@ export function buildFileMap(
     columns.flatMap(({ number }) => diffs.get(number)?.map((file) => file.path) ?? []),
   );
   return [...paths].toSorted().map((path) => {
-    const found = columns.map(({ number }) => {
+    const byVariation = columns.map(({ number }) => {
       const files = diffs.get(number)?.filter((file) => file.path === path) ?? [];
       return { number, files, content: JSON.stringify(files) };
     });
-    return { path, cells: found.map((each) => cellOf(each, found)) };
+    return { path, cells: byVariation.map((each) => cellOf(each, byVariation)) };
   });
 }
 
@@ -51,13 +51,13 @@ function cellOf(
   if (!file) return null;
   const sizes = files.map(diffSize);
   // The content of binary files is unknown, so they are never identical.
-  const alike = file.binary
+  const sameIn = file.binary
     ? [number]
     : all.filter((each) => each.content === content).map((e) => e.number);
   return {
     variation: number,
     file,
-    alike,
+    sameIn,
     additions: sizes.reduce((sum, size) => sum + size.additions, 0),
     deletions: sizes.reduce((sum, size) => sum + size.deletions, 0),
   };

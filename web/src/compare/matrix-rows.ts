@@ -99,13 +99,13 @@ function checkSection(label: string, columns: readonly Column[]): CheckSection {
   const rows = tests
     .map((test) => testRow(label, test, columns, results))
     .toSorted((a, b) => Number(b.differs) - Number(a.differs) || priority(a) - priority(b));
-  const isDull = (row: MatrixRow) => !row.differs && priority(row) >= PRIORITY.flaky;
+  const isUneventful = (row: MatrixRow) => !row.differs && priority(row) >= PRIORITY.flaky;
   return {
     check: label,
     kind: results.find((result) => result)?.kind ?? "test",
     checkRow: checkRow(label, columns, results),
-    rows: rows.filter((row) => !isDull(row)),
-    sameRows: rows.filter(isDull),
+    rows: rows.filter((row) => !isUneventful(row)),
+    sameRows: rows.filter(isUneventful),
     passingCount: passingEverywhere(results, rows),
   };
 }
@@ -120,7 +120,7 @@ function priority(row: MatrixRow): number {
 
 /** Whether the cells have different states. */
 export function differs(cells: readonly MatrixCell[]): boolean {
-  return new Set(cells.map((cell) => cell.state).filter((sign) => sign !== "none")).size > 1;
+  return new Set(cells.map((cell) => cell.state).filter((state) => state !== "none")).size > 1;
 }
 
 function checkRow(
@@ -129,12 +129,12 @@ function checkRow(
   results: readonly (CheckChange | undefined)[],
 ): MatrixRow {
   const cells = columns.map((column, index): MatrixCell => {
-    const sign = results[index]?.change ?? "none";
+    const state = results[index]?.change ?? "none";
     return {
       variation: column.number,
-      state: sign,
-      before: outcomeBefore(sign),
-      after: outcomeAfter(sign),
+      state,
+      before: outcomeBefore(state),
+      after: outcomeAfter(state),
       message: "",
     };
   });
@@ -154,14 +154,14 @@ function checkRow(
 }
 
 /** Return the outcome of a whole check on the base, which its change implies. */
-function outcomeBefore(sign: CellState): TestOutcome | null {
-  if (sign === "fixed" || sign === "still_failing") return "failed";
-  return sign === "broken" || sign === "still_passing" || sign === "gone" ? "passed" : null;
+function outcomeBefore(state: CellState): TestOutcome | null {
+  if (state === "fixed" || state === "still_failing") return "failed";
+  return state === "broken" || state === "still_passing" || state === "gone" ? "passed" : null;
 }
 
-function outcomeAfter(sign: CellState): TestOutcome | null {
-  if (sign === "broken" || sign === "still_failing") return "failed";
-  return sign === "fixed" || sign === "still_passing" ? "passed" : null;
+function outcomeAfter(state: CellState): TestOutcome | null {
+  if (state === "broken" || state === "still_failing") return "failed";
+  return state === "fixed" || state === "still_passing" ? "passed" : null;
 }
 
 function testRow(
@@ -170,17 +170,17 @@ function testRow(
   columns: readonly Column[],
   results: readonly (CheckChange | undefined)[],
 ): MatrixRow {
-  const told = results.map((result) => result?.tests?.find((each) => each.test === test));
-  const onBase = told.find((each) => each && each.change !== "new");
+  const changes = results.map((result) => result?.tests?.find((each) => each.test === test));
+  const onBase = changes.find((each) => each && each.change !== "new");
   const cells = columns.map((column, index): MatrixCell => {
-    const found = told[index];
-    if (found) return cellOf(column, found);
-    const sign = impliedState(results[index], onBase !== undefined);
+    const change = changes[index];
+    if (change) return cellOf(column, change);
+    const state = impliedState(results[index], onBase !== undefined);
     return {
       variation: column.number,
-      state: sign,
+      state,
       before: onBase?.before ?? null,
-      after: sign === "still_passing" ? "passed" : null,
+      after: state === "still_passing" ? "passed" : null,
       message: "",
     };
   });
@@ -189,7 +189,7 @@ function testRow(
     kind: "test",
     check: label,
     title: test,
-    file: told.find((each) => each?.file)?.file ?? "",
+    file: changes.find((each) => each?.file)?.file ?? "",
     base: onBase?.before ?? null,
     cells,
     differs: differs(cells),
@@ -197,8 +197,8 @@ function testRow(
   };
 }
 
-function cellOf(column: Column, found: TestChange): MatrixCell {
-  const { change, before = null, after = null, message = "" } = found;
+function cellOf(column: Column, test: TestChange): MatrixCell {
+  const { change, before = null, after = null, message = "" } = test;
   return { variation: column.number, state: change, before, after, message };
 }
 
@@ -206,12 +206,12 @@ function cellOf(column: Column, found: TestChange): MatrixCell {
 function impliedState(result: CheckChange | undefined, isOnBase: boolean): CellState {
   const counts = Object.entries(result?.counts ?? {});
   if (counts.length === 0) return "none";
-  const telling = counts.reduce(
+  const expected = counts.reduce(
     (sum, [change, count]) => sum + (change === "still_passing" ? 0 : count),
     0,
   );
   const listed = result?.tests?.filter((each) => each.change !== "still_passing").length ?? 0;
-  if (listed < telling) return "unlisted";
+  if (listed < expected) return "unlisted";
   return isOnBase ? "still_passing" : "absent";
 }
 

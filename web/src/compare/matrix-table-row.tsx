@@ -86,13 +86,15 @@ function CellMark({ shown: { glyph, word, tone } }: { shown: CellLabel }) {
 /** Name of the test, followed by its file or class. */
 export function TestName({ row }: { row: MatrixRow }) {
   const title = visibleLine(row.title);
-  const cut = Math.max(title.lastIndexOf("::"), title.lastIndexOf("."), title.lastIndexOf(" › "));
-  const [where, name] =
-    cut > 0 ? [title.slice(0, cut), title.slice(cut).replace(/^(::|\.| › )/, "")] : ["", title];
+  const split = Math.max(title.lastIndexOf("::"), title.lastIndexOf("."), title.lastIndexOf(" › "));
+  const [location, name] =
+    split > 0
+      ? [title.slice(0, split), title.slice(split).replace(/^(::|\.| › )/, "")]
+      : ["", title];
   return (
     <span className={styles.test} title={row.file ? `${title} in ${visibleLine(row.file)}` : title}>
       <span className="clip">{name}</span>
-      {where && <span className="clip dim">{where}</span>}
+      {location && <span className="clip dim">{location}</span>}
     </span>
   );
 }

@@ -53,8 +53,8 @@ const METRICS: readonly Metric[] = [
   {
     name: "Time",
     value: ({ variation }) => {
-      const taken = turnDuration(variation);
-      return taken === null ? null : formatDuration(taken);
+      const duration = turnDuration(variation);
+      return duration === null ? null : formatDuration(duration);
     },
   },
   { name: "Tokens", value: ({ variation }) => formatCount(totalTokens(variation)) },

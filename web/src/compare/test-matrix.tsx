@@ -70,12 +70,12 @@ export function TestMatrix(props: TableProps) {
 
 /** Bracket over variations that no test tells apart. */
 function GroupBrackets({ columns }: { columns: readonly Column[] }) {
-  const found = groupSpans(columns);
-  if (!found.some((span) => span.columns > 1)) return null;
+  const spans = groupSpans(columns);
+  if (!spans.some((span) => span.columns > 1)) return null;
   return (
     <tr className={styles.groups}>
       <td colSpan={2} />
-      {found.map((span, index) => (
+      {spans.map((span, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the places of one row
         <td key={index} colSpan={span.columns}>
           {span.columns > 1 && <span className={styles.bracket}>same behaviour</span>}
@@ -86,12 +86,12 @@ function GroupBrackets({ columns }: { columns: readonly Column[] }) {
 }
 
 function CheckRows({ section, ...props }: TableProps & { section: CheckSection }) {
-  const [unfolded, setUnfolded] = useState(false);
-  const { checkRow: whole, rows, sameRows: alike, passingCount: passing, kind } = section;
-  const folded = alike.length + passing;
+  const [open, setOpen] = useState(false);
+  const { checkRow, rows, sameRows, passingCount, kind } = section;
+  const hiddenCount = sameRows.length + passingCount;
   return (
     <tbody>
-      <MatrixTableRow row={whole} {...props}>
+      <MatrixTableRow row={checkRow} {...props}>
         <strong className="clip mono">{visibleLine(section.check)}</strong>
         {kind !== "test" && (
           <Chip>{kind === "build" ? "build" : `${kind}: not used for ranking`}</Chip>
@@ -100,16 +100,16 @@ function CheckRows({ section, ...props }: TableProps & { section: CheckSection }
       {rows.map((row) => (
         <TestRow key={row.id} row={row} {...props} />
       ))}
-      {unfolded && alike.map((row) => <TestRow key={row.id} row={row} {...props} />)}
-      {folded > 0 && (
+      {open && sameRows.map((row) => <TestRow key={row.id} row={row} {...props} />)}
+      {hiddenCount > 0 && (
         <tr className={styles.toggleRow}>
           <td colSpan={2 + props.columns.length}>
-            {alike.length > 0 ? (
-              <button type="button" aria-expanded={unfolded} onClick={() => setUnfolded(!unfolded)}>
-                {`${unfolded ? "▾" : "▸"} ${collapsedText(alike, passing)}`}
+            {sameRows.length > 0 ? (
+              <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
+                {`${open ? "▾" : "▸"} ${collapsedText(sameRows, passingCount)}`}
               </button>
             ) : (
-              <span>{collapsedText(alike, passing)}</span>
+              <span>{collapsedText(sameRows, passingCount)}</span>
             )}
           </td>
         </tr>
@@ -118,12 +118,15 @@ function CheckRows({ section, ...props }: TableProps & { section: CheckSection }
   );
 }
 
-function collapsedText(alike: readonly MatrixRow[], passing: number): string {
-  const told = [];
-  if (passing > 0)
-    told.push(`${pluralize(passing, "test passes", "tests pass")} as before in every variation`);
-  if (alike.length > 0) told.push(`${pluralize(alike.length, "test")} with the same result in all`);
-  return told.join(" · ");
+function collapsedText(sameRows: readonly MatrixRow[], passingCount: number): string {
+  const parts = [];
+  if (passingCount > 0)
+    parts.push(
+      `${pluralize(passingCount, "test passes", "tests pass")} as before in every variation`,
+    );
+  if (sameRows.length > 0)
+    parts.push(`${pluralize(sameRows.length, "test")} with the same result in all`);
+  return parts.join(" · ");
 }
 
 function TestRow({ row, ...props }: TableProps & { row: MatrixRow }) {

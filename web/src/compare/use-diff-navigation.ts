@@ -22,21 +22,21 @@ export function useDiffNavigation(
 ): string | null {
   const [current, setCurrent] = useState<string | null>(null);
   const [path] = useQueryValue("file");
-  const wanted = useRef<string | null>(null);
+  const scrolledTo = useRef<string | null>(null);
   const at = rows.findIndex((row) => row.key === current);
   const row = rows[at];
   const go = (step: 1 | -1, type: DiffRow["type"]) => {
     for (let index = at + step; index >= 0 && index < rows.length; index += step) {
-      const found = rows[index];
-      if (found?.type !== type) continue;
-      setCurrent(found.key);
+      const target = rows[index];
+      if (target?.type !== type) continue;
+      setCurrent(target.key);
       list.current?.scrollToIndex(index, { align: "start", offset: -SCROLL_MARGIN });
       return;
     }
   };
   // Scroll once to the file that the query parameter `file` names.
-  if (path !== null && wanted.current !== path) {
-    wanted.current = path;
+  if (path !== null && scrolledTo.current !== path) {
+    scrolledTo.current = path;
     const index = rows.findIndex((each) => each.type === "file" && files[each.file]?.path === path);
     if (index >= 0)
       requestAnimationFrame(() =>

@@ -24,7 +24,7 @@ import {
 interface Props {
   readonly details: RunDetails;
   /** Variation that is preselected. */
-  readonly first: number | null;
+  readonly preselected: number | null;
   readonly onClose: () => void;
 }
 
@@ -32,17 +32,19 @@ interface Props {
  * Dialog that chooses the winner: which variation, why, and whether to publish it. It tells
  * everything that it will do before it does it.
  */
-export function ChooseDialog({ details, first, onClose }: Props) {
+export function ChooseDialog({ details, preselected, onClose }: Props) {
   const client = useQueryClient();
   const choices = rankedNumbers(details).filter(
     (number) => details.variations[number - 1]?.verdict,
   );
-  const [number, setNumber] = useState(first ?? choices[0] ?? 1);
-  const [told, setTold] = useState<string | null>(null);
-  const [plan, setPlan] = useState<PublishOptions>(() => defaultPublishOptions(details));
+  const [number, setNumber] = useState(preselected ?? choices[0] ?? 1);
+  const [enteredReason, setEnteredReason] = useState<string | null>(null);
+  const [publishOptions, setPublishOptions] = useState<PublishOptions>(() =>
+    defaultPublishOptions(details),
+  );
   const [error, setError] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const reason = told ?? suggestedReason(details, number);
+  const reason = enteredReason ?? suggestedReason(details, number);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -55,7 +57,7 @@ export function ChooseDialog({ details, first, onClose }: Props) {
       });
       showToast(`Chose variation ${number}.`);
       onClose();
-      await publishWinner(details.id, plan);
+      await publishWinner(details.id, publishOptions);
     } catch (failure) {
       setError(toError(failure).message);
       setBusy(false);
@@ -85,15 +87,15 @@ export function ChooseDialog({ details, first, onClose }: Props) {
               rows={3}
               maxLength={2000}
               value={reason}
-              onChange={({ target }) => setTold(target.value)}
+              onChange={({ target }) => setEnteredReason(target.value)}
             />
           )}
         </Field>
-        <PublishFields details={details} options={plan} onChange={setPlan} />
+        <PublishFields details={details} options={publishOptions} onChange={setPublishOptions} />
         <div className={styles.footer}>
           <span className="dim">You can undo this until it is published.</span>
           <Button type="submit" variant="primary" icon="check" busy={busy}>
-            {plan.target === "nothing" ? "Choose" : "Choose and publish"}
+            {publishOptions.target === "nothing" ? "Choose" : "Choose and publish"}
           </Button>
         </div>
       </form>
@@ -124,7 +126,7 @@ function VariationChoices({ details, choices, chosen, onChoose }: ChoicesProps) 
         const variation = details.variations[number - 1];
         if (!variation) return null;
         const standing = details.ranking?.standings?.find((each) => each.variation_id === number);
-        const from = composedFrom(variation);
+        const sources = composedFrom(variation);
         return (
           <label key={number} data-chosen={number === chosen || undefined}>
             <input
@@ -136,7 +138,7 @@ function VariationChoices({ details, choices, chosen, onChoose }: ChoicesProps) 
             />
             <VariationBadge number={number} />
             <span className={styles.label}>
-              {from ? `composed from ${from}` : agentLabel(variation.seat)}
+              {sources ? `composed from ${sources}` : agentLabel(variation.seat)}
             </span>
             <span className="dim num">
               {pluralize(variation.verdict?.patch.files ?? 0, "file")}

@@ -70,7 +70,7 @@ function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
   const { publication } = details;
   // A composition has no agent that could continue it.
   const hasAgent = details.variations[winner - 1]?.composed.length === 0;
-  const lacksProposal =
+  const lacksPullRequest =
     publication && !publication.pull_request && !isLocalRepository(details.spec);
   return (
     <>
@@ -79,7 +79,7 @@ function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
           Publish
         </Button>
       )}
-      {lacksProposal && <OpenPullRequestButton id={details.id} publication={publication} />}
+      {lacksPullRequest && <OpenPullRequestButton id={details.id} publication={publication} />}
       {hasAgent && (
         <Button icon="send" onClick={() => setOpen("prompt")}>
           Prompt the winner
@@ -105,14 +105,14 @@ function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
 function OpenPullRequestButton({ id, publication }: { id: string; publication: Publication }) {
   const client = useQueryClient();
   const [busy, setBusy] = useState(false);
-  const propose = async () => {
+  const openPullRequest = async () => {
     setBusy(true);
     await publishWinner(id, { target: "pull_request", branch: publication.branch, draft: false });
     await client.invalidateQueries();
     setBusy(false);
   };
   return (
-    <Button variant="primary" icon="branch" busy={busy} onClick={propose}>
+    <Button variant="primary" icon="branch" busy={busy} onClick={openPullRequest}>
       Open pull request
     </Button>
   );
@@ -183,21 +183,21 @@ function UndoButton({ id }: { id: string }) {
 
 function PublishDialog({ details, onClose }: { details: RunDetails; onClose: () => void }) {
   const client = useQueryClient();
-  const [plan, setPlan] = useState(() =>
+  const [options, setOptions] = useState(() =>
     defaultPublishOptions(details, isLocalRepository(details.spec) ? "branch" : "pull_request"),
   );
   const [busy, setBusy] = useState(false);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setBusy(true);
-    if (await publishWinner(details.id, plan)) onClose();
+    if (await publishWinner(details.id, options)) onClose();
     await client.invalidateQueries();
     setBusy(false);
   };
   return (
     <Dialog title="Publish the winner" onClose={onClose} wide>
       <form onSubmit={submit}>
-        <PublishFields details={details} options={plan} onChange={setPlan} required />
+        <PublishFields details={details} options={options} onChange={setOptions} required />
         <Button type="submit" variant="primary" icon="branch" busy={busy}>
           Publish
         </Button>

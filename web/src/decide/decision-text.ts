@@ -23,8 +23,8 @@ export function isLocalRepository(spec: RunSpec): boolean {
 
 /** Return the ranking's reasons that name a variation, as the suggested reason for choosing it. */
 export function suggestedReason(details: RunDetails, number: number): string {
-  const told = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
-  return told.map(visibleLine).join(" ");
+  const reasons = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
+  return reasons.map(visibleLine).join(" ");
 }
 
 /** Whether a sentence names a variation: `Variation 2 …`, `Variations 1 and 2 …`. */
@@ -59,8 +59,8 @@ export function publishEffect(
   branch: string,
   withPullRequest: boolean,
 ): string {
-  const where = visibleLine(details.spec.repo_url ?? "");
-  const push = `Pushes branch ${visibleLine(branch)} to ${where}`;
+  const remote = visibleLine(details.spec.repo_url ?? "");
+  const push = `Pushes branch ${visibleLine(branch)} to ${remote}`;
   return withPullRequest
     ? `${push} and opens a pull request that includes the evidence.`
     : `${push}.`;

@@ -16,9 +16,9 @@ export interface PublishOptions {
 
 export function defaultPublishOptions(
   details: RunDetails,
-  what: PublishTarget = "nothing",
+  target: PublishTarget = "nothing",
 ): PublishOptions {
-  return { target: what, branch: defaultBranch(details), draft: false };
+  return { target, branch: defaultBranch(details), draft: false };
 }
 
 const TARGET_LABELS: Readonly<Record<PublishTarget, string>> = {
@@ -30,39 +30,39 @@ const TARGET_LABELS: Readonly<Record<PublishTarget, string>> = {
 interface Props {
   readonly details: RunDetails;
   readonly options: PublishOptions;
-  readonly onChange: (plan: PublishOptions) => void;
+  readonly onChange: (options: PublishOptions) => void;
   /** Leave out the option of not publishing. */
   readonly required?: boolean;
 }
 
 /** Choice of whether and how to publish the winner, with a description of what will happen. */
-export function PublishFields({ details, options: plan, onChange: onPlan, required: must }: Props) {
+export function PublishFields({ details, options, onChange, required }: Props) {
   const id = useId();
   const open = (["nothing", "branch", "pull_request"] as const).filter(
-    (what) =>
-      !(must && what === "nothing") &&
-      !(isLocalRepository(details.spec) && what === "pull_request"),
+    (target) =>
+      !(required && target === "nothing") &&
+      !(isLocalRepository(details.spec) && target === "pull_request"),
   );
   return (
     <fieldset className={styles.publishing}>
       <legend>Publish</legend>
-      {open.map((what) => (
-        <label key={what} htmlFor={`${id}${what}`}>
+      {open.map((target) => (
+        <label key={target} htmlFor={`${id}${target}`}>
           <input
             type="radio"
-            id={`${id}${what}`}
+            id={`${id}${target}`}
             name={`${id}what`}
-            checked={plan.target === what}
-            onChange={() => onPlan({ ...plan, target: what })}
+            checked={options.target === target}
+            onChange={() => onChange({ ...options, target })}
           />
-          {TARGET_LABELS[what]}
+          {TARGET_LABELS[target]}
         </label>
       ))}
-      {plan.target !== "nothing" && (
+      {options.target !== "nothing" && (
         <>
           <Field
             label="Branch"
-            hint={publishEffect(details, plan.branch, plan.target === "pull_request")}
+            hint={publishEffect(details, options.branch, options.target === "pull_request")}
           >
             {(wiring) => (
               <input
@@ -73,17 +73,17 @@ export function PublishFields({ details, options: plan, onChange: onPlan, requir
                 maxLength={200}
                 pattern="aideator/.+"
                 title="Must start with aideator/"
-                value={plan.branch}
-                onChange={({ target }) => onPlan({ ...plan, branch: target.value })}
+                value={options.branch}
+                onChange={({ target }) => onChange({ ...options, branch: target.value })}
               />
             )}
           </Field>
-          {plan.target === "pull_request" && (
+          {options.target === "pull_request" && (
             <label>
               <input
                 type="checkbox"
-                checked={plan.draft}
-                onChange={({ target }) => onPlan({ ...plan, draft: target.checked })}
+                checked={options.draft}
+                onChange={({ target }) => onChange({ ...options, draft: target.checked })}
               />
               Open as a draft
             </label>
@@ -98,18 +98,18 @@ export function PublishFields({ details, options: plan, onChange: onPlan, requir
  * Publish the winner. A failure is shown as a toast: the decision stands and can be published
  * again.
  */
-export async function publishWinner(run_id: string, plan: PublishOptions): Promise<boolean> {
-  if (plan.target === "nothing") return true;
+export async function publishWinner(run_id: string, options: PublishOptions): Promise<boolean> {
+  if (options.target === "nothing") return true;
   try {
-    const made = await callApi("POST /runs/{run_id}/publish", {
+    const publication = await callApi("POST /runs/{run_id}/publish", {
       path: { run_id },
       body: {
-        branch: plan.branch,
-        pull_request: plan.target === "pull_request",
-        draft: plan.draft,
+        branch: options.branch,
+        pull_request: options.target === "pull_request",
+        draft: options.draft,
       },
     });
-    showToast(`Pushed branch ${made.branch}.`);
+    showToast(`Pushed branch ${publication.branch}.`);
     return true;
   } catch (failure) {
     showErrorToast(failure);

@@ -125,7 +125,7 @@ function CheckCommand({ name, command }: { name?: string; command: string }) {
 
 function EvidenceList({ details: { ranking, evidence } }: { details: RunDetails }) {
   if (!ranking) return <p>The variations were not compared.</p>;
-  const [tone, glyph, words] = CONFIDENCE_CHIPS[ranking.confidence];
+  const [tone, glyph, label] = CONFIDENCE_CHIPS[ranking.confidence];
   return (
     <>
       <p className={styles.reason}>
@@ -137,7 +137,7 @@ function EvidenceList({ details: { ranking, evidence } }: { details: RunDetails 
           </>
         )}{" "}
         <Chip tone={tone} glyph={glyph}>
-          {words}
+          {label}
         </Chip>
       </p>
       <ul className={styles.reasons}>
@@ -181,13 +181,13 @@ function VariationTable({ details }: { details: RunDetails }) {
 
 function VariationRow({ variation }: { variation: Variation }) {
   const { number, seat, verdict, cleared } = variation;
-  const from = composedFrom(variation);
-  const taken = turnDuration(variation);
+  const sources = composedFrom(variation);
+  const duration = turnDuration(variation);
   const empty = missingReason(variation);
   return (
     <tr>
       <th scope="row">
-        <VariationBadge number={number} /> {from ? `composed from ${from}` : agentLabel(seat)}
+        <VariationBadge number={number} /> {sources ? `composed from ${sources}` : agentLabel(seat)}
       </th>
       <td>
         {empty ??
@@ -209,7 +209,7 @@ function VariationRow({ variation }: { variation: Variation }) {
         {verdict &&
           `${pluralize(verdict.patch.files ?? 0, "file")} +${verdict.patch.additions ?? 0} −${verdict.patch.deletions ?? 0}`}
       </td>
-      <td className="num">{taken === null ? "" : formatDuration(taken)}</td>
+      <td className="num">{duration === null ? "" : formatDuration(duration)}</td>
       <td className="num">{formatCount(totalTokens(variation))}</td>
       <td className="num">{formatCost(variation.usage.cost_usd)}</td>
     </tr>

@@ -18,7 +18,7 @@ export function LineupEditor({ draft, server, catalog, onChange }: Props) {
     onChange({
       lineup: lineup.map((agent) => (agent.key === key ? { ...agent, ...changed } : agent)),
     });
-  const setCount = (wanted: number) => onChange({ lineup: resizeLineup(lineup, wanted) });
+  const setCount = (count: number) => onChange({ lineup: resizeLineup(lineup, count) });
   return (
     <fieldset>
       <legend>

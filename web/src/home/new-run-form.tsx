@@ -46,13 +46,13 @@ export function NewRunCard({ server, open, onOpen }: Props) {
 
 function NewRunForm({ server }: { server: ServerInfo }) {
   const [draft, setDraft] = useState(() => emptyDraft(server));
-  const [asked, setAsked] = useState(false);
+  const [submitted, setSubmitted] = useState(false);
   const [refused, setRefused] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const catalog = useGet("GET /agents", {}, { staleTime: 60_000 });
-  const wrong = asked ? validateDraft(draft, server) : {};
+  const errors = submitted ? validateDraft(draft, server) : {};
   const fieldError = (name: string) =>
-    wrong[name] ?? (refused instanceof ApiError ? refused.fieldError(name) : undefined);
+    errors[name] ?? (refused instanceof ApiError ? refused.fieldError(name) : undefined);
   const change: DraftChange = (changed) => {
     setDraft((before) => ({ ...before, ...changed }));
     setRefused(undefined);
@@ -60,7 +60,7 @@ function NewRunForm({ server }: { server: ServerInfo }) {
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    setAsked(true);
+    setSubmitted(true);
     if (Object.keys(validateDraft(draft, server)).length > 0) return;
     setBusy(true);
     try {

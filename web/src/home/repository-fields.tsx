@@ -13,13 +13,13 @@ interface Props {
 
 export function RepositoryFields({ draft, server, error, onChange }: Props) {
   const list = useId();
-  const where = server.local
+  const hint = server.local
     ? "HTTPS URL, or absolute path on this machine."
     : `HTTPS URL at ${server.git_hosts.join(", ")}.`;
   const recent = server.recent.filter((each) => each.repo_url !== server.demo_repo);
   return (
     <div className={styles.repository}>
-      <Field label="Repository" error={error} hint={where}>
+      <Field label="Repository" error={error} hint={hint}>
         {(wiring) => (
           <input
             {...wiring}

@@ -58,13 +58,13 @@ export function emptyDraft(server: ServerInfo): RunDraft {
 }
 
 /** Resize the lineup; new agents copy the last one. */
-export function resizeLineup(lineup: readonly AgentDraft[], wanted: number): readonly AgentDraft[] {
+export function resizeLineup(lineup: readonly AgentDraft[], count: number): readonly AgentDraft[] {
   const last = lineup.at(-1) ?? newAgentDraft();
-  const more = Array.from({ length: Math.max(0, wanted - lineup.length) }, () => ({
+  const more = Array.from({ length: Math.max(0, count - lineup.length) }, () => ({
     ...last,
     key: newKey(),
   }));
-  return [...lineup, ...more].slice(0, wanted);
+  return [...lineup, ...more].slice(0, count);
 }
 
 /** Parse an amount in dollars. Return null for an empty text, undefined for no valid amount. */

@@ -35,7 +35,7 @@ const REFETCH_IDLE_MS = 15_000;
 export function RunList({ demoRepo }: { demoRepo: string | null }) {
   const [filter] = useQueryValue("show");
   const [search] = useQueryValue("q");
-  const wanted = useDeferredValue(search ?? "");
+  const deferredSearch = useDeferredValue(search ?? "");
   const statuses = filter === null ? undefined : FILTERS[filter];
   const field = useRef<HTMLInputElement>(null);
   useKeyCommands([{ key: "/", description: "Search the runs", run: () => field.current?.focus() }]);
@@ -70,7 +70,7 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
         </div>
         <DemoButton variant="secondary" />
       </div>
-      <RunTable statuses={statuses} search={wanted} demoRepo={demoRepo} />
+      <RunTable statuses={statuses} search={deferredSearch} demoRepo={demoRepo} />
     </section>
   );
 }
@@ -147,9 +147,9 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
 }
 
 /** Call back when an element comes into view. */
-function useOnVisible(target: RefObject<HTMLElement | null>, reached: () => void): void {
-  const latest = useRef(reached);
-  latest.current = reached;
+function useOnVisible(target: RefObject<HTMLElement | null>, onVisible: () => void): void {
+  const latest = useRef(onVisible);
+  latest.current = onVisible;
   useEffect(() => {
     const element = target.current;
     if (!element) return;

@@ -23,8 +23,8 @@ interface Props {
 /** One run. The whole row is clickable; the link itself is the prompt. */
 export function RunRow({ run, now, isScripted }: Props) {
   const [tone, glyph] = STATUS_CHIPS[run.status];
-  const begun = Date.parse(run.created_at);
-  const ended = run.finished_at === null ? now : Date.parse(run.finished_at);
+  const startedAt = Date.parse(run.created_at);
+  const endedAt = run.finished_at === null ? now : Date.parse(run.finished_at);
   return (
     <tr className={styles.row}>
       <td>
@@ -43,7 +43,7 @@ export function RunRow({ run, now, isScripted }: Props) {
         </span>
       </td>
       <td>
-        <VariationStates lineup={run.seats} />
+        <VariationStates variations={run.seats} />
       </td>
       <td>
         <Winner run={run} />
@@ -52,8 +52,8 @@ export function RunRow({ run, now, isScripted }: Props) {
         {formatCost(run.usage.cost_usd)}
         {run.budget_usd !== null && <span className="dim"> / {formatBudget(run.budget_usd)}</span>}
       </td>
-      <td className={styles.number}>{formatDuration(ended - begun)}</td>
-      <td className={styles.number}>{formatAge(begun, now)}</td>
+      <td className={styles.number}>{formatDuration(endedAt - startedAt)}</td>
+      <td className={styles.number}>{formatAge(startedAt, now)}</td>
     </tr>
   );
 }
@@ -67,23 +67,23 @@ const VARIATION_GLYPHS = {
 } as const;
 
 /** One mark per variation: its status, or its check results when they are known. */
-function VariationStates({ lineup }: { lineup: readonly Seat[] }) {
+function VariationStates({ variations }: { variations: readonly Seat[] }) {
   return (
     <ol className={styles.variations}>
-      {lineup.map((agent) => {
-        const ran = agent.passed + agent.failed;
-        const result = ran > 0 ? `${agent.passed} of ${ran} checks pass` : agent.status;
-        const kind = ran > 0 && agent.failed > 0 ? "bad" : agent.status;
+      {variations.map((variation) => {
+        const total = variation.passed + variation.failed;
+        const result = total > 0 ? `${variation.passed} of ${total} checks pass` : variation.status;
+        const kind = total > 0 && variation.failed > 0 ? "bad" : variation.status;
         return (
           <li
-            key={agent.number}
+            key={variation.number}
             data-kind={kind}
-            title={`${agent.number}: ${visibleLine(agent.agent)}, ${result}`}
+            title={`${variation.number}: ${visibleLine(variation.agent)}, ${result}`}
           >
             <span aria-hidden="true">
-              {ran > 0 ? `${agent.passed}/${ran}` : VARIATION_GLYPHS[agent.status]}
+              {total > 0 ? `${variation.passed}/${total}` : VARIATION_GLYPHS[variation.status]}
             </span>
-            <span className="visually-hidden">{`Variation ${agent.number}: ${result}`}</span>
+            <span className="visually-hidden">{`Variation ${variation.number}: ${result}`}</span>
           </li>
         );
       })}

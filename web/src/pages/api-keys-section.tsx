@@ -19,7 +19,7 @@ const KEYS_ROUTE = "GET /keys";
 /** API keys of the server: list, create, revoke. */
 export function ApiKeysSection() {
   const keys = useGet(KEYS_ROUTE, {}, { retry: false });
-  const [made, setMade] = useState<{ name: string; key: string } | null>(null);
+  const [newKey, setNewKey] = useState<{ name: string; key: string } | null>(null);
   if (keys.isPending) return <LoadingSkeleton />;
   if (keys.isError) {
     const isOpen = keys.error instanceof ApiError && keys.error.status === 403;
@@ -34,7 +34,7 @@ export function ApiKeysSection() {
     );
   }
   return (
-    <InfoSection title="API keys" aside={<NewKeyForm onMade={setMade} />}>
+    <InfoSection title="API keys" aside={<NewKeyForm onCreated={setNewKey} />}>
       <ScrollRegion label="API keys: table">
         <table className={styles.table}>
           <thead>
@@ -55,13 +55,15 @@ export function ApiKeysSection() {
           </tbody>
         </table>
       </ScrollRegion>
-      {made && <NewKeyDialog name={made.name} text={made.key} onClose={() => setMade(null)} />}
+      {newKey && (
+        <NewKeyDialog name={newKey.name} text={newKey.key} onClose={() => setNewKey(null)} />
+      )}
     </InfoSection>
   );
 }
 
 function KeyRow({ entry }: { entry: KeyOut }) {
-  const [asking, setAsking] = useState(false);
+  const [confirming, setConfirming] = useState(false);
   const isValid = entry.revoked_at === null;
   return (
     <tr data-off={!isValid || undefined}>
@@ -76,11 +78,11 @@ function KeyRow({ entry }: { entry: KeyOut }) {
       </td>
       <td>
         {isValid && (
-          <Button variant="danger" size="s" onClick={() => setAsking(true)}>
+          <Button variant="danger" size="s" onClick={() => setConfirming(true)}>
             {`Revoke ${visibleLine(entry.name)}`}
           </Button>
         )}
-        {asking && <RevokeDialog entry={entry} onClose={() => setAsking(false)} />}
+        {confirming && <RevokeDialog entry={entry} onClose={() => setConfirming(false)} />}
       </td>
     </tr>
   );
@@ -118,7 +120,7 @@ function RevokeDialog({ entry, onClose }: { entry: KeyOut; onClose: () => void }
   );
 }
 
-function NewKeyForm({ onMade }: { onMade: (made: { name: string; key: string }) => void }) {
+function NewKeyForm({ onCreated }: { onCreated: (newKey: { name: string; key: string }) => void }) {
   const client = useQueryClient();
   const [name, setName] = useState("");
   const [busy, setBusy] = useState(false);
@@ -127,7 +129,7 @@ function NewKeyForm({ onMade }: { onMade: (made: { name: string; key: string }) 
     setBusy(true);
     try {
       const { key } = await callApi("POST /keys", { body: { name } });
-      onMade({ name, key });
+      onCreated({ name, key });
       setName("");
       await client.invalidateQueries({ queryKey: [KEYS_ROUTE] });
     } catch (failure) {

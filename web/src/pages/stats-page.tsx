@@ -112,8 +112,9 @@ function WinTable({
 /** Scale from 0 to 1 with the interval, the win rate, and the rate of a random choice. */
 function Interval({ tally: { wins, by_chance } }: { tally: Tally }) {
   const { share, low = 0, high = 1 } = wins;
-  const say = (part: number) => `${Math.round(part * 100)} %`;
-  const words = share == null ? "no data" : `${say(share)}, between ${say(low)} and ${say(high)}`;
+  const percent = (part: number) => `${Math.round(part * 100)} %`;
+  const text =
+    share == null ? "no data" : `${percent(share)}, between ${percent(low)} and ${percent(high)}`;
   return (
     <span className={styles.intervalRow}>
       <span className={styles.interval} aria-hidden="true">
@@ -126,7 +127,7 @@ function Interval({ tally: { wins, by_chance } }: { tally: Tally }) {
           <span className={styles.chance} style={{ left: `${by_chance * 100}%` }} />
         )}
       </span>
-      <span className="num dim">{words}</span>
+      <span className="num dim">{text}</span>
     </span>
   );
 }

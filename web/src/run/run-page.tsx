@@ -93,7 +93,7 @@ function LiveRun({ id, stream, details }: RunProps) {
             runId={id}
             number={opened.number}
             turn={`${opened.attempt} ${opened.startedAt} ${opened.endedAt}`}
-            asked={workbench.asked}
+            terminalRequests={workbench.asked}
           />
         </Suspense>
       )}
@@ -108,12 +108,12 @@ function LiveRun({ id, stream, details }: RunProps) {
  */
 function useWorkbenchState() {
   const [value] = useQueryValue("bench");
-  const [asked, setAsked] = useState(0);
+  const [terminalRequests, setTerminalRequests] = useState(0);
   const open = useCallback((variation: number) => {
     setQueryValues({ bench: String(variation), show: null });
-    setAsked((before) => before + 1);
+    setTerminalRequests((before) => before + 1);
   }, []);
-  return { value, asked, open };
+  return { value, asked: terminalRequests, open };
 }
 
 /** Variation that fills the page (query parameter `focus`); null shows all. */
@@ -127,8 +127,8 @@ function setFocus(variation: number | null): void {
 }
 
 function variationNumber(value: string | null, variations: number): number | null {
-  const wanted = Number(value);
-  return Number.isInteger(wanted) && wanted >= 1 && wanted <= variations ? wanted : null;
+  const number = Number(value);
+  return Number.isInteger(number) && number >= 1 && number <= variations ? number : null;
 }
 
 function useVariationKeys(

@@ -18,18 +18,18 @@ export function timelineSegments(
   now: Timestamp,
   gap: number,
 ): readonly Segment[] {
-  const found: Segment[] = [];
+  const bars: Segment[] = [];
   for (const entry of variation.entries) {
     const next = segmentOf(entry, now);
-    const last = found.at(-1);
+    const last = bars.at(-1);
     if (!next) continue;
     if (last && last.kind === next.kind && next.from - last.to <= gap) {
-      found[found.length - 1] = { ...last, to: Math.max(last.to, next.to) };
+      bars[bars.length - 1] = { ...last, to: Math.max(last.to, next.to) };
     } else {
-      found.push(next);
+      bars.push(next);
     }
   }
-  return found;
+  return bars;
 }
 
 function segmentOf(entry: TranscriptEntry, now: Timestamp): Segment | null {
@@ -62,9 +62,9 @@ const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600].map(
 /**
  * Return the labelled times of the axis in milliseconds: at most `most`, at round intervals from 0.
  */
-export function axisTicks(length: number, most: number): readonly number[] {
+export function axisTicks(length: number, maxTicks: number): readonly number[] {
   const step =
-    STEPS_MS.find((each) => length / each <= most) ??
-    Math.ceil(length / most / 3_600_000) * 3_600_000;
+    STEPS_MS.find((each) => length / each <= maxTicks) ??
+    Math.ceil(length / maxTicks / 3_600_000) * 3_600_000;
   return Array.from({ length: Math.floor(length / step) + 1 }, (_, index) => index * step);
 }

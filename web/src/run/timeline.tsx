@@ -21,9 +21,9 @@ interface Props {
 export function Timeline({ view, at }: Props) {
   const isAtWork = view.status === null;
   const now = useNow(500, isAtWork);
-  const begun = view.firstAt ?? now;
+  const start = view.firstAt ?? now;
   const end = isAtWork ? now : (view.lastAt ?? now);
-  const length = Math.max(1000, end - begun);
+  const length = Math.max(1000, end - start);
   return (
     <div className={styles.timeline}>
       {view.variations.map((variation) => (
@@ -31,7 +31,7 @@ export function Timeline({ view, at }: Props) {
           <VariationBadge number={variation.number} />
           <VariationBars
             variation={variation}
-            begun={begun}
+            start={start}
             length={length}
             revision={variation.revision}
             now={isAtWork ? now : end}
@@ -54,14 +54,14 @@ export function Timeline({ view, at }: Props) {
 
 interface BarsProps {
   readonly variation: VariationView;
-  readonly begun: number;
+  readonly start: number;
   readonly length: number;
   readonly revision: number;
   readonly now: number;
 }
 
-const VariationBars = memo(function VariationBars({ variation, begun, length, now }: BarsProps) {
-  const place = (moment: number) => ((moment - begun) / length) * UNITS;
+const VariationBars = memo(function VariationBars({ variation, start, length, now }: BarsProps) {
+  const toUnits = (time: number) => ((time - start) / length) * UNITS;
   const bars = timelineSegments(variation, now, length / UNITS);
   const label = `Variation ${variation.number}: ${activityText(variation.activity)}, ${bars.length} periods of activity`;
   return (
@@ -80,18 +80,18 @@ const VariationBars = memo(function VariationBars({ variation, begun, length, no
       {variation.startedAt !== null && (
         <rect
           className={styles.lifetime}
-          x={place(variation.startedAt)}
+          x={toUnits(variation.startedAt)}
           y={4.5}
           height={1}
-          width={Math.max(1, place(variation.endedAt ?? now) - place(variation.startedAt))}
+          width={Math.max(1, toUnits(variation.endedAt ?? now) - toUnits(variation.startedAt))}
         />
       )}
       {bars.map((bar) => (
         <rect
           key={`${bar.kind}${bar.from}`}
           className={styles[bar.kind]}
-          x={place(bar.from)}
-          width={Math.max(1, place(bar.to) - place(bar.from))}
+          x={toUnits(bar.from)}
+          width={Math.max(1, toUnits(bar.to) - toUnits(bar.from))}
           y={bar.kind === "thinking" ? 3 : 1}
           height={bar.kind === "thinking" ? 4 : 8}
         />

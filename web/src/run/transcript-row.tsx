@@ -84,13 +84,13 @@ function Message({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
 
 function CheckRow({ entry }: { entry: CheckEntry }) {
   const { check, exit_code, seconds, output = "" } = entry.result;
-  const passed = exit_code === 0;
-  const [open, setOpen] = useState(!passed);
+  const hasPassed = exit_code === 0;
+  const [open, setOpen] = useState(!hasPassed);
   const hasOutput = output.trim() !== "";
   return (
-    <div className={styles.check} data-passed={passed}>
+    <div className={styles.check} data-passed={hasPassed}>
       <p className={styles.checkHeader}>
-        <span aria-hidden="true">{passed ? "✓" : "✗"}</span>
+        <span aria-hidden="true">{hasPassed ? "✓" : "✗"}</span>
         <code className="clip">{visibleLine(check)}</code>
         {hasOutput && (
           <button
@@ -105,7 +105,7 @@ function CheckRow({ entry }: { entry: CheckEntry }) {
         <span>{resultText(entry.result)}</span>
         <span className="num dim">{formatShortDuration(seconds * 1000)}</span>
       </p>
-      {open && hasOutput && <CommandOutput text={output} open={!passed} keep="end" />}
+      {open && hasOutput && <CommandOutput text={output} open={!hasPassed} keep="end" />}
     </div>
   );
 }

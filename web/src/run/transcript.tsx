@@ -93,9 +93,9 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
 }
 
 /** Call back when the size of the scrolling element or of its content changes. */
-function useResize(scroller: RefObject<HTMLDivElement | null>, grown: () => void): void {
-  const latest = useRef(grown);
-  latest.current = grown;
+function useResize(scroller: RefObject<HTMLDivElement | null>, onResize: () => void): void {
+  const latest = useRef(onResize);
+  latest.current = onResize;
   useEffect(() => {
     const element = scroller.current;
     const content = element?.firstElementChild;

@@ -35,15 +35,15 @@ export function useReplayPlayer(runId: string, isOver: boolean): ReplayPlayer | 
   const [playing, setPlaying] = useState(true);
   const [speed, setSpeed] = useState<number>(4);
   const length = replay?.length ?? 0;
-  useFrameTimer(isOpen && playing && replay !== null, speed, (passed) =>
-    setAt((before) => Math.min(before + passed, length)),
+  useFrameTimer(isOpen && playing && replay !== null, speed, (elapsed) =>
+    setAt((before) => Math.min(before + elapsed, length)),
   );
   useEffect(() => {
     if (length > 0 && at >= length) setPlaying(false);
   }, [at, length]);
   if (!isOpen) return null;
 
-  const remember = (moment: number) => setQueryValues({ at: (moment / 1000).toFixed(1) });
+  const remember = (time: number) => setQueryValues({ at: (time / 1000).toFixed(1) });
   return {
     view: replay?.seek(at) ?? null,
     at,
@@ -51,9 +51,9 @@ export function useReplayPlayer(runId: string, isOver: boolean): ReplayPlayer | 
     playing,
     speed,
     error: events.error,
-    seek: (moment) => {
-      setAt(moment);
-      remember(moment);
+    seek: (time) => {
+      setAt(time);
+      remember(time);
     },
     toggle: () => {
       if (!playing && at >= length) setAt(0);
@@ -66,7 +66,7 @@ export function useReplayPlayer(runId: string, isOver: boolean): ReplayPlayer | 
 }
 
 /** Call back on every frame with the milliseconds of the run that have passed. */
-function useFrameTimer(running: boolean, speed: number, move: (passed: number) => void): void {
+function useFrameTimer(running: boolean, speed: number, move: (elapsed: number) => void): void {
   const latest = useRef(move);
   latest.current = move;
   useEffect(() => {

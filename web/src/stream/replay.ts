@@ -38,8 +38,8 @@ export class Replay {
 
   constructor(events: readonly Event[]) {
     this.#events = events;
-    const begun = Date.parse(events[0]?.at ?? "");
-    this.#times = events.map((event) => Date.parse(event.at) - begun);
+    const start = Date.parse(events[0]?.at ?? "");
+    this.#times = events.map((event) => Date.parse(event.at) - start);
     this.length = this.#times.at(-1) ?? 0;
   }
 

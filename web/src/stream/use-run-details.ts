@@ -15,11 +15,11 @@ const MAX_STREAMS = 3;
  * once.
  */
 export function sharedStream(id: string): RunStream {
-  const found = streams.get(id) ?? new RunStream(id);
+  const stream = streams.get(id) ?? new RunStream(id);
   streams.delete(id);
-  streams.set(id, found);
+  streams.set(id, stream);
   for (const old of [...streams.keys()].slice(0, -MAX_STREAMS)) streams.delete(old);
-  return found;
+  return stream;
 }
 
 /** Subscribe to a run. The view is changed in place: compare revisions, not identity. */
@@ -45,9 +45,9 @@ export function useRunDetails(id: string) {
     { refetchInterval: REFETCH_MS, retry: false },
   );
   const client = useQueryClient();
-  const told = detailsVersion(stream);
+  const version = detailsVersion(stream);
   // biome-ignore lint/correctness/useExhaustiveDependencies: what was told is the reason to read, not an input
-  useEffect(() => void client.invalidateQueries({ queryKey: [DETAILS_ROUTE] }), [told, client]);
+  useEffect(() => void client.invalidateQueries({ queryKey: [DETAILS_ROUTE] }), [version, client]);
   return { details, stream };
 }
 

@@ -18,10 +18,10 @@ interface Props {
 }
 
 /** Label, control, and a hint or error message, connected for screen readers. */
-export function Field({ id: given, label, hint, error, aside, children }: Props) {
-  const made = useId();
-  const id = given ?? made;
-  const told = error ?? hint;
+export function Field({ id: givenId, label, hint, error, aside, children }: Props) {
+  const generatedId = useId();
+  const id = givenId ?? generatedId;
+  const message = error ?? hint;
   return (
     <div className={styles.field} data-invalid={error ? true : undefined}>
       <div className={styles.header}>
@@ -30,12 +30,12 @@ export function Field({ id: given, label, hint, error, aside, children }: Props)
       </div>
       {children({
         id,
-        "aria-describedby": told ? `${id}-told` : undefined,
+        "aria-describedby": message ? `${id}-told` : undefined,
         "aria-invalid": error ? true : undefined,
       })}
-      {told && (
+      {message && (
         <p id={`${id}-told`} className={styles.message}>
-          {told}
+          {message}
         </p>
       )}
     </div>

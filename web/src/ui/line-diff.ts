@@ -11,22 +11,26 @@ export interface DiffLine {
 const MAX_LINES = 400;
 
 export function lineDiff(before: string | null, after: string): readonly DiffLine[] {
-  const old = splitLines(before ?? "");
-  const now = splitLines(after);
+  const oldLines = splitLines(before ?? "");
+  const newLines = splitLines(after);
   let start = 0;
-  while (start < old.length && start < now.length && old[start] === now[start]) start += 1;
+  while (start < oldLines.length && start < newLines.length && oldLines[start] === newLines[start])
+    start += 1;
   let end = 0;
   while (
-    end < old.length - start &&
-    end < now.length - start &&
-    old.at(-1 - end) === now.at(-1 - end)
+    end < oldLines.length - start &&
+    end < newLines.length - start &&
+    oldLines.at(-1 - end) === newLines.at(-1 - end)
   )
     end += 1;
-  const middle = diffMiddle(old.slice(start, old.length - end), now.slice(start, now.length - end));
+  const middle = diffMiddle(
+    oldLines.slice(start, oldLines.length - end),
+    newLines.slice(start, newLines.length - end),
+  );
   return [
-    ...markLines("same", old.slice(0, start)),
+    ...markLines("same", oldLines.slice(0, start)),
     ...middle,
-    ...markLines("same", now.slice(now.length - end)),
+    ...markLines("same", newLines.slice(newLines.length - end)),
   ];
 }
 
@@ -38,11 +42,16 @@ function markLines(kind: DiffLine["kind"], lines: readonly string[]): DiffLine[]
   return lines.map((text) => ({ kind, text }));
 }
 
-function diffMiddle(old: readonly string[], now: readonly string[]): DiffLine[] {
-  if (old.length === 0 || now.length === 0 || old.length > MAX_LINES || now.length > MAX_LINES) {
-    return [...markLines("removed", old), ...markLines("added", now)];
+function diffMiddle(oldLines: readonly string[], newLines: readonly string[]): DiffLine[] {
+  if (
+    oldLines.length === 0 ||
+    newLines.length === 0 ||
+    oldLines.length > MAX_LINES ||
+    newLines.length > MAX_LINES
+  ) {
+    return [...markLines("removed", oldLines), ...markLines("added", newLines)];
   }
-  return walkTable(old, now, commonLengths(old, now));
+  return walkTable(oldLines, newLines, commonLengths(oldLines, newLines));
 }
 
 /**
@@ -50,37 +59,41 @@ function diffMiddle(old: readonly string[], now: readonly string[]): DiffLine[] 
  * the ends.
  */
 export function commonLengths(
-  old: readonly string[],
-  now: readonly string[],
+  oldLines: readonly string[],
+  newLines: readonly string[],
 ): (i: number, j: number) => number {
-  const width = now.length + 1;
-  const table = new Uint16Array((old.length + 1) * width);
+  const width = newLines.length + 1;
+  const table = new Uint16Array((oldLines.length + 1) * width);
   const at = (i: number, j: number) => table[i * width + j] ?? 0;
-  for (let i = old.length - 1; i >= 0; i -= 1) {
-    for (let j = now.length - 1; j >= 0; j -= 1) {
+  for (let i = oldLines.length - 1; i >= 0; i -= 1) {
+    for (let j = newLines.length - 1; j >= 0; j -= 1) {
       table[i * width + j] =
-        old[i] === now[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+        oldLines[i] === newLines[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
     }
   }
   return at;
 }
 
 function walkTable(
-  old: readonly string[],
-  now: readonly string[],
+  oldLines: readonly string[],
+  newLines: readonly string[],
   common: (i: number, j: number) => number,
 ): DiffLine[] {
-  const found: DiffLine[] = [];
+  const lines: DiffLine[] = [];
   let [i, j] = [0, 0];
-  while (i < old.length && j < now.length) {
-    if (old[i] === now[j]) {
-      found.push({ kind: "same", text: old[i] ?? "" });
+  while (i < oldLines.length && j < newLines.length) {
+    if (oldLines[i] === newLines[j]) {
+      lines.push({ kind: "same", text: oldLines[i] ?? "" });
       [i, j] = [i + 1, j + 1];
     } else if (common(i + 1, j) >= common(i, j + 1)) {
-      found.push({ kind: "removed", text: old[i++] ?? "" });
+      lines.push({ kind: "removed", text: oldLines[i++] ?? "" });
     } else {
-      found.push({ kind: "added", text: now[j++] ?? "" });
+      lines.push({ kind: "added", text: newLines[j++] ?? "" });
     }
   }
-  return [...found, ...markLines("removed", old.slice(i)), ...markLines("added", now.slice(j))];
+  return [
+    ...lines,
+    ...markLines("removed", oldLines.slice(i)),
+    ...markLines("added", newLines.slice(j)),
+  ];
 }

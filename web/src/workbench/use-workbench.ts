@@ -12,8 +12,8 @@ const TERMINALS_ROUTE = "GET /runs/{run_id}/variations/{number}/terminals";
 const REFETCH_MS = 10_000;
 
 export type WorkbenchItem =
-  | { readonly key: string; readonly what: "terminal"; readonly terminal: TerminalOut }
-  | { readonly key: string; readonly what: "preview"; readonly preview: PreviewOut };
+  | { readonly key: string; readonly kind: "terminal"; readonly terminal: TerminalOut }
+  | { readonly key: string; readonly kind: "preview"; readonly preview: PreviewOut };
 
 /** Value of the query parameter `show` for the form of a new preview. */
 export const PREVIEW_FORM = "new";
@@ -25,19 +25,19 @@ export function workbenchItems(desk: DeskOut | undefined): readonly WorkbenchIte
   return [
     ...terminals.map((terminal, index) => ({
       key: `t${index + 1}`,
-      what: "terminal" as const,
+      kind: "terminal" as const,
       terminal,
     })),
     ...previews.map((preview, index) => ({
       key: `p${index + 1}`,
-      what: "preview" as const,
+      kind: "preview" as const,
       preview,
     })),
   ];
 }
 
 export function itemLabel(item: WorkbenchItem): string {
-  if (item.what === "preview") return `Preview :${item.preview.port}`;
+  if (item.kind === "preview") return `Preview :${item.preview.port}`;
   return item.terminal.command === null
     ? `Terminal ${item.key.slice(1)}`
     : visibleLine(item.terminal.command);
@@ -109,7 +109,7 @@ export function useWorkbench(runId: string, number: number, turn: string) {
       }),
     close: (item: WorkbenchItem) =>
       act(() =>
-        item.what === "terminal"
+        item.kind === "terminal"
           ? callApi("DELETE /terminals/{terminal_id}", { path: { terminal_id: item.terminal.id } })
           : callApi("DELETE /previews/{preview_id}", { path: { preview_id: item.preview.id } }),
       ),
@@ -119,5 +119,5 @@ export function useWorkbench(runId: string, number: number, turn: string) {
 export type WorkbenchState = ReturnType<typeof useWorkbench>;
 
 function idOf(item: WorkbenchItem): string {
-  return item.what === "terminal" ? item.terminal.id : item.preview.id;
+  return item.kind === "terminal" ? item.terminal.id : item.preview.id;
 }

@@ -25,16 +25,16 @@ interface Props {
   /** Changes with each start and end of a turn, and with it what can be opened. */
   readonly turn: string;
   /** Increases when the user requests a terminal: one is opened if there is none. */
-  readonly asked: number;
+  readonly terminalRequests: number;
 }
 
 /** Workbench of a variation: terminals in its sandbox, and previews of what its project serves. */
-export function Workbench({ runId, number, turn, asked }: Props) {
-  const handle = useWorkbench(runId, number, turn);
-  const { items, shown, isForm, show } = handle;
+export function Workbench({ runId, number, turn, terminalRequests }: Props) {
+  const workbench = useWorkbench(runId, number, turn);
+  const { items, shown, isForm, show } = workbench;
   const [tall, setTall] = useState(false);
   const ref = useRef<HTMLElement>(null);
-  useFirstTerminal(handle, asked);
+  useFirstTerminal(workbench, terminalRequests);
   const tabs = [
     ...items.map((item) => ({
       id: item.key,
@@ -58,15 +58,15 @@ export function Workbench({ runId, number, turn, asked }: Props) {
         <Button
           size="s"
           icon="terminal"
-          disabled={!handle.desk.data?.place}
-          onClick={() => void handle.open()}
+          disabled={!workbench.desk.data?.place}
+          onClick={() => void workbench.open()}
         >
           New terminal
         </Button>
         <Button
           size="s"
           icon="window"
-          disabled={!handle.desk.data?.place}
+          disabled={!workbench.desk.data?.place}
           onClick={() => show(PREVIEW_FORM)}
         >
           New preview
@@ -92,7 +92,7 @@ export function Workbench({ runId, number, turn, asked }: Props) {
           Close the workbench
         </Button>
       </div>
-      {handle.refused && <ErrorNotice error={handle.refused} />}
+      {workbench.refused && <ErrorNotice error={workbench.refused} />}
       {tabs.length > 0 ? (
         <Tabs
           label="Terminals and previews"
@@ -100,10 +100,15 @@ export function Workbench({ runId, number, turn, asked }: Props) {
           value={isForm ? PREVIEW_FORM : (shown?.key ?? "")}
           onChange={show}
         >
-          <SelectedItem handle={handle} number={number} wantsKeys={asked > 0} onLeave={leave} />
+          <SelectedItem
+            workbench={workbench}
+            number={number}
+            wantsKeys={terminalRequests > 0}
+            onLeave={leave}
+          />
         </Tabs>
       ) : (
-        <EmptyWorkbench handle={handle} number={number} />
+        <EmptyWorkbench workbench={workbench} number={number} />
       )}
     </section>
   );
@@ -116,40 +121,46 @@ function closeWorkbench(number: number): void {
 }
 
 /** Open a terminal on request, once it is known that there is none. */
-function useFirstTerminal({ desk, items, open }: WorkbenchState, asked: number): void {
+function useFirstTerminal({ desk, items, open }: WorkbenchState, terminalRequests: number): void {
   const answered = useRef(0);
-  const isNeeded = desk.data?.place != null && !items.some((item) => item.what === "terminal");
+  const isNeeded = desk.data?.place != null && !items.some((item) => item.kind === "terminal");
   // biome-ignore lint/correctness/useExhaustiveDependencies: the question is the reason, and it is answered once
   useEffect(() => {
-    if (!desk.data || asked === answered.current) return;
-    answered.current = asked;
+    if (!desk.data || terminalRequests === answered.current) return;
+    answered.current = terminalRequests;
     if (isNeeded) void open();
-  }, [asked, desk.data === undefined]);
+  }, [terminalRequests, desk.data === undefined]);
 }
 
-function EmptyWorkbench({ handle: { desk }, number }: { handle: WorkbenchState; number: number }) {
+function EmptyWorkbench({
+  workbench: { desk },
+  number,
+}: {
+  workbench: WorkbenchState;
+  number: number;
+}) {
   if (!desk.data) return desk.error ? <ErrorNotice error={desk.error} /> : <LoadingSkeleton />;
   const { place, reason } = desk.data;
   return <p className={styles.placeholder}>{place ? placeText(place, number) : reason}</p>;
 }
 
 interface ShownProps {
-  readonly handle: WorkbenchState;
+  readonly workbench: WorkbenchState;
   readonly number: number;
   readonly wantsKeys: boolean;
   readonly onLeave: () => void;
 }
 
-function SelectedItem({ handle, number, wantsKeys, onLeave }: ShownProps) {
+function SelectedItem({ workbench, number, wantsKeys, onLeave }: ShownProps) {
   const [ports, setPorts] = useState<readonly number[]>([]);
-  const { shown, isForm } = handle;
-  if (isForm) return <PreviewForm ports={ports} onShow={handle.preview} />;
+  const { shown, isForm } = workbench;
+  if (isForm) return <PreviewForm ports={ports} onShow={workbench.preview} />;
   if (!shown) return null;
   const stop = async () => {
-    await handle.close(shown);
+    await workbench.close(shown);
     requestAnimationFrame(onLeave);
   };
-  if (shown.what === "preview")
+  if (shown.kind === "preview")
     return (
       <PreviewView key={shown.preview.id} preview={shown.preview} number={number} onStop={stop} />
     );
@@ -158,10 +169,10 @@ function SelectedItem({ handle, number, wantsKeys, onLeave }: ShownProps) {
       <TerminalView
         key={shown.terminal.id}
         terminal={shown.terminal}
-        wantsKeys={wantsKeys || shown.terminal.id === handle.made}
+        wantsKeys={wantsKeys || shown.terminal.id === workbench.made}
         onPorts={(found) => setPorts((known) => [...new Set([...known, ...found])])}
         onLeave={onLeave}
-        onAgain={() => void handle.again(shown.terminal)}
+        onAgain={() => void workbench.again(shown.terminal)}
         onClose={stop}
       />
     </Suspense>

@@ -5,8 +5,8 @@ import { commonLengths } from "../../ui/line-diff";
 export type TextRanges = readonly (readonly [number, number])[];
 
 export interface ChangedWords {
-  readonly old: TextRanges;
-  readonly now: TextRanges;
+  readonly oldRanges: TextRanges;
+  readonly newRanges: TextRanges;
 }
 
 const WORD = /[\p{L}\p{N}_]+|\s+|[^\p{L}\p{N}_\s]/gu;
@@ -22,14 +22,14 @@ const MIN_COMMON = 0.35;
  * Return the changed ranges of both lines; null when the lines are too different or too long for a
  * comparison by word.
  */
-export function changedWords(old: string, now: string): ChangedWords | null {
-  const [a, b] = [old.match(WORD) ?? [], now.match(WORD) ?? []];
+export function changedWords(oldText: string, newText: string): ChangedWords | null {
+  const [a, b] = [oldText.match(WORD) ?? [], newText.match(WORD) ?? []];
   if (a.length === 0 || b.length === 0 || a.length > MAX_WORDS || b.length > MAX_WORDS) return null;
   const [keptA, keptB] = commonWords(a, b);
   const kept = a.reduce((sum, word, index) => sum + (keptA.has(index) ? word.trim().length : 0), 0);
-  const all = Math.max(old.replace(/\s/g, "").length, now.replace(/\s/g, "").length, 1);
+  const all = Math.max(oldText.replace(/\s/g, "").length, newText.replace(/\s/g, "").length, 1);
   if (kept / all < MIN_COMMON) return null;
-  return { old: changedRanges(a, keptA), now: changedRanges(b, keptB) };
+  return { oldRanges: changedRanges(a, keptA), newRanges: changedRanges(b, keptB) };
 }
 
 /** Return the indexes of the longest common subsequence in both lists. */
@@ -49,16 +49,16 @@ function commonWords(a: readonly string[], b: readonly string[]): [Set<number>, 
 
 /** Return the ranges of words that were not kept; neighbours are merged. */
 function changedRanges(words: readonly string[], kept: ReadonlySet<number>): TextRanges {
-  const found: [number, number][] = [];
-  let place = 0;
+  const ranges: [number, number][] = [];
+  let offset = 0;
   for (const [index, word] of words.entries()) {
-    const end = place + word.length;
-    const last = found.at(-1);
+    const end = offset + word.length;
+    const last = ranges.at(-1);
     if (!kept.has(index)) {
-      if (last && last[1] === place) last[1] = end;
-      else found.push([place, end]);
+      if (last && last[1] === offset) last[1] = end;
+      else ranges.push([offset, end]);
     }
-    place = end;
+    offset = end;
   }
-  return found;
+  return ranges;
 }

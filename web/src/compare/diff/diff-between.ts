@@ -16,12 +16,12 @@ interface Region {
 export function diffBetween(a: readonly FileDiff[], b: readonly FileDiff[]): readonly FileDiff[] {
   const paths = [...new Set([...a, ...b].map((file) => file.path))].toSorted();
   return paths.flatMap((path) => {
-    const found = compareFile(
+    const merged = compareFile(
       path,
       a.filter((file) => file.path === path),
       b.filter((file) => file.path === path),
     );
-    return found ? [found] : [];
+    return merged ? [merged] : [];
   });
 }
 
@@ -42,9 +42,9 @@ function compareFile(
   return hunks.length === 0 && old_mode === new_mode ? null : { ...facts, binary: false, hunks };
 }
 
-function statusOf(old: string | null, now: string | null): FileDiff["status"] {
-  if (old === null) return "added";
-  return now === null ? "removed" : "modified";
+function statusOf(oldMode: string | null, newMode: string | null): FileDiff["status"] {
+  if (oldMode === null) return "added";
+  return newMode === null ? "removed" : "modified";
 }
 
 /** Return the file's mode on one side; null where it does not exist. */
@@ -91,14 +91,14 @@ function baseLines(all: readonly Hunk[]): ReadonlyMap<number, Line> {
 
 /** Return the regions of the base that either side shows; touching regions are merged. */
 function baseRegions(all: readonly Hunk[]): readonly Region[] {
-  const found: Region[] = [];
+  const merged: Region[] = [];
   for (const hunk of all.toSorted((x, y) => hunkStart(x) - hunkStart(y))) {
     const [start, end] = [hunkStart(hunk), hunkStart(hunk) + hunk.old_lines];
-    const last = found.at(-1);
+    const last = merged.at(-1);
     if (last && start <= last.end) last.end = Math.max(last.end, end);
-    else found.push({ start, end });
+    else merged.push({ start, end });
   }
-  return found;
+  return merged;
 }
 
 /** Return the lines that one side has in place of a region. */

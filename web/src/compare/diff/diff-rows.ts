@@ -6,7 +6,7 @@ export interface LineSide {
   /** Line number in its file, from 1. */
   readonly number: number;
   /** Index among the hunk's lines on this side, from 0. */
-  readonly place: number;
+  readonly index: number;
   /** Line on the other side that it replaces, or that replaces it. */
   readonly partner: Line | null;
 }
@@ -29,8 +29,8 @@ export interface HunkRow extends RowBase {
 export interface LineRow extends RowBase {
   readonly type: "line";
   readonly hunk: number;
-  readonly old: LineSide | null;
-  readonly now: LineSide | null;
+  readonly oldSide: LineSide | null;
+  readonly newSide: LineSide | null;
 }
 export type DiffRow = FileRow | NoteRow | HunkRow | LineRow;
 
@@ -54,8 +54,15 @@ export function buildDiffRows(
     if (text) rows.push({ type: "note", key: `n${file}`, file, text });
     for (const [hunk, each] of diff.hunks.entries()) {
       rows.push({ type: "hunk", key: `h${file}.${hunk}`, file, hunk });
-      for (const [index, [old, now]] of layOutHunk(each, layout).entries()) {
-        rows.push({ type: "line", key: `l${file}.${hunk}.${index}`, file, hunk, old, now });
+      for (const [index, [oldSide, newSide]] of layOutHunk(each, layout).entries()) {
+        rows.push({
+          type: "line",
+          key: `l${file}.${hunk}.${index}`,
+          file,
+          hunk,
+          oldSide,
+          newSide,
+        });
       }
     }
   }
@@ -84,18 +91,18 @@ function layOutHunk(hunk: Hunk, layout: DiffLayout): readonly LinePair[] {
     pairs.push(...pairLines(removed, added, layout));
     [removed, added] = [[], []];
   };
-  let [old, now] = [0, 0];
+  let [oldIndex, newIndex] = [0, 0];
   for (const line of hunk.lines) {
     const left = (): LineSide => ({
       line,
-      number: hunk.old_start + old,
-      place: old++,
+      number: hunk.old_start + oldIndex,
+      index: oldIndex++,
       partner: null,
     });
     const right = (): LineSide => ({
       line,
-      number: hunk.new_start + now,
-      place: now++,
+      number: hunk.new_start + newIndex,
+      index: newIndex++,
       partner: null,
     });
     if (line.kind === "removed") {

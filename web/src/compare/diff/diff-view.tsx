@@ -78,7 +78,7 @@ interface RowProps {
 function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
   const file = diff.files[row.file];
   if (!file) return null;
-  const told = (hunk: number | null) =>
+  const notes = (hunk: number | null) =>
     flags
       .get(flagPlace(file.path, hunk))
       ?.map((flag) => (
@@ -99,7 +99,7 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
           onFold={diff.onFold}
           isCurrent={diff.current === row.key}
         />
-        {!diff.folded.has(file.path) && told(null)}
+        {!diff.folded.has(file.path) && notes(null)}
       </>
     );
   }
@@ -113,7 +113,7 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
           selection={diff.selection}
           isCurrent={diff.current === row.key}
         />
-        {told(row.hunk)}
+        {notes(row.hunk)}
       </>
     );
   }
@@ -128,42 +128,42 @@ interface LineProps {
 }
 
 const DiffLine = memo(function DiffLine({ row, file, layout }: LineProps) {
-  const { old, now } = row;
+  const { oldSide, newSide } = row;
   if (layout === "split") {
     return (
       <div className={styles.pair}>
         <DiffLineHalf
-          side={old}
-          which="old"
+          side={oldSide}
+          sideName="old"
           row={row}
           file={file}
-          kind={old?.line.kind ?? "nothing"}
+          kind={oldSide?.line.kind ?? "nothing"}
         />
         <DiffLineHalf
-          side={now}
-          which="now"
+          side={newSide}
+          sideName="new"
           row={row}
           file={file}
-          kind={now?.line.kind ?? "nothing"}
+          kind={newSide?.line.kind ?? "nothing"}
         />
       </div>
     );
   }
-  const side = now ?? old;
+  const side = newSide ?? oldSide;
   const kind = side?.line.kind ?? "context";
   return (
     <div className={styles.line} data-kind={kind}>
-      <span className={styles.number}>{old?.number}</span>
-      <span className={styles.number}>{now?.number}</span>
+      <span className={styles.number}>{oldSide?.number}</span>
+      <span className={styles.number}>{newSide?.number}</span>
       <ChangeMark kind={kind} />
-      <LineCode side={side} which={now ? "now" : "old"} row={row} file={file} />
+      <LineCode side={side} sideName={newSide ? "new" : "old"} row={row} file={file} />
     </div>
   );
 });
 
 interface CodeProps {
   readonly side: LineSide | null;
-  readonly which: "old" | "now";
+  readonly sideName: "old" | "new";
   readonly row: LineRow;
   readonly file: FileDiff;
 }
@@ -187,11 +187,14 @@ function ChangeMark({ kind }: { kind: string }) {
   return <span className={styles.mark}>{MARKS[kind] ?? " "}</span>;
 }
 
-function LineCode({ side, which, row, file }: CodeProps) {
+function LineCode({ side, sideName, row, file }: CodeProps) {
   const hunk = file.hunks[row.hunk];
   if (!side || !hunk) return <span className={styles.code} />;
   const { line } = side;
-  const parts = markChanges(lineTokens(file, hunk, which, side.place), changedRanges(side, which));
+  const parts = markChanges(
+    lineTokens(file, hunk, sideName, side.index),
+    changedRanges(side, sideName),
+  );
   return (
     <span className={styles.code}>
       {parts.map((part, index) => (
@@ -205,10 +208,10 @@ function LineCode({ side, which, row, file }: CodeProps) {
   );
 }
 
-function changedRanges({ line, partner }: LineSide, which: "old" | "now"): TextRanges {
+function changedRanges({ line, partner }: LineSide, sideName: "old" | "new"): TextRanges {
   if (partner === null) return [];
-  if (which === "old") return changedWords(line.text, partner.text)?.old ?? [];
-  return changedWords(partner.text, line.text)?.now ?? [];
+  if (sideName === "old") return changedWords(line.text, partner.text)?.oldRanges ?? [];
+  return changedWords(partner.text, line.text)?.newRanges ?? [];
 }
 
 function tokenClass(scope: string | null, changed: boolean): string | undefined {

@@ -13,18 +13,18 @@ export interface MarkedToken extends Token {
 
 /** Split tokens at the ends of ranges and mark the parts within them. */
 export function markChanges(tokens: readonly Token[], ranges: TextRanges): readonly MarkedToken[] {
-  const found: MarkedToken[] = [];
-  let place = 0;
+  const marked: MarkedToken[] = [];
+  let offset = 0;
   for (const { text, scope } of tokens) {
-    const end = place + text.length;
-    const cuts = ranges.flat().filter((cut) => cut > place && cut < end);
-    for (const [from, to] of consecutivePairs([place, ...cuts, end])) {
+    const end = offset + text.length;
+    const cuts = ranges.flat().filter((cut) => cut > offset && cut < end);
+    for (const [from, to] of consecutivePairs([offset, ...cuts, end])) {
       const changed = ranges.some(([start, stop]) => from >= start && to <= stop);
-      found.push({ text: text.slice(from - place, to - place), scope, changed });
+      marked.push({ text: text.slice(from - offset, to - offset), scope, changed });
     }
-    place = end;
+    offset = end;
   }
-  return found;
+  return marked;
 }
 
 function consecutivePairs(places: readonly number[]): readonly (readonly [number, number])[] {

@@ -17,21 +17,24 @@ function isSameLine(a: LineText | undefined, b: LineText | undefined): boolean {
 }
 
 /** Return the lines of both lists, marked as context, removed or added. */
-export function editScript(old: readonly LineText[], now: readonly LineText[]): readonly Line[] {
+export function editScript(
+  oldLines: readonly LineText[],
+  newLines: readonly LineText[],
+): readonly Line[] {
   let start = 0;
-  while (isSameLine(old[start], now[start])) start += 1;
+  while (isSameLine(oldLines[start], newLines[start])) start += 1;
   let end = 0;
   while (
-    end < Math.min(old.length, now.length) - start &&
-    isSameLine(old.at(-1 - end), now.at(-1 - end))
+    end < Math.min(oldLines.length, newLines.length) - start &&
+    isSameLine(oldLines.at(-1 - end), newLines.at(-1 - end))
   )
     end += 1;
-  const from = old.slice(start, old.length - end);
-  const to = now.slice(start, now.length - end);
+  const from = oldLines.slice(start, oldLines.length - end);
+  const to = newLines.slice(start, newLines.length - end);
   return [
-    ...markLines("context", old.slice(0, start)),
+    ...markLines("context", oldLines.slice(0, start)),
     ...(shortestEdits(from, to) ?? [...markLines("removed", from), ...markLines("added", to)]),
-    ...markLines("context", old.slice(old.length - end)),
+    ...markLines("context", oldLines.slice(oldLines.length - end)),
   ];
 }
 
@@ -40,18 +43,22 @@ function markLines(kind: Line["kind"], lines: readonly LineText[]): Line[] {
 }
 
 /** Return the shortest script; null when it needs more than `MAX_EDITS` edits. */
-function shortestEdits(old: readonly LineText[], now: readonly LineText[]): Line[] | null {
-  const most = Math.min(old.length + now.length, MAX_EDITS);
+function shortestEdits(
+  oldLines: readonly LineText[],
+  newLines: readonly LineText[],
+): Line[] | null {
+  const maxEdits = Math.min(oldLines.length + newLines.length, MAX_EDITS);
   // Furthest x on each diagonal, after 0, 1, 2 … edits.
   const trace: Int32Array[] = [];
-  let reach = new Int32Array(2 * most + 3);
-  for (let edits = 0; edits <= most; edits += 1) {
+  let reach = new Int32Array(2 * maxEdits + 3);
+  for (let edits = 0; edits <= maxEdits; edits += 1) {
     trace.push(reach.slice());
     for (let diagonal = -edits; diagonal <= edits; diagonal += 2) {
-      let x = nextX(reach, diagonal, edits, most);
-      while (isSameLine(old[x], now[x - diagonal])) x += 1;
-      reach[diagonal + most + 1] = x;
-      if (x >= old.length && x - diagonal >= now.length) return backtrack(old, now, trace, most);
+      let x = nextX(reach, diagonal, edits, maxEdits);
+      while (isSameLine(oldLines[x], newLines[x - diagonal])) x += 1;
+      reach[diagonal + maxEdits + 1] = x;
+      if (x >= oldLines.length && x - diagonal >= newLines.length)
+        return backtrack(oldLines, newLines, trace, maxEdits);
     }
     reach = reach.slice();
   }
@@ -59,45 +66,45 @@ function shortestEdits(old: readonly LineText[], now: readonly LineText[]): Line
 }
 
 /** Whether the path to a diagonal comes from the one above, by an added line. */
-function isDown(reach: Int32Array, diagonal: number, edits: number, most: number): boolean {
-  const at = (d: number) => reach[d + most + 1] ?? 0;
+function isDown(reach: Int32Array, diagonal: number, edits: number, maxEdits: number): boolean {
+  const at = (d: number) => reach[d + maxEdits + 1] ?? 0;
   return diagonal === -edits || (diagonal !== edits && at(diagonal - 1) < at(diagonal + 1));
 }
 
-function nextX(reach: Int32Array, diagonal: number, edits: number, most: number): number {
-  const at = (d: number) => reach[d + most + 1] ?? 0;
-  return isDown(reach, diagonal, edits, most) ? at(diagonal + 1) : at(diagonal - 1) + 1;
+function nextX(reach: Int32Array, diagonal: number, edits: number, maxEdits: number): number {
+  const at = (d: number) => reach[d + maxEdits + 1] ?? 0;
+  return isDown(reach, diagonal, edits, maxEdits) ? at(diagonal + 1) : at(diagonal - 1) + 1;
 }
 
 function backtrack(
-  old: readonly LineText[],
-  now: readonly LineText[],
+  oldLines: readonly LineText[],
+  newLines: readonly LineText[],
   trace: readonly Int32Array[],
-  most: number,
+  maxEdits: number,
 ): Line[] {
-  const found: Line[] = [];
-  let [x, y] = [old.length, now.length];
+  const lines: Line[] = [];
+  let [x, y] = [oldLines.length, newLines.length];
   const take = (kind: Line["kind"], line: LineText | undefined) => {
-    if (line) found.push({ kind, text: line.text, newline: line.newline });
+    if (line) lines.push({ kind, text: line.text, newline: line.newline });
   };
   const slide = (toX: number, toY: number) => {
-    for (; x > toX && y > toY; [x, y] = [x - 1, y - 1]) take("context", old[x - 1]);
+    for (; x > toX && y > toY; [x, y] = [x - 1, y - 1]) take("context", oldLines[x - 1]);
   };
   for (let edits = trace.length - 1; edits > 0; edits -= 1) {
     const reach = trace[edits] ?? new Int32Array();
-    const reached = (diagonal: number) => reach[diagonal + most + 1] ?? 0;
-    if (isDown(reach, x - y, edits, most)) {
+    const reached = (diagonal: number) => reach[diagonal + maxEdits + 1] ?? 0;
+    if (isDown(reach, x - y, edits, maxEdits)) {
       const diagonal = x - y + 1;
       slide(reached(diagonal), reached(diagonal) - diagonal + 1);
-      take("added", now[--y]);
+      take("added", newLines[--y]);
     } else {
       const diagonal = x - y - 1;
       slide(reached(diagonal) + 1, reached(diagonal) - diagonal);
-      take("removed", old[--x]);
+      take("removed", oldLines[--x]);
     }
   }
   slide(0, 0);
-  return found.reverse();
+  return lines.reverse();
 }
 
 /**
@@ -111,12 +118,12 @@ export function toHunks(
   oldStart: number,
   newStart: number,
 ): readonly Hunk[] {
-  const found: Hunk[] = [];
+  const hunks: Hunk[] = [];
   for (const [from, to] of changedRanges(lines)) {
     const before = lines.slice(0, from);
     const inside = lines.slice(from, to);
     const [oldLines, newLines] = [countExcept(inside, "added"), countExcept(inside, "removed")];
-    found.push({
+    hunks.push({
       old_start: oldStart + countExcept(before, "added") - (oldLines === 0 ? 1 : 0),
       old_lines: oldLines,
       new_start: newStart + countExcept(before, "removed") - (newLines === 0 ? 1 : 0),
@@ -125,7 +132,7 @@ export function toHunks(
       lines: inside,
     });
   }
-  return found;
+  return hunks;
 }
 
 /** Count the lines that are not of a kind. */
@@ -134,13 +141,13 @@ function countExcept(lines: readonly Line[], not: Line["kind"]): number {
 }
 
 function changedRanges(lines: readonly Line[]): readonly [number, number][] {
-  const found: [number, number][] = [];
+  const ranges: [number, number][] = [];
   for (const [index, line] of lines.entries()) {
     if (line.kind === "context") continue;
     const [from, to] = [Math.max(0, index - CONTEXT), Math.min(lines.length, index + 1 + CONTEXT)];
-    const last = found.at(-1);
+    const last = ranges.at(-1);
     if (last && from <= last[1]) last[1] = to;
-    else found.push([from, to]);
+    else ranges.push([from, to]);
   }
-  return found;
+  return ranges;
 }

@@ -83,7 +83,7 @@ export function languageOf(path: string): string | null {
   return highlighter?.registered(language) ? language : null;
 }
 
-type DiffSide = "old" | "now";
+type DiffSide = "old" | "new";
 interface HunkCache {
   readonly lines: Readonly<Record<DiffSide, readonly string[]>>;
   readonly chunks: Map<string, readonly (readonly Token[])[]>;
@@ -95,13 +95,13 @@ export function lineTokens(
   file: FileDiff,
   hunk: Hunk,
   side: DiffSide,
-  place: number,
+  index: number,
 ): readonly Token[] {
   const memory = caches.get(hunk) ?? createCache(hunk);
-  const text = memory.lines[side][place] ?? "";
+  const text = memory.lines[side][index] ?? "";
   const language = languageOf(file.path);
   if (language === null || text.length > MAX_LINE_LENGTH) return [{ text, scope: null }];
-  const number = Math.floor(place / CHUNK_LINES);
+  const number = Math.floor(index / CHUNK_LINES);
   const key = `${side}${number}`;
   let chunk = memory.chunks.get(key);
   if (!chunk) {
@@ -112,15 +112,15 @@ export function lineTokens(
     );
     memory.chunks.set(key, chunk);
   }
-  return chunk[place - number * CHUNK_LINES] ?? [{ text, scope: null }];
+  return chunk[index - number * CHUNK_LINES] ?? [{ text, scope: null }];
 }
 
 function createCache(hunk: Hunk): HunkCache {
   const of = (not: "added" | "removed") =>
     hunk.lines.filter((line) => line.kind !== not).map((line) => line.text);
-  const made: HunkCache = { lines: { old: of("added"), now: of("removed") }, chunks: new Map() };
-  caches.set(hunk, made);
-  return made;
+  const cache: HunkCache = { lines: { old: of("added"), new: of("removed") }, chunks: new Map() };
+  caches.set(hunk, cache);
+  return cache;
 }
 
 function highlightLines(language: string, text: string): readonly (readonly Token[])[] {
