@@ -19,9 +19,9 @@ export type WorkbenchItem =
 export const PREVIEW_FORM = "new";
 
 /** Return the open items, each with its name in the query parameter `show`: t1, t2, p1. */
-export function workbenchItems(desk: DeskOut | undefined): readonly WorkbenchItem[] {
-  const terminals = desk?.terminals ?? [];
-  const previews = desk?.previews ?? [];
+export function workbenchItems(open: DeskOut | undefined): readonly WorkbenchItem[] {
+  const terminals = open?.terminals ?? [];
+  const previews = open?.previews ?? [];
   return [
     ...terminals.map((terminal, index) => ({
       key: `t${index + 1}`,
@@ -55,46 +55,46 @@ export function placeText(place: Place, number: number): string {
  */
 export function useWorkbench(runId: string, number: number, turn: string) {
   const path = { run_id: runId, number };
-  const desk = useGet(TERMINALS_ROUTE, { path }, { refetchInterval: REFETCH_MS });
+  const query = useGet(TERMINALS_ROUTE, { path }, { refetchInterval: REFETCH_MS });
   const client = useQueryClient();
   // biome-ignore lint/correctness/useExhaustiveDependencies: another turn is the reason to read, not an input
   useEffect(() => void client.invalidateQueries({ queryKey: [TERMINALS_ROUTE] }), [turn, client]);
-  const [wanted, show] = useQueryValue("show");
-  const [refused, setRefused] = useState<Error>();
-  const [made, setMade] = useState<string>();
-  const items = workbenchItems(desk.data);
-  const shown =
-    wanted === PREVIEW_FORM
+  const [selectedKey, select] = useQueryValue("show");
+  const [error, setError] = useState<Error>();
+  const [createdId, setCreatedId] = useState<string>();
+  const items = workbenchItems(query.data);
+  const selected =
+    selectedKey === PREVIEW_FORM
       ? null
-      : (items.find((item) => item.key === wanted) ?? items[0] ?? null);
+      : (items.find((item) => item.key === selectedKey) ?? items[0] ?? null);
 
   /** Perform an action, read the items again, and select the item that it created. */
-  const act = async (what: () => Promise<{ readonly id: string } | undefined>): Promise<void> => {
-    setRefused(undefined);
+  const act = async (action: () => Promise<{ readonly id: string } | undefined>): Promise<void> => {
+    setError(undefined);
     try {
-      const id = (await what())?.id;
-      setMade(id);
+      const id = (await action())?.id;
+      setCreatedId(id);
       await client.invalidateQueries({ queryKey: [TERMINALS_ROUTE] });
-      const now = workbenchItems(client.getQueryData<DeskOut>([TERMINALS_ROUTE, { path }]));
-      show(now.find((item) => idOf(item) === id)?.key ?? null);
-    } catch (error) {
-      setRefused(toError(error));
+      const items = workbenchItems(client.getQueryData<DeskOut>([TERMINALS_ROUTE, { path }]));
+      select(items.find((item) => idOf(item) === id)?.key ?? null);
+    } catch (thrown) {
+      setError(toError(thrown));
     }
   };
   const post = (command: string | null) =>
     callApi("POST /runs/{run_id}/variations/{number}/terminals", { path, body: { command } });
 
   return {
-    desk,
+    query,
     items,
-    shown,
-    isForm: wanted === PREVIEW_FORM,
-    refused,
+    selected,
+    isPreviewForm: selectedKey === PREVIEW_FORM,
+    error,
     /** Id of the item that the user opened last. */
-    made,
-    show,
+    createdId,
+    select,
     open: () => act(() => post(null)),
-    again: (ended: TerminalOut) =>
+    reopen: (ended: TerminalOut) =>
       act(async () => {
         await callApi("DELETE /terminals/{terminal_id}", { path: { terminal_id: ended.id } });
         return post(ended.command);

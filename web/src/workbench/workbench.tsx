@@ -31,7 +31,7 @@ interface Props {
 /** Workbench of a variation: terminals in its sandbox, and previews of what its project serves. */
 export function Workbench({ runId, number, turn, terminalRequests }: Props) {
   const workbench = useWorkbench(runId, number, turn);
-  const { items, shown, isForm, show } = workbench;
+  const { items, selected, isPreviewForm, select } = workbench;
   const [tall, setTall] = useState(false);
   const ref = useRef<HTMLElement>(null);
   useFirstTerminal(workbench, terminalRequests);
@@ -40,7 +40,7 @@ export function Workbench({ runId, number, turn, terminalRequests }: Props) {
       id: item.key,
       label: <span className={styles.tab}>{itemLabel(item)}</span>,
     })),
-    ...(isForm ? [{ id: PREVIEW_FORM, label: "New preview" }] : []),
+    ...(isPreviewForm ? [{ id: PREVIEW_FORM, label: "New preview" }] : []),
   ];
   const leave = () => {
     const tab = ref.current?.querySelector<HTMLElement>("[role=tab][aria-selected=true]");
@@ -58,7 +58,7 @@ export function Workbench({ runId, number, turn, terminalRequests }: Props) {
         <Button
           size="s"
           icon="terminal"
-          disabled={!workbench.desk.data?.place}
+          disabled={!workbench.query.data?.place}
           onClick={() => void workbench.open()}
         >
           New terminal
@@ -66,8 +66,8 @@ export function Workbench({ runId, number, turn, terminalRequests }: Props) {
         <Button
           size="s"
           icon="window"
-          disabled={!workbench.desk.data?.place}
-          onClick={() => show(PREVIEW_FORM)}
+          disabled={!workbench.query.data?.place}
+          onClick={() => select(PREVIEW_FORM)}
         >
           New preview
         </Button>
@@ -92,13 +92,13 @@ export function Workbench({ runId, number, turn, terminalRequests }: Props) {
           Close the workbench
         </Button>
       </div>
-      {workbench.refused && <ErrorNotice error={workbench.refused} />}
+      {workbench.error && <ErrorNotice error={workbench.error} />}
       {tabs.length > 0 ? (
         <Tabs
           label="Terminals and previews"
           tabs={tabs}
-          value={isForm ? PREVIEW_FORM : (shown?.key ?? "")}
-          onChange={show}
+          value={isPreviewForm ? PREVIEW_FORM : (selected?.key ?? "")}
+          onChange={select}
         >
           <SelectedItem
             workbench={workbench}
@@ -121,58 +121,63 @@ function closeWorkbench(number: number): void {
 }
 
 /** Open a terminal on request, once it is known that there is none. */
-function useFirstTerminal({ desk, items, open }: WorkbenchState, terminalRequests: number): void {
+function useFirstTerminal({ query, items, open }: WorkbenchState, terminalRequests: number): void {
   const answered = useRef(0);
-  const isNeeded = desk.data?.place != null && !items.some((item) => item.kind === "terminal");
+  const isNeeded = query.data?.place != null && !items.some((item) => item.kind === "terminal");
   // biome-ignore lint/correctness/useExhaustiveDependencies: the question is the reason, and it is answered once
   useEffect(() => {
-    if (!desk.data || terminalRequests === answered.current) return;
+    if (!query.data || terminalRequests === answered.current) return;
     answered.current = terminalRequests;
     if (isNeeded) void open();
-  }, [terminalRequests, desk.data === undefined]);
+  }, [terminalRequests, query.data === undefined]);
 }
 
 function EmptyWorkbench({
-  workbench: { desk },
+  workbench: { query },
   number,
 }: {
   workbench: WorkbenchState;
   number: number;
 }) {
-  if (!desk.data) return desk.error ? <ErrorNotice error={desk.error} /> : <LoadingSkeleton />;
-  const { place, reason } = desk.data;
+  if (!query.data) return query.error ? <ErrorNotice error={query.error} /> : <LoadingSkeleton />;
+  const { place, reason } = query.data;
   return <p className={styles.placeholder}>{place ? placeText(place, number) : reason}</p>;
 }
 
-interface ShownProps {
+interface SelectedItemProps {
   readonly workbench: WorkbenchState;
   readonly number: number;
   readonly wantsKeys: boolean;
   readonly onLeave: () => void;
 }
 
-function SelectedItem({ workbench, number, wantsKeys, onLeave }: ShownProps) {
+function SelectedItem({ workbench, number, wantsKeys, onLeave }: SelectedItemProps) {
   const [ports, setPorts] = useState<readonly number[]>([]);
-  const { shown, isForm } = workbench;
-  if (isForm) return <PreviewForm ports={ports} onShow={workbench.preview} />;
-  if (!shown) return null;
+  const { selected, isPreviewForm } = workbench;
+  if (isPreviewForm) return <PreviewForm ports={ports} onShow={workbench.preview} />;
+  if (!selected) return null;
   const stop = async () => {
-    await workbench.close(shown);
+    await workbench.close(selected);
     requestAnimationFrame(onLeave);
   };
-  if (shown.kind === "preview")
+  if (selected.kind === "preview")
     return (
-      <PreviewView key={shown.preview.id} preview={shown.preview} number={number} onStop={stop} />
+      <PreviewView
+        key={selected.preview.id}
+        preview={selected.preview}
+        number={number}
+        onStop={stop}
+      />
     );
   return (
     <Suspense fallback={<LoadingSkeleton />}>
       <TerminalView
-        key={shown.terminal.id}
-        terminal={shown.terminal}
-        wantsKeys={wantsKeys || shown.terminal.id === workbench.made}
+        key={selected.terminal.id}
+        terminal={selected.terminal}
+        wantsKeys={wantsKeys || selected.terminal.id === workbench.createdId}
         onPorts={(found) => setPorts((known) => [...new Set([...known, ...found])])}
         onLeave={onLeave}
-        onAgain={() => void workbench.again(shown.terminal)}
+        onAgain={() => void workbench.reopen(selected.terminal)}
         onClose={stop}
       />
     </Suspense>
