@@ -42,6 +42,10 @@ bench: $(VENV)/.dev ## Measure beside named peers; prints ratios
 
 AGENT := src/aideator/agents/builtin
 
+# requirements.lock is what AIdeator needs to run (`make demo` installs no more), requirements-dev.lock that and the
+# tools. Both have hashes, hold for all platforms and name no registry; any installer that knows --require-hashes reads
+# them. `uv.lock` would hold both, but names the registry that it was made with and needs uv, so git ignores it. A new
+# dependency: pyproject.toml, `make lock`, and both locks in the same commit.
 lock: $(VENV)/.dev ## Make the locks anew, and what a container installs for our agent (maintainers)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock

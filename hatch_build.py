@@ -15,11 +15,14 @@ class PageHook(BuildHookInterface[Any]):
         """Build the page, unless it came ready-made with an sdist.
 
         Raises:
-            RuntimeError: if it cannot be built. A wheel without its page would only show that to its users.
+            RuntimeError: if it cannot be built. A wheel without its page would only
+                show that to its users.
         """
         root = Path(self.root)
         script = root / "web" / "build.py"
         if version == "editable" or not script.is_file():
             return
         if subprocess.run([sys.executable, script], check=False).returncode != 0:
-            raise RuntimeError("the page could not be built; install Node 20 and npm, then try again")
+            raise RuntimeError(
+                "the page could not be built; install Node 20 and npm, then try again"
+            )

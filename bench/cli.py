@@ -2,7 +2,8 @@
 
     python -m bench.cli
 
-CPU time is the figure to watch: it does not depend on what else the machine does. The least of the repetitions is told.
+CPU time is the figure to watch: it does not depend on what else the machine does. The
+least of the repetitions is told.
 """
 
 import resource
@@ -24,11 +25,18 @@ def measure(arguments: tuple[str, ...]) -> tuple[float, float]:
     """The least CPU seconds and wall-clock seconds of a new Python process."""
     spent, took = [], []
     for _ in range(REPETITIONS):
-        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
+        before, start = (
+            resource.getrusage(resource.RUSAGE_CHILDREN),
+            time.perf_counter(),
+        )
+        subprocess.run(
+            [sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         took.append(time.perf_counter() - start)
-        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        spent.append(
+            after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        )
     return min(spent), min(took)
 
 
@@ -36,7 +44,9 @@ def main() -> None:
     figures = {name: measure(arguments) for name, arguments in COMMANDS.items()}
     ours = figures["aideator --help"][0]
     for name, (spent, took) in figures.items():
-        print(f"{name:<36} {spent * 1000:5.0f} ms CPU {took * 1000:5.0f} ms  --help is {ours / spent:.1f}×")
+        print(
+            f"{name:<36} {spent * 1000:5.0f} ms CPU {took * 1000:5.0f} ms  --help is {ours / spent:.1f}×"
+        )
 
 
 if __name__ == "__main__":

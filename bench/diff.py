@@ -1,7 +1,8 @@
 """The comparison's diff in a real browser: 20,000 lines of 60 files, laid out and scrolled through.
 
-Printed: how long until the first lines are there, nodes and heap then, frames while all of it is scrolled past. The
-floor is the screen's 16.7 ms; `docs/decisions/0051-a-diff-of-our-own.md` names the figures of the peers that were
+Printed: how long until the first lines are there, nodes and heap then, frames while all
+of it is scrolled past. The floor is the screen's 16.7 ms;
+`docs/decisions/0051-own-diff-view.md` names the figures of the peers that were
 measured once.
 """
 
@@ -44,7 +45,9 @@ async def measure(stage: Stage, page: Page, look: str) -> None:
     run_id = await judged_run(stage, (made, FIVE[0]))
     begun = time.perf_counter()
     await page.goto(f"{stage.url}/runs/{run_id}/compare?to=1&view={look}")
-    await page.get_by_role("region", name="Changes of variation 1").wait_for(timeout=60_000)
+    await page.get_by_role("region", name="Changes of variation 1").wait_for(
+        timeout=60_000
+    )
     await page.keyboard.press("d")
     await page.get_by_text("def function_0(value: int)").first.wait_for(timeout=60_000)
     took = time.perf_counter() - begun
@@ -55,7 +58,9 @@ async def measure(stage: Stage, page: Page, look: str) -> None:
         await asyncio.sleep(0.03)
     ordered = sorted((await page.evaluate("window.frames_"))[5:])
     p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
-    print(f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms: {json.dumps(await figures(page))}")
+    print(
+        f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms: {json.dumps(await figures(page))}"
+    )
 
 
 async def main() -> int:
@@ -66,7 +71,9 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="aid-") as home:
         async with open_stage(Path(home)) as stage, async_playwright() as playwright:
             options = ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"]
-            browser = await playwright.chromium.launch(executable_path=chromium, args=options)
+            browser = await playwright.chromium.launch(
+                executable_path=chromium, args=options
+            )
             for look in ("unified", "split"):
                 page = await browser.new_page(viewport={"width": 1600, "height": 900})
                 await measure(stage, page, look)

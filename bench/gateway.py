@@ -2,9 +2,11 @@
 
     python bench/gateway.py
 
-One fake provider answers at once; each proxy stands in its own process between it and one raw HTTP client. Rounds are
-interleaved, and what counts is the median over the direct call of the same round. A peer is measured when its variable
-says where it is: BENCH_LITELLM=…/bin/litellm (from `litellm[proxy]`), BENCH_PORTKEY=…/node_modules/@portkey-ai/gateway.
+One fake provider answers at once; each proxy stands in its own process between it and
+one raw HTTP client. Rounds are interleaved, and what counts is the median over the
+direct call of the same round. A peer is measured when its variable says where it is:
+BENCH_LITELLM=…/bin/litellm (from `litellm[proxy]`),
+BENCH_PORTKEY=…/node_modules/@portkey-ai/gateway.
 """
 
 import asyncio
@@ -47,20 +49,43 @@ MESSAGE = {
     "usage": USAGE,
 }
 EVENTS: list[dict[str, Any]] = [
-    {"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None}},
-    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
-    *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}} for _ in range(20)),
+    {
+        "type": "message_start",
+        "message": {**MESSAGE, "content": [], "stop_reason": None},
+    },
+    {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": "text", "text": ""},
+    },
+    *(
+        {
+            "type": "content_block_delta",
+            "index": 0,
+            "delta": {"type": "text_delta", "text": "x"},
+        }
+        for _ in range(20)
+    ),
     {"type": "content_block_stop", "index": 0},
-    {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": USAGE},
+    {
+        "type": "message_delta",
+        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
+        "usage": USAGE,
+    },
     {"type": "message_stop"},
 ]
-STREAM = [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in EVENTS]
+STREAM = [
+    f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+    for event in EVENTS
+]
 JSON = json.dumps(MESSAGE).encode()
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-async def provider(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send) -> None:
+async def provider(
+    scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Send
+) -> None:
     assert scope["type"] == "http"
     body = b""
     while True:
@@ -70,10 +95,14 @@ async def provider(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[s
             break
     streaming = b'"stream": true' in body or b'"stream":true' in body
     kind = b"text/event-stream" if streaming else b"application/json"
-    headers = [(b"content-type", kind)] + ([] if streaming else [(b"content-length", b"%d" % len(JSON))])
+    headers = [(b"content-type", kind)] + (
+        [] if streaming else [(b"content-length", b"%d" % len(JSON))]
+    )
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     for piece in STREAM if streaming else [JSON]:
-        await send({"type": "http.response.body", "body": piece, "more_body": streaming})
+        await send(
+            {"type": "http.response.body", "body": piece, "more_body": streaming}
+        )
     if streaming:
         await send({"type": "http.response.body", "body": b""})
 
@@ -84,7 +113,12 @@ async def gateway(upstream: str, path: str) -> None:
 
     limits = Limits(calls_per_minute=10_000_000)
     async with (
-        open_gateway(socket=Path(path), base_url=upstream, api_key=SecretStr("sk-bench"), limits=limits) as opened,
+        open_gateway(
+            socket=Path(path),
+            base_url=upstream,
+            api_key=SecretStr("sk-bench"),
+            limits=limits,
+        ) as opened,
         opened.lease("run", 1, Budget(run_usd=1e6), on_usage=ignore) as lease,
     ):
         print(lease.token, flush=True)
@@ -111,14 +145,20 @@ class Way:
         host, _, port = self.address.partition(":")
         return await asyncio.open_connection(host, int(port), limit=2**20)
 
-    async def measure(self, case: str, *, size: int, streaming: bool, at_once: int) -> None:
+    async def measure(
+        self, case: str, *, size: int, streaming: bool, at_once: int
+    ) -> None:
         """Make a round of calls and keep their times in seconds."""
         samples: list[float] = []
         request = self._request(size, streaming=streaming)
         try:
             async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
                 for _ in range(at_once):
-                    tasks.create_task(self._loop(request, CALLS // at_once, samples, streaming=streaming))
+                    tasks.create_task(
+                        self._loop(
+                            request, CALLS // at_once, samples, streaming=streaming
+                        )
+                    )
         except* CannotServe as error:
             self.failures[case] = str(error.exceptions[0])
         except* TimeoutError:
@@ -128,13 +168,26 @@ class Way:
 
     def _request(self, size: int, *, streaming: bool) -> bytes:
         messages = [{"role": "user", "content": "x" * size}]
-        body = json.dumps({"model": MODEL, "max_tokens": 64, "stream": streaming, "messages": messages}).encode()
-        fixed = {"host": "bench", "content-type": "application/json", "anthropic-version": "2023-06-01"}
+        body = json.dumps(
+            {
+                "model": MODEL,
+                "max_tokens": 64,
+                "stream": streaming,
+                "messages": messages,
+            }
+        ).encode()
+        fixed = {
+            "host": "bench",
+            "content-type": "application/json",
+            "anthropic-version": "2023-06-01",
+        }
         headers = {**fixed, **self.headers, "content-length": str(len(body))}
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"POST /v1/messages HTTP/1.1\r\n{head}\r\n".encode() + body
 
-    async def _loop(self, request: bytes, calls: int, samples: list[float], *, streaming: bool) -> None:
+    async def _loop(
+        self, request: bytes, calls: int, samples: list[float], *, streaming: bool
+    ) -> None:
         reader, writer = await self._connect()
         for _ in range(calls):
             began = time.perf_counter()
@@ -200,14 +253,31 @@ def litellm(upstream: str, folder: Path) -> Iterator[Way | None]:
         yield None
         return
     port = free_port()
-    parameters = {"model": f"anthropic/{MODEL}", "api_base": upstream, "api_key": "sk-bench"}
+    parameters = {
+        "model": f"anthropic/{MODEL}",
+        "api_base": upstream,
+        "api_key": "sk-bench",
+    }
     config = folder / "litellm.json"
-    config.write_text(json.dumps({"model_list": [{"model_name": MODEL, "litellm_params": parameters}]}))
+    config.write_text(
+        json.dumps(
+            {"model_list": [{"model_name": MODEL, "litellm_params": parameters}]}
+        )
+    )
     allowed = {
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
     }
-    with running(command, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), **allowed):
+    with running(
+        command,
+        "--config",
+        str(config),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        **allowed,
+    ):
         wait_for(port)
         yield Way("litellm", f"127.0.0.1:{port}", {"x-api-key": "any"})
 
@@ -219,9 +289,14 @@ def portkey(upstream: str) -> Iterator[Way | None]:
         yield None
         return
     port = free_port()
-    with running("node", f"{package}/build/start-server.js", f"--port={port}", "--headless"):
+    with running(
+        "node", f"{package}/build/start-server.js", f"--port={port}", "--headless"
+    ):
         wait_for(port)
-        chosen = {"x-portkey-provider": "anthropic", "x-portkey-custom-host": f"{upstream}/v1"}
+        chosen = {
+            "x-portkey-provider": "anthropic",
+            "x-portkey-custom-host": f"{upstream}/v1",
+        }
         yield Way("portkey", f"127.0.0.1:{port}", {"x-api-key": "any", **chosen})
 
 
@@ -239,7 +314,12 @@ async def measure(ways: list[Way]) -> None:
     for _ in range(ROUNDS):
         for name, case in CASES.items():
             for way in ways:
-                await way.measure(name, size=case["size"], streaming=bool(case["streaming"]), at_once=case["at_once"])
+                await way.measure(
+                    name,
+                    size=case["size"],
+                    streaming=bool(case["streaming"]),
+                    at_once=case["at_once"],
+                )
 
 
 def quantile(samples: list[float], part: float) -> float:
@@ -249,7 +329,9 @@ def quantile(samples: list[float], part: float) -> float:
 def report(direct: Way, others: list[Way]) -> None:
     for name in CASES:
         floor = direct.samples[name]
-        print(f"{name}: direct p50 {quantile(floor, 0.5):.2f} ms, p99 {quantile(floor, 0.99):.2f} ms")
+        print(
+            f"{name}: direct p50 {quantile(floor, 0.5):.2f} ms, p99 {quantile(floor, 0.99):.2f} ms"
+        )
         added = {}
         for way in others:
             if name in way.failures:
@@ -258,12 +340,16 @@ def report(direct: Way, others: list[Way]) -> None:
             samples = way.samples[name]
             added[way.name] = statistics.median(samples) * 1000 - quantile(floor, 0.5)
             tail = quantile(samples, 0.99) - quantile(floor, 0.99)
-            print(f"  {way.name}: added p50 {added[way.name]:+.2f} ms, p99 {tail:+.2f} ms")
+            print(
+                f"  {way.name}: added p50 {added[way.name]:+.2f} ms, p99 {tail:+.2f} ms"
+            )
         ours = added["aideator"]
         print(f"  target: aideator adds {ours:.2f} ms, may add {TARGET_MS} ms")
         for peer, target in (("litellm", TARGET_LITELLM), ("portkey", TARGET_PORTKEY)):
             if peer in added:
-                print(f"  ratio: aideator / {peer} = {ours / added[peer]:.2f} (target: at most {target})")
+                print(
+                    f"  ratio: aideator / {peer} = {ours / added[peer]:.2f} (target: at most {target})"
+                )
 
 
 def main() -> None:
@@ -273,11 +359,19 @@ def main() -> None:
         upstream = f"http://127.0.0.1:{port}"
         stack.enter_context(running(sys.executable, __file__, "provider", str(port)))
         wait_for(port)
-        ours = stack.enter_context(running(sys.executable, __file__, "gateway", upstream, path))
+        ours = stack.enter_context(
+            running(sys.executable, __file__, "gateway", upstream, path)
+        )
         token = (ours.stdout.readline() if ours.stdout else "").strip()
         direct = Way("direct", f"127.0.0.1:{port}", {"x-api-key": "any"})
-        peers = [stack.enter_context(litellm(upstream, folder)), stack.enter_context(portkey(upstream))]
-        others = [Way("aideator", path, {"x-api-key": token}), *(peer for peer in peers if peer)]
+        peers = [
+            stack.enter_context(litellm(upstream, folder)),
+            stack.enter_context(portkey(upstream)),
+        ]
+        others = [
+            Way("aideator", path, {"x-api-key": token}),
+            *(peer for peer in peers if peer),
+        ]
         asyncio.run(measure([direct, *others]))
         report(direct, others)
 
@@ -285,7 +379,13 @@ def main() -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["provider", port]:
-            uvicorn.run(provider, host="127.0.0.1", port=int(port), log_level="error", lifespan="off")
+            uvicorn.run(
+                provider,
+                host="127.0.0.1",
+                port=int(port),
+                log_level="error",
+                lifespan="off",
+            )
         case ["gateway", upstream, path]:
             asyncio.run(gateway(upstream, path))
         case _:

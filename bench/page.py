@@ -1,7 +1,9 @@
 """The run page in a real browser: 5 variations × 10,000 events read from the log, then a live flood.
 
-Printed: how long the history takes until it is shown, nodes and heap then; frames while 400 events a second come in. No
-peer: what a user feels is the frame, and the floor is the screen's 16.7 ms (Chromium without a GPU draws in software).
+Printed: how long the history takes until it is shown, nodes and heap then; frames while
+    400 events a second come in. No
+peer: what a user feels is the frame, and the floor is the screen's 16.7 ms (Chromium
+    without a GPU draws in software).
 """
 
 import asyncio
@@ -54,14 +56,25 @@ def work(count: int, first: int = 0) -> list[Body]:
     bodies: list[Body] = []
     for turn in range(first, first + count // 10):
         say = [
-            AgentOutput(channel="message", text=f"piece {n} of **turn {turn}** ", message_id=f"m{turn}")
+            AgentOutput(
+                channel="message",
+                text=f"piece {n} of **turn {turn}** ",
+                message_id=f"m{turn}",
+            )
             for n in range(8)
         ]
         output = "\n".join(f"\x1b[32mline {n}\x1b[0m of the output" for n in range(12))
         call = ToolCall(
-            tool_call_id=f"t{turn}", title=f"pytest -q -k turn_{turn}", tool_kind="execute", status="in_progress"
+            tool_call_id=f"t{turn}",
+            title=f"pytest -q -k turn_{turn}",
+            tool_kind="execute",
+            status="in_progress",
         )
-        done = ToolCallUpdate(tool_call_id=f"t{turn}", status="completed", content=(TextContent(text=output),))
+        done = ToolCallUpdate(
+            tool_call_id=f"t{turn}",
+            status="completed",
+            content=(TextContent(text=output),),
+        )
         bodies += [*say, call, done]
     return bodies
 
@@ -69,12 +82,25 @@ def work(count: int, first: int = 0) -> list[Body]:
 async def fill(stage: Stage) -> str:
     """A run at work whose log is long already."""
     run_id = await stage.run(variations=LANES)
-    begun = RunStarted(repo_url="/srv/project", commit="4672a81c", prompt="Make it work", variations=LANES, checks=())
+    begun = RunStarted(
+        repo_url="/srv/project",
+        commit="4672a81c",
+        prompt="Make it work",
+        variations=LANES,
+        checks=(),
+    )
     await stage.log.append(run_id, [Draft(begun)])
     for number in range(1, LANES + 1):
-        bodies: list[Body] = [VariationStarted(seat=AgentSpec(), attempt=1), *work(EVENTS)]
+        bodies: list[Body] = [
+            VariationStarted(spec=AgentSpec(), attempt=1),
+            *work(EVENTS),
+        ]
         for start in range(0, len(bodies), 500):
-            await stage.log.append(run_id, [Draft(body) for body in bodies[start : start + 500]], variation_id=number)
+            await stage.log.append(
+                run_id,
+                [Draft(body) for body in bodies[start : start + 500]],
+                variation_id=number,
+            )
     return run_id
 
 
@@ -92,7 +118,10 @@ async def figures(page: Page) -> dict[str, Any]:
     client = await page.context.new_cdp_session(page)
     await client.send("HeapProfiler.collectGarbage")
     heap = await page.evaluate("performance.memory.usedJSHeapSize")
-    return {"nodes": await page.evaluate("document.querySelectorAll('*').length"), "heap_mb": heap / 1e6}
+    return {
+        "nodes": await page.evaluate("document.querySelectorAll('*').length"),
+        "heap_mb": heap / 1e6,
+    }
 
 
 async def measure(stage: Stage, page: Page) -> None:
@@ -100,9 +129,13 @@ async def measure(stage: Stage, page: Page) -> None:
     begun = time.perf_counter()
     await page.goto(f"{stage.url}/runs/{run_id}")
     await page.get_by_text("live", exact=True).wait_for(timeout=120_000)
-    await page.wait_for_function(f"document.body.innerText.includes('turn {EVENTS // 10 - 1}')", timeout=120_000)
+    await page.wait_for_function(
+        f"document.body.innerText.includes('turn {EVENTS // 10 - 1}')", timeout=120_000
+    )
     took = time.perf_counter() - begun
-    print(f"history of {LANES} × {EVENTS:,} events shown after {took:.1f} s: {json.dumps(await figures(page))}")
+    print(
+        f"history of {LANES} × {EVENTS:,} events shown after {took:.1f} s: {json.dumps(await figures(page))}"
+    )
 
     await page.evaluate(WATCH_FRAMES)
     await flood(stage, run_id)
@@ -124,7 +157,9 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="aid-") as home:
         async with open_stage(Path(home)) as stage, async_playwright() as playwright:
             options = ["--no-sandbox", "--disable-gpu", "--enable-precise-memory-info"]
-            browser = await playwright.chromium.launch(executable_path=chromium, args=options)
+            browser = await playwright.chromium.launch(
+                executable_path=chromium, args=options
+            )
             page = await browser.new_page(viewport={"width": 1600, "height": 900})
             await measure(stage, page)
             await browser.close()

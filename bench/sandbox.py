@@ -2,11 +2,12 @@
 
     python bench/sandbox.py [--rounds 20]
 
-Beside it what each layer costs alone, each also up to the first byte: a plain process, `unshare`, a bare bubblewrap
-without our shim, overlay and limits, and `podman run` or `docker run` where a daemon answers and an image is there.
+Beside it what each layer costs alone, each also up to the first byte: a plain process,
+`unshare`, a bare bubblewrap without our shim, overlay and limits, and `podman run` or
+`docker run` where a daemon answers and an image is there.
 
-Then for every back end and peer that is here: the first output cold and warm, and how long one event takes, which is a
-line there and back while the process lives.
+Then for every back end and peer that is here: the first output cold and warm, and how
+long one event takes, which is a line there and back while the process lives.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aideator.sandbox.base import Limits, SandboxBackend, Tree
-from aideator.sandbox.cell import system_bwrap, wheel_bwrap
+from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
 from aideator.sandbox.registry import DaggerOptions, open_backend
 
 EVENTS = 50
@@ -42,7 +43,9 @@ async def in_sandbox(backend: SandboxBackend, home: Path, name: str) -> float:
 
 async def as_process(*argv: str) -> float:
     began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert process.stdout is not None
     if await process.stdout.readline() != b"hello\n":
         raise OSError(f"{argv[0]} does not work here")
@@ -53,7 +56,10 @@ async def as_process(*argv: str) -> float:
 
 async def at_once(backend: SandboxBackend, home: Path, name: str) -> float:
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(in_sandbox(backend, home, f"{name}-{number}")) for number in range(8)]
+        tasks = [
+            group.create_task(in_sandbox(backend, home, f"{name}-{number}"))
+            for number in range(8)
+        ]
     return max(task.result() for task in tasks)
 
 
@@ -61,7 +67,9 @@ async def median(rounds: int, once: Callable[[int], Awaitable[float]]) -> float:
     return statistics.median([await once(number) for number in range(rounds)])
 
 
-async def round_trips(stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader) -> list[float]:
+async def round_trips(
+    stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader
+) -> list[float]:
     """How long each of some lines takes to a process that echoes and back, in milliseconds."""
     took = []
     for number in range(EVENTS):
@@ -72,12 +80,16 @@ async def round_trips(stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader)
     return took
 
 
-async def through(backend: SandboxBackend, home: Path, name: str) -> tuple[float, list[float]]:
+async def through(
+    backend: SandboxBackend, home: Path, name: str
+) -> tuple[float, list[float]]:
     """Time to the first output in a new sandbox, and the events after it."""
     began = time.perf_counter()
     for kind in ("upper", "work"):
         (home / f"{name}-{kind}").mkdir()
-    tree = Tree((home / "base",), home / f"{name}-upper", home / f"{name}-work", wanted=False)
+    tree = Tree(
+        (home / "base",), home / f"{name}-upper", home / f"{name}-work", wanted=False
+    )
     async with backend.open(tree, Limits()) as sandbox:
         process = await sandbox.spawn(ECHO)
         process.stdin.write(b"first\n")
@@ -90,7 +102,9 @@ async def through_engine(argv: list[str]) -> tuple[float, list[float]]:
     """The same with `docker run -i` or `podman run -i`."""
     began = time.perf_counter()
     pipe = subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        *argv, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL
+    )
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"first\n")
@@ -108,7 +122,9 @@ async def compare(home: Path, found: dict[str, list[str]]) -> None:
     ways: dict[str, Callable[[int], Awaitable[tuple[float, list[float]]]]] = {}
     bubblewrap = open_backend("bubblewrap", runtime_dir=home / "run")
     ways["bubblewrap"] = lambda number: through(bubblewrap, home, f"events-{number}")
-    dagger = open_backend("dagger", runtime_dir=home / "run", dagger=DaggerOptions(server=os.environ))
+    dagger = open_backend(
+        "dagger", runtime_dir=home / "run", dagger=DaggerOptions(server=os.environ)
+    )
     missing = [finding for finding in await dagger.check() if finding.fatal]
     if not missing:
         ways["dagger"] = lambda number: through(dagger, home, f"contained-{number}")
@@ -133,15 +149,33 @@ def peers() -> dict[str, list[str]]:
     bare = ["--ro-bind", "/", "/", "--unshare-all", "echo", "hello"]
     found = {
         "plain process": ["echo", "hello"],
-        "unshare": ["unshare", "--user", "--map-root-user", "--mount", "--net", "echo", "hello"],
+        "unshare": [
+            "unshare",
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "--net",
+            "echo",
+            "hello",
+        ],
         "bare bubblewrap": [str(system_bwrap() or wheel_bwrap()), *bare],
     }
     for engine in ("podman", "docker"):
         if shutil.which(engine) is None:
             continue
-        images = subprocess.run([engine, "images", "-q"], capture_output=True, text=True, check=False).stdout.split()
+        images = subprocess.run(
+            [engine, "images", "-q"], capture_output=True, text=True, check=False
+        ).stdout.split()
         if images:
-            found[f"{engine} run"] = [engine, "run", "--rm", "--network=none", images[0], "echo", "hello"]
+            found[f"{engine} run"] = [
+                engine,
+                "run",
+                "--rm",
+                "--network=none",
+                images[0],
+                "echo",
+                "hello",
+            ]
     return found
 
 
@@ -157,8 +191,13 @@ async def main(rounds: int) -> None:
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
     try:
         await in_sandbox(backend, home, "warm-up")
-        one = await median(rounds, lambda number: in_sandbox(backend, home, f"one-{number}"))
-        eight = await median(max(3, rounds // 4), lambda number: at_once(backend, home, f"eight-{number}"))
+        one = await median(
+            rounds, lambda number: in_sandbox(backend, home, f"one-{number}")
+        )
+        eight = await median(
+            max(3, rounds // 4),
+            lambda number: at_once(backend, home, f"eight-{number}"),
+        )
         await report(one, eight, rounds)
         await compare(home, peers())
     finally:
@@ -167,8 +206,12 @@ async def main(rounds: int) -> None:
 
 async def report(one: float, eight: float, rounds: int) -> None:
     """Print our own figures, and those of what lies below them."""
-    print(f"one sandbox, to its first output   p50 {one:7.1f} ms   target < {TARGET_ONE_MS:.0f}")
-    print(f"eight at once, to the last output  p50 {eight:7.1f} ms   target < {TARGET_EIGHT_MS:.0f}")
+    print(
+        f"one sandbox, to its first output   p50 {one:7.1f} ms   target < {TARGET_ONE_MS:.0f}"
+    )
+    print(
+        f"eight at once, to the last output  p50 {eight:7.1f} ms   target < {TARGET_EIGHT_MS:.0f}"
+    )
     found = peers()
     for name, argv in found.items():
         try:
@@ -182,6 +225,8 @@ async def report(one: float, eight: float, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0] if __doc__ else ""
+    )
     parser.add_argument("--rounds", type=int, default=20)
     asyncio.run(main(parser.parse_args().rounds))

@@ -2,9 +2,10 @@
 
     python -m bench.selection [draws per task] [data.jsonl.gz]
 
-Told is the share of the distance from a random pick to a perfect one that each selector closes, N = 3/5/10; how often
-our pick is right by confidence; and paired bootstrap intervals over tasks. Our row is `selection.rank.rank` on the
-product's own verdicts and cross-tests. What the figures can say and cannot is in docs/decisions/0041.
+Told is the share of the distance from a random pick to a perfect one that each selector
+closes, N = 3/5/10; how often our pick is right by confidence; and paired bootstrap
+intervals over tasks. Our row is `selection.rank.rank` on the product's own verdicts and
+cross-tests. What the figures can say and cannot is in docs/decisions, record 0041.
 """
 
 import random
@@ -42,7 +43,9 @@ class Tally:
     """Expected hits of each selector, by task, at one N in one column; and of ours by confidence."""
 
     hits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    tiers: dict[Confidence, list[float]] = field(default_factory=lambda: defaultdict(list))
+    tiers: dict[Confidence, list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
 
     def closed(self, name: str) -> float:
         """The share of the distance random → oracle."""
@@ -56,7 +59,9 @@ def measure(tasks: Sequence[Task], column: Column, size: int, count: int) -> Tal
         found: dict[str, list[float]] = defaultdict(list)
         for draw in draws(task, column, size, count):
             for name, selector in SELECTORS.items():
-                found[name].append(expected(draw, selector(draw), existing_first=name != "random"))
+                found[name].append(
+                    expected(draw, selector(draw), existing_first=name != "random")
+                )
             ranking = rank(draw.verdicts, draw.evidence)
             found[OURS].append(ours(draw, ranking))
             found["oracle"].append(float(any(draw.truth)))
@@ -71,9 +76,11 @@ def expected(draw: Draw, scores: Sequence[float], *, existing_first: bool) -> fl
     keys = [
         (sum(row) if existing_first else 0, round(score, 9))
         for row, score in zip(draw.existing, scores, strict=True)
-    ]  # fmt: skip
+    ]
     best = max(keys)
-    return fmean(right for right, key in zip(draw.truth, keys, strict=True) if key == best)
+    return fmean(
+        right for right, key in zip(draw.truth, keys, strict=True) if key == best
+    )
 
 
 def ours(draw: Draw, ranking: Ranking) -> float:
@@ -83,18 +90,28 @@ def ours(draw: Draw, ranking: Ranking) -> float:
 
 def interval(differences: Sequence[float], rng: random.Random) -> tuple[float, float]:
     """The 95 % bootstrap interval of the mean over tasks."""
-    means = sorted(fmean(rng.choices(differences, k=len(differences))) for _ in range(RESAMPLES))
+    means = sorted(
+        fmean(rng.choices(differences, k=len(differences))) for _ in range(RESAMPLES)
+    )
     return means[RESAMPLES * 25 // 1000], means[RESAMPLES * 975 // 1000]
 
 
 def show_shares(results: dict[str, list[Tally]]) -> None:
-    print(f"\nShare of the distance random → oracle closed, %, N = {'/'.join(map(str, SIZES))}")
+    print(
+        f"\nShare of the distance random → oracle closed, %, N = {'/'.join(map(str, SIZES))}"
+    )
     print(f"{'':26}" + "".join(f"{name:>18}" for name in results))
     for selector in (*SELECTORS, OURS):
-        cells = ("/".join(f"{100 * tally.closed(selector):.0f}" for tally in row) for row in results.values())
+        cells = (
+            "/".join(f"{100 * tally.closed(selector):.0f}" for tally in row)
+            for row in results.values()
+        )
         print(f"{selector:26}" + "".join(f"{cell:>18}" for cell in cells))
     rows = results.values()
-    ahead = ("/".join(f"{100 * (t.closed(OURS) - best_other(t)):+.1f}" for t in tallies) for tallies in rows)
+    ahead = (
+        "/".join(f"{100 * (t.closed(OURS) - best_other(t)):+.1f}" for t in tallies)
+        for tallies in rows
+    )
     print(f"{'ours − the best other':26}" + "".join(f"{cell:>18}" for cell in ahead))
 
 
@@ -103,10 +120,14 @@ def best_other(tally: Tally) -> float:
 
 
 def show_best_rows(results: dict[str, list[Tally]]) -> None:
-    print("\nShare closed, mean over N: ours minus the best single row of each column, with 95 % intervals over tasks")
+    print(
+        "\nShare closed, mean over N: ours minus the best single row of each column, with 95 % intervals over tasks"
+    )
     rng = random.Random(7)
     for name, tallies in results.items():
-        best = max(SELECTORS, key=lambda row: fmean(tally.closed(row) for tally in tallies))
+        best = max(
+            SELECTORS, key=lambda row: fmean(tally.closed(row) for tally in tallies)
+        )
         ahead = [100 * gain for gain in gains(tallies, best)]
         low, high = interval(ahead, rng)
         print(f"{name:18} {best:24} {fmean(ahead):+.1f} [{low:+.1f}, {high:+.1f}]")
@@ -114,16 +135,23 @@ def show_best_rows(results: dict[str, list[Tally]]) -> None:
 
 def gains(tallies: Sequence[Tally], other: str) -> list[float]:
     """By task, what ours closes more than another: their mean is the difference of the shares, meant over N."""
-    spans = [fmean(tally.hits["oracle"]) - fmean(tally.hits["random"]) for tally in tallies]
+    spans = [
+        fmean(tally.hits["oracle"]) - fmean(tally.hits["random"]) for tally in tallies
+    ]
     rows = [
-        [(mine - theirs) / span for mine, theirs in zip(tally.hits[OURS], tally.hits[other], strict=True)]
+        [
+            (mine - theirs) / span
+            for mine, theirs in zip(tally.hits[OURS], tally.hits[other], strict=True)
+        ]
         for tally, span in zip(tallies, spans, strict=True)
     ]
     return [fmean(of_task) for of_task in zip(*rows, strict=True)]
 
 
 def show_intervals(results: dict[str, list[Tally]]) -> None:
-    print("\nPoints of right picks, ours minus another, with 95 % intervals (paired bootstrap over tasks), N = 5")
+    print(
+        "\nPoints of right picks, ours minus another, with 95 % intervals (paired bootstrap over tasks), N = 5"
+    )
     rng = random.Random(5)
     for name, row in results.items():
         tally = row[SIZES.index(5)]
@@ -132,7 +160,9 @@ def show_intervals(results: dict[str, list[Tally]]) -> None:
             pairs = zip(tally.hits[OURS], tally.hits[other], strict=True)
             differences = [100 * (mine - theirs) for mine, theirs in pairs]
             low, high = interval(differences, rng)
-            told.append(f"{other.split(',')[0]} {fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]")
+            told.append(
+                f"{other.split(',')[0]} {fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
+            )
         print(f"{name:18} {'  '.join(told)}")
 
 
@@ -144,7 +174,11 @@ def show_tiers(results: dict[str, list[Tally]]) -> None:
         cells = []
         for tier in Confidence:
             hits = [hit for tally in tallies for hit in tally.tiers[tier]]
-            told = f"{100 * fmean(hits):.0f} % of {100 * len(hits) / total:.0f} %" if hits else "–"
+            told = (
+                f"{100 * fmean(hits):.0f} % of {100 * len(hits) / total:.0f} %"
+                if hits
+                else "–"
+            )
             cells.append(f"{tier}: {told:<16}")
         print(f"{name:18} {' '.join(cells)}")
 
@@ -152,8 +186,13 @@ def show_tiers(results: dict[str, list[Tally]]) -> None:
 def main(count: int, data: Path) -> None:
     begun = time.perf_counter()
     tasks = load(data)
-    results = {column.name: [measure(tasks, column, size, count) for size in SIZES] for column in COLUMNS}
-    print(f"{len(tasks)} tasks, {count} runs for each task, N and column; {time.perf_counter() - begun:.0f} s")
+    results = {
+        column.name: [measure(tasks, column, size, count) for size in SIZES]
+        for column in COLUMNS
+    }
+    print(
+        f"{len(tasks)} tasks, {count} runs for each task, N and column; {time.perf_counter() - begun:.0f} s"
+    )
     show_shares(results)
     show_best_rows(results)
     show_intervals(results)
@@ -161,4 +200,7 @@ def main(count: int, data: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 40, Path(sys.argv[2]) if len(sys.argv) > 2 else DATA)
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 40,
+        Path(sys.argv[2]) if len(sys.argv) > 2 else DATA,
+    )

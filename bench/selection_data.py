@@ -1,7 +1,8 @@
 """Real candidate solutions with real generated tests and hidden truth, drawn as runs of N variations.
 
-The data: Microsoft's CodeT release (MIT), HumanEval tasks, 100 solutions and 100 batches of assertions a task by
-CodeGen-16B, executed; booleans only. `truth` and `tests_right` are for scoring (and for sampling better tests) alone.
+The data: Microsoft's CodeT release (MIT), HumanEval tasks, 100 solutions and 100
+batches of assertions a task by CodeGen-16B, executed; booleans only. `truth` and
+`tests_right` are for scoring (and for sampling better tests) alone.
 """
 
 import gzip
@@ -38,13 +39,15 @@ class Column:
 
     name: str
     tests: str
-    """`drawn` from the real batches; a number: that share of right ones; `self`: what their author passes anyway;
+    """`drawn` from the real batches; a number: that share of right ones; `self`: what
+    their author passes anyway;
     `sparse`: the batch of the candidate's own number, mostly empty."""
     existing: bool = False
     """Whether the project's own tests (the task's visible examples) are run first."""
     authored: bool = False
-    """Whether each batch is its candidate's own work, so that a test must pass on it to be admitted, for every
-    selector. CodeT drew tests from the task alone: else a batch has an author who is not in the run."""
+    """Whether each batch is its candidate's own work, so that a test must pass on it to
+    be admitted, for every selector. CodeT drew tests from the task alone: else a batch
+    has an author who is not in the run."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Draw:
     matrix: tuple[tuple[bool, ...], ...]
     """By candidate: which tests it passes."""
     owners: tuple[tuple[int, ...], ...]
-    """By test: the positions of the candidates (or of the authors beside them) whose batches hold it."""
+    """By test: the positions of the candidates (or of the authors beside them) whose
+    batches hold it."""
     authored: bool
 
     @cached_property
@@ -67,12 +71,21 @@ class Draw:
 
     def _verdict(self, index: int) -> Verdict:
         rows = [
-            TestChange(test=f"example {number}", change=Change.FIXED if passed else Change.STILL_FAILING)
+            TestChange(
+                test=f"example {number}",
+                change=Change.FIXED if passed else Change.STILL_FAILING,
+            )
             for number, passed in enumerate(self.existing[index])
         ]
-        counts = {change: n for change in Change if (n := sum(row.change is change for row in rows))}
+        counts = {
+            change: n
+            for change in Change
+            if (n := sum(row.change is change for row in rows))
+        }
         whole = Change.FIXED if all(self.existing[index]) else Change.STILL_FAILING
-        check = CheckChange(check="tests", change=whole, counts=counts, tests=tuple(rows))
+        check = CheckChange(
+            check="tests", change=whole, counts=counts, tests=tuple(rows)
+        )
         return Verdict(
             variation_id=index + 1,
             patch=PatchStats(files=1),
@@ -91,10 +104,15 @@ class Draw:
                         check="tests",
                         test=f"assertion {number}",
                         file="test_task.py",
-                        authors=tuple(owner + 1 + (0 if self.authored else size) for owner in owners),
+                        authors=tuple(
+                            owner + 1 + (0 if self.authored else size)
+                            for owner in owners
+                        ),
                         base=CrossOutcome.FAIL,
                         outcomes={
-                            n + 1: CrossOutcome.PASS if row[number] else CrossOutcome.FAIL
+                            n + 1: CrossOutcome.PASS
+                            if row[number]
+                            else CrossOutcome.FAIL
                             for n, row in enumerate(self.matrix)
                         },
                     )
@@ -145,9 +163,14 @@ def _draw(task: Task, column: Column, size: int, rng: random.Random) -> Draw:
     if column.tests == "drawn":
         batches = _real_batches(task, size, rng)
     tests = sorted({test for batch in batches for test in batch})
-    owners = [tuple(k for k, batch in enumerate(batches) if test in batch) for test in tests]
+    owners = [
+        tuple(k for k, batch in enumerate(batches) if test in batch) for test in tests
+    ]
     if column.authored:
-        admitted = [any(task.matrix[chosen[k]][test] for k in of) for test, of in zip(tests, owners, strict=True)]
+        admitted = [
+            any(task.matrix[chosen[k]][test] for k in of)
+            for test, of in zip(tests, owners, strict=True)
+        ]
         tests = [test for test, good in zip(tests, admitted, strict=True) if good]
         owners = [of for of, good in zip(owners, admitted, strict=True) if good]
     return Draw(
@@ -168,7 +191,9 @@ def _real_batches(task: Task, size: int, rng: random.Random) -> list[tuple[int, 
     return rng.sample(written, few) + [rng.choice(written) for _ in range(size - few)]
 
 
-def _batch(task: Task, kind: str, candidate: int, rng: random.Random) -> tuple[int, ...]:
+def _batch(
+    task: Task, kind: str, candidate: int, rng: random.Random
+) -> tuple[int, ...]:
     every = range(len(task.right))
     match kind:
         case "drawn":
@@ -179,6 +204,12 @@ def _batch(task: Task, kind: str, candidate: int, rng: random.Random) -> tuple[i
             own = [test for test in every if task.matrix[candidate][test]]
             return tuple(rng.sample(own, min(3, len(own))))
         case share:
-            right, wrong = [t for t in every if task.right[t]], [t for t in every if not task.right[t]]
-            picks = [right if right and (not wrong or rng.random() < float(share)) else wrong for _ in range(4)]
+            right, wrong = (
+                [t for t in every if task.right[t]],
+                [t for t in every if not task.right[t]],
+            )
+            picks = [
+                right if right and (not wrong or rng.random() < float(share)) else wrong
+                for _ in range(4)
+            ]
             return tuple(sorted({rng.choice(pool) for pool in picks if pool}))

@@ -18,11 +18,17 @@ def existing_only(draw: Draw) -> Sequence[float]:
 
 
 def own_tests(draw: Draw) -> Sequence[float]:
-    return [_share([row[t] for t, of in enumerate(draw.owners) if k in of]) for k, row in enumerate(draw.matrix)]
+    return [
+        _share([row[t] for t, of in enumerate(draw.owners) if k in of])
+        for k, row in enumerate(draw.matrix)
+    ]
 
 
 def others_tests(draw: Draw) -> Sequence[float]:
-    return [_share([row[t] for t, of in enumerate(draw.owners) if of != (k,)]) for k, row in enumerate(draw.matrix)]
+    return [
+        _share([row[t] for t, of in enumerate(draw.owners) if of != (k,)])
+        for k, row in enumerate(draw.matrix)
+    ]
 
 
 def plain_count(draw: Draw) -> Sequence[float]:
@@ -37,12 +43,17 @@ def identical_majority(draw: Draw) -> Sequence[float]:
 def largest_group(draw: Draw) -> Sequence[float]:
     """The largest group of equal behaviour among those that pass anything."""
     sizes = _sizes(draw)
-    return [size * float(any(row)) for size, row in zip(sizes, draw.matrix, strict=True)]
+    return [
+        size * float(any(row)) for size, row in zip(sizes, draw.matrix, strict=True)
+    ]
 
 
 def codet(draw: Draw) -> Sequence[float]:
     """√(size of the group) × tests passed (arXiv 2207.10397)."""
-    return [math.sqrt(size) * sum(row) for size, row in zip(_sizes(draw), draw.matrix, strict=True)]
+    return [
+        math.sqrt(size) * sum(row)
+        for size, row in zip(_sizes(draw), draw.matrix, strict=True)
+    ]
 
 
 def consensus(draw: Draw) -> Sequence[float]:
@@ -50,12 +61,17 @@ def consensus(draw: Draw) -> Sequence[float]:
     size = len(draw.matrix)
     passers = [sum(column) for column in zip(*draw.matrix, strict=True)]
     weights = [n / size * (n < size) for n in passers]
-    return [sum(w for w, passed in zip(weights, row, strict=True) if passed) for row in draw.matrix]
+    return [
+        sum(w for w, passed in zip(weights, row, strict=True) if passed)
+        for row in draw.matrix
+    ]
 
 
 def agreement_and_weights(draw: Draw) -> Sequence[float]:
     """The share of the group times the weighted tests."""
-    return [size * score for size, score in zip(_sizes(draw), consensus(draw), strict=True)]
+    return [
+        size * score for size, score in zip(_sizes(draw), consensus(draw), strict=True)
+    ]
 
 
 def _share(passed: Sequence[bool]) -> float:

@@ -2,8 +2,9 @@
 
     python bench/server.py [--rounds 20]
 
-Everything is real but the model: `aideator serve` as a process, agents in sandboxes, Server-Sent Events over HTTP. The
-floor beside it is `GET /health/live` on the same server: one HTTP request, no work.
+Everything is real but the model: `aideator serve` as a process, agents in sandboxes,
+Server-Sent Events over HTTP. The floor beside it is `GET /health/live` on the same
+server: one HTTP request, no work.
 """
 
 import argparse
@@ -28,7 +29,12 @@ from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
 TOKENS, PACE = 200, 0.02
-TARGET_FIRST_MS, TARGET_BYTE_MS, TARGET_IDLE_MB, TARGET_VARIATION_MB = 40.0, 10.0, 120.0, 5.0
+TARGET_FIRST_MS, TARGET_BYTE_MS, TARGET_IDLE_MB, TARGET_VARIATION_MB = (
+    40.0,
+    10.0,
+    120.0,
+    5.0,
+)
 MARK = "at="
 
 
@@ -42,14 +48,34 @@ async def answer(request: Request) -> StreamingResponse:
 
     async def stream() -> AsyncIterator[bytes]:
         usage = {"input_tokens": 10, "output_tokens": 1}
-        message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "claude-opus-5-5"}
-        yield sse("message_start", message=message | {"usage": usage, "stop_reason": None, "stop_sequence": None})
-        yield sse("content_block_start", index=0, content_block={"type": "text", "text": ""})
+        message = {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "content": [],
+            "model": "claude-opus-5-5",
+        }
+        yield sse(
+            "message_start",
+            message=message
+            | {"usage": usage, "stop_reason": None, "stop_sequence": None},
+        )
+        yield sse(
+            "content_block_start", index=0, content_block={"type": "text", "text": ""}
+        )
         for _ in range(TOKENS):
             await asyncio.sleep(PACE)
-            yield sse("content_block_delta", index=0, delta={"type": "text_delta", "text": f"{MARK}{time.time()} "})
+            yield sse(
+                "content_block_delta",
+                index=0,
+                delta={"type": "text_delta", "text": f"{MARK}{time.time()} "},
+            )
         yield sse("content_block_stop", index=0)
-        yield sse("message_delta", delta={"stop_reason": "end_turn", "stop_sequence": None}, usage={"output_tokens": 9})
+        yield sse(
+            "message_delta",
+            delta={"stop_reason": "end_turn", "stop_sequence": None},
+            usage={"output_tokens": 9},
+        )
         yield sse("message_stop")
 
     return StreamingResponse(stream(), media_type="text/event-stream")
@@ -69,10 +95,20 @@ async def model() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def aideator(home: Path, model_url: str) -> AsyncIterator[tuple[int, str]]:
-    env = {"PATH": os.environ["PATH"], "HOME": str(home), "AIDEATOR_HOME": str(home / "state")}
-    env |= {"ANTHROPIC_BASE_URL": model_url, "MAX_VARIATIONS": "16", "MAX_PARALLEL_VARIATIONS": "16"}
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "AIDEATOR_HOME": str(home / "state"),
+    }
+    env |= {
+        "ANTHROPIC_BASE_URL": model_url,
+        "MAX_VARIATIONS": "16",
+        "MAX_PARALLEL_VARIATIONS": "16",
+    }
     command = [sys.executable, "-m", "aideator", "serve", "--port", "0"]
-    process = await asyncio.create_subprocess_exec(*command, env=env, cwd=home, stderr=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, env=env, cwd=home, stderr=subprocess.PIPE
+    )
     assert process.stderr is not None
     try:
         while "serves http" not in (line := (await process.stderr.readline()).decode()):
@@ -87,7 +123,14 @@ async def aideator(home: Path, model_url: str) -> AsyncIterator[tuple[int, str]]
 def megabytes(pid: int) -> float:
     """Proportional set size of one process."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) / 1024
+    return (
+        next(
+            int(line.split()[1])
+            for line in rollup.splitlines()
+            if line.startswith("Pss:")
+        )
+        / 1024
+    )
 
 
 def submission(repo: Path, variations: int = 1) -> dict[str, object]:
@@ -116,21 +159,33 @@ async def delays(client: httpx2.AsyncClient, repo: Path) -> list[float]:
     """From the moment a token leaves the model to the moment it is read from the stream, in milliseconds."""
     run_id = (await client.post("/api/v1/runs", json=submission(repo))).json()["run_id"]
     found = []
-    async with client.stream("GET", f"/api/v1/runs/{run_id}/stream", timeout=60) as stream:
+    async with client.stream(
+        "GET", f"/api/v1/runs/{run_id}/stream", timeout=60
+    ) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: ") and MARK in line:
                 heard = time.time()
                 text = json.loads(line[6:])["body"].get("text", "")
-                found += [(heard - float(word.removeprefix(MARK))) * 1000 for word in text.split() if MARK in word]
+                found += [
+                    (heard - float(word.removeprefix(MARK))) * 1000
+                    for word in text.split()
+                    if MARK in word
+                ]
     return found
 
 
-async def weight(client: httpx2.AsyncClient, repo: Path, pid: int, variations: int) -> float:
+async def weight(
+    client: httpx2.AsyncClient, repo: Path, pid: int, variations: int
+) -> float:
     """Megabytes of the server for each variation that is at work."""
     before = megabytes(pid)
-    run_id = (await client.post("/api/v1/runs", json=submission(repo, variations))).json()["run_id"]
+    run_id = (
+        await client.post("/api/v1/runs", json=submission(repo, variations))
+    ).json()["run_id"]
     talking: set[int] = set()
-    async with client.stream("GET", f"/api/v1/runs/{run_id}/stream", timeout=120) as stream:
+    async with client.stream(
+        "GET", f"/api/v1/runs/{run_id}/stream", timeout=120
+    ) as stream:
         async for line in stream.aiter_lines():
             if line.startswith("data: ") and MARK in line:
                 talking.add(json.loads(line[6:])["variation_id"])
@@ -142,7 +197,11 @@ async def weight(client: httpx2.AsyncClient, repo: Path, pid: int, variations: i
 
 
 async def main(home: Path, repo: Path, rounds: int) -> None:
-    async with model() as url, aideator(home, url) as (pid, server), httpx2.AsyncClient(base_url=server) as client:
+    async with (
+        model() as url,
+        aideator(home, url) as (pid, server),
+        httpx2.AsyncClient(base_url=server) as client,
+    ):
         await measure(client, repo, pid, rounds)
 
 
@@ -154,7 +213,9 @@ def make_repository(repo: Path) -> None:
         subprocess.run([*git, *command], cwd=repo, check=True)
 
 
-async def measure(client: httpx2.AsyncClient, repo: Path, pid: int, rounds: int) -> None:
+async def measure(
+    client: httpx2.AsyncClient, repo: Path, pid: int, rounds: int
+) -> None:
     idle = megabytes(pid)
     await first_event(client, repo)  # warms the cache
     floor, first = [], []
@@ -167,15 +228,23 @@ async def measure(client: httpx2.AsyncClient, repo: Path, pid: int, rounds: int)
     each = await weight(client, repo, pid, 8)
     p50, p99 = statistics.median(heard), heard[int(0.99 * (len(heard) - 1))]
     post = statistics.median(first)
-    print(f"POST → first event         p50 {post:6.1f} ms   target < {TARGET_FIRST_MS:.0f}   "
-          f"{post / statistics.median(floor):.0f} × an empty request ({statistics.median(floor):.1f} ms)")  # fmt: skip
-    print(f"model's byte → SSE reader  p50 {p50:6.1f} ms   target < {TARGET_BYTE_MS:.0f}   p99 {p99:.1f} ms")
+    print(
+        f"POST → first event         p50 {post:6.1f} ms   target < {TARGET_FIRST_MS:.0f}   "
+        f"{post / statistics.median(floor):.0f} × an empty request ({statistics.median(floor):.1f} ms)"
+    )
+    print(
+        f"model's byte → SSE reader  p50 {p50:6.1f} ms   target < {TARGET_BYTE_MS:.0f}   p99 {p99:.1f} ms"
+    )
     print(f"server, idle               {idle:8.1f} MB   target < {TARGET_IDLE_MB:.0f}")
-    print(f"each running variation     {each:8.1f} MB   target < {TARGET_VARIATION_MB:.0f}")
+    print(
+        f"each running variation     {each:8.1f} MB   target < {TARGET_VARIATION_MB:.0f}"
+    )
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=20)
     place = Path(tempfile.mkdtemp(prefix="aid-bench-"))
     place.chmod(0o711)

@@ -2,9 +2,10 @@
 
     python bench/sse.py [--rounds 3] [--seconds 5]
 
-Servers run on core 0, the client on core 1. Ours is the whole product: every event is validated, stored in SQLite and
-then streamed. FastAPI's native stream is fed from a list in memory. nchan (C, `apt-get install libnginx-mod-nchan`)
-keeps its messages in memory too and gets one POST for each event, as its users publish.
+Servers run on core 0, the client on core 1. Ours is the whole product: every event is
+validated, stored in SQLite and then streamed. FastAPI's native stream is fed from a
+list in memory. nchan (C, `apt-get install libnginx-mod-nchan`) keeps its messages in
+memory too and gets one POST for each event, as its users publish.
 """
 
 import argparse
@@ -50,12 +51,21 @@ http {{
 class Subscriber(asyncio.Protocol):
     """Counts events, and reads when they were sent, without the cost of a real parser."""
 
-    def __init__(self, path: str, expected: int, *, last_id: int | None = None, timed: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        expected: int,
+        *,
+        last_id: int | None = None,
+        timed: bool = False,
+    ) -> None:
         self.done = asyncio.get_running_loop().create_future()
         self.delays: list[float] = []
         resume = "" if last_id is None else f"Last-Event-ID: {last_id}\r\n"
         accept = "Accept: text/event-stream\r\n"
-        self._request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{accept}{resume}\r\n".encode()
+        self._request = (
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{accept}{resume}\r\n".encode()
+        )
         self._expected = expected
         self._timed = timed
         self._tail = b""
@@ -63,7 +73,9 @@ class Subscriber(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
-        self._transport = cast("asyncio.WriteTransport", transport)  # uvloop's is not registered as one
+        self._transport = cast(
+            "asyncio.WriteTransport", transport
+        )  # uvloop's is not registered as one
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -77,14 +89,19 @@ class Subscriber(asyncio.Protocol):
         self._seen += data.count(b"data: ", 0, complete)
         if self._timed:
             now = time.monotonic_ns()
-            self.delays += [(now - int(sent)) / 1e6 for sent in re.findall(rb"t=(\d+) ", data[:complete])]
+            self.delays += [
+                (now - int(sent)) / 1e6
+                for sent in re.findall(rb"t=(\d+) ", data[:complete])
+            ]
         if self._seen >= self._expected and not self.done.done():
             self.done.set_result(time.perf_counter())
 
     def connection_lost(self, _: Exception | None) -> None:
         """Tell whoever waits."""
         if not self.done.done():
-            self.done.set_exception(ConnectionError(f"ended after {self._seen} of {self._expected} events"))
+            self.done.set_exception(
+                ConnectionError(f"ended after {self._seen} of {self._expected} events")
+            )
 
     def close(self) -> None:
         """Leave."""
@@ -95,7 +112,9 @@ Publish = Callable[[int, float], Awaitable[None]]
 """Publish so many events, at so many a second (0: as fast as it goes)."""
 
 
-async def fan_out(port: int, path: str, count: int, rate: float, publish: Publish) -> tuple[float, list[float]]:
+async def fan_out(
+    port: int, path: str, count: int, rate: float, publish: Publish
+) -> tuple[float, list[float]]:
     """Deliveries a second, and milliseconds from publication to arrival at four of the subscribers."""
     loop = asyncio.get_running_loop()
     heard = []
@@ -109,14 +128,23 @@ async def fan_out(port: int, path: str, count: int, rate: float, publish: Publis
         ends = [await subscriber.done for subscriber in heard]
     for subscriber in heard:
         subscriber.close()
-    return SUBSCRIBERS * count / (max(ends) - begin), [d for subscriber in heard[:4] for d in subscriber.delays]
+    return SUBSCRIBERS * count / (max(ends) - begin), [
+        d for subscriber in heard[:4] for d in subscriber.delays
+    ]
 
 
 @asynccontextmanager
-async def own_server(kind: str) -> AsyncIterator[tuple[int, Callable[..., Awaitable[str]]]]:
-    """A process of its own: its port, and a way to tell it things. Each is answered with one line."""
+async def own_server(
+    kind: str,
+) -> AsyncIterator[tuple[int, Callable[..., Awaitable[str]]]]:
+    """A process of its own: its port, and a way to tell it things.
+
+    Each is answered with one line.
+    """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, SERVERS, kind), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, SERVERS, kind),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin
     assert process.stdout
@@ -167,10 +195,17 @@ async def post_all(port: int, count: int, rate: float) -> None:
         tasks.create_task(hear_answers())
         begin = time.perf_counter()
         for n in range(count):
-            body = json.dumps({"seq": n, "body": {"text": f"t={time.monotonic_ns()} {PAD}"}}).encode()
-            writer.write(b"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            body = json.dumps(
+                {"seq": n, "body": {"text": f"t={time.monotonic_ns()} {PAD}"}}
+            ).encode()
+            writer.write(
+                b"POST /pub HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(body), body)
+            )
             if rate:
-                await asyncio.sleep(max(0.0, begin + (n + 1) / rate - time.perf_counter()))
+                await asyncio.sleep(
+                    max(0.0, begin + (n + 1) / rate - time.perf_counter())
+                )
             elif n % 20 == 0:
                 await writer.drain()
                 await asyncio.sleep(0)
@@ -185,10 +220,14 @@ def nchan_is_here() -> bool:
 def nchan() -> Iterator[int]:
     port = 18123
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "nginx.conf").write_text(NCHAN.format(folder=folder, port=port, log=LOG, module=NCHAN_MODULE))
+        (Path(folder) / "nginx.conf").write_text(
+            NCHAN.format(folder=folder, port=port, log=LOG, module=NCHAN_MODULE)
+        )
         command = ["nginx", "-p", folder, "-c", f"{folder}/nginx.conf"]
         user = ["-g", "user root;"] if os.geteuid() == 0 else []
-        process = subprocess.Popen(["taskset", "-c", "0", *command, *user], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            ["taskset", "-c", "0", *command, *user], stderr=subprocess.DEVNULL
+        )
         try:
             time.sleep(1)
             yield port
@@ -207,7 +246,11 @@ async def storm() -> tuple[float, float]:
         async with asyncio.TaskGroup() as tasks:
             connecting = [
                 tasks.create_task(
-                    loop.create_connection(lambda: Subscriber(path, MISSED, last_id=LOG - MISSED), "127.0.0.1", port)
+                    loop.create_connection(
+                        lambda: Subscriber(path, MISSED, last_id=LOG - MISSED),
+                        "127.0.0.1",
+                        port,
+                    )
                 )
                 for _ in range(STORM)
             ]
@@ -220,8 +263,15 @@ async def storm() -> tuple[float, float]:
 async def first_event(rounds: int) -> list[float]:
     """Milliseconds from POST to the first event on the stream, cache warm."""
     async with own_server("work") as (port, tell):
-        spec = {"repo_url": await tell("repo"), "prompt": "Make the tests pass", "variations": 1, "fresh": True}
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        spec = {
+            "repo_url": await tell("repo"),
+            "prompt": "Make the tests pass",
+            "variations": 1,
+            "fresh": True,
+        }
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", timeout=60
+        ) as client:
             times = []
             for _ in range(rounds + 3):
                 begin = time.perf_counter()
@@ -259,12 +309,16 @@ async def compare(rounds: int, seconds: int) -> None:
     for kind in kinds:
         rate = statistics.median(bursts[kind])
         beside = "" if kind == "ours" else f"; ours / {kind} = {ours / rate:.2f}"
-        print(f"sse, burst {SUBSCRIBERS} × {BURST}, {kind}: {rate:,.0f} deliveries/s{beside}")
+        print(
+            f"sse, burst {SUBSCRIBERS} × {BURST}, {kind}: {rate:,.0f} deliveries/s{beside}"
+        )
     middle = statistics.median(steady["ours"])
     for kind in kinds:
         ratio = middle / statistics.median(steady[kind])
         beside = "" if kind == "ours" else f"; p50 ours / {kind} = {ratio:.2f}"
-        print(f"sse, {SUBSCRIBERS} × {RATE}/s, {kind}: {percentiles(steady[kind])}{beside}")
+        print(
+            f"sse, {SUBSCRIBERS} × {RATE}/s, {kind}: {percentiles(steady[kind])}{beside}"
+        )
 
 
 def client(rounds: int, seconds: int) -> None:
@@ -272,10 +326,14 @@ def client(rounds: int, seconds: int) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(compare(rounds, seconds))
         took, rate = runner.run(storm())
-        print(f"sse, {STORM} reconnects into a log of {LOG:,}, {MISSED} missed: {took:.2f} s, {rate:,.0f} deliveries/s")
+        print(
+            f"sse, {STORM} reconnects into a log of {LOG:,}, {MISSED} missed: {took:.2f} s, {rate:,.0f} deliveries/s"
+        )
         try:
             times = runner.run(first_event(20))
-            print(f"sse, POST to first event, warm cache: {percentiles(times)} (target: p50 below 40 ms)")
+            print(
+                f"sse, POST to first event, warm cache: {percentiles(times)} (target: p50 below 40 ms)"
+            )
         except (ValueError, ConnectionError, httpx2.HTTPError) as error:
             print(f"sse, POST to first event: SKIP ({error!r})")
 

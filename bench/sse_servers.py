@@ -34,7 +34,9 @@ def say(text: object) -> None:
 
 async def lines() -> AsyncIterator[list[str]]:
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+    )
     while line := await reader.readline():
         yield line.decode().split()
 
@@ -54,7 +56,10 @@ async def paced(count: int, rate: float) -> AsyncIterator[None]:
 async def ours(home: Path) -> None:
     """The product without an engine; a burst comes in appends of ten, as agents' pieces do."""
     settings = Settings(_env_file=None, aideator_home=home)
-    async with open_database(settings.database) as database, open_event_log(database) as log:
+    async with (
+        open_database(settings.database) as database,
+        open_event_log(database) as log,
+    ):
         app = Aideator(settings, database, log, None)
         with listen("127.0.0.1", 0) as listener:
             async with serve_app(app, listener) as server:
@@ -62,21 +67,32 @@ async def ours(home: Path) -> None:
                 run_id = str(uuid_utils.uuid7())
                 async for command, *words in lines():
                     if command == "run":
-                        spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=1)
-                        seats = [Variation(run_id=run_id, number=1, seat=seat) for seat in spec.seats()]
+                        spec = RunSpec(
+                            repo_url="/repo", prompt="Make addition add", variations=1
+                        )
+                        variations = [
+                            Variation(run_id=run_id, number=1, spec=agent)
+                            for agent in spec.agents()
+                        ]
                         async with database.write() as session:
-                            await runs.add(session, Run(id=run_id, spec=spec), seats)
+                            await runs.add(
+                                session, Run(id=run_id, spec=spec), variations
+                            )
                             await runs.move(session, run_id, RunStatus.RUNNING)
                         say(f"/api/v1/runs/{run_id}/stream")
                     elif command == "fill":
                         for _ in range(int(words[0]) // 500):
-                            await log.append(run_id, [Draft(body()) for _ in range(500)])
+                            await log.append(
+                                run_id, [Draft(body()) for _ in range(500)]
+                            )
                         say("filled")
                     else:
                         count, rate = int(words[0]), float(words[1])
                         each = 1 if rate else 10
                         async for _ in paced(count // each, rate):
-                            await log.append(run_id, [Draft(body()) for _ in range(each)])
+                            await log.append(
+                                run_id, [Draft(body()) for _ in range(each)]
+                            )
 
 
 async def fastapi() -> None:
@@ -96,7 +112,14 @@ async def fastapi() -> None:
             await heard.wait()
 
     with listen("127.0.0.1", 0) as listener:
-        config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None)
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(uvicorn.Server(config).serve([listener]))
             say(listener.getsockname()[1])
@@ -107,7 +130,10 @@ async def fastapi() -> None:
                 count, rate = int(words[0]), float(words[1])
                 each = 1 if rate else 10
                 async for _ in paced(count // each, rate):
-                    log.extend({"seq": len(log) + k, "body": body().model_dump(mode="json")} for k in range(each))
+                    log.extend(
+                        {"seq": len(log) + k, "body": body().model_dump(mode="json")}
+                        for k in range(each)
+                    )
                     ringing, bell = bell, asyncio.Event()
                     ringing.set()
                     await asyncio.sleep(0)

@@ -1,7 +1,8 @@
 """A fork of a large repository, beside what peers do: `git worktree add` and `git clone --local`.
 
-A tree counts as usable when a process inside it has printed a file: for us fork + sandbox + `cat`, for git the command
-itself (no sandbox). Run it with `python bench/workspace.py [files]`.
+A tree counts as usable when a process inside it has printed a file: for us fork +
+sandbox + `cat`, for git the command itself (no sandbox). Run it with `python
+bench/workspace.py [files]`.
 """
 
 import asyncio
@@ -14,15 +15,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
+from aideator.changes.fork import fork
+from aideator.changes.patch import extract
+from aideator.repositories.cache import RepositoryCache
+from aideator.repositories.checkout import Checkout
+from aideator.repositories.source import SourcePolicy
 from aideator.sandbox.base import Limits, SandboxBackend
 from aideator.sandbox.registry import open_backend
-from aideator.workspace.cache import RepositoryCache
-from aideator.workspace.checkout import Checkout
-from aideator.workspace.fork import fork
-from aideator.workspace.patch import extract
-from aideator.workspace.source import SourcePolicy
 
 LIMITS = Limits(cpus=2.0, memory_bytes=2**30)
 ROUNDS = 9
@@ -32,16 +34,29 @@ ENV = {
     "PATH": os.environ["PATH"],
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
-    **{f"GIT_{role}_{key}": "bench" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")},
+    **{
+        f"GIT_{role}_{key}": "bench"
+        for role in ("AUTHOR", "COMMITTER")
+        for key in ("NAME", "EMAIL")
+    },
 }
 
 
 def run(cwd: Path, *command: str) -> None:
-    subprocess.run(command, cwd=cwd, env=ENV, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    subprocess.run(
+        command,
+        cwd=cwd,
+        env=ENV,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def make_repository(path: Path, files: int) -> None:
-    body = "".join(f"value_{n} = {n}  # a line of some length, as code has\n" for n in range(40)).encode()
+    body = "".join(
+        f"value_{n} = {n}  # a line of some length, as code has\n" for n in range(40)
+    ).encode()
     for number in range(files):
         file = path / f"d{number % 100}" / f"e{number // 100 % 50}" / f"f{number}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -71,17 +86,25 @@ def peers(home: Path, repo: Path) -> dict[str, tuple[float, int]]:
         seconds, before = [], used(home)
         for number in range(PEER_ROUNDS):
             target = home / f"{name.replace(' ', '-')}-{number}"
-            seconds.append(timed(lambda command=command, target=target: run(repo, *command, str(target))))  # type: ignore[misc]
+            seconds.append(timed(partial(run, repo, *command, str(target))))
         os.sync()
-        results[name] = (statistics.median(seconds), (used(home) - before) // PEER_ROUNDS)
+        results[name] = (
+            statistics.median(seconds),
+            (used(home) - before) // PEER_ROUNDS,
+        )
         for number in range(PEER_ROUNDS):
             shutil.rmtree(home / f"{name.replace(' ', '-')}-{number}")
     return results
 
 
-async def usable(backend: SandboxBackend, checkout: Checkout, home: Path, name: str) -> float:
+async def usable(
+    backend: SandboxBackend, checkout: Checkout, home: Path, name: str
+) -> float:
     begun = time.perf_counter()
-    async with fork(checkout, home, name) as forked, backend.open(forked.tree, LIMITS) as sandbox:
+    async with (
+        fork(checkout, home, name) as forked,
+        backend.open(forked.tree, LIMITS) as sandbox,
+    ):
         done = await sandbox.exec(["cat", "d0/e0/f0.py"])
         seconds = time.perf_counter() - begun
         assert done.stdout.startswith(b"value_0")
@@ -94,13 +117,17 @@ async def fork_alone(checkout: Checkout, home: Path) -> float:
         return time.perf_counter() - begun
 
 
-async def eight_at_once(backend: SandboxBackend, checkout: Checkout, home: Path) -> tuple[float, int]:
+async def eight_at_once(
+    backend: SandboxBackend, checkout: Checkout, home: Path
+) -> tuple[float, int]:
     before = used(home)
     begun = time.perf_counter()
     async with AsyncExitStack() as stack:
 
         async def one(number: int) -> None:
-            forked = await stack.enter_async_context(fork(checkout, home, f"at-once-{number}"))
+            forked = await stack.enter_async_context(
+                fork(checkout, home, f"at-once-{number}")
+            )
             sandbox = await stack.enter_async_context(backend.open(forked.tree, LIMITS))
             await sandbox.exec(["cat", "d0/e0/f0.py"])
 
@@ -112,7 +139,9 @@ async def eight_at_once(backend: SandboxBackend, checkout: Checkout, home: Path)
         return seconds, (used(home) - before) // 8
 
 
-async def status_and_patch(backend: SandboxBackend, checkout: Checkout, home: Path) -> tuple[float, float, float]:
+async def status_and_patch(
+    backend: SandboxBackend, checkout: Checkout, home: Path
+) -> tuple[float, float, float]:
     async with fork(checkout, home, "status") as forked:
         async with backend.open(forked.tree, LIMITS) as sandbox:
             times = []
@@ -138,27 +167,40 @@ async def main(home: Path, files: int) -> None:
     commit = await cache.resolve(str(repo))
     mirrored = time.perf_counter()
     checkout = await cache.checkout(commit)
-    print(f"{files} files; mirror {mirrored - begun:.1f} s, checkout {time.perf_counter() - mirrored:.1f} s, once")
-    # What the file system still does about 100,000 new files is not what is measured here: a fork comes later.
+    print(
+        f"{files} files; mirror {mirrored - begun:.1f} s, checkout {time.perf_counter() - mirrored:.1f} s, once"
+    )
+    # What the file system still does about 100,000 new files is not what is measured
+    # here: a fork comes later.
     os.sync()
     await asyncio.sleep(SETTLE_SECONDS)
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
-    ours = [await usable(backend, checkout, home, f"fork-{number}") for number in range(ROUNDS + 1)][1:]
+    ours = [
+        await usable(backend, checkout, home, f"fork-{number}")
+        for number in range(ROUNDS + 1)
+    ][1:]
     alone = statistics.median([await fork_alone(checkout, home) for _ in range(ROUNDS)])
     p50 = statistics.median(ours)
-    print(f"fork: p50 {alone * 1e3:.1f} ms; fork + sandbox + first output: p50 {p50 * 1e3:.0f} ms")
+    print(
+        f"fork: p50 {alone * 1e3:.1f} ms; fork + sandbox + first output: p50 {p50 * 1e3:.0f} ms"
+    )
     together, disk = await eight_at_once(backend, checkout, home)
     print(f"eight at once: {together * 1e3:.0f} ms, {disk / 2**20:.2f} MB of disk each")
     first, second, extraction = (
-        f"{seconds * 1e3:.0f} ms" for seconds in await status_and_patch(backend, checkout, home)
+        f"{seconds * 1e3:.0f} ms"
+        for seconds in await status_and_patch(backend, checkout, home)
     )
     print(f"git status in the fork: first {first}, then {second}; patch {extraction}")
     for name, (seconds, size) in peers(home, repo).items():
         print(f"{name}: {seconds:.2f} s, {size / 2**20:.0f} MB each", end="; ")
-        print(f"ratio {seconds / alone:.0f} to the fork, {seconds / p50:.0f} to fork + sandbox + first output")
+        print(
+            f"ratio {seconds / alone:.0f} to the fork, {seconds / p50:.0f} to fork + sandbox + first output"
+        )
 
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="aid-") as ground:
         os.chmod(ground, 0o711)  # noqa: PTH101
-        asyncio.run(main(Path(ground), int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))
+        asyncio.run(
+            main(Path(ground), int(sys.argv[1]) if len(sys.argv) > 1 else 50_000)
+        )

@@ -1,4 +1,7 @@
-"""The verbs of a user, for stories: ask, follow, decide. All of it is real but the model, which is scripted."""
+"""The verbs of a user, for stories: ask, follow, decide.
+
+All of it is real but the model, which is scripted.
+"""
 
 import asyncio
 import json
@@ -33,7 +36,11 @@ class User:
 
     async def asks(self, prompt: str = PROMPT, **options: Any) -> Run:
         """Submit a run on the repository."""
-        options = {"repo_url": str(self.repo), "prompt": prompt, "variations": 1} | options
+        options = {
+            "repo_url": str(self.repo),
+            "prompt": prompt,
+            "variations": 1,
+        } | options
         return await self.app.submit(RunSpec.model_validate(options), local=True)
 
     async def waits(self, run_id: str) -> RunDetails:
@@ -41,13 +48,17 @@ class User:
         await self.hears(run_id)
         return await self.app.get(run_id)
 
-    async def hears(self, run_id: str, *, until: str | None = None, after: int = 0) -> list[Event]:
+    async def hears(
+        self, run_id: str, *, until: str | None = None, after: int = 0
+    ) -> list[Event]:
         """Listen to a run, to its end or to the first event of a kind."""
         heard: list[Event] = []
         async with aclosing(self.app.follow(run_id, after=after)) as batches:
             async for batch in batches:
                 heard += [Event.model_validate_json(entry.data) for entry in batch]
-                if until is not None and any(event.body.kind == until for event in heard):
+                if until is not None and any(
+                    event.body.kind == until for event in heard
+                ):
                     return heard
         return heard
 
@@ -57,7 +68,9 @@ class User:
 
 
 @asynccontextmanager
-async def user(home: Path, repo: Path, scenario: str | dict[str, Any], **settings: Any) -> AsyncIterator[User]:
+async def user(
+    home: Path, repo: Path, scenario: str | dict[str, Any], **settings: Any
+) -> AsyncIterator[User]:
     """Open an AIdeator on a state directory, with a scripted model behind its gateway."""
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(scripted_model(scenario))
@@ -66,14 +79,22 @@ async def user(home: Path, repo: Path, scenario: str | dict[str, Any], **setting
             "anthropic_api_key": None,
             "_env_file": None,
         } | settings
-        told = {"agent_cpu_limit": 2} | told  # half a CPU makes every agent start slowly, and the tests with it
-        app = await stack.enter_async_context(open_app(Settings(aideator_home=home / "state", **told)))
+        told = {
+            "agent_cpu_limit": 2
+        } | told  # half a CPU makes every agent start slowly, and the tests with it
+        app = await stack.enter_async_context(
+            open_app(Settings(aideator_home=home / "state", **told))
+        )
         yield User(app, repo, model)
 
 
 def bodies(events: list[Event], kind: str, variation: int | None = None) -> list[Body]:
     """What the events of one kind say."""
-    return [e.body for e in events if e.body.kind == kind and (variation is None or e.variation_id == variation)]
+    return [
+        e.body
+        for e in events
+        if e.body.kind == kind and (variation is None or e.variation_id == variation)
+    ]
 
 
 def is_dense(events: list[Event]) -> bool:
@@ -81,9 +102,16 @@ def is_dense(events: list[Event]) -> bool:
     return [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
-def command(*arguments: str, home: Path, **more: Any) -> subprocess.CompletedProcess[str]:
+def command(
+    *arguments: str, home: Path, **more: Any
+) -> subprocess.CompletedProcess[str]:
     """Run `aideator` as a user would in a shell, with nothing of the test's environment but PATH."""
-    env = {"PATH": os.environ["PATH"], "AIDEATOR_HOME": str(home / "state"), "HOME": str(home), "COLUMNS": "120"}
+    env = {
+        "PATH": os.environ["PATH"],
+        "AIDEATOR_HOME": str(home / "state"),
+        "HOME": str(home),
+        "COLUMNS": "120",
+    }
     env |= more.pop("env", {})
     return subprocess.run(
         [sys.executable, "-m", "aideator", *arguments],
@@ -106,7 +134,9 @@ class Server:
 
     def client(self, **headers: str) -> httpx2.AsyncClient:
         """An HTTP client of its API."""
-        return httpx2.AsyncClient(base_url=f"{self.url}/api/v1", headers=headers, timeout=20)
+        return httpx2.AsyncClient(
+            base_url=f"{self.url}/api/v1", headers=headers, timeout=20
+        )
 
     async def kill(self) -> None:
         """Kill -9."""
@@ -114,7 +144,9 @@ class Server:
         await self.process.wait()
 
 
-async def start_server(home: Path, model_url: str, *, port: int = 0, **env: str) -> Server:
+async def start_server(
+    home: Path, model_url: str, *, port: int = 0, **env: str
+) -> Server:
     """Start `aideator serve`, on a free port unless one is named, and wait until it says where it is."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "aideator", "serve", "--port", str(port)),
@@ -150,11 +182,19 @@ async def server(home: Path, model_url: str, **env: str) -> AsyncIterator[Server
             await asyncio.wait_for(running.process.communicate(), 20)
 
 
-async def stream(client: httpx2.AsyncClient, run_id: str, *, after: int = 0, stop_at: int | None = None) -> list[Event]:
+async def stream(
+    client: httpx2.AsyncClient,
+    run_id: str,
+    *,
+    after: int = 0,
+    stop_at: int | None = None,
+) -> list[Event]:
     """Read a run's Server-Sent Events until the stream ends, or until one seq was seen."""
     events: list[Event] = []
     headers = {"Last-Event-ID": str(after)} if after else {}
-    async with client.stream("GET", f"/runs/{run_id}/stream", headers=headers, timeout=60) as answer:
+    async with client.stream(
+        "GET", f"/runs/{run_id}/stream", headers=headers, timeout=60
+    ) as answer:
         assert answer.status_code == 200, (answer.status_code, await answer.aread())
         async for line in answer.aiter_lines():
             if line.startswith("data: "):

@@ -25,7 +25,13 @@ GIT_ENV = {
 def git(cwd: Path, *arguments: str, stdin: str | None = None) -> str:
     """Run git as the user of a test would, and return what it prints."""
     done = subprocess.run(
-        ["git", *arguments], cwd=cwd, env=GIT_ENV, check=True, capture_output=True, text=True, input=stdin
+        ["git", *arguments],
+        cwd=cwd,
+        env=GIT_ENV,
+        check=True,
+        capture_output=True,
+        text=True,
+        input=stdin,
     )
     return done.stdout.strip()
 
@@ -55,7 +61,9 @@ def repo(home: Path) -> Path:
     """A small Python project with one failing and one passing unittest, committed on `main`."""
     path = home / "user-repo"
     path.mkdir()
-    (path / "calc.py").write_text("def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n")
+    (path / "calc.py").write_text(
+        "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a * 2\n"
+    )
     (path / "test_calc.py").write_text(
         "import unittest\n\nfrom calc import add, double\n\n\n"
         "class CalcTest(unittest.TestCase):\n"

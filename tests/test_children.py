@@ -26,16 +26,27 @@ def _running(command: str) -> int:
 
 
 async def test_its_streams_and_its_exit_code() -> None:
-    child = await start_child(["sh", "-c", "cat; echo no >&2; exit 3"], cwd="/", env=ENV, streams=(PIPE, PIPE, PIPE))
+    child = await start_child(
+        ["sh", "-c", "cat; echo no >&2; exit 3"],
+        cwd="/",
+        env=ENV,
+        streams=(PIPE, PIPE, PIPE),
+    )
     child.stdin.write(b"yes")
     child.stdin.close()
-    assert (await child.stdout.read(), await child.stderr.read(), await child.wait()) == (b"yes", b"no\n", 3)
+    assert (
+        await child.stdout.read(),
+        await child.stderr.read(),
+        await child.wait(),
+    ) == (b"yes", b"no\n", 3)
     assert child.returncode == 3
 
 
 async def test_everything_in_its_group_ends_and_it_can_be_waited_for_twice() -> None:
     script = "sleep 100 & echo started; wait"
-    child = await start_child(["sh", "-c", script], cwd="/", env=ENV, streams=(DEVNULL, PIPE, DEVNULL))
+    child = await start_child(
+        ["sh", "-c", script], cwd="/", env=ENV, streams=(DEVNULL, PIPE, DEVNULL)
+    )
     assert await child.stdout.readline() == b"started\n"
     child.kill_group()
     assert (await child.wait(), await child.wait()) == (-9, -9)
@@ -47,7 +58,9 @@ async def test_everything_in_its_group_ends_and_it_can_be_waited_for_twice() -> 
 async def test_what_cannot_be_started_raises_and_leaves_no_descriptor() -> None:
     before = _descriptors()
     with pytest.raises(FileNotFoundError):
-        await start_child(["no-such-program"], cwd="/", env=ENV, streams=(PIPE, PIPE, PIPE))
+        await start_child(
+            ["no-such-program"], cwd="/", env=ENV, streams=(PIPE, PIPE, PIPE)
+        )
     assert _descriptors() <= before
 
 
@@ -57,7 +70,9 @@ async def test_a_start_that_is_cancelled_leaves_neither_child_nor_descriptor() -
         try:
             async with asyncio.timeout(None) as limit:
                 _at_turn(moment, limit)
-                child = await start_child(["sleep", marker], cwd="/", env=ENV, streams=(PIPE, PIPE, PIPE))
+                child = await start_child(
+                    ["sleep", marker], cwd="/", env=ENV, streams=(PIPE, PIPE, PIPE)
+                )
         except TimeoutError:
             continue
         child.kill_group()
@@ -76,7 +91,13 @@ def _at_turn(turns: int, limit: asyncio.Timeout) -> None:
 
 
 async def test_nothing_but_the_environment_it_was_given() -> None:
-    show = [sys.executable, "-c", "import os; print(sorted(os.environ.keys() - {'LC_CTYPE'}))"]
-    child = await start_child(show, cwd="/", env={"ONLY": "this"}, streams=(DEVNULL, PIPE, DEVNULL))
+    show = [
+        sys.executable,
+        "-c",
+        "import os; print(sorted(os.environ.keys() - {'LC_CTYPE'}))",
+    ]
+    child = await start_child(
+        show, cwd="/", env={"ONLY": "this"}, streams=(DEVNULL, PIPE, DEVNULL)
+    )
     assert await child.stdout.read() == b"['ONLY']\n"
     assert await child.wait() == 0

@@ -24,18 +24,27 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCE = ROOT / "src" / "aideator"
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(ROOT))
+)
 
 
 def anchors(page: Path) -> set[str]:
     """The headings of a page as a forge links to them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        for heading in headings
+    }
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """The fenced blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return re.findall(
+        rf"^```{language}\n(.*?)^```",
+        page.read_text(encoding="utf-8"),
+        re.DOTALL | re.MULTILINE,
+    )
 
 
 @each_page
@@ -52,27 +61,76 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @each_page
 def test_every_file_and_test_that_is_named_exists(page: Path) -> None:
-    named = re.findall(r"`((?:src|tests|tools|docs|bench)/[\w./-]+)(?:::(\w+))?`", page.read_text(encoding="utf-8"))
+    named = re.findall(
+        r"`((?:src|tests|tools|docs|bench)/[\w./-]+)(?:::(\w+))?`",
+        page.read_text(encoding="utf-8"),
+    )
     for path, test in named:
         assert (ROOT / path).exists(), path
-        assert not test or re.search(rf"def {test}\(", (ROOT / path).read_text(encoding="utf-8")), test
+        assert not test or re.search(
+            rf"def {test}\(", (ROOT / path).read_text(encoding="utf-8")
+        ), test
+
+
+RECORDS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+each_record = pytest.mark.parametrize("record", RECORDS, ids=lambda path: path.stem)
+
+
+@each_record
+def test_a_decision_record_has_a_status_and_alternatives(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    status = r"Status: (accepted|superseded by \[\d{4}\])"
+    assert re.match(rf"# {record.name[:4]} \S.*\n\n{status}", text)
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    expected = ["Context", "Decision", "Alternatives considered", "Consequences"]
+    assert headings == expected
+    assert len(text.splitlines()) <= 60, "one screen"
+
+
+@each_record
+def test_every_module_that_a_decision_record_names_exists(record: Path) -> None:
+    text = record.read_text(encoding="utf-8")
+    for path in re.findall(r"`((?:[\w.-]+/)+[\w-]+\.\w+)`", text):
+        assert (ROOT / path).exists() or (SOURCE / path).exists(), path
+
+
+def test_the_index_of_decisions_accounts_for_every_number() -> None:
+    index = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    subjects, without = index.split("## By subject")[1].split("## Numbers without")
+    linked = set(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", subjects))
+    assert linked == {record.name for record in RECORDS}
+    last = int(RECORDS[-1].name[:4])
+    numbers = {record.name[:4] for record in RECORDS}
+    gone = {f"{number:04}" for number in range(1, last + 1)} - numbers
+    assert gone == set(re.findall(r"\b\d{4}\b", without)) - numbers - {"2026"}
 
 
 def test_the_architecture_names_every_module_and_no_other() -> None:
-    named = set(re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")))
+    named = set(
+        re.findall(
+            r"`(?:[\w/]+/)?(\w+\.py)`",
+            (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"),
+        )
+    )
     apart = {"testing", "builtin", "migrations"}  # named as folders
     modules = {
-        path.name for path in SOURCE.rglob("*.py") if not apart & set(path.parts) and not path.name.startswith("__")
+        path.name
+        for path in SOURCE.rglob("*.py")
+        if not apart & set(path.parts) and not path.name.startswith("__")
     }
     assert modules - named == {"observability.py"}
-    assert named - modules - {path.name for path in (ROOT / "tools").glob("*.py")} == set()
+    assert (
+        named - modules - {path.name for path in (ROOT / "tools").glob("*.py")} == set()
+    )
 
 
 def test_the_architecture_shows_the_layers_that_are_enforced() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
-    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+        "tool"
+    ]["importlinter"]["contracts"]
+    (layers,) = (
+        contract["layers"] for contract in contracts if contract["type"] == "layers"
+    )
     (shown,) = blocks(ROOT / "ARCHITECTURE.md", "layers")
     assert " ".join(shown.split()) == " > ".join(layers)
 
@@ -86,12 +144,17 @@ def commands(page: Path) -> Iterator[list[str]]:
         words = shlex.split(line, comments=True)
         while words[0] != "aideator":
             words.pop(0)
-        end = next((place for place, word in enumerate(words) if word in {"|", ">", "&&"}), len(words))
+        end = next(
+            (place for place, word in enumerate(words) if word in {"|", ">", "&&"}),
+            len(words),
+        )
         yield words[1:end]
 
 
 def parse(words: list[str]) -> None:
-    """Parse a command line as `aideator` would, without running it. Raises what it would complain about.
+    """Parse a command line as `aideator` would, without running it.
+
+    Raises what it would complain about.
 
     A command without arguments is only named, not shown.
     """
@@ -99,7 +162,9 @@ def parse(words: list[str]) -> None:
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         command, words = command.commands[words[0]], words[1:]
     if words and words != ["--help"]:
-        command.make_context(command.name, words, resilient_parsing="--version" in words)
+        command.make_context(
+            command.name, words, resilient_parsing="--version" in words
+        )
 
 
 @each_page
@@ -120,7 +185,10 @@ def test_a_command_that_does_not_exist_would_be_noticed() -> None:
 def test_every_example_in_json_is_json(page: Path) -> None:
     for block in blocks(page, "json"):
         found = json.loads(block)
-        if {"repo_url", "github_url"} & found.keys() and "kind" not in found:  # events have a test of their own
+        if {
+            "repo_url",
+            "github_url",
+        } & found.keys() and "kind" not in found:  # events have a test of their own
             RunSpec.model_validate(found)
 
 
@@ -128,27 +196,44 @@ def test_every_event_in_the_reference_is_one() -> None:
     whole, *bodies = blocks(ROOT / "docs" / "reference" / "events.md", "json")
     assert Event.model_validate_json(whole).seq == 7
     kinds = [BodyAdapter.validate_json(body).kind for body in bodies]
-    assert kinds == re.findall(r"^## `(\w+)`$", (ROOT / "docs/reference/events.md").read_text(), re.MULTILINE)
-    assert kinds == [kind.model_fields["kind"].default for kind in get_args(get_args(Body)[0])]
+    assert kinds == re.findall(
+        r"^## `(\w+)`$", (ROOT / "docs/reference/events.md").read_text(), re.MULTILINE
+    )
+    assert kinds == [
+        kind.model_fields["kind"].default for kind in get_args(get_args(Body)[0])
+    ]
 
 
 def test_the_submissions_in_the_readme_are_valid() -> None:
     readme = ROOT / "README.md"
-    (in_yaml,) = (RunSpec.model_validate(yaml.safe_load(block)) for block in blocks(readme, "yaml"))
+    (in_yaml,) = (
+        RunSpec.model_validate(yaml.safe_load(block))
+        for block in blocks(readme, "yaml")
+    )
     assert in_yaml.variations == 2
     (posted,) = re.findall(r"-d '(\{.*\})'", readme.read_text(encoding="utf-8"))
     assert RunSpec.model_validate_json(posted).variations == 3
 
 
-@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "picture",
+    sorted((ROOT / "docs" / "pictures").glob("*.svg")),
+    ids=lambda path: path.name,
+)
 def test_a_picture_fetches_nothing_and_runs_nothing(picture: Path) -> None:
     drawn = picture.read_text(encoding="utf-8")
-    assert not re.search(r"@font-face|@import|<script|<image|url\((?!#)|href=|\son\w+=", drawn)
+    assert not re.search(
+        r"@font-face|@import|<script|<image|url\((?!#)|href=|\son\w+=", drawn
+    )
 
 
 def check_generated(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "tools/check_generated.py"], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "tools/check_generated.py"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -164,7 +249,12 @@ def test_a_generated_page_that_somebody_edited_is_refused(tmp_path: Path) -> Non
     shutil.copy(ROOT / ".env.example", tmp_path)
     assert check_generated(tmp_path).returncode == 0
     page = tmp_path / "docs" / "reference" / "settings.md"
-    page.write_text(page.read_text(encoding="utf-8").replace("`2000`", "`3000`"), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("`2000`", "`3000`"), encoding="utf-8"
+    )
     done = check_generated(tmp_path)
     assert done.returncode == 1
-    assert done.stderr == "docs/reference/settings.md is out of step with the code; run: python tools/render_docs.py\n"
+    assert (
+        done.stderr
+        == "docs/reference/settings.md is out of step with the code; run: python tools/render_docs.py\n"
+    )

@@ -21,7 +21,9 @@ def main() -> int:
     stale = 0
     for path, (generate, command) in GENERATED.items():
         if not path.is_file() or path.read_text() != generate():
-            sys.stderr.write(f"{path.relative_to(ROOT)} is out of step with the code; run: {command}\n")
+            sys.stderr.write(
+                f"{path.relative_to(ROOT)} is out of step with the code; run: {command}\n"
+            )
             stale += 1
     return stale
 

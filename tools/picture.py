@@ -2,8 +2,8 @@
 
     python tools/picture.py
 
-The frames are drawn while the run is under way, from its events, by the code that draws them on a terminal. Not part of
-`make check`: each run has its own times and ids.
+The frames are drawn while the run is under way, from its events, by the code that draws
+them on a terminal. Not part of `make check`: each run has its own times and ids.
 """
 
 import json
@@ -18,9 +18,9 @@ from pathlib import Path
 
 from rich.console import Console, RenderableType
 
-from aideator.cli.render import live
-from aideator.cli.view import View
-from aideator.cli.watching import show
+from aideator.cli.ui.live import live
+from aideator.cli.ui.reduce import View
+from aideator.cli.ui.watch import show
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails
 
@@ -35,7 +35,9 @@ def main() -> None:
         Path(home).chmod(0o711)
         at_work = watch_demo(home)
         run_id = json.loads(aideator(home + "/demo", "list", "--json"))[0]["id"]
-        details = RunDetails.model_validate_json(aideator(home + "/demo", "show", run_id, "--json"))
+        details = RunDetails.model_validate_json(
+            aideator(home + "/demo", "show", run_id, "--json")
+        )
     picture("working", lambda screen: screen.print(at_work))
     picture("decided", lambda screen: show(screen, details))
 
@@ -47,7 +49,13 @@ def environment(home: str) -> dict[str, str]:
 
 def aideator(home: str, *arguments: str) -> str:
     """Run a command and return what it prints."""
-    done = subprocess.run([*COMMAND, *arguments], env=environment(home), check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(home),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return done.stdout
 
 
@@ -55,11 +63,17 @@ def watch_demo(home: str) -> RenderableType:
     """Follow a demo to its end; return the frame in which every variation had used a third tool."""
     view, kept = View(), list[RenderableType]()
     command = [*COMMAND, "demo", "--json"]
-    with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) as demo:
+    with subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.PIPE, text=True
+    ) as demo:
         assert demo.stdout is not None
         for line in demo.stdout:
             view.apply(Event.model_validate_json(line))
-            if not kept and view.lanes and all(lane.calls >= 3 for lane in view.lanes.values()):
+            if (
+                not kept
+                and view.lanes
+                and all(lane.calls >= 3 for lane in view.lanes.values())
+            ):
                 kept.append(live(view, width=WIDTH, height=HEIGHT))
     if demo.returncode != 0:
         raise SystemExit("the demo failed: run `aideator doctor`")
@@ -67,14 +81,26 @@ def watch_demo(home: str) -> RenderableType:
 
 
 def picture(name: str, draw: Callable[[Console], None]) -> None:
-    """Write one picture. Its font is the reader's own: a picture must not fetch anything."""
+    """Write one picture.
+
+    Its font is the reader's own: a picture must not fetch anything.
+    """
     screen = Console(
-        record=True, width=WIDTH, height=HEIGHT, file=StringIO(), force_terminal=True, color_system="truecolor"
+        record=True,
+        width=WIDTH,
+        height=HEIGHT,
+        file=StringIO(),
+        force_terminal=True,
+        color_system="truecolor",
     )
     draw(screen)
     svg = screen.export_svg(title="aideator demo", unique_id=name)
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace")
-    (PICTURES / f"{name}.svg").write_text(re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8")
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace(
+        "Fira Code", "ui-monospace"
+    )
+    (PICTURES / f"{name}.svg").write_text(
+        re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

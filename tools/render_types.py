@@ -2,11 +2,13 @@
 
     python tools/render_types.py
 
-A hundred lines rather than openapi-typescript, which needs another TypeScript than the page is checked with, and Node
-where only Python is at hand: `tools/check_generated.py` compares without either.
+A hundred lines rather than openapi-typescript, which needs another TypeScript than the
+page is checked with, and Node where only Python is at hand: `tools/check_generated.py`
+compares without either.
 
-What only an answer holds is always there, so it is never optional, whatever its default. An event is: it was stored by
-the version that ran then, and may lack what was added since.
+What only an answer holds is always there, so it is never optional, whatever its
+default. An event is: it was stored by the version that ran then, and may lack what was
+added since.
 """
 
 import json
@@ -31,11 +33,18 @@ def types() -> str:
     described = create_app(settings).openapi()
     schemas: dict[str, Schema] = described["components"]["schemas"]
     operations = list(_operations(described, settings.api_v1_prefix))
-    loose = _reachable(STORED, *(_names(_body(found)) for _, found in operations), schemas=schemas)
+    loose = _reachable(
+        STORED, *(_names(_body(found)) for _, found in operations), schemas=schemas
+    )
     parts = [HEAD]
-    parts += [_declare(name, schema, loose=name in loose) for name, schema in sorted(schemas.items())]
+    parts += [
+        _declare(name, schema, loose=name in loose)
+        for name, schema in sorted(schemas.items())
+    ]
     rows = "".join(_route(route, found) for route, found in operations)
-    parts.append(f"/** Each route: what it takes, and what it answers. */\nexport interface Routes {{\n{rows}}}\n")
+    parts.append(
+        f"/** Each route: what it takes, and what it answers. */\nexport interface Routes {{\n{rows}}}\n"
+    )
     return "\n".join(parts)
 
 
@@ -58,7 +67,9 @@ def _names(schema: Any) -> set[str]:
 
 def _reachable(*starts: str | set[str], schemas: Mapping[str, Schema]) -> set[str]:
     found: set[str] = set()
-    pending = set().union(*({start} if isinstance(start, str) else start for start in starts))
+    pending = set().union(
+        *({start} if isinstance(start, str) else start for start in starts)
+    )
     while pending:
         found |= pending
         pending = set().union(*(_names(schemas[name]) for name in pending)) - found
@@ -87,7 +98,9 @@ def _type(schema: Schema) -> str:
     if "$ref" in schema:
         return _last(schema["$ref"])
     if "const" in schema or "enum" in schema:
-        return " | ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
+        return " | ".join(
+            json.dumps(value) for value in schema.get("enum", [schema.get("const")])
+        )
     if variants := schema.get("anyOf") or schema.get("oneOf"):
         return " | ".join(dict.fromkeys(map(_type, variants)))
     match schema.get("type"):
@@ -110,23 +123,42 @@ def _last(reference: str) -> str:
 
 
 def _body(operation: Schema) -> Schema:
-    found: Schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    found: Schema = (
+        operation.get("requestBody", {})
+        .get("content", {})
+        .get("application/json", {})
+        .get("schema", {})
+    )
     return found
 
 
 def _route(route: str, operation: Schema) -> str:
-    ok = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
+    ok = next(
+        answer
+        for status, answer in operation["responses"].items()
+        if status.startswith("2")
+    )
     content: Mapping[str, Schema] = ok.get("content", {})
-    answer = _type(content["application/json"].get("schema", {})) if "application/json" in content else ""
+    answer = (
+        _type(content["application/json"].get("schema", {}))
+        if "application/json" in content
+        else ""
+    )
     answer = answer or ("string" if content else "undefined")
     body = _type(_body(operation)) if _body(operation) else "undefined"
-    places = "".join(f"    {place}: {_parameters(operation, place)};\n" for place in ("path", "query"))
+    places = "".join(
+        f"    {place}: {_parameters(operation, place)};\n"
+        for place in ("path", "query")
+    )
     return f"  {json.dumps(route)}: {{\n{places}    body: {body};\n    answer: {answer};\n  }};\n"
 
 
 def _parameters(operation: Schema, place: str) -> str:
     found = [each for each in operation.get("parameters", ()) if each["in"] == place]
-    fields = [f"{each['name']}{'' if each.get('required') else '?'}: {_type(each['schema'])}" for each in found]
+    fields = [
+        f"{each['name']}{'' if each.get('required') else '?'}: {_type(each['schema'])}"
+        for each in found
+    ]
     return f"{{ {'; '.join(fields)} }}" if fields else "undefined"
 
 

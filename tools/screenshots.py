@@ -2,7 +2,8 @@
 
     python tools/screenshots.py
 
-They are taken again when the page has changed enough to be looked at again; nothing compares them.
+They are taken again when the page has changed enough to be looked at again; nothing
+compares them.
 """
 
 import json
@@ -28,7 +29,12 @@ def serving(home: Path) -> Iterator[str]:
     server = subprocess.Popen(
         [sys.executable, "-m", "aideator", "serve", "--port", "0"],
         cwd=home,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(home), "AIDEATOR_HOME": str(home / "state"), "AGENT_CPU_LIMIT": "2"},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(home),
+            "AIDEATOR_HOME": str(home / "state"),
+            "AGENT_CPU_LIMIT": "2",
+        },
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -42,7 +48,9 @@ def serving(home: Path) -> Iterator[str]:
 
 
 @contextmanager
-def window(browser: Browser, scheme: str, size: tuple[int, int] = DESK) -> Iterator[Page]:
+def window(
+    browser: Browser, scheme: str, size: tuple[int, int] = DESK
+) -> Iterator[Page]:
     """A browser window in one of the two themes."""
     context = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
@@ -65,10 +73,14 @@ def the_run(browser: Browser, url: str) -> str:
         page.goto(url)
         page.get_by_role("button", name="Watch the demo").wait_for()
         shoot(page, "welcome")
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/api/v1/demo", method="POST")) as answer:
+        with urllib.request.urlopen(
+            urllib.request.Request(f"{url}/api/v1/demo", method="POST")
+        ) as answer:
             run = f"{url}/runs/{json.load(answer)['run_id']}"
         page.goto(run)
-        page.get_by_role("region", name="Variation 2,").get_by_text("edit reflow.py").first.wait_for(timeout=60_000)
+        page.get_by_role("region", name="Variation 2,").get_by_text(
+            "edit reflow.py"
+        ).first.wait_for(timeout=60_000)
         shoot(page, "working")
         page.get_by_role("region", name="Outcome").wait_for(timeout=120_000)
         page.goto(f"{run}?race=1")
@@ -84,7 +96,9 @@ def the_form(browser: Browser, url: str) -> None:
         page.goto(url)
         page.get_by_role("button", name="New run").click()
         page.get_by_label("Repository").fill("https://github.com/user/repo")
-        page.get_by_label("What shall they do?").fill("Make the parser accept trailing commas, as the grammar says.")
+        page.get_by_label("What shall they do?").fill(
+            "Make the parser accept trailing commas, as the grammar says."
+        )
         page.get_by_text("Enforced:").wait_for(timeout=30_000)
         shoot(page, "home")
         page.goto(f"{url}/login")
@@ -121,14 +135,18 @@ def the_workbench(browser: Browser, run: str) -> None:
         bench.get_by_label("Port").fill("8123")
         bench.get_by_label("Command to start it").fill("python3 -m http.server 8123")
         bench.get_by_role("button", name="Show", exact=True).click()
-        bench.locator("iframe").content_frame.get_by_role("link", name="reflow.py").wait_for(timeout=30_000)
+        bench.locator("iframe").content_frame.get_by_role(
+            "link", name="reflow.py"
+        ).wait_for(timeout=30_000)
         shoot(page, "preview")
 
 
 def the_decision(browser: Browser, run: str) -> None:
     """Compare, choose, keep."""
     with window(browser, "light") as page:
-        page.goto(f"{run}/compare?cell=layout%20%C2%BB%20test_layout.QuoteTest.test_prefixes_each_line%403")
+        page.goto(
+            f"{run}/compare?cell=layout%20%C2%BB%20test_layout.QuoteTest.test_prefixes_each_line%403"
+        )
         page.get_by_role("region", name="Output of the check").or_(
             page.get_by_role("table", name="Files that the variations change")
         ).first.wait_for()
@@ -143,7 +161,9 @@ def the_decision(browser: Browser, run: str) -> None:
         page.keyboard.press("w")
         page.get_by_role("dialog").get_by_role("radio", name="Variation 1").check()
         shoot(page, "choose")
-        page.get_by_role("dialog").get_by_role("button", name="Choose", exact=True).click()
+        page.get_by_role("dialog").get_by_role(
+            "button", name="Choose", exact=True
+        ).click()
         page.get_by_role("region", name="Decision").wait_for()
         page.goto(f"{run}/record")
         page.get_by_role("heading", name="Record of a decision").wait_for()
@@ -167,11 +187,15 @@ def the_operator(browser: Browser, url: str) -> None:
 
 def main() -> None:
     """Take them all."""
-    with tempfile.TemporaryDirectory(prefix="aid-") as folder, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory(prefix="aid-") as folder,
+        sync_playwright() as playwright,
+    ):
         home = Path(folder)
         home.chmod(0o711)
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-gpu"],
         )
         with serving(home) as url:
             run = the_run(browser, url)

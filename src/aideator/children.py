@@ -1,8 +1,9 @@
 """Child processes, started without a copy of this process.
 
-uvloop starts a child by a plain fork: the kernel copies this process's page tables while the loop stands still, 15 ms
-in a server of 150 MB. `subprocess.Popen` asks for vfork, half a millisecond at any size. So the child is Popen's, and
-only its pipes and its end are the loop's.
+uvloop starts a child by a plain fork: the kernel copies this process's page tables
+while the loop stands still, 15 ms in a server of 150 MB. `subprocess.Popen` asks for
+vfork, half a millisecond at any size. So the child is Popen's, and only its pipes and
+its end are the loop's.
 """
 
 import asyncio
@@ -41,7 +42,10 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, as in `subprocess`: -n when signal n ended it. Null while it runs."""
+        """How it ended, as in `subprocess`: -n when signal n ended it.
+
+        Null while it runs.
+        """
         return self._process.returncode
 
     async def wait(self) -> int:
@@ -50,7 +54,10 @@ class Child:
         return self._process.returncode
 
     def kill_group(self) -> None:
-        """End it with all that it started and that stayed in its group. Ending what has ended is no error."""
+        """End it with all that it started and that stayed in its group.
+
+        Ending what has ended is no error.
+        """
         if self.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -75,8 +82,10 @@ async def start_child(
     Args:
         argv: The program and its arguments.
         cwd: Where it runs.
-        env: Its whole environment. Its PATH is where a program without a slash is looked for.
-        streams: Standard input, output and error: each `DEVNULL`, `PIPE`, or a descriptor.
+        env: Its whole environment. Its PATH is where a program without a slash is
+            looked for.
+        streams: Standard input, output and error: each `DEVNULL`, `PIPE`, or a
+            descriptor.
         pass_fds: Further descriptors that it inherits.
 
     Raises:
@@ -101,7 +110,9 @@ async def start_child(
         raise
     pipes = [pipe for pipe in (process.stderr, process.stdout, process.stdin) if pipe]
     async with AsyncExitStack() as undo:
-        undo.callback(lambda: [pipe.close() for pipe in pipes])  # the loop closes those that it has taken
+        undo.callback(
+            lambda: [pipe.close() for pipe in pipes]
+        )  # the loop closes those that it has taken
         undo.push_async_callback(child.wait)
         undo.callback(child.kill_group)
         if process.stdin:
@@ -116,11 +127,15 @@ async def start_child(
 
 async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
     reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
     return reader
 
 
 async def _writer(pipe: IO[bytes]) -> asyncio.StreamWriter:
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    transport, protocol = await loop.connect_write_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+    transport, protocol = await loop.connect_write_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), pipe
+    )
     return asyncio.StreamWriter(transport, protocol, None, loop)

@@ -1,6 +1,9 @@
-"""Logs (structlog) and metrics (Prometheus). Logs go to standard error: JSON for programs, colours for a terminal.
+"""Logs (structlog) and metrics (Prometheus).
 
-No prompt, no key and no request header is ever logged; the access log is ours, without query strings.
+Logs go to standard error: JSON for programs, colours for a terminal.
+
+No prompt, no key and no request header is ever logged; the access log is ours, without
+query strings.
 """
 
 import logging
@@ -41,7 +44,10 @@ def configure_logging(*, debug: bool = False) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *last,
+            ],
         )
     )
     root = logging.getLogger()

@@ -1,7 +1,8 @@
 """Settings from the environment and `.env`, read by the edges only: `app`, `api` and `cli`.
 
-The field names are the variables' names in lower case. `.env.example` is generated from this file
-(`python -m aideator.settings`), and `make check` refuses one that is out of step.
+The field names are the variables' names in lower case. `.env.example` is generated from
+this file (`python -m aideator.settings`), and `make check` refuses one that is out of
+step.
 """
 
 import json
@@ -49,8 +50,13 @@ Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 def _default_home() -> Path:
     if os.geteuid() == 0:
-        return Path("/var/lib/aideator")  # the uid that sandboxes drop to must be able to traverse it
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "aideator"
+        return Path(
+            "/var/lib/aideator"
+        )  # the uid that sandboxes drop to must be able to traverse it
+    return (
+        Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        / "aideator"
+    )
 
 
 class Settings(BaseSettings):
@@ -71,7 +77,8 @@ class Settings(BaseSettings):
     api_v1_prefix: str = "/api/v1"
     """Where the API lives."""
     aideator_host: str = "127.0.0.1"
-    """The address that `aideator serve` listens on. Beyond loopback an API key must exist."""
+    """The address that `aideator serve` listens on. Beyond loopback an API key must
+    exist."""
     aideator_port: int = Field(default=8000, ge=0, le=65535)
     """The port that `aideator serve` listens on; 0 takes a free one."""
     api_key_header: str = Field(default="X-API-Key", pattern=r"^[A-Za-z0-9-]+$")
@@ -79,7 +86,8 @@ class Settings(BaseSettings):
     allowed_origins: Names = ()
     """Origins of other web pages that may call the API (CORS), separated by commas."""
     allowed_hosts: Names = ()
-    """Host names, besides loopback, under which the server may be addressed, separated by commas."""
+    """Host names, besides loopback, under which the server may be addressed, separated
+    by commas."""
     debug: bool = False
     """Log more, for people."""
 
@@ -93,7 +101,8 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """A Redis server. Not used in this version; a start with it says so."""
     max_cache_size_mb: int = Field(default=10_000, ge=100)
-    """Megabytes of cached repositories and environments, above which those not used for longest are removed."""
+    """Megabytes of cached repositories and environments, above which those not used for
+    longest are removed."""
 
     # Runs
     max_variations: int = Field(default=5, ge=1, le=100)
@@ -101,7 +110,8 @@ class Settings(BaseSettings):
     max_prompt_length: int = Field(default=2000, ge=10, le=100_000)
     """The most characters of a prompt."""
     max_parallel_variations: int = Field(default=8, ge=1, le=256)
-    """Variations that work at the same time in this process; the others wait in turn."""
+    """Variations that work at the same time in this process; the others wait in
+    turn."""
     max_attempts: int = Field(default=5, ge=1, le=100)
     """How often a variation is taken up again after a crash of the server."""
 
@@ -113,16 +123,19 @@ class Settings(BaseSettings):
 
     # Sandboxes
     aideator_sandbox: Literal["auto", "bubblewrap", "dagger"] = "auto"
-    """The back end that confines agents and checks; `auto` takes Dagger where an engine answers, else bubblewrap."""
+    """The back end that confines agents and checks; `auto` takes Dagger where an engine
+    answers, else bubblewrap."""
     isolation_policy: IsolationPolicy = IsolationPolicy.ANY
-    """What a sandbox must hold before anything runs in it: `any`; `closed` (no way out but the gateway); `enforced`
-    (closed, and the kernel holds memory, processors and processes). What holds is in each variation's record."""
+    """What a sandbox must hold before anything runs in it: `any`; `closed` (no way out
+    but the gateway); `enforced` (closed, and the kernel holds memory, processors and
+    processes). What holds is in each variation's record."""
     agent_container_image: str = "python:3.11-slim"
     """The image of container back ends. Bubblewrap uses the host's /usr instead."""
     agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)
     """Memory of one sandbox, such as 512m."""
     agent_cpu_limit: float = Field(default=0.5, gt=0, le=1024)
-    """CPUs of one sandbox, once it has started: for its first five seconds it may use two."""
+    """CPUs of one sandbox, once it has started: for its first five seconds it may use
+    two."""
     agent_pids_limit: int = Field(default=256, ge=16)
     """Processes and threads of one sandbox."""
     agent_disk_limit: Size = Field(default=2 * 2**30, ge=2**20)
@@ -131,37 +144,51 @@ class Settings(BaseSettings):
     """Seconds of wall-clock time for one turn of an agent."""
     dagger_cli: str = "dagger"
     """The Dagger CLI: a name on PATH, or a path. Not taken from `.env`."""
-    dagger_runner_host: str | None = Field(default=None, validation_alias="_EXPERIMENTAL_DAGGER_RUNNER_HOST")
-    """The Dagger engine, such as tcp://engine.internal:1234; the CLI's own choice when absent. Not from `.env`."""
+    dagger_runner_host: str | None = Field(
+        default=None, validation_alias="_EXPERIMENTAL_DAGGER_RUNNER_HOST"
+    )
+    """The Dagger engine, such as tcp://engine.internal:1234; the CLI's own choice when
+    absent. Not from `.env`."""
     dagger_engine_timeout: float = Field(default=600, gt=0)
-    """Seconds until a container must run: starting the engine, pulling images and loading the module included."""
+    """Seconds until a container must run: starting the engine, pulling images and
+    loading the module included."""
     dagger_cache_volume: str = "aideator-packages"
-    """The engine's cache volume for the platform's own downloads, which no agent sees; `none` for none."""
+    """The engine's cache volume for the platform's own downloads, which no agent sees;
+    `none` for none."""
     dagger_workdir: str = Field(default="/workspace", pattern=r"^(/[A-Za-z0-9._-]+)+$")
     """Where the repository lies in a container. It is found at /workspace as well."""
     dagger_log_output: bool = False
     """Write what the Dagger CLI reports to the log."""
     sandbox_toolchains: Paths = ()
-    """Host directories that sandboxes see, read-only, their bin first on PATH; separated by commas."""
+    """Host directories that sandboxes see, read-only, their bin first on PATH;
+    separated by commas."""
 
     # Looking into variations
     max_workbenches: int = Field(default=4, ge=0, le=256)
-    """Finished variations that may be open for terminals and previews at the same time, each in a sandbox."""
+    """Finished variations that may be open for terminals and previews at the same time,
+    each in a sandbox."""
     workbench_idle_timeout: float = Field(default=1800, gt=0)
-    """Seconds without input, output or a request to a preview after which such a sandbox closes."""
-    preview_host: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")
-    """A name with wildcard DNS (and certificate), such as preview.example.org: previews are served at names below it.
-    On loopback, localhost serves."""
+    """Seconds without input, output or a request to a preview after which such a
+    sandbox closes."""
+    preview_host: str | None = Field(
+        default=None, pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+    )
+    """A name with wildcard DNS (and certificate), such as preview.example.org: previews
+    are served at names below it. On loopback, localhost serves."""
 
     # Set-up
     setup_allowed_hosts: Names = ()
-    """Hosts (host or host:port) that set-up commands may reach, such as package registries; separated by commas."""
+    """Hosts (host or host:port) that set-up commands may reach, such as package
+    registries; separated by commas."""
     setup_private_hosts: Names = ()
-    """Hosts (host or host:port) of your own network that set-up commands may reach, such as mirrors."""
+    """Hosts (host or host:port) of your own network that set-up commands may reach,
+    such as mirrors."""
     setup_env: dict[str, str] = {}
-    """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of them see it: no secrets."""
+    """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of
+    them see it: no secrets."""
     setup_credentials: dict[str, SecretStr] = {}
-    """What mirrors are told, never seen inside, as JSON: {"https://mirror.example.org": "user:password"}."""
+    """What mirrors are told, never seen inside, as JSON: {"https://mirror.example.org":
+    "user:password"}."""
     setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
     """Memory of the sandbox that set-up runs in."""
     setup_cpu_limit: float = Field(default=2, gt=0, le=1024)
@@ -174,16 +201,25 @@ class Settings(BaseSettings):
     """Seconds that a clone or fetch may take."""
     max_repo_size_mb: int = Field(default=100, ge=1)
     """Megabytes that a repository may have, enforced while cloning."""
-    allowed_git_hosts: Names = ("github.com", "gitlab.com", "bitbucket.org", "codeberg.org")
+    allowed_git_hosts: Names = (
+        "github.com",
+        "gitlab.com",
+        "bitbucket.org",
+        "codeberg.org",
+    )
     """Hosts that repositories may be cloned from over https, separated by commas."""
     private_git_hosts: Names = ()
-    """Hosts (host or host:port) of your own network that may be cloned from, also over http; separated by commas."""
+    """Hosts (host or host:port) of your own network that may be cloned from, also over
+    http; separated by commas."""
     github_token: SecretStr | None = None
-    """A token for github.com: private repositories, publishing. Never written to disk, never in a sandbox."""
+    """A token for github.com: private repositories, publishing. Never written to disk,
+    never in a sandbox."""
     git_tokens: dict[str, SecretStr] = {}
-    """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs one that may write."""
+    """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs
+    one that may write."""
     git_forges: dict[str, Literal["github", "gitlab", "gitea"]] = {}
-    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"}; Forgejo counts as gitea."""
+    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"};
+    Forgejo counts as gitea."""
 
     # Streams
     sse_ping_interval: float = Field(default=30, gt=0)
@@ -195,7 +231,9 @@ class Settings(BaseSettings):
     @classmethod
     def _sqlite_only(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith("sqlite+aiosqlite:///"):
-            raise ValueError("this version keeps its data in SQLite: sqlite+aiosqlite:///path/to/file.db")
+            raise ValueError(
+                "this version keeps its data in SQLite: sqlite+aiosqlite:///path/to/file.db"
+            )
         return value
 
     @field_validator("setup_env")
@@ -203,7 +241,9 @@ class Settings(BaseSettings):
     def _tells_no_password(cls, value: dict[str, str]) -> dict[str, str]:
         for name, text in value.items():
             if re.search(r"://[^/\s@]*:[^/\s@]+@", text):
-                raise ValueError(f"{name} holds a password, and agents see it: SETUP_CREDENTIALS is for that")
+                raise ValueError(
+                    f"{name} holds a password, and agents see it: SETUP_CREDENTIALS is for that"
+                )
         return value
 
     @field_validator("setup_credentials")
@@ -211,9 +251,16 @@ class Settings(BaseSettings):
     def _names_origins(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for origin, word in value.items():
             if not re.fullmatch(r"https?://[a-z0-9_.-]+(:\d{1,5})?", origin):
-                raise ValueError(f"{origin}: give the host alone, such as https://mirror.example.org:8443")
-            if not re.fullmatch(r"[\x21-\x7e]+:[\x20-\x7e]*|[A-Za-z]+ [\x21-\x7e]+", word.get_secret_value()):
-                raise ValueError(f"{origin}: give user:password, or a scheme and a token, such as Bearer abc")
+                raise ValueError(
+                    f"{origin}: give the host alone, such as https://mirror.example.org:8443"
+                )
+            if not re.fullmatch(
+                r"[\x21-\x7e]+:[\x20-\x7e]*|[A-Za-z]+ [\x21-\x7e]+",
+                word.get_secret_value(),
+            ):
+                raise ValueError(
+                    f"{origin}: give user:password, or a scheme and a token, such as Bearer abc"
+                )
         return value
 
     @field_validator("api_v1_prefix")
@@ -226,7 +273,10 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database URL in force."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.aideator_home / 'aideator.db'}"
+        return (
+            self.database_url
+            or f"sqlite+aiosqlite:///{self.aideator_home / 'aideator.db'}"
+        )
 
     @property
     def is_at_the_provider(self) -> bool:
@@ -247,21 +297,33 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> list[str]:
         """Everything that must not leave in an export."""
-        kept = [self.anthropic_api_key, *self.tokens.values(), *self.setup_credentials.values()]
-        return [secret.get_secret_value() for secret in kept if secret and secret.get_secret_value()]
+        kept = [
+            self.anthropic_api_key,
+            *self.tokens.values(),
+            *self.setup_credentials.values(),
+        ]
+        return [
+            secret.get_secret_value()
+            for secret in kept
+            if secret and secret.get_secret_value()
+        ]
 
 
 class SettingsError(AideatorError):
     """A setting is wrong."""
 
-    hint = "mend the variable in the environment or in .env; .env.example lists them all"
+    hint = (
+        "mend the variable in the environment or in .env; .env.example lists them all"
+    )
 
 
 def _refuse_a_diverted_key() -> None:
-    # A `.env` may come with a cloned repository. It must not send the key of the user's own environment elsewhere
-    # (the shape of CVE-2026-21852).
+    # A `.env` may come with a cloned repository. It must not send the key of the user's
+    # own environment elsewhere (the shape of CVE-2026-21852).
     from_file = {name.upper() for name in dotenv_values(".env")}
-    if "ANTHROPIC_BASE_URL" in from_file - os.environ.keys() and os.environ.get("ANTHROPIC_API_KEY"):
+    if "ANTHROPIC_BASE_URL" in from_file - os.environ.keys() and os.environ.get(
+        "ANTHROPIC_API_KEY"
+    ):
         raise SettingsError(
             "ANTHROPIC_BASE_URL: the .env of this directory names another address for the key of your environment",
             hint="set ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY in the same place",
@@ -269,11 +331,15 @@ def _refuse_a_diverted_key() -> None:
 
 
 def _refuse_foreign_programs() -> None:
-    # The same file must not name a program that this user then runs, nor the machine that the code is sent to.
+    # The same file must not name a program that this user then runs, nor the machine
+    # that the code is sent to.
     given = {name.upper() for name in dotenv_values(".env")} - os.environ.keys()
     for name in ("DAGGER_CLI", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"):
         if name in given:
-            raise SettingsError(f"{name}: it is not taken from a .env", hint=f"export {name} in your environment")
+            raise SettingsError(
+                f"{name}: it is not taken from a .env",
+                hint=f"export {name} in your environment",
+            )
 
 
 def load_settings() -> Settings:
@@ -287,7 +353,10 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        lines = [f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        lines = [
+            f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
         raise SettingsError("\n".join(lines)) from None
 
 
@@ -299,9 +368,19 @@ def check_prompt_and_lineup(settings: Settings, prompt: str, variations: int) ->
     """
     wrong = []
     if len(prompt) > settings.max_prompt_length:
-        wrong.append(FieldError("prompt", f"at most {settings.max_prompt_length} characters; this has {len(prompt)}"))
+        wrong.append(
+            FieldError(
+                "prompt",
+                f"at most {settings.max_prompt_length} characters; this has {len(prompt)}",
+            )
+        )
     if variations > settings.max_variations:
-        wrong.append(FieldError("variations", f"at most {settings.max_variations} (MAX_VARIATIONS); not {variations}"))
+        wrong.append(
+            FieldError(
+                "variations",
+                f"at most {settings.max_variations} (MAX_VARIATIONS); not {variations}",
+            )
+        )
     if wrong:
         raise InvalidInput(fields=wrong)
 
@@ -314,14 +393,22 @@ def variable(name: str) -> str:
 
 def env_example() -> str:
     """The text of `.env.example`: every variable with its meaning and its default."""
-    lines = ["# Every setting of AIdeator. Generated by `python -m aideator.settings`; `make check` holds it in step."]
+    lines = [
+        "# Every setting of AIdeator. Generated by `python -m aideator.settings`; `make check` holds it in step."
+    ]
     for name, field in Settings.model_fields.items():
         default = field.get_default()
         if isinstance(default, tuple):
             default = ",".join(map(str, default))
-        shown = "" if default is None or default == {} or field.default_factory else default
+        shown = (
+            "" if default is None or default == {} or field.default_factory else default
+        )
         meaning = "\n# ".join((field.description or "").splitlines())
-        lines += ["", f"# {meaning}", f"#{variable(name)}={str(shown).lower() if shown is False else shown}"]
+        lines += [
+            "",
+            f"# {meaning}",
+            f"#{variable(name)}={str(shown).lower() if shown is False else shown}",
+        ]
     return "\n".join(lines) + "\n"
 
 

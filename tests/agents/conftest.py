@@ -60,7 +60,12 @@ def place(home: Path, repo: Path) -> Open:
             scripted_model(scenario) as model,
             open_gateway(socket=home / "gateway", base_url=model.url) as gateway,
             gateway.lease("run", 1, budget or Budget(), on_usage=on_usage) as lease,
-            backend.open(Tree((repo,), upper, work), Limits(cpus=2.0), binds=binds, gateway=gateway.socket) as sandbox,
+            backend.open(
+                Tree((repo,), upper, work),
+                Limits(cpus=2.0),
+                binds=binds,
+                gateway=gateway.socket,
+            ) as sandbox,
         ):
             yield Place(sandbox, lease.token, model, upper)
 

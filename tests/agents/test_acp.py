@@ -8,8 +8,13 @@ import pytest
 
 from aideator.agents.acp import AcpAgent
 from aideator.agents.base import Task
-from aideator.agents.wire import LINE_BYTES_MAX, NOISE_LINES_MAX, UNANSWERED_MAX
-from aideator.domain.errors import AgentCrashed, AgentProtocolError, AgentTimeout, OutputLimitExceeded
+from aideator.agents.jsonrpc import LINE_BYTES_MAX, NOISE_LINES_MAX, UNANSWERED_MAX
+from aideator.domain.errors import (
+    AgentCrashed,
+    AgentProtocolError,
+    AgentTimeout,
+    OutputLimitExceeded,
+)
 from aideator.domain.events import AgentOutput, Body, ErrorRaised, ToolCallUpdate
 from aideator.eventlog.base import Draft
 from aideator.sandbox.base import Sandbox
@@ -40,7 +45,9 @@ def end(prompt, reason="end_turn"):
 """
 
 
-def agent(script: str, *, wall_clock: float = 60.0, output_bytes: int = 2**26) -> AcpAgent:
+def agent(
+    script: str, *, wall_clock: float = 60.0, output_bytes: int = 2**26
+) -> AcpAgent:
     """An agent whose process runs `script` after the helpers of `ACP`."""
     env = {"LEASE": "{token}"}
     command = ["python3", "-c", ACP + script]
@@ -65,18 +72,23 @@ async def test_updates_come_in_order_and_none_is_lost(cell: Sandbox) -> None:
     assert words(told) == [str(number) for number in range(5000)]
 
 
-async def test_a_slow_reader_slows_the_agent_down_and_loses_nothing(cell: Sandbox) -> None:
+async def test_a_slow_reader_slows_the_agent_down_and_loses_nothing(
+    cell: Sandbox,
+) -> None:
     script = "p = begin()\nfor i in range(5000): text(str(i))\nopen('/workspace/said-all', 'w'); end(p)"
     async with aclosing(agent(script).run(Task("Do it."), cell, TOKEN)) as drafts:
         taken = [(await anext(drafts)).body]
-        # More than every buffer on the way holds cannot be waited for, so the agent has time to fill ours.
+        # More than every buffer on the way holds cannot be waited for, so the agent has
+        # time to fill ours.
         await asyncio.sleep(1)
         taken += [draft.body async for draft in drafts]
     assert words(taken) == [str(number) for number in range(5000)]
 
 
 async def test_updates_behind_the_answer_are_still_taken(cell: Sandbox) -> None:
-    assert words(await bodies(cell, "p = begin(); text('before'); end(p); text('after'); hear()")) == [
+    assert words(
+        await bodies(cell, "p = begin(); text('before'); end(p); text('after'); hear()")
+    ) == [
         "before",
         "after",
     ]
@@ -88,7 +100,9 @@ async def test_the_raw_line_is_kept_beside_the_event(cell: Sandbox) -> None:
     assert json.loads(draft.raw)["params"]["update"]["content"]["text"] == "hello"
 
 
-async def test_the_prompt_reaches_the_agent_and_offers_nothing_of_the_host(cell: Sandbox) -> None:
+async def test_the_prompt_reaches_the_agent_and_offers_nothing_of_the_host(
+    cell: Sandbox,
+) -> None:
     script = """
 greeting = hear(); say(id=greeting["id"], result={"protocolVersion": 1})
 session = hear(); say(id=session["id"], result={"sessionId": "s"})
@@ -127,7 +141,10 @@ async def test_a_long_line_is_not(cell: Sandbox) -> None:
 
 async def test_an_agent_that_says_too_much_is_stopped(cell: Sandbox) -> None:
     with pytest.raises(OutputLimitExceeded, match="more than 1000000 bytes"):
-        await acts(cell, agent("begin()\nwhile True: text('x' * 10_000)", output_bytes=1_000_000))
+        await acts(
+            cell,
+            agent("begin()\nwhile True: text('x' * 10_000)", output_bytes=1_000_000),
+        )
 
 
 async def test_a_chatty_standard_error_blocks_nothing(cell: Sandbox) -> None:
@@ -135,9 +152,14 @@ async def test_a_chatty_standard_error_blocks_nothing(cell: Sandbox) -> None:
     assert words(await bodies(cell, script)) == ["done"]
 
 
-async def test_a_crash_tells_exit_code_and_last_words_but_not_the_lease(cell: Sandbox) -> None:
+async def test_a_crash_tells_exit_code_and_last_words_but_not_the_lease(
+    cell: Sandbox,
+) -> None:
     script = "begin(); sys.stderr.write('x' * 9999 + 'cannot go on with ' + os.environ['LEASE']); sys.exit(3)"
-    with pytest.raises(AgentCrashed, match=r"exited with 3 before its turn ended: x+cannot go on with …$") as crash:
+    with pytest.raises(
+        AgentCrashed,
+        match=r"exited with 3 before its turn ended: x+cannot go on with …$",
+    ) as crash:
         await bodies(cell, script)
     assert len(str(crash.value)) < 2_100
 
@@ -147,13 +169,20 @@ async def test_an_agent_that_is_not_there_crashes(cell: Sandbox) -> None:
         await acts(cell, AcpAgent(["no-such-agent"], env={}))
 
 
-async def test_an_agent_that_closes_its_output_and_lives_on_is_no_agent(cell: Sandbox) -> None:
+async def test_an_agent_that_closes_its_output_and_lives_on_is_no_agent(
+    cell: Sandbox,
+) -> None:
     with pytest.raises(AgentProtocolError, match="closed its output"):
         await bodies(cell, "begin(); os.close(1); time.sleep(60)")
 
 
-@pytest.mark.parametrize("script", ["time.sleep(600)", "begin(); time.sleep(600)", "begin()\nwhile True: text('x')"])
-async def test_an_agent_that_never_ends_meets_its_wall_clock(cell: Sandbox, script: str) -> None:
+@pytest.mark.parametrize(
+    "script",
+    ["time.sleep(600)", "begin(); time.sleep(600)", "begin()\nwhile True: text('x')"],
+)
+async def test_an_agent_that_never_ends_meets_its_wall_clock(
+    cell: Sandbox, script: str
+) -> None:
     with pytest.raises(AgentTimeout, match=r"within 0\.6 s"):
         await acts(cell, agent(script, wall_clock=0.6))
     assert await running(cell) == []
@@ -170,13 +199,17 @@ open("/workspace/heard", "w").write(note["method"]); end(2, "cancelled")
 
 
 async def test_closing_ends_an_agent_that_does_not_listen(cell: Sandbox) -> None:
-    async with aclosing(agent("begin()\nwhile True: text('busy')").run(Task("Do it."), cell, TOKEN)) as drafts:
+    async with aclosing(
+        agent("begin()\nwhile True: text('busy')").run(Task("Do it."), cell, TOKEN)
+    ) as drafts:
         await anext(drafts)
         assert len(await running(cell)) == 1
     assert await running(cell) == []
 
 
-async def test_permission_is_given_because_the_sandbox_is_the_limit(cell: Sandbox) -> None:
+async def test_permission_is_given_because_the_sandbox_is_the_limit(
+    cell: Sandbox,
+) -> None:
     script = """
 p = begin()
 options = [{"optionId": "no", "kind": "reject_once"}, {"optionId": "yes", "kind": "allow_once"}]
@@ -187,7 +220,9 @@ text(json.dumps(hear()["result"])); end(p)
     asked, answered = await bodies(cell, script)
     assert isinstance(asked, ToolCallUpdate)
     assert asked.title == "rm -rf"
-    assert words([answered]) == ['{"outcome": {"outcome": "selected", "optionId": "yes"}}']
+    assert words([answered]) == [
+        '{"outcome": {"outcome": "selected", "optionId": "yes"}}'
+    ]
 
 
 async def test_the_host_reads_no_file_for_an_agent(cell: Sandbox) -> None:
@@ -205,7 +240,9 @@ async def test_an_agent_that_asks_and_never_reads_is_no_agent(cell: Sandbox) -> 
     assert UNANSWERED_MAX < 1000
 
 
-@pytest.mark.parametrize("reason", ["max_turn_requests", "max_tokens", "refusal", "cancelled"])
+@pytest.mark.parametrize(
+    "reason", ["max_turn_requests", "max_tokens", "refusal", "cancelled"]
+)
 async def test_a_turn_that_stopped_early_says_why(cell: Sandbox, reason: str) -> None:
     (told,) = await bodies(cell, f"end(begin(), {reason!r})")
     assert isinstance(told, ErrorRaised)
@@ -215,14 +252,20 @@ async def test_a_turn_that_stopped_early_says_why(cell: Sandbox, reason: str) ->
 @pytest.mark.parametrize(
     ("answer", "reason", "message"),
     [
-        ("error={'message': 'no money', 'data': {'reason': 'budget_exhausted'}}", "budget_exhausted", "no money"),
+        (
+            "error={'message': 'no money', 'data': {'reason': 'budget_exhausted'}}",
+            "budget_exhausted",
+            "no money",
+        ),
         ("error={'message': 'ouch', 'data': {'reason': ['x']}}", "agent_error", "ouch"),
         ("error={}", "agent_error", "Error"),
         ("result={'stopReason': 'bored'}", "agent_error", "without a known reason"),
         ("result=[]", "agent_error", "without a known reason"),
     ],
 )
-async def test_a_failed_turn_says_why(cell: Sandbox, answer: str, reason: str, message: str) -> None:
+async def test_a_failed_turn_says_why(
+    cell: Sandbox, answer: str, reason: str, message: str
+) -> None:
     (told,) = await bodies(cell, f"say(id=begin(), {answer})")
     assert isinstance(told, ErrorRaised)
     assert told.reason == reason
@@ -232,9 +275,18 @@ async def test_a_failed_turn_says_why(cell: Sandbox, answer: str, reason: str, m
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("say(id=hear()['id'], error={'message': 'Authentication required'})", "Authentication required"),
-        ("say(id=hear()['id'], result={'protocolVersion': 2}); say(id=hear()['id'], result={})", "version 1"),
-        ("say(id=hear()['id'], result={'protocolVersion': 1}); say(id=hear()['id'], result={})", "version 1"),
+        (
+            "say(id=hear()['id'], error={'message': 'Authentication required'})",
+            "Authentication required",
+        ),
+        (
+            "say(id=hear()['id'], result={'protocolVersion': 2}); say(id=hear()['id'], result={})",
+            "version 1",
+        ),
+        (
+            "say(id=hear()['id'], result={'protocolVersion': 1}); say(id=hear()['id'], result={})",
+            "version 1",
+        ),
     ],
 )
 async def test_an_agent_that_opens_no_session_is_told_apart_from_a_crash(

@@ -10,7 +10,7 @@ from typing import Any
 from acp.schema import SessionNotification
 
 from aideator.agents.base import Task
-from aideator.agents.seating import make_agent
+from aideator.agents.factory import make_agent
 from aideator.domain.events import (
     AgentOutput,
     DiffContent,
@@ -28,8 +28,12 @@ BUILTIN = AgentSpec()
 BINDS = make_agent(BUILTIN).binds
 
 
-async def work(here: Place, seat: AgentSpec = BUILTIN, prompt: str = "Make add() add.") -> list[Draft]:
-    async with aclosing(make_agent(seat).run(Task(prompt), here.sandbox, here.token)) as drafts:
+async def work(
+    here: Place, spec: AgentSpec = BUILTIN, prompt: str = "Make add() add."
+) -> list[Draft]:
+    async with aclosing(
+        make_agent(spec).run(Task(prompt), here.sandbox, here.token)
+    ) as drafts:
         return [draft async for draft in drafts]
 
 
@@ -40,7 +44,9 @@ def script(*turns: dict[str, Any]) -> dict[str, Any]:
 def told(drafts: list[Draft]) -> Iterator[tuple[str, str]]:
     """What was said, joined by channel, in order."""
     pieces = [draft.body for draft in drafts if isinstance(draft.body, AgentOutput)]
-    for (channel, _), group in groupby(pieces, lambda piece: (piece.channel, piece.message_id)):
+    for (channel, _), group in groupby(
+        pieces, lambda piece: (piece.channel, piece.message_id)
+    ):
         yield channel, "".join(piece.text for piece in group)
 
 
@@ -49,12 +55,17 @@ def news(drafts: list[Draft], status: str) -> list[ToolCallUpdate]:
     return [update for update in updates if update.status == status]
 
 
-async def test_a_whole_session_streams_in_order_and_changes_the_workspace(place: Open) -> None:
+async def test_a_whole_session_streams_in_order_and_changes_the_workspace(
+    place: Open,
+) -> None:
     async with place("one_edit", binds=BINDS) as here:
         drafts = await work(here)
         assert "a + b" in (here.workspace / "calc.py").read_text()
     assert list(told(drafts)) == [
-        ("thought", "The failing test says that add(2, 3) is not 5. I look at the function first."),
+        (
+            "thought",
+            "The failing test says that add(2, 3) is not 5. I look at the function first.",
+        ),
         ("message", "I will look at the code."),
         ("message", "The sign is wrong."),
         ("message", "add() adds now, and the tests pass."),
@@ -73,10 +84,15 @@ ORIGINAL = "def add(a, b):\n    return a - b\n\n\ndef double(a):\n    return a *
 
 
 async def test_what_it_sends_is_what_the_acp_schema_allows(place: Open) -> None:
-    edit = {"edit": {"file_path": "calc.py", "old_string": "a - b", "new_string": "a + b"}}
+    edit = {
+        "edit": {"file_path": "calc.py", "old_string": "a - b", "new_string": "a + b"}
+    }
     write = {"write": {"file_path": "notes/new.md", "content": "# New\n"}}
     lost = {"read": {"file_path": "nowhere"}}
-    scenario = script({"think": "Hm.", "say": "Three things.", "calls": [edit, write, lost]}, {"say": "Done."})
+    scenario = script(
+        {"think": "Hm.", "say": "Three things.", "calls": [edit, write, lost]},
+        {"say": "Done."},
+    )
     async with place(scenario, binds=BINDS) as here:
         drafts = await work(here)
         assert (here.workspace / "notes/new.md").read_text() == "# New\n"
@@ -85,11 +101,18 @@ async def test_what_it_sends_is_what_the_acp_schema_allows(place: Open) -> None:
         assert draft.raw is not None
         sent = json.loads(draft.raw)["params"]
         assert (
-            SessionNotification.model_validate(sent).model_dump(mode="json", by_alias=True, exclude_unset=True) == sent
+            SessionNotification.model_validate(sent).model_dump(
+                mode="json", by_alias=True, exclude_unset=True
+            )
+            == sent
         )
     edited, written = (update.content for update in news(drafts, "completed"))
-    assert edited == (DiffContent(path="/workspace/calc.py", old_text="a - b", new_text="a + b"),)
-    assert written == (DiffContent(path="/workspace/notes/new.md", old_text=None, new_text="# New\n"),)
+    assert edited == (
+        DiffContent(path="/workspace/calc.py", old_text="a - b", new_text="a + b"),
+    )
+    assert written == (
+        DiffContent(path="/workspace/notes/new.md", old_text=None, new_text="# New\n"),
+    )
     assert len(news(drafts, "failed")) == 1
     results = request["messages"][-1]["content"]
     assert [result.get("is_error", False) for result in results] == [False, False, True]
@@ -101,10 +124,16 @@ async def test_output_of_a_command_is_seen_while_it_runs(place: Open) -> None:
     live = None
     async with (
         place(scenario, binds=BINDS) as here,
-        aclosing(make_agent(BUILTIN).run(Task("Wait."), here.sandbox, here.token)) as drafts,
+        aclosing(
+            make_agent(BUILTIN).run(Task("Wait."), here.sandbox, here.token)
+        ) as drafts,
     ):
         async for draft in drafts:
-            if live is None and isinstance(draft.body, ToolCallUpdate) and draft.body.content:
+            if (
+                live is None
+                and isinstance(draft.body, ToolCallUpdate)
+                and draft.body.content
+            ):
                 live = draft.body
                 # The command ends only because it was seen before its end.
                 await here.sandbox.exec(["touch", "go"])
@@ -113,20 +142,28 @@ async def test_output_of_a_command_is_seen_while_it_runs(place: Open) -> None:
     assert live.content == (TextContent(text="first\n"),)
 
 
-async def test_cancelling_in_the_middle_of_a_command_ends_the_command(place: Open) -> None:
+async def test_cancelling_in_the_middle_of_a_command_ends_the_command(
+    place: Open,
+) -> None:
     scenario = script({"calls": [{"bash": {"command": "echo on; sleep 1234"}}]})
     async with place(scenario, binds=BINDS) as here:
-        async with aclosing(make_agent(BUILTIN).run(Task("Sleep."), here.sandbox, here.token)) as drafts:
+        async with aclosing(
+            make_agent(BUILTIN).run(Task("Sleep."), here.sandbox, here.token)
+        ) as drafts:
             async for draft in drafts:
                 if isinstance(draft.body, ToolCallUpdate) and draft.body.content:
                     break
         assert await alive(here) == []
 
 
-async def test_cancelling_in_the_middle_of_an_answer_hangs_up_on_the_model(place: Open) -> None:
+async def test_cancelling_in_the_middle_of_an_answer_hangs_up_on_the_model(
+    place: Open,
+) -> None:
     scenario = script({"say": "word " * 2000, "pace": 0.01})
     async with place(scenario, binds=BINDS) as here:
-        async with aclosing(make_agent(BUILTIN).run(Task("Talk."), here.sandbox, here.token)) as drafts:
+        async with aclosing(
+            make_agent(BUILTIN).run(Task("Talk."), here.sandbox, here.token)
+        ) as drafts:
             await anext(drafts)
         assert await alive(here) == []
         async with asyncio.timeout(20):
@@ -137,7 +174,9 @@ async def test_cancelling_in_the_middle_of_an_answer_hangs_up_on_the_model(place
 async def test_a_spent_budget_stops_the_agent_at_once(place: Open) -> None:
     spend = {"say": "Again.", "calls": [{"bash": {"command": "true"}}], "repeat": True}
     spend["usage"] = {"input_tokens": 60_000, "output_tokens": 10}
-    async with place(script(spend), binds=BINDS, budget=Budget(variation_tokens=100_000)) as here:
+    async with place(
+        script(spend), binds=BINDS, budget=Budget(variation_tokens=100_000)
+    ) as here:
         last = (await work(here))[-1].body
     assert isinstance(last, ErrorRaised)
     assert last.reason == "budget_exhausted"
@@ -146,5 +185,7 @@ async def test_a_spent_budget_stops_the_agent_at_once(place: Open) -> None:
 async def alive(here: Place) -> list[str]:
     """What still runs of the agent and its commands; the search does not find itself."""
     pattern = "aideator[.]agents|sleep.123[4]"
-    found = await here.sandbox.exec(["sh", "-c", f"grep -lEa '{pattern}' /proc/[0-9]*/cmdline | grep -v /$$/"])
+    found = await here.sandbox.exec(
+        ["sh", "-c", f"grep -lEa '{pattern}' /proc/[0-9]*/cmdline | grep -v /$$/"]
+    )
     return found.stdout.decode().split()

@@ -10,7 +10,7 @@ import pytest
 from aideator.agents import acp
 from aideator.agents.acp import AcpAgent
 from aideator.agents.base import Task
-from aideator.agents.seating import make_agent
+from aideator.agents.factory import make_agent
 from aideator.domain.events import AgentOutput
 from aideator.domain.run import AgentSpec
 from aideator.sandbox.base import Limits, Sandbox, Tree
@@ -62,7 +62,9 @@ def cells(home: Path, repo: Path) -> Cells:
         upper, work = home / f"upper-{opened}", home / f"work-{opened}"
         upper.mkdir()
         work.mkdir()
-        async with backend.open(Tree((repo,), upper, work), Limits(cpus=2.0)) as sandbox:
+        async with backend.open(
+            Tree((repo,), upper, work), Limits(cpus=2.0)
+        ) as sandbox:
             yield sandbox
 
     return another
@@ -74,7 +76,11 @@ def agent(script: str) -> AcpAgent:
 
 async def turn(cell: Sandbox, actor: AcpAgent, task: Task) -> list[str]:
     async with aclosing(actor.run(task, cell, TOKEN)) as drafts:
-        return [draft.body.text async for draft in drafts if isinstance(draft.body, AgentOutput)]
+        return [
+            draft.body.text
+            async for draft in drafts
+            if isinstance(draft.body, AgentOutput)
+        ]
 
 
 async def remembered(cells: Cells, script: str = "serve(loads)") -> bytes:
@@ -88,17 +94,25 @@ def again(memory: bytes) -> Task:
     return Task("All there is to know.", memory=memory, follow_up="And now?")
 
 
-async def test_an_agent_that_can_goes_on_with_its_session_and_what_it_repeats_is_not_told_again(cells: Cells) -> None:
+async def test_an_agent_that_can_goes_on_with_its_session_and_what_it_repeats_is_not_told_again(
+    cells: Cells,
+) -> None:
     memory = await remembered(cells)
     async with cells() as cell:
-        assert await turn(cell, agent("serve(loads)"), again(memory)) == ["new hears: And now?"]
+        assert await turn(cell, agent("serve(loads)"), again(memory)) == [
+            "new hears: And now?"
+        ]
         assert (await cell.exec(["cat", "loaded"])).stdout == b"mine"
 
 
-async def test_an_agent_that_cannot_is_told_everything_in_a_new_session(cells: Cells) -> None:
+async def test_an_agent_that_cannot_is_told_everything_in_a_new_session(
+    cells: Cells,
+) -> None:
     memory = await remembered(cells)
     async with cells() as cell:
-        assert await turn(cell, agent("serve(refuses)"), again(memory)) == ["new hears: All there is to know."]
+        assert await turn(cell, agent("serve(refuses)"), again(memory)) == [
+            "new hears: All there is to know."
+        ]
     async with cells() as cell:
         forgetful = ACP + "p = begin()\ntext('ready')\nend(p)"
         actor = AcpAgent(["python3", "-c", forgetful], env={}, memory=".keeps")
@@ -112,17 +126,23 @@ async def test_a_memory_that_is_damaged_is_no_memory(cells: Cells, damage: str) 
     session, _, archive = memory.partition(b"\n")
     broken = session + b"\n" + (archive[:20] if damage == "archive" else b"")
     async with cells() as cell:
-        assert await turn(cell, agent("serve(loads)"), again(broken)) == ["new hears: All there is to know."]
+        assert await turn(cell, agent("serve(loads)"), again(broken)) == [
+            "new hears: All there is to know."
+        ]
 
 
-async def test_too_much_is_forgotten(cells: Cells, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_too_much_is_forgotten(
+    cells: Cells, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(acp, "MEMORY_BYTES_MAX", 10_000)
     small = await remembered(cells)
     assert 0 < len(small) < 10_000
     assert await remembered(cells, "serve(loads, keep=os.urandom(60_000).hex())") == b""
 
 
-async def test_what_leaves_a_hostile_agent_stays_a_blob_until_it_is_back_inside(cells: Cells) -> None:
+async def test_what_leaves_a_hostile_agent_stays_a_blob_until_it_is_back_inside(
+    cells: Cells,
+) -> None:
     """Links out of its folder are links of the sandbox: the host never opens the archive."""
     script = "os.symlink('/etc/passwd', home + '/link')\nserve(loads)"
     memory = await remembered(cells, script)
@@ -133,24 +153,42 @@ async def test_what_leaves_a_hostile_agent_stays_a_blob_until_it_is_back_inside(
         assert link.stdout == b"/etc/passwd\n"
 
 
-async def test_our_own_agent_sends_the_model_all_that_was_said_before(place: Open) -> None:
-    seat = AgentSpec()
+async def test_our_own_agent_sends_the_model_all_that_was_said_before(
+    place: Open,
+) -> None:
+    spec = AgentSpec()
     turns = [
         {"say": "First.", "calls": [{"bash": {"command": "echo seen"}}]},
         {"say": "Done once."},
         {"say": "Done twice."},
     ]
-    async with place({"lanes": {"default": turns}}, binds=make_agent(seat).binds) as here:
-        first, second = make_agent(seat), make_agent(seat)
-        async with aclosing(first.run(Task("Do it."), here.sandbox, here.token)) as drafts:
+    async with place(
+        {"lanes": {"default": turns}}, binds=make_agent(spec).binds
+    ) as here:
+        first, second = make_agent(spec), make_agent(spec)
+        async with aclosing(
+            first.run(Task("Do it."), here.sandbox, here.token)
+        ) as drafts:
             assert [draft async for draft in drafts]
         memory = await first.remember(here.sandbox)
         await here.sandbox.exec(["sh", "-c", "rm -rf ~/.aideator"])
-        async with aclosing(second.run(again(memory), here.sandbox, here.token)) as drafts:
-            told = [draft.body async for draft in drafts if isinstance(draft.body, AgentOutput)]
+        async with aclosing(
+            second.run(again(memory), here.sandbox, here.token)
+        ) as drafts:
+            told = [
+                draft.body
+                async for draft in drafts
+                if isinstance(draft.body, AgentOutput)
+            ]
         last = here.model.requests[-1].body["messages"]
     assert "".join(body.text for body in told) == "Done twice."
-    assert [message["role"] for message in last] == ["user", "assistant", "user", "assistant", "user"]
+    assert [message["role"] for message in last] == [
+        "user",
+        "assistant",
+        "user",
+        "assistant",
+        "user",
+    ]
     assert last[1]["content"][-1]["input"] == {"command": "echo seen"}
     assert "seen" in json.dumps(last[2])
     assert "And now?" in json.dumps(last[4])

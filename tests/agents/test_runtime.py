@@ -17,7 +17,9 @@ def test_everything_that_is_shown_exists_and_has_a_place_of_its_own() -> None:
     assert set(runtime.packages) < set(targets)
 
 
-def test_bytecode_is_written_where_a_sandbox_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytecode_is_written_where_a_sandbox_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "pycache_prefix", None)
     for name in ("__init__", "deep/__init__", "deep/module"):
         (tmp_path / f"{name}.py").parent.mkdir(exist_ok=True)
@@ -28,7 +30,9 @@ def test_bytecode_is_written_where_a_sandbox_finds_it(tmp_path: Path, monkeypatc
     assert compile_packages([tmp_path]), "what is there already is left alone"
 
 
-def test_bytecode_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bytecode_that_cannot_be_written_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "pycache_prefix", None)
     (tmp_path / "__init__.py").touch()
     (tmp_path / "__pycache__").touch()

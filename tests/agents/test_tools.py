@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from aideator.agents.builtin import shell
-from aideator.agents.builtin.tools import COMMAND_SECONDS, FILE_BYTES_MAX, KINDS, SCHEMAS, Result, ToolFailed, Tools
+from aideator.agents.builtin.tools import (
+    COMMAND_SECONDS,
+    FILE_BYTES_MAX,
+    KINDS,
+    SCHEMAS,
+    Result,
+    ToolFailed,
+    Tools,
+)
 
 
 async def use(folder: Path, name: str, **arguments: Any) -> Result:
@@ -46,18 +54,26 @@ async def test_output_of_a_command_is_shown_while_it_runs(tmp_path: Path) -> Non
     assert result.text == "first\nlast\n"
 
 
-async def test_a_command_sees_neither_the_lease_nor_the_seat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_command_sees_neither_the_lease_nor_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ANTHROPIC_AUTH_TOKEN", "lease-1-secret")
-    monkeypatch.setenv("AIDEATOR_SEAT", "{}")
+    monkeypatch.setenv("AIDEATOR_AGENT_SETTINGS", "{}")
     monkeypatch.setenv("KEPT", "yes")
     names = (await use(tmp_path, "bash", command="env | cut -d= -f1")).text.split()
     assert "KEPT" in names
-    assert [name for name in names if name.startswith(("ANTHROPIC_", "AIDEATOR_"))] == []
+    assert [
+        name for name in names if name.startswith(("ANTHROPIC_", "AIDEATOR_"))
+    ] == []
 
 
-async def test_a_command_that_runs_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
+async def test_a_command_that_runs_too_long_is_killed_with_its_children(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(ToolFailed, match=r"killed: it ran longer than 0\.3 s"):
-        await use(tmp_path, "bash", command="sleep 300 & echo $! > pid; wait", timeout_ms=300)
+        await use(
+            tmp_path, "bash", command="sleep 300 & echo $! > pid; wait", timeout_ms=300
+        )
     assert await is_gone(int((tmp_path / "pid").read_text()))
 
 
@@ -71,7 +87,9 @@ async def test_a_cancelled_command_is_killed_with_its_children(tmp_path: Path) -
         started.set()
 
     async with asyncio.TaskGroup() as tasks:
-        call = tasks.create_task(Tools(tmp_path).call("bash", {"command": command}, show))
+        call = tasks.create_task(
+            Tools(tmp_path).call("bash", {"command": command}, show)
+        )
         await started.wait()
         call.cancel()
     assert await is_gone(int(shown[0]))
@@ -84,7 +102,9 @@ async def test_a_background_process_does_not_keep_the_call_open(tmp_path: Path) 
 
 
 async def test_endless_output_stays_bounded_and_keeps_both_ends(tmp_path: Path) -> None:
-    result = await use(tmp_path, "bash", command="echo begin; yes | head -c 5000000; echo end")
+    result = await use(
+        tmp_path, "bash", command="echo begin; yes | head -c 5000000; echo end"
+    )
     assert result.text.startswith("begin\n")
     assert result.text.endswith("end\n")
     assert "bytes left out" in result.text
@@ -93,16 +113,24 @@ async def test_endless_output_stays_bounded_and_keeps_both_ends(tmp_path: Path) 
 
 async def test_read_returns_a_file_or_some_of_its_lines(tmp_path: Path) -> None:
     (tmp_path / "poem").write_bytes("eins\r\nzwei ü\ndrei".encode())
-    assert (await use(tmp_path, "read", file_path="poem")).text == "eins\r\nzwei ü\ndrei"
-    assert (await use(tmp_path, "read", file_path="poem", view_range=[2, 2])).text == "zwei ü\n"
-    assert (await use(tmp_path, "read", file_path="poem", view_range=[2, -1])).text == "zwei ü\ndrei"
+    assert (
+        await use(tmp_path, "read", file_path="poem")
+    ).text == "eins\r\nzwei ü\ndrei"
+    assert (
+        await use(tmp_path, "read", file_path="poem", view_range=[2, 2])
+    ).text == "zwei ü\n"
+    assert (
+        await use(tmp_path, "read", file_path="poem", view_range=[2, -1])
+    ).text == "zwei ü\ndrei"
 
 
 async def test_a_huge_file_is_read_in_parts_only(tmp_path: Path) -> None:
     (tmp_path / "huge").write_text("x" * 99 + "\n" * FILE_BYTES_MAX)
     with pytest.raises(ToolFailed, match="give a view_range"):
         await use(tmp_path, "read", file_path="huge")
-    assert (await use(tmp_path, "read", file_path="huge", view_range=[1, 1])).text == "x" * 99 + "\n"
+    assert (
+        await use(tmp_path, "read", file_path="huge", view_range=[1, 1])
+    ).text == "x" * 99 + "\n"
 
 
 async def test_write_makes_directories_and_tells_the_difference(tmp_path: Path) -> None:
@@ -115,15 +143,26 @@ async def test_write_makes_directories_and_tells_the_difference(tmp_path: Path) 
     assert (again.diff.old, again.diff.new) == ("one\r\n", "two\n")
 
 
-async def test_edit_replaces_exactly_one_place_unless_told_otherwise(tmp_path: Path) -> None:
+async def test_edit_replaces_exactly_one_place_unless_told_otherwise(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "code").write_bytes(b"a = 1\r\nb = 1\r\n")
     with pytest.raises(ToolFailed, match="found 2 times"):
         await use(tmp_path, "edit", file_path="code", old_string="1", new_string="2")
     with pytest.raises(ToolFailed, match="was not found"):
         await use(tmp_path, "edit", file_path="code", old_string="c", new_string="2")
-    await use(tmp_path, "edit", file_path="code", old_string="a = 1", new_string="a = 5")
+    await use(
+        tmp_path, "edit", file_path="code", old_string="a = 1", new_string="a = 5"
+    )
     assert (tmp_path / "code").read_bytes() == b"a = 5\r\nb = 1\r\n"
-    await use(tmp_path, "edit", file_path="code", old_string=" = ", new_string="=", replace_all=True)
+    await use(
+        tmp_path,
+        "edit",
+        file_path="code",
+        old_string=" = ",
+        new_string="=",
+        replace_all=True,
+    )
     assert (tmp_path / "code").read_bytes() == b"a=5\r\nb=1\r\n"
 
 
@@ -133,13 +172,18 @@ async def test_glob_lists_newest_first_without_git(tmp_path: Path) -> None:
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (age, age))
     found = (await use(tmp_path, "glob", pattern="**/*.py")).text
-    assert found.splitlines() == [str(tmp_path / "sub/new.py"), str(tmp_path / "old.py")]
+    assert found.splitlines() == [
+        str(tmp_path / "sub/new.py"),
+        str(tmp_path / "old.py"),
+    ]
     assert (await use(tmp_path, "glob", pattern="*.rs")).text == "no matches"
 
 
 async def test_grep_finds_lines_with_their_place(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("import os\nprint(1)\n")
-    assert (await use(tmp_path, "grep", pattern="print\\(|exec")).text == "a.py:2:print(1)\n"
+    assert (
+        await use(tmp_path, "grep", pattern="print\\(|exec")
+    ).text == "a.py:2:print(1)\n"
     assert (await use(tmp_path, "grep", pattern="nothing")).text == "no matches"
     with pytest.raises(ToolFailed, match="grep:"):
         await use(tmp_path, "grep", pattern="(")

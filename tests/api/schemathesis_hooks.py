@@ -1,4 +1,7 @@
-"""What Schemathesis cannot read off the schema. Loaded by its command line, see test_openapi.py."""
+"""What Schemathesis cannot read off the schema.
+
+Loaded by its command line, see test_openapi.py.
+"""
 
 import os
 from typing import Any
@@ -13,15 +16,21 @@ AT_HAND = os.environ.get("SCHEMATHESIS_REPOSITORY")
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> None:
     # Only data that fits the schema: what breaks it on purpose must stay broken.
-    if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
+    if (
+        case.meta is None
+        or not case.meta.generation.mode.is_positive
+        or not isinstance(case.body, dict)
+    ):
         return
     for name in ("repo_url", "github_url"):
         if name in case.body:
-            case.body[name] = REPOSITORY  # the schema does not list the hosts that may be cloned from
+            case.body[name] = (
+                REPOSITORY  # the schema does not list the hosts that may be cloned from
+            )
     if "agent" in case.body:
         case.body["agent"] = "builtin"  # nor the catalogue
     case.body.pop("temperature", None)  # nor the models that take none
-    if isinstance(examination := case.body.get("examination"), dict):
+    if isinstance(examination := case.body.get("comparison"), dict):
         examination.pop("judge", None)  # nor whether there is a model that can be asked
     if case.path.endswith("/inspect"):
         case.body = {"repo_url": AT_HAND}

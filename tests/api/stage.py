@@ -1,4 +1,7 @@
-"""A real server on loopback over a real database. No agents work here: tests write their part."""
+"""A real server on loopback over a real database.
+
+No agents work here: tests write their part.
+"""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -11,7 +14,7 @@ import httpx2
 import uuid_utils
 
 from aideator.api.server import Server, listen, serve_app
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from aideator.app import Aideator
 from aideator.domain.events import AgentOutput, Complete
 from aideator.domain.run import Run, RunSpec, RunStatus, Variation, VariationStatus
@@ -51,20 +54,40 @@ class Stage:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
-    async def run(self, *, variations: int = 2, status: RunStatus = RunStatus.RUNNING) -> str:
+    async def run(
+        self, *, variations: int = 2, status: RunStatus = RunStatus.RUNNING
+    ) -> str:
         """A run whose variations have done their part, each with a patch, unless it is still running."""
         run_id = str(uuid_utils.uuid7())
-        spec = RunSpec(repo_url="https://github.com/user/repo", prompt="Make addition add", variations=variations)
-        seats = [Variation(run_id=run_id, number=n, seat=seat) for n, seat in enumerate(spec.seats(), start=1)]
+        spec = RunSpec(
+            repo_url="https://github.com/user/repo",
+            prompt="Make addition add",
+            variations=variations,
+        )
+        rows = [
+            Variation(run_id=run_id, number=n, spec=agent)
+            for n, agent in enumerate(spec.agents(), start=1)
+        ]
         async with self.database.write() as session:
-            await runs.add(session, Run(id=run_id, spec=spec), seats)
+            await runs.add(session, Run(id=run_id, spec=spec), rows)
             await runs.move(session, run_id, RunStatus.RUNNING)
-            for seat in seats:
-                attempt = await claims.claim(session, run_id, seat.number)
+            for variation in rows:
+                attempt = await claims.claim(session, run_id, variation.number)
                 if status is RunStatus.FINISHED:
-                    verdict = Verdict(variation_id=seat.number, patch=PatchStats(files=1, additions=1, deletions=1))
+                    verdict = Verdict(
+                        variation_id=variation.number,
+                        patch=PatchStats(files=1, additions=1, deletions=1),
+                    )
                     done = VariationStatus.FINISHED
-                    await claims.finish(session, run_id, seat.number, attempt, done, verdict=verdict, patch=PATCH)
+                    await claims.finish(
+                        session,
+                        run_id,
+                        variation.number,
+                        attempt,
+                        done,
+                        verdict=verdict,
+                        patch=PATCH,
+                    )
             if status is RunStatus.FINISHED:
                 await runs.move(session, run_id, RunStatus.FINISHED)
         return run_id
@@ -76,7 +99,9 @@ class Stage:
 
     async def complete(self, run_id: str) -> int:
         """Say that the run is over."""
-        return await self.log.append(run_id, [Draft(Complete(status=RunStatus.FINISHED))])
+        return await self.log.append(
+            run_id, [Draft(Complete(status=RunStatus.FINISHED))]
+        )
 
     async def finished_run(self, *, events: int = 5) -> str:
         """A run that is over, with `events` events, the last of which is `complete`."""
@@ -89,15 +114,24 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    home: Path, *, seats: Seats | None = None, host: str = "127.0.0.1", **wanted: Any
+    home: Path,
+    *,
+    slots: StreamSlots | None = None,
+    host: str = "127.0.0.1",
+    **wanted: Any,
 ) -> AsyncIterator[Stage]:
     """Serve an empty database."""
-    settings = Settings(_env_file=None, aideator_home=home, aideator_host=host, **wanted)
-    async with open_database(settings.database) as database, open_event_log(database) as log:
+    settings = Settings(
+        _env_file=None, aideator_home=home, aideator_host=host, **wanted
+    )
+    async with (
+        open_database(settings.database) as database,
+        open_event_log(database) as log,
+    ):
         app = Aideator(settings, database, log, None)
         with listen("127.0.0.1", 0) as listener:
             async with (
-                serve_app(app, listener, seats=seats) as server,
+                serve_app(app, listener, slots=slots) as server,
                 httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
             ):
                 yield Stage(server, client, app, database, log)
@@ -128,4 +162,6 @@ async def frames(answer: httpx2.Response) -> AsyncIterator[Frame]:
 
 def texts(found: Sequence[Frame]) -> list[str]:
     """What the agents said."""
-    return [frame.data["body"]["text"] for frame in found if frame.kind == "agent_output"]
+    return [
+        frame.data["body"]["text"] for frame in found if frame.kind == "agent_output"
+    ]

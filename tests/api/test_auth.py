@@ -11,7 +11,12 @@ import pytest
 from aideator.api import auth
 from tests.api.stage import Stage, open_stage
 
-OPEN = {("get", "/health/live"), ("get", "/health/ready"), ("post", "/api/v1/session"), ("delete", "/api/v1/session")}
+OPEN = {
+    ("get", "/health/live"),
+    ("get", "/health/ready"),
+    ("post", "/api/v1/session"),
+    ("delete", "/api/v1/session"),
+}
 """What answers without a key: probes, and the way to a session."""
 
 
@@ -27,7 +32,16 @@ async def raw(stage: Stage, *head: str) -> int:
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "LOCALHOST:8000", "[::1]", "[::1]:8000", "127.0.0.2:1", "app.localhost", "localhost."],
+    [
+        "127.0.0.1",
+        "localhost",
+        "LOCALHOST:8000",
+        "[::1]",
+        "[::1]:8000",
+        "127.0.0.2:1",
+        "app.localhost",
+        "localhost.",
+    ],
 )
 async def test_loopback_names_are_answered(stage: Stage, host: str) -> None:
     assert await raw(stage, "GET /api/v1/runs HTTP/1.1", f"Host: {host}") == 200
@@ -64,7 +78,9 @@ async def test_names_that_are_not_ours_are_misdirected(stage: Stage, host: str) 
         ["Host: localhost:80:80"],
     ],
 )
-async def test_a_host_that_cannot_be_read_is_refused(stage: Stage, head: list[str]) -> None:
+async def test_a_host_that_cannot_be_read_is_refused(
+    stage: Stage, head: list[str]
+) -> None:
     assert await raw(stage, "GET /api/v1/runs HTTP/1.1", *head) == 400
 
 
@@ -80,15 +96,24 @@ CROSS_SITE: list[dict[str, str]] = [
     {"Origin": "null"},
     {"Origin": "http://localhost.evil.example"},
     {"Origin": "http://127.0.0.1:1"},
-    {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"},
+    {
+        "Origin": "https://evil.example",
+        "Sec-Fetch-Site": "cross-site",
+        "Content-Type": "text/plain",
+    },
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "same-site"},
-    {"Origin": "https://evil.example", "Content-Type": "application/x-www-form-urlencoded"},
+    {
+        "Origin": "https://evil.example",
+        "Content-Type": "application/x-www-form-urlencoded",
+    },
 ]
 
 
 @pytest.mark.parametrize("headers", CROSS_SITE)
-async def test_a_page_of_another_site_changes_nothing(stage: Stage, headers: dict[str, str]) -> None:
+async def test_a_page_of_another_site_changes_nothing(
+    stage: Stage, headers: dict[str, str]
+) -> None:
     run_id = await stage.finished_run()
     choice = b'{"winning_variation_id": 1}'
     answer = await stage.client.post(
@@ -97,42 +122,82 @@ async def test_a_page_of_another_site_changes_nothing(stage: Stage, headers: dic
         headers={"Content-Type": "application/json", **headers},
     )
     assert answer.status_code == 403
-    assert (await stage.client.delete("/api/v1/session", headers=headers)).status_code == 403
-    assert (await stage.client.get(f"/api/v1/runs/{run_id}")).json()["status"] == "finished"
+    assert (
+        await stage.client.delete("/api/v1/session", headers=headers)
+    ).status_code == 403
+    assert (await stage.client.get(f"/api/v1/runs/{run_id}")).json()[
+        "status"
+    ] == "finished"
 
 
 async def test_a_page_of_ours_and_a_program_may(stage: Stage) -> None:
-    own: list[dict[str, str]] = [{"Origin": stage.url, "Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {}]
+    own: list[dict[str, str]] = [
+        {"Origin": stage.url, "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {},
+    ]
     for headers in own:
         run_id = await stage.finished_run()
         url = f"/api/v1/runs/{run_id}/select"
-        answer = await stage.client.post(url, json={"winning_variation_id": 1}, headers=headers)
+        answer = await stage.client.post(
+            url, json={"winning_variation_id": 1}, headers=headers
+        )
         assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-async def test_a_body_that_does_not_say_it_is_json_is_not_read(stage: Stage, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""],
+)
+async def test_a_body_that_does_not_say_it_is_json_is_not_read(
+    stage: Stage, kind: str
+) -> None:
     run_id = await stage.finished_run()
     headers = {"Content-Type": kind} if kind else {}
     answer = await stage.client.post(
-        f"/api/v1/runs/{run_id}/select", content=b'{"winning_variation_id": 1}', headers=headers
+        f"/api/v1/runs/{run_id}/select",
+        content=b'{"winning_variation_id": 1}',
+        headers=headers,
     )
     assert answer.status_code == 422
 
 
-async def test_another_origin_gets_cors_headers_only_when_it_is_allowed(home: Path) -> None:
+async def test_another_origin_gets_cors_headers_only_when_it_is_allowed(
+    home: Path,
+) -> None:
     async with open_stage(home, allowed_origins=("https://page.example",)) as stage:
         run_id = await stage.finished_run()
         url = f"/api/v1/runs/{run_id}/select"
-        ask = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type,x-api-key"}
-        good, bad = {"Origin": "https://page.example"}, {"Origin": "https://evil.example"}
+        ask = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type,x-api-key",
+        }
+        good, bad = (
+            {"Origin": "https://page.example"},
+            {"Origin": "https://evil.example"},
+        )
         preflight = await stage.client.options(url, headers=good | ask)
-        assert preflight.headers["access-control-allow-origin"] == "https://page.example"
-        assert "access-control-allow-origin" not in (await stage.client.options(url, headers=bad | ask)).headers
-        assert "access-control-allow-origin" not in (await stage.client.get("/api/v1/runs", headers=bad)).headers
-        assert (await stage.client.post(url, json={"winning_variation_id": 1}, headers=bad)).status_code == 403
-        answer = await stage.client.post(url, json={"winning_variation_id": 1}, headers=good)
-        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://page.example")
+        assert (
+            preflight.headers["access-control-allow-origin"] == "https://page.example"
+        )
+        assert (
+            "access-control-allow-origin"
+            not in (await stage.client.options(url, headers=bad | ask)).headers
+        )
+        assert (
+            "access-control-allow-origin"
+            not in (await stage.client.get("/api/v1/runs", headers=bad)).headers
+        )
+        assert (
+            await stage.client.post(url, json={"winning_variation_id": 1}, headers=bad)
+        ).status_code == 403
+        answer = await stage.client.post(
+            url, json={"winning_variation_id": 1}, headers=good
+        )
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (
+            200,
+            "https://page.example",
+        )
 
 
 def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -149,7 +214,11 @@ async def test_once_a_key_exists_nothing_else_opens_any_route(home: Path) -> Non
         closed = 0
         for method, path in operations(schema):
             url = re.sub(r"\{number\}", "1", path.replace("{run_id}", run_id))
-            for headers in ({}, {"X-API-Key": "aid_wrong"}, {"Cookie": f"{auth.COOKIE}=x.9999999999.00"}):
+            for headers in (
+                {},
+                {"X-API-Key": "aid_wrong"},
+                {"Cookie": f"{auth.COOKIE}=x.9999999999.00"},
+            ):
                 answer = await stage.client.request(method, url, headers=headers)
                 if (method, path) in OPEN:
                     assert answer.status_code != 401 or path.endswith("/session")
@@ -158,28 +227,41 @@ async def test_once_a_key_exists_nothing_else_opens_any_route(home: Path) -> Non
                     assert answer.headers["www-authenticate"]
                     closed += 1
         assert closed > 30
-        assert (await stage.client.get("/api/v1/runs", headers={"X-API-Key": key})).status_code == 200
+        assert (
+            await stage.client.get("/api/v1/runs", headers={"X-API-Key": key})
+        ).status_code == 200
 
 
 async def test_the_header_of_the_key_can_be_renamed(home: Path) -> None:
     async with open_stage(home, api_key_header="X-Team-Key") as stage:
         _, key = await stage.app.create_key("test")
-        assert (await stage.client.get("/api/v1/runs", headers={"X-Team-Key": key})).status_code == 200
-        assert (await stage.client.get("/api/v1/runs", headers={"X-API-Key": key})).status_code == 401
+        assert (
+            await stage.client.get("/api/v1/runs", headers={"X-Team-Key": key})
+        ).status_code == 200
+        assert (
+            await stage.client.get("/api/v1/runs", headers={"X-API-Key": key})
+        ).status_code == 401
 
 
-async def test_a_browser_trades_a_key_for_a_cookie_that_scripts_cannot_read(home: Path) -> None:
+async def test_a_browser_trades_a_key_for_a_cookie_that_scripts_cannot_read(
+    home: Path,
+) -> None:
     async with open_stage(home) as stage:
         known, key = await stage.app.create_key("test")
         run_id = await stage.finished_run(events=2)
-        assert (await stage.client.post("/api/v1/session", json={"api_key": "aid_wrong"})).status_code == 401
+        assert (
+            await stage.client.post("/api/v1/session", json={"api_key": "aid_wrong"})
+        ).status_code == 401
         answer = await stage.client.post("/api/v1/session", json={"api_key": key})
         assert answer.status_code == 204
         cookie = answer.headers["set-cookie"].lower()
         assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/"))
         assert key not in answer.headers["set-cookie"]
-        # The client keeps the cookie, as a browser does; EventSource can send nothing else.
-        async with stage.client.stream("GET", f"/api/v1/runs/{run_id}/stream") as stream:
+        # The client keeps the cookie, as a browser does; EventSource can send nothing
+        # else.
+        async with stage.client.stream(
+            "GET", f"/api/v1/runs/{run_id}/stream"
+        ) as stream:
             assert stream.status_code == 200
         assert (await stage.client.get("/api/v1/runs")).status_code == 200
         await stage.app.revoke_key(known.id)
@@ -195,19 +277,25 @@ async def test_logging_out_forgets_the_cookie(home: Path) -> None:
         assert (await stage.client.get("/api/v1/runs")).status_code == 401
 
 
-async def test_a_cookie_of_another_process_or_past_its_time_is_worth_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_cookie_of_another_process_or_past_its_time_is_worth_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     sessions = auth.Sessions()
     cookie = sessions.issue("key-1")
     assert sessions.key_id(cookie) == "key-1"
     assert auth.Sessions().key_id(cookie) is None
     forged = cookie.replace("key-1", "key-2")
-    assert [sessions.key_id(bad) for bad in (forged, cookie[:-1], "", ".", "..", "é.1.2")] == [None] * 6
+    assert [
+        sessions.key_id(bad) for bad in (forged, cookie[:-1], "", ".", "..", "é.1.2")
+    ] == [None] * 6
     monkeypatch.setattr(auth, "SESSION_SECONDS", -1)
     assert sessions.key_id(sessions.issue("key-1")) is None
 
 
 @pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host"])
-async def test_what_came_through_a_proxy_is_not_of_this_machine(stage: Stage, header: str) -> None:
+async def test_what_came_through_a_proxy_is_not_of_this_machine(
+    stage: Stage, header: str
+) -> None:
     answer = await stage.client.get("/api/v1/runs", headers={header: "127.0.0.1"})
     assert answer.status_code == 401
 
@@ -217,7 +305,9 @@ async def test_beyond_loopback_a_key_is_needed_whatever_the_name(home: Path) -> 
         assert (await stage.client.get("/api/v1/runs")).status_code == 401
         _, key = await stage.app.create_key("test")
         for host in ("localhost", "aideator.example"):
-            answer = await stage.client.get("/api/v1/runs", headers={"X-API-Key": key, "Host": host})
+            answer = await stage.client.get(
+                "/api/v1/runs", headers={"X-API-Key": key, "Host": host}
+            )
             assert answer.status_code == 200
 
 

@@ -26,14 +26,33 @@ def described(**settings: Any) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-async def test_every_operation_keeps_what_the_schema_promises(home: Path, repo: Path) -> None:
-    async with open_server(Settings(_env_file=None, aideator_home=home / "state", aideator_port=0)) as server:
+async def test_every_operation_keeps_what_the_schema_promises(
+    home: Path, repo: Path
+) -> None:
+    async with open_server(
+        Settings(_env_file=None, aideator_home=home / "state", aideator_port=0)
+    ) as server:
         process = await asyncio.create_subprocess_exec(
             Path(sys.executable).with_name("schemathesis"),
-            *("run", f"{server.url}/openapi.json", "--checks", "all", "--max-examples", "3", "--seed", "1"),
-            *("--generation-deterministic", "--phases", "examples,coverage,fuzzing", "--continue-on-failure"),
-            # Endless answers (https://github.com/schemathesis/schemathesis/issues/3633), what needs the Internet, and
-            # files that it cannot make.
+            *(
+                "run",
+                f"{server.url}/openapi.json",
+                "--checks",
+                "all",
+                "--max-examples",
+                "3",
+                "--seed",
+                "1",
+            ),
+            *(
+                "--generation-deterministic",
+                "--phases",
+                "examples,coverage,fuzzing",
+                "--continue-on-failure",
+            ),
+            # Endless answers
+            # (https://github.com/schemathesis/schemathesis/issues/3633), what needs the
+            # Internet, and files that it cannot make.
             *("--exclude-path-regex", "/(stream|repositories/inspect|import)$"),
             cwd=home,
             env={
@@ -62,7 +81,11 @@ def test_every_operation_is_explained_and_every_problem_is_a_problem_document() 
             assert operation["description"], (method, path)
             for status, answer in operation["responses"].items():
                 if int(status) >= 400:
-                    assert list(answer["content"]) == ["application/problem+json"], (method, path, status)
+                    assert list(answer["content"]) == ["application/problem+json"], (
+                        method,
+                        path,
+                        status,
+                    )
                     assert int(status) in KINDS
 
 
@@ -77,7 +100,9 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(stage: Stage) ->
     answer = await stage.client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")
     assert "POST /api/v1/runs/{run_id}/select" in answer.text
-    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//|<script|@import|url\(", answer.text)
+    assert not re.findall(
+        r"(?:src|href)=\"(?:https?:)?//|<script|@import|url\(", answer.text
+    )
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     for status in KINDS:
         assert f'id="problem-{status}"' in answer.text
@@ -85,4 +110,6 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(stage: Stage) ->
 
 def test_the_reference_in_the_documentation_is_in_step() -> None:
     written = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
-    assert written == reference.markdown(described()), "python -m aideator.api.app > docs/reference/api.md"
+    assert written == reference.markdown(described()), (
+        "python -m aideator.api.app > docs/reference/api.md"
+    )

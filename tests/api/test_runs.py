@@ -24,11 +24,16 @@ SUBMISSION: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-async def working(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx2.AsyncClient]:
+async def working(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a server that really works, though it cannot reach github.com from a test machine."""
     home = tmp_path_factory.mktemp("working", numbered=True)
     settings = Settings(_env_file=None, aideator_home=home, aideator_port=0)
-    async with open_server(settings) as server, httpx2.AsyncClient(base_url=server.url, timeout=20) as client:
+    async with (
+        open_server(settings) as server,
+        httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
+    ):
         yield client
 
 
@@ -57,10 +62,22 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
         ({"github_url": "file:///etc"}, "repo_url", "file: is not a way"),
         ({"github_url": "https://evil.example/x/y"}, "repo_url", "ALLOWED_GIT_HOSTS"),
         ({"github_url": "https://a:b@github.com/x/y"}, "repo_url", "credentials"),
-        ({"agent_config": {"temperature": 3}}, "agent_config.temperature", "less than or equal to 1"),
-        ({"lineup": [{"agent": "nobody"}], "variations": 1}, "agent", "there is no agent"),
-        ({"lineup": [{}, {}], "variations": 3}, "body", "the lineup has 2 seats, but variations is 3"),
-        ({"examination": {"judge": {}}}, "examination.judge", "no ANTHROPIC_API_KEY"),
+        (
+            {"agent_config": {"temperature": 3}},
+            "agent_config.temperature",
+            "less than or equal to 1",
+        ),
+        (
+            {"lineup": [{"agent": "nobody"}], "variations": 1},
+            "agent",
+            "there is no agent",
+        ),
+        (
+            {"lineup": [{}, {}], "variations": 3},
+            "body",
+            "the lineup has 2 agents, but variations is 3",
+        ),
+        ({"comparison": {"judge": {}}}, "comparison.judge", "no ANTHROPIC_API_KEY"),
         ({"unknown": 1}, "unknown", "not permitted"),
     ],
 )
@@ -68,7 +85,9 @@ async def test_a_wrong_field_is_named(
     working: httpx2.AsyncClient, change: dict[str, Any], field: str, words: str
 ) -> None:
     body = json.dumps(SUBMISSION | change)
-    answer = await working.post("/api/v1/runs", content=body, headers={"Content-Type": "application/json"})
+    answer = await working.post(
+        "/api/v1/runs", content=body, headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -77,11 +96,15 @@ async def test_a_wrong_field_is_named(
     assert words in problem["errors"][0]["message"]
 
 
-async def test_the_same_idempotency_key_leads_to_the_same_run(working: httpx2.AsyncClient) -> None:
+async def test_the_same_idempotency_key_leads_to_the_same_run(
+    working: httpx2.AsyncClient,
+) -> None:
     key = {"Idempotency-Key": "once"}
     first = await working.post("/api/v1/runs", json=SUBMISSION, headers=key)
     again = await working.post("/api/v1/runs", json=SUBMISSION, headers=key)
-    other = await working.post("/api/v1/runs", json=SUBMISSION | {"variations": 1}, headers=key)
+    other = await working.post(
+        "/api/v1/runs", json=SUBMISSION | {"variations": 1}, headers=key
+    )
     assert first.json()["run_id"] == again.json()["run_id"]
     assert other.status_code == 409
     # A third time when the run has ended: it must not be started once more.
@@ -92,14 +115,20 @@ async def test_the_same_idempotency_key_leads_to_the_same_run(working: httpx2.As
     assert (await working.get("/health/ready")).status_code == 200
 
 
-async def test_a_path_on_this_machine_is_for_clients_on_this_machine(working: httpx2.AsyncClient, repo: Path) -> None:
+async def test_a_path_on_this_machine_is_for_clients_on_this_machine(
+    working: httpx2.AsyncClient, repo: Path
+) -> None:
     here = SUBMISSION | {"github_url": str(repo)}
     assert (await working.post("/api/v1/runs", json=here)).status_code == 202
-    proxied = await working.post("/api/v1/runs", json=here, headers={"X-Forwarded-For": "203.0.113.9"})
+    proxied = await working.post(
+        "/api/v1/runs", json=here, headers={"X-Forwarded-For": "203.0.113.9"}
+    )
     assert proxied.status_code == 401
 
 
-async def test_with_a_key_through_a_proxy_a_path_on_this_machine_is_refused(home: Path, repo: Path) -> None:
+async def test_with_a_key_through_a_proxy_a_path_on_this_machine_is_refused(
+    home: Path, repo: Path
+) -> None:
     async with open_stage(home) as stage:
         _, key = await stage.app.create_key("proxied")
         answer = await stage.client.post(
@@ -121,9 +150,15 @@ async def test_a_run_from_submission_to_decision(home: Path, repo: Path) -> None
             anthropic_base_url=model.url,
             anthropic_api_key=None,
         )
-        async with open_server(settings) as server, httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+        async with (
+            open_server(settings) as server,
+            httpx2.AsyncClient(base_url=server.url, timeout=60) as client,
+        ):
             prompt = "Make the failing test pass, please"
-            answer = await client.post("/api/v1/runs", json={"repo_url": str(repo), "prompt": prompt, "variations": 1})
+            answer = await client.post(
+                "/api/v1/runs",
+                json={"repo_url": str(repo), "prompt": prompt, "variations": 1},
+            )
             run = answer.headers["location"]
             heard = await _hear(client, f"{run}/stream")
             assert heard[-1].data["body"] == {"kind": "complete", "status": "finished"}
@@ -135,12 +170,19 @@ async def test_a_run_from_submission_to_decision(home: Path, repo: Path) -> None
             (diff,) = (await client.get(f"{run}/variations/1/diff")).json()
             assert (diff["path"], diff["status"]) == ("calc.py", "modified")
 
-            chosen = await client.post(f"{run}/select", json={"winning_variation_id": 1, "reason": "it works"})
+            chosen = await client.post(
+                f"{run}/select", json={"winning_variation_id": 1, "reason": "it works"}
+            )
             assert chosen.status_code == 200
             assert (chosen.json()["status"], chosen.json()["winner"]) == ("decided", 1)
-            events = (await client.get(f"{run}/events", params={"limit": 1000})).json()["events"]
+            events = (await client.get(f"{run}/events", params={"limit": 1000})).json()[
+                "events"
+            ]
             assert events[: len(heard)] == [frame.data for frame in heard]
-            assert [event["body"]["kind"] for event in events[len(heard) :]] == ["selected", "complete"]
+            assert [event["body"]["kind"] for event in events[len(heard) :]] == [
+                "selected",
+                "complete",
+            ]
 
 
 async def _hear(client: httpx2.AsyncClient, url: str) -> list[Frame]:
@@ -153,7 +195,8 @@ async def test_two_selections_at_once_agree_on_one_winner(stage: Stage) -> None:
     url = f"/api/v1/runs/{run_id}/select"
     async with asyncio.TaskGroup() as tasks:
         asked = [
-            tasks.create_task(stage.client.post(url, json={"winning_variation_id": n})) for n in (1, 2, 1, 2, 1, 2)
+            tasks.create_task(stage.client.post(url, json={"winning_variation_id": n}))
+            for n in (1, 2, 1, 2, 1, 2)
         ]
     answers = [task.result() for task in asked]
     winner = (await stage.client.get(f"/api/v1/runs/{run_id}")).json()["winner"]
@@ -163,17 +206,25 @@ async def test_two_selections_at_once_agree_on_one_winner(stage: Stage) -> None:
     assert kinds.count("selected") == 1
 
 
-async def test_choosing_before_the_end_or_what_is_not_there_is_refused(stage: Stage) -> None:
+async def test_choosing_before_the_end_or_what_is_not_there_is_refused(
+    stage: Stage,
+) -> None:
     running = await stage.run(status=RunStatus.RUNNING)
-    early = await stage.client.post(f"/api/v1/runs/{running}/select", json={"winning_variation_id": 1})
+    early = await stage.client.post(
+        f"/api/v1/runs/{running}/select", json={"winning_variation_id": 1}
+    )
     assert early.status_code == 409
     assert "the run is running" in early.json()["detail"]
     finished = await stage.finished_run()
-    missing = await stage.client.post(f"/api/v1/runs/{finished}/select", json={"winning_variation_id": 9})
+    missing = await stage.client.post(
+        f"/api/v1/runs/{finished}/select", json={"winning_variation_id": 9}
+    )
     assert missing.status_code == 404
 
 
-async def test_cancelling_twice_changes_nothing_the_second_time(working: httpx2.AsyncClient) -> None:
+async def test_cancelling_twice_changes_nothing_the_second_time(
+    working: httpx2.AsyncClient,
+) -> None:
     run = (await working.post("/api/v1/runs", json=SUBMISSION)).headers["location"]
     first = await working.post(f"{run}/cancel")
     again = await working.post(f"{run}/cancel")
@@ -185,14 +236,23 @@ async def test_cancelling_twice_changes_nothing_the_second_time(working: httpx2.
 
 async def test_runs_are_listed_in_pages_newest_first(home: Path) -> None:
     async with open_stage(home) as stage:
-        made = [await stage.run(status=status) for status in (RunStatus.FINISHED, RunStatus.RUNNING) * 3]
+        made = [
+            await stage.run(status=status)
+            for status in (RunStatus.FINISHED, RunStatus.RUNNING) * 3
+        ]
         seen, cursor = [], ""
         while cursor is not None:
-            page = (await stage.client.get("/api/v1/runs", params={"limit": 4, "cursor": cursor or "z"})).json()
+            page = (
+                await stage.client.get(
+                    "/api/v1/runs", params={"limit": 4, "cursor": cursor or "z"}
+                )
+            ).json()
             seen += [run["id"] for run in page["runs"]]
             cursor = page["next"]
         assert seen == made[::-1]
-        running = (await stage.client.get("/api/v1/runs", params={"status": "running"})).json()["runs"]
+        running = (
+            await stage.client.get("/api/v1/runs", params={"status": "running"})
+        ).json()["runs"]
         assert {run["status"] for run in running} == {"running"}
         assert len(running) == 3
 
@@ -201,14 +261,24 @@ async def test_events_come_in_pages_too(stage: Stage) -> None:
     run_id = await stage.finished_run(events=5)
     url = f"/api/v1/runs/{run_id}/events"
     first = (await stage.client.get(url, params={"limit": 3})).json()
-    rest = (await stage.client.get(url, params={"after": first["next"], "limit": 3})).json()
-    assert [event["seq"] for event in first["events"] + rest["events"]] == [1, 2, 3, 4, 5]
+    rest = (
+        await stage.client.get(url, params={"after": first["next"], "limit": 3})
+    ).json()
+    assert [event["seq"] for event in first["events"] + rest["events"]] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert rest["next"] is None
 
 
 async def test_a_diff_is_structured(stage: Stage) -> None:
     run_id = await stage.finished_run()
-    (file,) = (await stage.client.get(f"/api/v1/runs/{run_id}/variations/1/diff")).json()
+    (file,) = (
+        await stage.client.get(f"/api/v1/runs/{run_id}/variations/1/diff")
+    ).json()
     kinds = [(line["kind"], line["text"]) for line in file["hunks"][0]["lines"]]
     assert ("removed", "    return a - b") in kinds
     assert ("added", "    return a + b") in kinds
@@ -216,7 +286,9 @@ async def test_a_diff_is_structured(stage: Stage) -> None:
 
 async def test_a_follow_up_that_is_too_short_is_refused(stage: Stage) -> None:
     run_id = await stage.finished_run()
-    answer = await stage.client.post(f"/api/v1/runs/{run_id}/variations/1/prompt", json={"prompt": "more"})
+    answer = await stage.client.post(
+        f"/api/v1/runs/{run_id}/variations/1/prompt", json={"prompt": "more"}
+    )
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "prompt")
 
 
@@ -253,7 +325,9 @@ async def test_every_error_is_a_problem_document(
     assert problem["detail"]
 
 
-async def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(stage: Stage) -> None:
+async def test_a_method_that_an_address_does_not_take_is_told_which_it_takes(
+    stage: Stage,
+) -> None:
     assert (await stage.client.delete("/api/v1/runs")).headers["allow"] == "GET, POST"
 
 
@@ -262,7 +336,9 @@ async def test_a_body_that_hides_its_length_is_cut_off(stage: Stage) -> None:
         for _ in range(40):
             yield b"x" * 2**16
 
-    answer = await stage.client.post("/api/v1/runs", content=endless(), headers={"Content-Type": "application/json"})
+    answer = await stage.client.post(
+        "/api/v1/runs", content=endless(), headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 413
 
 
@@ -283,7 +359,10 @@ async def test_probes_metrics_and_the_catalogue_answer(stage: Stage) -> None:
     assert (await stage.client.get("/health/live")).json() == {"status": "ok"}
     assert (await stage.client.get("/health/ready")).json() == {"status": "ok"}
     metrics = (await stage.client.get("/metrics")).text
-    assert 'route="/api/v1/runs/{run_id}"' in metrics or "aideator_http_request_seconds" in metrics
+    assert (
+        'route="/api/v1/runs/{run_id}"' in metrics
+        or "aideator_http_request_seconds" in metrics
+    )
     (builtin,) = (await stage.client.get("/api/v1/agents")).json()
     assert (builtin["name"], builtin["available"]) == ("builtin", False)
     assert "ANTHROPIC_API_KEY" in builtin["missing"]

@@ -3,17 +3,25 @@
 import pytest
 from rich.console import Console
 
-from aideator.cli.evidence import each_test
-from aideator.cli.render import comparison
+from aideator.cli.ui.evidence import each_test
+from aideator.cli.ui.live import comparison
 from aideator.domain.check import Check, TestOutcome
 from aideator.domain.ranking import Cost, CrossOutcome, CrossTest, Evidence
-from aideator.domain.run import RunDetails, RunSpec, RunStatus, Variation, VariationStatus
+from aideator.domain.run import (
+    RunDetails,
+    RunSpec,
+    RunStatus,
+    Variation,
+    VariationStatus,
+)
 from aideator.domain.verdict import Change, CheckChange, PatchStats, TestChange, Verdict
 
 PASS, FAIL, NOT_COMPARABLE = CrossOutcome
 
 
-def variation(number: int, change: Change, *tests: TestChange, more: int = 0) -> Variation:
+def variation(
+    number: int, change: Change, *tests: TestChange, more: int = 0
+) -> Variation:
     counts: dict[Change, int] = {}
     for test in tests:
         counts[test.change] = counts.get(test.change, 0) + 1
@@ -23,13 +31,15 @@ def variation(number: int, change: Change, *tests: TestChange, more: int = 0) ->
     return Variation(
         run_id="r",
         number=number,
-        seat=RunSpec(repo_url="/r", prompt="0123456789").seats()[0],
+        spec=RunSpec(repo_url="/r", prompt="0123456789").agents()[0],
         status=VariationStatus.FINISHED,
         verdict=Verdict(variation_id=number, patch=PatchStats(files=1), checks=(row,)),
     )
 
 
-def case(name: str, change: Change, after: TestOutcome = TestOutcome.PASSED) -> TestChange:
+def case(
+    name: str, change: Change, after: TestOutcome = TestOutcome.PASSED
+) -> TestChange:
     return TestChange(test=name, change=change, after=after)
 
 
@@ -43,7 +53,15 @@ def details() -> RunDetails:
         outcomes={1: PASS, 2: FAIL, 3: NOT_COMPARABLE},
         weight=0.5,
     )
-    flaky = CrossTest(check="unit", test="t.T.odd", file="t.py", authors=(2,), base=PASS, outcomes={}, stable=False)
+    flaky = CrossTest(
+        check="unit",
+        test="t.T.odd",
+        file="t.py",
+        authors=(2,),
+        base=PASS,
+        outcomes={},
+        stable=False,
+    )
     failed, cost = TestOutcome.FAILED, Cost(sandboxes=3, seconds=1.25, left_out=2)
     return RunDetails(
         id="01a20286-e495-75be-b296-6354eddc7d4a",
@@ -52,11 +70,23 @@ def details() -> RunDetails:
         checks=(Check(command="make test", name="unit"),),
         evidence=Evidence(cross_tests=(cross, flaky), cost=cost, notes=("a note",)),
         variations=(
-            variation(1, Change.FIXED, case("t.T.test_a", Change.FIXED), case("t.T.test_new\x1b[2J", Change.NEW)),
-            variation(2, Change.FLAKY, case("t.T.test_a", Change.FLAKY), case("t.T.mine", Change.NEW, failed)),
-            variation(3, Change.BROKEN, case("t.T.test_b", Change.BROKEN, failed), more=7),
+            variation(
+                1,
+                Change.FIXED,
+                case("t.T.test_a", Change.FIXED),
+                case("t.T.test_new\x1b[2J", Change.NEW),
+            ),
+            variation(
+                2,
+                Change.FLAKY,
+                case("t.T.test_a", Change.FLAKY),
+                case("t.T.mine", Change.NEW, failed),
+            ),
+            variation(
+                3, Change.BROKEN, case("t.T.test_b", Change.BROKEN, failed), more=7
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -65,7 +95,15 @@ def test_the_comparison_counts_tests_and_cross_tests(width: int) -> None:
     with console.capture() as shown:
         console.print(comparison(details(), width=width))
     flat = " ".join(shown.get().split())
-    for words in ("✓ fixed", "~ flaky", "✗ BROKEN", "1 fixed, 1 new", "cross-tests", "1 of 1 pass", "0 of 1 pass"):
+    for words in (
+        "✓ fixed",
+        "~ flaky",
+        "✗ BROKEN",
+        "1 fixed, 1 new",
+        "cross-tests",
+        "1 of 1 pass",
+        "0 of 1 pass",
+    ):
         assert words in flat, words
     assert max(map(len, shown.get().splitlines())) <= width
 
@@ -76,7 +114,11 @@ def test_each_test_that_tells_something_has_its_row(width: int) -> None:
     with console.capture() as shown:
         console.print(each_test(details()))
     text = shown.get()
-    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip().startswith("t.T.")}
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in text.splitlines()
+        if line.strip().startswith("t.T.")
+    }
     assert rows["t.T.test_a"] == ["✓", "fixed", "~", "flaky", "·"]
     assert rows["t.T.mine"] == ["·", "✗", "new", "·"]
     assert rows["t.T.test_b"] == ["·", "·", "✗", "BROKEN"]
@@ -92,5 +134,7 @@ def test_each_test_that_tells_something_has_its_row(width: int) -> None:
 def test_a_run_whose_checks_do_not_tell_tests_apart_says_so() -> None:
     console = Console(width=100)
     with console.capture() as shown:
-        console.print(each_test(details().model_copy(update={"evidence": None, "variations": ()})))
+        console.print(
+            each_test(details().model_copy(update={"evidence": None, "variations": ()}))
+        )
     assert "No check of this run tells its tests apart." in shown.get()

@@ -55,5 +55,7 @@ def test_the_shells_completion_is_a_script_that_the_shell_accepts(home: Path) ->
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
-    checked = subprocess.run([bash, "-n"], input=script.stdout, capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        [bash, "-n"], input=script.stdout, capture_output=True, text=True, check=False
+    )
     assert (checked.returncode, checked.stderr) == (0, "")

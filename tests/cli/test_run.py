@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aideator.cli.remote import open_remote
+from aideator.client.remote import open_remote
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command, server
 from tests.conftest import git
@@ -19,7 +19,9 @@ from tests.conftest import git
 Done = subprocess.CompletedProcess[str]
 
 
-async def aideator(*arguments: str, home: Path, model: str = "http://127.0.0.1:9", **more: Any) -> Done:
+async def aideator(
+    *arguments: str, home: Path, model: str = "http://127.0.0.1:9", **more: Any
+) -> Done:
     """A command, while the scripted model answers in this process."""
     env = {"ANTHROPIC_BASE_URL": model} | more.pop("env", {})
     return await asyncio.to_thread(command, *arguments, home=home, env=env, **more)
@@ -30,7 +32,11 @@ async def start(*arguments: str, home: Path, model: str) -> asyncio.subprocess.P
     return await asyncio.create_subprocess_exec(
         # Tests that are run under nohup ignore SIGHUP, and so would what they start.
         *("env", "--default-signal=HUP", sys.executable, "-m", "aideator", *arguments),
-        env={"PATH": os.environ["PATH"], "HOME": str(home), "AIDEATOR_HOME": str(home / "state")}
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "AIDEATOR_HOME": str(home / "state"),
+        }
         | {"ANTHROPIC_BASE_URL": model},
         cwd=home,
         stdout=asyncio.subprocess.PIPE,
@@ -53,7 +59,16 @@ def run_id_in(output: str) -> str:
 @pytest.mark.slow
 async def test_a_run_from_its_start_to_the_users_branch(home: Path, repo: Path) -> None:
     async with scripted_model("three_ways") as model:
-        ran = await aideator("run", str(repo), PROMPT, "-n", "2", home=home, model=model.url, env={"COLUMNS": "80"})
+        ran = await aideator(
+            "run",
+            str(repo),
+            PROMPT,
+            "-n",
+            "2",
+            home=home,
+            model=model.url,
+            env={"COLUMNS": "80"},
+        )
     assert (ran.returncode, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
     assert lines.count("[1] ✓ python3 -m unittest") == 1
@@ -72,9 +87,13 @@ async def test_a_run_from_its_start_to_the_users_branch(home: Path, repo: Path) 
 
 
 @pytest.mark.slow
-async def test_a_winner_is_selected_once_and_applied_once_to_a_clean_tree(home: Path, repo: Path) -> None:
+async def test_a_winner_is_selected_once_and_applied_once_to_a_clean_tree(
+    home: Path, repo: Path
+) -> None:
     async with scripted_model("three_ways") as model:
-        ran = await aideator("run", str(repo), PROMPT, "-n", "2", home=home, model=model.url)
+        ran = await aideator(
+            "run", str(repo), PROMPT, "-n", "2", home=home, model=model.url
+        )
     part = run_id_in(ran.stdout)[-8:]
     first = await aideator("select", part, "2", "--reason", "reads better", home=home)
     again = await aideator("select", part, "2", home=home)
@@ -94,14 +113,23 @@ async def test_a_winner_is_selected_once_and_applied_once_to_a_clean_tree(home: 
 
     watched = await aideator("watch", part, "--json", home=home)
     assert watched.returncode == 0
-    assert json.loads(watched.stdout.splitlines()[-1])["body"] == {"kind": "complete", "status": "decided"}
+    assert json.loads(watched.stdout.splitlines()[-1])["body"] == {
+        "kind": "complete",
+        "status": "decided",
+    }
 
 
 @pytest.mark.slow
-async def test_with_json_every_line_of_stdout_is_an_event(home: Path, repo: Path) -> None:
-    (home / "run.yaml").write_text(json.dumps({"repo_url": str(repo), "prompt": PROMPT, "variations": 1}))
+async def test_with_json_every_line_of_stdout_is_an_event(
+    home: Path, repo: Path
+) -> None:
+    (home / "run.yaml").write_text(
+        json.dumps({"repo_url": str(repo), "prompt": PROMPT, "variations": 1})
+    )
     async with scripted_model("no_change") as model:
-        ran = await aideator("run", "--spec", "run.yaml", "--json", home=home, model=model.url)
+        ran = await aideator(
+            "run", "--spec", "run.yaml", "--json", home=home, model=model.url
+        )
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     assert (ran.returncode, ran.stderr) == (3, "")  # nothing to recommend
@@ -109,9 +137,13 @@ async def test_with_json_every_line_of_stdout_is_an_event(home: Path, repo: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-async def test_a_signal_stops_the_agents_and_keeps_the_run(home: Path, repo: Path, number: signal.Signals) -> None:
+async def test_a_signal_stops_the_agents_and_keeps_the_run(
+    home: Path, repo: Path, number: signal.Signals
+) -> None:
     async with scripted_model("slow") as model:
-        process = await start("run", str(repo), PROMPT, "-n", "2", home=home, model=model.url)
+        process = await start(
+            "run", str(repo), PROMPT, "-n", "2", home=home, model=model.url
+        )
         await reads_until(process, "[2] attempt 1 starts")
         process.send_signal(number)
         _, complaint = await process.communicate()
@@ -126,7 +158,9 @@ async def test_a_signal_stops_the_agents_and_keeps_the_run(home: Path, repo: Pat
 @pytest.mark.slow
 async def test_ctrl_c_twice_does_not_wait(home: Path, repo: Path) -> None:
     async with scripted_model("slow") as model:
-        process = await start("run", str(repo), PROMPT, "-n", "1", home=home, model=model.url)
+        process = await start(
+            "run", str(repo), PROMPT, "-n", "1", home=home, model=model.url
+        )
         await reads_until(process, "[1] attempt 1 starts")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGINT)
@@ -138,7 +172,9 @@ async def test_ctrl_c_twice_does_not_wait(home: Path, repo: Path) -> None:
 @pytest.mark.slow
 async def test_a_reader_that_goes_away_stops_the_agents(home: Path, repo: Path) -> None:
     async with scripted_model("endless") as model:
-        process = await start("run", str(repo), PROMPT, "-n", "1", "--json", home=home, model=model.url)
+        process = await start(
+            "run", str(repo), PROMPT, "-n", "1", "--json", home=home, model=model.url
+        )
         await reads_until(process, "variation_started")
         assert process.stdout is not None
         process.stdout._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no other way
@@ -153,9 +189,13 @@ async def test_a_reader_that_goes_away_stops_the_agents(home: Path, repo: Path) 
 
 
 @pytest.mark.slow
-async def test_a_second_process_is_told_who_works_here_and_may_look(home: Path, repo: Path) -> None:
+async def test_a_second_process_is_told_who_works_here_and_may_look(
+    home: Path, repo: Path
+) -> None:
     async with scripted_model("slow") as model:
-        process = await start("run", str(repo), PROMPT, "-n", "1", home=home, model=model.url)
+        process = await start(
+            "run", str(repo), PROMPT, "-n", "1", home=home, model=model.url
+        )
         await reads_until(process, "[1] attempt 1 starts")
         second = await aideator("run", str(repo), PROMPT, home=home, model=model.url)
         listed = await aideator("list", "--json", home=home)
@@ -167,22 +207,43 @@ async def test_a_second_process_is_told_who_works_here_and_may_look(home: Path, 
 
 
 @pytest.mark.slow
-async def test_the_commands_find_the_server_that_works_in_the_same_state_directory(home: Path, repo: Path) -> None:
-    async with scripted_model("three_ways") as model, server(home, model.url) as running:
-        ran = await aideator("run", str(repo), PROMPT, "-n", "1", home=home, model=model.url)
+async def test_the_commands_find_the_server_that_works_in_the_same_state_directory(
+    home: Path, repo: Path
+) -> None:
+    async with (
+        scripted_model("three_ways") as model,
+        server(home, model.url) as running,
+    ):
+        ran = await aideator(
+            "run", str(repo), PROMPT, "-n", "1", home=home, model=model.url
+        )
         assert ran.returncode == 0, ran.stderr
         assert ran.stderr == f"(through the server at {running.url})\n"
         part = run_id_in(ran.stdout)[-8:]
 
         elsewhere, told = home / "elsewhere", ["--server", running.url]
         elsewhere.mkdir()
-        detached = await aideator("run", str(repo), PROMPT, "-n", "1", "--fresh", "--detach", *told, home=elsewhere)
+        detached = await aideator(
+            "run",
+            str(repo),
+            PROMPT,
+            "-n",
+            "1",
+            "--fresh",
+            "--detach",
+            *told,
+            home=elsewhere,
+        )
         assert detached.returncode == 0, detached.stderr
-        watched = await aideator("watch", detached.stdout.strip(), *told, home=elsewhere)
+        watched = await aideator(
+            "watch", detached.stdout.strip(), *told, home=elsewhere
+        )
         assert watched.returncode == 0, watched.stderr
         listed = await aideator("list", "--json", *told, home=elsewhere)
         assert len(json.loads(listed.stdout)) == 2
-        async with open_remote(running.url, prefix="/api/v1", header="X-API-Key", key=None) as remote:
+        async with open_remote(
+            running.url, prefix="/api/v1", header="X-API-Key", key=None
+        ) as remote:
             newest = await remote.list(limit=1)
             older = await remote.list(limit=1, before=newest.next)
         assert [run.id for page in (newest, older) for run in page.runs] == [
@@ -190,8 +251,12 @@ async def test_the_commands_find_the_server_that_works_in_the_same_state_directo
         ]
         patch = await aideator("diff", part, "1", *told, home=elsewhere)
         assert "return a + b" in patch.stdout
-        assert (await aideator("select", part, "1", *told, home=elsewhere)).returncode == 0
-        assert (await aideator("cancel", part, *told, home=elsewhere)).stdout == f"run {part} is decided\n"
+        assert (
+            await aideator("select", part, "1", *told, home=elsewhere)
+        ).returncode == 0
+        assert (
+            await aideator("cancel", part, *told, home=elsewhere)
+        ).stdout == f"run {part} is decided\n"
         applied = await aideator("apply", part, *told, home=elsewhere, cwd=repo)
         assert applied.returncode == 0, applied.stderr
 
@@ -218,6 +283,11 @@ async def test_doctor_and_gc_tell_what_there_is(home: Path) -> None:
     examined = await aideator("doctor", "--json", home=home)
     told = json.loads(examined.stdout)
     assert examined.returncode == (0 if told["ok"] else 1)
-    assert {"git", "sqlite", "model", "state"} <= {finding["name"] for finding in told["findings"]}
+    assert {"git", "sqlite", "model", "state"} <= {
+        finding["name"] for finding in told["findings"]
+    }
     freed = await aideator("gc", "--max-mb", "0", home=home)
-    assert (freed.returncode, freed.stdout) == (0, f"freed 0.0 MB in {home / 'state'}\n")
+    assert (freed.returncode, freed.stdout) == (
+        0,
+        f"freed 0.0 MB in {home / 'state'}\n",
+    )

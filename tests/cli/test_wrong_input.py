@@ -11,17 +11,49 @@ from tests.actions import PROMPT, command
 RUN = ["run", "{repo}", PROMPT]
 MODEL = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
 CASES: dict[str, tuple[list[str], int, str]] = {
-    "a prompt of 2001 characters": (["run", "{repo}", "x" * 2001], 2, "prompt: at most 2000 characters"),
-    "six variations": ([*RUN, "-n", "6"], 2, "variations: at most 5 (MAX_VARIATIONS); not 6"),
-    "an unknown agent": ([*RUN, "--agent", "nobody"], 2, "there is no agent 'nobody'; there are: builtin"),
-    "a judge that takes turns": (["run", "--spec", "judge.yaml"], 2, "examination.judge.max_turns: a judge answers"),
-    "a repository that is not there": (["run", "nowhere", PROMPT], 2, "there is no directory 'nowhere'"),
-    "a file that is not YAML": (["run", "--spec", "bad.yaml"], 2, 'in "bad.yaml", line 2, column 1'),
-    "a run in the background without a server": ([*RUN, "--detach"], 2, "--detach needs a server"),
+    "a prompt of 2001 characters": (
+        ["run", "{repo}", "x" * 2001],
+        2,
+        "prompt: at most 2000 characters",
+    ),
+    "six variations": (
+        [*RUN, "-n", "6"],
+        2,
+        "variations: at most 5 (MAX_VARIATIONS); not 6",
+    ),
+    "an unknown agent": (
+        [*RUN, "--agent", "nobody"],
+        2,
+        "there is no agent 'nobody'; there are: builtin",
+    ),
+    "a judge that takes turns": (
+        ["run", "--spec", "judge.yaml"],
+        2,
+        "comparison.judge.max_turns: a judge answers",
+    ),
+    "a repository that is not there": (
+        ["run", "nowhere", PROMPT],
+        2,
+        "there is no directory 'nowhere'",
+    ),
+    "a file that is not YAML": (
+        ["run", "--spec", "bad.yaml"],
+        2,
+        'in "bad.yaml", line 2, column 1',
+    ),
+    "a run in the background without a server": (
+        [*RUN, "--detach"],
+        2,
+        "--detach needs a server",
+    ),
     "an unknown run": (["show", "abcd1234"], 1, "there is no run 'abcd1234'"),
     "no characters of a run's id": (["cancel", ""], 2, "at least four characters"),
     "an unknown key": (["key", "revoke", "abcd"], 1, "key"),
-    "a server that is not there": (["list", "--server", "http://127.0.0.1:9"], 1, "the server does not answer"),
+    "a server that is not there": (
+        ["list", "--server", "http://127.0.0.1:9"],
+        1,
+        "the server does not answer",
+    ),
     "an unknown command": (["rnu"], 2, "No such command"),
 }
 
@@ -29,9 +61,13 @@ CASES: dict[str, tuple[list[str], int, str]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -> None:
     (home / "bad.yaml").write_text("repo_url: [\n")
-    (home / "judge.yaml").write_text(f"repo_url: {repo}\nprompt: {PROMPT}\nexamination: {{judge: {{max_turns: 3}}}}\n")
+    (home / "judge.yaml").write_text(
+        f"repo_url: {repo}\nprompt: {PROMPT}\nexamination: {{judge: {{max_turns: 3}}}}\n"
+    )
     arguments, code, words = CASES[case]
-    done = command(*(a.replace("{repo}", str(repo)) for a in arguments), home=home, env=MODEL)
+    done = command(
+        *(a.replace("{repo}", str(repo)) for a in arguments), home=home, env=MODEL
+    )
     assert done.returncode == code, done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
@@ -43,8 +79,14 @@ def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -
     [
         ({"prompt": "123456789"}, "prompt: String should have at least 10 characters"),
         ({"variations": 0}, "variations: Input should be greater than or equal to 1"),
-        ({"agent_config": {"effort": "heroic"}}, "agent_config.effort: Input should be 'low'"),
-        ({"repo_url": None, "prompt": None}, "repo_url: Field required; prompt: Field required"),
+        (
+            {"agent_config": {"effort": "heroic"}},
+            "agent_config.effort: Input should be 'low'",
+        ),
+        (
+            {"repo_url": None, "prompt": None},
+            "repo_url: Field required; prompt: Field required",
+        ),
     ],
 )
 def test_every_wrong_option_is_named(wrong: dict[str, object], words: str) -> None:
@@ -59,7 +101,10 @@ def test_every_wrong_option_is_named(wrong: dict[str, object], words: str) -> No
         (b"- one\n- two\n", "is not a mapping"),
         (b"", "is not a mapping"),
         (b"prompt: \xff\n", "cannot be read"),
-        (b"repo_url: /r\nprompt: Make it pass\nnonsense: 1\n", "nonsense: Extra inputs are not permitted"),
+        (
+            b"repo_url: /r\nprompt: Make it pass\nnonsense: 1\n",
+            "nonsense: Extra inputs are not permitted",
+        ),
         (None, "cannot be read"),
     ],
 )
@@ -73,13 +118,17 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: bytes | None, words: str) -
 
 
 def test_a_wrong_setting_is_named(home: Path) -> None:
-    done = command("list", home=home, env={"MAX_VARIATIONS": "many", "DEBUG": "perhaps"})
+    done = command(
+        "list", home=home, env={"MAX_VARIATIONS": "many", "DEBUG": "perhaps"}
+    )
     assert done.returncode == 2
     assert "MAX_VARIATIONS: " in done.stderr
     assert "DEBUG: " in done.stderr
 
 
-def test_without_a_key_a_run_is_refused_before_anything_is_fetched(home: Path, repo: Path) -> None:
+def test_without_a_key_a_run_is_refused_before_anything_is_fetched(
+    home: Path, repo: Path
+) -> None:
     done = command(*(a.replace("{repo}", str(repo)) for a in RUN), home=home)
     assert done.returncode == 2
     assert "no ANTHROPIC_API_KEY is set" in done.stderr

@@ -51,8 +51,12 @@ def dagger(home: Path, double: Path, engine: Path) -> MakeBackend:
 
     def make(query: str = "", **options: object) -> SandboxBackend:
         fields = {
-            "program": str(double), "runner_host": f"double://{engine}?{query}", "server": os.environ, **options,
-        }  # fmt: skip
-        return open_backend("dagger", runtime_dir=home / "run", dagger=DaggerOptions(**fields))  # type: ignore[arg-type]
+            "program": str(double),
+            "runner_host": f"double://{engine}?{query}",
+            "server": os.environ,
+            **options,
+        }
+        dagger = DaggerOptions(**fields)  # type: ignore[arg-type]
+        return open_backend("dagger", runtime_dir=home / "run", dagger=dagger)
 
     return make

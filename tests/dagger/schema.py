@@ -1,7 +1,8 @@
 """The GraphQL schema of Dagger's core API, derived from the bindings in the installed dagger-io wheel.
 
-The bindings are generated from the schema, one method for each field, so the way back is mechanical: what a method
-selects, and with which arguments. Nullability is lost on the way; nothing here depends on it.
+The bindings are generated from the schema, one method for each field, so the way back
+is mechanical: what a method selects, and with which arguments. Nullability is lost on
+the way; nothing here depends on it.
 """
 
 import ast
@@ -13,7 +14,13 @@ from pathlib import Path
 import graphql
 from dagger.client import gen
 
-_SCALARS = {"str": "String", "int": "Int", "float": "Float", "bool": "Boolean", "None": "Boolean"}
+_SCALARS = {
+    "str": "String",
+    "int": "Int",
+    "float": "Float",
+    "bool": "Boolean",
+    "None": "Boolean",
+}
 
 
 def _classes() -> dict[str, ast.ClassDef]:
@@ -25,7 +32,9 @@ def _base(node: ast.ClassDef) -> str:
     return ast.unparse(node.bases[0]) if node.bases else ""
 
 
-def _type(annotation: ast.expr | None, kinds: dict[str, str], *, argument: bool, own: str = "") -> str:
+def _type(
+    annotation: ast.expr | None, kinds: dict[str, str], *, argument: bool, own: str = ""
+) -> str:
     """A Python annotation as a GraphQL type. Objects are given by their id."""
     if annotation is None:
         return "Boolean"
@@ -52,15 +61,30 @@ def _fields(node: ast.ClassDef, kinds: dict[str, str]) -> Iterator[str]:
         ]
         if not selected or method.name == "id":
             continue
-        field = next((a.value for a in selected[0].args if isinstance(a, ast.Constant)), "sync")
-        annotations = {a.arg: a.annotation for a in (*method.args.args, *method.args.kwonlyargs)}
+        field = next(
+            (a.value for a in selected[0].args if isinstance(a, ast.Constant)), "sync"
+        )
+        annotations = {
+            a.arg: a.annotation for a in (*method.args.args, *method.args.kwonlyargs)
+        }
         arguments = [
             f"{ast.literal_eval(call.args[0])}: "
-            + _type(annotations[_variable(call.args[1])], kinds, argument=True, own=node.name)
+            + _type(
+                annotations[_variable(call.args[1])],
+                kinds,
+                argument=True,
+                own=node.name,
+            )
             for call in ast.walk(method)
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Arg"
+            if isinstance(call, ast.Call)
+            and isinstance(call.func, ast.Name)
+            and call.func.id == "Arg"
         ]
-        returned = "ID" if field == "sync" else _type(method.returns, kinds, argument=False, own=node.name)
+        returned = (
+            "ID"
+            if field == "sync"
+            else _type(method.returns, kinds, argument=False, own=node.name)
+        )
         taken = f"({', '.join(arguments)})" if arguments else ""
         yield f"  {field!s}{taken}: {returned}"
 
@@ -75,14 +99,22 @@ def sdl() -> str:
     """The schema in GraphQL's own language."""
     classes = _classes()
     kinds = {name: _base(node) for name, node in classes.items()}
-    lines = ["interface Node { id: ID! }", "interface Exportable { id: ID! }", "interface Syncer { id: ID! }"]
+    lines = [
+        "interface Node { id: ID! }",
+        "interface Exportable { id: ID! }",
+        "interface Syncer { id: ID! }",
+    ]
     for name, node in classes.items():
         match kinds[name]:
             case "Scalar":
                 lines.append(f"scalar {name}")
             case "Enum":
                 members = [
-                    t.id for a in node.body if isinstance(a, ast.Assign) for t in a.targets if isinstance(t, ast.Name)
+                    t.id
+                    for a in node.body
+                    if isinstance(a, ast.Assign)
+                    for t in a.targets
+                    if isinstance(t, ast.Name)
                 ]
                 lines.append(f"enum {name} {{ {' '.join(members)} }}")
             case "Input":
@@ -93,10 +125,33 @@ def sdl() -> str:
                 ]
                 lines.append(f"input {name} {{ {', '.join(inputs)} }}")
             case "Type":
-                lines.append("\n".join([f"type {name} implements Node {{", "  id: ID!", *_fields(node, kinds), "}"]))
+                lines.append(
+                    "\n".join(
+                        [
+                            f"type {name} implements Node {{",
+                            "  id: ID!",
+                            *_fields(node, kinds),
+                            "}",
+                        ]
+                    )
+                )
             case "Root":
-                root = [field for field in _fields(node, kinds) if not field.strip().startswith("node")]
-                lines.append("\n".join(["type Query {", "  id: ID!", "  node(id: ID): Node", *root, "}"]))
+                root = [
+                    field
+                    for field in _fields(node, kinds)
+                    if not field.strip().startswith("node")
+                ]
+                lines.append(
+                    "\n".join(
+                        [
+                            "type Query {",
+                            "  id: ID!",
+                            "  node(id: ID): Node",
+                            *root,
+                            "}",
+                        ]
+                    )
+                )
             case _:
                 continue
     return "\n".join(lines)

@@ -1,8 +1,9 @@
 """The module against a GraphQL endpoint that only writes down what it is asked: `python -m tests.dagger.stub`.
 
-Its schema is that of the installed dagger-io. Every query is validated against it, and an object's id is the chain of
-operations that makes it, so that a container which a function returns can be looked at field by field. A process of its
-own, because the module's client is a global of its process.
+Its schema is that of the installed dagger-io. Every query is validated against it, and
+an object's id is the chain of operations that makes it, so that a container which a
+function returns can be looked at field by field. A process of its own, because the
+module's client is a global of its process.
 """
 
 import asyncio
@@ -26,7 +27,9 @@ class Stub:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         while head := (await _head(reader)):
             length = int(head.partition("content-length:")[2].split()[0])
             query = json.loads(await reader.readexactly(length))["query"]
@@ -47,13 +50,18 @@ class Stub:
         self.asked.append(query)
         return self._below(operation.selection_set, ())
 
-    def _below(self, selected: graphql.SelectionSetNode | None, chain: Chain) -> dict[str, Any]:
+    def _below(
+        self, selected: graphql.SelectionSetNode | None, chain: Chain
+    ) -> dict[str, Any]:
         fields: dict[str, Any] = {}
         for node in selected.selections if selected else ():
             if isinstance(node, graphql.InlineFragmentNode):
                 return self._below(node.selection_set, chain)
             assert isinstance(node, graphql.FieldNode)
-            arguments = {a.name.value: graphql.value_from_ast_untyped(a.value) for a in node.arguments}
+            arguments = {
+                a.name.value: graphql.value_from_ast_untyped(a.value)
+                for a in node.arguments
+            }
             name = node.name.value
             key = (node.alias or node.name).value
             if name in {"id", "sync"}:
@@ -61,7 +69,11 @@ class Stub:
             elif node.selection_set is None:
                 fields[key] = f"the {name}"
             else:
-                below = decode(arguments["id"]) if name == "node" else (*chain, (name, arguments))
+                below = (
+                    decode(arguments["id"])
+                    if name == "node"
+                    else (*chain, (name, arguments))
+                )
                 fields[key] = self._below(node.selection_set, below)
         return fields
 
@@ -103,7 +115,9 @@ async def main() -> None:
         if sys.argv[1] == "typedefs":
             result = await module._typedefs()
         else:
-            result = await module.get_result("Aideator", {}, sys.argv[1], json.loads(sys.argv[2]))
+            result = await module.get_result(
+                "Aideator", {}, sys.argv[1], json.loads(sys.argv[2])
+            )
     server.close()
     sys.stdout.write(json.dumps({"result": opened(result), "asked": stub.asked}))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from aideator.repositories.trees import remove_tree
 from aideator.sandbox.registry import DaggerOptions, open_backend
 from aideator.testing.abuse import PROBES, Outcome, expected
 from aideator.testing.abuse.__main__ import sweep
-from aideator.workspace.trees import remove_tree
 from tests.dagger.conftest import make_double
 
 KNOWN = {
@@ -20,7 +20,11 @@ KNOWN = {
     "weakness_of_pid_1": "the first process is the engine's, and root's: no process of the sandbox can reach it",
 }
 """Probes that get through, with the reason."""
-ALONE = [name for name, probe in PROBES.items() if probe.group == "resources" and not probe.mild]
+ALONE = [
+    name
+    for name, probe in PROBES.items()
+    if probe.group == "resources" and not probe.mild
+]
 """Probes that may end their sandbox: each has one of its own."""
 
 
@@ -31,13 +35,21 @@ def found() -> Iterator[dict[str, tuple[Outcome, str]]]:
     directory = Path(tempfile.mkdtemp(prefix="aid-"))
     directory.chmod(0o711)
     engine = tempfile.mkdtemp(prefix="aid-engine-")
-    options = DaggerOptions(program=str(make_double(directory)), runner_host=f"double://{engine}?", server=os.environ)
+    options = DaggerOptions(
+        program=str(make_double(directory)),
+        runner_host=f"double://{engine}?",
+        server=os.environ,
+    )
     backend = open_backend("dagger", runtime_dir=directory / "run", dagger=options)
     outcomes: dict[str, tuple[Outcome, str]] = {}
-    for number, names in enumerate([[name for name in PROBES if name not in ALONE], *([name] for name in ALONE)]):
+    for number, names in enumerate(
+        [[name for name in PROBES if name not in ALONE], *([name] for name in ALONE)]
+    ):
         (directory / str(number)).mkdir(mode=0o711)
         isolation, some = asyncio.run(sweep(directory / str(number), names, backend))
-        outcomes |= {name: (outcome, expected(name, isolation)) for name, outcome in some.items()}
+        outcomes |= {
+            name: (outcome, expected(name, isolation)) for name, outcome in some.items()
+        }
     yield outcomes
     remove_tree(directory)
     shutil.rmtree(engine, ignore_errors=True)
@@ -50,6 +62,10 @@ def test_a_container_holds_a_probe_or_is_known_to_let_it_through(
 ) -> None:
     outcome, wanted = found[name]
     if name in KNOWN:
-        assert outcome.result == "reached", f"no longer known to get through: {KNOWN[name]}"
+        assert outcome.result == "reached", (
+            f"no longer known to get through: {KNOWN[name]}"
+        )
         pytest.skip(KNOWN[name])
-    assert outcome.result == wanted or (PROBES[name].allowed and outcome.result == "blocked"), outcome.detail
+    assert outcome.result == wanted or (
+        PROBES[name].allowed and outcome.result == "blocked"
+    ), outcome.detail

@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from aideator.domain.errors import DiskLimitExceeded, EngineLost, SandboxLost, SandboxUnavailable
+from aideator.domain.errors import (
+    DiskLimitExceeded,
+    EngineLost,
+    SandboxLost,
+    SandboxUnavailable,
+)
 from aideator.domain.run import Isolation, IsolationPolicy
 from aideator.sandbox.base import Bind, Limits, Tree
-from aideator.sandbox.container import cli
-from aideator.sandbox.container.explain import record_of, why_closed
+from aideator.sandbox.dagger import cli
+from aideator.sandbox.dagger.explain import record_of, why_closed
 from aideator.sandbox.policy import shortfalls
 from tests.dagger.conftest import MakeBackend
 
@@ -35,31 +40,68 @@ def tree(home: Path) -> Tree:
 
 
 def test_the_command_line_says_everything_and_nothing_secret() -> None:
-    arguments: cli.Arguments = {"run_id": "r", "source": Path("/a b"), "files": [Path("/x"), Path("/y")], "image": ""}
-    assert cli.call(Path("/bin/dagger"), Path("/module"), "sandbox", arguments, then="stdout") == [
-        "/bin/dagger", "--progress=logs", "call", "--mod=/module", "sandbox", "--run-id=r", "--source=/a b",
-        "--files=/x", "--files=/y", "--image=", "stdout",
-    ]  # fmt: skip
+    arguments: cli.Arguments = {
+        "run_id": "r",
+        "source": Path("/a b"),
+        "files": [Path("/x"), Path("/y")],
+        "image": "",
+    }
+    assert cli.call(
+        Path("/bin/dagger"), Path("/module"), "sandbox", arguments, then="stdout"
+    ) == [
+        "/bin/dagger",
+        "--progress=logs",
+        "call",
+        "--mod=/module",
+        "sandbox",
+        "--run-id=r",
+        "--source=/a b",
+        "--files=/x",
+        "--files=/y",
+        "--image=",
+        "stdout",
+    ]
 
 
-@pytest.mark.parametrize("path", ["/a,b", '/a"b', "/a'b", "/a`b", "/a\nb", "/a ", "relative"])
+@pytest.mark.parametrize(
+    "path", ["/a,b", '/a"b', "/a'b", "/a`b", "/a\nb", "/a ", "relative"]
+)
 def test_a_path_that_the_cli_would_misread_is_refused(path: str) -> None:
     with pytest.raises(SandboxUnavailable, match="does not understand"):
         cli.call(Path("/bin/dagger"), Path(path), "sandbox", {}, then="stdout")
 
 
 def test_the_cli_gets_what_it_needs_and_nothing_else() -> None:
-    server = {"PATH": "/bin", "HOME": "/h", "DOCKER_HOST": "tcp://d", "ANTHROPIC_API_KEY": "secret", "CLAUDECODE": "1"}
+    server = {
+        "PATH": "/bin",
+        "HOME": "/h",
+        "DOCKER_HOST": "tcp://d",
+        "ANTHROPIC_API_KEY": "secret",
+        "CLAUDECODE": "1",
+    }
     found = cli.environment(server, "tcp://engine:1234")
     assert found["_EXPERIMENTAL_DAGGER_RUNNER_HOST"] == "tcp://engine:1234"
     assert {"PATH", "HOME", "DOCKER_HOST"} <= set(found)
-    assert not {"ANTHROPIC_API_KEY", "CLAUDECODE", "DAGGER_WORKDIR", "DAGGER_PROGRESS"} & set(found)
+    assert not {
+        "ANTHROPIC_API_KEY",
+        "CLAUDECODE",
+        "DAGGER_WORKDIR",
+        "DAGGER_PROGRESS",
+    } & set(found)
 
 
-@pytest.mark.parametrize(("said", "ok"), [
-    ("dagger v0.21.8 (image://x) linux/amd64", True), ("dagger v0.21.11 ()", True), ("dagger v0.21.7 ()", False),
-    ("dagger v0.22.0 ()", False), ("dagger v1.0.0-beta.13 ()", False), ("", False), ("zsh: command not found", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "ok"),
+    [
+        ("dagger v0.21.8 (image://x) linux/amd64", True),
+        ("dagger v0.21.11 ()", True),
+        ("dagger v0.21.7 ()", False),
+        ("dagger v0.22.0 ()", False),
+        ("dagger v1.0.0-beta.13 ()", False),
+        ("", False),
+        ("zsh: command not found", False),
+    ],
+)
 def test_only_known_versions_are_spoken_to(said: str, *, ok: bool) -> None:
     if ok:
         assert said.startswith(f"dagger v{cli.check_version(said)}")
@@ -68,13 +110,28 @@ def test_only_known_versions_are_spoken_to(said: str, *, ok: bool) -> None:
             cli.check_version(said)
 
 
-@pytest.mark.parametrize(("told", "what"), [
-    ("Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock", "no Dagger engine"),
-    ("failed to resolve source metadata for docker.io/library/no:such: not found", "image cannot be pulled"),
-    ("failed to serve module: ModuleLoadError: no", "module does not load"),
-    ("rpc error: code = PermissionDenied desc = host access is disabled", "forward the socket"),
-    ("something else\nError: entirely\n", "no container could be opened: Error: entirely"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("told", "what"),
+    [
+        (
+            "Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
+            "no Dagger engine",
+        ),
+        (
+            "failed to resolve source metadata for docker.io/library/no:such: not found",
+            "image cannot be pulled",
+        ),
+        ("failed to serve module: ModuleLoadError: no", "module does not load"),
+        (
+            "rpc error: code = PermissionDenied desc = host access is disabled",
+            "forward the socket",
+        ),
+        (
+            "something else\nError: entirely\n",
+            "no container could be opened: Error: entirely",
+        ),
+    ],
+)
 def test_a_failure_to_open_is_put_in_words(told: str, what: str) -> None:
     why, fix = why_closed(told)
     assert what in why
@@ -86,12 +143,15 @@ def test_the_record_is_the_last_line_that_is_one() -> None:
     assert record_of("nothing") == {}
 
 
-@pytest.mark.parametrize(("query", "message"), [
-    ("fault=no-engine", "no Dagger engine can be reached"),
-    ("fault=no-module", "module does not load"),
-    ("fault=socket", "forward the socket"),
-    ("version=0.20.0", "not of the versions"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("fault=no-engine", "no Dagger engine can be reached"),
+        ("fault=no-module", "module does not load"),
+        ("fault=socket", "forward the socket"),
+        ("version=0.20.0", "not of the versions"),
+    ],
+)
 async def test_what_is_missing_is_said_and_nothing_is_left(
     query: str, message: str, tree: Tree, home: Path, dagger: MakeBackend
 ) -> None:
@@ -102,7 +162,9 @@ async def test_what_is_missing_is_said_and_nothing_is_left(
     assert list((home / "run").iterdir()) == []
 
 
-async def test_a_missing_cli_and_a_missing_image_are_said(tree: Tree, dagger: MakeBackend) -> None:
+async def test_a_missing_cli_and_a_missing_image_are_said(
+    tree: Tree, dagger: MakeBackend
+) -> None:
     for backend, message in (
         (dagger(program="/nowhere/dagger"), "no Dagger CLI"),
         (dagger(image="no:such"), "image cannot be pulled"),
@@ -112,7 +174,9 @@ async def test_a_missing_cli_and_a_missing_image_are_said(tree: Tree, dagger: Ma
                 pass
 
 
-async def test_an_engine_that_never_answers_is_given_up(tree: Tree, dagger: MakeBackend) -> None:
+async def test_an_engine_that_never_answers_is_given_up(
+    tree: Tree, dagger: MakeBackend
+) -> None:
     with pytest.raises(SandboxUnavailable, match="no container within 2 s"):
         async with dagger("fault=hang", engine_timeout=2.0).open(tree, Limits()):
             pass
@@ -134,7 +198,10 @@ async def test_a_killed_cli_is_an_engine_lost(tree: Tree, dagger: MakeBackend) -
         async with dagger().open(tree, Limits()) as sandbox:
             process = await sandbox.spawn(["sleep", "1000"])
             for line, pid in command_lines().items():
-                if b"tests.dagger.double" in line and str(tree.layers[0]).encode() in line:
+                if (
+                    b"tests.dagger.double" in line
+                    and str(tree.layers[0]).encode() in line
+                ):
                     os.kill(pid, signal.SIGKILL)
             await process.wait()
 
@@ -170,11 +237,16 @@ async def test_a_server_that_is_killed_takes_its_containers_along(
     server.kill()
     await server.wait()
     async with asyncio.timeout(60):
-        while any(b"86543.25" in line or arguments[0].encode() in line for line in command_lines()):  # noqa: ASYNC110
+        while any(  # noqa: ASYNC110
+            b"86543.25" in line or arguments[0].encode() in line
+            for line in command_lines()
+        ):
             await asyncio.sleep(0.05)
 
 
-async def test_cancelling_leaves_neither_process_nor_directory(tree: Tree, home: Path, dagger: MakeBackend) -> None:
+async def test_cancelling_leaves_neither_process_nor_directory(
+    tree: Tree, home: Path, dagger: MakeBackend
+) -> None:
     backend = dagger()
 
     async def use() -> None:
@@ -191,7 +263,9 @@ async def test_cancelling_leaves_neither_process_nor_directory(tree: Tree, home:
     assert not any(b"98764.5" in line for line in command_lines())
 
 
-async def test_a_stale_server_directory_and_a_full_upper_are_refused(tree: Tree, dagger: MakeBackend) -> None:
+async def test_a_stale_server_directory_and_a_full_upper_are_refused(
+    tree: Tree, dagger: MakeBackend
+) -> None:
     assert tree.upper is not None
     (tree.upper / "left").touch()
     with pytest.raises(SandboxUnavailable, match="empty upper"):
@@ -199,36 +273,52 @@ async def test_a_stale_server_directory_and_a_full_upper_are_refused(tree: Tree,
             pass
 
 
-async def test_a_bind_that_does_not_exist_is_named(tree: Tree, home: Path, dagger: MakeBackend) -> None:
+async def test_a_bind_that_does_not_exist_is_named(
+    tree: Tree, home: Path, dagger: MakeBackend
+) -> None:
     with pytest.raises(SandboxUnavailable, match="nowhere"):
-        async with dagger().open(tree, Limits(), binds=[Bind(home / "nowhere", "/opt/x")]):
+        async with dagger().open(
+            tree, Limits(), binds=[Bind(home / "nowhere", "/opt/x")]
+        ):
             pass
 
 
-async def test_memory_is_held_by_the_supervisor_for_all_processes_together(tree: Tree, dagger: MakeBackend) -> None:
+async def test_memory_is_held_by_the_supervisor_for_all_processes_together(
+    tree: Tree, dagger: MakeBackend
+) -> None:
     hog = "import os, time\nfor _ in range(3): os.fork()\nx = bytearray(b'1') * (40 << 20)\ntime.sleep(600)"
     async with dagger().open(tree, Limits(memory_bytes=128 * 2**20)) as sandbox:
         assert (await sandbox.exec(["python3", "-c", hog], timeout=60)).exit_code == 137
         assert (await sandbox.exec(["echo", "fine"])).stdout == b"fine\n"
 
 
-async def test_processors_are_shared_out_by_the_supervisor(tree: Tree, dagger: MakeBackend) -> None:
+async def test_processors_are_shared_out_by_the_supervisor(
+    tree: Tree, dagger: MakeBackend
+) -> None:
     burn = "import time\nt = time.time()\nwhile time.time() - t < 5: pass\nprint(time.process_time())"
     async with dagger().open(tree, Limits(cpus=0.3, start_cpus=0.3)) as sandbox:
         used = float((await sandbox.exec(["python3", "-c", burn], timeout=60)).stdout)
-    assert used < 4  # of five seconds; an unhindered loop on a busy machine may use less, never more
+    assert (
+        used < 4
+    )  # of five seconds; an unhindered loop on a busy machine may use less, never more
 
 
 async def test_the_disk_limit_names_itself(tree: Tree, dagger: MakeBackend) -> None:
     async with dagger().open(tree, Limits(disk_bytes=8 * 2**20)) as sandbox:
         process = await sandbox.spawn(
-            ["sh", "-c", "i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f$i; done"]
+            [
+                "sh",
+                "-c",
+                "i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > f$i; done",
+            ]
         )
         with pytest.raises(DiskLimitExceeded):
             await process.wait()
 
 
-async def test_a_process_that_kills_the_shim_ends_its_own_sandbox(tree: Tree, dagger: MakeBackend) -> None:
+async def test_a_process_that_kills_the_shim_ends_its_own_sandbox(
+    tree: Tree, dagger: MakeBackend
+) -> None:
     with pytest.raises(SandboxLost, match="first process ended"):
         async with dagger().open(tree, Limits()) as sandbox:
             process = await sandbox.spawn(["sh", "-c", "kill -9 -1; sleep 1000"])
@@ -243,7 +333,9 @@ async def test_two_sandboxes_that_differ_in_nothing_but_their_run_are_two_contai
         for kind in ("upper", "work"):
             (home / f"{kind}-{name}").mkdir()
         same = Tree((home / "base",), home / f"upper-{name}", home / f"work-{name}")
-        async with dagger().open(same, Limits()) as sandbox:  # what came from the cache would never dial home
+        async with dagger().open(
+            same, Limits()
+        ) as sandbox:  # what came from the cache would never dial home
             assert (await sandbox.exec(["ls"])).stdout == b""
             await sandbox.exec(["touch", "mine"])
 
@@ -251,14 +343,27 @@ async def test_two_sandboxes_that_differ_in_nothing_but_their_run_are_two_contai
 async def test_the_workdir_may_lie_elsewhere(tree: Tree, dagger: MakeBackend) -> None:
     (tree.layers[0] / "file").write_text("found\n")
     async with dagger(workdir="/srv/code").open(tree, Limits()) as sandbox:
-        done = await sandbox.exec(["sh", "-c", "cat /srv/code/file /workspace/file; pwd -P"])
+        done = await sandbox.exec(
+            ["sh", "-c", "cat /srv/code/file /workspace/file; pwd -P"]
+        )
         assert done.stdout == b"found\nfound\n/srv/code\n"
 
 
-async def test_the_check_tells_what_works_and_what_does_not(dagger: MakeBackend, home: Path) -> None:
-    open_network = {finding.name: finding for finding in await dagger("network=open").check()}
+async def test_the_check_tells_what_works_and_what_does_not(
+    dagger: MakeBackend, home: Path
+) -> None:
+    open_network = {
+        finding.name: finding for finding in await dagger("network=open").check()
+    }
     assert open_network["sandbox"].ok, open_network
-    assert {"dagger", "dagger engine", "dagger module", "network", "memory limit", "cpu limit"} <= set(open_network)
+    assert {
+        "dagger",
+        "dagger engine",
+        "dagger module",
+        "network",
+        "memory limit",
+        "cpu limit",
+    } <= set(open_network)
     assert not open_network["network"].ok
     assert "dagger.md" in open_network["network"].fix
     assert {finding.name: finding.ok for finding in await dagger().check()}["network"]
@@ -268,22 +373,36 @@ async def test_the_check_tells_what_works_and_what_does_not(dagger: MakeBackend,
         ("fault=no-module", "dagger module"),
     ):
         *_, last = await dagger(query).check()
-        assert (last.name, last.ok, last.fatal, bool(last.fix)) == (name, False, True, True)
+        assert (last.name, last.ok, last.fatal, bool(last.fix)) == (
+            name,
+            False,
+            True,
+            True,
+        )
     assert list((home / "run").iterdir()) == []
 
 
 KERNEL = {"memory": "cgroup v2", "cpu": "cgroup v2", "pids": "rlimit"}
 
 
-@pytest.mark.parametrize(("network", "limits", "refused_by"), [
-    ("gateway only", KERNEL, set()),
-    ("open (internet)", KERNEL, {IsolationPolicy.CLOSED, IsolationPolicy.ENFORCED}),
-    ("gateway only", KERNEL | {"memory": "advisory (supervisor)"}, {IsolationPolicy.ENFORCED}),
-    ("none", {}, {IsolationPolicy.ENFORCED}),
-    ("unknown", KERNEL, {IsolationPolicy.CLOSED, IsolationPolicy.ENFORCED}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("network", "limits", "refused_by"),
+    [
+        ("gateway only", KERNEL, set()),
+        ("open (internet)", KERNEL, {IsolationPolicy.CLOSED, IsolationPolicy.ENFORCED}),
+        (
+            "gateway only",
+            KERNEL | {"memory": "advisory (supervisor)"},
+            {IsolationPolicy.ENFORCED},
+        ),
+        ("none", {}, {IsolationPolicy.ENFORCED}),
+        ("unknown", KERNEL, {IsolationPolicy.CLOSED, IsolationPolicy.ENFORCED}),
+    ],
+)
 def test_each_policy_asks_for_what_the_one_before_asks_and_more(
     network: str, limits: dict[str, str], refused_by: set[IsolationPolicy]
 ) -> None:
     isolation = Isolation(backend="x", network=network, limits=limits)
-    assert {policy for policy in IsolationPolicy if shortfalls(isolation, policy)} == refused_by
+    assert {
+        policy for policy in IsolationPolicy if shortfalls(isolation, policy)
+    } == refused_by

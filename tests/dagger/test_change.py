@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aideator.sandbox.container.inside.change import (
+from aideator.sandbox.dagger.inside.change import (
     DEEPEST,
     LONGEST_LINE,
     BadChange,
@@ -63,10 +63,15 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
-@given(before=st.dictionaries(NAMES, TREES, max_size=4), after=st.dictionaries(NAMES, TREES, max_size=4))
+@given(
+    before=st.dictionaries(NAMES, TREES, max_size=4),
+    after=st.dictionaries(NAMES, TREES, max_size=4),
+)
 @settings(max_examples=60, deadline=None)
 def test_a_change_makes_of_the_one_tree_the_other(
-    before: dict[str, object], after: dict[str, object], tmp_path_factory: pytest.TempPathFactory
+    before: dict[str, object],
+    after: dict[str, object],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     home = tmp_path_factory.mktemp("change")
     for name in ("here", "there"):
@@ -80,7 +85,9 @@ def test_a_change_makes_of_the_one_tree_the_other(
     assert seen(home / "there") == after
 
 
-def test_an_upper_directory_goes_and_comes_as_overlayfs_keeps_it(tmp_path: Path) -> None:
+def test_an_upper_directory_goes_and_comes_as_overlayfs_keeps_it(
+    tmp_path: Path,
+) -> None:
     grow(tmp_path / "tree", {"gone": b"g", "kept": b"k", "dir": {"inner": b"i"}})
     manifest = take_manifest(str(tmp_path / "tree"))
     remove(tmp_path / "tree" / "gone")
@@ -103,7 +110,11 @@ def test_an_upper_directory_goes_and_comes_as_overlayfs_keeps_it(tmp_path: Path)
     grow(tmp_path / "other", {"gone": b"g", "kept": b"k", "dir": {"inner": b"i"}})
     travelled.seek(0)
     LayDown(str(tmp_path / "other")).read(travelled, most=100)
-    assert seen(tmp_path / "other") == {"kept": b"k", "dir": {"inner": b"i"}, "new": b"n"}
+    assert seen(tmp_path / "other") == {
+        "kept": b"k",
+        "dir": {"inner": b"i"},
+        "new": b"n",
+    }
 
 
 def test_what_is_no_file_directory_or_link_stays_behind(tmp_path: Path) -> None:
@@ -113,7 +124,11 @@ def test_what_is_no_file_directory_or_link_stays_behind(tmp_path: Path) -> None:
     (tmp_path / "tree" / "file").chmod(0o4755)
     change = io.BytesIO()
     write_changes(str(tmp_path / "tree"), {}, change)
-    lines = [json.loads(line) for line in change.getvalue().split(b"\n") if line.startswith(b"{")]
+    lines = [
+        json.loads(line)
+        for line in change.getvalue().split(b"\n")
+        if line.startswith(b"{")
+    ]
     assert [(line.get("path"), line.get("mode")) for line in lines] == [("file", 0o755)]
 
 
@@ -143,11 +158,15 @@ END = entry(kind="end")
         entry(path="a", kind="file", mode="rw", size=0) + END,
         entry(path="a", kind="file", mode=0o644, size=200) + b"x" * 200 + END,
         entry(path="a", kind="file", mode=0o644, size=50) + b"short",
-        entry(path="link", kind="link", to="/tmp") + entry(path="link/x", kind="file", mode=0o644, size=0) + END,
+        entry(path="link", kind="link", to="/tmp")
+        + entry(path="link/x", kind="file", mode=0o644, size=0)
+        + END,
         entry(path="there", kind="gone"),
     ],
 )
-def test_a_hostile_change_is_refused_and_touches_nothing_outside(said: bytes, tmp_path: Path) -> None:
+def test_a_hostile_change_is_refused_and_touches_nothing_outside(
+    said: bytes, tmp_path: Path
+) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     outside.mkdir()
@@ -169,8 +188,14 @@ def test_a_file_replaces_a_link_and_does_not_follow_it(tmp_path: Path) -> None:
     assert (root / "link").stat().st_mode & 0o7777 == 0o755
 
 
-def test_a_directory_that_may_not_be_written_to_is_filled_all_the_same(tmp_path: Path) -> None:
-    said = entry(path="d", kind="directory", mode=0o500) + entry(path="d/f", kind="file", mode=0o400, size=0) + END
+def test_a_directory_that_may_not_be_written_to_is_filled_all_the_same(
+    tmp_path: Path,
+) -> None:
+    said = (
+        entry(path="d", kind="directory", mode=0o500)
+        + entry(path="d/f", kind="file", mode=0o400, size=0)
+        + END
+    )
     LayDown(str(tmp_path)).read(io.BytesIO(said), most=100)
     assert (tmp_path / "d").stat().st_mode & 0o777 == 0o500
     assert (tmp_path / "d" / "f").exists()

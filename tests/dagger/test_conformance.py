@@ -10,7 +10,11 @@ from tests.dagger.conftest import MakeBackend
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.__name__)
-async def test_dagger_keeps_its_promise_over_the_double(behaviour: Behaviour, home: Path, dagger: MakeBackend) -> None:
+@pytest.mark.parametrize(
+    "behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.__name__
+)
+async def test_dagger_keeps_its_promise_over_the_double(
+    behaviour: Behaviour, home: Path, dagger: MakeBackend
+) -> None:
     outcome = await try_behaviour(behaviour, dagger(), home)
     assert outcome.ok, outcome.detail

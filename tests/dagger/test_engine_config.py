@@ -22,7 +22,9 @@ def plugins() -> dict[str, dict[str, Any]]:
 def test_a_containers_interface_has_no_way_out() -> None:
     bridge = plugins()["bridge"]
     assert (bridge["isDefaultGateway"], bridge["ipMasq"]) == (False, False)
-    assert bridge["bridge"] == "dagger0"  # where the page drops packets, and the engine's name server listens
+    assert (
+        bridge["bridge"] == "dagger0"
+    )  # where the page drops packets, and the engine's name server listens
     assert "-i dagger0 -j DROP" in PAGE.read_text()
 
 

@@ -19,13 +19,19 @@ FUNCTIONS = {"sandbox", "stream_agent", "run_agent", "run_check", "image"}
 
 def ask(*arguments: str) -> dict[str, Any]:
     environment = {
-        "PATH": os.environ["PATH"], "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'src'}", "DAGGER_MODULE": "aideator",
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'src'}",
+        "DAGGER_MODULE": "aideator",
         "DAGGER_MAIN_OBJECT": "Aideator",
-    }  # fmt: skip
+    }
     done = subprocess.run(
         [sys.executable, "-m", "tests.dagger.stub", *arguments],
-        env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert isinstance(answer, dict)
@@ -38,10 +44,17 @@ def given(value: str, kind: str) -> str:
 
 
 ORDER = {
-    "run": "/run/aideator", "home": "/run/aideator/host", "workspace": "/workspace", "uid": 64_700, "writable": True,
-    "changes": ["/run/aideator/change0"], "directories": ["/opt/tool"], "files": ["/opt/one"],
-    "rooms": {"/tmp": 0o1777, "/home/agent": 0o700}, "room_bytes": 2**40,
-}  # fmt: skip
+    "run": "/run/aideator",
+    "home": "/run/aideator/host",
+    "workspace": "/workspace",
+    "uid": 64_700,
+    "writable": True,
+    "changes": ["/run/aideator/change0"],
+    "directories": ["/opt/tool"],
+    "files": ["/opt/one"],
+    "rooms": {"/tmp": 0o1777, "/home/agent": 0o700},
+    "room_bytes": 2**40,
+}
 
 
 @functools.cache
@@ -57,7 +70,10 @@ def sandbox(**changes: Any) -> Steps:
         "directories": [given("/tool", "directory")],
         "files": [given("/one", "file")],
     }
-    return [(name, values) for name, values in ask("sandbox", json.dumps(arguments))["result"]]
+    return [
+        (name, values)
+        for name, values in ask("sandbox", json.dumps(arguments))["result"]
+    ]
 
 
 @functools.cache
@@ -93,17 +109,26 @@ def test_a_sandbox_begins_with_the_image_and_ends_with_the_run() -> None:
     steps = sandbox()
     assert steps[:2] == [("container", {}), ("from", {"address": "python:3.11-slim"})]
     assert names(steps)[-3:] == ["withNewFile", "withEnvVariable", "withExec"]
-    assert steps[-2] == ("withEnvVariable", {"name": "AIDEATOR_RUN_ID", "value": "run-1"})
+    assert steps[-2] == (
+        "withEnvVariable",
+        {"name": "AIDEATOR_RUN_ID", "value": "run-1"},
+    )
     launch = steps[-1][1]["args"]
     assert launch[:5] == ["python3", "-I", "-S", "-X", "utf8"]
     assert launch[-1] == "/run/aideator/order.json"
-    assert "aideator.sandbox.container.inside.launcher" in launch[6]
+    assert "aideator.sandbox.dagger.inside.launcher" in launch[6]
 
 
 def test_what_differs_between_runs_stands_after_all_that_they_share() -> None:
     steps = sandbox()
-    shared = [name for name, values in steps if "run-1" not in json.dumps(values) and "home" not in json.dumps(values)]
-    first_own = next(i for i, (_, values) in enumerate(steps) if "/run/s/home" in json.dumps(values))
+    shared = [
+        name
+        for name, values in steps
+        if "run-1" not in json.dumps(values) and "home" not in json.dumps(values)
+    ]
+    first_own = next(
+        i for i, (_, values) in enumerate(steps) if "/run/s/home" in json.dumps(values)
+    )
     assert steps[first_own][0] == "withUnixSocket"
     tools = [i for i, (name, _) in enumerate(steps) if name == "withExec"][:-1]
     assert len(tools) == 2
@@ -129,7 +154,11 @@ def test_the_socket_is_the_sandboxs_users_own() -> None:
 
 def test_the_source_belongs_to_who_may_write_to_it() -> None:
     def placed(steps: Steps) -> dict[str, Any]:
-        return next(values for name, values in steps if name == "withDirectory" and values["path"] == "/workspace")
+        return next(
+            values
+            for name, values in steps
+            if name == "withDirectory" and values["path"] == "/workspace"
+        )
 
     expected = {"path": "/workspace", "source": address("/checkout", "directory")}
     assert placed(sandbox()) == expected | {"owner": "64700:64700"}
@@ -138,7 +167,11 @@ def test_the_source_belongs_to_who_may_write_to_it() -> None:
 
 def test_what_is_shown_besides_is_read_only() -> None:
     steps = sandbox()
-    expected = {"path": "/opt/tool", "source": address("/tool", "directory"), "readOnly": True}
+    expected = {
+        "path": "/opt/tool",
+        "source": address("/tool", "directory"),
+        "readOnly": True,
+    }
     assert one(steps, "withMountedDirectory") == expected
     files = [values for name, values in steps if name == "withMountedFile"]
     assert files == [
@@ -149,7 +182,9 @@ def test_what_is_shown_besides_is_read_only() -> None:
 
 def test_the_rooms_are_small_and_their_size_fits_the_api() -> None:
     rooms = [values for name, values in sandbox() if name == "withMountedTemp"]
-    assert rooms == [{"path": path, "size": 2**31 - 1} for path in ("/tmp", "/home/agent")]
+    assert rooms == [
+        {"path": path, "size": 2**31 - 1} for path in ("/tmp", "/home/agent")
+    ]
 
 
 def test_the_cache_volume_is_gone_before_anything_of_a_run_comes() -> None:
@@ -157,7 +192,10 @@ def test_the_cache_volume_is_gone_before_anything_of_a_run_comes() -> None:
     order = names(steps)
     mounted, removed = order.index("withMountedCache"), order.index("withoutMount")
     assert order[mounted:removed] == ["withMountedCache", "withExec"]
-    assert steps[mounted][1] == {"path": "/var/cache/aideator", "cache": [["cacheVolume", {"key": "packages"}]]}
+    assert steps[mounted][1] == {
+        "path": "/var/cache/aideator",
+        "cache": [["cacheVolume", {"key": "packages"}]],
+    }
     assert steps[removed][1] == {"path": "/var/cache/aideator"}
     assert removed < order.index("withDirectory")
 
@@ -176,26 +214,42 @@ def test_only_the_requirements_decide_about_the_packages() -> None:
 
 def test_a_direct_agent_has_its_key_by_reference_only() -> None:
     steps = [(name, values) for name, values in agent()["result"]]
-    expected = {"name": "ANTHROPIC_API_KEY", "secret": address("env:ANTHROPIC_API_KEY", "secret")}
+    expected = {
+        "name": "ANTHROPIC_API_KEY",
+        "secret": address("env:ANTHROPIC_API_KEY", "secret"),
+    }
     assert one(steps, "withSecretVariable") == expected
     assert "setSecret" not in json.dumps(agent())
     assert "plaintext" not in json.dumps(agent())
     socket = one(steps, "withUnixSocket")
-    assert socket == {"path": "/run/aideator/events", "source": address("unix:///events", "socket")}
+    assert socket == {
+        "path": "/run/aideator/events",
+        "source": address("unix:///events", "socket"),
+    }
 
 
-def test_a_direct_agents_prompt_comes_from_its_file_and_lies_in_a_file_of_roots() -> None:
+def test_a_direct_agents_prompt_comes_from_its_file_and_lies_in_a_file_of_roots() -> (
+    None
+):
     steps = [(name, values) for name, values in agent()["result"]]
-    task = next(values for name, values in steps if name == "withNewFile" and "task" in values["path"])
+    task = next(
+        values
+        for name, values in steps
+        if name == "withNewFile" and "task" in values["path"]
+    )
     assert task["permissions"] == 0o600
     content = json.loads(task["contents"])
     assert content["prompt"] == "the contents"
-    assert content["seat"] == {"model": "claude-sonnet-5-5"}
+    assert content["spec"] == {"model": "claude-sonnet-5-5"}
 
 
 def test_the_repository_comes_by_git_as_it_is_named() -> None:
     steps = [(name, values) for name, values in agent()["result"]]
-    source = next(values for name, values in steps if name == "withDirectory" and values["path"] == "/workspace")
+    source = next(
+        values
+        for name, values in steps
+        if name == "withDirectory" and values["path"] == "/workspace"
+    )
     assert source["source"] == [
         ["git", {"url": "https://github.com/user/repo"}],
         ["ref", {"name": "main"}],
@@ -210,9 +264,13 @@ def test_the_repository_comes_by_git_as_it_is_named() -> None:
 )
 def test_a_wrong_task_is_refused(wrong: dict[str, str]) -> None:
     arguments = {
-        "repo_url": "https://github.com/user/repo", "prompt": "Mend it, please", "variation_id": "1",
-        "anthropic_api_key": given("env:KEY", "secret"), "platform": given("/p", "directory"), **wrong,
-    }  # fmt: skip
+        "repo_url": "https://github.com/user/repo",
+        "prompt": "Mend it, please",
+        "variation_id": "1",
+        "anthropic_api_key": given("env:KEY", "secret"),
+        "platform": given("/p", "directory"),
+        **wrong,
+    }
     with pytest.raises(AssertionError, match="FunctionError"):
         ask("stream_agent", json.dumps(arguments))
 
@@ -243,12 +301,18 @@ def test_no_call_is_answered_from_another_sessions_result() -> None:
 
 def test_no_argument_has_the_name_of_an_option_of_the_cli() -> None:
     for name, steps in functions().items():
-        flags = {each["name"].replace("_", "-") for step, each in steps if step == "withArg"}
+        flags = {
+            each["name"].replace("_", "-") for step, each in steps if step == "withArg"
+        }
         assert not flags & OWN_FLAGS, name
 
 
 def test_the_platform_comes_from_the_modules_own_checkout_unless_given() -> None:
     for name, steps in functions().items():
-        (platform,) = [each for step, each in steps if step == "withArg" and each["name"] == "platform"]
+        (platform,) = [
+            each
+            for step, each in steps
+            if step == "withArg" and each["name"] == "platform"
+        ]
         assert platform["defaultPath"] == "src/aideator", name
         assert platform["ignore"][0] == "**"

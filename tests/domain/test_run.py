@@ -9,24 +9,31 @@ from aideator.domain.errors import AideatorError, Conflict
 from aideator.domain.run import RUN_MOVES, AgentSpec, RunSpec, RunStatus, check_move
 from aideator.domain.usage import Usage
 
-ASKED = {"github_url": "https://github.com/user/repo", "prompt": "Refactor the main function"}
+ASKED = {
+    "github_url": "https://github.com/user/repo",
+    "prompt": "Refactor the main function",
+}
 
 
 def test_the_documented_submission_is_valid() -> None:
     spec = RunSpec.model_validate({**ASKED, "variations": 3})
     assert spec.repo_url == "https://github.com/user/repo"
-    assert spec.seats() == (AgentSpec(),) * 3
+    assert spec.agents() == (AgentSpec(),) * 3
 
 
 def test_the_lineup_counts_itself() -> None:
-    spec = RunSpec.model_validate({**ASKED, "lineup": [{"effort": "high"}, {"model": "claude-haiku-5-5"}]})
+    spec = RunSpec.model_validate(
+        {**ASKED, "lineup": [{"effort": "high"}, {"model": "claude-haiku-5-5"}]}
+    )
     assert spec.variations == 2
-    assert spec.seats()[0].effort == "high"
+    assert spec.agents()[0].effort == "high"
 
 
-def test_the_agent_config_is_every_seats() -> None:
-    spec = RunSpec.model_validate({**ASKED, "variations": 2, "agent_config": {"max_turns": 7}})
-    assert [seat.max_turns for seat in spec.seats()] == [7, 7]
+def test_the_agent_config_is_that_of_every_agent() -> None:
+    spec = RunSpec.model_validate(
+        {**ASKED, "variations": 2, "agent_config": {"max_turns": 7}}
+    )
+    assert [agent.max_turns for agent in spec.agents()] == [7, 7]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +56,9 @@ def test_a_wrong_submission_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_a_spec_survives_its_own_json() -> None:
-    spec = RunSpec.model_validate({**ASKED, "lineup": [{"effort": "low"}], "checks": [{"command": "make test"}]})
+    spec = RunSpec.model_validate(
+        {**ASKED, "lineup": [{"effort": "low"}], "checks": [{"command": "make test"}]}
+    )
     assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
 
 
@@ -60,7 +69,12 @@ def test_every_status_has_its_moves_and_an_illegal_one_is_a_conflict() -> None:
         check_move(RunStatus.FINISHED, RunStatus.QUEUED)
 
 
-@given(st.lists(st.builds(Usage, requests=st.integers(0, 9), input_tokens=st.integers(0, 99)), max_size=5))
+@given(
+    st.lists(
+        st.builds(Usage, requests=st.integers(0, 9), input_tokens=st.integers(0, 99)),
+        max_size=5,
+    )
+)
 def test_usage_adds_up_in_any_order(usages: list[Usage]) -> None:
     assert sum(usages, Usage()) == sum(reversed(usages), Usage())
 

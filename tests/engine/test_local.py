@@ -15,12 +15,17 @@ from tests.actions import bodies, is_dense, user
 BUSY_AND_QUICK: dict[str, Any] = {
     "lanes": {
         "1": [{"calls": [{"bash": {"command": "sleep 1"}}], "repeat": True}],
-        "2": [{"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]}, {"say": "Done."}],
+        "2": [
+            {"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]},
+            {"say": "Done."},
+        ],
     }
 }
 
 
-async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(home: Path, repo: Path) -> None:
+async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, BUSY_AND_QUICK) as me:
         run = await me.asks(variations=2, checks=[])
         heard = await me.hears(run.id, until="variation_finished")
@@ -31,9 +36,14 @@ async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(
         done = await me.waits(run.id)
         events = await me.hears(run.id)
     # What the other one did in the same moment may come with it.
-    assert {event.variation_id for event in again if event.body.kind == "variation_finished"} == {2}
+    assert {
+        event.variation_id for event in again if event.body.kind == "variation_finished"
+    } == {2}
     assert [v.attempt for v in done.variations] == [1, 2]
-    assert [v.status for v in done.variations] == [VariationStatus.CANCELLED, VariationStatus.FINISHED]
+    assert [v.status for v in done.variations] == [
+        VariationStatus.CANCELLED,
+        VariationStatus.FINISHED,
+    ]
     assert is_dense(events)
     assert len(bodies(events, "complete")) == 1
 
@@ -59,14 +69,18 @@ class Interrupted:
             await behind()
         return last
 
-    async def read(self, run_id: str, *, after: int = 0, limit: int = 500) -> list[Entry]:
+    async def read(
+        self, run_id: str, *, after: int = 0, limit: int = 500
+    ) -> list[Entry]:
         return await self.log.read(run_id, after=after, limit=limit)
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
         return self.log.follow(run_id, after=after)
 
 
-@pytest.mark.parametrize(("moment", "kind"), [("before", "verdict"), ("behind", "complete")])
+@pytest.mark.parametrize(
+    ("moment", "kind"), [("before", "verdict"), ("behind", "complete")]
+)
 async def test_who_joins_while_a_run_concludes_is_not_left_behind(
     home: Path, repo: Path, moment: str, kind: str
 ) -> None:
@@ -77,8 +91,10 @@ async def test_who_joins_while_a_run_concludes_is_not_left_behind(
             await me.app.add(run.id, AgentSpec())
             joined.set()
 
-        stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
-        object.__setattr__(stage, "log", Interrupted(stage.log, kind, **{moment: join}))
+        context = me.app._engine._context  # type: ignore[union-attr]  # noqa: SLF001
+        object.__setattr__(
+            context, "log", Interrupted(context.log, kind, **{moment: join})
+        )
         await joined.wait()
         done = await me.waits(run.id)
         events = await me.hears(run.id)
@@ -90,29 +106,43 @@ async def test_who_joins_while_a_run_concludes_is_not_left_behind(
     assert events[-1].body.kind == "complete"
 
 
-async def test_a_bug_in_one_variation_is_recorded_and_the_others_go_on(home: Path, repo: Path) -> None:
+async def test_a_bug_in_one_variation_is_recorded_and_the_others_go_on(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "three_ways") as me:
         made = []
 
-        def make_agent(seat: Any, runtime: Any) -> Any:
-            made.append(seat)
+        def make_agent(agent: Any, runtime: Any) -> Any:
+            made.append(agent)
             if len(made) == 1:
                 raise ZeroDivisionError("a bug of ours")
-            return agents(seat, runtime)
+            return agents(agent, runtime)
 
-        stage = me.app._engine._stage  # type: ignore[union-attr]  # noqa: SLF001
-        agents = stage.make_agent
-        object.__setattr__(stage, "make_agent", make_agent)
+        context = me.app._engine._context  # type: ignore[union-attr]  # noqa: SLF001
+        agents = context.make_agent
+        object.__setattr__(context, "make_agent", make_agent)
         done = await me.asks_and_waits(variations=2)
-    assert sorted(v.status for v in done.variations) == [VariationStatus.FAILED, VariationStatus.FINISHED]
+    assert sorted(v.status for v in done.variations) == [
+        VariationStatus.FAILED,
+        VariationStatus.FINISHED,
+    ]
     failed = next(v for v in done.variations if v.status is VariationStatus.FAILED)
     assert failed.failure
     assert failed.failure.reason == "ZeroDivisionError"
     assert done.status is RunStatus.FINISHED
 
 
-async def test_a_second_run_gets_its_turn_before_a_big_one_is_through(home: Path, repo: Path) -> None:
-    lanes = {"lanes": {"default": [{"calls": [{"bash": {"command": "sleep 0.5"}}]}, {"say": "Done."}]}}
+async def test_a_second_run_gets_its_turn_before_a_big_one_is_through(
+    home: Path, repo: Path
+) -> None:
+    lanes = {
+        "lanes": {
+            "default": [
+                {"calls": [{"bash": {"command": "sleep 0.5"}}]},
+                {"say": "Done."},
+            ]
+        }
+    }
     async with user(home, repo, lanes, max_parallel_variations=1) as me:
         big = await me.asks(variations=4, checks=[])
         await me.hears(big.id, until="variation_started")
@@ -124,7 +154,9 @@ async def test_a_second_run_gets_its_turn_before_a_big_one_is_through(home: Path
         await me.app.cancel(big.id)
 
 
-async def test_what_the_base_said_is_measured_once_also_for_a_follow_up(home: Path, repo: Path) -> None:
+async def test_what_the_base_said_is_measured_once_also_for_a_follow_up(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "follow_up") as me:
         run = await me.asks_and_waits()
         await me.app.prompt(run.id, 1, "Now subtract as well, please")

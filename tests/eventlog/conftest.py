@@ -17,7 +17,9 @@ COMPLETE = Draft(Complete(status=RunStatus.FINISHED))
 
 @pytest.fixture
 async def db(home: Path) -> AsyncIterator[Database]:
-    async with open_database(f"sqlite+aiosqlite:///{home}/aideator.db", busy_timeout=0.1) as database:
+    async with open_database(
+        f"sqlite+aiosqlite:///{home}/aideator.db", busy_timeout=0.1
+    ) as database:
         yield database
 
 
@@ -27,10 +29,13 @@ async def log(db: Database) -> AsyncIterator[SqlEventLog]:
         yield opened
 
 
-async def start(db: Database, run_id: str, *, seats: int = 2) -> None:
+async def start(db: Database, run_id: str, *, agents: int = 2) -> None:
     """Store a run of which every variation is in its first attempt."""
-    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=seats)
-    variations = [Variation(run_id=run_id, number=n, seat=seat) for n, seat in enumerate(spec.seats(), start=1)]
+    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=agents)
+    variations = [
+        Variation(run_id=run_id, number=n, spec=agent)
+        for n, agent in enumerate(spec.agents(), start=1)
+    ]
     async with db.write() as session:
         await runs.add(session, Run(id=run_id, spec=spec), variations)
         for variation in variations:

@@ -19,10 +19,16 @@ from aideator.store.session import Database, open_database
 from tests.eventlog.conftest import COMPLETE, say, start
 
 PAUSES = st.integers(0, 3)
-WRITERS = st.lists(st.lists(st.tuples(PAUSES, st.integers(1, 12)), max_size=6), min_size=1, max_size=4)
-"""For each writer its appends: turns of the loop to wait before, and how many events."""
-FOLLOWERS = st.lists(st.lists(st.tuples(PAUSES, st.integers(1, 4)), max_size=5), min_size=1, max_size=4)
-"""For each follower its visits: turns of the loop to wait before, and how many batches it takes before it leaves."""
+WRITERS = st.lists(
+    st.lists(st.tuples(PAUSES, st.integers(1, 12)), max_size=6), min_size=1, max_size=4
+)
+"""For each writer its appends: turns of the loop to wait before, and how many
+events."""
+FOLLOWERS = st.lists(
+    st.lists(st.tuples(PAUSES, st.integers(1, 4)), max_size=5), min_size=1, max_size=4
+)
+"""For each follower its visits: turns of the loop to wait before, and how many batches
+it takes before it leaves."""
 
 
 async def pause(turns: int) -> None:
@@ -30,19 +36,25 @@ async def pause(turns: int) -> None:
         await asyncio.sleep(0)
 
 
-async def write(log: SqlEventLog, run_id: str, number: int, appends: list[tuple[int, int]]) -> None:
+async def write(
+    log: SqlEventLog, run_id: str, number: int, appends: list[tuple[int, int]]
+) -> None:
     for place, (turns, count) in enumerate(appends):
         await pause(turns)
         words = [f"{number}.{place}.{n}" for n in range(count)]
         await log.append(run_id, say(*words), variation_id=number, attempt=1)
 
 
-async def listen(log: SqlEventLog, run_id: str, visits: list[tuple[int, int]]) -> list[Entry]:
+async def listen(
+    log: SqlEventLog, run_id: str, visits: list[tuple[int, int]]
+) -> list[Entry]:
     """Come and go as a browser does, each time with the last id that was heard; stay to the end at the last visit."""
     entries: list[Entry] = []
     for turns, batches in [*visits, (0, -1)]:
         await pause(turns)
-        async with aclosing(log.follow(run_id, after=entries[-1].seq if entries else 0)) as stream:
+        async with aclosing(
+            log.follow(run_id, after=entries[-1].seq if entries else 0)
+        ) as stream:
             async for batch in stream:
                 entries += batch
                 batches -= 1
@@ -51,7 +63,11 @@ async def listen(log: SqlEventLog, run_id: str, visits: list[tuple[int, int]]) -
     return entries
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(writers=WRITERS, followers=FOLLOWERS)
 async def test_every_follower_hears_the_log_exactly_once(
     db: Database,
@@ -60,9 +76,11 @@ async def test_every_follower_hears_the_log_exactly_once(
     followers: list[list[tuple[int, int]]],
 ) -> None:
     run_id = str(uuid7())
-    await start(db, run_id, seats=len(writers))
+    await start(db, run_id, agents=len(writers))
     async with asyncio.TaskGroup() as listening:
-        heard = [listening.create_task(listen(log, run_id, visits)) for visits in followers]
+        heard = [
+            listening.create_task(listen(log, run_id, visits)) for visits in followers
+        ]
         async with asyncio.TaskGroup() as writing:
             for number, appends in enumerate(writers, start=1):
                 writing.create_task(write(log, run_id, number, appends))
@@ -70,14 +88,20 @@ async def test_every_follower_hears_the_log_exactly_once(
     stored = await log.read(run_id, limit=10_000)
     assert [entry.seq for entry in stored] == list(range(1, last + 1))
     for task in heard:
-        assert [(entry.seq, entry.data) for entry in task.result()] == [(entry.seq, entry.data) for entry in stored]
+        assert [(entry.seq, entry.data) for entry in task.result()] == [
+            (entry.seq, entry.data) for entry in stored
+        ]
     said: dict[str, list[str]] = {}
     for entry in stored[:-1]:
         body = Event.model_validate_json(entry.data).body
         assert isinstance(body, AgentOutput)
         said.setdefault(body.text.partition(".")[0], []).append(body.text)
     for number, appends in enumerate(writers, start=1):
-        expected = [f"{number}.{place}.{n}" for place, (_, count) in enumerate(appends) for n in range(count)]
+        expected = [
+            f"{number}.{place}.{n}"
+            for place, (_, count) in enumerate(appends)
+            for n in range(count)
+        ]
         assert said.get(str(number), []) == expected
 
 
@@ -96,7 +120,9 @@ class LogMachine(RuleBasedStateMachine):
         self.portal: BlockingPortal = self.stack.enter_context(start_blocking_portal())
         home = self.stack.enter_context(TemporaryDirectory())
         opening = open_database(f"sqlite+aiosqlite:///{home}/aideator.db")
-        self.db: Database = self.stack.enter_context(self.portal.wrap_async_context_manager(opening))
+        self.db: Database = self.stack.enter_context(
+            self.portal.wrap_async_context_manager(opening)
+        )
         self.portal.call(start, self.db, "r1")
         self.words: list[str] = []
         self.listeners: list[Listener] = []
@@ -135,7 +161,9 @@ class LogMachine(RuleBasedStateMachine):
             expected = self.words[listener.cursor : listener.cursor + len(batch)]
             assert batch
             assert [word for _, word in batch] == expected
-            assert [seq for seq, _ in batch] == list(range(listener.cursor + 1, listener.cursor + 1 + len(batch)))
+            assert [seq for seq, _ in batch] == list(
+                range(listener.cursor + 1, listener.cursor + 1 + len(batch))
+            )
             listener.cursor += len(batch)
         else:
             assert batch == []
@@ -165,8 +193,14 @@ class LogMachine(RuleBasedStateMachine):
 
 async def take(stream: AsyncGenerator[list[Entry]]) -> list[tuple[int, str]]:
     """The next batch, decoded; empty when the stream has ended."""
-    bodies = [(entry.seq, Event.model_validate_json(entry.data).body) for entry in await anext(stream, [])]
-    return [(seq, body.text if isinstance(body, AgentOutput) else body.kind) for seq, body in bodies]
+    bodies = [
+        (entry.seq, Event.model_validate_json(entry.data).body)
+        for entry in await anext(stream, [])
+    ]
+    return [
+        (seq, body.text if isinstance(body, AgentOutput) else body.kind)
+        for seq, body in bodies
+    ]
 
 
 TestLog = LogMachine.TestCase

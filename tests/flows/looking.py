@@ -18,8 +18,24 @@ from tests.actions import User, user
 AT_WORK = {
     "lanes": {
         "default": [
-            {"calls": [{"bash": {"command": "touch begun; until [ -e go ]; do sleep 0.05; done; rm go begun"}}]},
-            {"calls": [{"bash": {"command": "sed -i 's/return a - b/return a + b/' calc.py"}}]},
+            {
+                "calls": [
+                    {
+                        "bash": {
+                            "command": "touch begun; until [ -e go ]; do sleep 0.05; done; rm go begun"
+                        }
+                    }
+                ]
+            },
+            {
+                "calls": [
+                    {
+                        "bash": {
+                            "command": "sed -i 's/return a - b/return a + b/' calc.py"
+                        }
+                    }
+                ]
+            },
             {"say": "Done."},
         ]
     }
@@ -52,7 +68,9 @@ class Terminal:
         return f"/terminals/{self.told['id']}"
 
     async def types(self, keys: str) -> None:
-        (await self.client.post(f"{self.path}/input", json={"keys": keys})).raise_for_status()
+        (
+            await self.client.post(f"{self.path}/input", json={"keys": keys})
+        ).raise_for_status()
 
     async def reads(self, until: bytes | None = None) -> bytes:
         """Read from where it stands, to its end or until something was shown; all that was ever shown."""
@@ -62,12 +80,16 @@ class Terminal:
             async with asyncio.timeout(SECONDS):
                 await self._follow(until)
         except TimeoutError:
-            raise AssertionError(f"{until!r} was not shown: {self.shown[-1000:]!r}") from None
+            raise AssertionError(
+                f"{until!r} was not shown: {self.shown[-1000:]!r}"
+            ) from None
         return self.shown
 
     async def _follow(self, until: bytes | None) -> None:
         headers = {"Last-Event-ID": str(self.at)} if self.at else {}
-        async with self.client.stream("GET", f"{self.path}/stream", headers=headers) as answer:
+        async with self.client.stream(
+            "GET", f"{self.path}/stream", headers=headers
+        ) as answer:
             assert answer.status_code == 200, await answer.aread()
             async for event in _events(answer):
                 self._take(event)
@@ -120,12 +142,16 @@ class Looker:
         return f"/runs/{self.run_id}/variations/1"
 
     async def looks(self, number: int = 1) -> dict[str, Any]:
-        answer = await self.client.get(f"/runs/{self.run_id}/variations/{number}/terminals")
+        answer = await self.client.get(
+            f"/runs/{self.run_id}/variations/{number}/terminals"
+        )
         answer.raise_for_status()
         return dict(answer.json())
 
     async def opens(self, command: str | None = None, **size: int) -> Terminal:
-        answer = await self.client.post(f"{self.path}/terminals", json={"command": command, **size})
+        answer = await self.client.post(
+            f"{self.path}/terminals", json={"command": command, **size}
+        )
         assert answer.status_code == 201, answer.text
         return Terminal(self.client, answer.json())
 
@@ -166,8 +192,12 @@ class Shown:
         return urlsplit(str(self.told["url"])).netloc
 
     async def asks(self, method: str, path: str = "/", **more: Any) -> httpx2.Response:
-        headers = {"Host": self.host, "Sec-Fetch-Dest": "iframe"} | more.pop("headers", {})
-        async with httpx2.AsyncClient(base_url=self.server.url, timeout=SECONDS) as client:
+        headers = {"Host": self.host, "Sec-Fetch-Dest": "iframe"} | more.pop(
+            "headers", {}
+        )
+        async with httpx2.AsyncClient(
+            base_url=self.server.url, timeout=SECONDS
+        ) as client:
             return await client.request(method, path, headers=headers, **more)
 
     @asynccontextmanager
@@ -189,7 +219,10 @@ class Shown:
 
         async def listens() -> bool:
             answers.append(await self.gets(path))
-            return answers[-1].status_code != 502 or "Nobody listens" not in answers[-1].text
+            return (
+                answers[-1].status_code != 502
+                or "Nobody listens" not in answers[-1].text
+            )
 
         await comes_true(listens)
         return answers[-1]
@@ -197,11 +230,19 @@ class Shown:
 
 @asynccontextmanager
 async def looker(
-    home: Path, repo: Path, scenario: str | dict[str, Any] = "one_edit", *, finished: bool = True, **settings: Any
+    home: Path,
+    repo: Path,
+    scenario: str | dict[str, Any] = "one_edit",
+    *,
+    finished: bool = True,
+    **settings: Any,
 ) -> AsyncIterator[Looker]:
     """Serve an AIdeator that has a run of one variation, finished or at work."""
     async with AsyncExitStack() as stack:
-        told: dict[str, Any] = {"aideator_sandbox": "bubblewrap", "sse_ping_interval": 0.2} | settings
+        told: dict[str, Any] = {
+            "aideator_sandbox": "bubblewrap",
+            "sse_ping_interval": 0.2,
+        } | settings
         me = await stack.enter_async_context(user(home, repo, scenario, **told))
         listener = stack.enter_context(listen("127.0.0.1", 0))
         server = await stack.enter_async_context(serve_app(me.app, listener))

@@ -122,7 +122,12 @@ dependencies { add(tests, 'junit:junit:4.13.2') }
 def _node(manager: str, **files: str) -> dict[str, str]:
     package = json.loads(_NODE["package.json"])
     package |= {"packageManager": manager} if manager else {}
-    return {**_NODE, "package.json": json.dumps(package), ".gitignore": "node_modules\n.pnp.*\n.yarn\n", **files}
+    return {
+        **_NODE,
+        "package.json": json.dumps(package),
+        ".gitignore": "node_modules\n.pnp.*\n.yarn\n",
+        **files,
+    }
 
 
 PROJECTS: dict[str, tuple[str, dict[str, str]]] = {

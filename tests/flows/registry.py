@@ -22,8 +22,12 @@ def wheel() -> bytes:
         "tinymath-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tinymath\nVersion: 1.0\n",
         "tinymath-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
-    rows = [f"{name},sha256={_digest(text)},{len(text)}" for name, text in files.items()]
-    files["tinymath-1.0.dist-info/RECORD"] = "\n".join([*rows, "tinymath-1.0.dist-info/RECORD,,"]) + "\n"
+    rows = [
+        f"{name},sha256={_digest(text)},{len(text)}" for name, text in files.items()
+    ]
+    files["tinymath-1.0.dist-info/RECORD"] = (
+        "\n".join([*rows, "tinymath-1.0.dist-info/RECORD,,"]) + "\n"
+    )
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         for name, text in files.items():
@@ -32,7 +36,11 @@ def wheel() -> bytes:
 
 
 def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+        .rstrip(b"=")
+        .decode()
+    )
 
 
 def tarball() -> bytes:
@@ -88,7 +96,11 @@ class _Handler(BaseHTTPRequestHandler):
                 version = {"name": "tinymath", "version": "1.0.0"}
                 version |= {"dist": {"tarball": f"{here}/tinymath.tgz", "shasum": made}}  # type: ignore[dict-item]
                 return "application/json", json.dumps(
-                    {"name": "tinymath", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
+                    {
+                        "name": "tinymath",
+                        "dist-tags": {"latest": "1.0.0"},
+                        "versions": {"1.0.0": version},
+                    }
                 ).encode()
             case "/tinymath.tgz":
                 return "application/octet-stream", TARBALL
@@ -105,8 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
 def registry(authorization: str = "") -> Iterator[Registry]:
     """Serve both until the context ends, to everybody or to who says this."""
     server = _Server(("127.0.0.1", 0), _Handler)
-    server.state = Registry(f"127.0.0.1:{server.server_address[1]}", authorization=authorization)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    server.state = Registry(
+        f"127.0.0.1:{server.server_address[1]}", authorization=authorization
+    )
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.05}
+    )
     thread.start()
     try:
         yield server.state

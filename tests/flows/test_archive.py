@@ -22,7 +22,9 @@ async def a_decided_run(me: User) -> RunDetails:
     return await me.app.get(done.id)
 
 
-async def test_another_instance_shows_streams_and_diffs_the_run_as_the_first_did(home: Path, repo: Path) -> None:
+async def test_another_instance_shows_streams_and_diffs_the_run_as_the_first_did(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "three_ways", anthropic_api_key=KEY) as me:
         original = await a_decided_run(me)
         file = await me.app.keeping.export(original.id)
@@ -32,17 +34,23 @@ async def test_another_instance_shows_streams_and_diffs_the_run_as_the_first_did
             await me.app.patch(original.id, 2),
             await me.app.diff(original.id, 2),
         )
-        assert await me.app.keeping.import_(file) == original  # it is here already, and says the same
+        assert (
+            await me.app.keeping.import_(file) == original
+        )  # it is here already, and says the same
     assert KEY.encode() in b"".join(told)
 
     async with user(home / "elsewhere", repo, "three_ways") as other:
         shown = await other.app.keeping.import_(file)
         assert shown.imported_at
         same = shown.model_dump_json(exclude={"imported_at"})
-        assert same == original.model_dump_json(exclude={"imported_at"}).replace(KEY, "[secret]")
+        assert same == original.model_dump_json(exclude={"imported_at"}).replace(
+            KEY, "[secret]"
+        )
         replayed = await other.hears(original.id)
         assert is_dense(replayed)
-        assert await events(other, original.id) == [line.replace(KEY.encode(), b"[secret]") for line in told]
+        assert await events(other, original.id) == [
+            line.replace(KEY.encode(), b"[secret]") for line in told
+        ]
         assert await other.app.patch(original.id, 2) == patch
         assert await other.app.diff(original.id, 2) == diff
         assert [run.id for run in (await other.app.list()).runs] == [original.id]
@@ -79,7 +87,9 @@ async def test_nothing_more_happens_in_an_imported_run(home: Path, repo: Path) -
         assert not restarted.model.requests
 
 
-async def test_a_run_of_the_same_id_that_says_something_else_is_refused(home: Path, repo: Path) -> None:
+async def test_a_run_of_the_same_id_that_says_something_else_is_refused(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "three_ways") as me:
         original = await a_decided_run(me)
         file = await me.app.keeping.export(original.id)

@@ -33,28 +33,45 @@ async def test_a_failing_model_fails_the_variation_with_its_reason(
 
 
 @pytest.mark.parametrize("scenario", ["overloaded", "rate_limited", "cut"])
-async def test_a_model_that_recovers_costs_patience_not_the_run(home: Path, repo: Path, scenario: str) -> None:
+async def test_a_model_that_recovers_costs_patience_not_the_run(
+    home: Path, repo: Path, scenario: str
+) -> None:
     async with user(home, repo, scenario) as me:
         done = await me.asks_and_waits()
     assert done.status is RunStatus.FINISHED, done.variations[0].failure
 
 
-async def test_one_variation_that_fails_does_not_hold_up_the_others(home: Path, repo: Path) -> None:
+async def test_one_variation_that_fails_does_not_hold_up_the_others(
+    home: Path, repo: Path
+) -> None:
     lanes: dict[str, Any] = {
         "1": [{"fault": {"status": 401}}],
         "2": [
-            {"calls": [{"bash": {"command": "sed -i 's/return a - b/return a + b/' calc.py"}}]},
+            {
+                "calls": [
+                    {
+                        "bash": {
+                            "command": "sed -i 's/return a - b/return a + b/' calc.py"
+                        }
+                    }
+                ]
+            },
             {"say": "Done."},
         ],
     }
     async with user(home, repo, {"lanes": lanes}) as me:
         done = await me.asks_and_waits(variations=2)
-    assert [v.status for v in done.variations] == [VariationStatus.FAILED, VariationStatus.FINISHED]
+    assert [v.status for v in done.variations] == [
+        VariationStatus.FAILED,
+        VariationStatus.FINISHED,
+    ]
     assert done.ranking
     assert done.ranking.recommended == 2
 
 
-async def test_a_spent_budget_stops_the_agent_and_what_it_did_is_judged(home: Path, repo: Path) -> None:
+async def test_a_spent_budget_stops_the_agent_and_what_it_did_is_judged(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "endless") as me:
         run = await me.asks(budget={"variation_tokens": 150_000})
         events = await me.hears(run.id)
@@ -65,7 +82,9 @@ async def test_a_spent_budget_stops_the_agent_and_what_it_did_is_judged(home: Pa
     assert is_dense(events)
 
 
-async def test_cancelling_a_run_stops_it_and_keeps_what_was_heard(home: Path, repo: Path) -> None:
+async def test_cancelling_a_run_stops_it_and_keeps_what_was_heard(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "endless") as me:
         run = await me.asks(variations=2)
         await me.hears(run.id, until="tool_call")
@@ -84,10 +103,15 @@ async def test_cancelling_a_run_stops_it_and_keeps_what_was_heard(home: Path, re
     assert not list((home / "state" / "forks").glob("*"))
 
 
-async def test_one_variation_is_cancelled_and_the_other_goes_on(home: Path, repo: Path) -> None:
+async def test_one_variation_is_cancelled_and_the_other_goes_on(
+    home: Path, repo: Path
+) -> None:
     lanes: dict[str, Any] = {
         "1": [{"calls": [{"bash": {"command": "date"}}], "repeat": True}],
-        "2": [{"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]}, {"say": "Done."}],
+        "2": [
+            {"calls": [{"bash": {"command": "echo '# x' >> calc.py"}}]},
+            {"say": "Done."},
+        ],
     }
     async with user(home, repo, {"lanes": lanes}) as me:
         run = await me.asks(variations=2)
@@ -95,14 +119,19 @@ async def test_one_variation_is_cancelled_and_the_other_goes_on(home: Path, repo
         await me.app.cancel(run.id, 1)
         done = await me.waits(run.id)
     assert done.status is RunStatus.FINISHED
-    assert [v.status for v in done.variations] == [VariationStatus.CANCELLED, VariationStatus.FINISHED]
+    assert [v.status for v in done.variations] == [
+        VariationStatus.CANCELLED,
+        VariationStatus.FINISHED,
+    ]
 
 
 async def test_selecting_before_the_end_is_refused(home: Path, repo: Path) -> None:
     async with user(home, repo, "endless") as me:
         run = await me.asks()
         await me.hears(run.id, until="tool_call")
-        with pytest.raises(Conflict, match="a winner can be chosen when it is finished"):
+        with pytest.raises(
+            Conflict, match="a winner can be chosen when it is finished"
+        ):
             await me.app.select(run.id, 1)
         await me.app.cancel(run.id)
 
@@ -147,7 +176,9 @@ async def test_a_repository_that_cannot_be_had_fails_the_run_in_plain_words(
     assert words in message
 
 
-async def test_an_unknown_ref_fails_the_run_and_says_which(home: Path, repo: Path) -> None:
+async def test_an_unknown_ref_fails_the_run_and_says_which(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "one_edit") as me:
         done = await me.asks_and_waits(ref="no-such-branch")
         events = await me.hears(done.id)
@@ -157,31 +188,43 @@ async def test_an_unknown_ref_fails_the_run_and_says_which(home: Path, repo: Pat
     assert events[-1].body.kind == "complete"
 
 
-async def test_a_wrong_submission_names_every_wrong_field(home: Path, repo: Path) -> None:
-    async with user(home, repo, "one_edit", max_variations=2, max_prompt_length=20) as me:
+async def test_a_wrong_submission_names_every_wrong_field(
+    home: Path, repo: Path
+) -> None:
+    async with user(
+        home, repo, "one_edit", max_variations=2, max_prompt_length=20
+    ) as me:
         with pytest.raises(InvalidInput) as caught:
             await me.asks("x" * 21, variations=3)
     assert [error.field for error in caught.value.fields] == ["prompt", "variations"]
 
 
 @pytest.mark.slow
-async def test_agents_that_attack_their_sandbox_harm_only_themselves(home: Path, repo: Path) -> None:
+async def test_agents_that_attack_their_sandbox_harm_only_themselves(
+    home: Path, repo: Path
+) -> None:
     traps = {Path("/tmp") / name for name in ("hooked", "filtered", "watched")}
-    bounds: dict[str, Any] = {"max_variations": 6, "agent_timeout": 40, "agent_disk_limit": 64 * 2**20}
+    bounds: dict[str, Any] = {
+        "max_variations": 6,
+        "agent_timeout": 40,
+        "agent_disk_limit": 64 * 2**20,
+    }
     async with user(home, repo, "hostile", **bounds) as me:
         done = await me.asks_and_waits(variations=6)
         assert done.variations[0].failure is None
         patch = await me.app.patch(done.id, 1)
     vandal, sleeper, talker, hoarder, forker, parent = done.variations
 
-    # It deleted .git, planted hooks, filters and links: what is taken out is its change, and nothing of it ran here.
+    # It deleted .git, planted hooks, filters and links: what is taken out is its
+    # change, and nothing of it ran here.
     assert vandal.verdict
     assert b"+    return a + b" in patch
     assert not {trap for trap in traps if trap.exists()}
     assert sleeper.failure
     assert sleeper.failure.reason == "AgentTimeout"
     assert talker.status in {VariationStatus.FINISHED, VariationStatus.FAILED}
-    # One file ends at the limit, and the agent with it or after it: by the kernel or by the watchdog.
+    # One file ends at the limit, and the agent with it or after it: by the kernel or by
+    # the watchdog.
     assert hoarder.failure is None or hoarder.failure.reason == "DiskLimitExceeded"
     assert forker.status in {VariationStatus.FINISHED, VariationStatus.FAILED}
     assert parent.verdict
@@ -189,7 +232,9 @@ async def test_agents_that_attack_their_sandbox_harm_only_themselves(home: Path,
     assert not list((home / "state" / "forks").glob("*"))
 
 
-async def test_an_agent_may_print_a_lot_and_is_heard_in_part(home: Path, repo: Path) -> None:
+async def test_an_agent_may_print_a_lot_and_is_heard_in_part(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "big_output") as me:
         run = await me.asks()
         events = await me.hears(run.id)
@@ -201,10 +246,15 @@ async def test_an_agent_may_print_a_lot_and_is_heard_in_part(home: Path, repo: P
 async def test_a_run_can_be_cancelled_at_any_moment(home: Path, repo: Path) -> None:
     async with user(home, repo, "one_edit") as me:
         for moment in range(40):
-            run = await me.asks(repo_url=str(repo) if moment % 2 else "https://github.com/user/repo")
+            run = await me.asks(
+                repo_url=str(repo) if moment % 2 else "https://github.com/user/repo"
+            )
             await asyncio.sleep(moment / 400)
             await me.app.cancel(run.id)
             events = await me.hears(run.id)
             assert is_dense(events)
             assert events[-1].body.kind == "complete"
-            assert (await me.app.get(run.id)).status in {RunStatus.CANCELLED, RunStatus.FAILED}
+            assert (await me.app.get(run.id)).status in {
+                RunStatus.CANCELLED,
+                RunStatus.FAILED,
+            }

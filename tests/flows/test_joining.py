@@ -1,4 +1,4 @@
-"""What makes a run go on: follow-ups that remember, further seats, variations composed of others."""
+"""What makes a run go on: follow-ups that remember, further agents, variations composed of others."""
 
 import json
 from pathlib import Path
@@ -12,16 +12,33 @@ from aideator.domain.verdict import Change
 from tests.actions import PROMPT, bodies, is_dense, user
 
 CHECKS = [
-    {"command": f"python3 -m unittest test_calc.CalcTest.test_{name}", "name": name} for name in ("add", "double")
+    {"command": f"python3 -m unittest test_calc.CalcTest.test_{name}", "name": name}
+    for name in ("add", "double")
 ]
 ONE_FILE_EACH = {
     "lanes": {
         "1": [
-            {"calls": [{"bash": {"command": "sed -i s/a\\ -\\ b/a+b/ calc.py; echo one > one.txt"}}]},
+            {
+                "calls": [
+                    {
+                        "bash": {
+                            "command": "sed -i s/a\\ -\\ b/a+b/ calc.py; echo one > one.txt"
+                        }
+                    }
+                ]
+            },
             {"say": "Done."},
         ],
         "2": [
-            {"calls": [{"bash": {"command": "sed -i s/a\\ \\*\\ 2/a+a/ calc.py; echo two > two.txt"}}]},
+            {
+                "calls": [
+                    {
+                        "bash": {
+                            "command": "sed -i s/a\\ \\*\\ 2/a+a/ calc.py; echo two > two.txt"
+                        }
+                    }
+                ]
+            },
             {"say": "Done."},
         ],
         "default": [{"say": "Nothing to do."}],
@@ -29,7 +46,9 @@ ONE_FILE_EACH = {
 }
 
 
-async def test_a_follow_up_goes_on_with_the_agents_own_session(home: Path, repo: Path) -> None:
+async def test_a_follow_up_goes_on_with_the_agents_own_session(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "follow_up") as me:
         run = await me.asks_and_waits()
         before = len(me.model.requests)
@@ -39,16 +58,21 @@ async def test_a_follow_up_goes_on_with_the_agents_own_session(home: Path, repo:
         patch = await me.app.patch(run.id, 1)
         asked = me.model.requests[before].body["messages"]
     assert done.status is RunStatus.FINISHED
-    told = [body for body in bodies(events, "run_started") if isinstance(body, RunStarted)]
+    told = [
+        body for body in bodies(events, "run_started") if isinstance(body, RunStarted)
+    ]
     assert [(body.commit, dict(body.sources)) for body in told] == [
         (None, {}),
-        *[(done.commit, {"setup": "guess", "checks": "guess", "protected": "guess"})] * 2,
+        *[(done.commit, {"setup": "guess", "checks": "guess", "protected": "guess"})]
+        * 2,
     ]
     assert b"def subtract" in patch
     assert b"return a + b" in patch
     first, *_, last = asked
     assert PROMPT in json.dumps(first)
-    assert any("add() adds now." in json.dumps(m) for m in asked if m["role"] == "assistant")
+    assert any(
+        "add() adds now." in json.dumps(m) for m in asked if m["role"] == "assistant"
+    )
     assert "Now subtract as well, please" in json.dumps(last)
     assert "Earlier you were asked" not in json.dumps(asked)
 
@@ -65,7 +89,7 @@ async def test_a_prompt_to_all_goes_to_each_of_them(home: Path, repo: Path) -> N
     assert all(b"def subtract" in patch for patch in patches)
 
 
-async def test_another_seat_joins_a_run_that_has_ended(home: Path, repo: Path) -> None:
+async def test_another_agent_joins_a_run_that_has_ended(home: Path, repo: Path) -> None:
     async with user(home, repo, "three_ways", max_variations=2) as me:
         run = await me.asks_and_waits(checks=CHECKS)
         await me.app.select(run.id, 1)
@@ -78,14 +102,18 @@ async def test_another_seat_joins_a_run_that_has_ended(home: Path, repo: Path) -
         with pytest.raises(InvalidInput, match="there is no agent"):
             await me.app.add(run.id, AgentSpec(agent="nobody"))
     assert is_dense(events)
-    assert bodies(events, "variation_added", 2) == [VariationAdded(seat=AgentSpec(instructions="Use sum()."))]
+    assert bodies(events, "variation_added", 2) == [
+        VariationAdded(spec=AgentSpec(instructions="Use sum()."))
+    ]
     assert [v.status for v in done.variations] == [VariationStatus.FINISHED] * 2
     assert done.status is RunStatus.FINISHED
     assert done.ranking
     assert set(done.ranking.order) == {1, 2}
 
 
-async def test_a_composed_variation_is_judged_like_every_other_and_can_be_selected(home: Path, repo: Path) -> None:
+async def test_a_composed_variation_is_judged_like_every_other_and_can_be_selected(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, ONE_FILE_EACH) as me:
         run = await me.asks_and_waits(variations=2, checks=CHECKS)
         calls = len(me.model.requests)
@@ -103,31 +131,50 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
             await me.app.prompt(run.id, 3, "Now subtract as well, please")
         assert len(me.model.requests) == calls
         again = await me.asks_and_waits(variations=2, checks=CHECKS)
-        assert (again.reused_from, again.winner, len(again.variations)) == (run.id, 3, 3)
+        assert (again.reused_from, again.winner, len(again.variations)) == (
+            run.id,
+            3,
+            3,
+        )
         assert await me.app.patch(again.id, 3) == patch.encode()
     assert is_dense(events)
     composed = done.variations[2]
-    assert (composed.seat.agent, composed.composed) == ("composed", tuple(parts))
+    assert (composed.spec.agent, composed.composed) == ("composed", tuple(parts))
     assert composed.verdict
     assert composed.verdict.count(Change.FIXED) == 1
     assert composed.verdict.patch.files == 3
     assert [e.body.kind for e in events if e.variation_id == 3] == [
-        *("variation_added", "variation_started", "judging", "check", "check", "variation_finished"),
+        *(
+            "variation_added",
+            "variation_started",
+            "checking",
+            "check",
+            "check",
+            "variation_finished",
+        ),
     ]
     assert decided.winner == 3
     assert patch.count("diff --git") == 3
     assert "a+b" in patch
 
 
-async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(home: Path, repo: Path) -> None:
+async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "three_ways") as me:
         run = await me.asks_and_waits(variations=2)
-        both = [Part(variation_id=1, path="calc.py", hunks=(0,)), Part(variation_id=2, path="calc.py", hunks=(0,))]
+        both = [
+            Part(variation_id=1, path="calc.py", hunks=(0,)),
+            Part(variation_id=2, path="calc.py", hunks=(0,)),
+        ]
         with pytest.raises(
-            Conflict, match=r"calc\.py: hunk 0 of variation . and hunk 0 of variation . change the same"
+            Conflict,
+            match=r"calc\.py: hunk 0 of variation . and hunk 0 of variation . change the same",
         ):
             await me.app.compose(run.id, both)
-        with pytest.raises(InvalidInput, match=r"parts\.0: variation 1 does not change 'nowhere'"):
+        with pytest.raises(
+            InvalidInput, match=r"parts\.0: variation 1 does not change 'nowhere'"
+        ):
             await me.app.compose(run.id, [Part(variation_id=1, path="nowhere")])
         with pytest.raises(Conflict, match="no finished change: 7"):
             await me.app.compose(run.id, [Part(variation_id=7, path="calc.py")])

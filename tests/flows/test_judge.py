@@ -19,7 +19,9 @@ PREFERS_SUM = [
         "choose": [
             {
                 "when": {"prompt": r"A\| \+.*sum"},
-                "turns": [{"say": '{"better": "A", "reason": "It says what it does."}'}],
+                "turns": [
+                    {"say": '{"better": "A", "reason": "It says what it does."}'}
+                ],
             },
             {"turns": [{"say": '{"better": "B", "reason": "It says what it does."}'}]},
         ]
@@ -28,17 +30,25 @@ PREFERS_SUM = [
 
 
 def repairs(*commands: str, judge: list[Any]) -> dict[str, Any]:
-    work = [[{"calls": [{"bash": {"command": command}}]}, {"say": "Done."}] for command in commands]
-    return {"lanes": {str(number): turns for number, turns in enumerate(work, 1)} | {"default": judge}}
+    work = [
+        [{"calls": [{"bash": {"command": command}}]}, {"say": "Done."}]
+        for command in commands
+    ]
+    return {
+        "lanes": {str(number): turns for number, turns in enumerate(work, 1)}
+        | {"default": judge}
+    }
 
 
 PLUS, SUM = "sed -i 's/a - b/a + b/' calc.py", "sed -i 's/a - b/sum((a, b))/' calc.py"
 
 
-async def test_a_judge_that_is_asked_for_orders_equals_and_its_cost_is_told(home: Path, repo: Path) -> None:
+async def test_a_judge_that_is_asked_for_orders_equals_and_its_cost_is_told(
+    home: Path, repo: Path
+) -> None:
     script = repairs(PLUS, SUM, judge=PREFERS_SUM)
     async with user(home, repo, script) as me:
-        run = await me.asks(variations=2, examination={"judge": JUDGE})
+        run = await me.asks(variations=2, comparison={"judge": JUDGE})
         events = await me.hears(run.id)
         done = await me.app.get(run.id)
     assert done.evidence
@@ -48,7 +58,10 @@ async def test_a_judge_that_is_asked_for_orders_equals_and_its_cost_is_told(home
     assert opinion.usage.cost_usd
     assert done.ranking
     assert (done.ranking.order, done.ranking.recommended) == ((2, 1), 2)
-    assert any(reason.startswith("The judge (claude-opus-5-5) prefers variation 2") for reason in done.ranking.reasons)
+    assert any(
+        reason.startswith("The judge (claude-opus-5-5) prefers variation 2")
+        for reason in done.ranking.reasons
+    )
     last = bodies(events, "evidence")[-1]
     assert isinstance(last, EvidenceGathered)
     assert last.evidence == done.evidence
@@ -59,7 +72,7 @@ async def test_nobody_is_asked_where_running_has_told_them_apart_or_the_change_i
 ) -> None:
     script = repairs(PLUS, "true", PLUS, judge=[{"fault": {"status": 500}}])
     async with user(home, repo, script) as me:
-        done = await me.asks_and_waits(variations=3, examination={"judge": JUDGE})
+        done = await me.asks_and_waits(variations=3, comparison={"judge": JUDGE})
     assert done.evidence
     assert done.evidence.opinion is None
     assert done.evidence.identical == ((1, 3),)
@@ -70,34 +83,60 @@ async def test_nobody_is_asked_where_running_has_told_them_apart_or_the_change_i
 @pytest.mark.parametrize(
     ("settings", "judge", "field", "words"),
     [
-        (KEYED, {"model": "claude-opsu-5-5"}, ".model", "nobody knows a model 'claude-opsu-5-5'; there are: claude-"),
-        (KEYED, {"model": "claude-opus-5-5", "temperature": 0.5}, ".temperature", "does not take a temperature"),
-        (KEYED, {"temperature": 0.5}, ".temperature", "claude-opus-5-5 does not take a temperature"),
+        (
+            KEYED,
+            {"model": "claude-opsu-5-5"},
+            ".model",
+            "nobody knows a model 'claude-opsu-5-5'; there are: claude-",
+        ),
+        (
+            KEYED,
+            {"model": "claude-opus-5-5", "temperature": 0.5},
+            ".temperature",
+            "does not take a temperature",
+        ),
+        (
+            KEYED,
+            {"temperature": 0.5},
+            ".temperature",
+            "claude-opus-5-5 does not take a temperature",
+        ),
         (KEYED, {"max_turns": 3}, ".max_turns", "takes no turns"),
         (PROVIDER, {"model": "claude-opus-5-5"}, "", "no ANTHROPIC_API_KEY is set"),
     ],
 )
 async def test_a_judge_that_could_only_fail_is_refused_at_submission(
-    home: Path, repo: Path, settings: dict[str, Any], judge: dict[str, Any], field: str, words: str
+    home: Path,
+    repo: Path,
+    settings: dict[str, Any],
+    judge: dict[str, Any],
+    field: str,
+    words: str,
 ) -> None:
     async with user(home, repo, "one_edit", **settings) as me:
         with pytest.raises(InvalidInput) as refused:
-            await me.asks(examination={"judge": judge})
+            await me.asks(comparison={"judge": judge})
         assert (await me.app.list()).runs == ()
-    assert [error.field for error in refused.value.fields] == [f"examination.judge{field}"]
+    assert [error.field for error in refused.value.fields] == [
+        f"comparison.judge{field}"
+    ]
     assert words in refused.value.fields[0].message
 
 
-async def test_a_model_behind_an_address_of_ones_own_may_have_any_name(home: Path, repo: Path) -> None:
+async def test_a_model_behind_an_address_of_ones_own_may_have_any_name(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "one_edit") as me:
-        done = await me.asks_and_waits(examination={"judge": {"model": "our-own"}})
+        done = await me.asks_and_waits(comparison={"judge": {"model": "our-own"}})
     assert done.status is RunStatus.FINISHED
 
 
-async def test_a_judge_that_cannot_be_had_costs_an_opinion_and_nothing_else(home: Path, repo: Path) -> None:
+async def test_a_judge_that_cannot_be_had_costs_an_opinion_and_nothing_else(
+    home: Path, repo: Path
+) -> None:
     script = repairs(PLUS, SUM, judge=[{"fault": {"status": 529}}])
     async with user(home, repo, script) as me:
-        done = await me.asks_and_waits(variations=2, examination={"judge": JUDGE})
+        done = await me.asks_and_waits(variations=2, comparison={"judge": JUDGE})
     assert done.evidence
     assert done.evidence.opinion
     assert done.evidence.opinion.preferred is None

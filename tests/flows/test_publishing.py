@@ -14,10 +14,21 @@ from aideator.domain.run import Publication, RunDetails, RunStatus, Wish
 from aideator.store import runs
 from tests.actions import PROMPT, User, bodies, is_dense, user
 from tests.conftest import git
-from tests.workspace.forges import TOKEN, FakeForge, FakeGitea, FakeGitHub, FakeGitLab, answer
-from tests.workspace.server import GitServer, serve
+from tests.publishing.forges import (
+    TOKEN,
+    FakeForge,
+    FakeGitea,
+    FakeGitHub,
+    FakeGitLab,
+    answer,
+)
+from tests.repositories.server import GitServer, serve
 
-FORGES: dict[str, type[FakeForge]] = {"github": FakeGitHub, "gitlab": FakeGitLab, "gitea": FakeGitea}
+FORGES: dict[str, type[FakeForge]] = {
+    "github": FakeGitHub,
+    "gitlab": FakeGitLab,
+    "gitea": FakeGitea,
+}
 
 
 @pytest.fixture
@@ -39,17 +50,29 @@ def server(home: Path, repo: Path) -> Iterator[GitServer]:
 def received(home: Path) -> list[str]:
     """The refs of every push, in order."""
     log = home / "received"
-    return [line.split()[2] for line in log.read_text().splitlines()] if log.exists() else []
+    return (
+        [line.split()[2] for line in log.read_text().splitlines()]
+        if log.exists()
+        else []
+    )
 
 
-def told(server: GitServer, forge: str | None = "github", token: str = TOKEN) -> dict[str, Any]:
+def told(
+    server: GitServer, forge: str | None = "github", token: str = TOKEN
+) -> dict[str, Any]:
     """The settings of an operator who lets winners be published there."""
     named = {"git_forges": {server.host: forge}} if forge else {}
-    return {"private_git_hosts": (server.host,), "git_tokens": {server.host: token} if token else {}, **named}
+    return {
+        "private_git_hosts": (server.host,),
+        "git_tokens": {server.host: token} if token else {},
+        **named,
+    }
 
 
 async def decided(me: User, server: GitServer, **options: Any) -> RunDetails:
-    done = await me.asks_and_waits(repo_url=server.url("team/project.git"), variations=2, **options)
+    done = await me.asks_and_waits(
+        repo_url=server.url("team/project.git"), variations=2, **options
+    )
     return await me.app.select(done.id, 1, "smallest @all closes #1")
 
 
@@ -58,7 +81,9 @@ def bare(home: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", FORGES)
-async def test_the_winner_is_pushed_and_proposed_once(home: Path, server: GitServer, kind: str) -> None:
+async def test_the_winner_is_pushed_and_proposed_once(
+    home: Path, server: GitServer, kind: str
+) -> None:
     server.token, forge = TOKEN, FORGES[kind]()
     server.api = forge
     async with user(home, home, "three_ways", **told(server, kind)) as me:
@@ -82,17 +107,27 @@ async def test_the_winner_is_pushed_and_proposed_once(home: Path, server: GitSer
     (opened,) = forge.opened
     assert opened.get("base", opened.get("target_branch")) == "main"
     assert opened["title"].endswith(PROMPT)
-    assert opened.get("draft") is True or opened["title"].startswith(("Draft: ", "WIP: "))
+    assert opened.get("draft") is True or opened["title"].startswith(
+        ("Draft: ", "WIP: ")
+    )
     assert "✅ fixed" in str(opened.get("body", opened.get("description")))
 
     message = git(bare(home), "log", "-1", "--format=%B", branch)
     assert message.splitlines()[0] == PROMPT
     assert "- python3 -m unittest discover: fixed" in message
-    trailers = git(bare(home), "log", "-1", "--format=%(trailers:unfold)", branch).splitlines()
-    assert [line.partition(": ")[0] for line in trailers] == ["Co-authored-by", "AIdeator-Run", "AIdeator-Variation"]
+    trailers = git(
+        bare(home), "log", "-1", "--format=%(trailers:unfold)", branch
+    ).splitlines()
+    assert [line.partition(": ")[0] for line in trailers] == [
+        "Co-authored-by",
+        "AIdeator-Run",
+        "AIdeator-Variation",
+    ]
 
 
-async def test_the_token_is_in_no_argument_list_while_git_pushes(home: Path, server: GitServer) -> None:
+async def test_the_token_is_in_no_argument_list_while_git_pushes(
+    home: Path, server: GitServer
+) -> None:
     server.token = TOKEN
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
@@ -106,22 +141,33 @@ async def test_the_token_is_in_no_argument_list_while_git_pushes(home: Path, ser
 async def test_a_pull_request_that_is_refused_is_told_and_taken_up_where_it_stopped(
     home: Path, server: GitServer
 ) -> None:
-    forge = FakeGitHub(failing=answer(403, {"message": "Resource not accessible by personal access token"}))
+    forge = FakeGitHub(
+        failing=answer(
+            403, {"message": "Resource not accessible by personal access token"}
+        )
+    )
     server.api = forge
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
-        with pytest.raises(ForgeRefused, match=r"pushed as aideator/.*but the pull request was refused: .*not access"):
+        with pytest.raises(
+            ForgeRefused,
+            match=r"pushed as aideator/.*but the pull request was refused: .*not access",
+        ):
             await me.app.keeping.publish(run.id, Wish())
         kept = (await me.app.get(run.id)).publication
         assert kept
         assert kept.pull_request is None
         forge.failing = None
         made = await me.app.keeping.publish(run.id, Wish())
-    assert made == kept.model_copy(update={"pull_request": "https://forge.example/team/project/pull/1"})
+    assert made == kept.model_copy(
+        update={"pull_request": "https://forge.example/team/project/pull/1"}
+    )
     assert len(received(home)) == 1
 
 
-async def test_a_pull_request_that_exists_already_is_the_answer(home: Path, server: GitServer) -> None:
+async def test_a_pull_request_that_exists_already_is_the_answer(
+    home: Path, server: GitServer
+) -> None:
     """As after a crash between the forge's answer and our writing it down."""
     server.api = forge = FakeGitHub()
     async with user(home, home, "three_ways", **told(server)) as me:
@@ -135,12 +181,18 @@ async def test_a_pull_request_that_exists_already_is_the_answer(home: Path, serv
     assert len(forge.opened) == 1
 
 
-async def test_a_decision_can_be_undone_until_it_is_published(home: Path, server: GitServer) -> None:
+async def test_a_decision_can_be_undone_until_it_is_published(
+    home: Path, server: GitServer
+) -> None:
     server.api = FakeGitHub()
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
         undone = await me.app.keeping.deselect(run.id)
-        assert (undone.status, undone.winner, undone.winner_reason) == (RunStatus.FINISHED, None, "")
+        assert (undone.status, undone.winner, undone.winner_reason) == (
+            RunStatus.FINISHED,
+            None,
+            "",
+        )
         assert await me.app.keeping.deselect(run.id) == undone
         with pytest.raises(Conflict, match="has no winner"):
             await me.app.keeping.publish(run.id, Wish())
@@ -150,11 +202,22 @@ async def test_a_decision_can_be_undone_until_it_is_published(home: Path, server
             await me.app.keeping.deselect(run.id)
         events = await me.hears(run.id)
     assert [e.body.kind for e in events][-8:] == [
-        *("selected", "complete", "deselected", "complete", "selected", "complete", "published", "complete"),
+        *(
+            "selected",
+            "complete",
+            "deselected",
+            "complete",
+            "selected",
+            "complete",
+            "published",
+            "complete",
+        ),
     ]
 
 
-async def test_after_a_follow_up_the_branch_is_moved_and_the_pull_request_stays(home: Path, server: GitServer) -> None:
+async def test_after_a_follow_up_the_branch_is_moved_and_the_pull_request_stays(
+    home: Path, server: GitServer
+) -> None:
     server.api = forge = FakeGitHub()
     async with user(home, home, "follow_up", **told(server)) as me:
         run = await decided(me, server)
@@ -170,12 +233,16 @@ async def test_after_a_follow_up_the_branch_is_moved_and_the_pull_request_stays(
     assert len(forge.opened) == 1
 
 
-async def test_a_branch_of_somebody_else_is_left_alone(home: Path, repo: Path, server: GitServer) -> None:
+async def test_a_branch_of_somebody_else_is_left_alone(
+    home: Path, repo: Path, server: GitServer
+) -> None:
     git(bare(home), "branch", "aideator/fix", "main")
     before = git(bare(home), "for-each-ref")
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
-        with pytest.raises(Conflict, match="has a branch aideator/fix with other commits"):
+        with pytest.raises(
+            Conflict, match="has a branch aideator/fix with other commits"
+        ):
             await me.app.keeping.publish(run.id, Wish(branch="fix", pull_request=False))
     assert git(bare(home), "for-each-ref") == before
 
@@ -191,25 +258,35 @@ async def test_a_server_that_lets_nobody_push_is_a_clear_error_and_nothing_is_ke
         hook = bare(home) / "hooks" / "pre-receive"
         server.read_only = False
         hook.write_text("#!/bin/sh\necho 'no pushes on \x1b[31mFridays' >&2; exit 1\n")
-        with pytest.raises(RepositoryError, match=r"refused the branch: .*no pushes on .*Fridays") as refused:
+        with pytest.raises(
+            RepositoryError, match=r"refused the branch: .*no pushes on .*Fridays"
+        ) as refused:
             await me.app.keeping.publish(run.id, Wish())
         assert (await me.app.get(run.id)).publication is None
     assert "\x1b" not in str(refused.value)
 
 
-async def test_workflow_files_are_pushed_with_consent_only(home: Path, server: GitServer) -> None:
-    write = {"write": {"file_path": ".github/workflows/ci.yml", "content": "on: push\n"}}
+async def test_workflow_files_are_pushed_with_consent_only(
+    home: Path, server: GitServer
+) -> None:
+    write = {
+        "write": {"file_path": ".github/workflows/ci.yml", "content": "on: push\n"}
+    }
     scenario = {"lanes": {"default": [{"calls": [write]}, {"say": "Done."}]}}
     async with user(home, home, scenario, **told(server)) as me:
         run = await decided(me, server)
-        with pytest.raises(Conflict, match=r"runs by itself.*\.github/workflows/ci\.yml"):
+        with pytest.raises(
+            Conflict, match=r"runs by itself.*\.github/workflows/ci\.yml"
+        ):
             await me.app.keeping.publish(run.id, Wish(pull_request=False))
         assert received(home) == []
         await me.app.keeping.publish(run.id, Wish(pull_request=False, workflows=True))
     assert len(received(home)) == 1
 
 
-async def test_a_forge_that_nobody_has_named_gets_the_branch_and_no_pull_request(home: Path, server: GitServer) -> None:
+async def test_a_forge_that_nobody_has_named_gets_the_branch_and_no_pull_request(
+    home: Path, server: GitServer
+) -> None:
     async with user(home, home, "three_ways", **told(server, None)) as me:
         run = await decided(me, server)
         made = await me.app.keeping.publish(run.id, Wish())
@@ -217,7 +294,9 @@ async def test_a_forge_that_nobody_has_named_gets_the_branch_and_no_pull_request
     assert "GIT_FORGES" in made.note
 
 
-async def test_a_repository_on_this_machine_gets_a_branch_and_keeps_its_work_tree(home: Path, repo: Path) -> None:
+async def test_a_repository_on_this_machine_gets_a_branch_and_keeps_its_work_tree(
+    home: Path, repo: Path
+) -> None:
     (repo / "calc.py").write_text("mine, unfinished\n")
     hook = repo / ".git" / "hooks" / "post-receive"
     hook.parent.mkdir(exist_ok=True)
@@ -236,10 +315,21 @@ async def test_a_repository_on_this_machine_gets_a_branch_and_keeps_its_work_tre
     assert not (home / "hook-ran").exists()
 
 
-def test_the_servers_log_would_show_a_second_ref(home: Path, repo: Path, server: GitServer) -> None:
+def test_the_servers_log_would_show_a_second_ref(
+    home: Path, repo: Path, server: GitServer
+) -> None:
     """That `received` can fail: a push of a branch and a tag shows both."""
     git(repo, "tag", "v1")
     subprocess.run(
-        ["git", "push", "-q", server.url("team/project.git"), "main:refs/heads/other", "v1"], cwd=repo, check=True
+        [
+            "git",
+            "push",
+            "-q",
+            server.url("team/project.git"),
+            "main:refs/heads/other",
+            "v1",
+        ],
+        cwd=repo,
+        check=True,
     )
     assert sorted(received(home)) == ["refs/heads/other", "refs/tags/v1"]

@@ -1,7 +1,8 @@
 """Guess, set-up, baseline and verdict with the tools and registries as they are: opt in with the operator's settings.
 
-No registry is named here. SETUP_ALLOWED_HOSTS or SETUP_PRIVATE_HOSTS, SETUP_ENV and SANDBOX_TOOLCHAINS say where they
-are and what sandboxes see, as for a server: `SETUP_ALLOWED_HOSTS=… pytest -m registry tests/flows/test_registries.py`.
+No registry is named here. SETUP_ALLOWED_HOSTS or SETUP_PRIVATE_HOSTS, SETUP_ENV and
+SANDBOX_TOOLCHAINS say where they are and what sandboxes see, as for a server:
+`SETUP_ALLOWED_HOSTS=… pytest -m registry tests/flows/test_registries.py`.
 """
 
 import os
@@ -18,20 +19,33 @@ from tests.actions import bodies, user
 from tests.conftest import git
 from tests.flows.registries import ADD, PROJECTS, SUB
 
-_NAMES = ("SETUP_ALLOWED_HOSTS", "SETUP_PRIVATE_HOSTS", "SETUP_ENV", "SANDBOX_TOOLCHAINS")
+_NAMES = (
+    "SETUP_ALLOWED_HOSTS",
+    "SETUP_PRIVATE_HOSTS",
+    "SETUP_ENV",
+    "SANDBOX_TOOLCHAINS",
+)
 ASKED = {name.lower(): os.environ[name] for name in _NAMES if name in os.environ}
 """Read before a fixture can clear them."""
 
 
 @pytest.mark.registry
-@pytest.mark.skipif(not {"setup_allowed_hosts", "setup_private_hosts"} & set(ASKED), reason="names no registry to use")
+@pytest.mark.skipif(
+    not {"setup_allowed_hosts", "setup_private_hosts"} & set(ASKED),
+    reason="names no registry to use",
+)
 @pytest.mark.parametrize("name", PROJECTS)
 async def test_a_project_is_set_up_and_its_tests_tell_what_was_fixed(
     home: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program, files = PROJECTS[name]
     tools = ASKED.get("sandbox_toolchains", "")
-    path = ":".join([*(f"{folder}/bin" for folder in tools.split(",") if folder), "/usr/local/bin:/usr/bin:/bin"])
+    path = ":".join(
+        [
+            *(f"{folder}/bin" for folder in tools.split(",") if folder),
+            "/usr/local/bin:/usr/bin:/bin",
+        ]
+    )
     if shutil.which(program, path=path) is None:
         pytest.skip(f"sandboxes see no {program} here (SANDBOX_TOOLCHAINS)")
     for variable, value in ASKED.items():
@@ -45,16 +59,24 @@ async def test_a_project_is_set_up_and_its_tests_tell_what_was_fixed(
     git(repo, "commit", "-q", "-m", "A calculator that cannot add")
     (source,) = (file for file, text in files.items() if SUB in text)
     edit = {"bash": {"command": f"sed -i {shlex.quote(f's/{SUB}/{ADD}/')} {source}"}}
-    async with user(home, repo, {"lanes": {"default": [{"calls": [edit]}, {"say": "Done."}]}}) as me:
+    async with user(
+        home, repo, {"lanes": {"default": [{"calls": [edit]}, {"say": "Done."}]}}
+    ) as me:
         run = await me.asks()
         events = await me.hears(run.id)
         done = await me.app.get(run.id)
-        told = [body.result for body in bodies(events, "setup") if isinstance(body, SetupRan)]
+        told = [
+            body.result
+            for body in bodies(events, "setup")
+            if isinstance(body, SetupRan)
+        ]
         assert told
         assert done.status is RunStatus.FINISHED, told[-1].output
         patch = await me.app.patch(run.id, 1)
     (verdict,) = (variation.verdict for variation in done.variations)
     assert verdict is not None
     (check,) = verdict.checks
-    assert check.counts == {Change.FIXED: 1, Change.STILL_PASSING: 1}, bodies(events, "check")
+    assert check.counts == {Change.FIXED: 1, Change.STILL_PASSING: 1}, bodies(
+        events, "check"
+    )
     assert patch.count(b"diff --git") == 1

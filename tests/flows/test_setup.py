@@ -15,7 +15,17 @@ from aideator.domain.project import Origin
 from aideator.domain.run import RunDetails, RunStatus
 from aideator.domain.verdict import Change
 from aideator.testing import scripted_model
-from tests.actions import PROMPT, User, bodies, command, is_dense, server, start_server, stream, user
+from tests.actions import (
+    PROMPT,
+    User,
+    bodies,
+    command,
+    is_dense,
+    server,
+    start_server,
+    stream,
+    user,
+)
 from tests.conftest import git
 from tests.flows.registry import WHEEL, Registry, registry
 
@@ -30,7 +40,10 @@ def lanes(*commands: str) -> dict[str, Any]:
 
 def mirror(found: Registry) -> dict[str, Any]:
     """The settings of an operator who has mirrors in the own network."""
-    env = {"PIP_INDEX_URL": f"http://{found.host}/simple", "npm_config_registry": f"http://{found.host}"}
+    env = {
+        "PIP_INDEX_URL": f"http://{found.host}/simple",
+        "npm_config_registry": f"http://{found.host}",
+    }
     return {"setup_private_hosts": (found.host,), "setup_env": env}
 
 
@@ -55,9 +68,16 @@ def has_venv() -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_venv(), reason="the system's Python cannot make a virtual environment")
-async def test_a_python_package_of_a_mirror_is_there_for_agents_and_checks(home: Path, needy: Path) -> None:
-    script = lanes("python -c 'import tinymath; print(tinymath.plus(1, 1))'; git status --porcelain", EDIT)
+@pytest.mark.skipif(
+    not has_venv(), reason="the system's Python cannot make a virtual environment"
+)
+async def test_a_python_package_of_a_mirror_is_there_for_agents_and_checks(
+    home: Path, needy: Path
+) -> None:
+    script = lanes(
+        "python -c 'import tinymath; print(tinymath.plus(1, 1))'; git status --porcelain",
+        EDIT,
+    )
     with registry() as found:
         async with user(home, needy, script, **mirror(found)) as me:
             run = await me.asks(variations=2)
@@ -80,57 +100,101 @@ async def test_a_python_package_of_a_mirror_is_there_for_agents_and_checks(home:
     told = [b for b in bodies(events, "setup") if isinstance(b, SetupRan)]
     assert [(b.result.passed, b.cached) for b in told] == [(True, False), (True, False)]
     assert "Successfully installed tinymath-1.0" in told[1].result.output
-    assert [b.cached for b in bodies(later, "setup") if isinstance(b, SetupRan)] == [True]
+    assert [b.cached for b in bodies(later, "setup") if isinstance(b, SetupRan)] == [
+        True
+    ]
 
     assert done.status is RunStatus.FINISHED
-    assert [v.verdict.count(Change.FIXED) for v in done.variations if v.verdict] == [1, 1]
+    assert [v.verdict.count(Change.FIXED) for v in done.variations if v.verdict] == [
+        1,
+        1,
+    ]
     outputs = [str(body) for body in bodies(events, "tool_call_update", 1)]
     assert any("2\\n" in text and ".venv" not in text for text in outputs), outputs
     for patch in patches:
         assert patch.count(b"diff --git") == 1
         assert b"b/calc.py" in patch
-    base = next(e.body for e in events if isinstance(e.body, CheckRun) and e.variation_id is None)
+    base = next(
+        e.body
+        for e in events
+        if isinstance(e.body, CheckRun) and e.variation_id is None
+    )
     assert "ModuleNotFoundError" not in base.result.output
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/usr/bin/npm").exists(), reason="sandboxes see no npm here")
-async def test_a_node_package_of_a_mirror_works_offline_afterwards(home: Path, repo: Path) -> None:
+@pytest.mark.skipif(
+    not Path("/usr/bin/npm").exists(), reason="sandboxes see no npm here"
+)
+async def test_a_node_package_of_a_mirror_works_offline_afterwards(
+    home: Path, repo: Path
+) -> None:
     (repo / "package.json").write_text(
-        json.dumps({"name": "x", "dependencies": {"tinymath": "1.0.0"}, "scripts": {"test": "node test.js"}})
+        json.dumps(
+            {
+                "name": "x",
+                "dependencies": {"tinymath": "1.0.0"},
+                "scripts": {"test": "node test.js"},
+            }
+        )
     )
-    (repo / "test.js").write_text("if (require('tinymath').plus(1, 1) !== 2) process.exit(1)\n")
+    (repo / "test.js").write_text(
+        "if (require('tinymath').plus(1, 1) !== 2) process.exit(1)\n"
+    )
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "A Node project, too")
-    script = lanes("rm -rf node_modules && npm install --no-package-lock && echo offline", "echo '// x' >> test.js")
+    script = lanes(
+        "rm -rf node_modules && npm install --no-package-lock && echo offline",
+        "echo '// x' >> test.js",
+    )
     with registry() as found:
         async with user(home, repo, script, **mirror(found)) as me:
             run = await me.asks(checks=[{"command": "npm test"}])
             events = await me.hears(run.id)
             patch = await me.app.patch(run.id, 1)
-    assert [b.result.exit_code for b in bodies(events, "setup") if isinstance(b, SetupRan)] == [0]
-    assert any("offline\\n" in str(body) for body in bodies(events, "tool_call_update", 1))
-    assert [b.result.passed for b in bodies(events, "check") if isinstance(b, CheckRun)] == [True, True]
+    assert [
+        b.result.exit_code for b in bodies(events, "setup") if isinstance(b, SetupRan)
+    ] == [0]
+    assert any(
+        "offline\\n" in str(body) for body in bodies(events, "tool_call_update", 1)
+    )
+    assert [
+        b.result.passed for b in bodies(events, "check") if isinstance(b, CheckRun)
+    ] == [True, True]
     assert patch.count(b"diff --git") == 1
 
 
-async def test_a_mirrors_password_reaches_the_mirror_and_is_never_inside(home: Path, repo: Path) -> None:
+async def test_a_mirrors_password_reaches_the_mirror_and_is_never_inside(
+    home: Path, repo: Path
+) -> None:
     look = "env; cat /proc/*/environ /proc/*/cmdline 2> /dev/null; grep -r . /workspace /home /tmp /run 2> /dev/null"
     get = "python3 -c \"import urllib.request as u; print(u.urlopen('http://HOST/simple/tinymath/').read())\" > got"
     word = "Basic " + base64.b64encode(b"me:s3cr3t-word").decode()
     with registry(word) as found:
         get = get.replace("HOST", found.host)
         told = {"setup_credentials": {f"http://{found.host}": "me:s3cr3t-word"}}
-        async with user(home, repo, lanes(f"cat got .seen; {look}", EDIT), **mirror(found), **told) as me:
-            run = await me.asks(setup=[{"command": f"{get}; ({look}) > /tmp/seen; mv /tmp/seen .seen; cat got"}])
+        async with user(
+            home, repo, lanes(f"cat got .seen; {look}", EDIT), **mirror(found), **told
+        ) as me:
+            run = await me.asks(
+                setup=[
+                    {
+                        "command": f"{get}; ({look}) > /tmp/seen; mv /tmp/seen .seen; cat got"
+                    }
+                ]
+            )
             events = await me.hears(run.id)
         async with user(home, repo, "one_edit", **mirror(found)) as me:
             stranger = await me.asks_and_waits(setup=[{"command": get}])
     assert found.requests == ["/simple/tinymath/"] * 2
     told_of = [b.result for b in bodies(events, "setup") if isinstance(b, SetupRan)]
-    assert [(result.passed, WHEEL in result.output) for result in told_of] == [(True, True)]
+    assert [(result.passed, WHEEL in result.output) for result in told_of] == [
+        (True, True)
+    ]
     seen = str(bodies(events, "tool_call_update", 1))
-    written = b"".join(path.read_bytes() for path in (home / "state").rglob("*") if path.is_file())
+    written = b"".join(
+        path.read_bytes() for path in (home / "state").rglob("*") if path.is_file()
+    )
     assert b"PIP_INDEX_URL" in written
     for text in (seen.encode(), str(events).encode(), written):
         assert b"s3cr3t-word" not in text
@@ -138,35 +202,51 @@ async def test_a_mirrors_password_reaches_the_mirror_and_is_never_inside(home: P
     assert stranger.status is RunStatus.FAILED
 
 
-async def test_the_repositorys_own_file_rules_and_a_variation_cannot_change_it(home: Path, repo: Path) -> None:
+async def test_the_repositorys_own_file_rules_and_a_variation_cannot_change_it(
+    home: Path, repo: Path
+) -> None:
     (repo / ".aideator.toml").write_text(
         'setup = ["echo made > made"]\nchecks = ["grep -q made made"]\nprotected = ["test_*.py"]\n'
     )
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "Says how it is checked")
-    script = lanes('printf \'checks = ["true"]\\nsetup = ["false"]\\n\' > .aideator.toml; echo x > made')
+    script = lanes(
+        'printf \'checks = ["true"]\\nsetup = ["false"]\\n\' > .aideator.toml; echo x > made'
+    )
     async with user(home, repo, script) as me:
         run = await me.asks()
         events = await me.hears(run.id)
         done = await me.app.get(run.id)
     assert [check.command for check in done.checks] == ["grep -q made made"]
     assert done.protected == ("test_*.py",)
-    assert [b.result.check for b in bodies(events, "setup") if isinstance(b, SetupRan)] == ["echo made > made"]
-    assert [b.result.passed for b in bodies(events, "check") if isinstance(b, CheckRun)] == [True, True]
+    assert [
+        b.result.check for b in bodies(events, "setup") if isinstance(b, SetupRan)
+    ] == ["echo made > made"]
+    assert [
+        b.result.passed for b in bodies(events, "check") if isinstance(b, CheckRun)
+    ] == [True, True]
     finished = bodies(events, "variation_finished")[0]
     assert isinstance(finished, VariationFinished)
-    assert "made was made by set-up; its change is left out of the patch" in finished.verdict.notes
+    assert (
+        "made was made by set-up; its change is left out of the patch"
+        in finished.verdict.notes
+    )
 
 
-async def test_a_set_up_that_fails_ends_the_run_before_any_agent_and_says_what_to_do(home: Path, repo: Path) -> None:
+async def test_a_set_up_that_fails_ends_the_run_before_any_agent_and_says_what_to_do(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "one_edit") as me:
         run = await me.asks(setup=[{"command": "echo tools are missing; exit 3"}])
         events = await me.hears(run.id)
         done = await me.app.get(run.id)
         assert len(me.model.requests) == 0
-        # Nothing is lost: what was found out stays, and the same run can go on without the cause.
+        # Nothing is lost: what was found out stays, and the same run can go on without
+        # the cause.
         assert done.commit == git(repo, "rev-parse", "HEAD")
-        assert [check.command for check in done.checks] == ["python3 -m unittest discover"]
+        assert [check.command for check in done.checks] == [
+            "python3 -m unittest discover"
+        ]
         without = await me.asks_and_waits(setup=[])
         assert without.status is RunStatus.FINISHED
     told = bodies(events, "setup")[0]
@@ -180,7 +260,9 @@ async def test_a_set_up_that_fails_ends_the_run_before_any_agent_and_says_what_t
     assert {v.status.value for v in done.variations} == {"cancelled"}
 
 
-async def test_a_bad_file_fails_the_run_early_and_a_follow_up_reads_the_mended_one(home: Path, repo: Path) -> None:
+async def test_a_bad_file_fails_the_run_early_and_a_follow_up_reads_the_mended_one(
+    home: Path, repo: Path
+) -> None:
     (repo / ".aideator.toml").write_text("checks = [3]\n")
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "A bad file")
@@ -202,7 +284,9 @@ async def last_seq(me: User, run: RunDetails) -> int:
     return (await me.app.events(run.id))[-1].seq
 
 
-async def test_without_hosts_nothing_is_installed_and_a_note_says_so(home: Path, needy: Path) -> None:
+async def test_without_hosts_nothing_is_installed_and_a_note_says_so(
+    home: Path, needy: Path
+) -> None:
     async with user(home, needy, lanes(EDIT)) as me:
         run = await me.asks()
         events = await me.hears(run.id)
@@ -215,7 +299,9 @@ async def test_without_hosts_nothing_is_installed_and_a_note_says_so(home: Path,
     assert started.notes[0] in finished.verdict.notes
 
 
-async def test_a_decision_is_an_answer_only_for_the_same_set_up(home: Path, repo: Path) -> None:
+async def test_a_decision_is_an_answer_only_for_the_same_set_up(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "one_edit") as me:
         first = await me.asks_and_waits(setup=[{"command": "true"}])
         await me.app.select(first.id, 1)
@@ -226,7 +312,9 @@ async def test_a_decision_is_an_answer_only_for_the_same_set_up(home: Path, repo
 
 
 @pytest.mark.slow
-async def test_after_kill_9_in_mid_set_up_the_next_start_makes_it_anew(home: Path, repo: Path) -> None:
+async def test_after_kill_9_in_mid_set_up_the_next_start_makes_it_anew(
+    home: Path, repo: Path
+) -> None:
     setup = [{"command": "echo half > half; sleep 2; mv half whole"}]
     asked = {"repo_url": str(repo), "prompt": PROMPT, "variations": 1, "setup": setup}
     async with scripted_model(lanes("cat whole && ls half", EDIT)) as model:
@@ -242,11 +330,15 @@ async def test_after_kill_9_in_mid_set_up_the_next_start_makes_it_anew(home: Pat
             run = (await client.get(f"/runs/{run_id}")).json()
     assert is_dense(events)
     assert run["status"] == "finished"
-    assert [b.cached for b in bodies(events, "setup") if isinstance(b, SetupRan)] == [False]
+    assert [b.cached for b in bodies(events, "setup") if isinstance(b, SetupRan)] == [
+        False
+    ]
     assert [path.suffix for path in environments.iterdir()] == [""]
 
 
-async def test_a_repository_can_be_looked_at_before_a_run(home: Path, repo: Path) -> None:
+async def test_a_repository_can_be_looked_at_before_a_run(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "one_edit") as me:
         app: Aideator = me.app
         found = await app.inspect(str(repo), local=True)
@@ -254,25 +346,47 @@ async def test_a_repository_can_be_looked_at_before_a_run(home: Path, repo: Path
     assert [check.command for check in found.checks] == ["python3 -m unittest discover"]
     (repo / "uv").write_text("")
     git(repo, "tag", "guessed")
-    (repo / ".aideator.toml").write_text('setup = ["uv sync && python3 x", "./uv"]\nchecks = ["true; make x"]\n')
+    (repo / ".aideator.toml").write_text(
+        'setup = ["uv sync && python3 x", "./uv"]\nchecks = ["true; make x"]\n'
+    )
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "Needs what no sandbox has")
-    assert "! sandboxes do not see uv: install it in /usr" in command("inspect", str(repo), home=home).stdout
+    assert (
+        "! sandboxes do not see uv: install it in /usr"
+        in command("inspect", str(repo), home=home).stdout
+    )
     shown = command("inspect", str(repo), "--ref", "guessed", home=home)
     assert shown.returncode == 0, shown.stderr
     assert "python3 -m unittest discover  guessed" in " ".join(shown.stdout.split("\n"))
-    as_json = json.loads(command("inspect", str(repo), "--ref", "guessed", "--json", home=home).stdout)
+    as_json = json.loads(
+        command("inspect", str(repo), "--ref", "guessed", "--json", home=home).stdout
+    )
     assert as_json == found.model_dump(mode="json")
 
 
-def test_the_command_line_shows_set_up_and_where_it_is_from(home: Path, repo: Path) -> None:
+def test_the_command_line_shows_set_up_and_where_it_is_from(
+    home: Path, repo: Path
+) -> None:
     done = command(
-        *("run", str(repo), PROMPT, "-n", "1", "--setup", "echo broken tools; false", "--protect", "x/**"),
+        *(
+            "run",
+            str(repo),
+            PROMPT,
+            "-n",
+            "1",
+            "--setup",
+            "echo broken tools; false",
+            "--protect",
+            "x/**",
+        ),
         home=home,
         env={"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
     )
     assert done.returncode == 1
-    assert "set-up: echo broken tools; false · checks: python3 -m unittest discover (guessed)" in done.stdout
+    assert (
+        "set-up: echo broken tools; false · checks: python3 -m unittest discover (guessed)"
+        in done.stdout
+    )
     assert "protected: x/**" in done.stdout
     assert "set-up `echo broken tools; false` failed after" in done.stdout
     assert "  broken tools\n" in done.stdout

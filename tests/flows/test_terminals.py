@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from aideator.engine import terminal as terminals
-from aideator.engine.terminal import Printed
+from aideator.workbench import terminal as terminals
+from aideator.workbench.terminal import Printed
 from tests.actions import PROMPT
 from tests.conftest import git
 from tests.flows.looking import AT_WORK, Looker, Terminal, comes_true, looker
@@ -41,12 +41,16 @@ async def one(ground: Path) -> AsyncIterator[Looker]:
         yield looking
 
 
-async def test_a_copy_shows_the_change_and_what_is_done_there_stays_there(one: Looker) -> None:
+async def test_a_copy_shows_the_change_and_what_is_done_there_stays_there(
+    one: Looker,
+) -> None:
     before = await one.client.get(f"{one.path}/patch")
     events = await one.me.hears(one.run_id)
     shell = await one.opens()
     assert (await one.looks())["place"] == shell.told["place"] == "copy"
-    await shell.types("git diff --stat | cat; rm calc.py; echo mine > new; echo to''uched\r")
+    await shell.types(
+        "git diff --stat | cat; rm calc.py; echo mine > new; echo to''uched\r"
+    )
     assert b"1 insertion(+), 1 deletion(-)" in await shell.reads(b"touched\r\n")
     other = await one.runs("cat new; ls")
     assert other == "mine\nnew\n"  # all that is open at one variation shares its copy
@@ -64,7 +68,9 @@ async def test_a_copy_shows_the_change_and_what_is_done_there_stays_there(one: L
 async def test_a_copy_has_no_way_out_and_the_agents_limits(one: Looker) -> None:
     tried = "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 80), 5)\" 2>&1 | tail -1"
     assert "unreachable" in await one.runs(tried)
-    assert "limit exceeded" in await one.runs("head -c 3000000000 /dev/zero > big 2> /tmp/why; tail -1 /tmp/why")
+    assert "limit exceeded" in await one.runs(
+        "head -c 3000000000 /dev/zero > big 2> /tmp/why; tail -1 /tmp/why"
+    )
 
 
 async def test_a_shell_is_a_real_one(one: Looker) -> None:
@@ -76,13 +82,21 @@ async def test_a_shell_is_a_real_one(one: Looker) -> None:
     assert answer.status_code == 204
     await shell.types("stty size\r")
     await shell.reads(b"44 111\r\n")
-    assert [told["rows"] for told in (await one.looks())["terminals"] if told["id"] == shell.told["id"]] == [44]
+    assert [
+        told["rows"]
+        for told in (await one.looks())["terminals"]
+        if told["id"] == shell.told["id"]
+    ] == [44]
     await shell.types("echo rea''dy; cat\r")
     await shell.reads(b"ready\r\n")
     await shell.types("are you there\n")
-    assert (await shell.reads(b"there\r\nare you there\r\n")).count(b"are you there") == 2  # typed, and from cat
+    assert (await shell.reads(b"there\r\nare you there\r\n")).count(
+        b"are you there"
+    ) == 2  # typed, and from cat
     await shell.types("\x03")
-    await shell.reads(b"^C\r\n\x1b[?2004h")  # what is typed before the shell has it all again is dropped by it
+    await shell.reads(
+        b"^C\r\n\x1b[?2004h"
+    )  # what is typed before the shell has it all again is dropped by it
     await shell.types("echo $?\r")
     await shell.reads(b"130\r\n")
     await shell.closes()
@@ -107,14 +121,20 @@ async def test_a_reader_that_comes_back_goes_on_where_it_stood(one: Looker) -> N
     assert (await counting.ends())["exit_code"] == 0
     assert counting.shown == b"".join(b"line %d\n" % number for number in range(1, 401))
     assert counting.gaps == []
-    again = await one.client.get(f"{counting.path}/stream", headers={"Last-Event-ID": str(counting.at)})
+    again = await one.client.get(
+        f"{counting.path}/stream", headers={"Last-Event-ID": str(counting.at)}
+    )
     assert "event: exit" in again.text
     assert "event: output" not in again.text
-    wrong = await one.client.get(f"{counting.path}/stream", headers={"Last-Event-ID": "x"})
+    wrong = await one.client.get(
+        f"{counting.path}/stream", headers={"Last-Event-ID": "x"}
+    )
     assert wrong.status_code == 400
 
 
-async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(one: Looker) -> None:
+async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(
+    one: Looker,
+) -> None:
     large = await one.opens("stty -onlcr; seq 1 300000")
     await large.ends()
     assert large.shown == b"".join(b"%d\n" % number for number in range(1, 300_001))
@@ -125,7 +145,9 @@ async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
 ) -> None:
     numbers = await one.opens("stty -onlcr; seq 1 300000")
     read = b""
-    async with aclosing(one.me.app.workbench.terminal(numbers.told["id"]).follow()) as said:
+    async with aclosing(
+        one.me.app.workbench.terminal(numbers.told["id"]).follow()
+    ) as said:
         async for each in said:
             if isinstance(each, Printed):
                 assert each.at == len(read)
@@ -144,7 +166,9 @@ async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
     assert then.at > first.end
 
 
-async def test_a_flood_that_nobody_reads_goes_on_in_little_memory_and_can_be_interrupted(one: Looker) -> None:
+async def test_a_flood_that_nobody_reads_goes_on_in_little_memory_and_can_be_interrupted(
+    one: Looker,
+) -> None:
     flood = await one.opens("trap 'echo stopped; exit 5' INT; echo $$; yes")
     live = one.me.app.workbench.terminal(flood.told["id"])
     await comes_true(lambda: live._start >= 10**6)  # noqa: SLF001 - that much was printed, and forgotten
@@ -165,9 +189,13 @@ async def test_a_line_without_end_is_no_burden(one: Looker) -> None:
     assert len(line.shown) <= 256 * 2**10
 
 
-async def test_closing_ends_every_process_of_the_terminal_and_then_the_copy(one: Looker) -> None:
+async def test_closing_ends_every_process_of_the_terminal_and_then_the_copy(
+    one: Looker,
+) -> None:
     mark = f"sleep 1{os.getpid():07d}"
-    shell = await one.opens(f"set -m; trap '' HUP; {mark} & setsid {mark} & echo go; {mark}")
+    shell = await one.opens(
+        f"set -m; trap '' HUP; {mark} & setsid {mark} & echo go; {mark}"
+    )
     await shell.reads(b"go\r\n")
     assert running(mark)
     await shell.closes()
@@ -188,7 +216,9 @@ def running(command: str) -> list[Path]:
     return found
 
 
-async def test_a_child_that_keeps_the_terminal_open_does_not_keep_it_from_ending(one: Looker) -> None:
+async def test_a_child_that_keeps_the_terminal_open_does_not_keep_it_from_ending(
+    one: Looker,
+) -> None:
     assert await one.runs("trap '' HUP; sleep 1000 & echo done") == "done\n"
 
 
@@ -196,7 +226,9 @@ async def test_input_that_nothing_reads_is_refused_in_the_end(one: Looker) -> No
     deaf = await one.opens("stty raw -echo; echo ready; sleep 1000")
     await deaf.reads(b"ready")
     for _ in range(100):
-        answer = await one.client.post(f"{deaf.path}/input", json={"keys": "x" * 65_536})
+        answer = await one.client.post(
+            f"{deaf.path}/input", json={"keys": "x" * 65_536}
+        )
         if answer.status_code != 204:
             break
     assert answer.status_code == 429
@@ -213,7 +245,9 @@ async def test_input_that_nothing_reads_is_refused_in_the_end(one: Looker) -> No
         ("size", {"rows": 24, "cols": 1001}),
     ],
 )
-async def test_what_is_out_of_bounds_is_refused(one: Looker, path: str, body: dict[str, object]) -> None:
+async def test_what_is_out_of_bounds_is_refused(
+    one: Looker, path: str, body: dict[str, object]
+) -> None:
     shell = await one.opens()
     assert (await one.client.post(f"{shell.path}/{path}", json=body)).status_code == 422
     await shell.closes()
@@ -230,38 +264,60 @@ async def test_what_is_not_there_is_not_found(one: Looker) -> None:
         ("POST", f"/runs/{one.run_id}/variations/9/terminals"),
         ("POST", "/runs/01a20273-0000-7000-8000-000000000000/variations/1/terminals"),
     ):
-        answer = await one.client.request(method, path, json={"keys": ""} if path.endswith("input") else {})
+        answer = await one.client.request(
+            method, path, json={"keys": ""} if path.endswith("input") else {}
+        )
         assert answer.status_code == 404, (method, path, answer.text)
 
 
-async def test_an_ended_terminal_takes_nothing_more_and_is_listed_with_its_end(one: Looker) -> None:
+async def test_an_ended_terminal_takes_nothing_more_and_is_listed_with_its_end(
+    one: Looker,
+) -> None:
     ended = await one.opens("exit 3")
     await ended.ends()
     answer = await one.client.post(f"{ended.path}/input", json={"keys": "ls\r"})
-    assert (answer.status_code, answer.json()["detail"]) == (409, "the terminal has ended")
-    listed = {told["id"]: told["exit_code"] for told in (await one.looks())["terminals"]}
+    assert (answer.status_code, answer.json()["detail"]) == (
+        409,
+        "the terminal has ended",
+    )
+    listed = {
+        told["id"]: told["exit_code"] for told in (await one.looks())["terminals"]
+    }
     assert listed[ended.told["id"]] == 3
     await ended.closes()
-    assert ended.told["id"] not in [told["id"] for told in (await one.looks())["terminals"]]
+    assert ended.told["id"] not in [
+        told["id"] for told in (await one.looks())["terminals"]
+    ]
 
 
 async def test_so_many_terminals_may_be_open_at_one_variation(one: Looker) -> None:
     wish = {"command": "sleep 1000"}
     async with asyncio.TaskGroup() as tasks:
-        many = [tasks.create_task(one.client.post(f"{one.path}/terminals", json=wish)) for _ in range(20)]
+        many = [
+            tasks.create_task(one.client.post(f"{one.path}/terminals", json=wish))
+            for _ in range(20)
+        ]
     answers = [task.result() for task in many]
-    opened = [Terminal(one.client, answer.json()) for answer in answers if answer.status_code == 201]
+    opened = [
+        Terminal(one.client, answer.json())
+        for answer in answers
+        if answer.status_code == 201
+    ]
     assert 0 < len(opened) <= 8
     while len(opened) < 8:
         opened.append(await one.opens("sleep 1000"))
     answers.append(await one.client.post(f"{one.path}/terminals", json=wish))
     assert answers[-1].status_code == 429
-    assert {answer.json()["hint"] for answer in answers if answer.status_code == 429} == {"close one"}
+    assert {
+        answer.json()["hint"] for answer in answers if answer.status_code == 429
+    } == {"close one"}
     for terminal in opened:
         await terminal.closes()
 
 
-async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_says_so(home: Path, repo: Path) -> None:
+async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_says_so(
+    home: Path, repo: Path
+) -> None:
     async with looker(home, repo, AT_WORK, finished=False) as one:
         shell = await one.opens(cols=200)
         assert shell.told["place"] == "agent"
@@ -274,9 +330,13 @@ async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_sa
         verdict = done.variations[0].verdict
         assert verdict is not None
         assert verdict.notes == (NOTE,)
-        assert set(verdict.paths) == {"calc.py", "visit"}  # what was done there is part of the change
+        assert set(verdict.paths) == {
+            "calc.py",
+            "visit",
+        }  # what was done there is part of the change
         assert await one.runs("cat visit") == "from a person\n"
-        # A follow-up grows from a change that is not the agent's alone, so it keeps the note.
+        # A follow-up grows from a change that is not the agent's alone, so it keeps the
+        # note.
         await one.me.app.prompt(one.run_id, 1, "Say once more that you are done")
         await one.finds("agent")
         await one.runs("touch go")
@@ -286,41 +346,71 @@ async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_sa
         assert again.verdict.notes == (NOTE,)
 
 
-async def test_where_nobody_can_be_let_in_it_is_said_why(home: Path, repo: Path) -> None:
-    slow = {"lanes": {"default": [{"calls": [{"bash": {"command": "sleep 1000"}}]}, {"say": "Done."}]}}
-    async with looker(home, repo, slow, finished=False, max_parallel_variations=1) as one:
+async def test_where_nobody_can_be_let_in_it_is_said_why(
+    home: Path, repo: Path
+) -> None:
+    slow = {
+        "lanes": {
+            "default": [
+                {"calls": [{"bash": {"command": "sleep 1000"}}]},
+                {"say": "Done."},
+            ]
+        }
+    }
+    async with looker(
+        home, repo, slow, finished=False, max_parallel_variations=1
+    ) as one:
         waiting = await one.me.asks(checks=[])
         here = f"/runs/{waiting.id}/variations/1/terminals"
         told = (await one.client.get(here)).json()
-        assert (told["place"], told["reason"]) == (None, "variation 1 waits for its turn; wait until its agent works")
+        assert (told["place"], told["reason"]) == (
+            None,
+            "variation 1 waits for its turn; wait until its agent works",
+        )
         refused = await one.client.post(here, json={})
-        assert (refused.status_code, refused.json()["hint"]) == (409, "wait until its agent works")
+        assert (refused.status_code, refused.json()["hint"]) == (
+            409,
+            "wait until its agent works",
+        )
         await one.me.app.cancel(waiting.id)
-        assert "cancelled and left no tree" in (await one.client.post(here, json={})).json()["detail"]
+        assert (
+            "cancelled and left no tree"
+            in (await one.client.post(here, json={})).json()["detail"]
+        )
 
 
-async def test_an_imported_run_is_not_entered(one: Looker, home: Path, repo: Path) -> None:
+async def test_an_imported_run_is_not_entered(
+    one: Looker, home: Path, repo: Path
+) -> None:
     exported = await one.client.get(f"/runs/{one.run_id}/export")
     (home / "elsewhere").mkdir(mode=0o711)
     async with looker(home / "elsewhere", repo) as other:
         await other.me.app.keeping.import_(exported.content)
-        answer = await other.client.post(f"/runs/{one.run_id}/variations/1/terminals", json={})
+        answer = await other.client.post(
+            f"/runs/{one.run_id}/variations/1/terminals", json={}
+        )
         assert answer.status_code == 409
         assert "imported" in answer.json()["detail"]
 
 
-async def test_copies_are_few_and_close_when_nobody_uses_them(home: Path, repo: Path) -> None:
+async def test_copies_are_few_and_close_when_nobody_uses_them(
+    home: Path, repo: Path
+) -> None:
     async with looker(home, repo, max_workbenches=1, workbench_idle_timeout=1.0) as one:
         forgotten = await one.opens("sleep 1000")
         other = await one.me.asks_and_waits(PROMPT, checks=[], fresh=True)
-        busy = await one.client.post(f"/runs/{other.id}/variations/1/terminals", json={})
+        busy = await one.client.post(
+            f"/runs/{other.id}/variations/1/terminals", json={}
+        )
         if busy.status_code == 429:  # unless it has closed already
             assert "MAX_WORKBENCHES" in busy.json()["detail"]
         assert (await forgotten.ends())["reason"].startswith("nobody has used it")
         await one.waits_until_nothing_is_open()
 
 
-async def test_a_server_that_stops_is_not_held_up_by_a_terminal(home: Path, repo: Path) -> None:
+async def test_a_server_that_stops_is_not_held_up_by_a_terminal(
+    home: Path, repo: Path
+) -> None:
     async with looker(home, repo) as one:
         shell = await one.opens("yes slowly; sleep 1000")
         async with asyncio.TaskGroup() as tasks:
@@ -346,7 +436,9 @@ async def test_no_key_no_terminal(home: Path, repo: Path) -> None:
             ("DELETE", shell.path),
             ("DELETE", "/previews/any"),
         ):
-            answer = await one.client.request(method, path, json={"keys": "", "port": 80})
+            answer = await one.client.request(
+                method, path, json={"keys": "", "port": 80}
+            )
             assert answer.status_code == 401, (method, path, answer.text)
         one.client.headers["X-API-Key"] = secret
         await shell.closes()

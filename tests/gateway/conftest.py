@@ -15,5 +15,7 @@ from tests.gateway.stage import Stage, open_stage
 async def wide() -> AsyncIterator[Stage]:
     """One stage for a whole module, without a rate limit that examples could reach together."""
     with tempfile.TemporaryDirectory(prefix="aid-") as folder:
-        async with open_stage(Path(folder), whole(b""), limits=Limits(calls_per_minute=1_000_000)) as stage:
+        async with open_stage(
+            Path(folder), whole(b""), limits=Limits(calls_per_minute=1_000_000)
+        ) as stage:
             yield stage

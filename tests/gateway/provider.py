@@ -39,7 +39,9 @@ class Provider:
             pass
         self.hung_up.set()
 
-    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         try:
             while True:
                 request = await _read(reader)
@@ -55,8 +57,13 @@ async def _read(reader: asyncio.StreamReader) -> Request:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *rest = head.rstrip().split("\r\n")
     method, target, _ = first.split(" ")
-    headers = tuple((name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in rest))
-    length = next((int(value) for name, value in headers if name == "content-length"), 0)
+    headers = tuple(
+        (name.lower(), value.strip())
+        for name, _, value in (line.partition(":") for line in rest)
+    )
+    length = next(
+        (int(value) for name, value in headers if name == "content-length"), 0
+    )
     return Request(method, target, headers, await reader.readexactly(length))
 
 
@@ -78,11 +85,22 @@ def chunk(data: bytes) -> bytes:
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def whole(body: bytes, status: str = "200 OK", *headers: str, kind: str = "application/json") -> Play:
+def whole(
+    body: bytes, status: str = "200 OK", *headers: str, kind: str = "application/json"
+) -> Play:
     """Answer with one body of known length."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", f"Content-Length: {len(body)}", *headers, "", ""]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Type: {kind}",
+        f"Content-Length: {len(body)}",
+        *headers,
+        "",
+        "",
+    ]
 
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write("\r\n".join(lines).encode() + body)
         await writer.drain()
 
@@ -92,7 +110,9 @@ def whole(body: bytes, status: str = "200 OK", *headers: str, kind: str = "appli
 def stream(*pieces: bytes) -> Play:
     """Answer with a stream that arrives in these pieces."""
 
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(STREAM_HEAD)
         for piece in pieces:
             writer.write(chunk(piece))
@@ -105,21 +125,35 @@ def stream(*pieces: bytes) -> Play:
 
 def failing(status: str, kind: str, message: str, *headers: str) -> Play:
     """Answer with an error in Anthropic's shape."""
-    body = json.dumps({"type": "error", "error": {"type": kind, "message": message}}).encode()
+    body = json.dumps(
+        {"type": "error", "error": {"type": kind, "message": message}}
+    ).encode()
     return whole(body, status, *headers)
 
 
 def sse(*events: dict[str, object]) -> bytes:
-    return b"".join(b"event: %s\ndata: %s\n\n" % (str(e["type"]).encode(), json.dumps(e).encode()) for e in events)
+    return b"".join(
+        b"event: %s\ndata: %s\n\n" % (str(e["type"]).encode(), json.dumps(e).encode())
+        for e in events
+    )
 
 
-def start(input_tokens: int = 100, *, model: str = MODEL, **usage: int) -> dict[str, object]:
+def start(
+    input_tokens: int = 100, *, model: str = MODEL, **usage: int
+) -> dict[str, object]:
     counts = {"input_tokens": input_tokens, "output_tokens": 1, **usage}
-    return {"type": "message_start", "message": {"type": "message", "model": model, "usage": counts}}
+    return {
+        "type": "message_start",
+        "message": {"type": "message", "model": model, "usage": counts},
+    }
 
 
 def text(words: str) -> dict[str, object]:
-    return {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": words}}
+    return {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "text_delta", "text": words},
+    }
 
 
 def end(output_tokens: int) -> tuple[dict[str, object], dict[str, object]]:
@@ -131,7 +165,11 @@ def end(output_tokens: int) -> tuple[dict[str, object], dict[str, object]]:
     return stop, {"type": "message_stop"}
 
 
-def message(input_tokens: int = 100, output_tokens: int = 42, *, model: str = MODEL) -> bytes:
+def message(
+    input_tokens: int = 100, output_tokens: int = 42, *, model: str = MODEL
+) -> bytes:
     usage = {"input_tokens": input_tokens, "output_tokens": output_tokens}
     content: Sequence[object] = [{"type": "text", "text": "hello"}]
-    return json.dumps({"type": "message", "model": model, "content": content, "usage": usage}).encode()
+    return json.dumps(
+        {"type": "message", "model": model, "content": content, "usage": usage}
+    ).encode()

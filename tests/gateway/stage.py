@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from aideator.domain.usage import Budget, Usage
 from aideator.gateway.app import Gateway, Limits, open_gateway
-from aideator.gateway.ledger import Lease
+from aideator.gateway.budget import Lease
 from tests.gateway.provider import MODEL, Play, Provider, open_provider
 
 KEY = "sk-ant-api03-the-real-key-of-this-host"
@@ -27,14 +27,26 @@ class Stage:
         self.seen.append((usage, model))
 
     @asynccontextmanager
-    async def lease(self, number: int = 1, budget: Budget | None = None, **spent: Usage) -> AsyncIterator[Lease]:
-        opened = self.gateway.lease("run", number, budget or Budget(), on_usage=self.record, **spent)
+    async def lease(
+        self, number: int = 1, budget: Budget | None = None, **spent: Usage
+    ) -> AsyncIterator[Lease]:
+        opened = self.gateway.lease(
+            "run", number, budget or Budget(), on_usage=self.record, **spent
+        )
         async with opened as lease:
             yield lease
 
-    async def ask(self, lease: Lease, *, max_tokens: int = 100, model: str = MODEL) -> httpx2.Response:
-        body = {"model": model, "max_tokens": max_tokens, "messages": [{"role": "user", "content": "hi"}]}
-        return await self.agent.post("/v1/messages", json=body, headers={"x-api-key": lease.token})
+    async def ask(
+        self, lease: Lease, *, max_tokens: int = 100, model: str = MODEL
+    ) -> httpx2.Response:
+        body = {
+            "model": model,
+            "max_tokens": max_tokens,
+            "messages": [{"role": "user", "content": "hi"}],
+        }
+        return await self.agent.post(
+            "/v1/messages", json=body, headers={"x-api-key": lease.token}
+        )
 
 
 @asynccontextmanager
@@ -57,7 +69,9 @@ async def open_stage(
             idle_seconds=idle_seconds,
         ) as gateway,
         httpx2.AsyncClient(
-            transport=httpx2.AsyncHTTPTransport(uds=str(gateway.socket)), base_url="http://gateway", timeout=20
+            transport=httpx2.AsyncHTTPTransport(uds=str(gateway.socket)),
+            base_url="http://gateway",
+            timeout=20,
         ) as agent,
     ):
         yield Stage(provider, gateway, agent)

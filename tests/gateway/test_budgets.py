@@ -14,17 +14,35 @@ from tests.gateway.stage import Stage, open_stage
 
 
 def assert_told_to_stop(answer: httpx2.Response) -> None:
-    assert (answer.status_code, answer.json()["error"]["type"]) == (402, "billing_error")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (
+        402,
+        "billing_error",
+    )
     assert answer.headers["x-should-retry"] == "false"
 
 
 @pytest.mark.parametrize(
     "budget",
-    [Budget(variation_usd=0.005), Budget(run_usd=0.005), Budget(variation_tokens=400), Budget(run_tokens=400)],
-    ids=["dollars of a variation", "dollars of a run", "tokens of a variation", "tokens of a run"],
+    [
+        Budget(variation_usd=0.005),
+        Budget(run_usd=0.005),
+        Budget(variation_tokens=400),
+        Budget(run_tokens=400),
+    ],
+    ids=[
+        "dollars of a variation",
+        "dollars of a run",
+        "tokens of a variation",
+        "tokens of a run",
+    ],
 )
-async def test_a_spent_budget_ends_the_calls_and_says_what_is_left(home: Path, budget: Budget) -> None:
-    async with open_stage(home, whole(message(100, 100))) as stage, stage.lease(budget=budget) as lease:
+async def test_a_spent_budget_ends_the_calls_and_says_what_is_left(
+    home: Path, budget: Budget
+) -> None:
+    async with (
+        open_stage(home, whole(message(100, 100))) as stage,
+        stage.lease(budget=budget) as lease,
+    ):
         assert (await stage.ask(lease)).status_code == 200
         assert not lease.exhausted
         answer = await stage.ask(lease)
@@ -40,15 +58,25 @@ async def test_a_spent_budget_ends_the_calls_and_says_what_is_left(home: Path, b
 
 async def test_a_call_that_may_cost_more_than_is_left_is_not_begun(home: Path) -> None:
     budget = Budget(variation_usd=0.01)
-    async with open_stage(home, whole(message())) as stage, stage.lease(budget=budget) as lease:
+    async with (
+        open_stage(home, whole(message())) as stage,
+        stage.lease(budget=budget) as lease,
+    ):
         assert_told_to_stop(await stage.ask(lease, max_tokens=1000))
         assert stage.provider.requests == []
         assert (await stage.ask(lease, max_tokens=100)).status_code == 200
 
 
-@pytest.mark.parametrize("budget", [Budget(run_usd=1), Budget(variation_usd=1)], ids=["run", "variation"])
-async def test_a_model_without_a_price_is_refused_under_a_cap_in_dollars(home: Path, budget: Budget) -> None:
-    async with open_stage(home, whole(message())) as stage, stage.lease(budget=budget) as lease:
+@pytest.mark.parametrize(
+    "budget", [Budget(run_usd=1), Budget(variation_usd=1)], ids=["run", "variation"]
+)
+async def test_a_model_without_a_price_is_refused_under_a_cap_in_dollars(
+    home: Path, budget: Budget
+) -> None:
+    async with (
+        open_stage(home, whole(message())) as stage,
+        stage.lease(budget=budget) as lease,
+    ):
         answer = await stage.ask(lease, model="my-own-model")
         assert_told_to_stop(answer)
         assert "no known price" in answer.json()["error"]["message"]
@@ -58,17 +86,24 @@ async def test_a_model_without_a_price_is_refused_under_a_cap_in_dollars(home: P
 
 async def test_a_model_without_a_price_obeys_a_cap_in_tokens(home: Path) -> None:
     play = whole(message(100, 100, model="my-own-model"))
-    async with open_stage(home, play) as stage, stage.lease(budget=Budget(variation_tokens=400)) as lease:
+    async with (
+        open_stage(home, play) as stage,
+        stage.lease(budget=Budget(variation_tokens=400)) as lease,
+    ):
         answers = [await stage.ask(lease, model="my-own-model") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 402]
 
 
-async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(home: Path) -> None:
+async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(
+    home: Path,
+) -> None:
     """Ten calls that may cost a third of the cap each, and do cost a fifth: never more than three at once."""
     cap, each = 0.0075, 100
     now = most = 0
 
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         nonlocal now, most
         now += 1
         most = max(most, now)
@@ -82,7 +117,9 @@ async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(home: Pa
         stage.lease(budget=Budget(variation_usd=cap)) as lease,
         asyncio.TaskGroup() as tasks,
     ):
-        calls = [tasks.create_task(stage.ask(lease, max_tokens=each)) for _ in range(10)]
+        calls = [
+            tasks.create_task(stage.ask(lease, max_tokens=each)) for _ in range(10)
+        ]
     codes = sorted(call.result().status_code for call in calls)
     assert most in (2, 3)
     assert codes == [200] * codes.count(200) + [402] * codes.count(402)
@@ -95,13 +132,21 @@ async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(home: Pa
 @given(
     cap=st.floats(0.001, 0.02),
     share=st.floats(0.5, 3),
-    asked=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 300), st.floats(0, 1)), min_size=1, max_size=12),
+    asked=st.lists(
+        st.tuples(st.integers(1, 3), st.integers(1, 300), st.floats(0, 1)),
+        min_size=1,
+        max_size=12,
+    ),
 )
 async def test_variations_together_never_spend_more_than_the_run_may(
     wide: Stage, cap: float, share: float, asked: list[tuple[int, int, float]]
 ) -> None:
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        limit, used = (int(part) for part in (request.header("x-play") or "").split("/"))
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        limit, used = (
+            int(part) for part in (request.header("x-play") or "").split("/")
+        )
         assert used <= limit
         await whole(message(0, used))(request, reader, writer)
 
@@ -115,9 +160,14 @@ async def test_variations_together_never_spend_more_than_the_run_may(
     ):
         leases = {1: first, 2: second, 3: third}
         for number, limit, part in asked:
-            headers = {"x-api-key": leases[number].token, "x-play": f"{limit}/{int(limit * part)}"}
+            headers = {
+                "x-api-key": leases[number].token,
+                "x-play": f"{limit}/{int(limit * part)}",
+            }
             body = {"model": MODEL, "max_tokens": limit}
-            tasks.create_task(wide.agent.post("/v1/messages", json=body, headers=headers))
+            tasks.create_task(
+                wide.agent.post("/v1/messages", json=body, headers=headers)
+            )
     spent = [lease.usage.cost_usd or 0 for lease in leases.values()]
     assert sum(spent) <= cap
     assert max(spent) <= cap / share
@@ -147,7 +197,10 @@ async def test_what_was_spent_before_counts(home: Path, where: str) -> None:
 
 async def test_a_new_attempt_in_the_same_run_does_not_count_twice(home: Path) -> None:
     budget = Budget(run_usd=0.0065)
-    async with open_stage(home, whole(message(0, 100))) as stage, stage.lease(2, budget) as other:
+    async with (
+        open_stage(home, whole(message(0, 100))) as stage,
+        stage.lease(2, budget) as other,
+    ):
         async with stage.lease(1, budget) as lease:
             assert (await stage.ask(lease)).status_code == 200
             spent = lease.usage
@@ -158,12 +211,16 @@ async def test_a_new_attempt_in_the_same_run_does_not_count_twice(home: Path) ->
         assert (await stage.ask(other)).status_code == 402
 
 
-async def test_counting_tokens_is_free_even_when_the_budget_is_spent(home: Path) -> None:
+async def test_counting_tokens_is_free_even_when_the_budget_is_spent(
+    home: Path,
+) -> None:
     before = Usage(cost_usd=1.0)
     async with (
         open_stage(home, whole(b'{"input_tokens": 1}')) as stage,
         stage.lease(1, Budget(variation_usd=1), spent=before) as lease,
     ):
         headers = {"x-api-key": lease.token}
-        answer = await stage.agent.post("/v1/messages/count_tokens", json={"model": MODEL}, headers=headers)
+        answer = await stage.agent.post(
+            "/v1/messages/count_tokens", json={"model": MODEL}, headers=headers
+        )
         assert answer.status_code == 200

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx2
@@ -35,14 +35,26 @@ from tests.gateway.stage import KEY, open_stage
         ("401 Unauthorized", "authentication_error", []),
         ("429 Too Many Requests", "rate_limit_error", ["retry-after: 17"]),
         ("500 Internal Server Error", "api_error", ["x-should-retry: true"]),
-        ("529 Overloaded", "overloaded_error", ["retry-after: 3", "x-should-retry: true"]),
+        (
+            "529 Overloaded",
+            "overloaded_error",
+            ["retry-after: 3", "x-should-retry: true"],
+        ),
     ],
 )
-async def test_an_error_of_the_provider_passes_as_it_is(home: Path, status: str, kind: str, headers: list[str]) -> None:
-    async with open_stage(home, failing(status, kind, "no luck", *headers)) as stage, stage.lease() as lease:
+async def test_an_error_of_the_provider_passes_as_it_is(
+    home: Path, status: str, kind: str, headers: list[str]
+) -> None:
+    async with (
+        open_stage(home, failing(status, kind, "no luck", *headers)) as stage,
+        stage.lease() as lease,
+    ):
         answer = await stage.ask(lease)
         assert answer.status_code == int(status[:3])
-        assert answer.json() == {"type": "error", "error": {"type": kind, "message": "no luck"}}
+        assert answer.json() == {
+            "type": "error",
+            "error": {"type": kind, "message": "no luck"},
+        }
         for name, value in (line.split(": ") for line in headers):
             assert answer.headers[name] == value
         assert lease.last_error == f"the model's server answered {status[:3]}: no luck"
@@ -52,8 +64,12 @@ async def test_an_error_of_the_provider_passes_as_it_is(home: Path, status: str,
         assert lease.last_error is None
 
 
-async def test_a_wrong_key_on_the_host_is_nothing_that_an_agent_should_retry(home: Path) -> None:
-    play = failing("401 Unauthorized", "authentication_error", f"invalid x-api-key {KEY}")
+async def test_a_wrong_key_on_the_host_is_nothing_that_an_agent_should_retry(
+    home: Path,
+) -> None:
+    play = failing(
+        "401 Unauthorized", "authentication_error", f"invalid x-api-key {KEY}"
+    )
     async with open_stage(home, play) as stage, stage.lease() as lease:
         answer = await stage.ask(lease)
         assert answer.headers["x-should-retry"] == "false"
@@ -70,14 +86,21 @@ async def test_a_provider_that_is_not_there_is_a_bad_gateway(home: Path) -> None
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        async with open_stage(home, whole(b""), base_url=url) as stage, stage.lease() as lease:
+        async with (
+            open_stage(home, whole(b""), base_url=url) as stage,
+            stage.lease() as lease,
+        ):
             assert_failed(await stage.ask(lease), 502, "api_error")
             assert "cannot be reached" in (lease.last_error or "")
             assert lease.usage.requests == 0
 
 
-async def test_a_provider_that_hangs_up_before_it_answers_is_a_bad_gateway(home: Path) -> None:
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_a_provider_that_hangs_up_before_it_answers_is_a_bad_gateway(
+    home: Path,
+) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.close()
 
     async with open_stage(home, play) as stage, stage.lease() as lease:
@@ -86,10 +109,15 @@ async def test_a_provider_that_hangs_up_before_it_answers_is_a_bad_gateway(home:
 
 
 async def test_a_provider_that_sends_nothing_is_a_gateway_time_out(home: Path) -> None:
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         await stage.provider.wait_for_hang_up(reader)
 
-    async with open_stage(home, play, idle_seconds=0.2) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, play, idle_seconds=0.2) as stage,
+        stage.lease() as lease,
+    ):
         assert_failed(await stage.ask(lease), 504, "timeout_error")
         await asyncio.wait_for(stage.provider.hung_up.wait(), 10)
 
@@ -106,14 +134,19 @@ def silent(writer: asyncio.StreamWriter) -> None:
 async def test_a_stream_that_breaks_off_breaks_off_for_the_agent_too(
     home: Path, fault: Callable[[asyncio.StreamWriter], None]
 ) -> None:
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(STREAM_HEAD + chunk(beginning))
         await writer.drain()
         fault(writer)
         await stage.provider.wait_for_hang_up(reader)
 
     beginning = sse(start(100), text("z" * 30))
-    async with open_stage(home, play, idle_seconds=0.3) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, play, idle_seconds=0.3) as stage,
+        stage.lease() as lease,
+    ):
         headers = {"x-api-key": lease.token}
         got = bytearray()
 
@@ -121,16 +154,24 @@ async def test_a_stream_that_breaks_off_breaks_off_for_the_agent_too(
             async for piece in answer.aiter_raw():
                 got.extend(piece)
 
-        async with stage.agent.stream("POST", "/v1/messages", json={"model": MODEL}, headers=headers) as answer:
+        async with stage.agent.stream(
+            "POST", "/v1/messages", json={"model": MODEL}, headers=headers
+        ) as answer:
             with pytest.raises(httpx2.RemoteProtocolError):
                 await read(answer)
         assert got == beginning
-        assert (lease.usage.requests, lease.usage.input_tokens, lease.usage.output_tokens) == (1, 100, 10)
+        assert (
+            lease.usage.requests,
+            lease.usage.input_tokens,
+            lease.usage.output_tokens,
+        ) == (1, 100, 10)
         assert "in the middle" in (lease.last_error or "")
 
 
 async def test_a_body_shorter_than_promised_is_seen_as_cut(home: Path) -> None:
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + message())
         writer.close()
 
@@ -140,42 +181,68 @@ async def test_a_body_shorter_than_promised_is_seen_as_cut(home: Path) -> None:
 
 
 async def test_a_stream_that_ends_in_an_error_says_so(home: Path) -> None:
-    overloaded: dict[str, object] = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    async with open_stage(home, stream(sse(start(), text("a"), overloaded))) as stage, stage.lease() as lease:
+    overloaded: dict[str, object] = {
+        "type": "error",
+        "error": {"type": "overloaded_error", "message": "Overloaded"},
+    }
+    async with (
+        open_stage(home, stream(sse(start(), text("a"), overloaded))) as stage,
+        stage.lease() as lease,
+    ):
         assert (await stage.ask(lease)).status_code == 200
     assert lease.last_error == "the model's server broke off: Overloaded"
 
 
 async def test_a_stream_that_just_ends_is_not_a_success(home: Path) -> None:
-    async with open_stage(home, stream(sse(start(), text("a")))) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, stream(sse(start(), text("a")))) as stage,
+        stage.lease() as lease,
+    ):
         await stage.ask(lease)
     assert "before it was complete" in (lease.last_error or "")
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "streamed"])
-async def test_a_body_that_is_too_large_is_refused(home: Path, declared: object) -> None:
-    async def pieces() -> object:
+async def test_a_body_that_is_too_large_is_refused(
+    home: Path, declared: object
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
         for _ in range(20):
             yield b" " * 1000
 
     limits = Limits(body_bytes=10_000)
-    async with open_stage(home, whole(message()), limits=limits) as stage, stage.lease() as lease:
-        content = b" " * 10_001 if declared else pieces()
-        answer = await stage.agent.post("/v1/messages", content=content, headers={"x-api-key": lease.token})  # type: ignore[arg-type]
-        assert (answer.status_code, answer.json()["error"]["type"]) == (413, "request_too_large")
+    async with (
+        open_stage(home, whole(message()), limits=limits) as stage,
+        stage.lease() as lease,
+    ):
+        content: bytes | AsyncIterator[bytes] = pieces()
+        if declared:
+            content = b" " * 10_001
+        answer = await stage.agent.post(
+            "/v1/messages", content=content, headers={"x-api-key": lease.token}
+        )
+        assert (answer.status_code, answer.json()["error"]["type"]) == (
+            413,
+            "request_too_large",
+        )
         assert stage.provider.requests == []
 
 
 async def test_a_large_body_passes_whole(home: Path) -> None:
     async with open_stage(home, whole(message())) as stage, stage.lease() as lease:
         body = b'{"model": "m", "x": "' + b"a" * 20_000_000 + b'"}'
-        answer = await stage.agent.post("/v1/messages", content=body, headers={"x-api-key": lease.token})
+        answer = await stage.agent.post(
+            "/v1/messages", content=body, headers={"x-api-key": lease.token}
+        )
         assert answer.status_code == 200
         assert stage.provider.requests[0].body == body
 
 
 async def test_a_body_that_never_comes_is_not_waited_for(home: Path) -> None:
-    async with open_stage(home, whole(b""), limits=Limits(body_seconds=0.1)) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, whole(b""), limits=Limits(body_seconds=0.1)) as stage,
+        stage.lease() as lease,
+    ):
         head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: {lease.token}\r\nContent-Length: 9\r\n\r\n"
         reader, writer = await asyncio.open_unix_connection(stage.gateway.socket)
         writer.write(head.encode())
@@ -197,7 +264,9 @@ async def test_a_head_without_end_is_refused(home: Path) -> None:
 async def test_too_many_calls_at_once_are_turned_away_for_a_moment(home: Path) -> None:
     release, busy = asyncio.Event(), asyncio.Semaphore(0)
 
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         busy.release()
         await release.wait()
         await whole(message())(request, reader, writer)
@@ -222,7 +291,10 @@ async def test_too_many_calls_at_once_are_turned_away_for_a_moment(home: Path) -
 
 async def test_a_lease_that_calls_too_often_is_slowed_down(home: Path) -> None:
     limits = Limits(calls_per_minute=50)
-    async with open_stage(home, whole(message()), limits=limits) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, whole(message()), limits=limits) as stage,
+        stage.lease() as lease,
+    ):
         codes = [(await stage.ask(lease)).status_code for _ in range(8)]
         assert codes[:5] == [200] * 5
         assert 429 in codes
@@ -236,7 +308,9 @@ async def test_the_socket_is_for_its_owner_only_and_gone_at_the_end(home: Path) 
     assert not stage.gateway.socket.exists()
 
 
-async def test_a_socket_that_a_dead_process_left_is_replaced_but_a_file_is_not(home: Path) -> None:
+async def test_a_socket_that_a_dead_process_left_is_replaced_but_a_file_is_not(
+    home: Path,
+) -> None:
     left = home / "gateway.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(left))
@@ -262,21 +336,31 @@ async def test_the_gateway_leaves_signals_to_the_program(home: Path) -> None:
         loop.remove_signal_handler(signal.SIGTERM)
 
 
-async def test_an_error_of_the_program_comes_through_the_gateway_unchanged(home: Path) -> None:
+async def test_an_error_of_the_program_comes_through_the_gateway_unchanged(
+    home: Path,
+) -> None:
     with pytest.raises(ZeroDivisionError):
         async with open_stage(home, whole(b"")) as stage, stage.lease():
             raise ZeroDivisionError
 
 
 async def test_slow_streams_of_many_agents_pass_side_by_side(home: Path) -> None:
-    async def play(request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(STREAM_HEAD)
         for piece in (sse(start()), sse(text("slow")), sse(*end(5))):
             await asyncio.sleep(0.05)
             writer.write(chunk(piece))
         writer.write(chunk(b""))
 
-    async with open_stage(home, play) as stage, stage.lease() as lease, asyncio.TaskGroup() as tasks:
+    async with (
+        open_stage(home, play) as stage,
+        stage.lease() as lease,
+        asyncio.TaskGroup() as tasks,
+    ):
         calls = [tasks.create_task(stage.ask(lease)) for _ in range(16)]
-    assert {call.result().content for call in calls} == {sse(start(), text("slow"), *end(5))}
+    assert {call.result().content for call in calls} == {
+        sse(start(), text("slow"), *end(5))
+    }
     assert lease.usage.requests == 16

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from aideator.domain.errors import Fenced
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.ledger import Lease
+from aideator.gateway.budget import Lease
 from aideator.gateway.meter import Meter
 from tests.gateway.provider import (
     INPUT_USD,
@@ -36,8 +36,13 @@ COST = 100 * INPUT_USD + 42 * OUTPUT_USD
 
 
 @settings(deadline=None)
-@given(cuts=st.lists(st.integers(0, len(ANSWER)), max_size=30).map(sorted), newline=st.sampled_from([b"\n", b"\r\n"]))
-def test_usage_is_the_same_however_the_stream_is_cut_up(cuts: list[int], newline: bytes) -> None:
+@given(
+    cuts=st.lists(st.integers(0, len(ANSWER)), max_size=30).map(sorted),
+    newline=st.sampled_from([b"\n", b"\r\n"]),
+)
+def test_usage_is_the_same_however_the_stream_is_cut_up(
+    cuts: list[int], newline: bytes
+) -> None:
     answer = ANSWER.replace(b"\n", newline)
     meter = Meter(streaming=True, asked_model="", request_bytes=0)
     for left, right in zip([0, *cuts], [*cuts, len(answer)], strict=True):
@@ -55,17 +60,28 @@ def test_usage_is_the_same_however_the_stream_is_cut_up(cuts: list[int], newline
         stream(ANSWER),
         whole(message()),
         whole(gzip.compress(message()), "200 OK", "Content-Encoding: gzip"),
-        whole(gzip.compress(ANSWER), "200 OK", "Content-Encoding: gzip", kind="text/event-stream"),
+        whole(
+            gzip.compress(ANSWER),
+            "200 OK",
+            "Content-Encoding: gzip",
+            kind="text/event-stream",
+        ),
     ],
     ids=["stream", "json", "gzipped json", "gzipped stream"],
 )
-async def test_a_call_is_counted_and_priced_before_its_end_is_seen(home: Path, play: object) -> None:
+async def test_a_call_is_counted_and_priced_before_its_end_is_seen(
+    home: Path, play: object
+) -> None:
     async with open_stage(home, play) as stage, stage.lease() as lease:  # type: ignore[arg-type]
         answer = await stage.ask(lease)
         assert stage.seen == [(lease.usage, MODEL)]
         assert answer.content in (ANSWER, message())
         assert stage.provider.requests[-1].header("accept-encoding") == "identity"
-    assert (lease.usage.requests, lease.usage.input_tokens, lease.usage.output_tokens) == (1, 100, 42)
+    assert (
+        lease.usage.requests,
+        lease.usage.input_tokens,
+        lease.usage.output_tokens,
+    ) == (1, 100, 42)
     assert lease.usage.cost_usd == pytest.approx(COST)
     assert lease.last_error is None
 
@@ -73,18 +89,39 @@ async def test_a_call_is_counted_and_priced_before_its_end_is_seen(home: Path, p
 async def test_cached_tokens_are_input_and_have_their_own_price(home: Path) -> None:
     async with (
         open_stage(
-            home, stream(sse(start(10, cache_read_input_tokens=1000, cache_creation_input_tokens=500), *end(0)))
+            home,
+            stream(
+                sse(
+                    start(
+                        10,
+                        cache_read_input_tokens=1000,
+                        cache_creation_input_tokens=500,
+                    ),
+                    *end(0),
+                )
+            ),
         ) as stage,
         stage.lease() as lease,
     ):
         await stage.ask(lease)
     usage = lease.usage
-    assert (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == (1510, 1000, 500)
-    assert usage.cost_usd == pytest.approx((10 + 1000 / 10 + 500 * 1.25) * INPUT_USD, rel=0.3)
+    assert (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == (
+        1510,
+        1000,
+        500,
+    )
+    assert usage.cost_usd == pytest.approx(
+        (10 + 1000 / 10 + 500 * 1.25) * INPUT_USD, rel=0.3
+    )
 
 
-async def test_a_model_without_a_price_keeps_its_tokens_and_has_no_cost(home: Path) -> None:
-    async with open_stage(home, whole(message(model="my-own-model"))) as stage, stage.lease() as lease:
+async def test_a_model_without_a_price_keeps_its_tokens_and_has_no_cost(
+    home: Path,
+) -> None:
+    async with (
+        open_stage(home, whole(message(model="my-own-model"))) as stage,
+        stage.lease() as lease,
+    ):
         await stage.ask(lease, model="my-own-model")
     assert (lease.usage.tokens, lease.usage.cost_usd) == (142, None)
     assert stage.seen == [(lease.usage, "my-own-model")]
@@ -92,15 +129,24 @@ async def test_a_model_without_a_price_keeps_its_tokens_and_has_no_cost(home: Pa
 
 async def test_usage_goes_on_from_what_earlier_attempts_spent(home: Path) -> None:
     before = Usage(requests=3, input_tokens=1000, output_tokens=10, cost_usd=0.5)
-    async with open_stage(home, whole(message())) as stage, stage.lease(spent=before) as lease:
+    async with (
+        open_stage(home, whole(message())) as stage,
+        stage.lease(spent=before) as lease,
+    ):
         assert lease.usage == before
         await stage.ask(lease)
     assert (lease.usage.requests, lease.usage.input_tokens) == (4, 1100)
     assert lease.usage.cost_usd == pytest.approx(0.5 + COST)
 
 
-async def test_calls_that_end_together_are_reported_with_figures_that_only_grow(home: Path) -> None:
-    async with open_stage(home, whole(message())) as stage, stage.lease() as lease, asyncio.TaskGroup() as tasks:
+async def test_calls_that_end_together_are_reported_with_figures_that_only_grow(
+    home: Path,
+) -> None:
+    async with (
+        open_stage(home, whole(message())) as stage,
+        stage.lease() as lease,
+        asyncio.TaskGroup() as tasks,
+    ):
         for _ in range(10):
             tasks.create_task(stage.ask(lease))
     counts = [usage.requests for usage, _ in stage.seen]
@@ -108,23 +154,35 @@ async def test_calls_that_end_together_are_reported_with_figures_that_only_grow(
     assert (len(counts), counts[-1]) == (10, 10)
 
 
-async def test_hanging_up_ends_the_call_upstream_and_still_counts_what_was_streamed(home: Path) -> None:
-    async def play(request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def test_hanging_up_ends_the_call_upstream_and_still_counts_what_was_streamed(
+    home: Path,
+) -> None:
+    async def play(
+        request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(STREAM_HEAD + chunk(sse(start(100), text("x" * 300))))
         await stage.provider.wait_for_hang_up(reader)
 
     async with open_stage(home, play) as stage, stage.lease() as lease:
         headers = {"x-api-key": lease.token}
-        async with stage.agent.stream("POST", "/v1/messages", json={"model": MODEL}, headers=headers) as answer:
+        async with stage.agent.stream(
+            "POST", "/v1/messages", json={"model": MODEL}, headers=headers
+        ) as answer:
             await anext(answer.aiter_raw())
         await asyncio.wait_for(stage.provider.hung_up.wait(), 10)
-    assert (lease.usage.requests, lease.usage.input_tokens, lease.usage.output_tokens) == (1, 100, 100)
+    assert (
+        lease.usage.requests,
+        lease.usage.input_tokens,
+        lease.usage.output_tokens,
+    ) == (1, 100, 100)
 
 
 async def test_hanging_up_before_the_answer_begins_counts_the_input(home: Path) -> None:
     called = asyncio.Event()
 
-    async def play(request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         called.set()
         await stage.provider.wait_for_hang_up(reader)
 
@@ -139,14 +197,18 @@ async def test_hanging_up_before_the_answer_begins_counts_the_input(home: Path) 
 
 
 async def test_closing_a_lease_ends_its_calls_and_counts_them(home: Path) -> None:
-    async def play(request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(STREAM_HEAD + chunk(sse(start(100), text("x" * 30))))
         await stage.provider.wait_for_hang_up(reader)
 
     async with open_stage(home, play) as stage:
         async with stage.lease() as lease:
             headers = {"x-api-key": lease.token}
-            streamed = stage.agent.stream("POST", "/v1/messages", json={"model": MODEL}, headers=headers)
+            streamed = stage.agent.stream(
+                "POST", "/v1/messages", json={"model": MODEL}, headers=headers
+            )
             answer = await streamed.__aenter__()
             pieces = answer.aiter_raw()  # kept: a collected iterator hangs up by itself
             await anext(pieces)
@@ -156,7 +218,9 @@ async def test_closing_a_lease_ends_its_calls_and_counts_them(home: Path) -> Non
         await streamed.__aexit__(None, None, None)
 
 
-async def test_an_agent_that_leaves_while_its_last_call_is_booked_still_pays(home: Path) -> None:
+async def test_an_agent_that_leaves_while_its_last_call_is_booked_still_pays(
+    home: Path,
+) -> None:
     seen, booking, may_end = list[Usage](), asyncio.Event(), asyncio.Event()
 
     async def record(usage: Usage, _model: str | None) -> None:
@@ -185,13 +249,18 @@ async def test_an_answer_without_usage_is_counted_by_its_length(home: Path) -> N
 
 
 async def test_a_coding_that_cannot_be_read_does_not_pass(home: Path) -> None:
-    async with open_stage(home, whole(b"\x1b\x03", "200 OK", "Content-Encoding: br")) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, whole(b"\x1b\x03", "200 OK", "Content-Encoding: br")) as stage,
+        stage.lease() as lease,
+    ):
         answer = await stage.ask(lease)
     assert (answer.status_code, answer.json()["error"]["type"]) == (502, "api_error")
     assert "br" in (lease.last_error or "")
 
 
-async def test_a_lease_whose_books_nobody_keeps_any_more_is_at_an_end(home: Path) -> None:
+async def test_a_lease_whose_books_nobody_keeps_any_more_is_at_an_end(
+    home: Path,
+) -> None:
     async def fenced(usage: Usage, model: str | None) -> None:
         raise Fenced
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aideator.domain.usage import Budget
-from aideator.gateway.ledger import Lease
+from aideator.gateway.budget import Lease
 from tests.gateway.provider import end, message, sse, start, stream, text, whole
 from tests.gateway.stage import KEY, Stage, open_stage
 
@@ -32,13 +32,23 @@ async def passage(wide: Stage) -> AsyncIterator[tuple[Stage, Lease]]:
     pieces=st.lists(st.binary(min_size=1, max_size=5000), max_size=8),
 )
 async def test_bytes_pass_untouched_in_both_directions(
-    passage: tuple[Stage, Lease], prompt: str, indent: int | None, ascii_only: object, pieces: list[bytes]
+    passage: tuple[Stage, Lease],
+    prompt: str,
+    indent: int | None,
+    ascii_only: object,
+    pieces: list[bytes],
 ) -> None:
     stage, lease = passage
     stage.provider.play = stream(*pieces)
-    sent = json.dumps({"model": "m", "max_tokens": 1, "x": prompt}, indent=indent, ensure_ascii=bool(ascii_only))
+    sent = json.dumps(
+        {"model": "m", "max_tokens": 1, "x": prompt},
+        indent=indent,
+        ensure_ascii=bool(ascii_only),
+    )
     body = sent.encode("utf-8", "surrogatepass")
-    answer = await stage.agent.post("/v1/messages", content=body, headers={"x-api-key": lease.token})
+    answer = await stage.agent.post(
+        "/v1/messages", content=body, headers={"x-api-key": lease.token}
+    )
     assert stage.provider.requests[-1].body == body
     assert answer.content == b"".join(pieces)
 
@@ -51,13 +61,19 @@ async def test_bytes_pass_untouched_in_both_directions(
     status=st.sampled_from(["200 OK", "400 Bad Request"]),
 )
 async def test_the_real_key_never_comes_back_however_an_answer_is_cut_up(
-    passage: tuple[Stage, Lease], before: bytes, after: bytes, cuts: list[int], status: str
+    passage: tuple[Stage, Lease],
+    before: bytes,
+    after: bytes,
+    cuts: list[int],
+    status: str,
 ) -> None:
     stage, lease = passage
     body = before + KEY.encode() + after
     edges = [0, *cuts, len(body)]
 
-    async def play(request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def play(
+        request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nX-Debug: key={KEY}\r\n\r\n"
         writer.write(head.encode())
         for left, right in itertools.pairwise(edges):
@@ -71,11 +87,18 @@ async def test_the_real_key_never_comes_back_however_an_answer_is_cut_up(
     assert answer.content == before + b"*" * len(KEY) + after
 
 
-async def test_each_piece_of_a_stream_arrives_before_the_next_is_sent(home: Path) -> None:
+async def test_each_piece_of_a_stream_arrives_before_the_next_is_sent(
+    home: Path,
+) -> None:
     arrived = asyncio.Event()
 
-    async def play(request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n" + first)
+    async def play(
+        request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+            + first
+        )
         await arrived.wait()
         writer.write(second)
         writer.close()
@@ -84,7 +107,9 @@ async def test_each_piece_of_a_stream_arrives_before_the_next_is_sent(home: Path
     async with open_stage(home, play) as stage, stage.lease() as lease:
         body = {"model": "m", "max_tokens": 1}
         headers = {"x-api-key": lease.token}
-        async with stage.agent.stream("POST", "/v1/messages", json=body, headers=headers) as answer:
+        async with stage.agent.stream(
+            "POST", "/v1/messages", json=body, headers=headers
+        ) as answer:
             pieces = answer.aiter_raw()
             got = await anext(pieces)
             assert got == first
@@ -100,9 +125,16 @@ async def test_each_piece_of_a_stream_arrives_before_the_next_is_sent(home: Path
 async def test_the_provider_gets_the_real_key_and_nothing_of_the_callers_credentials(
     home: Path, headers: dict[str, str]
 ) -> None:
-    async with open_stage(home, whole(message(), "200 OK", "Set-Cookie: session=1")) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, whole(message(), "200 OK", "Set-Cookie: session=1")) as stage,
+        stage.lease() as lease,
+    ):
         given = {name: value.format(lease.token) for name, value in headers.items()}
-        extra = {"cookie": "mine=1", "anthropic-beta": "a,b", "anthropic-version": "2023-06-01"}
+        extra = {
+            "cookie": "mine=1",
+            "anthropic-beta": "a,b",
+            "anthropic-version": "2023-06-01",
+        }
         for _ in range(2):
             answer = await stage.agent.post(
                 "/v1/messages?beta=true",
@@ -114,22 +146,35 @@ async def test_the_provider_gets_the_real_key_and_nothing_of_the_callers_credent
     assert "set-cookie" not in answer.headers
     assert [value for name, value in request.headers if name == "x-api-key"] == [KEY]
     assert lease.token not in str(request)
-    assert {"authorization", "cookie", "x-goog-api-key", "x-hop"}.isdisjoint(name for name, _ in request.headers)
-    assert (request.target, request.header("anthropic-beta")) == ("/v1/messages?beta=true", "a,b")
+    assert {"authorization", "cookie", "x-goog-api-key", "x-hop"}.isdisjoint(
+        name for name, _ in request.headers
+    )
+    assert (request.target, request.header("anthropic-beta")) == (
+        "/v1/messages?beta=true",
+        "a,b",
+    )
     assert request.header("anthropic-version") == "2023-06-01"
 
 
 async def test_an_upstream_without_a_key_is_shown_the_lease(home: Path) -> None:
-    async with open_stage(home, whole(message()), key=None) as stage, stage.lease(7) as lease:
+    async with (
+        open_stage(home, whole(message()), key=None) as stage,
+        stage.lease(7) as lease,
+    ):
         await stage.ask(lease)
         assert stage.provider.requests[-1].header("x-api-key") == lease.token
         assert lease.token.startswith("lease-7-")
 
 
 async def test_an_agent_can_count_tokens_and_list_models(home: Path) -> None:
-    async with open_stage(home, whole(b'{"input_tokens": 12}')) as stage, stage.lease() as lease:
+    async with (
+        open_stage(home, whole(b'{"input_tokens": 12}')) as stage,
+        stage.lease() as lease,
+    ):
         headers = {"x-api-key": lease.token}
-        counted = await stage.agent.post("/v1/messages/count_tokens", json={"model": "m"}, headers=headers)
+        counted = await stage.agent.post(
+            "/v1/messages/count_tokens", json={"model": "m"}, headers=headers
+        )
         models = await stage.agent.get("/v1/models?limit=5", headers=headers)
         assert (counted.json(), models.status_code) == ({"input_tokens": 12}, 200)
         assert [request.target for request in stage.provider.requests] == [
@@ -144,7 +189,10 @@ async def test_a_base_url_may_have_a_path(home: Path) -> None:
     async with open_stage(home, whole(message())) as stage:
         prefixed = stage.provider.url + "/anthropic/"
         (home / "b").mkdir()
-        async with open_stage(home / "b", whole(b""), base_url=prefixed) as other, other.lease() as lease:
+        async with (
+            open_stage(home / "b", whole(b""), base_url=prefixed) as other,
+            other.lease() as lease,
+        ):
             assert (await other.ask(lease)).status_code == 200
         assert stage.provider.requests[-1].target == "/anthropic/v1/messages"
 
@@ -154,7 +202,9 @@ async def test_only_the_token_of_an_open_lease_is_let_in(home: Path) -> None:
         async with stage.lease() as ended:
             pass
         for token in (ended.token, "lease-1-x", KEY, ""):
-            answer = await stage.agent.post("/v1/messages", json={"model": "m"}, headers={"x-api-key": token})
+            answer = await stage.agent.post(
+                "/v1/messages", json={"model": "m"}, headers={"x-api-key": token}
+            )
             assert answer.status_code == 401
             assert answer.json()["error"]["type"] == "authentication_error"
             assert answer.headers["x-should-retry"] == "false"
@@ -191,17 +241,27 @@ async def raw(stage: Stage, head: str) -> bytes:
 
 
 @pytest.mark.parametrize("line", HOSTILE)
-async def test_nothing_but_the_listed_calls_reaches_the_provider(home: Path, line: str) -> None:
+async def test_nothing_but_the_listed_calls_reaches_the_provider(
+    home: Path, line: str
+) -> None:
     async with open_stage(home, whole(b"{}")) as stage, stage.lease() as lease:
-        answer = await raw(stage, f"{line}\r\nHost: x\r\nx-api-key: {lease.token}\r\nConnection: close\r\n\r\n")
-        assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404", b"HTTP/1.1 401")) or answer == b""
+        answer = await raw(
+            stage,
+            f"{line}\r\nHost: x\r\nx-api-key: {lease.token}\r\nConnection: close\r\n\r\n",
+        )
+        assert (
+            answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 404", b"HTTP/1.1 401"))
+            or answer == b""
+        )
         assert stage.provider.requests == []
 
 
 async def test_neither_host_nor_an_absolute_address_leads_elsewhere(home: Path) -> None:
     async with open_stage(home, whole(b"{}")) as stage, stage.lease() as lease:
         line = "GET http://evil.example/v1/models HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example"
-        answer = await raw(stage, f"{line}\r\nx-api-key: {lease.token}\r\nConnection: close\r\n\r\n")
+        answer = await raw(
+            stage, f"{line}\r\nx-api-key: {lease.token}\r\nConnection: close\r\n\r\n"
+        )
         assert answer.startswith(b"HTTP/1.1 200")
         request = stage.provider.requests[-1]
         assert (request.target, request.header("host")) == (
@@ -214,18 +274,32 @@ async def test_smuggled_lengths_are_refused(home: Path) -> None:
     async with open_stage(home, whole(b"{}")) as stage, stage.lease() as lease:
         head = f"POST /v1/messages HTTP/1.1\r\nHost: x\r\nx-api-key: {lease.token}\r\nContent-Length: 4\r\n"
         for second in ("Content-Length: 9\r\n", "Transfer-Encoding: chunked\r\n"):
-            answer = await raw(stage, head + second + "\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\n\r\n")
+            answer = await raw(
+                stage, head + second + "\r\n0\r\n\r\nGET /v1/models HTTP/1.1\r\n\r\n"
+            )
             assert answer.startswith(b"HTTP/1.1 400")
         assert stage.provider.requests == []
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b"\xff\xfe", b'"x"', b"[" * 100_000], ids=lambda body: repr(body[:6])
+    "body",
+    [b"", b"[]", b"{", b"\xff\xfe", b'"x"', b"[" * 100_000],
+    ids=lambda body: repr(body[:6]),
 )
-async def test_a_body_that_is_no_json_object_is_refused(home: Path, body: bytes) -> None:
-    async with open_stage(home, whole(message())) as stage, stage.lease(budget=Budget(run_tokens=9)) as lease:
-        answer = await stage.agent.post("/v1/messages", content=body, headers={"x-api-key": lease.token})
-        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+async def test_a_body_that_is_no_json_object_is_refused(
+    home: Path, body: bytes
+) -> None:
+    async with (
+        open_stage(home, whole(message())) as stage,
+        stage.lease(budget=Budget(run_tokens=9)) as lease,
+    ):
+        answer = await stage.agent.post(
+            "/v1/messages", content=body, headers={"x-api-key": lease.token}
+        )
+        assert (answer.status_code, answer.json()["error"]["type"]) == (
+            400,
+            "invalid_request_error",
+        )
         assert stage.provider.requests == []
 
 
@@ -233,17 +307,29 @@ async def test_a_body_that_is_no_json_object_is_refused(home: Path, body: bytes)
     "asked",
     [
         {"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]},
-        {"tools": [{"name": "mine", "input_schema": {}}, {"type": "code_execution_20260521", "name": "run"}]},
+        {
+            "tools": [
+                {"name": "mine", "input_schema": {}},
+                {"type": "code_execution_20260521", "name": "run"},
+            ]
+        },
         {"tools": [{"type": ["custom"]}]},
         {"mcp_servers": [{"type": "url", "url": "https://evil.example", "name": "x"}]},
     ],
 )
-async def test_tools_that_run_at_the_provider_are_no_way_out(wide: Stage, asked: dict[str, object]) -> None:
+async def test_tools_that_run_at_the_provider_are_no_way_out(
+    wide: Stage, asked: dict[str, object]
+) -> None:
     async with wide.lease() as lease:
         answer = await wide.agent.post(
             "/v1/messages",
             headers={"x-api-key": lease.token},
-            json={"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content": "hi"}], **asked},
+            json={
+                "model": "m",
+                "max_tokens": 10,
+                "messages": [{"role": "user", "content": "hi"}],
+                **asked,
+            },
         )
     assert answer.status_code == 403
     assert answer.json()["error"]["type"] == "permission_error"

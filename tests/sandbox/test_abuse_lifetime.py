@@ -13,7 +13,7 @@ import pytest
 
 from aideator.domain.errors import DiskLimitExceeded, SandboxLost
 from aideator.sandbox.base import Limits, Sandbox
-from aideator.sandbox.cgroup import PARENT, remove_stale
+from aideator.sandbox.bubblewrap.cgroup import PARENT, remove_stale
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import canaries
 from aideator.testing.abuse.__main__ import LIMITS, make_tree
@@ -37,7 +37,9 @@ os.execv("/bin/sleep", [sys.argv[1], "86400"])
 @asynccontextmanager
 async def opened(directory: Path, limits: Limits = LIMITS) -> AsyncGenerator[Sandbox]:
     await asyncio.to_thread(directory.mkdir, mode=0o711)
-    async with open_backend("bubblewrap", runtime_dir=directory / "run").open(make_tree(directory), limits) as sandbox:
+    async with open_backend("bubblewrap", runtime_dir=directory / "run").open(
+        make_tree(directory), limits
+    ) as sandbox:
         yield sandbox
 
 
@@ -82,7 +84,9 @@ async def test_a_daemon_in_a_session_of_its_own_that_ignores_signals_dies_with_t
         assert started.exit_code == 0, started.stderr
         await until(lambda: settled(marker))
         assert (await sandbox.exec(["true"])).exit_code == 0
-        assert alive(marker), "the daemon should outlive its parent, or this test proves nothing"
+        assert alive(marker), (
+            "the daemon should outlive its parent, or this test proves nothing"
+        )
     assert alive(marker) == []
 
 
@@ -113,10 +117,17 @@ asyncio.run(main())
 """
 
 
-async def test_nothing_survives_a_launcher_that_is_killed(home: Path, marker: str) -> None:
+async def test_nothing_survives_a_launcher_that_is_killed(
+    home: Path, marker: str
+) -> None:
     await asyncio.to_thread((home / "cell").mkdir, mode=0o711)
     launcher = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LAUNCHER, home / "cell", marker, stdin=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        LAUNCHER,
+        home / "cell",
+        marker,
+        stdin=asyncio.subprocess.PIPE,
     )
     assert launcher.stdin is not None
     launcher.stdin.write(DAEMON.encode())
@@ -135,12 +146,16 @@ async def test_writing_without_end_stops_at_the_disk_limit(home: Path) -> None:
         async with opened(home / "cell") as sandbox:
             await sandbox.exec(["sh", "-c", flood], timeout=60)
     left = sum(file.lstat().st_size for file in (home / "cell/upper").iterdir())
-    assert left < 5 * 2**30, "the watchdog looks each second; ten gigabytes would mean that it did not"
+    assert left < 5 * 2**30, (
+        "the watchdog looks each second; ten gigabytes would mean that it did not"
+    )
 
 
 async def test_one_file_cannot_grow_beyond_the_disk_limit(home: Path) -> None:
     async with opened(home / "cell") as sandbox:
-        done = await sandbox.exec(["dd", "if=/dev/zero", "of=big", "bs=1M", "count=10240"])
+        done = await sandbox.exec(
+            ["dd", "if=/dev/zero", "of=big", "bs=1M", "count=10240"]
+        )
         assert done.exit_code != 0
         with suppress(DiskLimitExceeded):
             size = await sandbox.exec(["stat", "-c", "%s", "big"])
@@ -148,11 +163,15 @@ async def test_one_file_cannot_grow_beyond_the_disk_limit(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("to", "count"), [("stdout", 2**30), ("stderr", 2**27)])
-async def test_printing_without_end_is_cut_and_does_not_grow_the_host(home: Path, to: str, count: int) -> None:
+async def test_printing_without_end_is_cut_and_does_not_grow_the_host(
+    home: Path, to: str, count: int
+) -> None:
     async with opened(home / "cell") as sandbox:
         await sandbox.exec(["true"])
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        done = await sandbox.exec(["sh", "-c", f"head -c {count} /dev/zero >/dev/{to}; echo end >/dev/{to}"])
+        done = await sandbox.exec(
+            ["sh", "-c", f"head -c {count} /dev/zero >/dev/{to}; echo end >/dev/{to}"]
+        )
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
         output = done.stdout if to == "stdout" else done.stderr
         assert (done.exit_code, done.truncated) == (0, True)
@@ -161,7 +180,9 @@ async def test_printing_without_end_is_cut_and_does_not_grow_the_host(home: Path
         assert grown < 8 * LIMITS.output_bytes
 
 
-async def test_a_process_that_ignores_the_polite_signal_ends_at_the_time_limit(home: Path, marker: str) -> None:
+async def test_a_process_that_ignores_the_polite_signal_ends_at_the_time_limit(
+    home: Path, marker: str
+) -> None:
     async with opened(home / "cell") as sandbox:
         stubborn = f"trap '' TERM HUP INT; exec -a {marker} sleep 86400"
         done = await sandbox.exec(["bash", "-c", stubborn], timeout=0.5)
@@ -170,11 +191,15 @@ async def test_a_process_that_ignores_the_polite_signal_ends_at_the_time_limit(h
         assert (await sandbox.exec(["true"])).exit_code == 0
 
 
-async def test_a_fork_bomb_leaves_another_sandbox_and_the_host_able_to_work(home: Path) -> None:
+async def test_a_fork_bomb_leaves_another_sandbox_and_the_host_able_to_work(
+    home: Path,
+) -> None:
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     async with opened(home / "other") as other, opened(home / "cell") as sandbox:
         process = await sandbox.spawn(["python3", "-c", bomb])
         process.stdin.close()
         for _ in range(5):
-            assert (await other.exec(["sh", "-c", "true | true"], timeout=60)).exit_code == 0
+            assert (
+                await other.exec(["sh", "-c", "true | true"], timeout=60)
+            ).exit_code == 0
         await process.kill()

@@ -14,8 +14,15 @@ import pytest
 
 import aideator
 from aideator.domain.errors import SandboxLost, SandboxUnavailable
-from aideator.sandbox.base import Bind, Limits, Sandbox, SandboxBackend, Tree, sandbox_uid
-from aideator.sandbox.doctor import explain, limit_findings
+from aideator.sandbox.base import (
+    Bind,
+    Limits,
+    Sandbox,
+    SandboxBackend,
+    Tree,
+    sandbox_uid,
+)
+from aideator.sandbox.bubblewrap.doctor import explain, limit_findings
 from aideator.sandbox.registry import open_backend
 
 LAUNCHER = """
@@ -79,7 +86,9 @@ def launch(home: Path, mark: str) -> subprocess.Popen[str]:
     source = Path(aideator.__file__).parents[1]
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source)}
     arguments = [sys.executable, "-c", LAUNCHER, str(home), mark]
-    return subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        arguments, env=environment, stdout=subprocess.PIPE, text=True
+    )
 
 
 def cells(home: Path) -> list[Path]:
@@ -90,7 +99,9 @@ def mounts() -> str:
     return Path("/proc/self/mountinfo").read_text()
 
 
-async def test_everything_dies_when_the_server_is_killed(tree: Tree, home: Path, backend: SandboxBackend) -> None:
+async def test_everything_dies_when_the_server_is_killed(
+    tree: Tree, home: Path, backend: SandboxBackend
+) -> None:
     with launch(home, "98761.5") as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
@@ -105,7 +116,9 @@ async def test_everything_dies_when_the_server_is_killed(tree: Tree, home: Path,
         assert left[0] not in cells(home)
 
 
-async def test_the_cell_of_a_living_server_is_left_alone(tree: Tree, home: Path, backend: SandboxBackend) -> None:
+async def test_the_cell_of_a_living_server_is_left_alone(
+    tree: Tree, home: Path, backend: SandboxBackend
+) -> None:
     with launch(home, "98762.5") as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
@@ -146,31 +159,48 @@ async def test_cancelling_at_any_moment_leaves_nothing(
     until(lambda: not running(f"--args\0{home}"))
 
 
-async def test_no_host_path_shows_inside(tree: Tree, home: Path, backend: SandboxBackend) -> None:
+async def test_no_host_path_shows_inside(
+    tree: Tree, home: Path, backend: SandboxBackend
+) -> None:
     if sandbox_uid() is None:
-        pytest.skip("without root, bubblewrap itself mounts the overlay and names its directories")
+        pytest.skip(
+            "without root, bubblewrap itself mounts the overlay and names its directories"
+        )
     async with backend.open(tree, Limits()) as sandbox:
         shown = await shell(sandbox, "grep ' /workspace ' /proc/self/mountinfo")
         assert "upperdir=upper" in shown
         assert str(home) not in shown
 
 
-async def test_the_shim_cannot_be_looked_into(tree: Tree, backend: SandboxBackend) -> None:
+async def test_the_shim_cannot_be_looked_into(
+    tree: Tree, backend: SandboxBackend
+) -> None:
     async with backend.open(tree, Limits()) as sandbox:
         assert "shim.pyc" in await shell(sandbox, "tr '\\0' ' ' < /proc/2/cmdline")
         for secret in ("mem", "environ", "maps", "fd/"):
-            assert "denied" in (await shell(sandbox, f"head -c 1 /proc/2/{secret} || ls /proc/2/{secret}"))
+            assert "denied" in (
+                await shell(
+                    sandbox, f"head -c 1 /proc/2/{secret} || ls /proc/2/{secret}"
+                )
+            )
 
 
-async def test_a_process_may_kill_the_shim_and_only_ends_its_own_sandbox(tree: Tree, backend: SandboxBackend) -> None:
-    async with backend.open(tree, Limits()) as sandbox, backend.open(Tree(tree.layers), Limits()) as other:
+async def test_a_process_may_kill_the_shim_and_only_ends_its_own_sandbox(
+    tree: Tree, backend: SandboxBackend
+) -> None:
+    async with (
+        backend.open(tree, Limits()) as sandbox,
+        backend.open(Tree(tree.layers), Limits()) as other,
+    ):
         process = await sandbox.spawn(["sh", "-c", "kill -9 2; sleep 1000"])
         with pytest.raises(SandboxLost):
             await process.wait()
         assert await shell(other, "echo fine") == "fine\n"
 
 
-async def test_running_out_of_memory_is_said(tree: Tree, backend: SandboxBackend) -> None:
+async def test_running_out_of_memory_is_said(
+    tree: Tree, backend: SandboxBackend
+) -> None:
     hog = "import os; [os.fork() for _ in range(3)]; x = []\nwhile True: x.append(bytearray(10**6))"
     async with backend.open(tree, Limits(memory_bytes=64 * 2**20)) as sandbox:
         if not sandbox.isolation.limits["memory"].startswith("cgroup"):
@@ -189,15 +219,23 @@ async def test_a_toolchain_comes_first_on_path(tree: Tree, home: Path) -> None:
     backend = open_backend("bubblewrap", runtime_dir=home / "run", toolchains=[tools])
     async with backend.open(tree, Limits()) as sandbox:
         assert await shell(sandbox, "git") == "a git of our own\n"
-        assert (await sandbox.exec(["python3", "-c", "import ssl, sqlite3, ctypes"])).exit_code == 0
+        assert (
+            await sandbox.exec(["python3", "-c", "import ssl, sqlite3, ctypes"])
+        ).exit_code == 0
 
 
-@pytest.mark.skipif(not list(Path("/etc").glob("java-*-openjdk")), reason="this machine has no Java of Debian's")
-async def test_javas_other_half_below_etc_is_there_but_no_settings_with_passwords(tree: Tree, home: Path) -> None:
+@pytest.mark.skipif(
+    not list(Path("/etc").glob("java-*-openjdk")),
+    reason="this machine has no Java of Debian's",
+)
+async def test_javas_other_half_below_etc_is_there_but_no_settings_with_passwords(
+    tree: Tree, home: Path
+) -> None:
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
     async with backend.open(tree, Limits(memory_bytes=2**30)) as sandbox:
         said = await shell(
-            sandbox, "java -version; ls /etc/maven; grep -h ^security.provider.1= /etc/java-*/security/*"
+            sandbox,
+            "java -version; ls /etc/maven; grep -h ^security.provider.1= /etc/java-*/security/*",
         )
     assert "Runtime Environment" in said, said
     assert "security.provider.1=" in said
@@ -211,24 +249,36 @@ async def test_a_path_with_odd_characters_is_just_a_path(home: Path) -> None:
     (odd / "one" / "file").write_text("found\n")
     tree = Tree((odd / "one", odd / "two"), odd / "upper", odd / "work")
     backend = open_backend("bubblewrap", runtime_dir=odd / "run")
-    async with backend.open(tree, Limits(), binds=[Bind(odd / "one", "/opt/one two")]) as sandbox:
+    async with backend.open(
+        tree, Limits(), binds=[Bind(odd / "one", "/opt/one two")]
+    ) as sandbox:
         assert await shell(sandbox, "cat file '/opt/one two/file'") == "found\nfound\n"
 
 
-async def test_a_bind_that_does_not_exist_is_named(tree: Tree, home: Path, backend: SandboxBackend) -> None:
+async def test_a_bind_that_does_not_exist_is_named(
+    tree: Tree, home: Path, backend: SandboxBackend
+) -> None:
     with pytest.raises(SandboxUnavailable, match="nowhere"):
-        async with backend.open(tree, Limits(), binds=[Bind(home / "nowhere", "/opt/x")]):
+        async with backend.open(
+            tree, Limits(), binds=[Bind(home / "nowhere", "/opt/x")]
+        ):
             pass
     assert cells(home) == []
 
 
-async def test_a_layer_that_does_not_exist_is_said_by_whoever_mounts(home: Path, backend: SandboxBackend) -> None:
-    with pytest.raises(SandboxUnavailable, match=r"no sandbox could be opened: .*(mount|bwrap)"):
+async def test_a_layer_that_does_not_exist_is_said_by_whoever_mounts(
+    home: Path, backend: SandboxBackend
+) -> None:
+    with pytest.raises(
+        SandboxUnavailable, match=r"no sandbox could be opened: .*(mount|bwrap)"
+    ):
         async with backend.open(Tree((home / "nowhere",)), Limits()):
             pass
 
 
-async def test_a_runtime_directory_that_is_too_deep_is_refused(tree: Tree, home: Path) -> None:
+async def test_a_runtime_directory_that_is_too_deep_is_refused(
+    tree: Tree, home: Path
+) -> None:
     backend = open_backend("bubblewrap", runtime_dir=home / ("x" * 100))
     with pytest.raises(SandboxUnavailable, match="too long a path") as refused:
         async with backend.open(tree, Limits()):
@@ -237,17 +287,25 @@ async def test_a_runtime_directory_that_is_too_deep_is_refused(tree: Tree, home:
 
 
 async def test_an_unknown_back_end_says_what_there_is(home: Path) -> None:
-    with pytest.raises(SandboxUnavailable, match="no sandbox back end 'chroot'") as refused:
+    with pytest.raises(
+        SandboxUnavailable, match="no sandbox back end 'chroot'"
+    ) as refused:
         open_backend("chroot", runtime_dir=home)
     assert "bubblewrap" in refused.value.hint
 
 
-async def test_the_check_opens_a_sandbox_for_real(home: Path, backend: SandboxBackend) -> None:
+async def test_the_check_opens_a_sandbox_for_real(
+    home: Path, backend: SandboxBackend
+) -> None:
     findings = {finding.name: finding for finding in await backend.check()}
     assert findings["sandbox"].ok, findings
     assert findings["tools"].detail.startswith("sandboxes see python3, ")
-    assert findings["tools"].detail.endswith(" (SANDBOX_TOOLCHAINS)"), "uv is in no sandbox"
-    assert {f"{limit} limit" for limit in ("memory", "cpu", "pids", "disk", "output")} < set(findings)
+    assert findings["tools"].detail.endswith(" (SANDBOX_TOOLCHAINS)"), (
+        "uv is in no sandbox"
+    )
+    assert {
+        f"{limit} limit" for limit in ("memory", "cpu", "pids", "disk", "output")
+    } < set(findings)
     assert cells(home) == []
 
 
@@ -259,9 +317,12 @@ async def test_the_check_says_what_is_wrong(home: Path) -> None:
 
 def test_a_failure_that_comes_of_a_missing_right_is_explained() -> None:
     assert (
-        "CAP_SYS_ADMIN" in explain("unshare: unshare failed: Operation not permitted") or Path("/.dockerenv").exists()
+        "CAP_SYS_ADMIN" in explain("unshare: unshare failed: Operation not permitted")
+        or Path("/.dockerenv").exists()
     )
-    assert "system Python" in explain("python3.11: error while loading shared libraries: libpython3.11.so.1.0")
+    assert "system Python" in explain(
+        "python3.11: error while loading shared libraries: libpython3.11.so.1.0"
+    )
     assert explain("something else entirely") == ""
 
 
@@ -291,9 +352,13 @@ def test_an_ordinary_user_gets_the_same_promises_but_one(home: Path) -> None:
     """The whole conformance check once more, from a process that is not root."""
     if os.geteuid() != 0:
         pytest.skip("this is an ordinary user: test_conformance.py has just shown it")
-    python = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin")
+    python = shutil.which(
+        f"python3.{sys.version_info.minor}", path="/usr/bin:/usr/local/bin"
+    )
     if python is None:
-        pytest.skip("the only Python of this version is one that other users cannot start")
+        pytest.skip(
+            "the only Python of this version is one that other users cannot start"
+        )
     os.chown(home, UNPRIVILEGED, UNPRIVILEGED)
     environment = {
         "PATH": "/usr/bin:/bin",
@@ -301,9 +366,16 @@ def test_an_ordinary_user_gets_the_same_promises_but_one(home: Path) -> None:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(
-        [python, "-c", CHECK, home], env=environment, cwd=home, user=UNPRIVILEGED, group=UNPRIVILEGED, extra_groups=[],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [python, "-c", CHECK, home],
+        env=environment,
+        cwd=home,
+        user=UNPRIVILEGED,
+        group=UNPRIVILEGED,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if "Permission denied" in done.stderr:
         pytest.skip("other users cannot read this checkout")
     assert "FAILED" not in done.stdout

@@ -12,19 +12,27 @@ from pathlib import Path
 
 import pytest
 
-from aideator.sandbox import cgroup
 from aideator.sandbox.base import Limits, Tree
-from aideator.sandbox.cgroup import Cgroup
+from aideator.sandbox.bubblewrap import cgroup
+from aideator.sandbox.bubblewrap.cgroup import Cgroup
 from aideator.sandbox.registry import open_backend
 
 Start = Callable[[Cgroup, str], subprocess.Popen[bytes]]
-LIMIT_FILES = {"memory.max", "memory.limit_in_bytes", "pids.max", "cpu.max", "cpu.cfs_quota_us"}
+LIMIT_FILES = {
+    "memory.max",
+    "memory.limit_in_bytes",
+    "pids.max",
+    "cpu.max",
+    "cpu.cfs_quota_us",
+}
 SMALL = Limits(memory_bytes=64 * 2**20, cpus=0.2, pids=20)
 
 
 def need(limit: str) -> None:
     if limit not in cgroup.available():
-        pytest.skip(f"no control group limits {limit} here: enforced are {cgroup.available() or 'none'}")
+        pytest.skip(
+            f"no control group limits {limit} here: enforced are {cgroup.available() or 'none'}"
+        )
 
 
 @pytest.fixture
@@ -58,7 +66,9 @@ def start() -> Iterator[Start]:
         yield run
 
 
-def test_a_process_that_takes_too_much_memory_is_killed_and_the_group_tells(group: Cgroup, start: Start) -> None:
+def test_a_process_that_takes_too_much_memory_is_killed_and_the_group_tells(
+    group: Cgroup, start: Start
+) -> None:
     need("memory")
     hog = start(group, "held = bytearray(b'1') * (256 << 20)")
     assert hog.wait() == -signal.SIGKILL
@@ -116,25 +126,39 @@ print((time.process_time() - used) / (time.monotonic() - begun))
 """
 
 
-def test_a_busy_process_gets_its_share_of_the_cpu_and_no_more(group: Cgroup, start: Start) -> None:
+def test_a_busy_process_gets_its_share_of_the_cpu_and_no_more(
+    group: Cgroup, start: Start
+) -> None:
     need("cpu")
     share, _ = start(group, BUSY).communicate()
-    assert float(share) < 0.5, f"{SMALL.cpus} is the limit; nothing but the limit keeps a loop from 1.0"
+    assert float(share) < 0.5, (
+        f"{SMALL.cpus} is the limit; nothing but the limit keeps a loop from 1.0"
+    )
 
 
 def test_what_is_said_to_be_enforced_is_what_the_kernel_has(group: Cgroup) -> None:
     files = [file for place in group.groups for file in place.iterdir()]
-    held = {file.name: file.read_text().strip() for file in files if file.name in LIMIT_FILES}
+    held = {
+        file.name: file.read_text().strip()
+        for file in files
+        if file.name in LIMIT_FILES
+    }
     assert ("memory" in group.enforced) == (str(SMALL.memory_bytes) in held.values())
     assert ("pids" in group.enforced) == (held.get("pids.max") == str(SMALL.pids))
-    assert ("cpu" in group.enforced) == bool({"20000", "20000 100000"} & set(held.values()))
+    assert ("cpu" in group.enforced) == bool(
+        {"20000", "20000 100000"} & set(held.values())
+    )
 
 
-def test_killing_reaches_every_process_and_the_groups_can_be_removed(start: Start) -> None:
+def test_killing_reaches_every_process_and_the_groups_can_be_removed(
+    start: Start,
+) -> None:
     made = Cgroup.create("killed", SMALL)
     if not made.groups:
         pytest.skip("no control groups here")
-    family = "import os, signal\nfor _ in range(5):\n    if not os.fork(): signal.pause()\n"
+    family = (
+        "import os, signal\nfor _ in range(5):\n    if not os.fork(): signal.pause()\n"
+    )
     parent = start(made, family + "print('ready', flush=True)\nsignal.pause()")
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"ready\n"
@@ -144,11 +168,15 @@ def test_killing_reaches_every_process_and_the_groups_can_be_removed(start: Star
     assert not any(group.exists() for group in made.groups)
 
 
-def test_killing_works_where_the_kernel_cannot_do_it_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killing_works_where_the_kernel_cannot_do_it_at_once(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = Cgroup.create("one-by-one", SMALL)
     write = cgroup._write  # noqa: SLF001 - an old kernel is one that refuses this one file
     old = lambda file, value: file.name != "cgroup.kill" and write(file, value)  # noqa: E731
-    monkeypatch.setattr(cgroup, "_write", old)  # house: an old kernel cannot be had here
+    monkeypatch.setattr(
+        cgroup, "_write", old
+    )  # house: an old kernel cannot be had here
     need_members = [group for group in made.groups if (group / "cgroup.procs").exists()]
     if not need_members:
         pytest.skip("no control groups here")
@@ -158,7 +186,9 @@ def test_killing_works_where_the_kernel_cannot_do_it_at_once(start: Start, monke
     assert made.remove()
 
 
-def test_a_group_with_a_process_in_it_is_not_removed(group: Cgroup, start: Start) -> None:
+def test_a_group_with_a_process_in_it_is_not_removed(
+    group: Cgroup, start: Start
+) -> None:
     if not group.groups:
         pytest.skip("no control groups here")
     start(group, "import signal; signal.pause()")
@@ -168,7 +198,7 @@ def test_a_group_with_a_process_in_it_is_not_removed(group: Cgroup, start: Start
 CRASH = """
 import subprocess, sys
 from aideator.sandbox.base import Limits, Tree
-from aideator.sandbox.cgroup import Cgroup
+from aideator.sandbox.bubblewrap.cgroup import Cgroup
 from aideator.sandbox.registry import open_backend
 group = Cgroup.create("crashed", Limits())
 child = subprocess.Popen(["sleep", "86400"], stdout=subprocess.DEVNULL)
@@ -178,9 +208,16 @@ input()
 """
 
 
-def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processes() -> None:
+def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processes() -> (
+    None
+):
     mine = Cgroup.create("crashed", SMALL)
-    server = subprocess.Popen([sys.executable, "-c", CRASH], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-c", CRASH],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert server.stdout is not None
     orphan, *groups = server.stdout.readline().split()
     if not groups:
@@ -201,18 +238,32 @@ def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processe
 
 def test_what_groups_do_not_hold_is_left_to_resource_limits() -> None:
     assert cgroup.rlimits(SMALL, {"memory": "cgroup v2", "pids": "cgroup v2"}) == {}
-    assert cgroup.rlimits(SMALL, {"cpu": "cgroup v1"}) == {"data": SMALL.memory_bytes, "nproc": SMALL.pids}
+    assert cgroup.rlimits(SMALL, {"cpu": "cgroup v1"}) == {
+        "data": SMALL.memory_bytes,
+        "nproc": SMALL.pids,
+    }
 
 
-def test_a_group_without_any_hierarchy_holds_nothing_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cgroup, "_hierarchies", tuple)  # house: a machine without control groups cannot be had
+def test_a_group_without_any_hierarchy_holds_nothing_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        cgroup, "_hierarchies", tuple
+    )  # house: a machine without control groups cannot be had
     bare = Cgroup.create("bare", SMALL)
     bare.add(os.getpid())
     bare.kill()
-    assert (dict(bare.enforced), bare.oom_killed(), bare.memory_peak(), bare.remove()) == ({}, False, None, True)
+    assert (
+        dict(bare.enforced),
+        bare.oom_killed(),
+        bare.memory_peak(),
+        bare.remove(),
+    ) == ({}, False, None, True)
 
 
-async def test_a_sandbox_may_use_more_cpu_while_it_starts_and_its_limit_from_then_on(home: Path) -> None:
+async def test_a_sandbox_may_use_more_cpu_while_it_starts_and_its_limit_from_then_on(
+    home: Path,
+) -> None:
     need("cpu")
     burn = "import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass\nprint(time.process_time())"
     (home / "base").mkdir()
@@ -222,6 +273,7 @@ async def test_a_sandbox_may_use_more_cpu_while_it_starts_and_its_limit_from_the
         starting = float((await sandbox.exec(["python3", "-c", burn])).stdout)
         await asyncio.sleep(1)
         settled = float((await sandbox.exec(["python3", "-c", burn])).stdout)
-    # Twice the fifth of a CPU is allowed for the quota's last period; before, half of the one that is free on CI.
+    # Twice the fifth of a CPU is allowed for the quota's last period; before, half of
+    # the one that is free on CI.
     assert settled < 0.8
     assert starting > settled

@@ -9,7 +9,11 @@ from aideator.testing.conformance import BEHAVIOURS, try_behaviour
 from aideator.testing.conformance.ground import Behaviour
 
 
-@pytest.mark.parametrize("behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.__name__)
+@pytest.mark.parametrize(
+    "behaviour", BEHAVIOURS, ids=lambda behaviour: behaviour.__name__
+)
 async def test_bubblewrap_keeps_its_promise(behaviour: Behaviour, home: Path) -> None:
-    outcome = await try_behaviour(behaviour, open_backend("bubblewrap", runtime_dir=home / "run"), home)
+    outcome = await try_behaviour(
+        behaviour, open_backend("bubblewrap", runtime_dir=home / "run"), home
+    )
     assert outcome.ok, outcome.detail

@@ -44,8 +44,12 @@ class Pair:
 async def connected(home: Path, *, output_bytes: int = 2**20) -> AsyncIterator[Pair]:
     env = {"PATH": os.environ["PATH"]}
     socket = home / "home"
-    async with Link(socket, isolation=ISOLATION, env=env, output_bytes=output_bytes) as link:
-        process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-S", shim.__file__, str(socket))
+    async with Link(
+        socket, isolation=ISOLATION, env=env, output_bytes=output_bytes
+    ) as link:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", shim.__file__, str(socket)
+        )
         await link.ready()
         yield Pair(link, process, socket)
     await process.wait()
@@ -81,7 +85,10 @@ async def test_a_stranger_is_hung_up_on(said: bytes, home: Path) -> None:
 async def test_a_stream_that_is_taken_cannot_be_taken_over(home: Path) -> None:
     async with connected(home) as pair:
         process = await pair.link.spawn(["sh", "-c", "read go; echo mine"], cwd="/")
-        header = json.dumps({"stream": "stdout", "id": process.identity}).encode() + b"\nforged\n"
+        header = (
+            json.dumps({"stream": "stdout", "id": process.identity}).encode()
+            + b"\nforged\n"
+        )
         assert await pair.stranger(header) == b""
         process.stdin.write(b"go\n")
         assert await process.stdout.read() == b"mine\n"
@@ -89,7 +96,10 @@ async def test_a_stream_that_is_taken_cannot_be_taken_over(home: Path) -> None:
 
 async def test_no_more_than_so_many_connections_are_held(home: Path) -> None:
     async with connected(home) as pair:
-        crowd = [await asyncio.open_unix_connection(pair.socket) for _ in range(CONNECTION_LIMIT + 20)]
+        crowd = [
+            await asyncio.open_unix_connection(pair.socket)
+            for _ in range(CONNECTION_LIMIT + 20)
+        ]
         async with asyncio.timeout(10):
             for reader, _ in crowd[CONNECTION_LIMIT:]:
                 assert await reader.read() == b""
@@ -110,7 +120,9 @@ async def test_a_shim_that_is_gone_ends_every_wait(home: Path) -> None:
         assert await process.stdout.read() == b""
 
 
-async def test_a_shim_that_was_stopped_does_not_stop_us(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_shim_that_was_stopped_does_not_stop_us(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(link_module, "KILL_SECONDS", 0.2)
     monkeypatch.setattr(link_module, "ANSWER_SECONDS", 0.2)
     async with connected(home) as pair:
@@ -122,7 +134,9 @@ async def test_a_shim_that_was_stopped_does_not_stop_us(home: Path, monkeypatch:
             pair.shim.send_signal(signal.SIGCONT)
 
 
-async def test_a_process_whose_shim_was_stopped_is_given_up(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_whose_shim_was_stopped_is_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(link_module, "KILL_SECONDS", 0.2)
     async with connected(home) as pair:
         stop = f"kill -STOP {pair.shim.pid}; sleep 1000"
@@ -141,20 +155,34 @@ async def test_what_cannot_be_started_is_said_and_harms_nobody(home: Path) -> No
 
 
 @pytest.mark.parametrize("limit", [1, 4, 100, 1000])
-async def test_what_is_kept_of_output_is_its_head_and_its_tail(limit: int, home: Path) -> None:
+async def test_what_is_kept_of_output_is_its_head_and_its_tail(
+    limit: int, home: Path
+) -> None:
     async with connected(home, output_bytes=limit) as pair:
         result = await pair.link.exec(["seq", "1", "1000"], cwd="/")
     whole = b"".join(b"%d\n" % number for number in range(1, 1001))
     head, tail = limit // 4, limit - limit // 4
-    assert result.stdout == whole[:head] + b"\n[... %d bytes dropped ...]\n" % (len(whole) - limit) + whole[-tail:]
+    assert (
+        result.stdout
+        == whole[:head]
+        + b"\n[... %d bytes dropped ...]\n" % (len(whole) - limit)
+        + whole[-tail:]
+    )
     assert result.truncated
 
 
 async def test_a_shim_that_is_faster_than_this_process_is_heard(home: Path) -> None:
     socket = home / "home"
     async with Link(socket, isolation=ISOLATION, env={}, output_bytes=1) as link:
-        # Without a turn of the event loop in between, as when a busy machine gives this process none.
-        dialling = [sys.executable, "-I", "-S", "-c", "import socket, sys; socket.socket(1).connect(sys.argv[1])"]
+        # Without a turn of the event loop in between, as when a busy machine gives this
+        # process none.
+        dialling = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            "import socket, sys; socket.socket(1).connect(sys.argv[1])",
+        ]
         assert subprocess.run([*dialling, str(socket)], check=False).returncode == 0  # noqa: ASYNC221
         assert not link.is_lost
 

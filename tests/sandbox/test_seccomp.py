@@ -34,7 +34,9 @@ X86_ONLY = {"ioperm", "iopl", "modify_ldt", "sysfs", "uselib", "ustat"}
 def answer(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
     """What the kernel would do: interpret the program over a `struct seccomp_data`."""
     padded = (arguments + (0,) * 6)[:6]
-    data = struct.pack("<IIQ6Q", number, AUDIT_ARCH[machine] if arch is None else arch, 0, *padded)
+    data = struct.pack(
+        "<IIQ6Q", number, AUDIT_ARCH[machine] if arch is None else arch, 0, *padded
+    )
     code = list(struct.iter_unpack("<HBBI", seccomp.program(machine)))
     at = word = 0
     while True:
@@ -52,7 +54,9 @@ def answer(machine: str, number: int, *arguments: int, arch: int | None = None) 
             case 0x06:
                 return int(constant)
             case _:
-                raise AssertionError(f"an operation that the filter should not need: {operation:#x}")
+                raise AssertionError(
+                    f"an operation that the filter should not need: {operation:#x}"
+                )
 
 
 def numbers(machine: str) -> dict[str, int]:
@@ -70,7 +74,12 @@ def headers(machine: str) -> dict[str, int]:
     }[machine]
     if not file.exists():
         pytest.skip(f"no kernel headers here ({file.name} comes with linux-libc-dev)")
-    return {name: int(number) for name, number in re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", file.read_text())}
+    return {
+        name: int(number)
+        for name, number in re.findall(
+            r"#define __NR(?:3264)?_(\w+)\s+(\d+)", file.read_text()
+        )
+    }
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -79,8 +88,12 @@ def test_every_number_is_the_kernel_headers_own(machine: str) -> None:
     ours = numbers(machine)
     compared = {name: number for name, number in ours.items() if name in known}
     assert compared == {name: known[name] for name in compared}
-    newer_than_the_headers = {name: number for name, number in ours.items() if name not in known}
-    assert all(number > 434 for number in newer_than_the_headers.values()), newer_than_the_headers
+    newer_than_the_headers = {
+        name: number for name, number in ours.items() if name not in known
+    }
+    assert all(number > 434 for number in newer_than_the_headers.values()), (
+        newer_than_the_headers
+    )
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -93,7 +106,10 @@ def test_a_dangerous_call_is_refused(machine: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-@given(number=st.integers(0, 0x3FFF_FFFF), arguments=st.tuples(*[st.integers(0, 2**64 - 1)] * 6))
+@given(
+    number=st.integers(0, 0x3FFF_FFFF),
+    arguments=st.tuples(*[st.integers(0, 2**64 - 1)] * 6),
+)
 def test_every_other_call_is_allowed_whatever_its_arguments(
     machine: str, number: int, arguments: tuple[int, ...]
 ) -> None:
@@ -101,9 +117,21 @@ def test_every_other_call_is_allowed_whatever_its_arguments(
         assert answer(machine, number, *arguments) == ALLOW
 
 
-NEW_FLAGS = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]
+NEW_FLAGS = [
+    0x2_0000,
+    0x200_0000,
+    0x400_0000,
+    0x800_0000,
+    0x1000_0000,
+    0x2000_0000,
+    0x4000_0000,
+]
 PTHREAD_FLAGS = 0x3D_0F00
-EPERM, UNKNOWN_FAMILY, ENOSYS = ERRNO | errno.EPERM, ERRNO | errno.EAFNOSUPPORT, ERRNO | errno.ENOSYS
+EPERM, UNKNOWN_FAMILY, ENOSYS = (
+    ERRNO | errno.EPERM,
+    ERRNO | errno.EAFNOSUPPORT,
+    ERRNO | errno.ENOSYS,
+)
 
 EXAMINED: list[tuple[str, tuple[int, ...], int]] = [
     *(("clone", (flag | 17,), EPERM) for flag in NEW_FLAGS),
@@ -132,8 +160,16 @@ EXAMINED: list[tuple[str, tuple[int, ...], int]] = [
     ("personality", (0x4_0000,), ALLOW),
     ("personality", (0x40_0000,), EPERM),  # READ_IMPLIES_EXEC
     ("personality", (0x8,), EPERM),  # PER_LINUX32
-    *((call, (family, 1), ALLOW) for call in ("socket", "socketpair") for family in (1, 2, 10, 16)),
-    *((call, (family, 1), UNKNOWN_FAMILY) for call in ("socket", "socketpair") for family in (0, 3, 17, 38, 40, 44)),
+    *(
+        (call, (family, 1), ALLOW)
+        for call in ("socket", "socketpair")
+        for family in (1, 2, 10, 16)
+    ),
+    *(
+        (call, (family, 1), UNKNOWN_FAMILY)
+        for call in ("socket", "socketpair")
+        for family in (0, 3, 17, 38, 40, 44)
+    ),
 ]
 
 
@@ -149,7 +185,9 @@ def test_a_call_that_depends_on_its_arguments_is_judged_by_them(
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_a_call_through_another_architectures_door_kills_the_process(machine: str) -> None:
+def test_a_call_through_another_architectures_door_kills_the_process(
+    machine: str,
+) -> None:
     others = {arch for name, arch in AUDIT_ARCH.items() if name != machine}
     assert {answer(machine, 0, arch=arch) for arch in others} == {KILL_PROCESS}
 
@@ -205,7 +243,9 @@ def here() -> str:
 def test_the_kernel_takes_the_program_and_refuses_the_same_calls(here: str) -> None:
     table = numbers(here)
     names = [name for name in REFUSED if name in table]
-    answers = errnos(seccomp.program(), [(table[name], 0, 0, 0, 0, 0, 0) for name in names])
+    answers = errnos(
+        seccomp.program(), [(table[name], 0, 0, 0, 0, 0, 0) for name in names]
+    )
     assert dict(zip(names, answers, strict=True)) == dict.fromkeys(names, errno.EPERM)
 
 
@@ -220,15 +260,25 @@ HARMLESS: list[tuple[str, tuple[int, ...]]] = [
 
 
 def test_without_the_program_the_harmless_ones_among_them_pass(here: str) -> None:
-    calls = [(numbers(here)[name], *arguments) for name, arguments in HARMLESS if name in ("unshare", "personality")]
+    calls = [
+        (numbers(here)[name], *arguments)
+        for name, arguments in HARMLESS
+        if name in ("unshare", "personality")
+    ]
     assert errnos(b"", calls)[:2] == [0, 0]
     assert errnos(seccomp.program(), calls)[:2] == [errno.EPERM, errno.EPERM]
 
 
 def test_the_kernel_and_the_little_machine_agree(here: str) -> None:
-    calls = [(numbers(here)[name], *arguments) for name, arguments in HARMLESS if name in numbers(here)]
+    calls = [
+        (numbers(here)[name], *arguments)
+        for name, arguments in HARMLESS
+        if name in numbers(here)
+    ]
     predicted = [answer(here, number, *arguments) for number, *arguments in calls]
-    assert errnos(seccomp.program(), calls) == [0 if action == ALLOW else action & 0xFFFF for action in predicted]
+    assert errnos(seccomp.program(), calls) == [
+        0 if action == ALLOW else action & 0xFFFF for action in predicted
+    ]
 
 
 def test_ordinary_programs_work_under_the_filter(here: str) -> None:

@@ -24,9 +24,13 @@ class Home:
 
     def __init__(self, path: Path, python: str) -> None:
         self._closing = ExitStack()
-        self._server = self._closing.enter_context(socket.create_server(str(path), family=socket.AF_UNIX))
+        self._server = self._closing.enter_context(
+            socket.create_server(str(path), family=socket.AF_UNIX)
+        )
         self._server.settimeout(10)
-        self.process = subprocess.Popen([python, "-I", "-S", str(SOURCE), str(path)], stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [python, "-I", "-S", str(SOURCE), str(path)], stderr=subprocess.PIPE
+        )
         self.hello, self.control = self.accept()
 
     def accept(self) -> tuple[dict[str, object], socket.socket]:
@@ -86,7 +90,18 @@ def test_it_needs_nothing_but_the_standard_library() -> None:
         for alias in node.names
     }
     assert imported - {"collections.abc", "typing"} <= {
-        *("_ctypes", "_json", "_signal", "_socket", "errno", "fcntl", "os", "select", "sys", "termios"),
+        *(
+            "_ctypes",
+            "_json",
+            "_signal",
+            "_socket",
+            "errno",
+            "fcntl",
+            "os",
+            "select",
+            "sys",
+            "termios",
+        ),
     }
 
 
@@ -97,7 +112,12 @@ def candidates(minor: int) -> list[str]:
 
 def starts(python: str) -> bool:
     # pyenv puts a program on PATH even for versions that are not there.
-    return subprocess.run([python, "-c", "pass"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [python, "-c", "pass"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 @pytest.mark.parametrize("minor", [9, 10, 11, 12, 13, 14])
@@ -128,7 +148,9 @@ def test_each_stream_is_a_connection_of_its_own(host: Home) -> None:
 
 
 @pytest.mark.parametrize("told", ["before", "between", "after"])
-def test_an_end_that_is_told_ends_the_input_though_the_connection_stays_open(host: Home, told: str) -> None:
+def test_an_end_that_is_told_ends_the_input_though_the_connection_stays_open(
+    host: Home, told: str
+) -> None:
     streams = host.start("a", "cat")
     if told == "before":
         host.ask(id="a", eof=10)
@@ -151,7 +173,15 @@ def test_it_ends_when_it_is_told_to(host: Home) -> None:
 
 def test_requests_may_arrive_in_pieces_and_together(host: Home) -> None:
     lines = b"".join(
-        json.dumps({"id": name, "argv": ["true"], "env": {"PATH": os.environ["PATH"]}, "cwd": "/"}).encode() + b"\n"
+        json.dumps(
+            {
+                "id": name,
+                "argv": ["true"],
+                "env": {"PATH": os.environ["PATH"]},
+                "cwd": "/",
+            }
+        ).encode()
+        + b"\n"
         for name in ("a", "b")
     )
     host.control.sendall(lines[:20])
@@ -169,7 +199,10 @@ def test_killing_what_nobody_knows_does_no_harm(host: Home) -> None:
 def test_its_processes_inherit_nothing(host: Home) -> None:
     script = "import os; print(sorted(int(n) for n in os.listdir('/proc/self/fd')))"
     # The listing's own descriptor is the one beyond the three.
-    assert everything(host.start("a", sys.executable, "-c", script)["stdout"]) == b"[0, 1, 2, 3]\n"
+    assert (
+        everything(host.start("a", sys.executable, "-c", script)["stdout"])
+        == b"[0, 1, 2, 3]\n"
+    )
 
 
 def test_its_processes_have_the_usual_signals_and_their_own_session(host: Home) -> None:
@@ -177,26 +210,37 @@ def test_its_processes_have_the_usual_signals_and_their_own_session(host: Home) 
         "import os, pathlib; print(os.getsid(0) == os.getpid(),"
         " [l for l in pathlib.Path('/proc/self/status').read_text().split('\\n') if l.startswith('SigIgn')])"
     )
-    # Python itself ignores SIGPIPE (bit 13) and SIGXFSZ (bit 25), so a shell has to look.
-    printed = everything(host.start("a", "sh", "-c", "grep SigIgn /proc/$$/status")["stdout"])
+    # Python itself ignores SIGPIPE (bit 13) and SIGXFSZ (bit 25), so a shell has to
+    # look.
+    printed = everything(
+        host.start("a", "sh", "-c", "grep SigIgn /proc/$$/status")["stdout"]
+    )
     assert int(printed.split()[1], 16) == 0
-    assert everything(host.start("b", sys.executable, "-c", script)["stdout"]).startswith(b"True")
+    assert everything(
+        host.start("b", sys.executable, "-c", script)["stdout"]
+    ).startswith(b"True")
 
 
 def test_its_memory_cannot_be_read_by_what_it_starts(host: Home) -> None:
     if os.geteuid() == 0:
-        pytest.skip("root may read everything: the abuse probes try it inside a sandbox")
+        pytest.skip(
+            "root may read everything: the abuse probes try it inside a sandbox"
+        )
     streams = host.start("a", "cat", f"/proc/{host.process.pid}/mem")
     assert b"Permission denied" in everything(streams["stderr"])
 
 
-def test_a_reader_that_does_not_read_holds_the_writer_up_and_not_the_others(host: Home) -> None:
+def test_a_reader_that_does_not_read_holds_the_writer_up_and_not_the_others(
+    host: Home,
+) -> None:
     flood = host.start("a", "yes")
     assert flood["stdout"].recv(4, socket.MSG_WAITALL) == b"y\ny\n"
     assert everything(host.start("b", "echo", "quick")["stdout"]) == b"quick\n"
     assert host.answer() == {"id": "b", "code": 0}
     resident = next(
-        line for line in Path(f"/proc/{host.process.pid}/status").read_text().splitlines() if line.startswith("VmRSS")
+        line
+        for line in Path(f"/proc/{host.process.pid}/status").read_text().splitlines()
+        if line.startswith("VmRSS")
     )
     assert int(resident.split()[1]) < 40_000
     host.ask(id="a")
@@ -210,7 +254,9 @@ def test_it_ends_with_its_control_connection(host: Home) -> None:
 
 
 def test_a_connection_to_its_port_leads_home(host: Home) -> None:
-    with socket.create_connection(("127.0.0.1", int(str(host.hello["port"]))), 10) as client:
+    with socket.create_connection(
+        ("127.0.0.1", int(str(host.hello["port"]))), 10
+    ) as client:
         header, gateway = host.accept()
         assert header == {"stream": "gateway", "id": "call 1"}
         client.sendall(b"question")
@@ -222,7 +268,9 @@ def test_a_connection_to_its_port_leads_home(host: Home) -> None:
 
 
 def test_an_answer_whose_end_is_told_is_over_for_who_asked(host: Home) -> None:
-    with socket.create_connection(("127.0.0.1", int(str(host.hello["port"]))), 10) as client:
+    with socket.create_connection(
+        ("127.0.0.1", int(str(host.hello["port"]))), 10
+    ) as client:
         header, gateway = host.accept()
         client.sendall(b"question")
         assert gateway.recv(100) == b"question"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aideator.sandbox.watchdog import disk_usage
+from aideator.sandbox.disk import disk_usage
 
 
 def write(path: Path, size: int) -> None:
@@ -17,16 +17,32 @@ def write(path: Path, size: int) -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.dictionaries(st.lists(st.sampled_from("abc"), min_size=1, max_size=5).map("/d".join), st.integers(0, 20_000)))
-def test_it_agrees_with_du(tmp_path_factory: pytest.TempPathFactory, files: dict[str, int]) -> None:
+@given(
+    st.dictionaries(
+        st.lists(st.sampled_from("abc"), min_size=1, max_size=5).map("/d".join),
+        st.integers(0, 20_000),
+    )
+)
+def test_it_agrees_with_du(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, int]
+) -> None:
     root = tmp_path_factory.mktemp("tree")
     for name, size in files.items():
         write(root / f"{name}.file", size)
-    told = subprocess.run(["du", "-s", "-B1", root], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["du", "-s", "-B1", root], capture_output=True, text=True, check=True
+    ).stdout
     own = root.stat().st_blocks * 512
-    # A directory counts by its share of links, so somewhere between nothing and all that du says.
-    directories = sum(path.stat().st_blocks * 512 for path in root.rglob("*") if path.is_dir())
-    assert int(told.split()[0]) - own - directories <= disk_usage(root) <= int(told.split()[0])
+    # A directory counts by its share of links, so somewhere between nothing and all
+    # that du says.
+    directories = sum(
+        path.stat().st_blocks * 512 for path in root.rglob("*") if path.is_dir()
+    )
+    assert (
+        int(told.split()[0]) - own - directories
+        <= disk_usage(root)
+        <= int(told.split()[0])
+    )
 
 
 def test_a_very_deep_tree_is_measured_to_its_end(home: Path) -> None:

@@ -7,18 +7,41 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Opinion, Ranking
+from aideator.domain.ranking import (
+    Confidence,
+    CrossOutcome,
+    CrossTest,
+    Evidence,
+    Opinion,
+    Ranking,
+)
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 from aideator.selection.rank import VOTES, appraise, equals, rank, weigh
-from tests.selection.evidence import BROKEN, FAILING, FIXED, MARKS, PASSING, cross, verdict
+from tests.selection.evidence import (
+    BROKEN,
+    FAILING,
+    FIXED,
+    MARKS,
+    PASSING,
+    cross,
+    verdict,
+)
 
 
 def weighed(*tests: CrossTest) -> Evidence:
     return Evidence(cross_tests=weigh(tests))
 
 
-def test_the_one_that_fixes_and_breaks_nothing_is_recommended_with_high_confidence() -> None:
-    ranking = rank([verdict(1, FIXED, BROKEN), verdict(2, FIXED, PASSING), verdict(3, FAILING, PASSING)])
+def test_the_one_that_fixes_and_breaks_nothing_is_recommended_with_high_confidence() -> (
+    None
+):
+    ranking = rank(
+        [
+            verdict(1, FIXED, BROKEN),
+            verdict(2, FIXED, PASSING),
+            verdict(3, FAILING, PASSING),
+        ]
+    )
     assert ranking.recommended == 2
     assert ranking.order == (2, 3, 1)
     assert ranking.confidence is Confidence.HIGH
@@ -54,8 +77,17 @@ def test_what_breaks_a_check_is_never_recommended_however_much_it_fixes() -> Non
 
 def test_what_does_not_build_is_never_recommended() -> None:
     broken = CheckChange(check="cargo build", change=BROKEN, kind="build")
-    ranking = rank([verdict(1, FIXED).model_copy(update={"checks": (*verdict(1, FIXED).checks, broken)})])
-    assert ranking.reasons == ("Variation 1 does not build (`cargo build`).", "None is good enough to recommend.")
+    ranking = rank(
+        [
+            verdict(1, FIXED).model_copy(
+                update={"checks": (*verdict(1, FIXED).checks, broken)}
+            )
+        ]
+    )
+    assert ranking.reasons == (
+        "Variation 1 does not build (`cargo build`).",
+        "None is good enough to recommend.",
+    )
 
 
 def test_lint_and_types_are_shown_and_never_decide() -> None:
@@ -73,8 +105,14 @@ def test_a_partial_fix_is_recommended_with_medium_confidence() -> None:
 def test_two_that_each_fix_a_part_are_to_be_composed() -> None:
     ranking = rank([verdict(1, FIXED, FAILING), verdict(2, FAILING, FIXED)])
     assert ranking.recommended is None
-    assert ranking.reasons[-1] == "I cannot tell which is right: another one fixes what it leaves failing."
-    assert ranking.settle == "Compose variations 1 and 2, or ask one of them to fix the rest too."
+    assert (
+        ranking.reasons[-1]
+        == "I cannot tell which is right: another one fixes what it leaves failing."
+    )
+    assert (
+        ranking.settle
+        == "Compose variations 1 and 2, or ask one of them to fix the rest too."
+    )
 
 
 def test_equals_that_fix_are_said_to_be_equal_and_the_first_is_offered() -> None:
@@ -88,7 +126,10 @@ def test_equals_that_fix_are_said_to_be_equal_and_the_first_is_offered() -> None
 
 def test_the_same_change_made_twice_is_said_to_be_the_same() -> None:
     evidence = Evidence(identical=((1, 2),))
-    ranking = rank([verdict(1, FIXED, fingerprint="x"), verdict(2, FIXED, fingerprint="x")], evidence)
+    ranking = rank(
+        [verdict(1, FIXED, fingerprint="x"), verdict(2, FIXED, fingerprint="x")],
+        evidence,
+    )
     assert "Variations 1 and 2 made the same change." in ranking.reasons
 
 
@@ -98,15 +139,23 @@ def test_one_fix_that_few_others_share_has_medium_confidence() -> None:
 
 
 def test_without_a_separating_check_it_cannot_tell() -> None:
-    for verdicts in ([verdict(1), verdict(2)], [verdict(1, PASSING), verdict(2, PASSING)], [verdict(1)]):
+    for verdicts in (
+        [verdict(1), verdict(2)],
+        [verdict(1, PASSING), verdict(2, PASSING)],
+        [verdict(1)],
+    ):
         ranking = rank(verdicts)
         assert ranking.recommended is None
         assert ranking.confidence is Confidence.OPEN
         assert "I cannot tell" in ranking.reasons[-1]
-        assert ranking.settle.startswith("One more test that fails on the base and exercises `wrap.py`")
+        assert ranking.settle.startswith(
+            "One more test that fails on the base and exercises `wrap.py`"
+        )
 
 
-def test_the_only_one_that_breaks_nothing_is_recommended_even_if_it_fixes_nothing() -> None:
+def test_the_only_one_that_breaks_nothing_is_recommended_even_if_it_fixes_nothing() -> (
+    None
+):
     ranking = rank([verdict(1, BROKEN), verdict(2, PASSING)])
     assert (ranking.recommended, ranking.confidence) == (2, Confidence.MEDIUM)
 
@@ -115,7 +164,9 @@ def test_a_variation_that_changed_nothing_is_not_recommended() -> None:
     ranking = rank([verdict(1, files=0)])
     assert ranking.recommended is None
     assert "Variation 1 changed nothing." in ranking.reasons
-    assert ranking.settle == "Say more exactly what shall change and where, and ask again."
+    assert (
+        ranking.settle == "Say more exactly what shall change and where, and ask again."
+    )
 
 
 def test_no_variations_means_nothing_to_recommend() -> None:
@@ -136,8 +187,14 @@ def test_a_flag_stands_in_the_way_until_a_person_lets_it_pass() -> None:
 
 
 def test_the_tests_of_a_flagged_variation_do_not_count_until_it_may_pass() -> None:
-    verdicts = [verdict(1, PASSING, flagged=True), verdict(2, PASSING), verdict(3, PASSING)]
-    evidence = weighed(cross("bent", 1, "PFP"), cross("bent too", 1, "PFP"), cross("fair", 2, "PPF"))
+    verdicts = [
+        verdict(1, PASSING, flagged=True),
+        verdict(2, PASSING),
+        verdict(3, PASSING),
+    ]
+    evidence = weighed(
+        cross("bent", 1, "PFP"), cross("bent too", 1, "PFP"), cross("fair", 2, "PPF")
+    )
     assert rank(verdicts, evidence).order == (2, 3, 1)
     assert rank(verdicts, evidence, cleared={1}).order == (1, 3, 2)
 
@@ -145,12 +202,18 @@ def test_the_tests_of_a_flagged_variation_do_not_count_until_it_may_pass() -> No
 def test_when_all_are_flagged_it_asks_for_a_look() -> None:
     ranking = rank([verdict(1, FIXED, flagged=True)])
     assert ranking.recommended is None
-    assert ranking.settle == "Look at what is flagged in variation 1; if it is meant so, let it pass."
+    assert (
+        ranking.settle
+        == "Look at what is flagged in variation 1; if it is meant so, let it pass."
+    )
 
 
 def test_a_flag_does_not_hide_what_is_broken() -> None:
     (standing,) = rank([verdict(1, BROKEN, flagged=True)], cleared={1}).standings
-    assert (standing.gate, standing.flagged) == ("breaks `check 0`, which passed on the base", False)
+    assert (standing.gate, standing.flagged) == (
+        "breaks `check 0`, which passed on the base",
+        False,
+    )
 
 
 def test_cross_tests_tell_apart_what_the_checks_do_not() -> None:
@@ -159,20 +222,31 @@ def test_cross_tests_tell_apart_what_the_checks_do_not() -> None:
     ranking = rank(verdicts, evidence)
     assert ranking.order[0] == 1
     assert (ranking.recommended, ranking.confidence) == (1, Confidence.MEDIUM)
-    assert ranking.reasons[0] == "Variation 1 breaks none of 1 that passed and passes 3 of 3 cross-tests."
+    assert (
+        ranking.reasons[0]
+        == "Variation 1 breaks none of 1 that passed and passes 3 of 3 cross-tests."
+    )
     assert ranking.standings[0].cross_score == ranking.standings[0].cross_total
 
 
 def test_cross_tests_alone_are_not_enough_if_one_other_wrote_them() -> None:
-    ranking = rank([verdict(1, PASSING), verdict(2, PASSING)], weighed(cross("a", 1, "PF"), cross("b", 2, "PP")))
+    ranking = rank(
+        [verdict(1, PASSING), verdict(2, PASSING)],
+        weighed(cross("a", 1, "PF"), cross("b", 2, "PP")),
+    )
     assert ranking.order == (1, 2)
     assert ranking.recommended is None
-    assert ranking.settle == "Say whether `a` (test_wrap.py) is right: variation 1 passes it, variation 2 fails it."
+    assert (
+        ranking.settle
+        == "Say whether `a` (test_wrap.py) is right: variation 1 passes it, variation 2 fails it."
+    )
 
 
 def test_what_cannot_be_compared_never_counts_as_failed() -> None:
     verdicts = [verdict(n, PASSING) for n in (1, 2, 3)]
-    ranking = rank(verdicts, weighed(cross("a", 2, "FP-"), cross("b", 2, "PPP", base="P")))
+    ranking = rank(
+        verdicts, weighed(cross("a", 2, "FP-"), cross("b", 2, "PPP", base="P"))
+    )
     assert ranking.order == (2, 3, 1)
     by_id = {s.variation_id: (s.cross_score, s.cross_total) for s in ranking.standings}
     assert by_id == {2: (1, 1), 3: (0, 0), 1: (0, 1)}
@@ -184,16 +258,22 @@ def test_near_equals_are_ordered_by_how_many_behave_alike() -> None:
     evidence = weighed(*shared, cross("odd", 1, "PFFF"))
     ranking = rank([verdict(n, PASSING) for n in (1, 2, 3, 4)], evidence)
     assert ranking.order == (2, 3, 1, 4)
-    assert "Variation 1 passes about as much, but fewer behave as it does." in ranking.reasons
+    assert (
+        "Variation 1 passes about as much, but fewer behave as it does."
+        in ranking.reasons
+    )
 
 
 def test_a_judge_orders_equals_and_proves_nothing() -> None:
     opinion = Opinion(model="m", among=(1, 2), preferred=2)
-    ranking = rank([verdict(1, PASSING), verdict(2, PASSING)], Evidence(opinion=opinion))
+    ranking = rank(
+        [verdict(1, PASSING), verdict(2, PASSING)], Evidence(opinion=opinion)
+    )
     assert ranking.order == (2, 1)
     assert ranking.recommended is None
-    assert "The judge (m) prefers variation 2 among 1 and 2, in both orders; that is an opinion, not a proof." in (
-        ranking.reasons
+    assert (
+        "The judge (m) prefers variation 2 among 1 and 2, in both orders; that is an opinion, not a proof."
+        in (ranking.reasons)
     )
     better = rank([verdict(1, FIXED), verdict(2, FAILING)], Evidence(opinion=opinion))
     assert better.recommended == 1
@@ -202,7 +282,9 @@ def test_a_judge_orders_equals_and_proves_nothing() -> None:
 def test_tests_of_the_base_that_were_not_run_any_more_lower_the_confidence() -> None:
     ranking = rank([verdict(1, tests={"test_a": FIXED, "test_b": Change.GONE})])
     assert ranking.confidence is Confidence.MEDIUM
-    assert "1 test of the base did not run with variation 1: `test_b`." in ranking.reasons
+    assert (
+        "1 test of the base did not run with variation 1: `test_b`." in ranking.reasons
+    )
 
 
 def test_a_ranking_stored_before_there_was_evidence_is_still_read() -> None:
@@ -235,10 +317,17 @@ def test_weights_follow_those_who_pass_and_reasons_say_why_not() -> None:
 
 def test_nobody_wins_by_writing_many_tests() -> None:
     flood = [cross(f"mine {n}", 1, "PFFF") for n in range(300)]
-    honest = [cross(f"{author}/{n}", author, "FPPP") for author in (2, 3, 4) for n in range(4)]
+    honest = [
+        cross(f"{author}/{n}", author, "FPPP") for author in (2, 3, 4) for n in range(4)
+    ]
     tests = weigh([*flood, *honest])
     assert sum(t.weight for t in tests if t.authors == (1,)) <= VOTES + 1e-6
-    assert rank([verdict(n, PASSING) for n in (1, 2, 3, 4)], Evidence(cross_tests=tests)).order[0] != 1
+    assert (
+        rank(
+            [verdict(n, PASSING) for n in (1, 2, 3, 4)], Evidence(cross_tests=tests)
+        ).order[0]
+        != 1
+    )
 
 
 @st.composite
@@ -247,7 +336,12 @@ def lineups(draw: st.DrawFn) -> list[Verdict]:
     changes = st.lists(st.sampled_from(Change), min_size=checks, max_size=checks)
     count = draw(st.integers(1, 5))
     return [
-        verdict(n, *draw(changes), files=draw(st.integers(0, 2)), flagged=draw(st.integers(0, 4)) == 0)
+        verdict(
+            n,
+            *draw(changes),
+            files=draw(st.integers(0, 2)),
+            flagged=draw(st.integers(0, 4)) == 0,
+        )
         for n in range(1, count + 1)
     ]
 
@@ -257,15 +351,23 @@ def cases(draw: st.DrawFn) -> tuple[list[Verdict], list[CrossTest]]:
     verdicts = draw(lineups())
     marks = st.text("PF-", min_size=len(verdicts), max_size=len(verdicts))
     authors = st.integers(1, len(verdicts) + 2)
-    tests = [cross(f"t{n}", draw(authors), draw(marks)) for n in range(draw(st.integers(0, 6)))]
+    tests = [
+        cross(f"t{n}", draw(authors), draw(marks))
+        for n in range(draw(st.integers(0, 6)))
+    ]
     return verdicts, tests
 
 
 @given(cases())
-def test_the_order_of_the_evidence_does_not_matter(case: tuple[list[Verdict], list[CrossTest]]) -> None:
+def test_the_order_of_the_evidence_does_not_matter(
+    case: tuple[list[Verdict], list[CrossTest]],
+) -> None:
     verdicts, tests = case
     shuffled = random.Random(1).sample(tests, len(tests))
-    answers = {rank(order, weighed(*tests)).model_dump_json() for order in list(permutations(verdicts))[:24]}
+    answers = {
+        rank(order, weighed(*tests)).model_dump_json()
+        for order in list(permutations(verdicts))[:24]
+    }
     assert answers == {rank(verdicts, weighed(*shuffled)).model_dump_json()}
 
 
@@ -279,7 +381,9 @@ def test_the_numbers_of_the_variations_decide_nothing_but_between_equals(
     def renamed(number: int) -> int:
         return number if number > size else size + 1 - number
 
-    mirrored = [v.model_copy(update={"variation_id": renamed(v.variation_id)}) for v in verdicts]
+    mirrored = [
+        v.model_copy(update={"variation_id": renamed(v.variation_id)}) for v in verdicts
+    ]
     turned = [
         t.model_copy(
             update={
@@ -290,12 +394,22 @@ def test_the_numbers_of_the_variations_decide_nothing_but_between_equals(
         for t in tests
     ]
     nameless = {"variation_id": 0, "gate": ""}
-    plain = [s.model_copy(update=nameless) for s in rank(verdicts, weighed(*tests)).standings]
-    other = [s.model_copy(update=nameless) for s in rank(mirrored, weighed(*turned)).standings]
-    assert Counter(s.model_dump_json() for s in plain) == Counter(s.model_dump_json() for s in other)
-    # Who could not be asked all cross-tests may equal one that was: of these two the numbers decide, figures and all.
+    plain = [
+        s.model_copy(update=nameless) for s in rank(verdicts, weighed(*tests)).standings
+    ]
+    other = [
+        s.model_copy(update=nameless)
+        for s in rank(mirrored, weighed(*turned)).standings
+    ]
+    assert Counter(s.model_dump_json() for s in plain) == Counter(
+        s.model_dump_json() for s in other
+    )
+    # Who could not be asked all cross-tests may equal one that was: of these two the
+    # numbers decide, figures and all.
     asked = {"cross_score": 0.0, "cross_total": 0.0}
-    assert [s.model_copy(update=asked) for s in plain] == [s.model_copy(update=asked) for s in other]
+    assert [s.model_copy(update=asked) for s in plain] == [
+        s.model_copy(update=asked) for s in other
+    ]
 
 
 @given(cases())
@@ -311,7 +425,9 @@ def test_what_is_recommended_changes_something_breaks_nothing_and_no_candidate_f
         assert ranking.settle
         return
     chosen = next(v for v in verdicts if v.variation_id == ranking.recommended)
-    harmless = [v for v in verdicts if not v.unchanged and not v.count(BROKEN) and not v.flags]
+    harmless = [
+        v for v in verdicts if not v.unchanged and not v.count(BROKEN) and not v.flags
+    ]
     assert chosen in harmless
     assert chosen.count(FIXED) == max(v.count(FIXED) for v in harmless)
 
@@ -322,15 +438,22 @@ def test_fixing_one_more_or_breaking_one_less_never_costs_a_place(
 ) -> None:
     verdicts, tests = case
     chosen = data.draw(st.sampled_from(verdicts))
-    worse = [n for n, check in enumerate(chosen.checks) if check.change in {FAILING, BROKEN}]
+    worse = [
+        n for n, check in enumerate(chosen.checks) if check.change in {FAILING, BROKEN}
+    ]
     if not worse:
         return
     at = data.draw(st.sampled_from(worse))
     mended = {FAILING: FIXED, BROKEN: PASSING}[chosen.checks[at].change]
-    checks = tuple(c.model_copy(update={"change": mended}) if n == at else c for n, c in enumerate(chosen.checks))
+    checks = tuple(
+        c.model_copy(update={"change": mended}) if n == at else c
+        for n, c in enumerate(chosen.checks)
+    )
     better = chosen.model_copy(update={"checks": checks})
     before = rank(verdicts, weighed(*tests)).order.index(chosen.variation_id)
-    after = rank([better if v is chosen else v for v in verdicts], weighed(*tests)).order.index(chosen.variation_id)
+    after = rank(
+        [better if v is chosen else v for v in verdicts], weighed(*tests)
+    ).order.index(chosen.variation_id)
     assert after <= before
 
 
@@ -339,29 +462,48 @@ def test_passing_one_more_cross_test_never_lowers_the_score_beside_any_other(
     case: tuple[list[Verdict], list[CrossTest]], data: st.DataObject
 ) -> None:
     verdicts, tests = case
-    failed = [(t, n) for t in tests for n, outcome in t.outcomes.items() if outcome is MARKS["F"]]
+    failed = [
+        (t, n)
+        for t in tests
+        for n, outcome in t.outcomes.items()
+        if outcome is MARKS["F"]
+    ]
     if not failed:
         return
     test, number = data.draw(st.sampled_from(failed))
-    passed = test.model_copy(update={"outcomes": {**test.outcomes, number: CrossOutcome.PASS}})
+    passed = test.model_copy(
+        update={"outcomes": {**test.outcomes, number: CrossOutcome.PASS}}
+    )
     improved = [passed if t is test else t for t in tests]
-    # Where it makes the test count at all, or not any more, other weights of the same author move as well.
+    # Where it makes the test count at all, or not any more, other weights of the same
+    # author move as well.
     if [t.weight > 0 for t in weigh(improved)] != [t.weight > 0 for t in weigh(tests)]:
         return
 
     def lead(with_: list[CrossTest], other: int) -> float:
-        scores = {s.variation_id: s.cross_score for s in rank(verdicts, weighed(*with_)).standings}
+        scores = {
+            s.variation_id: s.cross_score
+            for s in rank(verdicts, weighed(*with_)).standings
+        }
         return scores[number] - scores[other]
 
     for other in (v.variation_id for v in verdicts):
-        if other != number and "-" not in {mark for mark in MARKS if MARKS[mark] in test.outcomes.values()}:
+        if other != number and "-" not in {
+            mark for mark in MARKS if MARKS[mark] in test.outcomes.values()
+        }:
             assert lead(improved, other) >= lead(tests, other) - 1e-6
 
 
 @given(lineups(), st.integers(1, 1000))
 def test_the_size_of_a_change_never_decides(verdicts: list[Verdict], size: int) -> None:
     grown = [
-        v.model_copy(update={"patch": PatchStats(files=v.patch.files, additions=size * v.variation_id)})
+        v.model_copy(
+            update={
+                "patch": PatchStats(
+                    files=v.patch.files, additions=size * v.variation_id
+                )
+            }
+        )
         for v in verdicts
     ]
     assert rank(grown) == rank(verdicts)
@@ -369,19 +511,31 @@ def test_the_size_of_a_change_never_decides(verdicts: list[Verdict], size: int) 
 
 def test_what_changed_nothing_is_no_attempt_that_passes() -> None:
     verdicts = [verdict(1, PASSING), verdict(2, PASSING), verdict(3, files=0)]
-    (both, one) = appraise(weighed(cross("a", 1, "PPF"), cross("b", 1, "PFP")), verdicts).cross_tests
+    (both, one) = appraise(
+        weighed(cross("a", 1, "PPF"), cross("b", 1, "PFP")), verdicts
+    ).cross_tests
     assert (both.weight, both.why_not) == (0, "all pass it")
     assert one.weight == 1
 
 
 def test_appraising_tells_groups_and_keeps_the_rest() -> None:
     evidence = Evidence(cross_tests=(cross("a", 1, "PF"),), notes=("a note",))
-    told = appraise(evidence, [verdict(1, FIXED, fingerprint="x"), verdict(2, FIXED, fingerprint="x")])
-    assert (told.groups, told.identical, told.agreement, told.notes) == (((1,), (2,)), ((1, 2),), 0.5, ("a note",))
+    told = appraise(
+        evidence,
+        [verdict(1, FIXED, fingerprint="x"), verdict(2, FIXED, fingerprint="x")],
+    )
+    assert (told.groups, told.identical, told.agreement, told.notes) == (
+        ((1,), (2,)),
+        ((1, 2),),
+        0.5,
+        ("a note",),
+    )
 
 
 def test_equals_are_those_that_a_judge_may_be_asked_about() -> None:
-    assert equals(rank([verdict(1, PASSING), verdict(2, PASSING), verdict(3, BROKEN)])) == (1, 2)
+    assert equals(
+        rank([verdict(1, PASSING), verdict(2, PASSING), verdict(3, BROKEN)])
+    ) == (1, 2)
     assert equals(rank([verdict(1, FIXED), verdict(2, PASSING)])) == (1,)
     assert equals(rank([verdict(1, BROKEN), verdict(2, BROKEN)])) == ()
     assert equals(rank([])) == ()

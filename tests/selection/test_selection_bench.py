@@ -22,7 +22,8 @@ def tallies() -> dict[str, Tally]:
 
 
 @pytest.mark.parametrize(
-    ("column", "over_random", "over_own"), [("weak", 0.15, 0.02), ("right", 0.2, 0.02), ("own", 0.15, 0.06)]
+    ("column", "over_random", "over_own"),
+    [("weak", 0.15, 0.02), ("right", 0.2, 0.02), ("own", 0.15, 0.06)],
 )
 def test_it_beats_a_random_pick_and_tests_that_grade_their_author(
     tallies: dict[str, Tally], column: str, over_random: float, over_own: float
@@ -33,15 +34,26 @@ def test_it_beats_a_random_pick_and_tests_that_grade_their_author(
 
 
 @pytest.mark.parametrize(
-    "other", ["all tests, plain count", "CodeT", "identical-patch majority", "largest behaviour group"]
+    "other",
+    [
+        "all tests, plain count",
+        "CodeT",
+        "identical-patch majority",
+        "largest behaviour group",
+    ],
 )
-def test_it_is_never_much_worse_than_another_rule(tallies: dict[str, Tally], other: str) -> None:
+def test_it_is_never_much_worse_than_another_rule(
+    tallies: dict[str, Tally], other: str
+) -> None:
     for tally in tallies.values():
         assert fmean(tally.hits[OURS]) >= fmean(tally.hits[other]) - 0.02
 
 
 def test_confidence_means_something(tallies: dict[str, Tally]) -> None:
-    hits = {tier: [hit for tally in tallies.values() for hit in tally.tiers[tier]] for tier in Confidence}
+    hits = {
+        tier: [hit for tally in tallies.values() for hit in tally.tiers[tier]]
+        for tier in Confidence
+    }
     high, medium, open_ = (fmean(hits[tier]) for tier in Confidence)
     assert high > 0.85
     assert high > medium + 0.1 > open_ + 0.2

@@ -20,9 +20,12 @@ async def db(home: Path) -> AsyncIterator[Database]:
         yield database
 
 
-async def submit(db: Database, run_id: str, *, seats: int = 2) -> Run:
+async def submit(db: Database, run_id: str, *, agents: int = 2) -> Run:
     """Store a new run, as submitting one does."""
-    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=seats)
-    variations = [Variation(run_id=run_id, number=n, seat=seat) for n, seat in enumerate(spec.seats(), start=1)]
+    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=agents)
+    variations = [
+        Variation(run_id=run_id, number=n, spec=agent)
+        for n, agent in enumerate(spec.agents(), start=1)
+    ]
     async with db.write() as session:
         return await runs.add(session, Run(id=run_id, spec=spec), variations)

@@ -13,12 +13,20 @@ from aideator.store import claims, runs
 from aideator.store.session import Database
 from tests.store.conftest import submit
 
-FINISHED, FAILED, CANCELLED = VariationStatus.FINISHED, VariationStatus.FAILED, VariationStatus.CANCELLED
+FINISHED, FAILED, CANCELLED = (
+    VariationStatus.FINISHED,
+    VariationStatus.FAILED,
+    VariationStatus.CANCELLED,
+)
 VERDICT = Verdict(variation_id=1, patch=PatchStats(files=1, additions=2))
-ISOLATION = Isolation(backend="bubblewrap", network="gateway only", limits={"memory": "cgroup v2"})
+ISOLATION = Isolation(
+    backend="bubblewrap", network="gateway only", limits={"memory": "cgroup v2"}
+)
 
 
-async def test_a_claimed_variation_runs_and_its_end_keeps_everything(db: Database) -> None:
+async def test_a_claimed_variation_runs_and_its_end_keeps_everything(
+    db: Database,
+) -> None:
     await submit(db, "r1")
     async with db.write() as session:
         assert await claims.claim(session, "r1", 1) == 1
@@ -27,10 +35,23 @@ async def test_a_claimed_variation_runs_and_its_end_keeps_everything(db: Databas
         assert running.started_at is not None
         await claims.record_usage(session, "r1", 1, 1, Usage(requests=2, cost_usd=None))
         patch = b"diff \x00\xff"
-        assert await claims.finish(session, "r1", 1, 1, FINISHED, verdict=VERDICT, isolation=ISOLATION, patch=patch)
+        assert await claims.finish(
+            session,
+            "r1",
+            1,
+            1,
+            FINISHED,
+            verdict=VERDICT,
+            isolation=ISOLATION,
+            patch=patch,
+        )
     async with db.read() as session:
         done = await runs.variation(session, "r1", 1)
-        assert (done.status, done.verdict, done.isolation) == (FINISHED, VERDICT, ISOLATION)
+        assert (done.status, done.verdict, done.isolation) == (
+            FINISHED,
+            VERDICT,
+            ISOLATION,
+        )
         assert done.usage == Usage(requests=2, cost_usd=None)
         assert done.finished_at is not None
         assert await runs.patch(session, "r1", 1) == b"diff \x00\xff"
@@ -47,7 +68,14 @@ async def test_a_newer_attempt_fences_the_older_one(db: Database) -> None:
         assert not await claims.release(session, "r1", 1, old)
         with pytest.raises(Fenced):
             await claims.record_usage(session, "r1", 1, old, Usage(requests=1))
-        assert await claims.finish(session, "r1", 1, new, FAILED, failure=Failure(reason="AgentCrashed", message="x"))
+        assert await claims.finish(
+            session,
+            "r1",
+            1,
+            new,
+            FAILED,
+            failure=Failure(reason="AgentCrashed", message="x"),
+        )
         with pytest.raises(NotFound):
             await runs.patch(session, "r1", 1)
 
@@ -72,7 +100,9 @@ async def test_of_many_that_end_a_variation_at_once_one_wins(db: Database) -> No
             return await claims.finish(session, "r1", 1, attempt, status)
 
     async with asyncio.TaskGroup() as tasks:
-        ends = [tasks.create_task(end(status)) for status in (FINISHED, FAILED, CANCELLED)]
+        ends = [
+            tasks.create_task(end(status)) for status in (FINISHED, FAILED, CANCELLED)
+        ]
     assert sum(task.result() for task in ends) == 1
 
 
@@ -108,30 +138,42 @@ async def test_handing_back_in_good_order_is_no_crash(db: Database) -> None:
         assert await claims.claim(session, "r1", 1, max_attempts=2) == 10
 
 
-async def test_a_follow_up_queues_a_settled_variation_and_keeps_its_patch(db: Database) -> None:
+async def test_a_follow_up_queues_a_settled_variation_and_keeps_its_patch(
+    db: Database,
+) -> None:
     await submit(db, "r1")
     async with db.write() as session:
         with pytest.raises(Conflict, match="queued"):
             await claims.requeue(session, "r1", 1, "now the tests")
         attempt = await claims.claim(session, "r1", 1, max_attempts=1)
-        await claims.finish(session, "r1", 1, attempt, FINISHED, verdict=VERDICT, patch=b"first")
+        await claims.finish(
+            session, "r1", 1, attempt, FINISHED, verdict=VERDICT, patch=b"first"
+        )
         asked = await claims.requeue(session, "r1", 1, "now the tests")
-        assert (asked.status, asked.follow_up, asked.verdict) == (VariationStatus.QUEUED, "now the tests", VERDICT)
+        assert (asked.status, asked.follow_up, asked.verdict) == (
+            VariationStatus.QUEUED,
+            "now the tests",
+            VERDICT,
+        )
         assert await runs.patch(session, "r1", 1) == b"first"
         again = await claims.claim(session, "r1", 1, max_attempts=1)
         assert again == attempt + 1
-        await claims.finish(session, "r1", 1, again, FINISHED, verdict=VERDICT, patch=b"second")
+        await claims.finish(
+            session, "r1", 1, again, FINISHED, verdict=VERDICT, patch=b"second"
+        )
         assert await runs.patch(session, "r1", 1) == b"second"
 
 
 async def test_cancelling_reaches_only_what_nobody_has_taken_up(db: Database) -> None:
-    await submit(db, "r1", seats=4)
+    await submit(db, "r1", agents=4)
     async with db.write() as session:
         await claims.claim(session, "r1", 1)
         assert await claims.cancel_queued(session, "r1", 1) == []
         assert await claims.cancel_queued(session, "r1", 3) == [3]
         assert await claims.cancel_queued(session, "r1") == [2, 4]
-        statuses = [variation.status for variation in await runs.variations(session, "r1")]
+        statuses = [
+            variation.status for variation in await runs.variations(session, "r1")
+        ]
     assert statuses == [VariationStatus.RUNNING, CANCELLED, CANCELLED, CANCELLED]
 
 
@@ -142,18 +184,27 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=st.lists(STEPS, max_size=25))
-async def test_whatever_workers_do_only_the_newest_attempt_counts(db: Database, steps: list[tuple[str, int]]) -> None:
+async def test_whatever_workers_do_only_the_newest_attempt_counts(
+    db: Database, steps: list[tuple[str, int]]
+) -> None:
     """Workers claim, hand back and end with attempts that may be stale by `age`; a follow-up may come at any time."""
     run_id = str(uuid7())
-    await submit(db, run_id, seats=1)
+    await submit(db, run_id, agents=1)
     status, newest = VariationStatus.QUEUED, 0
     async with db.write() as session:
         for step, age in steps:
             if step == "claim":
                 if status in (VariationStatus.QUEUED, VariationStatus.RUNNING):
-                    assert await claims.claim(session, run_id, 1, max_attempts=1000) == newest + 1
+                    assert (
+                        await claims.claim(session, run_id, 1, max_attempts=1000)
+                        == newest + 1
+                    )
                     status, newest = VariationStatus.RUNNING, newest + 1
                 else:
                     with pytest.raises(Conflict):
@@ -171,7 +222,10 @@ async def test_whatever_workers_do_only_the_newest_attempt_counts(db: Database, 
                 status = VariationStatus.QUEUED if mine else status
             else:
                 won = age == 0 and status in (VariationStatus.RUNNING, FINISHED)
-                assert await claims.finish(session, run_id, 1, newest - age, FINISHED) == won
+                assert (
+                    await claims.finish(session, run_id, 1, newest - age, FINISHED)
+                    == won
+                )
                 status = FINISHED if won else status
         present = await runs.variation(session, run_id, 1)
     assert (present.status, present.attempt) == (status, newest)

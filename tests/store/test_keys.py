@@ -32,7 +32,10 @@ async def test_what_is_no_key_opens_nothing(db: Database, wrong: str) -> None:
         _, key = await keys.create(session, "laptop")
     assert await db.look(lambda connection: keys.find(connection, wrong)) is None
     longer_or_shorter = key + wrong if wrong else key[:-1]
-    assert await db.look(lambda connection: keys.find(connection, longer_or_shorter)) is None
+    assert (
+        await db.look(lambda connection: keys.find(connection, longer_or_shorter))
+        is None
+    )
 
 
 async def test_an_unknown_key_cannot_be_revoked(db: Database) -> None:

@@ -18,17 +18,29 @@ LARGE = Measurement(
         seconds=2.5,
         source="junit",
         tests=tuple(
-            TestResult(test=f"größe::test_{n}", outcome=TestOutcome.PASSED, file="größe") for n in range(20_000)
+            TestResult(
+                test=f"größe::test_{n}", outcome=TestOutcome.PASSED, file="größe"
+            )
+            for n in range(20_000)
         ),
     ),
     covered=(3, 4),
 )
 
 
-async def test_a_measurement_comes_back_with_every_test_and_takes_little_room(db: Database) -> None:
-    small = LARGE.model_copy(update={"result": LARGE.result.model_copy(update={"tests": ()})})
-    await db.transact(lambda connection: keep(connection, {"a": pack(LARGE), "b": pack(small)}))
-    assert await db.look(lambda connection: find(connection, ["a", "b", "c"])) == {"a": LARGE, "b": small}
+async def test_a_measurement_comes_back_with_every_test_and_takes_little_room(
+    db: Database,
+) -> None:
+    small = LARGE.model_copy(
+        update={"result": LARGE.result.model_copy(update={"tests": ()})}
+    )
+    await db.transact(
+        lambda connection: keep(connection, {"a": pack(LARGE), "b": pack(small)})
+    )
+    assert await db.look(lambda connection: find(connection, ["a", "b", "c"])) == {
+        "a": LARGE,
+        "b": small,
+    }
     assert len(pack(LARGE)) < 200_000
 
 
@@ -43,7 +55,13 @@ async def test_the_newest_answer_to_a_question_holds(db: Database) -> None:
 async def test_old_measurements_go_when_new_ones_come(db: Database) -> None:
     await db.transact(lambda connection: keep(connection, {"old": pack(LARGE)}))
     long_ago = now() - timedelta(days=KEPT_DAYS + 1)
-    aged = update(MeasurementRow).values(created_at=long_ago).where(col(MeasurementRow.key) == "old")
+    aged = (
+        update(MeasurementRow)
+        .values(created_at=long_ago)
+        .where(col(MeasurementRow.key) == "old")
+    )
     await db.transact(lambda connection: connection.execute(aged))
     await db.transact(lambda connection: keep(connection, {"new": pack(LARGE)}))
-    assert set(await db.look(lambda connection: find(connection, ["old", "new"]))) == {"new"}
+    assert set(await db.look(lambda connection: find(connection, ["old", "new"]))) == {
+        "new"
+    }

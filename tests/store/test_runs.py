@@ -3,23 +3,40 @@ import pytest
 from aideator.domain.check import Check
 from aideator.domain.errors import Conflict, NotFound
 from aideator.domain.ranking import Confidence, Ranking
-from aideator.domain.run import AgentSpec, Failure, Run, RunSpec, RunStatus, Variation, VariationStatus
+from aideator.domain.run import (
+    AgentSpec,
+    Failure,
+    Run,
+    RunSpec,
+    RunStatus,
+    Variation,
+    VariationStatus,
+)
 from aideator.domain.usage import Budget
 from aideator.store import claims, runs
 from aideator.store.session import Database
 from tests.store.conftest import submit
 
-RANKING = Ranking(order=(2, 1), recommended=2, confidence=Confidence.HIGH, reasons=("2 fixed test_add",))
+RANKING = Ranking(
+    order=(2, 1),
+    recommended=2,
+    confidence=Confidence.HIGH,
+    reasons=("2 fixed test_add",),
+)
 
 
-async def finished(db: Database, run_id: str, *, patches: dict[int, bytes | None]) -> None:
+async def finished(
+    db: Database, run_id: str, *, patches: dict[int, bytes | None]
+) -> None:
     """Carry a run through to its end, with these patches."""
-    await submit(db, run_id, seats=len(patches))
+    await submit(db, run_id, agents=len(patches))
     async with db.write() as session:
         await runs.move(session, run_id, RunStatus.RUNNING)
         for number, patch in patches.items():
             attempt = await claims.claim(session, run_id, number)
-            status = VariationStatus.FAILED if patch is None else VariationStatus.FINISHED
+            status = (
+                VariationStatus.FAILED if patch is None else VariationStatus.FINISHED
+            )
             await claims.finish(session, run_id, number, attempt, status, patch=patch)
         await runs.move(session, run_id, RunStatus.FINISHED, ranking=RANKING)
 
@@ -28,26 +45,32 @@ async def test_a_run_comes_back_as_it_was_submitted(db: Database) -> None:
     spec = RunSpec(
         repo_url="https://example.org/ü.git",
         prompt="Make addition add",
-        lineup=(AgentSpec(model="m", temperature=0.5), AgentSpec(agent="codex", instructions="be brief")),
+        lineup=(
+            AgentSpec(model="m", temperature=0.5),
+            AgentSpec(agent="codex", instructions="be brief"),
+        ),
         variations=2,
         checks=(Check(command="make test", timeout=5),),
         budget=Budget(run_usd=1.5),
     )
     run = Run(id="r1", spec=spec)
-    seats = [Variation(run_id="r1", number=n, seat=seat) for n, seat in enumerate(spec.seats(), start=1)]
+    agents = [
+        Variation(run_id="r1", number=n, spec=agent)
+        for n, agent in enumerate(spec.agents(), start=1)
+    ]
     async with db.write() as session:
-        await runs.add(session, run, seats)
+        await runs.add(session, run, agents)
     async with db.read() as session:
         found = await runs.get(session, "r1")
         assert found == run
         assert type(found) is Run
         assert found.created_at.utcoffset() is not None
-        assert await runs.variations(session, "r1") == seats
+        assert await runs.variations(session, "r1") == agents
         assert set(found.model_dump()) == set(Run.model_fields)
 
 
 async def test_what_does_not_exist_is_not_found(db: Database) -> None:
-    await submit(db, "r1", seats=1)
+    await submit(db, "r1", agents=1)
     async with db.write() as session:
         with pytest.raises(NotFound):
             await runs.get(session, "nope")
@@ -61,8 +84,13 @@ async def test_what_does_not_exist_is_not_found(db: Database) -> None:
             await runs.move(session, "nope", RunStatus.RUNNING)
 
 
-async def test_the_same_request_under_the_same_key_leads_to_the_same_run(db: Database) -> None:
-    first, second = (Run(id=run_id, spec=RunSpec(repo_url="/repo", prompt="x" * 10)) for run_id in ("r1", "r2"))
+async def test_the_same_request_under_the_same_key_leads_to_the_same_run(
+    db: Database,
+) -> None:
+    first, second = (
+        Run(id=run_id, spec=RunSpec(repo_url="/repo", prompt="x" * 10))
+        for run_id in ("r1", "r2")
+    )
     async with db.write() as session:
         assert await runs.add(session, first, [], idempotency=("key", "hash")) == first
     async with db.write() as session:
@@ -72,7 +100,10 @@ async def test_the_same_request_under_the_same_key_leads_to_the_same_run(db: Dat
 
 
 async def test_a_key_cannot_be_used_for_another_request(db: Database) -> None:
-    first, second = (Run(id=run_id, spec=RunSpec(repo_url="/repo", prompt="x" * 10)) for run_id in ("r1", "r2"))
+    first, second = (
+        Run(id=run_id, spec=RunSpec(repo_url="/repo", prompt="x" * 10))
+        for run_id in ("r1", "r2")
+    )
     async with db.write() as session:
         await runs.add(session, first, [], idempotency=("key", "hash"))
         with pytest.raises(Conflict):
@@ -86,8 +117,14 @@ async def test_pages_go_from_new_to_old_without_gap(db: Database) -> None:
         await runs.move(session, "r3", RunStatus.RUNNING)
     async with db.read() as session:
         assert [run.id for run in await runs.page(session, limit=2)] == ["r4", "r3"]
-        assert [run.id for run in await runs.page(session, before="r3", limit=9)] == ["r2", "r1", "r0"]
-        assert [run.id for run in await runs.page(session, status=RunStatus.RUNNING)] == ["r3"]
+        assert [run.id for run in await runs.page(session, before="r3", limit=9)] == [
+            "r2",
+            "r1",
+            "r0",
+        ]
+        assert [
+            run.id for run in await runs.page(session, status=RunStatus.RUNNING)
+        ] == ["r3"]
 
 
 async def test_a_run_makes_only_legal_moves(db: Database) -> None:
@@ -95,9 +132,20 @@ async def test_a_run_makes_only_legal_moves(db: Database) -> None:
     async with db.write() as session:
         with pytest.raises(Conflict, match="queued"):
             await runs.move(session, "r1", RunStatus.FINISHED)
-        running = await runs.move(session, "r1", RunStatus.RUNNING, commit="abc", checks=(Check(command="x"),))
-        assert (running.status, running.commit, running.finished_at) == (RunStatus.RUNNING, "abc", None)
-        failed = await runs.move(session, "r1", RunStatus.FAILED, failure=Failure(reason="Unavailable", message="no"))
+        running = await runs.move(
+            session, "r1", RunStatus.RUNNING, commit="abc", checks=(Check(command="x"),)
+        )
+        assert (running.status, running.commit, running.finished_at) == (
+            RunStatus.RUNNING,
+            "abc",
+            None,
+        )
+        failed = await runs.move(
+            session,
+            "r1",
+            RunStatus.FAILED,
+            failure=Failure(reason="Unavailable", message="no"),
+        )
         assert failed.finished_at is not None
         with pytest.raises(Conflict, match="failed"):
             await runs.move(session, "r1", RunStatus.CANCELLED)
@@ -115,7 +163,11 @@ async def test_choosing_a_winner_decides_the_run_once(db: Database) -> None:
         with pytest.raises(Conflict, match="no change"):
             await runs.select_winner(session, "r1", 3)
         decided = await runs.select_winner(session, "r1", 2, "it is shorter")
-        assert (decided.status, decided.winner, decided.winner_reason) == (RunStatus.DECIDED, 2, "it is shorter")
+        assert (decided.status, decided.winner, decided.winner_reason) == (
+            RunStatus.DECIDED,
+            2,
+            "it is shorter",
+        )
         assert decided.ranking == RANKING
         assert await runs.select_winner(session, "r1", 2, "again") == decided
         with pytest.raises(Conflict, match="variation 2 was chosen"):

@@ -45,14 +45,18 @@ def scripts(home: Path) -> Path:
 def scripts_with_one_more(home: Path, then: str = "pass") -> str:
     """Our migrations and one more, as a later release would bring them."""
     folder = scripts(home)
-    (folder / "versions" / "9999_one_more.py").write_text(ONE_MORE.format(newest=NEWEST, then=then))
+    (folder / "versions" / "9999_one_more.py").write_text(
+        ONE_MORE.format(newest=NEWEST, then=then)
+    )
     return str(folder)
 
 
 def scripts_of_the_first_release(home: Path) -> str:
     """Only the first migration."""
     folder = scripts(home)
-    for later in set(folder.glob("versions/[0-9]*.py")) - set(folder.glob("versions/0001_*.py")):
+    for later in set(folder.glob("versions/[0-9]*.py")) - set(
+        folder.glob("versions/0001_*.py")
+    ):
         later.unlink()
     return str(folder)
 
@@ -66,15 +70,21 @@ def backups(home: Path) -> list[str]:
     return [file.name for file in home.glob("*.backup")]
 
 
-async def test_the_migrations_make_exactly_the_tables_that_the_code_describes(db: Database) -> None:
+async def test_the_migrations_make_exactly_the_tables_that_the_code_describes(
+    db: Database,
+) -> None:
     def difference(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), SQLModel.metadata))
+        return list(
+            compare_metadata(MigrationContext.configure(connection), SQLModel.metadata)
+        )
 
     async with db.read() as session:
         assert await (await session.connection()).run_sync(difference) == []
 
 
-async def test_what_was_stored_is_there_when_the_database_is_opened_again(home: Path) -> None:
+async def test_what_was_stored_is_there_when_the_database_is_opened_again(
+    home: Path,
+) -> None:
     async with open_database(url_of(home)) as db:
         stored = await submit(db, "r1")
     async with open_database(url_of(home)) as db, db.read() as session:
@@ -94,12 +104,16 @@ async def test_a_migration_leaves_a_copy_of_the_older_database(home: Path) -> No
         assert connection.execute("SELECT id FROM run").fetchall() == [("r1",)]
 
 
-async def test_runs_of_the_first_release_can_be_read_after_every_migration_since(home: Path) -> None:
-    async with open_database(url_of(home), migrations=scripts_of_the_first_release(home)):
+async def test_runs_of_the_first_release_can_be_read_after_every_migration_since(
+    home: Path,
+) -> None:
+    async with open_database(
+        url_of(home), migrations=scripts_of_the_first_release(home)
+    ):
         pass
-    spec = RunSpec(repo_url="https://github.com/user/repo", prompt="Refactor the main function").model_dump_json(
-        include={"repo_url", "prompt", "variations"}
-    )
+    spec = RunSpec(
+        repo_url="https://github.com/user/repo", prompt="Refactor the main function"
+    ).model_dump_json(include={"repo_url", "prompt", "variations"})
     with closing(sqlite3.connect(home / "aideator.db")) as connection:
         connection.execute(
             "INSERT INTO run (id, spec, status, checks, winner_reason, created_at, last_seq, announced)"
@@ -133,7 +147,9 @@ async def test_a_migration_that_fails_half_way_changes_nothing(home: Path) -> No
 async def test_a_database_of_a_newer_version_is_refused(home: Path) -> None:
     async with open_database(url_of(home), migrations=scripts_with_one_more(home)):
         pass
-    with pytest.raises(Unavailable, match="9999, which this version of AIdeator does not know") as refusal:
+    with pytest.raises(
+        Unavailable, match="9999, which this version of AIdeator does not know"
+    ) as refusal:
         async with open_database(url_of(home)):
             pass
     assert "update AIdeator" in refusal.value.hint
@@ -152,7 +168,9 @@ async def test_a_damaged_database_is_refused_before_it_is_migrated(home: Path) -
             pass
 
 
-async def test_a_file_that_is_no_database_is_refused_with_what_to_do(home: Path) -> None:
+async def test_a_file_that_is_no_database_is_refused_with_what_to_do(
+    home: Path,
+) -> None:
     (home / "aideator.db").write_text("dear diary " * 1000)
     with pytest.raises(Unavailable, match="not a database") as refusal:
         async with open_database(url_of(home)):
@@ -197,7 +215,9 @@ async def test_writers_take_turns_and_lose_no_update(db: Database) -> None:
         assert (await runs.get(session, "r1")).winner_reason == "x" * 20
 
 
-async def test_a_cancelled_writer_leaves_nothing_and_frees_its_turn(db: Database) -> None:
+async def test_a_cancelled_writer_leaves_nothing_and_frees_its_turn(
+    db: Database,
+) -> None:
     await submit(db, "r1")
     inside = asyncio.Event()
 
@@ -215,7 +235,9 @@ async def test_a_cancelled_writer_leaves_nothing_and_frees_its_turn(db: Database
         assert (await runs.get(session, "r1")).commit is None
 
 
-async def test_a_cancelled_caller_does_not_end_the_turn_of_its_thread_early(db: Database) -> None:
+async def test_a_cancelled_caller_does_not_end_the_turn_of_its_thread_early(
+    db: Database,
+) -> None:
     await submit(db, "r1")
     reached, go_on = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -230,7 +252,9 @@ async def test_a_cancelled_caller_does_not_end_the_turn_of_its_thread_early(db: 
         await reached.wait()
         first.cancel()
         await asyncio.sleep(0)
-        second = tasks.create_task(submit(db, "r2"))  # would meet a locked database after 0.1 s
+        second = tasks.create_task(
+            submit(db, "r2")
+        )  # would meet a locked database after 0.1 s
         await asyncio.sleep(0.3)
         assert not second.done()
         go_on.set()
@@ -256,7 +280,9 @@ async def test_a_reader_cannot_write(db: Database) -> None:
             await runs.note(session, "r1", commit="abc")
 
 
-async def test_a_lock_held_by_another_process_is_named(db: Database, home: Path) -> None:
+async def test_a_lock_held_by_another_process_is_named(
+    db: Database, home: Path
+) -> None:
     with closing(sqlite3.connect(home / "aideator.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(Unavailable, match="locked") as refusal:
@@ -275,7 +301,7 @@ async def test_a_full_disk_is_named_and_nothing_is_half_written(db: Database) ->
     async def submit_for_ever() -> None:
         nonlocal stored
         while True:
-            await submit(db, f"r{stored:03}", seats=100)
+            await submit(db, f"r{stored:03}", agents=100)
             stored += 1
 
     with pytest.raises(Unavailable, match="full") as refusal:
@@ -300,18 +326,28 @@ async def test_a_write_that_is_cancelled_at_any_moment_leaves_the_connection_who
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
-    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+    assert [
+        record.getMessage() for record in caplog.records if record.levelname == "ERROR"
+    ] == []
 
 
-async def test_a_write_that_is_cancelled_in_mid_statement_gives_the_lock_back(home: Path) -> None:
-    async with open_database(f"sqlite+aiosqlite:///{home}/a.db", busy_timeout=0.3) as database:
+async def test_a_write_that_is_cancelled_in_mid_statement_gives_the_lock_back(
+    home: Path,
+) -> None:
+    async with open_database(
+        f"sqlite+aiosqlite:///{home}/a.db", busy_timeout=0.3
+    ) as database:
         async with database.write() as session:
             await session.execute(text("CREATE TABLE scratch (x)"))
 
         async def write() -> None:
             async with database.write() as session:
-                for _ in range(3):  # rows that nobody has fetched keep SQLite's statement alive
-                    await session.execute(text("INSERT INTO scratch VALUES (1), (2) RETURNING x"))
+                for _ in range(
+                    3
+                ):  # rows that nobody has fetched keep SQLite's statement alive
+                    await session.execute(
+                        text("INSERT INTO scratch VALUES (1), (2) RETURNING x")
+                    )
 
         for step in range(60):
             task = asyncio.get_running_loop().create_task(write())

@@ -25,8 +25,16 @@ async def client_of() -> AsyncIterator[MakeClient]:
     async with AsyncExitStack() as stack:
         made: list[AsyncAnthropic] = []
 
-        def make(url: str, key: str = "lease-1-secret", **options: Any) -> AsyncAnthropic:
-            made.append(AsyncAnthropic(base_url=url, api_key=key, **{"max_retries": 0, "timeout": 30, **options}))
+        def make(
+            url: str, key: str = "lease-1-secret", **options: Any
+        ) -> AsyncAnthropic:
+            made.append(
+                AsyncAnthropic(
+                    base_url=url,
+                    api_key=key,
+                    **{"max_retries": 0, "timeout": 30, **options},
+                )
+            )
             return made[-1]
 
         yield make
@@ -34,10 +42,18 @@ async def client_of() -> AsyncIterator[MakeClient]:
             await stack.enter_async_context(client)
 
 
-async def ask(client: AsyncAnthropic, *messages: MessageParam, **options: Any) -> Message:
+async def ask(
+    client: AsyncAnthropic, *messages: MessageParam, **options: Any
+) -> Message:
     """One streamed answer."""
     talk = messages or ({"role": "user", "content": "Make the tests pass."},)
-    arguments: dict[str, Any] = {"model": MODEL, "max_tokens": 1000, "tools": SCHEMAS, "thinking": SEEN, **options}
+    arguments: dict[str, Any] = {
+        "model": MODEL,
+        "max_tokens": 1000,
+        "tools": SCHEMAS,
+        "thinking": SEEN,
+        **options,
+    }
     async with client.messages.stream(messages=talk, **arguments) as stream:
         return await stream.get_final_message()
 
@@ -64,14 +80,23 @@ async def work(client: AsyncAnthropic, workspace: Path, prompt: str) -> list[Mes
         answers.append(await ask(client, *talk))
         talk.append(answers[-1].to_param())
         calls = [block for block in answers[-1].content if block.type == "tool_use"]
-        results: list[Any] = [await _result(workspace, call.id, call.name, call.input) for call in calls]
+        results: list[Any] = [
+            await _result(workspace, call.id, call.name, call.input) for call in calls
+        ]
         talk.append({"role": "user", "content": results})
     return answers
 
 
-async def _result(workspace: Path, call: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+async def _result(
+    workspace: Path, call: str, name: str, arguments: dict[str, Any]
+) -> dict[str, Any]:
     try:
         result = await Tools(workspace).call(name, arguments, lambda _: None)
     except ToolFailed as error:
-        return {"type": "tool_result", "tool_use_id": call, "content": str(error), "is_error": True}
+        return {
+            "type": "tool_result",
+            "tool_use_id": call,
+            "content": str(error),
+            "is_error": True,
+        }
     return {"type": "tool_result", "tool_use_id": call, "content": result.text}

@@ -24,7 +24,10 @@ def passing(spec: RunSpec) -> set[str]:
     return {
         check.label
         for check in spec.checks or ()
-        if subprocess.run(check.command, shell=True, cwd=spec.repo_url, capture_output=True).returncode == 0
+        if subprocess.run(
+            check.command, shell=True, cwd=spec.repo_url, capture_output=True
+        ).returncode
+        == 0
     }
 
 
@@ -38,7 +41,10 @@ def test_running_the_tests_leaves_the_tree_clean(spec: RunSpec) -> None:
 
 
 def test_the_demo_repository_is_the_same_commit_everywhere(home: Path) -> None:
-    commits = {git(Path(make_demo_repo(home / name)["repo_url"]), "rev-parse", "HEAD") for name in ("one", "two")}
+    commits = {
+        git(Path(make_demo_repo(home / name)["repo_url"]), "rev-parse", "HEAD")
+        for name in ("one", "two")
+    }
     assert len(commits) == 1
 
 
@@ -63,7 +69,11 @@ def test_an_occupied_directory_is_left_alone(home: Path) -> None:
     ],
 )
 async def test_two_variations_repair_the_project_and_the_third_breaks_it(
-    spec: RunSpec, client_of: MakeClient, variation: int, fixed: set[str], last_words: str
+    spec: RunSpec,
+    client_of: MakeClient,
+    variation: int,
+    fixed: set[str],
+    last_words: str,
 ) -> None:
     async with scripted_model(AT_ONCE) as model:
         client = client_of(model.url, f"lease-{variation}-demo")
@@ -73,7 +83,14 @@ async def test_two_variations_repair_the_project_and_the_third_breaks_it(
     assert passing(spec) == fixed
 
 
-async def test_the_second_variation_sees_a_test_fail_and_answers_to_it(spec: RunSpec, client_of: MakeClient) -> None:
+async def test_the_second_variation_sees_a_test_fail_and_answers_to_it(
+    spec: RunSpec, client_of: MakeClient
+) -> None:
     async with scripted_model(AT_ONCE) as model:
-        answers = await work(client_of(model.url, "lease-2-demo"), Path(spec.repo_url), spec.prompt)
-    assert any("2 tests fail, `test_a_hyphenated_word_stays_whole` first" in text_of(answer) for answer in answers)
+        answers = await work(
+            client_of(model.url, "lease-2-demo"), Path(spec.repo_url), spec.prompt
+        )
+    assert any(
+        "2 tests fail, `test_a_hyphenated_word_stays_whole` first" in text_of(answer)
+        for answer in answers
+    )

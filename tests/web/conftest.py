@@ -1,4 +1,7 @@
-"""A real browser on a real server: Debian's Chromium, driven by Playwright. Without either, these tests skip."""
+"""A real browser on a real server: Debian's Chromium, driven by Playwright.
+
+Without either, these tests skip.
+"""
 
 import json
 import shutil
@@ -11,12 +14,14 @@ from playwright.async_api import Browser, async_playwright
 from aideator.testing import make_demo_repo
 from aideator.web import DIST
 from tests.conftest import git
+from tests.publishing.forges import TOKEN, FakeGitHub
+from tests.repositories.server import GitServer, serve
 from tests.web.visitor import Visitor
-from tests.workspace.forges import TOKEN, FakeGitHub
-from tests.workspace.server import GitServer, serve
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-needs_page = pytest.mark.skipif(not DIST.is_dir(), reason="the page is not built: make web")
+needs_page = pytest.mark.skipif(
+    not DIST.is_dir(), reason="the page is not built: make web"
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,7 +36,8 @@ async def chromium() -> AsyncIterator[Browser]:
         pytest.skip("no Chromium: apt-get install chromium")
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         yield browser
         await browser.close()
@@ -39,7 +45,10 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def visitor(chromium: Browser) -> AsyncIterator[Visitor]:
-    """Somebody who looks at the page. Whatever the page does wrong on the way fails the test at its end."""
+    """Somebody who looks at the page.
+
+    Whatever the page does wrong on the way fails the test at its end.
+    """
     async with Visitor.open(chromium) as visitor:
         yield visitor
         assert visitor.trouble == []

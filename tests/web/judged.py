@@ -9,25 +9,63 @@ from pathlib import Path
 import uuid_utils
 
 from aideator.domain.check import Check, CheckResult, TestOutcome
-from aideator.domain.events import CheckRun, Complete, RunStarted, VariationFinished, VariationStarted, VerdictReached
-from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest, Evidence, Ranking, Standing
-from aideator.domain.run import AgentSpec, Isolation, Run, RunSpec, RunStatus, Variation, VariationStatus
+from aideator.domain.events import (
+    CheckRun,
+    Complete,
+    RunStarted,
+    VariationFinished,
+    VariationStarted,
+    VerdictReached,
+)
+from aideator.domain.ranking import (
+    Confidence,
+    CrossOutcome,
+    CrossTest,
+    Evidence,
+    Ranking,
+    Standing,
+)
+from aideator.domain.run import (
+    AgentSpec,
+    Isolation,
+    Run,
+    RunSpec,
+    RunStatus,
+    Variation,
+    VariationStatus,
+)
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Change, CheckChange, Flag, FlagKind, PatchStats, TestChange, Verdict
+from aideator.domain.verdict import (
+    Change,
+    CheckChange,
+    Flag,
+    FlagKind,
+    PatchStats,
+    TestChange,
+    Verdict,
+)
 from aideator.eventlog.base import Draft
 from aideator.store import claims, runs
 from tests.api.stage import Stage
 from tests.conftest import GIT_ENV
 
-ISOLATION = Isolation(backend="bubblewrap", network="gateway only", limits={"memory": "cgroup v2"})
+ISOLATION = Isolation(
+    backend="bubblewrap", network="gateway only", limits={"memory": "cgroup v2"}
+)
 BASE = {
     "wrap.py": '"""Wrap text."""\n\n\ndef wrap(text, width):\n    return [text]\n\n\ndef quote(text):\n'
     + "    lines = text.split()\n    # a long way\n" * 6
     + "    return lines\n",
     "test_wrap.py": "from wrap import wrap\n\n\ndef test_wrap():\n    assert wrap('a b', 1) == ['a', 'b']\n",
 }
-SPLIT = BASE | {"wrap.py": BASE["wrap.py"].replace("return [text]", "return text.split()")}
-CHEAT = BASE | {"test_wrap.py": BASE["test_wrap.py"].replace("assert wrap('a b', 1) == ['a', 'b']", "assert True")}
+SPLIT = BASE | {
+    "wrap.py": BASE["wrap.py"].replace("return [text]", "return text.split()")
+}
+CHEAT = BASE | {
+    "test_wrap.py": BASE["test_wrap.py"].replace(
+        "assert wrap('a b', 1) == ['a', 'b']", "assert True"
+    )
+}
 CAREFUL = BASE | {
     "wrap.py": BASE["wrap.py"]
     .replace("return [text]", "return [w[:width] for w in text.split()]", 1)
@@ -42,7 +80,13 @@ def patch_of(before: Mapping[str, str], after: Mapping[str, str]) -> bytes:
         root = Path(folder)
 
         def git(*arguments: str) -> bytes:
-            return subprocess.run(["git", *arguments], cwd=root, env=GIT_ENV, check=True, capture_output=True).stdout
+            return subprocess.run(
+                ["git", *arguments],
+                cwd=root,
+                env=GIT_ENV,
+                check=True,
+                capture_output=True,
+            ).stdout
 
         git("init", "-q")
         for tree in (before, after):
@@ -65,7 +109,7 @@ class Made:
     patch: bytes
     checks: tuple[CheckChange, ...]
     flags: tuple[Flag, ...] = ()
-    seat: AgentSpec = field(default_factory=AgentSpec)
+    spec: AgentSpec = field(default_factory=AgentSpec)
     output: str = "1 passed"
 
     def verdict(self, number: int) -> Verdict:
@@ -85,7 +129,10 @@ def unit(change: Change, *tests: TestChange, **counts: int) -> CheckChange:
 
 
 FIXED = TestChange(
-    test="test_wrap::test_wrap", change=Change.FIXED, before=TestOutcome.FAILED, after=TestOutcome.PASSED
+    test="test_wrap::test_wrap",
+    change=Change.FIXED,
+    before=TestOutcome.FAILED,
+    after=TestOutcome.PASSED,
 )
 BROKEN = TestChange(
     test="test_quote::test_quote",
@@ -94,8 +141,12 @@ BROKEN = TestChange(
     after=TestOutcome.FAILED,
     message="AssertionError: 'a' != 'b'",
 )
-NEW = TestChange(test="test_more::test_cut", change=Change.NEW, after=TestOutcome.PASSED)
-GONE = TestChange(test="test_wrap::test_wrap", change=Change.GONE, before=TestOutcome.FAILED)
+NEW = TestChange(
+    test="test_more::test_cut", change=Change.NEW, after=TestOutcome.PASSED
+)
+GONE = TestChange(
+    test="test_wrap::test_wrap", change=Change.GONE, before=TestOutcome.FAILED
+)
 
 FIVE = (
     Made(patch_of(BASE, SPLIT), (unit(Change.FIXED, FIXED, fixed=1, still_passing=9),)),
@@ -103,9 +154,12 @@ FIVE = (
     Made(
         patch_of(BASE, CAREFUL),
         (unit(Change.FIXED, FIXED, NEW, fixed=1, new=1, still_passing=9),),
-        seat=AgentSpec(model="claude-opus-5-5", instructions="Write the test first."),
+        spec=AgentSpec(model="claude-opus-5-5", instructions="Write the test first."),
     ),
-    Made(patch_of(BASE, SPLIT), (unit(Change.BROKEN, FIXED, BROKEN, fixed=1, broken=1, still_passing=8),)),
+    Made(
+        patch_of(BASE, SPLIT),
+        (unit(Change.BROKEN, FIXED, BROKEN, fixed=1, broken=1, still_passing=8),),
+    ),
     Made(
         patch_of(BASE, CHEAT),
         (unit(Change.FIXED, GONE, gone=1, still_passing=9),),
@@ -174,36 +228,81 @@ async def judged_run(
     run_id = str(uuid_utils.uuid7())
     checks = (Check(name="unit", command="python3 -m pytest -q"),)
     spec = RunSpec(
-        repo_url="https://github.com/user/repo", prompt=prompt, lineup=tuple(each.seat for each in made), checks=checks
+        repo_url="https://github.com/user/repo",
+        prompt=prompt,
+        lineup=tuple(each.spec for each in made),
+        checks=checks,
     )
-    seats = [Variation(run_id=run_id, number=n, seat=each.seat) for n, each in enumerate(made, start=1)]
+    agents = [
+        Variation(run_id=run_id, number=n, spec=each.spec)
+        for n, each in enumerate(made, start=1)
+    ]
     async with stage.database.write() as session:
-        run = Run(id=run_id, spec=spec, commit="4672a81c561e1b71", checks=checks, evidence=evidence, ranking=ranking)
-        await runs.add(session, run, seats)
+        run = Run(
+            id=run_id,
+            spec=spec,
+            commit="4672a81c561e1b71",
+            checks=checks,
+            evidence=evidence,
+            ranking=ranking,
+        )
+        await runs.add(session, run, agents)
         await runs.move(session, run_id, RunStatus.RUNNING)
         for number, each in enumerate(made, start=1):
             attempt = await claims.claim(session, run_id, number)
-            await claims.record_usage(session, run_id, number, attempt, Usage(requests=3, input_tokens=900 * number))
+            await claims.record_usage(
+                session,
+                run_id,
+                number,
+                attempt,
+                Usage(requests=3, input_tokens=900 * number),
+            )
             done = VariationStatus.FINISHED
             verdict = each.verdict(number)
-            await claims.finish(session, run_id, number, attempt, done, verdict=verdict, patch=each.patch)
+            await claims.finish(
+                session,
+                run_id,
+                number,
+                attempt,
+                done,
+                verdict=verdict,
+                patch=each.patch,
+            )
         await runs.move(session, run_id, RunStatus.FINISHED)
     await _tell(stage, run_id, made, spec, ranking)
     return run_id
 
 
-async def _tell(stage: Stage, run_id: str, made: Sequence[Made], spec: RunSpec, ranking: Ranking) -> None:
+async def _tell(
+    stage: Stage, run_id: str, made: Sequence[Made], spec: RunSpec, ranking: Ranking
+) -> None:
     begun = RunStarted(
-        repo_url=spec.repo_url, commit="4672a81c561e1b71", prompt=spec.prompt, variations=len(made), checks=()
+        repo_url=spec.repo_url,
+        commit="4672a81c561e1b71",
+        prompt=spec.prompt,
+        variations=len(made),
+        checks=(),
     )
-    base = CheckRun(result=CheckResult(check="unit", exit_code=1, seconds=0.4, output="1 failed on the base"))
+    base = CheckRun(
+        result=CheckResult(
+            check="unit", exit_code=1, seconds=0.4, output="1 failed on the base"
+        )
+    )
     await stage.log.append(run_id, [Draft(begun), Draft(base)])
     for number, each in enumerate(made, start=1):
         result = CheckResult(check="unit", exit_code=0, seconds=0.4, output=each.output)
         bodies = (
-            VariationStarted(seat=each.seat, attempt=1),
+            VariationStarted(spec=each.spec, attempt=1),
             CheckRun(result=result),
             VariationFinished(verdict=each.verdict(number), isolation=ISOLATION),
         )
-        await stage.log.append(run_id, [Draft(body) for body in bodies], variation_id=number)
-    await stage.log.append(run_id, [Draft(VerdictReached(ranking=ranking)), Draft(Complete(status=RunStatus.FINISHED))])
+        await stage.log.append(
+            run_id, [Draft(body) for body in bodies], variation_id=number
+        )
+    await stage.log.append(
+        run_id,
+        [
+            Draft(VerdictReached(ranking=ranking)),
+            Draft(Complete(status=RunStatus.FINISHED)),
+        ],
+    )

@@ -29,31 +29,52 @@ class Finished:
 
     async def compares(self, query: str = "") -> Page:
         """Open the comparison."""
-        await self.visitor.goes_to(self.server.url, f"/runs/{self.run_id}/compare{query}")
+        await self.visitor.goes_to(
+            self.server.url, f"/runs/{self.run_id}/compare{query}"
+        )
         return self.page
 
 
 @asynccontextmanager
 async def finished(home: Path, repo: Path, visitor: Visitor) -> AsyncIterator[Finished]:
     """Three ways to repair the calculator, carried out to the end."""
-    async with scripted_model("three_ways") as model, server(home, model.url) as running, running.client() as client:
-        asked = {"repo_url": str(repo), "prompt": PROMPT, "variations": 3, "checks": CHECKS}
+    async with (
+        scripted_model("three_ways") as model,
+        server(home, model.url) as running,
+        running.client() as client,
+    ):
+        asked = {
+            "repo_url": str(repo),
+            "prompt": PROMPT,
+            "variations": 3,
+            "checks": CHECKS,
+        }
         run_id = (await client.post("/runs", json=asked)).json()["run_id"]
         await stream(client, run_id)
         yield Finished(running, run_id, visitor)
 
 
-async def test_the_verdict_the_tests_and_the_code_of_a_finished_run(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_the_verdict_the_tests_and_the_code_of_a_finished_run(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with finished(home, repo, visitor) as run:
         page = await run.compares()
         verdict = page.get_by_role("region", name="Verdict")
-        await expect(verdict.get_by_role("listitem").first).to_contain_text("Variation 1")
+        await expect(verdict.get_by_role("listitem").first).to_contain_text(
+            "Variation 1"
+        )
 
         matrix = page.get_by_role("table", name="What each variation did to each test")
         await expect(matrix.get_by_role("columnheader")).to_have_count(5)
-        unit = matrix.get_by_role("row").filter(has=page.get_by_role("rowheader", name="unit")).first
+        unit = (
+            matrix.get_by_role("row")
+            .filter(has=page.get_by_role("rowheader", name="unit"))
+            .first
+        )
         await unit.get_by_role("button", name="broken").click()
-        await expect(page.get_by_role("region", name="Output of the check")).to_contain_text("ImportError")
+        await expect(
+            page.get_by_role("region", name="Output of the check")
+        ).to_contain_text("ImportError")
         assert "cell=unit" in page.url
 
         await page.keyboard.press("d")
@@ -68,10 +89,14 @@ async def test_the_verdict_the_tests_and_the_code_of_a_finished_run(home: Path, 
 
         await page.reload()
         await expect(page.get_by_label("From")).to_have_value("1")
-        await expect(page.get_by_role("region", name="Output of the check")).to_be_visible()
+        await expect(
+            page.get_by_role("region", name="Output of the check")
+        ).to_be_visible()
 
 
 async def test_an_address_without_a_run_says_so(home: Path, visitor: Visitor) -> None:
     async with server(home, "http://127.0.0.1:9") as running:
         await visitor.goes_to(running.url, "/runs/nothing/compare")
-        await expect(visitor.page.get_by_role("heading", name="There is no such run")).to_be_visible()
+        await expect(
+            visitor.page.get_by_role("heading", name="There is no such run")
+        ).to_be_visible()

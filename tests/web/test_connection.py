@@ -18,7 +18,10 @@ WORK = {"prompt": "Make the failing test pass, please", "variations": 1, "checks
 
 
 class Wire:
-    """The way between a browser and a server. It can go dead without a word to either end."""
+    """The way between a browser and a server.
+
+    It can go dead without a word to either end.
+    """
 
     def __init__(self, server: Server) -> None:
         self._target = int(server.url.rpartition(":")[2])
@@ -43,16 +46,24 @@ class Wire:
         self._age += 1
 
     def mends(self) -> None:
-        """New connections work. An older one is reset when somebody says something on it, and hears nothing until."""
+        """New connections work.
+
+        An older one is reset when somebody says something on it, and hears nothing
+        until.
+        """
         self._is_dead = False
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._target)
         async with asyncio.TaskGroup() as ways:
             ways.create_task(self._pump(reader, back, self._age))
             ways.create_task(self._pump(there, writer, self._age))
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, born: int) -> None:
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, born: int
+    ) -> None:
         with suppress(ConnectionError):  # a browser hangs up without ceremony
             while data := await source.read(2**16):
                 if born == self._age and not self._is_dead:
@@ -87,7 +98,10 @@ async def the_network_goes(page: Page, wire: Wire) -> None:
 
 @pytest.mark.parametrize("lose", [the_wire_dies, the_machine_sleeps, the_network_goes])
 async def test_what_is_said_meanwhile_is_there_once_and_in_order_when_the_server_can_be_reached_again(
-    home: Path, repo: Path, visitor: Visitor, lose: Callable[[Page, Wire], Awaitable[None]]
+    home: Path,
+    repo: Path,
+    visitor: Visitor,
+    lose: Callable[[Page, Wire], Awaitable[None]],
 ) -> None:
     async with (
         scripted_model(TALK) as model,
@@ -97,19 +111,27 @@ async def test_what_is_said_meanwhile_is_there_once_and_in_order_when_the_server
     ):
         page = visitor.page
         await page.clock.install()
-        run_id = (await client.post("/runs", json=WORK | {"repo_url": str(repo)})).json()["run_id"]
+        run_id = (
+            await client.post("/runs", json=WORK | {"repo_url": str(repo)})
+        ).json()["run_id"]
         await visitor.goes_to(wire.url, f"/runs/{run_id}")
         transcript = page.get_by_role("region", name="Variation 1,").get_by_role("log")
         await expect(transcript).to_contain_text("word10", timeout=30_000)
         await lose(page, wire)
         await stream(client, run_id)
-        assert "word119" not in await transcript.inner_text(), "it must have missed something"
+        assert "word119" not in await transcript.inner_text(), (
+            "it must have missed something"
+        )
 
         wire.mends()
         await page.context.set_offline(offline=False)
         await page.clock.run_for(15_000)
-        await expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=30_000)
-        await expect(transcript).to_contain_text("word119")  # what has been heard is drawn a frame later
+        await expect(page.get_by_text("ended", exact=True)).to_be_visible(
+            timeout=30_000
+        )
+        await expect(transcript).to_contain_text(
+            "word119"
+        )  # what has been heard is drawn a frame later
         shown = (await transcript.inner_text()).split()
         assert [word for word in shown if word.startswith("word")] == WORDS
 
@@ -117,14 +139,22 @@ async def test_what_is_said_meanwhile_is_there_once_and_in_order_when_the_server
 async def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_again(
     home: Path, repo: Path, visitor: Visitor
 ) -> None:
-    async with scripted_model("silent") as model, server(home, model.url) as running, running.client() as client:
-        run_id = (await client.post("/runs", json=WORK | {"repo_url": str(repo)})).json()["run_id"]
+    async with (
+        scripted_model("silent") as model,
+        server(home, model.url) as running,
+        running.client() as client,
+    ):
+        run_id = (
+            await client.post("/runs", json=WORK | {"repo_url": str(repo)})
+        ).json()["run_id"]
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
         await page.route("**/assets/race-*.js", lambda route: route.abort(), times=1)
         async with page.expect_event("requestfailed"):
             await page.get_by_role("button", name="Timeline").click()
-        await expect(page.get_by_role("region", name="Timeline")).to_be_visible(timeout=30_000)
+        await expect(page.get_by_role("region", name="Timeline")).to_be_visible(
+            timeout=30_000
+        )
 
 
 TURN = """state => {
@@ -134,12 +164,23 @@ TURN = """state => {
 }"""
 
 
-async def test_of_eight_tabs_the_one_that_is_seen_works(home: Path, repo: Path, chromium: Browser) -> None:
+async def test_of_eight_tabs_the_one_that_is_seen_works(
+    home: Path, repo: Path, chromium: Browser
+) -> None:
     """A browser has six connections for all tabs of a server: those that nobody sees must not hold them."""
-    async with scripted_model("silent") as model, server(home, model.url) as running, running.client() as client:
-        run_id = (await client.post("/runs", json=WORK | {"repo_url": str(repo)})).json()["run_id"]
+    async with (
+        scripted_model("silent") as model,
+        server(home, model.url) as running,
+        running.client() as client,
+    ):
+        run_id = (
+            await client.post("/runs", json=WORK | {"repo_url": str(repo)})
+        ).json()["run_id"]
         async with Visitor.open(chromium) as visitor:
-            tabs = [visitor.page, *[await visitor.page.context.new_page() for _ in range(7)]]
+            tabs = [
+                visitor.page,
+                *[await visitor.page.context.new_page() for _ in range(7)],
+            ]
             for tab in tabs:
                 await tab.goto(f"{running.url}/runs/{run_id}")
                 await expect(tab.get_by_text("live", exact=True)).to_be_visible()
@@ -148,7 +189,13 @@ async def test_of_eight_tabs_the_one_that_is_seen_works(home: Path, repo: Path, 
             await first.evaluate(TURN, "visible")
             await expect(first.get_by_text("live", exact=True)).to_be_visible()
             await first.get_by_role("button", name="Stop all").click()
-            await expect(first.get_by_role("region", name="Variation 1,")).to_contain_text("stopped")
-            await expect(others[0].get_by_role("region", name="Variation 1,")).not_to_contain_text("stopped")
+            await expect(
+                first.get_by_role("region", name="Variation 1,")
+            ).to_contain_text("stopped")
+            await expect(
+                others[0].get_by_role("region", name="Variation 1,")
+            ).not_to_contain_text("stopped")
             await others[0].evaluate(TURN, "visible")
-            await expect(others[0].get_by_role("region", name="Variation 1,")).to_contain_text("stopped")
+            await expect(
+                others[0].get_by_role("region", name="Variation 1,")
+            ).to_contain_text("stopped")

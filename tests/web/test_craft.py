@@ -33,9 +33,17 @@ AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FIRST_LOAD_BYTES = 300_000
 WORK: tuple[Body, ...] = (
-    VariationStarted(seat=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
-    AgentOutput(channel="thought", text="The loop never cuts a single word. " * 20, message_id="t"),
-    AgentOutput(channel="message", text="I look at **the code**.\n\n- one\n- two", message_id="m"),
+    VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
+    AgentOutput(
+        channel="thought",
+        text="The loop never cuts a single word. " * 20,
+        message_id="t",
+    ),
+    AgentOutput(
+        channel="message",
+        text="I look at **the code**.\n\n- one\n- two",
+        message_id="m",
+    ),
     ToolCall(
         tool_call_id="a",
         title="python3 -m pytest -q",
@@ -50,9 +58,17 @@ WORK: tuple[Body, ...] = (
         status="completed",
         content=(DiffContent(path="wrap.py", old_text="a\nb", new_text="a\nc"),),
     ),
-    Plan(entries=(PlanEntry(content="Repair", status="in_progress"), PlanEntry(content="Test"))),
+    Plan(
+        entries=(
+            PlanEntry(content="Repair", status="in_progress"),
+            PlanEntry(content="Test"),
+        )
+    ),
     CheckRun(result=CheckResult(check="unit", exit_code=0, seconds=1.2, output="ok")),
-    VariationFailed(reason="AgentTimeout", message="The agent did not finish within its wall-clock limit."),
+    VariationFailed(
+        reason="AgentTimeout",
+        message="The agent did not finish within its wall-clock limit.",
+    ),
 )
 
 
@@ -64,19 +80,30 @@ async def stage(home: Path) -> AsyncIterator[Stage]:
 
 async def shown_run(stage: Stage) -> str:
     run_id = await stage.run(variations=2, status=RunStatus.FINISHED)
-    begun = RunStarted(repo_url="/srv/project", commit="4672a81c", prompt="Make it work", variations=2, checks=())
+    begun = RunStarted(
+        repo_url="/srv/project",
+        commit="4672a81c",
+        prompt="Make it work",
+        variations=2,
+        checks=(),
+    )
     await stage.log.append(run_id, [Draft(begun)])
     for number in (1, 2):
-        await stage.log.append(run_id, [Draft(body) for body in WORK], variation_id=number)
+        await stage.log.append(
+            run_id, [Draft(body) for body in WORK], variation_id=number
+        )
     await stage.complete(run_id)
     return run_id
 
 
 async def violations(visitor: Visitor) -> list[str]:
     """What axe finds wrong, each with the element that it is about."""
-    # Evaluated rather than added as a script: the page's own policy would refuse that, and it should.
+    # Evaluated rather than added as a script: the page's own policy would refuse that,
+    # and it should.
     await visitor.page.evaluate(AXE.read_text(encoding="utf-8"))
-    found: dict[str, Any] = await visitor.page.evaluate(f"axe.run({{runOnly: {json.dumps(RULES)}}})")
+    found: dict[str, Any] = await visitor.page.evaluate(
+        f"axe.run({{runOnly: {json.dumps(RULES)}}})"
+    )
     return [
         f"{each['id']}: {node['target']} {node['failureSummary']}"
         for each in found["violations"]
@@ -86,9 +113,15 @@ async def violations(visitor: Visitor) -> list[str]:
 
 @pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: make check")
 @pytest.mark.parametrize(("scheme", "width"), [("dark", 1440), ("light", 390)])
-async def test_every_view_is_accessible(stage: Stage, chromium: Browser, scheme: str, width: int) -> None:
+async def test_every_view_is_accessible(
+    stage: Stage, chromium: Browser, scheme: str, width: int
+) -> None:
     run_id = await shown_run(stage)
-    looks = {"color_scheme": scheme, "viewport": {"width": width, "height": 844}, "reduced_motion": "reduce"}
+    looks = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": 844},
+        "reduced_motion": "reduce",
+    }
     async with Visitor.open(chromium, **looks) as visitor:
         page = visitor.page
         for path, sign in {
@@ -105,21 +138,38 @@ async def test_every_view_is_accessible(stage: Stage, chromium: Browser, scheme:
         assert visitor.trouble == []
 
 
-async def test_a_phone_shows_one_lane_without_sideways_scrolling(stage: Stage, chromium: Browser) -> None:
+async def test_a_phone_shows_one_lane_without_sideways_scrolling(
+    stage: Stage, chromium: Browser
+) -> None:
     run_id = await shown_run(stage)
-    judged = await judged_run(stage, prompt="Cut words that are longer than the line. " * 5)
-    async with Visitor.open(chromium, viewport={"width": 390, "height": 844}) as visitor:
+    judged = await judged_run(
+        stage, prompt="Cut words that are longer than the line. " * 5
+    )
+    async with Visitor.open(
+        chromium, viewport={"width": 390, "height": 844}
+    ) as visitor:
         for path in (f"/runs/{judged}/compare", "/", f"/runs/{run_id}?race=1"):
             await visitor.goes_to(stage.url, path)
             await visitor.page.wait_for_load_state("networkidle")
             wide = await visitor.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= 390, path
-        await visitor.page.get_by_role("navigation", name="Variations").get_by_role("button").nth(1).click()
-        await expect(visitor.page.get_by_role("region", name="Variation 2,")).to_be_visible()
-        await expect(visitor.page.get_by_role("region", name="Variation 1,")).to_be_hidden()
+        await (
+            visitor.page.get_by_role("navigation", name="Variations")
+            .get_by_role("button")
+            .nth(1)
+            .click()
+        )
+        await expect(
+            visitor.page.get_by_role("region", name="Variation 2,")
+        ).to_be_visible()
+        await expect(
+            visitor.page.get_by_role("region", name="Variation 1,")
+        ).to_be_hidden()
 
 
-async def test_a_chosen_theme_holds_over_a_reload(stage: Stage, visitor: Visitor) -> None:
+async def test_a_chosen_theme_holds_over_a_reload(
+    stage: Stage, visitor: Visitor
+) -> None:
     await visitor.goes_to(stage.url)
     await visitor.page.get_by_role("button", name="Theme: system").click()
     await visitor.page.get_by_role("button", name="Theme: light").click()
@@ -128,14 +178,20 @@ async def test_a_chosen_theme_holds_over_a_reload(stage: Stage, visitor: Visitor
     assert await visitor.page.evaluate(dark) == "dark"
 
 
-async def test_what_a_server_does_not_answer_is_said(home: Path, visitor: Visitor) -> None:
+async def test_what_a_server_does_not_answer_is_said(
+    home: Path, visitor: Visitor
+) -> None:
     async with open_stage(home) as stage:
         await visitor.goes_to(stage.url)
         await visitor.page.get_by_role("button", name="New run").click()
-    await visitor.page.get_by_label("What shall they do?").fill("Make the failing test pass")
+    await visitor.page.get_by_label("What shall they do?").fill(
+        "Make the failing test pass"
+    )
     await visitor.page.get_by_label("Repository").fill("/srv/project")
     await visitor.page.get_by_role("button", name="Start 3 agents").click()
-    await expect(visitor.page.get_by_role("alert")).to_contain_text("The server does not answer")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text(
+        "The server does not answer"
+    )
 
 
 async def test_the_page_is_locked_down(stage: Stage) -> None:
@@ -171,17 +227,25 @@ async def test_only_what_was_built_is_served_and_only_a_visitor_gets_the_page(
         assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_files_are_compressed_and_kept_as_long_as_their_names_last(stage: Stage) -> None:
+async def test_files_are_compressed_and_kept_as_long_as_their_names_last(
+    stage: Stage,
+) -> None:
     script = next(path for path in (DIST / "assets").glob("index-*.js"))
-    answer = await stage.client.get(f"/assets/{script.name}", headers={"Accept-Encoding": "gzip"})
+    answer = await stage.client.get(
+        f"/assets/{script.name}", headers={"Accept-Encoding": "gzip"}
+    )
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert answer.content == script.read_bytes()
-    plain = await stage.client.get(f"/assets/{script.name}", headers={"Accept-Encoding": "identity"})
+    plain = await stage.client.get(
+        f"/assets/{script.name}", headers={"Accept-Encoding": "identity"}
+    )
     assert "content-encoding" not in plain.headers
 
 
-async def test_the_first_load_of_a_run_stays_small(stage: Stage, visitor: Visitor) -> None:
+async def test_the_first_load_of_a_run_stays_small(
+    stage: Stage, visitor: Visitor
+) -> None:
     run_id = await shown_run(stage)
     await visitor.goes_to(stage.url, f"/runs/{run_id}")
     await visitor.page.wait_for_load_state("networkidle")

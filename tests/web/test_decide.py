@@ -11,17 +11,19 @@ from aideator.testing import scripted_model
 from aideator.testing.model.scenario import load
 from tests.actions import server, stream
 from tests.conftest import git
+from tests.publishing.forges import FakeGitHub
+from tests.repositories.server import GitServer
 from tests.web.conftest import told
 from tests.web.visitor import Visitor
-from tests.workspace.forges import FakeGitHub
-from tests.workspace.server import GitServer
 
 SECONDS = 1000
 LONG = 60 * SECONDS
 
 
 @asynccontextmanager
-async def compared(home: Path, hosted: GitServer, visitor: Visitor) -> AsyncIterator[Page]:
+async def compared(
+    home: Path, hosted: GitServer, visitor: Visitor
+) -> AsyncIterator[Page]:
     """The demo's three ways, carried out on that repository; the visitor looks at the comparison."""
     asked = {
         "repo_url": hosted.url("team/project.git"),
@@ -29,13 +31,20 @@ async def compared(home: Path, hosted: GitServer, visitor: Visitor) -> AsyncIter
         "variations": 3,
         "checks": [{"name": "unit", "command": "python3 -m unittest"}],
     }
-    async with scripted_model(load("demo").at_once()) as model, server(home, model.url, **told(hosted)) as running:
+    async with (
+        scripted_model(load("demo").at_once()) as model,
+        server(home, model.url, **told(hosted)) as running,
+    ):
         async with running.client() as client:
             run_id = (await client.post("/runs", json=asked)).json()["run_id"]
             await stream(client, run_id)
         await visitor.goes_to(running.url, f"/runs/{run_id}/compare?view=unified")
-        files = visitor.page.get_by_role("table", name="Files that the variations change")
-        await expect(files.get_by_role("button").first).to_be_visible()  # the diffs are there
+        files = visitor.page.get_by_role(
+            "table", name="Files that the variations change"
+        )
+        await expect(
+            files.get_by_role("button").first
+        ).to_be_visible()  # the diffs are there
         yield visitor.page
 
 
@@ -47,30 +56,49 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
         await take(page, "2", "the file reflow.py")
         await page.get_by_role("button", name="Put together and check").click()
         matrix = page.get_by_role("table", name="What each variation did")
-        await expect(matrix.get_by_role("columnheader", name="composed of 1 + 2")).to_be_visible()
+        await expect(
+            matrix.get_by_role("columnheader", name="composed of 1 + 2")
+        ).to_be_visible()
         choose = matrix.get_by_role("button", name="Choose variation 4")
         await expect(choose).to_be_visible(timeout=LONG)
-        await expect(matrix.get_by_role("row", name="unit").get_by_role("button")).to_have_count(4)
+        await expect(
+            matrix.get_by_role("row", name="unit").get_by_role("button")
+        ).to_have_count(4)
 
         await choose.click()
         dialog = page.get_by_role("dialog", name="Choose the winner")
-        await dialog.get_by_label("Why").fill("The library's wrap, held by the new test")
+        await dialog.get_by_label("Why").fill(
+            "The library's wrap, held by the new test"
+        )
         await dialog.get_by_label("Push a branch and open a pull request").check()
         branch = await dialog.get_by_label("Branch", exact=True).input_value()
-        assert re.fullmatch(r"aideator/[0-9a-f]{8}-wrap-returns-lines-that-are-too-long-cut", branch)
-        await expect(dialog).to_contain_text(f"Pushes one branch, {branch}, to {hosted.url('team/project.git')}")
+        assert re.fullmatch(
+            r"aideator/[0-9a-f]{8}-wrap-returns-lines-that-are-too-long-cut", branch
+        )
+        await expect(dialog).to_contain_text(
+            f"Pushes one branch, {branch}, to {hosted.url('team/project.git')}"
+        )
         await dialog.get_by_role("button", name="Choose and publish").click()
 
         decision = page.get_by_role("region", name="Decision")
-        await expect(decision).to_contain_text("The library's wrap, held by the new test")
-        await expect(decision.get_by_role("link", name="pull request at forge.example")).to_be_visible(timeout=LONG)
+        await expect(decision).to_contain_text(
+            "The library's wrap, held by the new test"
+        )
+        await expect(
+            decision.get_by_role("link", name="pull request at forge.example")
+        ).to_be_visible(timeout=LONG)
         await expect(decision.get_by_role("button", name="Undo")).to_be_hidden()
 
         await decision.get_by_role("link", name="Record of the decision").click()
-        await expect(page.get_by_role("heading", name="Record of a decision")).to_be_visible()
+        await expect(
+            page.get_by_role("heading", name="Record of a decision")
+        ).to_be_visible()
         await expect(page.locator("article")).to_contain_text(branch)
     pushed = home / "served" / "team" / "project.git"
-    assert git(pushed, "for-each-ref", "--format=%(refname)") == f"refs/heads/{branch}\nrefs/heads/main"
+    assert (
+        git(pushed, "for-each-ref", "--format=%(refname)")
+        == f"refs/heads/{branch}\nrefs/heads/main"
+    )
     assert "textwrap.wrap" in git(pushed, "show", f"{branch}:reflow.py")
     assert "test_no_line_is_longer" in git(pushed, "show", f"{branch}:test_wrap.py")
 
@@ -79,7 +107,9 @@ async def take(page: Page, variation: str, what: str) -> None:
     """Look at a variation's change and put a part of it into the tray."""
     await page.get_by_label("To", exact=True).select_option(variation)
     await page.keyboard.press("Escape")
-    await page.get_by_role("region", name=f"Changes of variation {variation}").scroll_into_view_if_needed()
+    await page.get_by_role(
+        "region", name=f"Changes of variation {variation}"
+    ).scroll_into_view_if_needed()
     await page.get_by_role("checkbox", name=f"Take {what}").check()
 
 
@@ -101,7 +131,9 @@ async def test_a_choice_is_undone_and_made_again_with_the_keyboard_alone(
 ) -> None:
     async with compared(home, hosted, visitor) as page:
         await page.keyboard.press("w")
-        await expect(page.get_by_role("dialog").get_by_role("radio").first).to_be_focused()
+        await expect(
+            page.get_by_role("dialog").get_by_role("radio").first
+        ).to_be_focused()
         await page.keyboard.press("Enter")
         decision = page.get_by_role("region", name="Decision")
         await expect(decision).to_be_visible()
@@ -123,9 +155,13 @@ async def test_a_refused_pull_request_leaves_the_decision_and_is_asked_for_again
         dialog = page.get_by_role("dialog", name="Choose the winner")
         await dialog.get_by_label("Push a branch and open a pull request").check()
         await dialog.get_by_role("button", name="Choose and publish").click()
-        await expect(page.get_by_text("the pull request was refused")).to_be_visible(timeout=LONG)
+        await expect(page.get_by_text("the pull request was refused")).to_be_visible(
+            timeout=LONG
+        )
         decision = page.get_by_role("region", name="Decision")
         await expect(decision).to_contain_text("On branch aideator/")
         forge.failing = None
         await decision.get_by_role("button", name="Open the pull request").click()
-        await expect(decision.get_by_role("link", name="pull request at forge.example")).to_be_visible(timeout=LONG)
+        await expect(
+            decision.get_by_role("link", name="pull request at forge.example")
+        ).to_be_visible(timeout=LONG)

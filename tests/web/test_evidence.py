@@ -20,10 +20,14 @@ async def stage(home: Path) -> AsyncIterator[Stage]:
         yield opened
 
 
-async def comparison(stage: Stage, visitor: Visitor, run_id: str, query: str = "") -> Page:
+async def comparison(
+    stage: Stage, visitor: Visitor, run_id: str, query: str = ""
+) -> Page:
     await visitor.goes_to(stage.url, f"/runs/{run_id}/compare{query}")
     files = visitor.page.get_by_role("table", name="Files that the variations change")
-    await expect(files.get_by_role("button").first).to_be_visible()  # the diffs are there
+    await expect(
+        files.get_by_role("button").first
+    ).to_be_visible()  # the diffs are there
     return visitor.page
 
 
@@ -32,10 +36,14 @@ def row(page: Page, name: str) -> Locator:
     return rows.filter(has=page.get_by_role("rowheader", name=name))
 
 
-async def test_every_cell_says_what_is_known_and_no_more(stage: Stage, visitor: Visitor) -> None:
+async def test_every_cell_says_what_is_known_and_no_more(
+    stage: Stage, visitor: Visitor
+) -> None:
     page = await comparison(stage, visitor, await judged_run(stage))
     # Best first; 1 and 2 are one patch, and one column.
-    heads = page.get_by_role("table", name="What each variation did").get_by_role("columnheader")
+    heads = page.get_by_role("table", name="What each variation did").get_by_role(
+        "columnheader"
+    )
     await expect(heads).to_have_count(6)
     await expect(heads.nth(2)).to_contain_text("recommended")
     await expect(heads.nth(3)).to_contain_text("the same patch")
@@ -46,16 +54,24 @@ async def test_every_cell_says_what_is_known_and_no_more(stage: Stage, visitor: 
         ["✓fixed", "✓fixed", "✓fixed", "∅gone"]
     )
     cross = row(page, "test_cut")
-    await expect(cross.nth(1).get_by_role("button")).to_have_text(["✓passes", "✗fails", "✓passes", "⊘not comparable"])
-    await expect(page.get_by_text("8 pass as before in every variation")).to_be_visible()
+    await expect(cross.nth(1).get_by_role("button")).to_have_text(
+        ["✓passes", "✗fails", "✓passes", "⊘not comparable"]
+    )
+    await expect(
+        page.get_by_text("8 pass as before in every variation")
+    ).to_be_visible()
 
 
-async def test_a_cell_opens_what_stands_behind_it_and_the_address_keeps_it(stage: Stage, visitor: Visitor) -> None:
+async def test_a_cell_opens_what_stands_behind_it_and_the_address_keeps_it(
+    stage: Stage, visitor: Visitor
+) -> None:
     page = await comparison(stage, visitor, await judged_run(stage))
     await row(page, "test_quote").first.get_by_role("button", name="broken").click()
     panel = page.get_by_role("region", name="test_quote::test_quote, variation 4")
     await expect(panel).to_contain_text("It passed on the base and fails now.")
-    await expect(panel.get_by_role("region", name="What the test said")).to_contain_text("'a' != 'b'")
+    await expect(
+        panel.get_by_role("region", name="What the test said")
+    ).to_contain_text("'a' != 'b'")
     await page.reload()
     await expect(panel).to_be_visible()
     await page.keyboard.press("Escape")
@@ -73,7 +89,9 @@ async def test_a_flag_stands_at_its_hunk(stage: Stage, visitor: Visitor) -> None
     await expect(dialog).to_contain_text("test weakened")
 
 
-async def test_who_cannot_tell_says_what_would_settle_it(stage: Stage, visitor: Visitor) -> None:
+async def test_who_cannot_tell_says_what_would_settle_it(
+    stage: Stage, visitor: Visitor
+) -> None:
     ranking = Ranking(
         order=(1, 2),
         recommended=None,
@@ -91,14 +109,18 @@ async def test_who_cannot_tell_says_what_would_settle_it(stage: Stage, visitor: 
     await expect(page.get_by_role("dialog", name="Choose the winner")).to_be_visible()
 
 
-async def test_what_is_taken_lies_in_the_tray_and_survives_a_reload(stage: Stage, visitor: Visitor) -> None:
+async def test_what_is_taken_lies_in_the_tray_and_survives_a_reload(
+    stage: Stage, visitor: Visitor
+) -> None:
     page = await comparison(stage, visitor, await judged_run(stage), "?to=3")
     await page.keyboard.press("d")
     await page.get_by_role("checkbox", name="Take hunk 1 of wrap.py").check()
     await page.get_by_role("checkbox", name="Take the file test_more.py").check()
     tray = page.get_by_role("complementary", name="Tray")
     await expect(tray).to_contain_text("1 file, 1 hunk from")
-    await expect(page.get_by_role("checkbox", name="Take the file wrap.py")).not_to_be_checked()
+    await expect(
+        page.get_by_role("checkbox", name="Take the file wrap.py")
+    ).not_to_be_checked()
     await page.reload()
     await expect(tray).to_contain_text("1 file, 1 hunk from")
     await tray.get_by_role("button", name="Empty").click()
@@ -106,20 +128,30 @@ async def test_what_is_taken_lies_in_the_tray_and_survives_a_reload(stage: Stage
 
 
 async def test_a_diff_is_walked_by_keyboard(stage: Stage, visitor: Visitor) -> None:
-    page = await comparison(stage, visitor, await judged_run(stage), "?to=3&view=unified")
+    page = await comparison(
+        stage, visitor, await judged_run(stage), "?to=3&view=unified"
+    )
     await page.keyboard.press("d")
-    await expect(page.get_by_role("region", name="Changes of variation 3")).to_contain_text("test_more.py")
+    await expect(
+        page.get_by_role("region", name="Changes of variation 3")
+    ).to_contain_text("test_more.py")
     for key in "nx":
         await page.keyboard.press(key)
-    await expect(page.get_by_role("complementary", name="Tray")).to_contain_text("1 file from")
-    await page.keyboard.press("m")
-    await expect(page.get_by_role("button", name="test_more.py", exact=False).last).to_have_attribute(
-        "aria-expanded", "false"
+    await expect(page.get_by_role("complementary", name="Tray")).to_contain_text(
+        "1 file from"
     )
+    await page.keyboard.press("m")
+    await expect(
+        page.get_by_role("button", name="test_more.py", exact=False).last
+    ).to_have_attribute("aria-expanded", "false")
 
 
-async def test_between_two_variations_nothing_of_the_base_is_left(stage: Stage, visitor: Visitor) -> None:
-    page = await comparison(stage, visitor, await judged_run(stage), "?from=1&to=3&view=unified")
+async def test_between_two_variations_nothing_of_the_base_is_left(
+    stage: Stage, visitor: Visitor
+) -> None:
+    page = await comparison(
+        stage, visitor, await judged_run(stage), "?from=1&to=3&view=unified"
+    )
     await page.keyboard.press("d")
     changes = page.get_by_role("region", name="Changes of variation 3")
     await expect(changes).to_contain_text("return text.split()")
@@ -128,25 +160,44 @@ async def test_between_two_variations_nothing_of_the_base_is_left(stage: Stage, 
     await expect(changes.get_by_role("checkbox")).to_have_count(0)
 
 
-async def test_twenty_thousand_lines_are_scrolled_with_a_page_that_stays_small(stage: Stage, visitor: Visitor) -> None:
-    long = "".join(f"def function_{n}(value):\n    return value * {n}\n" for n in range(10_000))
-    made = Made(patch_of(BASE, BASE | {"long.py": long, "short.py": "x = 1\n"}), FIVE[0].checks)
-    page = await comparison(stage, visitor, await judged_run(stage, (made, FIVE[3])), "?to=1&view=split")
+async def test_twenty_thousand_lines_are_scrolled_with_a_page_that_stays_small(
+    stage: Stage, visitor: Visitor
+) -> None:
+    long = "".join(
+        f"def function_{n}(value):\n    return value * {n}\n" for n in range(10_000)
+    )
+    made = Made(
+        patch_of(BASE, BASE | {"long.py": long, "short.py": "x = 1\n"}), FIVE[0].checks
+    )
+    page = await comparison(
+        stage, visitor, await judged_run(stage, (made, FIVE[3])), "?to=1&view=split"
+    )
     await page.keyboard.press("d")
     await expect(page.get_by_text("2 files, 20001 lines")).to_be_visible()
     await expect(page.get_by_text("def function_0(value):")).to_be_visible()
     await page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight / 2)")
     await expect(page.get_by_text("return value * 5")).not_to_have_count(0)
     assert await page.evaluate("document.querySelectorAll('*').length") < MOST_NODES
-    await page.get_by_role("table", name="Files that the variations change").get_by_role("button").nth(1).click()
-    await expect(page.get_by_role("button", name="short.py", exact=False).last).to_be_in_viewport()
+    await (
+        page.get_by_role("table", name="Files that the variations change")
+        .get_by_role("button")
+        .nth(1)
+        .click()
+    )
+    await expect(
+        page.get_by_role("button", name="short.py", exact=False).last
+    ).to_be_in_viewport()
 
 
-async def test_variations_are_left_out_and_the_address_says_which(stage: Stage, visitor: Visitor) -> None:
+async def test_variations_are_left_out_and_the_address_says_which(
+    stage: Stage, visitor: Visitor
+) -> None:
     page = await comparison(stage, visitor, await judged_run(stage))
     await page.get_by_role("checkbox", name="Variation 4").uncheck()
     await expect(row(page, "test_quote")).to_have_count(0)
     assert "a=1%2C2%2C3%2C5" in page.url
     await page.reload()
-    heads = page.get_by_role("table", name="What each variation did").get_by_role("columnheader")
+    heads = page.get_by_role("table", name="What each variation did").get_by_role(
+        "columnheader"
+    )
     await expect(heads).to_have_count(5)

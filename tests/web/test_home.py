@@ -11,20 +11,30 @@ from tests.api.stage import open_stage
 from tests.web.visitor import Visitor
 
 
-async def test_a_first_visit_without_a_key_leads_to_the_scripted_demo(home: Path, visitor: Visitor) -> None:
+async def test_a_first_visit_without_a_key_leads_to_the_scripted_demo(
+    home: Path, visitor: Visitor
+) -> None:
     async with server(home, "") as running:
         await visitor.goes_to(running.url)
         page = visitor.page
         welcome = page.get_by_role("region", name="Welcome")
         await expect(welcome).to_contain_text("scripted")
         await welcome.get_by_role("button", name="Watch the demo").click()
-        await expect(page.get_by_text("scripted model", exact=True)).to_be_visible(timeout=30_000)
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text("Recommended", timeout=90_000)
+        await expect(page.get_by_text("scripted model", exact=True)).to_be_visible(
+            timeout=30_000
+        )
+        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+            "Recommended", timeout=90_000
+        )
         await page.get_by_role("link", name="AIdeator").click()
-        await expect(page.get_by_role("row", name="re-flow")).to_contain_text("scripted model")
+        await expect(page.get_by_role("row", name="re-flow")).to_contain_text(
+            "scripted model"
+        )
 
 
-async def test_a_run_is_asked_for_with_the_keyboard_alone(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_a_run_is_asked_for_with_the_keyboard_alone(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         await visitor.goes_to(running.url)
         page, keys = visitor.page, visitor.page.keyboard
@@ -37,16 +47,24 @@ async def test_a_run_is_asked_for_with_the_keyboard_alone(home: Path, repo: Path
         await expect(page.get_by_label("Repository")).to_be_focused()
         await keys.type(str(repo))
         await keys.press("Enter")
-        await expect(page.get_by_role("region", name="Variation 3,")).to_be_visible(timeout=30_000)
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=90_000)
+        await expect(page.get_by_role("region", name="Variation 3,")).to_be_visible(
+            timeout=30_000
+        )
+        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+            timeout=90_000
+        )
 
 
-async def test_checks_are_guessed_and_can_be_changed_before_the_start(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_checks_are_guessed_and_can_be_changed_before_the_start(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         await visitor.goes_to(running.url)
         page = visitor.page
         await page.get_by_label("Repository").fill(str(repo))
-        await page.get_by_label("What shall they do?").fill("Make the failing test pass")
+        await page.get_by_label("What shall they do?").fill(
+            "Make the failing test pass"
+        )
         await page.get_by_role("button", name="Guess now").click()
         check = page.get_by_label("Command of check 1")
         await expect(check).to_have_value("python3 -m unittest discover")
@@ -54,13 +72,22 @@ async def test_checks_are_guessed_and_can_be_changed_before_the_start(home: Path
         await page.get_by_role("button", name="One agent less").click()
         await page.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
         await page.get_by_label("Budget for all, in dollars").fill("1.50")
-        await expect(page.get_by_text("At most $1.50 for all variations")).to_be_visible()
+        await expect(
+            page.get_by_text("At most $1.50 for all variations")
+        ).to_be_visible()
         await page.get_by_role("button", name="Start 2 agents").click()
         await page.wait_for_url("**/runs/*")
         async with running.client() as client:
-            spec = (await client.get(f"/runs/{page.url.rpartition('/')[2]}")).json()["spec"]
-        assert [check["command"] for check in spec["checks"]] == ["python3 -m unittest -v"]
-        assert [seat["model"] for seat in spec["lineup"]] == [None, "claude-sonnet-5-5"]
+            spec = (await client.get(f"/runs/{page.url.rpartition('/')[2]}")).json()[
+                "spec"
+            ]
+        assert [check["command"] for check in spec["checks"]] == [
+            "python3 -m unittest -v"
+        ]
+        assert [agent["model"] for agent in spec["lineup"]] == [
+            None,
+            "claude-sonnet-5-5",
+        ]
         assert spec["budget"]["run_usd"] == 1.5
 
 
@@ -69,15 +96,26 @@ async def test_what_is_wrong_is_said_at_its_field(home: Path, visitor: Visitor) 
         await visitor.goes_to(running.url)
         page = visitor.page
         await page.get_by_role("button", name="Start 3 agents").click()
-        await expect(page.get_by_label("What shall they do?")).to_have_accessible_description("At least 10 characters.")
-        await page.get_by_label("What shall they do?").fill("Make the failing test pass")
+        await expect(
+            page.get_by_label("What shall they do?")
+        ).to_have_accessible_description("At least 10 characters.")
+        await page.get_by_label("What shall they do?").fill(
+            "Make the failing test pass"
+        )
         await page.get_by_label("Repository").fill("https://evil.example/user/repo")
         await page.get_by_role("button", name="Start 3 agents").click()
-        await expect(page.get_by_role("alert")).to_contain_text("evil.example is not on the list of allowed hosts")
-        assert await page.get_by_label("Repository").get_attribute("aria-invalid") == "true"
+        await expect(page.get_by_role("alert")).to_contain_text(
+            "evil.example is not on the list of allowed hosts"
+        )
+        assert (
+            await page.get_by_label("Repository").get_attribute("aria-invalid")
+            == "true"
+        )
 
 
-async def test_the_list_is_filtered_searched_and_goes_on_as_one_scrolls(home: Path, visitor: Visitor) -> None:
+async def test_the_list_is_filtered_searched_and_goes_on_as_one_scrolls(
+    home: Path, visitor: Visitor
+) -> None:
     async with open_stage(home) as stage:
         for _ in range(60):
             await stage.run(variations=1, status=RunStatus.FINISHED)
@@ -96,4 +134,6 @@ async def test_the_list_is_filtered_searched_and_goes_on_as_one_scrolls(home: Pa
         await page.keyboard.type("nothing like that")
         await expect(page.get_by_text("No run fits")).to_be_visible()
         await page.reload()
-        await expect(page.get_by_label("Search prompts and repositories")).to_have_value("nothing like that")
+        await expect(
+            page.get_by_label("Search prompts and repositories")
+        ).to_have_value("nothing like that")

@@ -84,13 +84,19 @@ def everywhere(payload: str, index: int) -> list[Body]:
             status="failed",
             content=(
                 TextContent(text=payload),
-                DiffContent(path=payload, old_text=payload, new_text=f"{payload}\n{payload}"),
+                DiffContent(
+                    path=payload, old_text=payload, new_text=f"{payload}\n{payload}"
+                ),
             ),
             paths=(payload,),
             raw_input={payload: payload},
         ),
         Plan(entries=(PlanEntry(content=payload, status="in_progress"),)),
-        CheckRun(result=CheckResult(check=payload, exit_code=1, seconds=0.1, output=payload, note=payload)),
+        CheckRun(
+            result=CheckResult(
+                check=payload, exit_code=1, seconds=0.1, output=payload, note=payload
+            )
+        ),
         ErrorRaised(reason=payload, message=payload),
         UsageRecorded(usage=Usage(requests=1), model=payload),
     ]
@@ -102,15 +108,30 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
 ) -> None:
     payload = PAYLOADS[index]
     run_id = await stage.run(variations=1)
-    seat = AgentSpec(model=payload[:120], instructions=payload)
-    started = RunStarted(repo_url=payload, commit=payload, prompt=f"{payload}\n{payload}", variations=1, checks=())
+    agent = AgentSpec(model=payload[:120], instructions=payload)
+    started = RunStarted(
+        repo_url=payload,
+        commit=payload,
+        prompt=f"{payload}\n{payload}",
+        variations=1,
+        checks=(),
+    )
     await stage.log.append(run_id, [Draft(started)])
-    bodies: list[Body] = [VariationStarted(seat=seat, attempt=1), *everywhere(payload, index)]
+    bodies: list[Body] = [
+        VariationStarted(spec=agent, attempt=1),
+        *everywhere(payload, index),
+    ]
     bodies.append(VariationFailed(reason=payload, message=payload))
     await stage.log.append(run_id, [Draft(body) for body in bodies], variation_id=1)
-    ranking = Ranking(order=(), recommended=None, confidence=Confidence.OPEN, reasons=(payload,))
+    ranking = Ranking(
+        order=(), recommended=None, confidence=Confidence.OPEN, reasons=(payload,)
+    )
     await stage.log.append(
-        run_id, [Draft(VerdictReached(ranking=ranking)), Draft(ErrorRaised(reason="x", message=payload))]
+        run_id,
+        [
+            Draft(VerdictReached(ranking=ranking)),
+            Draft(ErrorRaised(reason="x", message=payload)),
+        ],
     )
     await stage.complete(run_id)
 
@@ -123,9 +144,13 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
     planted = "#root :is(script, img, iframe, object, embed, base, meta, link, style, form, math)"
     assert await page.locator(planted).count() == 0
     for link in await page.locator("#root a[target=_blank]").all():
-        assert str(await link.get_attribute("href")).startswith(("http://", "https://", "mailto:"))
+        assert str(await link.get_attribute("href")).startswith(
+            ("http://", "https://", "mailto:")
+        )
         assert await link.get_attribute("rel") == "noopener noreferrer nofollow"
-    hrefs = await page.locator("#root a").evaluate_all("links => links.map(link => link.protocol)")
+    hrefs = await page.locator("#root a").evaluate_all(
+        "links => links.map(link => link.protocol)"
+    )
     assert set(hrefs) <= {"http:", "https:", "mailto:"}
     text = await page.locator("#root").inner_text()
     assert not set(text) & set("\x1b‪‫‬‭‮⁦⁧⁨⁩"), "what would reorder or hide text is written out"
@@ -135,8 +160,14 @@ async def test_a_link_shows_where_it_leads(stage: Stage, visitor: Visitor) -> No
     run_id = await stage.run(variations=1)
     started = RunStarted(repo_url="x", commit="c", prompt="p", variations=1, checks=())
     await stage.log.append(run_id, [Draft(started)])
-    said = AgentOutput(channel="message", text=f"See [the docs of github.com]({EVIL}/x).", message_id="m")
+    said = AgentOutput(
+        channel="message",
+        text=f"See [the docs of github.com]({EVIL}/x).",
+        message_id="m",
+    )
     failed = VariationFailed(reason="X", message="y")
     await stage.log.append(run_id, [Draft(said), Draft(failed)], variation_id=1)
     await visitor.goes_to(stage.url, f"/runs/{run_id}")
-    await expect(visitor.page.get_by_role("log")).to_contain_text("the docs of github.com (evil.example)")
+    await expect(visitor.page.get_by_role("log")).to_contain_text(
+        "the docs of github.com (evil.example)"
+    )

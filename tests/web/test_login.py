@@ -22,12 +22,16 @@ async def arrive(visitor: Visitor, running: Server, path: str) -> None:
     await expect(visitor.page.get_by_role("heading", name="Log in")).to_be_visible()
 
 
-async def test_a_key_is_traded_for_a_cookie_and_leads_back(home: Path, visitor: Visitor) -> None:
+async def test_a_key_is_traded_for_a_cookie_and_leads_back(
+    home: Path, visitor: Visitor
+) -> None:
     key = make_key(home)
     async with server(home, "http://127.0.0.1:9") as running:
         await arrive(visitor, running, "/?show=decided")
         await log_in(visitor, "aid_wrong")
-        await expect(visitor.page.get_by_text("this API key is not known here")).to_be_visible()
+        await expect(
+            visitor.page.get_by_text("this API key is not known here")
+        ).to_be_visible()
         await log_in(visitor, key)
         await visitor.page.wait_for_url(f"{running.url}/?show=decided")
         await expect(visitor.page.get_by_role("form", name="New run")).to_be_visible()
@@ -35,22 +39,33 @@ async def test_a_key_is_traded_for_a_cookie_and_leads_back(home: Path, visitor: 
         assert cookie["httpOnly"] is True
         assert cookie["sameSite"] == "Strict"
         assert await visitor.page.evaluate("document.cookie") == ""
-        kept = await visitor.page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+        kept = await visitor.page.evaluate(
+            "JSON.stringify({...localStorage, ...sessionStorage})"
+        )
         assert key not in kept
 
 
 async def test_the_way_back_never_leaves_the_page(home: Path, visitor: Visitor) -> None:
     key = make_key(home)
     async with server(home, "http://127.0.0.1:9") as running:
-        for away in ("//evil.example/x", "https://evil.example", "/\\evil.example", "javascript:window.pwned=1"):
+        for away in (
+            "//evil.example/x",
+            "https://evil.example",
+            "/\\evil.example",
+            "javascript:window.pwned=1",
+        ):
             await visitor.goes_to(running.url, f"/login?next={away}")
             await log_in(visitor, key)
             await visitor.page.wait_for_url(f"{running.url}/")
             await visitor.page.context.clear_cookies()
 
 
-async def test_a_run_behind_a_key_asks_for_it_first(home: Path, visitor: Visitor) -> None:
+async def test_a_run_behind_a_key_asks_for_it_first(
+    home: Path, visitor: Visitor
+) -> None:
     make_key(home)
     async with server(home, "http://127.0.0.1:9") as running:
-        await arrive(visitor, running, "/runs/01a2028e-09a0-76d8-8ae2-6ad5353a3635?focus=1")
+        await arrive(
+            visitor, running, "/runs/01a2028e-09a0-76d8-8ae2-6ad5353a3635?focus=1"
+        )
         assert "next=%2Fruns%2F01a2028e" in visitor.page.url

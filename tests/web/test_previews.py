@@ -32,7 +32,9 @@ def frame_of(page: Page) -> Frame:
     return next(frame for frame in page.frames if frame != page.main_frame)
 
 
-async def test_a_preview_works_in_its_frame_and_stays_there(home: Path, repo: Path, chromium: Browser) -> None:
+async def test_a_preview_works_in_its_frame_and_stays_there(
+    home: Path, repo: Path, chromium: Browser
+) -> None:
     (repo / "app.py").write_text(APP)
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "A page")
@@ -44,16 +46,24 @@ async def test_a_preview_works_in_its_frame_and_stays_there(home: Path, repo: Pa
         await page.goto(one.server.url)
         await page.evaluate(SHOW, shown.told["url"])
         within = page.frame_locator("iframe")
-        await expect(within.locator("body")).to_contain_text("Nobody listens at port 3000")
+        await expect(within.locator("body")).to_contain_text(
+            "Nobody listens at port 3000"
+        )
         await one.opens(f"python3 app.py {one.server.url}")
         # The page that said so has loaded itself anew.
-        await expect(within.locator("#api")).to_have_text("api: TypeError: Failed to fetch")
+        await expect(within.locator("#api")).to_have_text(
+            "api: TypeError: Failed to fetch"
+        )
         await expect(within.locator("body")).to_contain_text("itself: ")
         await within.locator("a").click()
         await expect(within.locator("#cookie")).to_have_text("id=42")
         assert frame_of(page).url == f"{shown.told['url']}second"
         await frame_of(page).evaluate("() => { location = 'http://example.org/' }")
-        await comes_true(lambda: any("Framing 'http://example.org/' violates" in text for text in refused))
+        await comes_true(
+            lambda: any(
+                "Framing 'http://example.org/' violates" in text for text in refused
+            )
+        )
         assert "example.org" not in frame_of(page).url
         await page.goto(shown.told["url"])
         assert "A preview is shown within AIdeator." in await page.inner_text("body")

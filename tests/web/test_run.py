@@ -9,7 +9,10 @@ from tests.actions import Server, command, server, start_server
 from tests.web.visitor import Visitor
 
 PROMPT = "Make the failing test pass, please"
-SLOW = {"pace": 0.05, "lanes": {"default": [{"say": " ".join(f"word{n}" for n in range(120))}]}}
+SLOW = {
+    "pace": 0.05,
+    "lanes": {"default": [{"say": " ".join(f"word{n}" for n in range(120))}]},
+}
 
 
 async def ask(running: Server, repo: Path, **options: object) -> str:
@@ -21,8 +24,14 @@ async def ask(running: Server, repo: Path, **options: object) -> str:
 
 async def said_by_the_log(running: Server, run_id: str, number: int) -> str:
     async with running.client() as client:
-        events = (await client.get(f"/runs/{run_id}/events", params={"limit": 1000})).json()["events"]
-    bodies = [e["body"] for e in events if e["variation_id"] == number and e["body"]["kind"] == "agent_output"]
+        events = (
+            await client.get(f"/runs/{run_id}/events", params={"limit": 1000})
+        ).json()["events"]
+    bodies = [
+        e["body"]
+        for e in events
+        if e["variation_id"] == number and e["body"]["kind"] == "agent_output"
+    ]
     return "".join(body["text"] for body in bodies)
 
 
@@ -38,10 +47,14 @@ class Lane:
         self.transcript = self.region.get_by_role("log")
 
     async def ends_as(self, word: str) -> None:
-        await expect(self.region.get_by_text(word, exact=True)).to_be_visible(timeout=60_000)
+        await expect(self.region.get_by_text(word, exact=True)).to_be_visible(
+            timeout=60_000
+        )
 
 
-async def test_a_run_is_watched_live_to_its_end(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_a_run_is_watched_live_to_its_end(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         run_id = await ask(running, repo)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
@@ -49,11 +62,17 @@ async def test_a_run_is_watched_live_to_its_end(home: Path, repo: Path, visitor:
         await expect(page.get_by_role("heading", level=1)).to_contain_text(PROMPT)
         await lane(page, 2).ends_as("done")
         await expect(lane(page, 2).transcript).to_contain_text("calc.py")
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text("fixes 1 of 1 test", timeout=30_000)
-        await expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=10_000)
+        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+            "fixes 1 of 1 test", timeout=30_000
+        )
+        await expect(page.get_by_text("ended", exact=True)).to_be_visible(
+            timeout=10_000
+        )
 
 
-async def test_a_killed_server_and_a_reload_lose_and_double_nothing(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_a_killed_server_and_a_reload_lose_and_double_nothing(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model(SLOW) as model:
         first = await start_server(home, model.url)
         port = int(first.url.rpartition(":")[2])
@@ -62,13 +81,17 @@ async def test_a_killed_server_and_a_reload_lose_and_double_nothing(home: Path, 
         one = lane(visitor.page, 1)
         await expect(one.transcript).to_contain_text("word20", timeout=30_000)
         await first.kill()
-        await expect(visitor.page.get_by_text("reconnecting")).to_be_visible(timeout=10_000)
+        await expect(visitor.page.get_by_text("reconnecting")).to_be_visible(
+            timeout=10_000
+        )
         second = await start_server(home, model.url, port=port)
         try:
             await one.ends_as("done")
             async with second.client() as client:
                 details = (await client.get(f"/runs/{run_id}")).json()
-            assert details["variations"][0]["attempt"] == 2, "the kill must have hit it at work"
+            assert details["variations"][0]["attempt"] == 2, (
+                "the kill must have hit it at work"
+            )
             for _ in range(2):
                 await expect(one.transcript).to_contain_text("word119")
                 shown = await one.transcript.inner_text()
@@ -81,50 +104,73 @@ async def test_a_killed_server_and_a_reload_lose_and_double_nothing(home: Path, 
             await second.process.communicate()
 
 
-async def test_a_variation_is_stopped_alone_and_then_all_are(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_a_variation_is_stopped_alone_and_then_all_are(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("silent") as model, server(home, model.url) as running:
         run_id = await ask(running, repo, checks=[])
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
         await page.get_by_role("button", name="Stop variation 1").click()
         await lane(page, 1).ends_as("stopped")
-        await expect(page.get_by_role("button", name="Stop variation 2")).to_be_enabled()
+        await expect(
+            page.get_by_role("button", name="Stop variation 2")
+        ).to_be_enabled()
         await page.get_by_role("button", name="Stop all").click()
         await lane(page, 2).ends_as("stopped")
 
 
-async def test_one_variation_is_asked_to_go_on(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_one_variation_is_asked_to_go_on(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("follow_up") as model, server(home, model.url) as running:
         run_id = await ask(running, repo, variations=1)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page, one = visitor.page, lane(visitor.page, 1)
         await one.ends_as("done")
         await page.get_by_role("button", name="Prompt variation 1").click()
-        await page.get_by_label("What shall it do next?").fill("Also cover negative numbers")
+        await page.get_by_label("What shall it do next?").fill(
+            "Also cover negative numbers"
+        )
         await page.get_by_role("button", name="Ask", exact=True).click()
-        await expect(one.transcript).to_contain_text("Also cover negative numbers", timeout=30_000)
+        await expect(one.transcript).to_contain_text(
+            "Also cover negative numbers", timeout=30_000
+        )
         await one.ends_as("done")
 
 
-async def test_all_are_asked_to_go_on_at_once(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_all_are_asked_to_go_on_at_once(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("follow_up") as model, server(home, model.url) as running:
         run_id = await ask(running, repo)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=60_000)
+        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+            timeout=60_000
+        )
         await page.get_by_role("button", name="Prompt all").click()
-        await expect(page.get_by_role("dialog")).to_contain_text("Ask 2 variations to go on")
+        await expect(page.get_by_role("dialog")).to_contain_text(
+            "Ask 2 variations to go on"
+        )
         await page.get_by_role("textbox").fill("Also say what was changed, please")
         await page.get_by_role("button", name="Ask", exact=True).click()
         for number in (1, 2):
-            await expect(lane(page, number).region).to_contain_text("Also say what was changed", timeout=30_000)
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=60_000)
+            await expect(lane(page, number).region).to_contain_text(
+                "Also say what was changed", timeout=30_000
+            )
+        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+            timeout=60_000
+        )
 
 
 async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_is_full(
     home: Path, repo: Path, visitor: Visitor
 ) -> None:
-    async with scripted_model("one_edit") as model, server(home, model.url, MAX_VARIATIONS="3") as running:
+    async with (
+        scripted_model("one_edit") as model,
+        server(home, model.url, MAX_VARIATIONS="3") as running,
+    ):
         run_id = await ask(running, repo, variations=1, lineup=[{"effort": "high"}])
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
@@ -134,12 +180,16 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         await expect(dialog.get_by_label("Effort of variation 2")).to_have_value("high")
         await dialog.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
         await dialog.get_by_role("button", name="strategy").click()
-        await dialog.get_by_label("Strategy of variation 2").fill("Write a failing test first.")
+        await dialog.get_by_label("Strategy of variation 2").fill(
+            "Write a failing test first."
+        )
         await dialog.get_by_role("button", name="Add", exact=True).click()
-        seat = "claude-sonnet-5-5 · high · Write a failing test first."
-        await expect(lane(page, 2).region).to_contain_text(seat, timeout=30_000)
+        agent = "claude-sonnet-5-5 · high · Write a failing test first."
+        await expect(lane(page, 2).region).to_contain_text(agent, timeout=30_000)
         await lane(page, 2).ends_as("done")
-        await expect(page.get_by_text("ended", exact=True)).to_be_visible(timeout=30_000)
+        await expect(page.get_by_text("ended", exact=True)).to_be_visible(
+            timeout=30_000
+        )
 
         await page.get_by_role("button", name="Add agent").click()
         await dialog.get_by_role("button", name="Add", exact=True).click()
@@ -147,12 +197,16 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
 
         await page.get_by_role("button", name="Add agent").click()
         await dialog.get_by_role("button", name="Add", exact=True).click()
-        await expect(dialog.get_by_role("alert")).to_contain_text("the run has 3 agents; 3 is the most", timeout=30_000)
+        await expect(dialog.get_by_role("alert")).to_contain_text(
+            "the run has 3 agents; 3 is the most", timeout=30_000
+        )
         await page.keyboard.press("Escape")
         await expect(lane(page, 4).region).to_have_count(0)
 
 
-async def test_the_keyboard_leads_through_the_lanes(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_the_keyboard_leads_through_the_lanes(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         run_id = await ask(running, repo, variations=3)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
@@ -169,12 +223,16 @@ async def test_the_keyboard_leads_through_the_lanes(home: Path, repo: Path, visi
         await expect(page.get_by_role("dialog")).to_contain_text("Next variation")
 
 
-async def test_a_finished_run_is_replayed(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_a_finished_run_is_replayed(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         run_id = await ask(running, repo)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(timeout=60_000)
+        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+            timeout=60_000
+        )
         await page.keyboard.press("t")
         await page.get_by_role("button", name="Replay").click()
         await page.get_by_role("button", name="Pause").click()
@@ -192,7 +250,9 @@ async def test_a_run_that_is_not_there_says_so(home: Path, visitor: Visitor) -> 
         await expect(visitor.page.get_by_text("There is no such run")).to_be_visible()
 
 
-async def test_what_the_page_shows_the_command_line_shows_too(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_what_the_page_shows_the_command_line_shows_too(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         run_id = await ask(running, repo, variations=1)
         await visitor.goes_to(running.url, f"/runs/{run_id}")

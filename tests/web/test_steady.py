@@ -8,12 +8,17 @@ from tests.actions import server
 from tests.web.test_run import ask, lane
 from tests.web.visitor import Visitor
 
-LINES = "\n\n".join(f"**Step {n}**: look at `file{n}.py`, then go on\n\n- one\n- two" for n in range(12))
+LINES = "\n\n".join(
+    f"**Step {n}**: look at `file{n}.py`, then go on\n\n- one\n- two" for n in range(12)
+)
 BUSY: dict[str, Any] = {
     "pace": 0.01,
     "lanes": {
         "default": [
-            {"think": "First I look around. " * 10, "calls": [{"bash": {"command": "seq 1 200"}}]},
+            {
+                "think": "First I look around. " * 10,
+                "calls": [{"bash": {"command": "seq 1 200"}}],
+            },
             {"say": LINES, "calls": [{"bash": {"command": "ls -la; seq 1 50"}}]},
             {"say": LINES},
         ]
@@ -30,10 +35,13 @@ WATCH = """() => {
   new PerformanceObserver(told).observe({type: "layout-shift", buffered: true});
 }"""
 GOOD = 0.1
-"""Cumulative layout shift up to which a page counts as good: https://web.dev/articles/cls."""
+"""Cumulative layout shift up to which a page counts as good:
+https://web.dev/articles/cls."""
 
 
-async def test_nothing_shifts_while_events_stream_in(home: Path, repo: Path, visitor: Visitor) -> None:
+async def test_nothing_shifts_while_events_stream_in(
+    home: Path, repo: Path, visitor: Visitor
+) -> None:
     async with scripted_model(BUSY) as model, server(home, model.url) as running:
         run_id = await ask(running, repo, variations=2)
         page = visitor.page
@@ -42,4 +50,6 @@ async def test_nothing_shifts_while_events_stream_in(home: Path, repo: Path, vis
         await lane(page, 2).ends_as("done")
         shifts = await page.evaluate("window.shifts")
         total = sum(shift["value"] for shift in shifts)
-        assert total <= GOOD, f"{total:.3f}: {sorted(shifts, key=lambda shift: -shift['value'])[:8]}"
+        assert total <= GOOD, (
+            f"{total:.3f}: {sorted(shifts, key=lambda shift: -shift['value'])[:8]}"
+        )

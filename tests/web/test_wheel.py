@@ -19,14 +19,23 @@ UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not Path(UV).is_file(), reason="no uv to build and install with"),
-    pytest.mark.skipif(shutil.which("npm") is None, reason="no npm to build the page with"),
+    pytest.mark.skipif(
+        not Path(UV).is_file(), reason="no uv to build and install with"
+    ),
+    pytest.mark.skipif(
+        shutil.which("npm") is None, reason="no npm to build the page with"
+    ),
 ]
 
 
 def uv(*arguments: str | Path) -> None:
-    done = subprocess.run([UV, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    if re.search(r"dns error|Could not connect|Connection refused|Network is unreachable", done.stderr):
+    done = subprocess.run(
+        [UV, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if re.search(
+        r"dns error|Could not connect|Connection refused|Network is unreachable",
+        done.stderr,
+    ):
         pytest.skip("the package registry cannot be reached")
     assert done.returncode == 0, done.stderr
 
@@ -44,12 +53,25 @@ def served(wheel: Path, home: Path) -> Iterator[str]:
     venv = home / "venv"
     uv("venv", "--quiet", "--python", sys.executable, venv)
     python = venv / "bin" / "python"
-    uv("pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", "requirements.lock")
+    uv(
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--require-hashes",
+        "-r",
+        "requirements.lock",
+    )
     uv("pip", "install", "--quiet", "--python", python, "--no-deps", wheel)
     process = subprocess.Popen(
         [venv / "bin" / "aideator", "serve", "--port", "0"],
         cwd=home,
-        env={"PATH": f"{venv}/bin:/usr/bin:/bin", "HOME": str(home), "AIDEATOR_HOME": str(home / "state")},
+        env={
+            "PATH": f"{venv}/bin:/usr/bin:/bin",
+            "HOME": str(home),
+            "AIDEATOR_HOME": str(home / "state"),
+        },
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -63,8 +85,14 @@ def served(wheel: Path, home: Path) -> Iterator[str]:
 def test_the_wheel_holds_the_page_and_its_licences(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "aideator/web/dist/index.html" in names
-    assert any(name.startswith("aideator/web/dist/assets/") and name.endswith(".js.gz") for name in names)
-    assert {"aideator/web/dist/licenses.md", "aideator/web/dist/ibm-plex-license.txt"} <= set(names)
+    assert any(
+        name.startswith("aideator/web/dist/assets/") and name.endswith(".js.gz")
+        for name in names
+    )
+    assert {
+        "aideator/web/dist/licenses.md",
+        "aideator/web/dist/ibm-plex-license.txt",
+    } <= set(names)
     assert not any("node_modules" in name for name in names)
 
 
@@ -73,10 +101,17 @@ def test_the_wheel_alone_serves_the_page(served: str) -> None:
     page = httpx2.get(f"{served}/", headers=html)
     assert page.status_code == 200
     (script,) = re.findall(r'<script type="module"[^>]* src="([^"]+)"', page.text)
-    assert httpx2.get(served + script).headers["content-type"].startswith("text/javascript")
+    assert (
+        httpx2.get(served + script)
+        .headers["content-type"]
+        .startswith("text/javascript")
+    )
     assert httpx2.get(f"{served}/runs/x", headers=html).text == page.text
     missing = httpx2.get(f"{served}/api/v1/nope", headers=html)
-    assert (missing.status_code, missing.headers["content-type"]) == (404, "application/problem+json")
+    assert (missing.status_code, missing.headers["content-type"]) == (
+        404,
+        "application/problem+json",
+    )
 
 
 def test_where_the_page_was_not_built_there_are_no_files(tmp_path: Path) -> None:
@@ -90,7 +125,8 @@ def test_a_machine_without_node_is_told_so(tmp_path: Path, script: str) -> None:
         shutil.copy(ROOT / name, tmp_path / name)
     done = subprocess.run(
         [sys.executable, tmp_path / "web" / "build.py", script],
-        env={"PATH": str(tmp_path)} | {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
+        env={"PATH": str(tmp_path)}
+        | {k: v for k, v in os.environ.items() if k == "LD_LIBRARY_PATH"},
         capture_output=True,
         text=True,
         check=False,

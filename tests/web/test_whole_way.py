@@ -10,18 +10,22 @@ from aideator.testing import scripted_model
 from aideator.testing.model.scenario import load
 from tests.actions import server
 from tests.conftest import git
+from tests.publishing.forges import FakeGitHub
+from tests.repositories.server import GitServer
 from tests.web.conftest import told
 from tests.web.visitor import Visitor
-from tests.workspace.forges import FakeGitHub
-from tests.workspace.server import GitServer
 
 LONG = 90_000
-PROMPT = "wrap() returns lines that are too long. Cut such words, as its docstring says."
+PROMPT = (
+    "wrap() returns lines that are too long. Cut such words, as its docstring says."
+)
 REASON = "It leaves hyphenated words whole"
 
 
 @asynccontextmanager
-async def at_the_form(home: Path, hosted: GitServer, visitor: Visitor) -> AsyncIterator[Page]:
+async def at_the_form(
+    home: Path, hosted: GitServer, visitor: Visitor
+) -> AsyncIterator[Page]:
     """The first page of a server that can reach the project."""
     model = scripted_model(load("demo").at_once())
     async with model as scripted, server(home, scripted.url, **told(hosted)) as running:
@@ -35,7 +39,9 @@ async def see_it_published(page: Page) -> None:
     decision = page.get_by_role("region", name="Decision")
     await expect(decision).to_contain_text(REASON)
     link = decision.get_by_role("link", name="pull request at forge.example")
-    await expect(link).to_have_attribute("href", "https://forge.example/team/project/pull/1", timeout=LONG)
+    await expect(link).to_have_attribute(
+        "href", "https://forge.example/team/project/pull/1", timeout=LONG
+    )
 
 
 def branch_of(home: Path, hosted: GitServer) -> str:
@@ -44,7 +50,9 @@ def branch_of(home: Path, hosted: GitServer) -> str:
     (opened,) = hosted.api.opened
     assert REASON in opened["body"]
     bare = home / "served" / "team" / "project.git"
-    main, pushed = sorted(git(bare, "for-each-ref", "--format=%(refname:short)").split(), reverse=True)
+    main, pushed = sorted(
+        git(bare, "for-each-ref", "--format=%(refname:short)").split(), reverse=True
+    )
     assert (main, pushed) == ("main", opened["head"])
     return git(bare, "show", f"{pushed}:reflow.py")
 
@@ -54,14 +62,18 @@ async def test_by_mouse(home: Path, hosted: GitServer, visitor: Visitor) -> None
         await page.get_by_label("Repository").fill(hosted.url("team/project.git"))
         await page.get_by_label("What shall they do?").fill(PROMPT)
         await page.get_by_role("button", name="Guess now").click()
-        await expect(page.get_by_label("Command of check 1")).to_have_value("python3 -m unittest discover")
+        await expect(page.get_by_label("Command of check 1")).to_have_value(
+            "python3 -m unittest discover"
+        )
         await page.get_by_role("button", name="Start 3 agents").click()
 
         await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=LONG)
-        await expect(page.get_by_role("region", name="Variation 2,").get_by_role("log")).to_contain_text(
-            "textwrap", timeout=LONG
+        await expect(
+            page.get_by_role("region", name="Variation 2,").get_by_role("log")
+        ).to_contain_text("textwrap", timeout=LONG)
+        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+            "Recommended", timeout=LONG
         )
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text("Recommended", timeout=LONG)
         await page.get_by_role("link", name="See the evidence").click()
         await page.get_by_role("button", name="Choose variation 1").click()
 
@@ -83,9 +95,13 @@ async def test_by_keyboard(home: Path, hosted: GitServer, visitor: Visitor) -> N
         await keys.type(hosted.url("team/project.git"))
         await keys.press("Enter")
 
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text("Recommended", timeout=LONG)
+        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+            "Recommended", timeout=LONG
+        )
         await keys.press("d")
-        await expect(page.get_by_role("button", name="Choose variation 2")).to_be_visible()
+        await expect(
+            page.get_by_role("button", name="Choose variation 2")
+        ).to_be_visible()
         await keys.press("w")
         dialog = page.get_by_role("dialog", name="Choose the winner")
         await expect(dialog.get_by_role("radio", name="Variation 1")).to_be_focused()

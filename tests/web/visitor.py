@@ -34,19 +34,28 @@ class Visitor:
 
     def watch(self) -> None:
         """Note everything that a page of ours must not do."""
-        self.page.on("pageerror", lambda error: self.trouble.append(f"script error: {error}"))
-        self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}"))
+        self.page.on(
+            "pageerror", lambda error: self.trouble.append(f"script error: {error}")
+        )
+        self.page.on(
+            "dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}")
+        )
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("request", self._check_host)
 
     def _note(self, kind: str, text: str) -> None:
-        # Chromium writes a line for each answer that is not 200; those are asserted where they matter.
+        # Chromium writes a line for each answer that is not 200; those are asserted
+        # where they matter.
         if kind == "error" and not text.startswith("Failed to load resource"):
             self.trouble.append(f"console: {text}")
 
     def _check_host(self, request: Request) -> None:
         ours = request.url.startswith((f"{self.home}/", "data:", "blob:"))
-        if self.home and not ours and not (self.previews and self.previews in request.url):
+        if (
+            self.home
+            and not ours
+            and not (self.previews and self.previews in request.url)
+        ):
             self.trouble.append(f"request to {request.url}")
 
     async def goes_to(self, url: str, path: str = "/") -> None:

@@ -25,7 +25,7 @@ export const STARTED: EventBody = {
 };
 
 export function started(attempt = 1, follow_up: string | null = null): EventBody {
-  return { kind: "variation_started", seat: { agent: "builtin" }, attempt, follow_up };
+  return { kind: "variation_started", spec: { agent: "builtin" }, attempt, follow_up };
 }
 
 export function says(

@@ -16,7 +16,7 @@ export function variation(
   return {
     run_id: "run",
     number,
-    seat: { agent: "builtin" },
+    spec: { agent: "builtin" },
     status: "finished",
     attempt: 1,
     follow_up: null,

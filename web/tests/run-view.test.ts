@@ -74,9 +74,16 @@ describe("what a lane shows", () => {
 
   test("from the end of the agent's turn on it is being checked, long before the first result", () => {
     const run = view(
-      log([0, STARTED], [1, started()], [1, says("Done.")], [1, { kind: "judging" }]),
+      log([0, STARTED], [1, started()], [1, says("Done.")], [1, { kind: "checking" }]),
     );
     expect(run.variations[0]?.activity).toEqual({ state: "checking" });
+  });
+
+  test("a log of version 0.1 calls the specification `seat`, and the checks `judging`", () => {
+    const seat = { agent: "builtin", model: "m" };
+    const old = { kind: "variation_started", seat, attempt: 1, follow_up: null } as unknown;
+    const run = view(log([0, STARTED], [1, old as EventBody], [1, { kind: "judging" }]));
+    expect(run.variations[0]).toMatchObject({ agent: seat, activity: { state: "checking" } });
   });
 
   test("news of a call that was never announced makes one", () => {

@@ -1,7 +1,10 @@
-"""What the module's functions build. No decorators here, so that it is typed and tested without an engine.
+"""What the module's functions build.
 
-The order of the steps is the cache's: image and tools first, then the repository, last of all the run's id. What stands
-before it is shared by all runs, what stands after it belongs to one: a variation never replays another's result.
+No decorators here, so that it is typed and tested without an engine.
+
+The order of the steps is the cache's: image and tools first, then the repository, last
+of all the run's id. What stands before it is shared by all runs, what stands after it
+belongs to one: a variation never replays another's result.
 
 Nothing is ever built from the repository: a Dockerfile in it is a file like any other.
 """
@@ -20,15 +23,27 @@ REQUIREMENTS = "/opt/aideator/requirements.txt"
 RUN = "/run/aideator"
 RUN_ID, KEY, BASE_URL = "AIDEATOR_RUN_ID", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"
 PIP_CACHE = "/var/cache/aideator"
-PLATFORM_FILES = ["**", "!__init__.py", "!sandbox/**/*.py", "!agents/__init__.py", "!agents/builtin/*"]
-"""What the container needs of the package `aideator`, as patterns to ignore: all but these."""
+PLATFORM_FILES = [
+    "**",
+    "!__init__.py",
+    "!sandbox/**/*.py",
+    "!agents/__init__.py",
+    "!agents/builtin/*",
+]
+"""What the container needs of the package `aideator`, as patterns to ignore: all but
+these."""
 LARGEST_INT = 2**31 - 1
 """What GraphQL can say in an Int."""
 DIRECT_UID = 64_646
 DIRECT_LIMITS: dict[str, Any] = {
-    "memory_bytes": 2 * 2**30, "cpus": 2.0, "start_cpus": 2.0, "start_seconds": 5.0, "pids": 512,
-    "disk_bytes": 2 * 2**30, "room_bytes": 512 * 2**20,
-}  # fmt: skip
+    "memory_bytes": 2 * 2**30,
+    "cpus": 2.0,
+    "start_cpus": 2.0,
+    "start_seconds": 5.0,
+    "pids": 512,
+    "disk_bytes": 2 * 2**30,
+    "room_bytes": 512 * 2**20,
+}
 """What holds in a container that was asked for by hand."""
 _GIT = (
     "command -v git >/dev/null 2>&1 || { command -v apt-get >/dev/null && apt-get update -q && "
@@ -51,7 +66,8 @@ class Place:
     platform: dagger.Directory
     """The Python package `aideator`: the shim, the supervisor, the built-in agent."""
     cache_volume: str = ""
-    """A cache volume for downloads. Only the platform's own steps see it: no agent can put anything there."""
+    """A cache volume for downloads. Only the platform's own steps see it: no agent can
+    put anything there."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +94,21 @@ class Task:
 def toolbox(dag: dagger.Client, place: Place) -> dagger.Container:
     """The image with git, the agent's packages and the platform: the same for every run, and cached.
 
-    An image that has git and the packages already is left as it is, so that an engine without a network can use it.
+    An image that has git and the packages already is left as it is, so that an engine
+    without a network can use it.
     """
     requirements = place.platform.file("agents/builtin/requirements.txt")
-    container = dag.container().from_(place.image).with_user("0:0").with_exec(["sh", "-c", _GIT])
+    container = (
+        dag.container()
+        .from_(place.image)
+        .with_user("0:0")
+        .with_exec(["sh", "-c", _GIT])
+    )
     container = container.with_file(REQUIREMENTS, requirements)
     if place.cache_volume:
-        container = container.with_mounted_cache(PIP_CACHE, dag.cache_volume(place.cache_volume))
+        container = container.with_mounted_cache(
+            PIP_CACHE, dag.cache_volume(place.cache_volume)
+        )
     container = container.with_exec(["sh", "-c", _PIP])
     if place.cache_volume:
         # Gone before anything of a run comes: what all share, nobody may write to.
@@ -107,8 +131,12 @@ def sandbox(
     """
     owner = f"{order['uid']}:{order['uid']}"
     container = toolbox(dag, place)
-    container = container.with_directory(order["workspace"], source, owner=owner if order["writable"] else "0:0")
-    for target, directory in zip(order["directories"], visible.directories, strict=True):
+    container = container.with_directory(
+        order["workspace"], source, owner=owner if order["writable"] else "0:0"
+    )
+    for target, directory in zip(
+        order["directories"], visible.directories, strict=True
+    ):
         container = container.with_mounted_directory(target, directory, read_only=True)
     # Not the order's: files that a process may not change are root's, and stay root's.
     for target, file in zip(order["files"], visible.files, strict=True):
@@ -120,27 +148,52 @@ def sandbox(
 
 
 def _launch(
-    container: dagger.Container, order: dict[str, Any], run_id: str, command: Sequence[str]
+    container: dagger.Container,
+    order: dict[str, Any],
+    run_id: str,
+    command: Sequence[str],
 ) -> dagger.Container:
     """Run one of the programs for the inside, with the order as its first argument."""
     for room in order["rooms"]:
-        container = container.with_mounted_temp(room, size=min(order["room_bytes"], LARGEST_INT))
+        container = container.with_mounted_temp(
+            room, size=min(order["room_bytes"], LARGEST_INT)
+        )
     program, *arguments = command
     code = (
         f"import sys; sys.path.insert(0, '{PLATFORM}'); "
-        f"from aideator.sandbox.container.inside.{program} import main; main()"
+        f"from aideator.sandbox.dagger.inside.{program} import main; main()"
     )
-    argv = ["python3", "-I", "-S", "-X", "utf8", "-c", code, f"{RUN}/order.json", *arguments]
-    container = container.with_new_file(f"{RUN}/order.json", json.dumps(order), permissions=0o600)
-    # The run's id last: everything before it is shared, and nothing after it is ever taken from the cache.
+    argv = [
+        "python3",
+        "-I",
+        "-S",
+        "-X",
+        "utf8",
+        "-c",
+        code,
+        f"{RUN}/order.json",
+        *arguments,
+    ]
+    container = container.with_new_file(
+        f"{RUN}/order.json", json.dumps(order), permissions=0o600
+    )
+    # The run's id last: everything before it is shared, and nothing after it is ever
+    # taken from the cache.
     return container.with_env_variable(RUN_ID, run_id).with_exec(argv)
 
 
 def _direct_order(workdir: str, seconds: float) -> dict[str, Any]:
     return DIRECT_LIMITS | {
-        "run": RUN, "workspace": workdir, "uid": DIRECT_UID, "writable": True, "changes": [], "wall_seconds": seconds,
-        "rooms": {"/tmp": 0o1777, "/home/agent": 0o700}, "packages": PACKAGES, "platform": PLATFORM,
-    }  # fmt: skip
+        "run": RUN,
+        "workspace": workdir,
+        "uid": DIRECT_UID,
+        "writable": True,
+        "changes": [],
+        "wall_seconds": seconds,
+        "rooms": {"/tmp": 0o1777, "/home/agent": 0o700},
+        "packages": PACKAGES,
+        "platform": PLATFORM,
+    }
 
 
 def agent(
@@ -155,18 +208,25 @@ def agent(
 ) -> dagger.Container:
     """A container in which the built-in agent works on the source, without an AIdeator server.
 
-    Its standard output is one JSON line: how it ended, statistics, the patch. The key is a secret by reference: in no
-    layer, blanked out of what is printed, and held by a process that the agent cannot look into. With `events`, every
-    message of the agent goes there as it comes; without, to standard error.
+    Its standard output is one JSON line: how it ended, statistics, the patch. The key
+    is a secret by reference: in no layer, blanked out of what is printed, and held by a
+    process that the agent cannot look into. With `events`, every message of the agent
+    goes there as it comes; without, to standard error.
     """
-    container = toolbox(dag, place).with_directory(workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}")
-    container = container.with_new_file(f"{RUN}/task.json", json.dumps(task.content), permissions=0o600)
+    container = toolbox(dag, place).with_directory(
+        workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
+    )
+    container = container.with_new_file(
+        f"{RUN}/task.json", json.dumps(task.content), permissions=0o600
+    )
     container = container.with_secret_variable(KEY, key)
     arguments = ["direct", f"{RUN}/task.json"]
     if events is not None:
         container = container.with_unix_socket(f"{RUN}/events", events)
         arguments.append(f"{RUN}/events")
-    return _launch(container, _direct_order(workdir, task.seconds), task.run_id, arguments)
+    return _launch(
+        container, _direct_order(workdir, task.seconds), task.run_id, arguments
+    )
 
 
 def check(
@@ -178,15 +238,34 @@ def check(
     *,
     workdir: str = "/workspace",
 ) -> dagger.Container:
-    """A container in which a command runs on the source with a patch. Its standard output is one JSON line."""
-    container = toolbox(dag, place).with_directory(workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}")
-    container = container.with_new_file(f"{RUN}/task.json", json.dumps(task.content), permissions=0o600)
+    """A container in which a command runs on the source with a patch.
+
+    Its standard output is one JSON line.
+    """
+    container = toolbox(dag, place).with_directory(
+        workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
+    )
+    container = container.with_new_file(
+        f"{RUN}/task.json", json.dumps(task.content), permissions=0o600
+    )
     if patch is not None:
         container = container.with_mounted_file(f"{RUN}/patch", patch)
-    return _launch(container, _direct_order(workdir, task.seconds), task.run_id, ["direct", f"{RUN}/task.json"])
+    return _launch(
+        container,
+        _direct_order(workdir, task.seconds),
+        task.run_id,
+        ["direct", f"{RUN}/task.json"],
+    )
 
 
-def agent_task(prompt: str, agent_config: str, run_id: str, variation_id: str, base_url: str, seconds: float) -> Task:
+def agent_task(
+    prompt: str,
+    agent_config: str,
+    run_id: str,
+    variation_id: str,
+    base_url: str,
+    seconds: float,
+) -> Task:
     """What a direct call of the agent asks for.
 
     Raises:
@@ -194,19 +273,31 @@ def agent_task(prompt: str, agent_config: str, run_id: str, variation_id: str, b
     """
     if not prompt.strip():
         raise ValueError("give a prompt, or a prompt file")
-    seat = json.loads(agent_config or "{}")
-    if not isinstance(seat, dict):
+    spec = json.loads(agent_config or "{}")
+    if not isinstance(spec, dict):
         raise ValueError("agent-config has to be a JSON object")
-    content = {"kind": "agent", "prompt": prompt, "seat": seat, "variation_id": variation_id, "base_url": base_url}
+    content = {
+        "kind": "agent",
+        "prompt": prompt,
+        "spec": spec,
+        "variation_id": variation_id,
+        "base_url": base_url,
+    }
     return Task(_fresh(run_id), content, seconds)
 
 
 def check_task(command: str, run_id: str, seconds: float, *, patched: bool) -> Task:
     """What a direct call of a check asks for."""
-    content = {"kind": "check", "command": command, "patch": f"{RUN}/patch" if patched else None, "seconds": seconds}
+    content = {
+        "kind": "check",
+        "command": command,
+        "patch": f"{RUN}/patch" if patched else None,
+        "seconds": seconds,
+    }
     return Task(_fresh(run_id), content, seconds)
 
 
 def _fresh(run_id: str) -> str:
-    # Whoever does not name a run wants a new one. The function itself runs once for each session.
+    # Whoever does not name a run wants a new one. The function itself runs once for
+    # each session.
     return run_id or str(uuid4())

@@ -1,7 +1,8 @@
 """The one driver for every agent: a process in the sandbox that speaks the Agent Client Protocol over stdio.
 
-Nothing the agent says about its success or cost is believed; it is only told on. No client capabilities are offered, so
-that no agent asks the host to read files or run commands for it.
+Nothing the agent says about its success or cost is believed; it is only told on. No
+client capabilities are offered, so that no agent asks the host to read files or run
+commands for it.
 """
 
 import asyncio
@@ -17,9 +18,14 @@ from acp.exceptions import RequestError
 from acp.task import TaskSupervisor
 
 from aideator.agents.base import Task
+from aideator.agents.jsonrpc import OUTPUT_BYTES_MAX, Wire
 from aideator.agents.translate import ID_MAX, clean
-from aideator.agents.wire import OUTPUT_BYTES_MAX, Wire
-from aideator.domain.errors import AgentCrashed, AgentProtocolError, AgentTimeout, VariationError
+from aideator.domain.errors import (
+    AgentCrashed,
+    AgentProtocolError,
+    AgentTimeout,
+    VariationError,
+)
 from aideator.domain.events import ErrorRaised
 from aideator.eventlog.base import Draft
 from aideator.sandbox.base import Bind, Process, Sandbox
@@ -27,7 +33,8 @@ from aideator.sandbox.base import Bind, Process, Sandbox
 PROTOCOL_VERSION = 1
 WALL_CLOCK_SECONDS = 1800.0
 LINGER_SECONDS = 0.1
-"""How long updates are still taken after the turn's answer; some agents send them late."""
+"""How long updates are still taken after the turn's answer; some agents send them
+late."""
 CANCEL_SECONDS = 0.5
 """How long a cancelled agent may take to stop by itself."""
 EXIT_SECONDS = 2.0
@@ -66,7 +73,10 @@ class Turn:
 
 @dataclass
 class Tail:
-    """The last of what a process writes to standard error. Unread, it would block for ever once the pipe is full."""
+    """The last of what a process writes to standard error.
+
+    Unread, it would block for ever once the pipe is full.
+    """
 
     kept: bytearray = field(default_factory=bytearray)
 
@@ -79,7 +89,9 @@ class Tail:
 
     def text(self, secret: str) -> str:
         """What was kept, for an error message, without the lease's token."""
-        text = clean(self.kept.decode(errors="replace").replace(secret, "…"), STDERR_BYTES_KEPT).strip()
+        text = clean(
+            self.kept.decode(errors="replace").replace(secret, "…"), STDERR_BYTES_KEPT
+        ).strip()
         return f": {text[-STDERR_CHARACTERS_SHOWN:]}" if text else ""
 
 
@@ -102,9 +114,11 @@ class AcpAgent:
         Args:
             command: What to run in the sandbox.
             env: Its environment.
-            places: What stands for `{name}` in command and environment, besides `{gateway_url}` and `{token}`.
+            places: What stands for `{name}` in command and environment, besides
+                `{gateway_url}` and `{token}`.
             binds: What the sandbox must show for it.
-            memory: The folder in its home where it keeps its sessions, if it can take one up again.
+            memory: The folder in its home where it keeps its sessions, if it can take
+                one up again.
             wall_clock: Seconds that one turn may take, start-up included.
             output_bytes: How much the agent may say in one turn.
         """
@@ -117,16 +131,25 @@ class AcpAgent:
         self._wall_clock = wall_clock
         self._output_bytes = output_bytes
 
-    async def run(self, task: Task, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
+    async def run(
+        self, task: Task, sandbox: Sandbox, token: str
+    ) -> AsyncGenerator[Draft]:
         """Work on a task; see the port."""
-        earlier = await _give_back(task.memory, sandbox) if self._memory and task.memory else ""
+        earlier = (
+            await _give_back(task.memory, sandbox)
+            if self._memory and task.memory
+            else ""
+        )
         deadline = asyncio.get_running_loop().time() + self._wall_clock
         places = {**self._places, "gateway_url": sandbox.gateway_url, "token": token}
         env = {name: _filled(value, places) for name, value in self._env.items()}
-        process = await sandbox.spawn([_filled(part, places) for part in self._command], env=env)
+        process = await sandbox.spawn(
+            [_filled(part, places) for part in self._command], env=env
+        )
         wire, turn, errors = Wire(process, self._output_bytes), Turn(), Tail()
         connection = Connection(_answer, wire)
-        # Not a TaskGroup: around a `yield` it would cancel whoever consumes this generator, and wrap what is raised.
+        # Not a TaskGroup: around a `yield` it would cancel whoever consumes this
+        # generator, and wrap what is raised.
         tasks = TaskSupervisor(source=__name__)
         draining = tasks.create(errors.drain(process.stderr))
         talking = tasks.create(_converse(connection, wire, turn, task, earlier))
@@ -134,7 +157,11 @@ class AcpAgent:
             while draft := await self._next(wire, deadline):
                 yield draft
             if not turn.ended:
-                raise turn.failure or wire.failure or await _crash(process, draining, errors, token)
+                raise (
+                    turn.failure
+                    or wire.failure
+                    or await _crash(process, draining, errors, token)
+                )
             if turn.stop is not None:
                 yield Draft(turn.stop)
         finally:
@@ -157,28 +184,41 @@ class AcpAgent:
             async with asyncio.timeout_at(deadline):
                 return await wire.next()
         except TimeoutError:
-            raise AgentTimeout(f"the agent did not finish within {self._wall_clock:g} s") from None
+            raise AgentTimeout(
+                f"the agent did not finish within {self._wall_clock:g} s"
+            ) from None
 
 
 def _filled(template: str, places: Mapping[str, str]) -> str:
-    # Not `str.format`, for templates may be JSON; and in one pass, for what is filled in may look like a place.
-    return re.sub(r"\{([a-z_]+)\}", lambda match: places.get(match[1], match[0]), template)
+    # Not `str.format`, for templates may be JSON; and in one pass, for what is filled
+    # in may look like a place.
+    return re.sub(
+        r"\{([a-z_]+)\}", lambda match: places.get(match[1], match[0]), template
+    )
 
 
 async def _give_back(memory: bytes, sandbox: Sandbox) -> str:
     """Lay what an agent has kept into its new home; return the session that it is about, or "" if that failed."""
     session, _, archive = memory.partition(b"\n")
-    done = await sandbox.exec(["sh", "-c", "cd && exec tar -xzf -"], stdin=archive, timeout=MEMORY_SECONDS)
+    done = await sandbox.exec(
+        ["sh", "-c", "cd && exec tar -xzf -"], stdin=archive, timeout=MEMORY_SECONDS
+    )
     return str(json.loads(session)) if done.exit_code == 0 else ""
 
 
-async def _converse(connection: Connection, wire: Wire, turn: Turn, task: Task, earlier: str) -> None:
+async def _converse(
+    connection: Connection, wire: Wire, turn: Turn, task: Task, earlier: str
+) -> None:
     """Hold the conversation of one turn and note how it ended."""
     try:
         # The process is gone, or `wire.failure` says why: the driver finds out which.
         with suppress(ConnectionError):
             await _introduce(connection, turn)
-            if turn.loadable and earlier and await _load(connection, wire, turn, earlier):
+            if (
+                turn.loadable
+                and earlier
+                and await _load(connection, wire, turn, earlier)
+            ):
                 await _prompt(connection, turn, task.follow_up)
             else:
                 await _open(connection, turn)
@@ -191,38 +231,57 @@ async def _converse(connection: Connection, wire: Wire, turn: Turn, task: Task, 
 
 async def _introduce(connection: Connection, turn: Turn) -> None:
     client = {"name": "aideator", "title": "AIdeator", "version": "1"}
-    greeting = {"protocolVersion": PROTOCOL_VERSION, "clientCapabilities": {}, "clientInfo": client}
+    greeting = {
+        "protocolVersion": PROTOCOL_VERSION,
+        "clientCapabilities": {},
+        "clientInfo": client,
+    }
     try:
         welcome = await connection.send_request("initialize", greeting)
     except RequestError as error:
-        raise AgentProtocolError(f"the agent did not open a session: {_explained(error)}") from error
+        raise AgentProtocolError(
+            f"the agent did not open a session: {_explained(error)}"
+        ) from error
     match welcome:
         case {"protocolVersion": 1, "agentCapabilities": {"loadSession": True}}:
             turn.loadable = True
         case {"protocolVersion": 1}:
             pass
         case _:
-            raise AgentProtocolError("the agent did not open a session of protocol version 1")
+            raise AgentProtocolError(
+                "the agent did not open a session of protocol version 1"
+            )
 
 
 async def _open(connection: Connection, turn: Turn) -> None:
     try:
         session = await connection.send_request("session/new", _PLACE)
     except RequestError as error:
-        raise AgentProtocolError(f"the agent did not open a session: {_explained(error)}") from error
+        raise AgentProtocolError(
+            f"the agent did not open a session: {_explained(error)}"
+        ) from error
     match session:
         case {"sessionId": str(session_id)}:
             turn.session_id = session_id
             turn.loadable &= len(session_id) <= ID_MAX
         case _:
-            raise AgentProtocolError("the agent did not open a session of protocol version 1")
+            raise AgentProtocolError(
+                "the agent did not open a session of protocol version 1"
+            )
 
 
-async def _load(connection: Connection, wire: Wire, turn: Turn, session_id: str) -> bool:
-    """Have the agent take an earlier session up; whether it did. What it tells again meanwhile was told before."""
+async def _load(
+    connection: Connection, wire: Wire, turn: Turn, session_id: str
+) -> bool:
+    """Have the agent take an earlier session up; whether it did.
+
+    What it tells again meanwhile was told before.
+    """
     wire.ignore_updates()
     try:
-        await connection.send_request("session/load", {"sessionId": session_id, **_PLACE})
+        await connection.send_request(
+            "session/load", {"sessionId": session_id, **_PLACE}
+        )
     except RequestError:
         return False
     else:
@@ -235,17 +294,26 @@ async def _load(connection: Connection, wire: Wire, turn: Turn, session_id: str)
 async def _prompt(connection: Connection, turn: Turn, prompt: str) -> None:
     blocks = [{"type": "text", "text": prompt}]
     try:
-        answer = await connection.send_request("session/prompt", {"sessionId": turn.session_id, "prompt": blocks})
+        answer = await connection.send_request(
+            "session/prompt", {"sessionId": turn.session_id, "prompt": blocks}
+        )
     except RequestError as error:
         reason = error.data.get("reason") if isinstance(error.data, dict) else None
-        known = reason if isinstance(reason, str) and reason in _FAILURES else "agent_error"
+        known = (
+            reason if isinstance(reason, str) and reason in _FAILURES else "agent_error"
+        )
         turn.stop = ErrorRaised(reason=known, message=_explained(error))
     else:
         reason = answer.get("stopReason") if isinstance(answer, dict) else None
         if reason != "end_turn":
-            known = reason if isinstance(reason, str) and reason in _STOPS else "agent_error"
+            known = (
+                reason
+                if isinstance(reason, str) and reason in _STOPS
+                else "agent_error"
+            )
             turn.stop = ErrorRaised(
-                reason=known, message=_STOPS.get(known, "The agent stopped without a known reason.")
+                reason=known,
+                message=_STOPS.get(known, "The agent stopped without a known reason."),
             )
     turn.ended = True
 
@@ -266,24 +334,42 @@ async def _answer(method: str, params: Any, _notification: bool) -> dict[str, An
     return {"outcome": {"outcome": "cancelled"}}
 
 
-async def _crash(process: Process, draining: asyncio.Task[Any], errors: Tail, token: str) -> VariationError:
+async def _crash(
+    process: Process, draining: asyncio.Task[Any], errors: Tail, token: str
+) -> VariationError:
     """Say how a process ended that should not have; raises what the sandbox says if that is why."""
     try:
         async with asyncio.timeout(EXIT_SECONDS):
             code = await process.wait()
             await asyncio.wait([draining], timeout=1.0)
     except TimeoutError:
-        return AgentProtocolError(f"the agent closed its output before its turn ended{errors.text(token)}")
-    return AgentCrashed(f"the agent exited with {code} before its turn ended{errors.text(token)}")
+        return AgentProtocolError(
+            f"the agent closed its output before its turn ended{errors.text(token)}"
+        )
+    return AgentCrashed(
+        f"the agent exited with {code} before its turn ended{errors.text(token)}"
+    )
 
 
-async def _end(connection: Connection, wire: Wire, turn: Turn, talking: asyncio.Task[Any], process: Process) -> None:
-    """Leave nothing running. A turn that still goes on is cancelled first, so that the agent can end its children."""
+async def _end(
+    connection: Connection,
+    wire: Wire,
+    turn: Turn,
+    talking: asyncio.Task[Any],
+    process: Process,
+) -> None:
+    """Leave nothing running.
+
+    A turn that still goes on is cancelled first, so that the agent can end its
+    children.
+    """
     wire.ignore_updates()
     if turn.session_id is not None and not talking.done():
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):
-                await connection.send_notification("session/cancel", {"sessionId": turn.session_id})
+                await connection.send_notification(
+                    "session/cancel", {"sessionId": turn.session_id}
+                )
                 await asyncio.wait([talking])
     await process.kill()
     with suppress(VariationError, TimeoutError):

@@ -15,13 +15,14 @@ class Task:
     prompt: str
     """For an agent that remembers nothing: it says all that there is to know."""
     memory: bytes = b""
-    """What the agent left behind when its last turn ended (`Agent.remember`); empty when there is nothing."""
+    """What the agent left behind when its last turn ended (`Agent.remember`); empty
+    when there is nothing."""
     follow_up: str = ""
     """What an agent is asked instead that has its memory again."""
 
 
 class Agent(Protocol):
-    """One seat's agent, ready to work."""
+    """An agent, ready to work."""
 
     @property
     def binds(self) -> Sequence[Bind]:
@@ -31,9 +32,10 @@ class Agent(Protocol):
     def run(self, task: Task, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
         """Work on `task` in `/workspace` and yield what happens, as it happens, until the turn has ended.
 
-        A turn that ended for another reason than being done yields an `ErrorRaised` last, whose reason is one of
-        `max_turn_requests`, `max_tokens`, `refusal`, `cancelled`, `budget_exhausted`, `model_failed`, `agent_error`.
-        Closing the generator cancels the turn and ends the agent's processes.
+        A turn that ended for another reason than being done yields an `ErrorRaised`
+        last, whose reason is one of `max_turn_requests`, `max_tokens`, `refusal`,
+        `cancelled`, `budget_exhausted`, `model_failed`, `agent_error`. Closing the
+        generator cancels the turn and ends the agent's processes.
 
         Args:
             task: What to do.
@@ -52,7 +54,8 @@ class Agent(Protocol):
     async def remember(self, sandbox: Sandbox) -> bytes:
         """What the agent keeps of the turn that has ended, for the next one; empty when it keeps nothing.
 
-        It is hostile: nobody but the same seat's agent is ever given it, inside its own sandbox.
+        It is hostile: nobody but the same variation's agent is ever given it, inside its own
+        sandbox.
 
         Raises:
             SandboxLost: if the sandbox ended.

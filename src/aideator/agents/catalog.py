@@ -16,7 +16,9 @@ Parameter = Literal["temperature", "effort", "adaptive_thinking"]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 class Models(_Frozen):
@@ -30,7 +32,9 @@ class Models(_Frozen):
 
     def reject(self, parameter: Parameter, model: str) -> bool:
         """Whether the model is known not to take the parameter."""
-        return any(fnmatchcase(model, pattern) for pattern in self.rejects.get(parameter, ()))
+        return any(
+            fnmatchcase(model, pattern) for pattern in self.rejects.get(parameter, ())
+        )
 
 
 class Row(_Frozen):
@@ -41,9 +45,11 @@ class Row(_Frozen):
     command: tuple[str, ...]
     env: dict[str, str] = Field(default_factory=dict)
     runtime: Literal["python"] | None = None
-    """What the sandbox must show besides the system; null when the command is found there."""
+    """What the sandbox must show besides the system; null when the command is found
+    there."""
     memory: str = ""
-    """The folder in its home where it keeps sessions that it can load (ACP's `session/load`); empty for none."""
+    """The folder in its home where it keeps sessions that it can load (ACP's
+    `session/load`); empty for none."""
     memory_mb: int
     startup_seconds: float
     models: Models
@@ -52,7 +58,9 @@ class Row(_Frozen):
 @cache
 def catalog() -> Mapping[str, Row]:
     """Every agent by its name."""
-    table = tomllib.loads(files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(
+        files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8")
+    )
     return {name: Row(name=name, **row) for name, row in table.items()}
 
 
@@ -65,37 +73,67 @@ def find(name: str) -> Row:
     row = catalog().get(name)
     if row is None:
         raise InvalidInput(
-            fields=[FieldError("agent", f"there is no agent {name!r}; there are: {', '.join(catalog())}")]
+            fields=[
+                FieldError(
+                    "agent",
+                    f"there is no agent {name!r}; there are: {', '.join(catalog())}",
+                )
+            ]
         )
     return row
 
 
-def validate_seat(seat: AgentSpec) -> list[FieldError]:
-    """Say what is wrong with a seat, as far as it can be known before the model is asked."""
+def validate_agent(spec: AgentSpec) -> list[FieldError]:
+    """Say what is wrong with an agent, as far as it can be known before the model is asked."""
     try:
-        row = find(seat.agent)
+        row = find(spec.agent)
     except InvalidInput as error:
         return list(error.fields)
-    model = seat.model or row.models.default
+    model = spec.model or row.models.default
     wrong = []
-    if seat.temperature is not None and row.models.reject("temperature", model):
-        wrong.append(FieldError("temperature", f"{model} does not take a temperature; leave it out, or set `effort`"))
-    if seat.effort is not None and row.models.reject("effort", model):
-        wrong.append(FieldError("effort", f"{model} does not take an effort; leave it out"))
+    if spec.temperature is not None and row.models.reject("temperature", model):
+        wrong.append(
+            FieldError(
+                "temperature",
+                f"{model} does not take a temperature; leave it out, or set `effort`",
+            )
+        )
+    if spec.effort is not None and row.models.reject("effort", model):
+        wrong.append(
+            FieldError("effort", f"{model} does not take an effort; leave it out")
+        )
     return wrong
 
 
-def validate_judge(judge: AgentConfig, *, accepts: Callable[[str], bool]) -> list[FieldError]:
-    """Say what is wrong with a judge. It is asked last, when the agents have cost what they cost.
+def validate_judge(
+    judge: AgentConfig, *, accepts: Callable[[str], bool]
+) -> list[FieldError]:
+    """Say what is wrong with a judge.
+
+    It is asked last, when the agents have cost what they cost.
 
     Args:
         judge: What the submission says of it.
         accepts: Whether a model that the catalogue does not name can be asked for.
     """
-    models, wrong = find(AgentSpec().agent).models, validate_seat(AgentSpec(**judge.model_dump()))
+    models, wrong = (
+        find(AgentSpec().agent).models,
+        validate_agent(AgentSpec(**judge.model_dump())),
+    )
     model = judge.model or models.default
     if model not in models.known and not accepts(model):
-        wrong.append(FieldError("model", f"nobody knows a model {model!r}; there are: {', '.join(models.known)}"))
+        wrong.append(
+            FieldError(
+                "model",
+                f"nobody knows a model {model!r}; there are: {', '.join(models.known)}",
+            )
+        )
     if judge.max_turns is not None:
-        wrong.append(FieldError("max_turns", "a judge answers twice and takes no turns; leave it out"))
-    return [FieldError(f"examination.judge.{error.field}", error.message) for error in wrong]
+        wrong.append(
+            FieldError(
+                "max_turns", "a judge answers twice and takes no turns; leave it out"
+            )
+        )
+    return [
+        FieldError(f"comparison.judge.{error.field}", error.message) for error in wrong
+    ]

@@ -1,6 +1,7 @@
 """This server's own Python as agents in a sandbox see it: interpreter, packages and our source, all read-only.
 
-It lies at places of its own and is started with `-I -S`, so that the project's Python in the workspace sees none of it.
+It lies at places of its own and is started with `-I -S`, so that the project's Python
+in the workspace sees none of it.
 """
 
 import compileall
@@ -11,12 +12,13 @@ from functools import cache
 from pathlib import Path
 
 from aideator.sandbox.base import Bind, PythonRuntime
-from aideator.sandbox.python import host_python
+from aideator.sandbox.host_python import host_python
 
 SOURCE = "/opt/aideator/src"
 PACKAGES = "/opt/aideator/packages"
 _NEEDED = ("anthropic", "pydantic_core", "httpx2")
-"""Packages by which the directories with all the others are found: pure and compiled ones may lie apart."""
+"""Packages by which the directories with all the others are found: pure and compiled
+ones may lie apart."""
 
 _IMPORTED = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
 
@@ -26,7 +28,10 @@ def python_runtime() -> PythonRuntime:
     """Where things are on this host, and where a sandbox has to show them."""
     python = host_python()
     directories = dict.fromkeys(_package(name).parent for name in _NEEDED)
-    packages = tuple(Bind(directory, f"{PACKAGES}/{number}") for number, directory in enumerate(directories))
+    packages = tuple(
+        Bind(directory, f"{PACKAGES}/{number}")
+        for number, directory in enumerate(directories)
+    )
     source = Bind(_package("aideator"), f"{SOURCE}/aideator")
     return PythonRuntime(
         executable=python.executable,
@@ -39,8 +44,9 @@ def python_runtime() -> PythonRuntime:
 def compile_packages(packages: Sequence[Path] | None = None) -> bool:
     """Write the bytecode of the built-in agent's packages once, if the installer did not and this user may.
 
-    Without it every start compiles some 3,000 modules anew, because a sandbox cannot write there: about twice the
-    start-up time. Takes several seconds when there is something to do; call it in a thread.
+    Without it every start compiles some 3,000 modules anew, because a sandbox cannot
+    write there: about twice the start-up time. Takes several seconds when there is
+    something to do; call it in a thread.
 
     Args:
         packages: Directories of packages; those that the agent imports when absent.
@@ -51,7 +57,11 @@ def compile_packages(packages: Sequence[Path] | None = None) -> bool:
     if sys.pycache_prefix is not None:
         return False  # it would land where no sandbox looks
     marker = f"__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
-    lacking = [path for path in packages or map(_package, _IMPORTED) if not (path / marker).exists()]
+    lacking = [
+        path
+        for path in packages or map(_package, _IMPORTED)
+        if not (path / marker).exists()
+    ]
     return all([compileall.compile_dir(path, quiet=2) for path in lacking])
 
 

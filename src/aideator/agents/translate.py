@@ -1,7 +1,10 @@
-"""ACP session updates → our closed union of event bodies. Pure, and tolerant of anything.
+"""ACP session updates → our closed union of event bodies.
 
-Whatever an agent sends is hostile and often newer than this file: what is unknown is left out, what is odd becomes a
-default, and every text is capped and made storable. Schema: https://agentclientprotocol.com/protocol/schema
+Pure, and tolerant of anything.
+
+Whatever an agent sends is hostile and often newer than this file: what is unknown is
+left out, what is odd becomes a default, and every text is capped and made storable.
+Schema: https://agentclientprotocol.com/protocol/schema
 """
 
 import json
@@ -36,7 +39,9 @@ ITEMS_MAX = 100
 RAW_MAX = 32 * 1024
 """Characters of a tool's raw input or output as JSON."""
 RAW_DEPTH = 8
-KINDS = frozenset({"read", "edit", "delete", "move", "search", "execute", "think", "fetch", "other"})
+KINDS = frozenset(
+    {"read", "edit", "delete", "move", "search", "execute", "think", "fetch", "other"}
+)
 
 _Json = dict[str, Any]
 
@@ -55,7 +60,11 @@ def translate(update: object) -> Told | None:
         case "tool_call_update":
             return _tool_call_update(update)
         case "plan":
-            return Plan(entries=tuple(_plan_entry(entry) for entry in _items(update.get("entries"))))
+            return Plan(
+                entries=tuple(
+                    _plan_entry(entry) for entry in _items(update.get("entries"))
+                )
+            )
         case "session_info_update":
             return _codex_error(update)
         case _:
@@ -65,17 +74,29 @@ def translate(update: object) -> Told | None:
 def clean(value: object, limit: int = TEXT_MAX) -> str:
     """Make a text of `value` that any store takes: no lone surrogates, no NUL, at most `limit` characters."""
     text = value if isinstance(value, str) else ""
-    text = text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    text = (
+        text.encode("utf-8", "replace")
+        .decode()
+        .replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _output(channel: Literal["message", "thought"], update: _Json) -> AgentOutput | None:
+def _output(
+    channel: Literal["message", "thought"], update: _Json
+) -> AgentOutput | None:
     content = update.get("content")
     if not isinstance(content, dict):
         return None
-    text = clean(content.get("text")) if content.get("type") == "text" else f"[{clean(content.get('type'), 40)}]"
+    text = (
+        clean(content.get("text"))
+        if content.get("type") == "text"
+        else f"[{clean(content.get('type'), 40)}]"
+    )
     message_id = clean(update.get("messageId"), ID_MAX) or None
-    return AgentOutput(channel=channel, text=text, message_id=message_id) if text else None
+    return (
+        AgentOutput(channel=channel, text=text, message_id=message_id) if text else None
+    )
 
 
 def _tool_call(update: _Json) -> ToolCall | None:
@@ -156,9 +177,12 @@ def _codex_terminal(update: _Json) -> tuple[ToolContent, ...] | None:
 
 
 def _codex_error(update: _Json) -> ErrorRaised | None:
-    # Codex ends a turn regularly when every model call was refused, and says so here only.
+    # Codex ends a turn regularly when every model call was refused, and says so here
+    # only.
     match update.get("_meta"):
-        case {"codex": {"error": str(message)}} | {"codex": {"error": {"message": str(message)}}}:
+        case {"codex": {"error": str(message)}} | {
+            "codex": {"error": {"message": str(message)}}
+        }:
             return ErrorRaised(reason="agent_error", message=clean(message, TITLE_MAX))
         case _:
             return None
@@ -167,7 +191,11 @@ def _codex_error(update: _Json) -> ErrorRaised | None:
 def _paths(update: _Json) -> tuple[str, ...] | None:
     if not isinstance(update.get("locations"), list):
         return None
-    places = (item.get("path") for item in _items(update["locations"]) if isinstance(item, dict))
+    places = (
+        item.get("path")
+        for item in _items(update["locations"])
+        if isinstance(item, dict)
+    )
     return tuple(clean(path, TITLE_MAX) for path in places if isinstance(path, str))
 
 
@@ -177,7 +205,9 @@ def _plan_entry(entry: object) -> PlanEntry:
     return PlanEntry(
         content=clean(fields.get("content"), TITLE_MAX),
         priority=priority if priority in ("high", "medium", "low") else "medium",
-        status=status if status in ("pending", "in_progress", "completed") else "pending",
+        status=status
+        if status in ("pending", "in_progress", "completed")
+        else "pending",
     )
 
 
@@ -206,7 +236,9 @@ def _plain(value: object, depth: int) -> JsonValue:
             return clean(value, RAW_MAX)
         case dict():
             fields = list(value.items())[:ITEMS_MAX]
-            return {clean(name, ID_MAX): _plain(field, depth - 1) for name, field in fields}
+            return {
+                clean(name, ID_MAX): _plain(field, depth - 1) for name, field in fields
+            }
         case list():
             return [_plain(item, depth - 1) for item in _items(value)]
         case _:

@@ -8,30 +8,41 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
-from aideator.api import auth, deciding, health, inspect, operating, page, problems, reference, runs, workbench
+from aideator.api import auth, problems, reference
 from aideator.api.guard import Guard, is_loopback_name
-from aideator.api.preview import Previews
+from aideator.api.routes import admin as operating
+from aideator.api.routes import dashboard as page
+from aideator.api.routes import decisions as deciding
+from aideator.api.routes import health, runs
+from aideator.api.routes import repositories as inspect
 from aideator.api.site import Site
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
-from aideator.app.archive import MAX_FILE
+from aideator.archive.format import MAX_FILE
 from aideator.settings import Settings, SettingsError
 from aideator.web import load
+from aideator.workbench import routes as workbench
+from aideator.workbench.preview_host import Previews
 
 
-def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> FastAPI:
+def create_app(
+    source: Aideator | Settings, *, slots: StreamSlots | None = None
+) -> FastAPI:
     """Make the application.
 
     Args:
-        source: An opened façade; or settings, by which the application opens one when it starts.
-        seats: How many streams may be open.
+        source: An opened façade; or settings, by which the application opens one when
+            it starts.
+        slots: How many streams may be open.
 
     Raises:
         SettingsError: if ALLOWED_ORIGINS would let every page of the web in.
     """
     settings = source if isinstance(source, Settings) else source.settings
     if "*" in settings.allowed_origins:
-        raise SettingsError("ALLOWED_ORIGINS: name each origin; * would let every web page drive this server")
+        raise SettingsError(
+            "ALLOWED_ORIGINS: name each origin; * would let every web page drive this server"
+        )
     app = FastAPI(
         title=settings.project_name,
         version=__version__,
@@ -42,7 +53,7 @@ def create_app(source: Aideator | Settings, *, seats: Seats | None = None) -> Fa
         middleware=_middleware(settings),
     )
     app.state.source = source
-    app.state.seats = seats or Seats()
+    app.state.slots = slots or StreamSlots()
     app.state.sessions = auth.Sessions()
     app.state.examination = page.Examination()
     app.state.inspections = inspect.inspections()
@@ -77,14 +88,21 @@ def _middleware(settings: Settings) -> list[Middleware]:
         origins=origins,
         large={f"{settings.api_v1_prefix}/runs/import": MAX_FILE},
     )
-    previews = Middleware(Previews, host=settings.preview_host, key_header=settings.api_key_header)
+    previews = Middleware(
+        Previews, host=settings.preview_host, key_header=settings.api_key_header
+    )
     if not origins:
         return [previews, guard]
     cors = Middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_methods=["GET", "POST", "DELETE"],
-        allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", settings.api_key_header],
+        allow_headers=[
+            "Content-Type",
+            "Idempotency-Key",
+            "Last-Event-ID",
+            settings.api_key_header,
+        ],
         expose_headers=["Location"],
         allow_credentials=True,
     )

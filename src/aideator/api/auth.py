@@ -1,7 +1,8 @@
 """Who may call: an API key, the cookie that a browser got for one, or this machine while no key exists.
 
-The cookie is signed with a secret that lives as long as the process, so nothing that could forge one is kept anywhere;
-after a restart the browser asks for the key again. It names its key, so revoking the key ends its sessions at once.
+The cookie is signed with a secret that lives as long as the process, so nothing that
+could forge one is kept anywhere; after a restart the browser asks for the key again. It
+names its key, so revoking the key ends its sessions at once.
 """
 
 import hashlib
@@ -36,13 +37,17 @@ class Sessions:
     def key_id(self, cookie: str) -> str | None:
         """The key that the cookie stands for, if it was issued here and has not expired."""
         content, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(signature.encode(errors="replace"), self._sign(content).encode()):
+        if not hmac.compare_digest(
+            signature.encode(errors="replace"), self._sign(content).encode()
+        ):
             return None
         key_id, _, expires = content.partition(".")
         return key_id if time.time() < int(expires) else None
 
     def _sign(self, content: str) -> str:
-        return hmac.digest(self._secret, content.encode(errors="replace"), hashlib.sha256).hex()
+        return hmac.digest(
+            self._secret, content.encode(errors="replace"), hashlib.sha256
+        ).hex()
 
 
 def is_local(request: Request) -> bool:
@@ -53,7 +58,10 @@ def is_local(request: Request) -> bool:
         and request.client is not None
         and is_loopback_name(request.client.host)
         and is_loopback_name(split_host(request.headers.get("host", ""))[0])
-        and not any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-forwarded-host"))
+        and not any(
+            name in request.headers
+            for name in ("forwarded", "x-forwarded-for", "x-forwarded-host")
+        )
     )
 
 
@@ -106,7 +114,8 @@ async def log_in(login: Login, request: Request, response: Response) -> None:
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="strict",
-        secure="https" in {request.url.scheme, request.headers.get("x-forwarded-proto")},
+        secure="https"
+        in {request.url.scheme, request.headers.get("x-forwarded-proto")},
     )
 
 

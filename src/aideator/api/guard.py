@@ -1,10 +1,12 @@
 """What every request passes first, whatever its route: is it meant for this server, and did a page of ours send it?
 
-A page of another site can point its own name at 127.0.0.1 (DNS rebinding) or post a form here (CSRF). The first is
-known by the Host header, the second by Origin and Sec-Fetch-Site: https://fetch.spec.whatwg.org/#http-sec-fetch-site.
-Starlette's TrustedHostMiddleware is not used: it refuses `[::1]:8000`.
+A page of another site can point its own name at 127.0.0.1 (DNS rebinding) or post a
+form here (CSRF). The first is known by the Host header, the second by Origin and
+Sec-Fetch-Site: https://fetch.spec.whatwg.org/#http-sec-fetch-site. Starlette's
+TrustedHostMiddleware is not used: it refuses `[::1]:8000`.
 
-Also here, because it holds for every answer: security headers, the bound on bodies, and metrics.
+Also here, because it holds for every answer: security headers, the bound on bodies, and
+metrics.
 """
 
 import re
@@ -22,7 +24,8 @@ from aideator.api.problems import SECURITY_HEADERS, problem
 from aideator.observability import REQUESTS
 
 MAX_BODY_BYTES = 2**20
-"""The largest request body: a prompt of 100,000 characters with room for checks and a lineup."""
+"""The largest request body: a prompt of 100,000 characters with room for checks and a
+lineup."""
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?", re.IGNORECASE)
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -62,10 +65,11 @@ class Guard:
         Args:
             app: What is guarded.
             loopback: Whether the server listens on loopback only.
-            hosts: Names, besides loopback, under which it may be addressed. Beyond loopback, where every call needs a
-                key anyway, none means all.
+            hosts: Names, besides loopback, under which it may be addressed. Beyond
+                loopback, where every call needs a key anyway, none means all.
             origins: Origins of other pages that may change things.
-            large: Path → bytes of a body there, where it may have more than `MAX_BODY_BYTES`.
+            large: Path → bytes of a body there, where it may have more than
+                `MAX_BODY_BYTES`.
         """
         self._app = app
         self._any_host = not loopback and not hosts
@@ -91,11 +95,15 @@ class Guard:
 
         try:
             most = self._large.get(scope["path"], MAX_BODY_BYTES)
-            await (self._refusal(scope, most) or self._app)(scope, _bounded(receive, most), mark)
+            await (self._refusal(scope, most) or self._app)(
+                scope, _bounded(receive, most), mark
+            )
         finally:
             route = _route(scope)
             if not route.endswith("/stream"):
-                REQUESTS.labels(scope["method"], route, status).observe(time.perf_counter() - begun)
+                REQUESTS.labels(scope["method"], route, status).observe(
+                    time.perf_counter() - begun
+                )
 
     def _refusal(self, scope: Scope, most: int) -> Response | None:
         headers = Headers(scope=scope)
@@ -104,7 +112,9 @@ class Guard:
             return problem(400, "the request needs one Host header that names a host")
         if not self._is_meant(host[0]):
             return problem(421, f"this server is not called {host[0]}")
-        if scope["method"] not in _SAFE and not self._is_ours(headers, f"{scope['scheme']}://{host[0]}"):
+        if scope["method"] not in _SAFE and not self._is_ours(
+            headers, f"{scope['scheme']}://{host[0]}"
+        ):
             return problem(403, "a page of another site sent this request")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length[:20]) > most:
@@ -113,13 +123,22 @@ class Guard:
 
     def _is_meant(self, host: str) -> bool:
         name, _ = split_host(host)
-        return self._any_host or is_loopback_name(name) or name in self._hosts or host.lower() in self._hosts
+        return (
+            self._any_host
+            or is_loopback_name(name)
+            or name in self._hosts
+            or host.lower() in self._hosts
+        )
 
     def _is_ours(self, headers: Headers, own: str) -> bool:
         origin = headers.get("origin")
         if origin is not None:
-            # Behind a proxy that ends TLS, our own origin has another scheme than the request.
-            return origin in self._origins or origin.partition("://")[2] == own.partition("://")[2]
+            # Behind a proxy that ends TLS, our own origin has another scheme than the
+            # request.
+            return (
+                origin in self._origins
+                or origin.partition("://")[2] == own.partition("://")[2]
+            )
         return headers.get("sec-fetch-site", "none") in {"same-origin", "none"}
 
 
@@ -128,7 +147,10 @@ def _too_large(most: int) -> str:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """Bound a body that does not declare its length. FastAPI's own limit answers with plain text."""
+    """Bound a body that does not declare its length.
+
+    FastAPI's own limit answers with plain text.
+    """
     size = 0
 
     async def bounded() -> Message:
@@ -143,6 +165,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
 
 
 def _route(scope: Scope) -> str:
-    # The template and not the path: metrics need few labels, and ids do not belong there.
+    # The template and not the path: metrics need few labels, and ids do not belong
+    # there.
     route: Any = scope.get("route")
     return "" if route is None else str(route.path)

@@ -1,6 +1,7 @@
 """Every error as a problem document: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457.
 
-There is one problem type per HTTP status; its `type` is the address of its paragraph on the server's own `/docs` page.
+There is one problem type per HTTP status; its `type` is the address of its paragraph on
+the server's own `/docs` page.
 """
 
 import re
@@ -50,7 +51,12 @@ class Problem(BaseModel):
                 "title": "The submission is not valid",
                 "status": 422,
                 "detail": "variations: at most 5 (MAX_VARIATIONS); not 6",
-                "errors": [{"field": "variations", "message": "at most 5 (MAX_VARIATIONS); not 6"}],
+                "errors": [
+                    {
+                        "field": "variations",
+                        "message": "at most 5 (MAX_VARIATIONS); not 6",
+                    }
+                ],
             }
         },
     )
@@ -78,18 +84,41 @@ class Kind:
 
 KINDS: Mapping[int, Kind] = {
     400: Kind("The request cannot be read", "Mend what `detail` names."),
-    401: Kind("A valid API key is needed", "Send a key in the X-API-Key header; `aideator key create` makes one."),
-    403: Kind("This is not allowed", "Call from a page of this server, or name its origin in ALLOWED_ORIGINS."),
+    401: Kind(
+        "A valid API key is needed",
+        "Send a key in the X-API-Key header; `aideator key create` makes one.",
+    ),
+    403: Kind(
+        "This is not allowed",
+        "Call from a page of this server, or name its origin in ALLOWED_ORIGINS.",
+    ),
     404: Kind("There is no such thing", "Look at the ids that `GET /runs` lists."),
-    405: Kind("This address does not take this method", "Use a method that the Allow header names."),
+    405: Kind(
+        "This address does not take this method",
+        "Use a method that the Allow header names.",
+    ),
     409: Kind("The present state does not allow this", "Look at the run, then decide."),
     413: Kind("The request is too large", "Send less."),
-    421: Kind("The server does not answer to this host name", "Use a loopback name, or add the name to ALLOWED_HOSTS."),
+    421: Kind(
+        "The server does not answer to this host name",
+        "Use a loopback name, or add the name to ALLOWED_HOSTS.",
+    ),
     422: Kind("The submission is not valid", "Mend the fields that `errors` names."),
-    429: Kind("Too many requests", "Close a stream, or wait for the seconds that Retry-After names."),
-    500: Kind("A bug of AIdeator", "The server's log has the details; please report them."),
-    502: Kind("Another server that this needs refuses", "Do what `hint` says, then try again: nothing is done twice."),
-    503: Kind("The server lacks something that this needs", "Do what `hint` says, then try again."),
+    429: Kind(
+        "Too many requests",
+        "Close a stream, or wait for the seconds that Retry-After names.",
+    ),
+    500: Kind(
+        "A bug of AIdeator", "The server's log has the details; please report them."
+    ),
+    502: Kind(
+        "Another server that this needs refuses",
+        "Do what `hint` says, then try again: nothing is done twice.",
+    ),
+    503: Kind(
+        "The server lacks something that this needs",
+        "Do what `hint` says, then try again.",
+    ),
 }
 """Every kind of problem, by its HTTP status."""
 
@@ -110,7 +139,10 @@ def problem(
         status=status,
         detail=detail,
         hint=hint or kind.hint or None,
-        errors=[WrongField(field=error.field, message=error.message) for error in errors] or None,
+        errors=[
+            WrongField(field=error.field, message=error.message) for error in errors
+        ]
+        or None,
     )
     body = document.model_dump_json(exclude_none=True)
     return Response(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
@@ -120,13 +152,22 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that an operation can answer with, for OpenAPI."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
-        status: {"description": KINDS[status].title, "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses
+        status: {
+            "description": KINDS[status].title,
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status in statuses
     }
 
 
 def text(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
     """The text that an operation answers with, for OpenAPI."""
-    return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
+    return {
+        200: {
+            "description": description,
+            "content": {media_type: {"schema": {"type": "string"}}},
+        }
+    }
 
 
 def install(app: FastAPI) -> None:
@@ -140,8 +181,18 @@ def install(app: FastAPI) -> None:
 async def _expected(_: Request, error: Exception) -> Response:
     assert isinstance(error, AideatorError)
     fields = error.fields if isinstance(error, InvalidInput) else ()
-    headers = {401: {"WWW-Authenticate": "ApiKey"}, 429: {"Retry-After": "3"}, 503: {"Retry-After": "5"}}
-    return problem(error.status, str(error), hint=error.hint, errors=fields, headers=headers.get(error.status))
+    headers = {
+        401: {"WWW-Authenticate": "ApiKey"},
+        429: {"Retry-After": "3"},
+        503: {"Retry-After": "5"},
+    }
+    return problem(
+        error.status,
+        str(error),
+        hint=error.hint,
+        errors=fields,
+        headers=headers.get(error.status),
+    )
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
@@ -149,32 +200,51 @@ async def _invalid(_: Request, error: Exception) -> Response:
     if any(found["type"] == "json_invalid" for found in error.errors()):
         return problem(400, "the body is not JSON")
     wrong = [_wrong(found["loc"], found["msg"]) for found in error.errors()]
-    return problem(422, "; ".join(f"{each.field}: {each.message}" for each in wrong), errors=wrong)
+    return problem(
+        422, "; ".join(f"{each.field}: {each.message}" for each in wrong), errors=wrong
+    )
 
 
 def _wrong(place: Sequence[str | int], message: str) -> FieldError:
     # The first part says where the field was: body, query, path or header.
-    return FieldError(".".join(map(str, place[1:])) or str(place[0]), message.removeprefix("Value error, "))
+    return FieldError(
+        ".".join(map(str, place[1:])) or str(place[0]),
+        message.removeprefix("Value error, "),
+    )
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = ", ".join(_methods(request))
-        return problem(405, f"it takes {allowed}, not {request.method}", headers={"Allow": allowed})
+        return problem(
+            405, f"it takes {allowed}, not {request.method}", headers={"Allow": allowed}
+        )
     return problem(error.status_code, error.detail, headers=error.headers)
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that an address takes. The router knows only those of the first route that fits."""
+    """The methods that an address takes.
+
+    The router knows only those of the first route that fits.
+    """
     app: FastAPI = request.app
     paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
-    if request.url.path in paths:  # not those of a template in which this word could stand for an id
+    if (
+        request.url.path in paths
+    ):  # not those of a template in which this word could stand for an id
         return sorted(method.upper() for method in paths[request.url.path])
-    fitting = [item for path, item in paths.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)]
+    fitting = [
+        item
+        for path, item in paths.items()
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)
+    ]
     return sorted({method.upper() for item in fitting for method in item}) or ["GET"]
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    # Starlette sends this one past every middleware, so it must bring its headers along.
-    return problem(500, "the server met something that it did not expect", headers=SECURITY_HEADERS)
+    # Starlette sends this one past every middleware, so it must bring its headers
+    # along.
+    return problem(
+        500, "the server met something that it did not expect", headers=SECURITY_HEADERS
+    )

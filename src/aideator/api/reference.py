@@ -1,7 +1,8 @@
 """The API described: OpenAPI completed with what FastAPI cannot know, and the same as a page for people.
 
-`/docs` is plain HTML of our own. Swagger UI would fetch its scripts from another server, or weigh more than AIdeator.
-`python -m aideator.api.app` prints the page as Markdown: that is `docs/reference/api.md`.
+`/docs` is plain HTML of our own. Swagger UI would fetch its scripts from another
+server, or weigh more than AIdeator. `python -m aideator.api.app` prints the page as
+Markdown: that is `docs/reference/api.md`.
 """
 
 import base64
@@ -42,12 +43,20 @@ def install(app: FastAPI, settings: Settings) -> None:
     def openapi() -> Schema:
         if app.openapi_schema is None:
             app.openapi_schema = complete(
-                get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes), settings
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    summary=app.summary,
+                    routes=app.routes,
+                ),
+                settings,
             )
         return app.openapi_schema
 
     async def docs(_: Request) -> Response:
-        return HTMLResponse(page(app.openapi()), headers={"Content-Security-Policy": _CSP})
+        return HTMLResponse(
+            page(app.openapi()), headers={"Content-Security-Policy": _CSP}
+        )
 
     app.openapi = openapi  # type: ignore[method-assign]
     app.add_route("/docs", docs, include_in_schema=False)
@@ -62,7 +71,9 @@ def complete(schema: Schema, settings: Settings) -> Schema:
         "ApiKey": {"type": "apiKey", "in": "header", "name": settings.api_key_header},
         "Session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     }
-    for operation in (operation for item in schema["paths"].values() for operation in item.values()):
+    for operation in (
+        operation for item in schema["paths"].values() for operation in item.values()
+    ):
         if "401" in operation["responses"] and "session" not in operation["tags"]:
             # The empty one: a loopback server without keys asks for none.
             operation["security"] = [{"ApiKey": []}, {"Session": []}, {}]
@@ -70,7 +81,9 @@ def complete(schema: Schema, settings: Settings) -> Schema:
         schemas[name]["properties"]["prompt"]["maxLength"] = settings.max_prompt_length
     spec = schemas["RunSpec"]
     spec["properties"]["variations"]["maximum"] = settings.max_variations
-    spec["properties"]["github_url"] = spec["properties"]["repo_url"] | {"description": "Another name of `repo_url`."}
+    spec["properties"]["github_url"] = spec["properties"]["repo_url"] | {
+        "description": "Another name of `repo_url`."
+    }
     spec["required"].remove("repo_url")
     spec["oneOf"] = [{"required": ["repo_url"]}, {"required": ["github_url"]}]
     return schema
@@ -101,20 +114,33 @@ def operations(schema: Schema) -> Iterator[Operation]:
     models = schema["components"]["schemas"]
     for path, item in schema["paths"].items():
         for method, found in item.items():
-            body = found.get("requestBody", {}).get("content", {}).get("application/json", {})
-            examples = [example["value"] for example in body.get("examples", {}).values()]
+            body = (
+                found.get("requestBody", {})
+                .get("content", {})
+                .get("application/json", {})
+            )
+            examples = [
+                example["value"] for example in body.get("examples", {}).values()
+            ]
             yield Operation(
                 title=f"{method.upper()} {path}",
                 meaning=found["description"],
                 fields=(*_parameters(found), *_fields(body.get("schema", {}), models)),
                 example=json.dumps(examples[0], indent=2) if examples else "",
-                answers=tuple(f"{status}: {answer['description']}" for status, answer in found["responses"].items()),
+                answers=tuple(
+                    f"{status}: {answer['description']}"
+                    for status, answer in found["responses"].items()
+                ),
             )
 
 
 def _parameters(operation: Schema) -> Iterator[Field]:
     for found in operation.get("parameters", ()):
-        yield Field(found["name"], f"{_type(found['schema'])}, in {found['in']}", found.get("description", ""))
+        yield Field(
+            found["name"],
+            f"{_type(found['schema'])}, in {found['in']}",
+            found.get("description", ""),
+        )
 
 
 def _fields(body: Schema, models: Mapping[str, Schema]) -> Iterator[Field]:
@@ -133,27 +159,42 @@ def _type(schema: Schema) -> str:
         return " or ".join(map(str, schema["enum"]))
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}))}"
-    bounds = [f"{schema[name]:g}" for name in ("minimum", "minLength", "maximum", "maxLength") if name in schema]
-    return str(schema.get("type", "anything")) + (f" {'–'.join(bounds)}" if len(bounds) == 2 else "")
+    bounds = [
+        f"{schema[name]:g}"
+        for name in ("minimum", "minLength", "maximum", "maxLength")
+        if name in schema
+    ]
+    return str(schema.get("type", "anything")) + (
+        f" {'–'.join(bounds)}" if len(bounds) == 2 else ""
+    )
 
 
 def page(schema: Schema) -> str:
     """The description as HTML."""
-    parts = [f"<h1>{escape(schema['info']['title'])} {escape(schema['info']['version'])}</h1>"]
-    parts.append('<p>The same for programs: <a href="/openapi.json">/openapi.json</a></p>')
+    parts = [
+        f"<h1>{escape(schema['info']['title'])} {escape(schema['info']['version'])}</h1>"
+    ]
+    parts.append(
+        '<p>The same for programs: <a href="/openapi.json">/openapi.json</a></p>'
+    )
     for found in operations(schema):
         rows = "".join(
-            f"<tr><td><code>{escape(f.name)}</code><td>{escape(f.type)}<td>{escape(f.meaning)}" for f in found.fields
+            f"<tr><td><code>{escape(f.name)}</code><td>{escape(f.type)}<td>{escape(f.meaning)}"
+            for f in found.fields
         )
         parts += [
             f"<h2><code>{escape(found.title)}</code></h2><p>{escape(found.meaning)}</p>",
             f"<table><tr><th>Field<th>Type<th>Meaning{rows}</table>" if rows else "",
             f"<pre>{escape(found.example)}</pre>" if found.example else "",
-            "<p>Answers</p><ul>" + "".join(f"<li>{escape(answer)}" for answer in found.answers) + "</ul>",
+            "<p>Answers</p><ul>"
+            + "".join(f"<li>{escape(answer)}" for answer in found.answers)
+            + "</ul>",
         ]
     parts.append("<h1>Problems</h1>")
     for status, kind in KINDS.items():
-        parts.append(f'<h2 id="problem-{status}">{status}: {escape(kind.title)}</h2><p>{escape(kind.hint)}</p>')
+        parts.append(
+            f'<h2 id="problem-{status}">{status}: {escape(kind.title)}</h2><p>{escape(kind.hint)}</p>'
+        )
     title = escape(schema["info"]["title"])
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
     return f'{head}<meta name="viewport" content="width=device-width"><body>{"".join(parts)}'
@@ -166,10 +207,15 @@ def markdown(schema: Schema) -> str:
         lines += ["", f"## `{found.title}`", "", found.meaning]
         if found.fields:
             lines += ["", "| field | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{f.name}` | {f.type} | {' '.join(f.meaning.split())} |" for f in found.fields]
+        lines += [
+            f"| `{f.name}` | {f.type} | {' '.join(f.meaning.split())} |"
+            for f in found.fields
+        ]
         if found.example:
             lines += ["", "```json", found.example, "```"]
         lines += ["", "Answers:", ""] + [f"- {answer}" for answer in found.answers]
     lines += ["", "## Problems", "", "| status | title | what to do |", "|---|---|---|"]
-    lines += [f"| {status} | {kind.title} | {kind.hint} |" for status, kind in KINDS.items()]
+    lines += [
+        f"| {status} | {kind.title} | {kind.hint} |" for status, kind in KINDS.items()
+    ]
     return "\n".join(lines) + "\n"

@@ -1,9 +1,11 @@
 """`aideator serve`: uvicorn inside our own process, from an open port to an orderly end.
 
-The port is taken before anything else is opened, so that a second server fails at once and the state directory can say
-where this one serves. On SIGINT or SIGTERM the streams end first: uvicorn would wait for them for ever
-(https://github.com/encode/uvicorn/pull/2829). uvicorn's own signal handling is replaced, because it raises the signal
-once more when it is done, and that would kill the process before the runs at work were handed back.
+The port is taken before anything else is opened, so that a second server fails at once
+and the state directory can say where this one serves. On SIGINT or SIGTERM the streams
+end first: uvicorn would wait for them for ever
+(https://github.com/encode/uvicorn/pull/2829). uvicorn's own signal handling is
+replaced, because it raises the signal once more when it is done, and that would kill
+the process before the runs at work were handed back.
 """
 
 import asyncio
@@ -20,7 +22,7 @@ from fastapi import FastAPI
 
 from aideator.api.app import create_app
 from aideator.api.guard import is_loopback_name
-from aideator.api.stream import Seats
+from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
 from aideator.observability import configure_logging
@@ -58,7 +60,10 @@ class Server(uvicorn.Server):
             self.ended.set()
 
     def stop(self) -> None:
-        """Take no more connections, end the streams, let other requests end. The second time: at once."""
+        """Take no more connections, end the streams, let other requests end.
+
+        The second time: at once.
+        """
         self.force_exit = self.should_exit
         self.should_exit = True
         self._aideator.end_streams()
@@ -72,8 +77,8 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         on_ready: Called with the server's address when it answers.
 
     Raises:
-        Unavailable: if the port cannot be had, no API key exists beyond loopback, or something that runs need is
-            missing.
+        Unavailable: if the port cannot be had, no API key exists beyond loopback, or
+            something that runs need is missing.
     """
     configure_logging(debug=settings.debug)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -99,14 +104,19 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
     with listen(settings.aideator_host, settings.aideator_port) as listener:
         if not is_loopback_name(settings.aideator_host):
             await _need_a_key(settings)
-        async with open_app(settings, url=address(listener)) as app, serve_app(app, listener) as server:
+        async with (
+            open_app(settings, url=address(listener)) as app,
+            serve_app(app, listener) as server,
+        ):
             yield server
 
 
 @asynccontextmanager
-async def serve_app(app: Aideator, listener: socket.socket, *, seats: Seats | None = None) -> AsyncIterator[Server]:
+async def serve_app(
+    app: Aideator, listener: socket.socket, *, slots: StreamSlots | None = None
+) -> AsyncIterator[Server]:
     """Serve an opened façade on a listening socket until the end of the block."""
-    server = Server(_config(create_app(app, seats=seats)), app, address(listener))
+    server = Server(_config(create_app(app, slots=slots)), app, address(listener))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await server.ready.wait()
@@ -125,7 +135,8 @@ def _config(app: FastAPI) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # what a proxy says about the client must not make it local
+        # what a proxy says about the client must not make it local
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
@@ -134,7 +145,10 @@ async def _need_a_key(settings: Settings) -> None:
     async with open_app(settings, work=False) as app:
         if not await app.is_active_key():
             hint = "make one with `aideator key create NAME`, or serve on 127.0.0.1"
-            raise Unavailable(f"no API key exists, and {settings.aideator_host} can be reached by others", hint=hint)
+            raise Unavailable(
+                f"no API key exists, and {settings.aideator_host} can be reached by others",
+                hint=hint,
+            )
 
 
 def address(listener: socket.socket) -> str:
@@ -154,14 +168,17 @@ def listen(host: str, port: int) -> Iterator[socket.socket]:
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
-        # Connections have it from here: asyncio sets it only where the socket names its protocol. Without, the body of
-        # an answer waits 40 ms for the client to acknowledge the head.
+        # Connections have it from here: asyncio sets it only where the socket names its
+        # protocol. Without, the body of an answer waits 40 ms for the client to
+        # acknowledge the head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             hint = "stop what listens there, or set AIDEATOR_PORT; 0 takes a free port"
             raise Unavailable(f"port {port} of {host} is taken", hint=hint) from error
         hint = "set AIDEATOR_HOST and AIDEATOR_PORT to an address of this machine that you may use"
-        raise Unavailable(f"cannot listen on {host}, port {port}: {error.strerror}", hint=hint) from error
+        raise Unavailable(
+            f"cannot listen on {host}, port {port}: {error.strerror}", hint=hint
+        ) from error
     with listener:
         yield listener

@@ -1,7 +1,14 @@
 """The page at `/`: what no route of the API takes.
 
-FastAPI's own `frontend` is not used: it would neither send what was compressed at build time nor the page's policy.
-Whatever a browser navigates to is the page, which looks at its address itself; anything else that is not there is 404.
+FastAPI's own `frontend` is not used: it would neither send what was compressed at build
+time nor the page's policy, and it looks files up for each request. Whatever a browser
+navigates to is the page, which looks at its address itself; anything else that is not
+there is 404.
+
+The files (about forty, 0.9 MB) are in memory (`aideator.web`): no request reaches the
+file system, so there is no path to traverse, and a new build needs a new start of the
+server. This is the router's last resort, so the API's own 404 and 405 stay what they
+are. The API's prefix is written into the page, because `API_V1_PREFIX` can move it.
 """
 
 from collections.abc import Mapping
@@ -12,15 +19,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from aideator.api.preview import below_which
 from aideator.api.problems import problem
 from aideator.web import INDEX, File
+from aideator.workbench.preview_host import below_which
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; worker-src 'self'; {frames}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, no script but our files, no frame but previews. Virtual lists need inline styles."""
+"""Nothing from elsewhere, no script but our files, no frame but previews. Virtual lists
+need inline styles."""
 _PREFIX = '<meta name="aideator-api" content="{}">'
 _DEFAULT_PREFIX = _PREFIX.format("/api/v1").encode()
 
@@ -28,12 +36,15 @@ _DEFAULT_PREFIX = _PREFIX.format("/api/v1").encode()
 class Site:
     """Answers what the API does not (ASGI)."""
 
-    def __init__(self, files: Mapping[str, File], prefix: str, preview_host: str | None = None) -> None:
+    def __init__(
+        self, files: Mapping[str, File], prefix: str, preview_host: str | None = None
+    ) -> None:
         """Take the page.
 
         Args:
             files: What was built; empty when nothing was.
-            prefix: Where the API lives. Nothing below it is ever the page, and the page is told.
+            prefix: Where the API lives. Nothing below it is ever the page, and the page
+                is told.
             preview_host: Below which name previews are served, beyond loopback.
         """
         self._preview_host = preview_host
@@ -61,7 +72,11 @@ class Site:
             raise HTTPException(404)
         if index := self._files.get(INDEX):
             return self._send(index, headers)
-        return problem(503, "the page is not built here", hint="run `make web`, then start the server anew")
+        return problem(
+            503,
+            "the page is not built here",
+            hint="run `make web`, then start the server anew",
+        )
 
     def _is_below_the_api(self, path: str) -> bool:
         return path == self._prefix or path.startswith(f"{self._prefix}/")
@@ -71,8 +86,12 @@ class Site:
         answer = Response(zipped or file.body, media_type=file.type)
         previews = below_which(headers.get("host", ""), self._preview_host)
         frames = f"frame-src *.{previews}; " if previews else ""
-        answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(frames=frames)
-        answer.headers["Cache-Control"] = "public, max-age=31536000, immutable" if file.lasting else "no-cache"
+        answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(
+            frames=frames
+        )
+        answer.headers["Cache-Control"] = (
+            "public, max-age=31536000, immutable" if file.lasting else "no-cache"
+        )
         answer.headers["X-DNS-Prefetch-Control"] = "off"
         answer.headers["Vary"] = "Accept-Encoding"
         if zipped is not None:

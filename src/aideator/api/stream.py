@@ -1,8 +1,8 @@
 """What happens as a stream of bytes, a run or a terminal: https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
-An own ASGI response rather than FastAPI's: each event is framed once for all its readers, what is pending goes out in
-one piece, and a reader is no more than a cursor. Framework helpers encode each event for each reader, which costs ten
-times as much.
+An own ASGI response rather than FastAPI's: each event is framed once for all its
+readers, what is pending goes out in one piece, and a reader is no more than a cursor.
+Framework helpers encode each event for each reader, which costs ten times as much.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ from starlette.types import Receive, Scope, Send
 
 from aideator.app import Aideator
 from aideator.domain.errors import AideatorError, TooManyRequests
-from aideator.engine.terminal import Ended, LiveTerminal, Printed
 from aideator.eventlog.base import Entry
 from aideator.observability import STREAMS
+from aideator.workbench.terminal import Ended, LiveTerminal, Printed
 
 _log = logging.getLogger(__name__)
 HEADERS = {
@@ -34,12 +34,14 @@ HEADERS = {
 MAX_ID = 2**53 - 1
 """The largest integer that JavaScript can count to."""
 _PIECE = 64 * 2**10
-"""Bytes that go out in one piece, unless one event alone is larger. It bounds what a stalled reader holds in memory."""
+"""Bytes that go out in one piece, unless one event alone is larger. It bounds what a
+stalled reader holds in memory."""
 _SHARED = 8 * 2**10
-"""Bytes of the largest event whose frame is remembered: 2,048 of them stay below 40 MB."""
+"""Bytes of the largest event whose frame is remembered: 2,048 of them stay below 40
+MB."""
 
 
-class Seats:
+class StreamSlots:
     """How many streams are open, in all and for each client."""
 
     def __init__(self, *, total: int = 768, per_client: int = 512) -> None:
@@ -49,15 +51,19 @@ class Seats:
 
     @contextmanager
     def take(self, client: str) -> Iterator[None]:
-        """Hold one seat.
+        """Hold one slot.
 
         Raises:
-            TooManyRequests: if the client, or everybody together, has as many streams open as may be.
+            TooManyRequests: if the client, or everybody together, has as many streams
+                open as may be.
         """
         if self._taken.total() >= self._total:
             raise TooManyRequests("too many streams are open on this server")
         if self._taken[client] >= self._per_client:
-            raise TooManyRequests("you have too many streams open", hint="one stream shows all of a run: share it")
+            raise TooManyRequests(
+                "you have too many streams open",
+                hint="one stream shows all of a run: share it",
+            )
         self._taken[client] += 1
         STREAMS.inc()
         try:
@@ -76,7 +82,7 @@ class EventStream(Response):
         self,
         pieces: AsyncGenerator[bytes],
         *,
-        seat: tuple[Seats, str],
+        slot: tuple[StreamSlots, str],
         ping: float = 30,
         retry: int = 3000,
     ) -> None:
@@ -84,23 +90,29 @@ class EventStream(Response):
 
         Args:
             pieces: The events, framed; see `of_run` and `of_terminal`.
-            seat: Where the stream is counted, and for whom.
+            slot: Where the stream is counted, and for whom.
             ping: Seconds of silence after which a comment is sent.
             retry: Milliseconds after which a browser is to reconnect.
         """
         super().__init__(headers=HEADERS)
         del self.headers["content-length"]
         self._pieces = pieces
-        self._seat = seat
+        self._slot = slot
         self._ping = ping
         self._retry = retry
         self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        seats, client = self._seat
-        with seats.take(client):
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        slots, client = self._slot
+        with slots.take(client):
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": 200,
+                    "headers": self.raw_headers,
+                }
+            )
             if scope["method"] != "HEAD":
                 await self._write(send, format_sse_event(retry=self._retry))
                 await self._stream(receive, send)
@@ -108,7 +120,10 @@ class EventStream(Response):
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         async with asyncio.TaskGroup() as tasks:
-            ends = [tasks.create_task(self._deliver(send)), tasks.create_task(self._watch(receive, send))]
+            ends = [
+                tasks.create_task(self._deliver(send)),
+                tasks.create_task(self._watch(receive, send)),
+            ]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in ends:
                 task.cancel()
@@ -119,7 +134,8 @@ class EventStream(Response):
                 async for piece in pieces:
                     await self._write(send, piece)
         except AideatorError as error:
-            # Too late for a problem document. The stream ends; the client comes back, and is told then.
+            # Too late for a problem document. The stream ends; the client comes back,
+            # and is told then.
             _log.warning("a stream ended early: %s", error)
 
     async def _watch(self, receive: Receive, send: Send) -> None:
@@ -153,11 +169,18 @@ async def of_terminal(terminal: LiveTerminal, after: int) -> AsyncGenerator[byte
         async for each in said:
             match each:
                 case Printed(at, data):
-                    told: dict[str, object] = {"at": at, "data": base64.b64encode(data).decode()}
-                    yield format_sse_event(data_str=json.dumps(told), event="output", id=str(each.end))
+                    told: dict[str, object] = {
+                        "at": at,
+                        "data": base64.b64encode(data).decode(),
+                    }
+                    yield format_sse_event(
+                        data_str=json.dumps(told), event="output", id=str(each.end)
+                    )
                 case Ended(at, exit_code, reason):
                     told = {"exit_code": exit_code, "reason": reason}
-                    yield format_sse_event(data_str=json.dumps(told), event="exit", id=str(at))
+                    yield format_sse_event(
+                        data_str=json.dumps(told), event="exit", id=str(at)
+                    )
 
 
 def cursor(last_event_id: str | None, after: int) -> int:
@@ -168,8 +191,14 @@ def cursor(last_event_id: str | None, after: int) -> int:
     """
     if not last_event_id:
         return after
-    if not (last_event_id.isascii() and last_event_id.isdigit() and int(last_event_id[:17]) <= MAX_ID):
-        raise HTTPException(400, "Last-Event-ID: give the id of an event of this stream")
+    if not (
+        last_event_id.isascii()
+        and last_event_id.isdigit()
+        and int(last_event_id[:17]) <= MAX_ID
+    ):
+        raise HTTPException(
+            400, "Last-Event-ID: give the id of an event of this stream"
+        )
     return int(last_event_id)
 
 
@@ -187,7 +216,13 @@ def _pieces(batch: Sequence[Entry]) -> Iterator[bytes]:
 
 
 def _frame(entry: Entry) -> bytes:
-    return format_sse_event(data_str=entry.data.decode(), event=entry.kind, id=str(entry.seq))
+    return format_sse_event(
+        data_str=entry.data.decode(), event=entry.kind, id=str(entry.seq)
+    )
 
 
+# Readers of the present share these frames; a reader that replays an old run pays for
+# its own. Log entries are shared objects that compare by identity, so the cache needs
+# no key of its own, and no second ring of frames stands beside the log's.
+# `bench/sse.py` measures it beside FastAPI's own way.
 _shared_frame = lru_cache(maxsize=2048)(_frame)

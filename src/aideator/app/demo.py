@@ -1,8 +1,9 @@
 """The scripted model and the project that it knows: what the demo runs on, from the command line and on a server.
 
-Both are started as processes, as a provider's server would be another machine; product code never imports them. A run
-on the demo's own project always meets the scripted model, whatever key is set, and no other run ever does: so the page
-may say of a run that it is scripted, and be right, also after a restart.
+Both are started as processes, as a provider's server would be another machine; product
+code never imports them. A run on the demo's own project always meets the scripted
+model, whatever key is set, and no other run ever does: so the page may say of a run
+that it is scripted, and be right, also after a restart.
 """
 
 import asyncio
@@ -19,7 +20,10 @@ _READY = "listening on "
 
 
 class Demo:
-    """The demo of one state directory. Nothing is made or started before it is asked for."""
+    """The demo of one state directory.
+
+    Nothing is made or started before it is asked for.
+    """
 
     def __init__(self, home: Path, stack: AsyncExitStack) -> None:
         """Know the place.
@@ -43,8 +47,13 @@ class Demo:
         async with self._lock:
             if not told.is_file():
                 self.project.parent.mkdir(mode=0o711, exist_ok=True)
-                told.write_text((await make_project(self.project)).model_dump_json(), encoding="utf-8")
-        return RunSpec.model_validate_json(told.read_bytes()).model_copy(update={"fresh": True})
+                told.write_text(
+                    (await make_project(self.project)).model_dump_json(),
+                    encoding="utf-8",
+                )
+        return RunSpec.model_validate_json(told.read_bytes()).model_copy(
+            update={"fresh": True}
+        )
 
     async def upstream(self, spec: RunSpec) -> str | None:
         """Where the model calls of a run go: to the scripted model for the demo's project, else the usual way (None).
@@ -67,7 +76,11 @@ async def make_project(repo: Path) -> RunSpec:
         Unavailable: if it cannot be made.
     """
     made = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "aideator.testing.demo_repo", str(repo), stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "aideator.testing.demo_repo",
+        str(repo),
+        stdout=asyncio.subprocess.PIPE,
     )
     told, _ = await made.communicate()
     if made.returncode != 0:
@@ -83,7 +96,14 @@ async def scripted_model() -> AsyncIterator[str]:
         Unavailable: if it does not start.
     """
     server = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "aideator.testing.model", "--scenario", "demo", "--exit-with-parent"),
+        *(
+            sys.executable,
+            "-m",
+            "aideator.testing.model",
+            "--scenario",
+            "demo",
+            "--exit-with-parent",
+        ),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -1,4 +1,7 @@
-"""The commands. Each parses, calls the façade and renders; what is heavy is imported when it is needed."""
+"""The commands.
+
+Each parses, calls the façade and renders; what is heavy is imported when it is needed.
+"""
 
 import sys
 from pathlib import Path
@@ -8,7 +11,16 @@ import typer
 
 from aideator import __version__
 from aideator.cli import decisions
-from aideator.cli.options import ASK, LOOK, SERVE, Json, Number, RunId, Server, run_command
+from aideator.cli.options import (
+    ASK,
+    LOOK,
+    SERVE,
+    Json,
+    Number,
+    RunId,
+    Server,
+    run_command,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +44,13 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback protocol
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
     pass
@@ -55,32 +73,80 @@ Exit code: 0 a variation is recommended, 1 the run failed, 2 wrong input, 3 cann
 """,
 )
 def run(  # noqa: PLR0913 - each is a documented option
-    repo: Annotated[str | None, typer.Argument(help="A local path or an https URL.")] = None,
-    prompt: Annotated[str | None, typer.Argument(help="What the agents shall do; `-` reads it from stdin.")] = None,
+    repo: Annotated[
+        str | None, typer.Argument(help="A local path or an https URL.")
+    ] = None,
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What the agents shall do; `-` reads it from stdin."),
+    ] = None,
     *,
-    number: Annotated[int, typer.Option("-n", "--variations", help="How many agents work side by side.")] = 3,
-    ref: Annotated[str | None, typer.Option(help="Branch, tag or commit to start from.")] = None,
-    check: Annotated[list[str] | None, typer.Option(help="A command that proves a change; repeatable.")] = None,
-    no_checks: Annotated[bool, typer.Option("--no-checks", help="Run no checks; nothing is proven then.")] = False,
-    setup: Annotated[list[str] | None, typer.Option(help="A command that installs what is needed; repeatable.")] = None,
-    no_setup: Annotated[bool, typer.Option("--no-setup", help="Install nothing.")] = False,
-    protect: Annotated[list[str] | None, typer.Option(help="A path that a change must leave alone; a glob.")] = None,
+    number: Annotated[
+        int,
+        typer.Option("-n", "--variations", help="How many agents work side by side."),
+    ] = 3,
+    ref: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit to start from.")
+    ] = None,
+    check: Annotated[
+        list[str] | None,
+        typer.Option(help="A command that proves a change; repeatable."),
+    ] = None,
+    no_checks: Annotated[
+        bool, typer.Option("--no-checks", help="Run no checks; nothing is proven then.")
+    ] = False,
+    setup: Annotated[
+        list[str] | None,
+        typer.Option(help="A command that installs what is needed; repeatable."),
+    ] = None,
+    no_setup: Annotated[
+        bool, typer.Option("--no-setup", help="Install nothing.")
+    ] = False,
+    protect: Annotated[
+        list[str] | None,
+        typer.Option(help="A path that a change must leave alone; a glob."),
+    ] = None,
     reruns: Annotated[
-        int | None, typer.Option(help="How often a test that failed or is new is run again; 2 when absent.")
+        int | None,
+        typer.Option(
+            help="How often a test that failed or is new is run again; 2 when absent."
+        ),
     ] = None,
     no_cross_tests: Annotated[
-        bool, typer.Option("--no-cross-tests", help="Do not run one variation's tests on the others.")
+        bool,
+        typer.Option(
+            "--no-cross-tests", help="Do not run one variation's tests on the others."
+        ),
     ] = False,
     agent: Annotated[str, typer.Option(help="A row of the catalogue.")] = "builtin",
-    model: Annotated[str | None, typer.Option(help="The model, as its provider names it.")] = None,
-    effort: Annotated[str | None, typer.Option(help="low, medium, high, xhigh or max.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Model calls after which an agent stops.")] = None,
-    instructions: Annotated[str, typer.Option(help="A strategy, added to the agent's own instructions.")] = "",
-    budget: Annotated[float | None, typer.Option(help="US dollars for the whole run.")] = None,
-    variation_budget: Annotated[float | None, typer.Option(help="US dollars for each variation.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Do not answer with an earlier decision.")] = False,
-    spec: Annotated[Path | None, typer.Option(help="A YAML file with the submission, instead of the options.")] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Return at once (with a server).")] = False,
+    model: Annotated[
+        str | None, typer.Option(help="The model, as its provider names it.")
+    ] = None,
+    effort: Annotated[
+        str | None, typer.Option(help="low, medium, high, xhigh or max.")
+    ] = None,
+    max_turns: Annotated[
+        int | None, typer.Option(help="Model calls after which an agent stops.")
+    ] = None,
+    instructions: Annotated[
+        str, typer.Option(help="A strategy, added to the agent's own instructions.")
+    ] = "",
+    budget: Annotated[
+        float | None, typer.Option(help="US dollars for the whole run.")
+    ] = None,
+    variation_budget: Annotated[
+        float | None, typer.Option(help="US dollars for each variation.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Do not answer with an earlier decision.")
+    ] = False,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="A YAML file with the submission, instead of the options."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return at once (with a server).")
+    ] = False,
     json: Json = False,
     server: Server = None,
 ) -> None:
@@ -92,19 +158,44 @@ def run(  # noqa: PLR0913 - each is a documented option
         "prompt": sys.stdin.read() if prompt == "-" else prompt,
         "variations": number,
         "ref": ref,
-        "checks": [] if no_checks else [{"command": command} for command in check] if check else None,
-        "setup": [] if no_setup else [{"command": command} for command in setup] if setup else None,
+        "checks": []
+        if no_checks
+        else [{"command": command} for command in check]
+        if check
+        else None,
+        "setup": []
+        if no_setup
+        else [{"command": command} for command in setup]
+        if setup
+        else None,
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
-        "examination": {"cross_tests": not no_cross_tests} | ({} if reruns is None else {"reruns": reruns}),
+        "comparison": {"cross_tests": not no_cross_tests}
+        | ({} if reruns is None else {"reruns": reruns}),
     }
-    seat = {"model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
-    options |= {"lineup": [{"agent": agent, **seat}] * number} if agent != "builtin" else {"agent_config": seat}
-    run_command(lambda door: submit(door, options, spec, detach=detach), server=server, json=json)
+    settings = {
+        "model": model,
+        "effort": effort,
+        "max_turns": max_turns,
+        "instructions": instructions,
+    }
+    options |= (
+        {"lineup": [{"agent": agent, **settings}] * number}
+        if agent != "builtin"
+        else {"agent_config": settings}
+    )
+    run_command(
+        lambda door: submit(door, options, spec, detach=detach),
+        server=server,
+        json=json,
+    )
 
 
-@app.command(rich_help_panel=ASK, epilog="Example: `aideator inspect . --json | jq -r .setup[].command`")
+@app.command(
+    rich_help_panel=ASK,
+    epilog="Example: `aideator inspect . --json | jq -r .setup[].command`",
+)
 def inspect(
     repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
     *,
@@ -112,10 +203,17 @@ def inspect(
     json: Json = False,
     server: Server = None,
 ) -> None:
-    """Say how a repository would be set up and checked, and where that is from. Nothing of it runs."""
+    """Say how a repository would be set up and checked, and where that is from.
+
+    Nothing of it runs.
+    """
     from aideator.cli import reading
 
-    run_command(lambda door: reading.inspect_repository(door, repo, ref), server=server, json=json)
+    run_command(
+        lambda door: reading.inspect_repository(door, repo, ref),
+        server=server,
+        json=json,
+    )
 
 
 @app.command(
@@ -132,7 +230,11 @@ def watch(
     run_id: RunId,
     *,
     speed: Annotated[
-        float | None, typer.Option(help="Replay with the pauses that there were, so many times as fast.", min=0.01)
+        float | None,
+        typer.Option(
+            help="Replay with the pauses that there were, so many times as fast.",
+            min=0.01,
+        ),
     ] = None,
     json: Json = False,
     server: Server = None,
@@ -140,7 +242,11 @@ def watch(
     """Follow a run live, from its beginning. Ctrl-C stops watching, not the run."""
     from aideator.cli import reading
 
-    run_command(lambda door: reading.watch_run(door, run_id, speed=speed), server=server, json=json)
+    run_command(
+        lambda door: reading.watch_run(door, run_id, speed=speed),
+        server=server,
+        json=json,
+    )
 
 
 @app.command("list", rich_help_panel=LOOK)
@@ -153,15 +259,23 @@ def list_(
     """Show runs, newest first."""
     from aideator.cli import reading
 
-    run_command(lambda door: reading.list_runs(door, limit=limit), server=server, json=json)
+    run_command(
+        lambda door: reading.list_runs(door, limit=limit), server=server, json=json
+    )
 
 
-@app.command(rich_help_panel=LOOK, epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`")
+@app.command(
+    rich_help_panel=LOOK,
+    epilog="Examples: `aideator show 3f2a91c0`, `aideator show 3f2a91c0 --tests`",
+)
 def show(
     run_id: RunId,
     *,
     tests: Annotated[
-        bool, typer.Option("--tests", help="Also each test that changed or fails, and the cross-tests.")
+        bool,
+        typer.Option(
+            "--tests", help="Also each test that changed or fails, and the cross-tests."
+        ),
     ] = False,
     json: Json = False,
     server: Server = None,
@@ -169,7 +283,11 @@ def show(
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli import reading
 
-    run_command(lambda door: reading.show_run(door, run_id, tests=tests), server=server, json=json)
+    run_command(
+        lambda door: reading.show_run(door, run_id, tests=tests),
+        server=server,
+        json=json,
+    )
 
 
 @app.command(rich_help_panel=LOOK)
@@ -198,23 +316,37 @@ def shell(
     run_id: RunId,
     rest: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VARIATION] [-- COMMAND...]", help="1 … N (as for `diff` when absent); what to run."),
+        typer.Argument(
+            metavar="[VARIATION] [-- COMMAND...]",
+            help="1 … N (as for `diff` when absent); what to run.",
+        ),
     ] = None,
     *,
     server: Server = None,
 ) -> None:
-    """Open a terminal in a variation's sandbox. What is done in a finished one is thrown away."""
-    from aideator.cli.shell import open_shell
+    """Open a terminal in a variation's sandbox.
 
-    number, command = (int(rest[0]), rest[1:]) if rest and rest[0].isdecimal() else (None, rest or [])
+    What is done in a finished one is thrown away.
+    """
+    from aideator.workbench.shell import open_shell
+
+    number, command = (
+        (int(rest[0]), rest[1:]) if rest and rest[0].isdecimal() else (None, rest or [])
+    )
     run_command(lambda door: open_shell(door, run_id, number, command), server=server)
 
 
 @app.command(rich_help_panel=SERVE)
 def serve(
     *,
-    host: Annotated[str | None, typer.Option(help="The address to listen on; AIDEATOR_HOST when absent.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port, 0 for a free one; AIDEATOR_PORT when absent.")] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address to listen on; AIDEATOR_HOST when absent."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="The port, 0 for a free one; AIDEATOR_PORT when absent."),
+    ] = None,
 ) -> None:
     """Serve the page and the API, and carry out runs, until Ctrl-C."""
     from aideator.cli import connect, guard, operating
@@ -224,7 +356,10 @@ def serve(
 
 @app.command(rich_help_panel=ASK)
 def demo(*, json: Json = False) -> None:
-    """Watch three agents fix a bug, one of them badly. Needs no key: the model is scripted, all else is real."""
+    """Watch three agents fix a bug, one of them badly.
+
+    Needs no key: the model is scripted, all else is real.
+    """
     from aideator.cli import trial
 
     run_command(trial.demo, json=json)
@@ -242,7 +377,8 @@ def doctor(*, json: Json = False) -> None:
 def gc(
     *,
     max_mb: Annotated[
-        int | None, typer.Option(help="Keep at most this much; 0 removes all that is not in use.")
+        int | None,
+        typer.Option(help="Keep at most this much; 0 removes all that is not in use."),
     ] = None,
 ) -> None:
     """Free disk: remove cached repositories and environments that were not used for longest."""
@@ -268,7 +404,9 @@ def list_keys(*, json: Json = False) -> None:
 
 
 @keys.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")]) -> None:
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="KEY", help="The key's id.")],
+) -> None:
     """Make a key worthless."""
     from aideator.cli import operating
 

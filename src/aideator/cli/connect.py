@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from aideator.app import Aideator, open_app
-from aideator.cli.remote import RemoteAideator, open_remote
+from aideator.client.remote import RemoteAideator, open_remote
 from aideator.observability import configure_logging
 from aideator.settings import Settings, load_settings
 from aideator.store.home import owner
@@ -18,7 +18,10 @@ Client = Aideator | RemoteAideator
 
 
 class Terminal(Console):
-    """Standard output. That nobody reads it any more is told to the command, which may have agents to stop."""
+    """Standard output.
+
+    That nobody reads it any more is told to the command, which may have agents to stop.
+    """
 
     def on_broken_pipe(self) -> None:
         """Let the error through; rich would end the process."""
@@ -43,11 +46,12 @@ class Door:
     async def connect(self, *, work: bool = False) -> AsyncIterator[Client]:
         """Open an AIdeator for one command.
 
-        A server that is named is used; so is one that serves this state directory now, since only one process may
-        work in it.
+        A server that is named is used; so is one that serves this state directory now,
+        since only one process may work in it.
 
         Args:
-            work: Whether the command starts or stops runs. In this process, that also takes up unfinished ones.
+            work: Whether the command starts or stops runs. In this process, that also
+                takes up unfinished ones.
         """
         settings, url = self.settings, self.url()
         if url is None:
@@ -57,7 +61,9 @@ class Door:
         if not self.server:
             sys.stderr.write(f"(through the server at {url})\n")
         key = os.environ.get("AIDEATOR_API_KEY")
-        async with open_remote(url, prefix=settings.api_v1_prefix, header=settings.api_key_header, key=key) as remote:
+        async with open_remote(
+            url, prefix=settings.api_v1_prefix, header=settings.api_key_header, key=key
+        ) as remote:
             yield remote
 
     def note(self, text: str, *, style: str = "") -> None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from aideator.app.wording import commit_message
+from aideator.changes.branch import apply_to_checkout
 from aideator.cli.connect import Client, Door
 from aideator.cli.reading import best_of
 from aideator.cli.submit import need_a_model, read
-from aideator.cli.watching import choose_output, exit_code, show, watch
+from aideator.cli.ui.watch import choose_output, exit_code, show, watch
 from aideator.domain.errors import InvalidInput
 from aideator.domain.run import AgentSpec, Part, RunDetails, Wish
-from aideator.workspace.branch import apply_to_checkout
+from aideator.publishing.wording import commit_message
 
 
 async def select_winner(door: Door, part: str, number: int, *, reason: str) -> None:
@@ -26,10 +26,15 @@ async def select_winner(door: Door, part: str, number: int, *, reason: str) -> N
     if _as_json(door, details):
         return
     door.note(f"Variation {number} is the winner of run {run_id[-8:]}.")
-    door.note(f"next: aideator publish {run_id[-8:]}, or in your checkout: aideator apply {run_id[-8:]}", style="dim")
+    door.note(
+        f"next: aideator publish {run_id[-8:]}, or in your checkout: aideator apply {run_id[-8:]}",
+        style="dim",
+    )
 
 
-async def apply_change(door: Door, part: str, number: int | None, *, repo: Path, branch: str | None) -> None:
+async def apply_change(
+    door: Door, part: str, number: int | None, *, repo: Path, branch: str | None
+) -> None:
     """Commit a variation's change on a new branch of the user's checkout."""
     async with door.connect() as client:
         run_id = await client.resolve(part)
@@ -37,7 +42,9 @@ async def apply_change(door: Door, part: str, number: int | None, *, repo: Path,
         details, patch = await client.get(run_id), await client.patch(run_id, chosen)
     name = branch or f"aideator/{run_id[-8:]}-{chosen}"
     message = commit_message(details, chosen)
-    commit = await apply_to_checkout(repo, base=details.commit or "", patch=patch, branch=name, message=message)
+    commit = await apply_to_checkout(
+        repo, base=details.commit or "", patch=patch, branch=name, message=message
+    )
     door.note(f"Branch {name} at {commit[:12]} has the change of variation {chosen}.")
 
 
@@ -61,7 +68,9 @@ async def clear(door: Door, part: str, number: int, reason: str) -> None:
 async def publish(door: Door, part: str, wish: Mapping[str, Any]) -> None:
     """Push the winner, and open a pull request."""
     async with door.connect() as client:
-        made = await client.keeping.publish(await client.resolve(part), read(Wish, wish))
+        made = await client.keeping.publish(
+            await client.resolve(part), read(Wish, wish)
+        )
     if _as_json(door, made):
         return
     door.note(f"Branch {made.branch} of {made.remote} is at {made.commit[:12]}.")
@@ -71,19 +80,23 @@ async def publish(door: Door, part: str, wish: Mapping[str, Any]) -> None:
 
 async def follow_up(door: Door, part: str, number: int | None, text: str) -> int:
     """Give one variation or all a follow-up turn, and watch it."""
-    return await _go_on(door, part, lambda client, run_id: client.prompt(run_id, number, text))
+    return await _go_on(
+        door, part, lambda client, run_id: client.prompt(run_id, number, text)
+    )
 
 
-async def add_seat(door: Door, part: str, seat: Mapping[str, Any]) -> int:
+async def add_agent(door: Door, part: str, spec: Mapping[str, Any]) -> int:
     """Have one more agent work on the run, and watch it."""
-    asked = read(AgentSpec, seat)
+    asked = read(AgentSpec, spec)
     return await _go_on(door, part, lambda client, run_id: client.add(run_id, asked))
 
 
 async def compose(door: Door, part: str, named: Sequence[str]) -> int:
     """Put parts of variations together, and watch how the result is judged."""
     parts = [read_part(text) for text in named]
-    return await _go_on(door, part, lambda client, run_id: client.compose(run_id, parts), model=False)
+    return await _go_on(
+        door, part, lambda client, run_id: client.compose(run_id, parts), model=False
+    )
 
 
 def read_part(text: str) -> Part:
@@ -92,9 +105,13 @@ def read_part(text: str) -> Part:
     Raises:
         InvalidInput: if it is written otherwise.
     """
-    found = re.fullmatch(r"(\d{1,3}):(.+?)(?:#(\d{1,5}(?:,\d{1,5})*))?", text, re.DOTALL)
+    found = re.fullmatch(
+        r"(\d{1,3}):(.+?)(?:#(\d{1,5}(?:,\d{1,5})*))?", text, re.DOTALL
+    )
     if found is None:
-        raise InvalidInput(f"{text!r} is no part", hint="write VARIATION:PATH or VARIATION:PATH#0,2")
+        raise InvalidInput(
+            f"{text!r} is no part", hint="write VARIATION:PATH or VARIATION:PATH#0,2"
+        )
     hunks = tuple(map(int, found[3].split(","))) if found[3] else None
     return read(Part, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks})
 
@@ -109,7 +126,9 @@ async def _go_on(door: Door, part: str, step: Step, *, model: bool = True) -> in
     async with door.connect(work=True) as client:
         run_id = await client.resolve(part)
         await step(client, run_id)
-        details = await watch(client, run_id, door.console, choose_output(door.console, json=door.json))
+        details = await watch(
+            client, run_id, door.console, choose_output(door.console, json=door.json)
+        )
         if not door.json:
             show(door.console, details)
         return exit_code(details)

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from aideator.cli.options import DECIDE, GO_ON, KEEP, LOOK, Json, Number, RunId, Server, run_command
+from aideator.cli.options import (
+    DECIDE,
+    GO_ON,
+    KEEP,
+    LOOK,
+    Json,
+    Number,
+    RunId,
+    Server,
+    run_command,
+)
 
 app = typer.Typer()
 Variation = Annotated[int, typer.Argument(metavar="VARIATION", help="1 … N.")]
@@ -24,7 +34,11 @@ def select(
     """Keep a variation as the winner."""
     from aideator.cli import deciding
 
-    run_command(lambda door: deciding.select_winner(door, run_id, number, reason=reason), server=server, json=json)
+    run_command(
+        lambda door: deciding.select_winner(door, run_id, number, reason=reason),
+        server=server,
+        json=json,
+    )
 
 
 @app.command(rich_help_panel=DECIDE)
@@ -36,12 +50,15 @@ def undo(run_id: RunId, *, json: Json = False, server: Server = None) -> None:
 
 
 @app.command(
-    rich_help_panel=DECIDE, epilog='Example: `aideator clear 3f2a91c0 2 "The old expectation was wrong, see #12"`'
+    rich_help_panel=DECIDE,
+    epilog='Example: `aideator clear 3f2a91c0 2 "The old expectation was wrong, see #12"`',
 )
 def clear(
     run_id: RunId,
     number: Variation,
-    reason: Annotated[str, typer.Argument(help="Why the flags may pass; kept with the variation.")],
+    reason: Annotated[
+        str, typer.Argument(help="Why the flags may pass; kept with the variation.")
+    ],
     *,
     json: Json = False,
     server: Server = None,
@@ -49,22 +66,42 @@ def clear(
     """Let a variation's flags pass, so that it can be recommended."""
     from aideator.cli import deciding
 
-    run_command(lambda door: deciding.clear(door, run_id, number, reason), server=server, json=json)
+    run_command(
+        lambda door: deciding.clear(door, run_id, number, reason),
+        server=server,
+        json=json,
+    )
 
 
-@app.command(rich_help_panel=DECIDE, epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`")
+@app.command(
+    rich_help_panel=DECIDE,
+    epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`",
+)
 def apply(
     run_id: RunId,
     number: Number = None,
     *,
-    repo: Annotated[Path, typer.Option(help="Your checkout.", file_okay=False)] = Path(),
-    branch: Annotated[str | None, typer.Option(help="The new branch; aideator/RUN-VARIATION when absent.")] = None,
+    repo: Annotated[
+        Path, typer.Option(help="Your checkout.", file_okay=False)
+    ] = Path(),
+    branch: Annotated[
+        str | None,
+        typer.Option(help="The new branch; aideator/RUN-VARIATION when absent."),
+    ] = None,
     server: Server = None,
 ) -> None:
-    """Put the winner's change on a new branch of your checkout. A dirty tree is refused."""
+    """Put the winner's change on a new branch of your checkout.
+
+    A dirty tree is refused.
+    """
     from aideator.cli import deciding
 
-    run_command(lambda door: deciding.apply_change(door, run_id, number, repo=repo, branch=branch), server=server)
+    run_command(
+        lambda door: deciding.apply_change(
+            door, run_id, number, repo=repo, branch=branch
+        ),
+        server=server,
+    )
 
 
 @app.command(
@@ -85,12 +122,25 @@ branch only. A second time changes nothing, or completes what was begun.
 def publish(  # noqa: PLR0913 - each is a documented option
     run_id: RunId,
     *,
-    branch: Annotated[str, typer.Option(help="Its name below aideator/; RUN-PROMPT when absent.")] = "",
-    title: Annotated[str, typer.Option(help="Of the commit and the pull request; the prompt when absent.")] = "",
-    pull_request: Annotated[bool, typer.Option(help="Open a pull request as well.")] = True,
+    branch: Annotated[
+        str, typer.Option(help="Its name below aideator/; RUN-PROMPT when absent.")
+    ] = "",
+    title: Annotated[
+        str,
+        typer.Option(
+            help="Of the commit and the pull request; the prompt when absent."
+        ),
+    ] = "",
+    pull_request: Annotated[
+        bool, typer.Option(help="Open a pull request as well.")
+    ] = True,
     draft: Annotated[bool, typer.Option("--draft", help="Open it as a draft.")] = False,
     workflows: Annotated[
-        bool, typer.Option("--workflows", help="Push files that the forge runs by itself, with its secrets.")
+        bool,
+        typer.Option(
+            "--workflows",
+            help="Push files that the forge runs by itself, with its secrets.",
+        ),
     ] = False,
     json: Json = False,
     server: Server = None,
@@ -98,8 +148,16 @@ def publish(  # noqa: PLR0913 - each is a documented option
     """Push the winner as a branch, and open a pull request with the evidence in it."""
     from aideator.cli import deciding
 
-    wish = {"branch": branch, "title": title, "pull_request": pull_request, "draft": draft, "workflows": workflows}
-    run_command(lambda door: deciding.publish(door, run_id, wish), server=server, json=json)
+    wish = {
+        "branch": branch,
+        "title": title,
+        "pull_request": pull_request,
+        "draft": draft,
+        "workflows": workflows,
+    }
+    run_command(
+        lambda door: deciding.publish(door, run_id, wish), server=server, json=json
+    )
 
 
 @app.command(
@@ -115,7 +173,9 @@ Examples:
 def prompt(
     run_id: RunId,
     number: Annotated[str, typer.Argument(metavar="VARIATION", help="1 … N, or all.")],
-    text: Annotated[str, typer.Argument(help="What is to be done next; `-` reads it from stdin.")],
+    text: Annotated[
+        str, typer.Argument(help="What is to be done next; `-` reads it from stdin.")
+    ],
     *,
     json: Json = False,
     server: Server = None,
@@ -127,7 +187,11 @@ def prompt(
         raise typer.BadParameter("a number, or all", param_hint="VARIATION")
     one = None if number == "all" else int(number)
     said = sys.stdin.read() if text == "-" else text
-    run_command(lambda door: deciding.follow_up(door, run_id, one, said), server=server, json=json)
+    run_command(
+        lambda door: deciding.follow_up(door, run_id, one, said),
+        server=server,
+        json=json,
+    )
 
 
 @app.command(
@@ -144,18 +208,34 @@ def add(  # noqa: PLR0913 - each is a documented option
     run_id: RunId,
     *,
     agent: Annotated[str, typer.Option(help="A row of the catalogue.")] = "builtin",
-    model: Annotated[str | None, typer.Option(help="The model, as its provider names it.")] = None,
-    effort: Annotated[str | None, typer.Option(help="low, medium, high, xhigh or max.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Model calls after which the agent stops.")] = None,
-    instructions: Annotated[str, typer.Option(help="A strategy, added to the agent's own instructions.")] = "",
+    model: Annotated[
+        str | None, typer.Option(help="The model, as its provider names it.")
+    ] = None,
+    effort: Annotated[
+        str | None, typer.Option(help="low, medium, high, xhigh or max.")
+    ] = None,
+    max_turns: Annotated[
+        int | None, typer.Option(help="Model calls after which the agent stops.")
+    ] = None,
+    instructions: Annotated[
+        str, typer.Option(help="A strategy, added to the agent's own instructions.")
+    ] = "",
     json: Json = False,
     server: Server = None,
 ) -> None:
     """Have one more agent work on a run, also while the others do."""
     from aideator.cli import deciding
 
-    seat = {"agent": agent, "model": model, "effort": effort, "max_turns": max_turns, "instructions": instructions}
-    run_command(lambda door: deciding.add_seat(door, run_id, seat), server=server, json=json)
+    spec = {
+        "agent": agent,
+        "model": model,
+        "effort": effort,
+        "max_turns": max_turns,
+        "instructions": instructions,
+    }
+    run_command(
+        lambda door: deciding.add_agent(door, run_id, spec), server=server, json=json
+    )
 
 
 @app.command(
@@ -170,7 +250,12 @@ Examples:
 )
 def compose(
     run_id: RunId,
-    parts: Annotated[list[str], typer.Argument(metavar="VARIATION:PATH[#HUNKS]…", help="Files, or hunks of files.")],
+    parts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="VARIATION:PATH[#HUNKS]…", help="Files, or hunks of files."
+        ),
+    ],
     *,
     json: Json = False,
     server: Server = None,
@@ -178,7 +263,9 @@ def compose(
     """Put files and hunks of several variations together as a new one, which is judged like every other."""
     from aideator.cli import deciding
 
-    run_command(lambda door: deciding.compose(door, run_id, parts), server=server, json=json)
+    run_command(
+        lambda door: deciding.compose(door, run_id, parts), server=server, json=json
+    )
 
 
 @app.command(rich_help_panel=GO_ON)
@@ -189,12 +276,19 @@ def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> No
     run_command(lambda door: deciding.cancel_run(door, run_id, number), server=server)
 
 
-@app.command(rich_help_panel=KEEP, epilog="Example: `aideator export 3f2a91c0 -o run.zip`")
+@app.command(
+    rich_help_panel=KEEP, epilog="Example: `aideator export 3f2a91c0 -o run.zip`"
+)
 def export(
     run_id: RunId,
     *,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The file; aideator-RUN.zip when absent, - for stdout.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="The file; aideator-RUN.zip when absent, - for stdout.",
+        ),
     ] = None,
     server: Server = None,
 ) -> None:
@@ -210,7 +304,12 @@ def export(
     epilog="Example: `aideator import run.zip`, then `aideator watch 3f2a91c0 --speed 4`",
 )
 def import_(
-    file: Annotated[Path, typer.Argument(help="What `aideator export` wrote; - for stdin.", allow_dash=True)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="What `aideator export` wrote; - for stdin.", allow_dash=True
+        ),
+    ],
     *,
     json: Json = False,
     server: Server = None,

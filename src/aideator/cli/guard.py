@@ -1,7 +1,7 @@
 """Run a command to its exit code: what signals, broken pipes and expected errors become.
 
-The first Ctrl-C (or SIGTERM, or a closed terminal) cancels the command, which then stops its agents in good order; the
-second one does not wait for that.
+The first Ctrl-C (or SIGTERM, or a closed terminal) cancels the command, which then
+stops its agents in good order; the second one does not wait for that.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from aideator.cli.plain import plain
+from aideator.cli.ui.escape import plain
 from aideator.domain.errors import AideatorError, InvalidInput
 from aideator.settings import SettingsError
 
@@ -69,14 +69,17 @@ async def _until_a_signal(work: Callable[[], Work]) -> int | None:
     except asyncio.CancelledError:
         if len(told) == 1:
             raise _Stopped(told[0]) from None
-        raise  # told twice, the loop has ended already: what is raised now, it would log
+        # told twice, the loop has ended already: what is raised now, it would log
+        raise
 
 
 def _explain(error: BaseException) -> int:
     """Tell a person what went wrong; the exit code that says so to a program."""
     causes = list(_leaves(error))
     if any(isinstance(cause, BrokenPipeError) for cause in causes):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at exit
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or Python complains when it flushes at exit
         return 128 + signal.SIGPIPE
     expected = [cause for cause in causes if isinstance(cause, AideatorError)]
     if len(expected) < len(causes):

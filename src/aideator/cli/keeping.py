@@ -8,9 +8,9 @@ from rich import box
 from rich.table import Table
 
 from aideator.cli.connect import Door
-from aideator.cli.plain import one_line
+from aideator.cli.ui.escape import one_line
 from aideator.domain.errors import InvalidInput
-from aideator.domain.stats import Rate, Stats, Tally
+from aideator.statistics.model import Rate, Stats, Tally
 
 _STDIO = Path("-")
 
@@ -28,7 +28,10 @@ async def export(door: Door, part: str, output: Path | None) -> None:
         with file.open("xb") as opened:
             opened.write(data)
     except OSError as error:
-        raise InvalidInput(f"{file} cannot be written: {error.strerror}", hint="name another file with -o") from None
+        raise InvalidInput(
+            f"{file} cannot be written: {error.strerror}",
+            hint="name another file with -o",
+        ) from None
     door.note(f"{file} has run {run_id[-8:]}, {len(data):,} bytes.")
 
 
@@ -41,7 +44,10 @@ async def import_(door: Door, file: Path) -> None:
         sys.stdout.write(details.model_dump_json() + "\n")
         return
     door.note(f"Run {details.id} is here, to be looked at.")
-    door.note(f"next: aideator show {details.id[-8:]}, or: aideator watch {details.id[-8:]} --speed 4", style="dim")
+    door.note(
+        f"next: aideator show {details.id[-8:]}, or: aideator watch {details.id[-8:]} --speed 4",
+        style="dim",
+    )
 
 
 def _read(file: Path) -> bytes:
@@ -58,9 +64,15 @@ async def show_stats(door: Door) -> None:
     if door.json:
         sys.stdout.write(stats.model_dump_json() + "\n")
     elif not stats.decided:
-        door.note(f"{stats.runs} runs have ended, and none was decided yet. Choose a winner: aideator select RUN N")
+        door.note(
+            f"{stats.runs} runs have ended, and none was decided yet. Choose a winner: aideator select RUN N"
+        )
     else:
-        for name, tallies in (("agent", stats.agents), ("model", stats.models), ("strategy", stats.strategies)):
+        for name, tallies in (
+            ("agent", stats.agents),
+            ("model", stats.models),
+            ("strategy", stats.strategies),
+        ):
             door.console.print(_table(name, tallies))
         for line in _lines(stats):
             door.note(line)
@@ -68,10 +80,21 @@ async def show_stats(door: Door) -> None:
 
 def _table(name: str, tallies: Iterable[Tally]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in (name, "won", "of", "share", "95 % interval", "by chance", "cost", "cost per win"):
+    for column in (
+        name,
+        "won",
+        "of",
+        "share",
+        "95 % interval",
+        "by chance",
+        "cost",
+        "cost per win",
+    ):
         table.add_column(column)
     for tally in tallies:
-        called = one_line(tally.name, 40) or ("(none)" if name == "strategy" else "(the agent's own)")
+        called = one_line(tally.name, 40) or (
+            "(none)" if name == "strategy" else "(the agent's own)"
+        )
         table.add_row(
             called,
             str(tally.wins.count),

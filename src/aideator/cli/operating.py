@@ -6,7 +6,7 @@ import sys
 from rich.table import Table
 
 from aideator.app import open_app
-from aideator.app.work import examine, open_cache
+from aideator.app.wiring import examine, open_cache
 from aideator.cli.connect import Door
 from aideator.store import keys
 from aideator.store.home import make_home
@@ -18,7 +18,9 @@ def serve(door: Door, *, host: str | None, port: int | None) -> None:
     from aideator.api.server import serve as serve_api
 
     changed = {"aideator_host": host, "aideator_port": port}
-    settings = door.settings.model_copy(update={k: v for k, v in changed.items() if v is not None})
+    settings = door.settings.model_copy(
+        update={k: v for k, v in changed.items() if v is not None}
+    )
 
     def on_ready(url: str) -> None:
         sys.stderr.write(
@@ -37,12 +39,26 @@ async def doctor(door: Door) -> int:
         sys.stdout.write(json.dumps({"ok": not broken, "findings": rows}) + "\n")
         return int(broken)
     for finding in findings:
-        mark, style = ("✓", "green") if finding.ok else ("✗", "red") if finding.fatal else ("!", "yellow")
-        door.console.print(f"[{style}]{mark}[/] [bold]{finding.name}[/] ", end="", highlight=False)
+        mark, style = (
+            ("✓", "green")
+            if finding.ok
+            else ("✗", "red")
+            if finding.fatal
+            else ("!", "yellow")
+        )
+        door.console.print(
+            f"[{style}]{mark}[/] [bold]{finding.name}[/] ", end="", highlight=False
+        )
         door.console.print(finding.detail, markup=False, highlight=False)
         if finding.fix and not finding.ok:
-            door.console.print(f"    → {finding.fix}", style="cyan", markup=False, highlight=False)
-    door.console.print("Runs can be carried out here." if not broken else "Runs cannot be carried out here yet.")
+            door.console.print(
+                f"    → {finding.fix}", style="cyan", markup=False, highlight=False
+            )
+    door.console.print(
+        "Runs can be carried out here."
+        if not broken
+        else "Runs cannot be carried out here yet."
+    )
     return int(broken)
 
 
@@ -58,7 +74,10 @@ async def collect_garbage(door: Door, *, max_mb: int | None) -> None:
 async def create_key(door: Door, name: str) -> None:
     """Make a key and print it, the only time."""
     make_home(door.settings.aideator_home)
-    async with open_database(door.settings.database) as database, database.write() as session:
+    async with (
+        open_database(door.settings.database) as database,
+        database.write() as session,
+    ):
         made, secret = await keys.create(session, name)
     sys.stderr.write(f"key {made.id} for {name}; it is shown only now:\n")
     sys.stdout.write(secret + "\n")
@@ -66,22 +85,40 @@ async def create_key(door: Door, name: str) -> None:
 
 async def list_keys(door: Door) -> None:
     """Show the keys."""
-    async with open_app(door.settings, work=False) as app, app.database.read() as session:
+    async with (
+        open_app(door.settings, work=False) as app,
+        app.database.read() as session,
+    ):
         found = await keys.every(session)
     if door.json:
-        rows = [{"id": k.id, "name": k.name, "prefix": k.prefix, "revoked": k.revoked_at is not None} for k in found]
+        rows = [
+            {
+                "id": k.id,
+                "name": k.name,
+                "prefix": k.prefix,
+                "revoked": k.revoked_at is not None,
+            }
+            for k in found
+        ]
         sys.stdout.write(json.dumps(rows) + "\n")
         return
     table = Table("key", "name", "begins with", "made", "state", box=None)
     for key in found:
         table.add_row(
-            key.id, key.name, key.prefix, f"{key.created_at:%Y-%m-%d}", "revoked" if key.revoked_at else "valid"
+            key.id,
+            key.name,
+            key.prefix,
+            f"{key.created_at:%Y-%m-%d}",
+            "revoked" if key.revoked_at else "valid",
         )
     door.console.print(table)
 
 
 async def revoke_key(door: Door, key_id: str) -> None:
     """Make a key worthless."""
-    async with open_app(door.settings, work=False) as app, app.database.write() as session:
+    async with (
+        open_app(door.settings, work=False) as app,
+        app.database.write() as session,
+    ):
         key = await keys.revoke(session, key_id)
     sys.stdout.write(f"key {key.id} ({key.name}) is revoked\n")

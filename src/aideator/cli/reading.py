@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.connect import Client, Door
-from aideator.cli.evidence import each_test
-from aideator.cli.found import SOURCES
-from aideator.cli.plain import plain
-from aideator.cli.render import runs_table, show_patch
 from aideator.cli.submit import whole_path
-from aideator.cli.watching import choose_output, exit_code, show, watch
+from aideator.cli.ui.escape import plain
+from aideator.cli.ui.evidence import each_test
+from aideator.cli.ui.live import runs_table, show_patch
+from aideator.cli.ui.setup_line import SOURCES
+from aideator.cli.ui.watch import choose_output, exit_code, show, watch
 from aideator.domain.errors import Conflict
 from aideator.domain.project import Finding, Project
 
@@ -38,13 +38,21 @@ async def inspect_repository(door: Door, repo: str, ref: str | None) -> None:
         sys.stdout.write(project.model_dump_json() + "\n")
     else:
         door.console.print(_findings(project))
-        door.note("change it: --setup, --no-setup, --check, --protect, or .aideator.toml", style="dim")
+        door.note(
+            "change it: --setup, --no-setup, --check, --protect, or .aideator.toml",
+            style="dim",
+        )
 
 
 def _findings(project: Project) -> Group:
     table = Table(box=None, show_header=False)
-    commands = [command.command for command in project.setup], [check.label for check in project.checks]
-    for what, entries in zip(get_args(Finding), (*commands, project.protected), strict=True):
+    commands = (
+        [command.command for command in project.setup],
+        [check.label for check in project.checks],
+    )
+    for what, entries in zip(
+        get_args(Finding), (*commands, project.protected), strict=True
+    ):
         source = SOURCES[project.sources[what]] if entries else ""
         table.add_row(
             Text(what, style="bold"),
@@ -60,11 +68,15 @@ async def list_runs(door: Door, *, limit: int) -> None:
     async with door.connect() as client:
         page = await client.list(limit=limit)
     if door.json:
-        sys.stdout.write(json.dumps([run.model_dump(mode="json") for run in page.runs]) + "\n")
+        sys.stdout.write(
+            json.dumps([run.model_dump(mode="json") for run in page.runs]) + "\n"
+        )
     elif page.runs:
         door.console.print(runs_table(page.runs))
     else:
-        door.note('No runs yet. Start one: aideator run . "…", or see the demo: aideator demo')
+        door.note(
+            'No runs yet. Start one: aideator run . "…", or see the demo: aideator demo'
+        )
 
 
 async def show_run(door: Door, part: str, *, tests: bool = False) -> None:
@@ -97,7 +109,12 @@ async def best_of(client: Client, run_id: str) -> int:
         Conflict: if there is neither.
     """
     details = await client.get(run_id)
-    number = details.winner or (details.ranking.recommended if details.ranking else None)
+    number = details.winner or (
+        details.ranking.recommended if details.ranking else None
+    )
     if number is None:
-        raise Conflict("no variation was selected or recommended", hint=f"name one: 1 … {len(details.variations)}")
+        raise Conflict(
+            "no variation was selected or recommended",
+            hint=f"name one: 1 … {len(details.variations)}",
+        )
     return number

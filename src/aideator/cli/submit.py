@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from aideator.app import Aideator
 from aideator.cli.connect import Client, Door
-from aideator.cli.watching import Exit, Output, choose_output, exit_code, show, watch
+from aideator.cli.ui.watch import Exit, Output, choose_output, exit_code, show, watch
 from aideator.domain.errors import FieldError, InvalidInput
 from aideator.domain.run import RunDetails, RunSpec
 from aideator.settings import Settings
@@ -25,7 +25,12 @@ def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
     Raises:
         InvalidInput: naming every wrong field.
     """
-    spec = read(RunSpec, _read_yaml(file) if file else {k: v for k, v in options.items() if v is not None})
+    spec = read(
+        RunSpec,
+        _read_yaml(file)
+        if file
+        else {k: v for k, v in options.items() if v is not None},
+    )
     return spec.model_copy(update={"repo_url": whole_path(spec.repo_url)})
 
 
@@ -37,7 +42,9 @@ def whole_path(repo: str) -> str:
     """
     path = Path(repo).expanduser()
     if not path.exists() and not path.is_absolute() and ":" not in repo:
-        raise InvalidInput(f"there is no directory {repo!r} here, and it is no https URL either")
+        raise InvalidInput(
+            f"there is no directory {repo!r} here, and it is no https URL either"
+        )
     return str(path.resolve()) if path.exists() else repo
 
 
@@ -51,9 +58,14 @@ def read(kind: type[T], asked: Mapping[str, Any]) -> T:
         return kind.model_validate(asked)
     except ValidationError as error:
         wrong = [
-            FieldError(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors()
+            FieldError(
+                ".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")
+            )
+            for e in error.errors()
         ]
-        raise InvalidInput(fields=wrong, hint="the command's --help has examples") from None
+        raise InvalidInput(
+            fields=wrong, hint="the command's --help has examples"
+        ) from None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -61,20 +73,29 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         with file.open(encoding="utf-8") as opened:
             asked = yaml.safe_load(opened)
     except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise InvalidInput(f"{file} cannot be read: {' '.join(str(error).split())}") from None
+        raise InvalidInput(
+            f"{file} cannot be read: {' '.join(str(error).split())}"
+        ) from None
     if not isinstance(asked, dict):
-        raise InvalidInput(f"{file} is not a mapping", hint="begin with `repo_url: …` and `prompt: …`")
+        raise InvalidInput(
+            f"{file} is not a mapping", hint="begin with `repo_url: …` and `prompt: …`"
+        )
     return asked
 
 
-async def submit(door: Door, options: Mapping[str, Any], file: Path | None, *, detach: bool) -> int:
+async def submit(
+    door: Door, options: Mapping[str, Any], file: Path | None, *, detach: bool
+) -> int:
     """Start a run and follow it to its end; Ctrl-C cancels it."""
     spec = read_spec(options, file)
     if door.url() is None:
         need_a_model(door.settings)
     async with door.connect(work=True) as client:
         if detach and isinstance(client, Aideator):
-            raise InvalidInput("--detach needs a server that goes on working", hint="start one: `aideator serve`")
+            raise InvalidInput(
+                "--detach needs a server that goes on working",
+                hint="start one: `aideator serve`",
+            )
         run_id = await _start(client, spec)
         if detach:
             sys.stdout.write(f"{run_id}\n")
@@ -83,7 +104,8 @@ async def submit(door: Door, options: Mapping[str, Any], file: Path | None, *, d
 
 
 async def _start(client: Client, spec: RunSpec) -> str:
-    # A Ctrl-C while the submission is under way finds a run that it can stop, or nothing.
+    # A Ctrl-C while the submission is under way finds a run that it can stop, or
+    # nothing.
     submitting = asyncio.ensure_future(client.submit(spec, local=True))
     try:
         return (await asyncio.shield(submitting)).id
@@ -116,7 +138,10 @@ async def _stop(client: Client, run_id: str) -> None:
 def next_steps(details: RunDetails) -> str:
     """What a person may want to type now."""
     chosen = details.winner or (details.ranking and details.ranking.recommended)
-    lines = [f"aideator {verb} {details.id[-8:]} {chosen or 'N'}" for verb in ("diff", "select", "apply")]
+    lines = [
+        f"aideator {verb} {details.id[-8:]} {chosen or 'N'}"
+        for verb in ("diff", "select", "apply")
+    ]
     return "\n".join(["", "next:", *(f"  {line}" for line in lines)])
 
 

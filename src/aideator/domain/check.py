@@ -9,12 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 class Frozen(BaseModel):
     """A fact: it never changes, and says nothing that was not asked for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 NOT_FOUND = 127
 """A shell's exit code when a program is not there."""
-NOT_FOUND_NOTE = "a program is not there: sandboxes see /usr and what SANDBOX_TOOLCHAINS names"
+NOT_FOUND_NOTE = (
+    "a program is not there: sandboxes see /usr and what SANDBOX_TOOLCHAINS names"
+)
 
 
 class Command(Frozen):
@@ -28,14 +32,20 @@ class Command(Frozen):
 class Check(Command):
     """A command that says whether the project works. It passes when it exits with 0."""
 
-    command: str = Field(min_length=1, max_length=2000, examples=["python -m pytest -q"])
+    command: str = Field(
+        min_length=1, max_length=2000, examples=["python -m pytest -q"]
+    )
     """A shell command, run with `sh -c` in the root of the repository."""
     name: str = Field(default="", max_length=80)
     """How the check is called in tables; the command itself when empty."""
     kind: Literal["test", "build", "lint", "types"] = "test"
-    """What it shows. A broken build is a gate, tests decide; lint and types are shown and never decide."""
-    report: str = Field(default="", max_length=200, examples=["target/surefire-reports/*.xml"])
-    """Where the command leaves its JUnit XML or TAP report, as a glob in the repository; known runners need none."""
+    """What it shows. A broken build is a gate, tests decide; lint and types are shown
+    and never decide."""
+    report: str = Field(
+        default="", max_length=200, examples=["target/surefire-reports/*.xml"]
+    )
+    """Where the command leaves its JUnit XML or TAP report, as a glob in the
+    repository; known runners need none."""
 
     @property
     def label(self) -> str:
@@ -65,7 +75,8 @@ class TestResult(Frozen):
     outcome: TestOutcome
     seconds: float = 0.0
     file: str = ""
-    """The file that holds it, from the root of the repository, where the report says so."""
+    """The file that holds it, from the root of the repository, where the report says
+    so."""
     message: str = ""
     """Why it did not pass: the end of what the report says, bounded."""
 
@@ -83,13 +94,16 @@ class CheckResult(Frozen):
     note: str = ""
     """Why there is no exit code, or no report."""
     source: Literal["exit_code", "junit", "tap", "json", "text"] = "exit_code"
-    """Where the tests' results come from; `exit_code` when the check is known only as a whole."""
+    """Where the tests' results come from; `exit_code` when the check is known only as a
+    whole."""
     counts: dict[TestOutcome, int] = Field(default_factory=dict)
     """How many tests ended how."""
     tests: tuple[TestResult, ...] = ()
-    """One entry for each test; in events and runs only those that did not pass, and of those the first ones."""
+    """One entry for each test; in events and runs only those that did not pass, and of
+    those the first ones."""
     findings: int | None = None
-    """How many problems a check of lint or types reports; null where its output does not say."""
+    """How many problems a check of lint or types reports; null where its output does
+    not say."""
 
     @property
     def passed(self) -> bool:
@@ -102,9 +116,11 @@ class Measurement(Frozen):
 
     result: CheckResult
     again: tuple[CheckResult, ...] = ()
-    """Each time the tests that failed, are new or came to pass; the whole check where they cannot be run alone."""
+    """Each time the tests that failed, are new or came to pass; the whole check where
+    they cannot be run alone."""
     covered: tuple[int, int] | None = None
-    """How many of the changed lines that can be run were run, and how many there are; where a report tells."""
+    """How many of the changed lines that can be run were run, and how many there are;
+    where a report tells."""
 
     @property
     def seconds(self) -> float:

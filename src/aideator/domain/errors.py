@@ -25,8 +25,8 @@
         ├── Cancelled
         └── CrashLoop
 
-The docstring is the default message; facts are attributes; `status` is the HTTP status a door answers with; `hint` says
-what to do next.
+The docstring is the default message; facts are attributes; `status` is the HTTP status
+a door answers with; `hint` says what to do next.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,9 @@ class AideatorError(Exception):
     hint: str = ""
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip().partition("\n")[0])
+        super().__init__(
+            message or (type(self).__doc__ or "").strip().partition("\n")[0]
+        )
         if hint:
             self.hint = hint
 
@@ -59,9 +61,14 @@ class InvalidInput(AideatorError):
 
     status = 422
 
-    def __init__(self, message: str = "", *, fields: Sequence[FieldError] = (), hint: str = "") -> None:
+    def __init__(
+        self, message: str = "", *, fields: Sequence[FieldError] = (), hint: str = ""
+    ) -> None:
         self.fields = tuple(fields)
-        super().__init__(message or "; ".join(f"{e.field}: {e.message}" for e in self.fields), hint=hint)
+        super().__init__(
+            message or "; ".join(f"{e.field}: {e.message}" for e in self.fields),
+            hint=hint,
+        )
 
 
 class NotFound(AideatorError):
@@ -172,7 +179,10 @@ class SandboxLost(VariationError):
 
 
 class EngineLost(SandboxLost):
-    """The engine that ran the container went away. That is nobody's fault here: the variation is taken up again."""
+    """The engine that ran the container went away.
+
+    That is nobody's fault here: the variation is taken up again.
+    """
 
 
 class DiskLimitExceeded(VariationError):

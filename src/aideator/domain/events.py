@@ -1,13 +1,14 @@
 """Everything that can happen in a run, as one closed union on `kind`.
 
-The middle kinds carry the words of the Agent Client Protocol, shaped as upserts by id (ACP v2), so that a reader may
-apply them in order without asking what came before. https://agentclientprotocol.com/protocol/schema
+The middle kinds carry the words of the Agent Client Protocol, shaped as upserts by id
+(ACP v2), so that a reader may apply them in order without asking what came before.
+https://agentclientprotocol.com/protocol/schema
 """
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from aideator.domain.check import Check, CheckResult, Command
 from aideator.domain.project import Finding, Origin
@@ -18,9 +19,20 @@ from aideator.domain.verdict import Verdict
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
+SPEC = Field(validation_alias=AliasChoices("spec", "seat"))
+"""Stored logs of version 0.1 call the field `seat`."""
+
+
+# Written when a run is accepted (`commit` is null), again when the repository is at
+# hand, and by a follow-up that opens the run again. A clone may take minutes: without
+# the first one, a reader could not tell a new run's empty stream from a broken one. The
+# kind is the same because a reader does the same with each: take it for the present
+# state, never for a second run.
 class RunStarted(_Body):
     """The run was accepted; and again, with what was found out, when the repository is at hand."""
 
@@ -58,16 +70,22 @@ class RunStarted(_Body):
 
 
 class VariationStarted(_Body):
-    """A worker took the variation up. A second one for the same variation is a new attempt: begin its lane anew."""
+    """A worker took the variation up.
+
+    A second one for the same variation is a new attempt: begin its lane anew.
+    """
 
     kind: Literal["variation_started"] = "variation_started"
-    seat: AgentSpec
+    spec: AgentSpec = SPEC
     attempt: int
     follow_up: str | None = None
 
 
 class AgentOutput(_Body):
-    """A piece of what the agent says. Pieces with the same message id belong together."""
+    """A piece of what the agent says.
+
+    Pieces with the same message id belong together.
+    """
 
     kind: Literal["agent_output"] = "agent_output"
     channel: Literal["message", "thought"]
@@ -103,7 +121,8 @@ class ToolCall(_Body):
     tool_call_id: str
     title: str
     tool_kind: str = "other"
-    """ACP's tool kind: read, edit, delete, move, search, execute, think, fetch, other."""
+    """ACP's tool kind: read, edit, delete, move, search, execute, think, fetch,
+    other."""
     status: ToolStatus = "pending"
     content: tuple[ToolContent, ...] = ()
     paths: tuple[str, ...] = ()
@@ -112,7 +131,10 @@ class ToolCall(_Body):
 
 
 class ToolCallUpdate(_Body):
-    """News of a tool call. A field that is null is unchanged; content replaces what was there."""
+    """News of a tool call.
+
+    A field that is null is unchanged; content replaces what was there.
+    """
 
     kind: Literal["tool_call_update"] = "tool_call_update"
     tool_call_id: str
@@ -149,17 +171,24 @@ class UsageRecorded(_Body):
 
 
 class SetupRan(_Body):
-    """A set-up command ended. When the environment was there already, only the last one is told, as `cached`."""
+    """A set-up command ended.
+
+    When the environment was there already, only the last one is told, as `cached`.
+    """
 
     kind: Literal["setup"] = "setup"
     result: CheckResult
     cached: bool = False
 
 
-class Judging(_Body):
+# Carries nothing. Without it the first event after the agent's last word would be the
+# result of the first check, minutes later with a slow suite, and a watcher would see
+# "writing" until then. Logs from before this kind lack it.
+class Checking(_Body):
     """The agent's turn is over: what it changed is taken out and checked."""
 
-    kind: Literal["judging"] = "judging"
+    kind: Literal["checking", "judging"] = "checking"
+    """`judging` in stored logs of version 0.1."""
 
 
 class CheckRun(_Body):
@@ -186,10 +215,10 @@ class VariationFailed(_Body):
 
 
 class VariationAdded(_Body):
-    """Another variation joined the run: a further seat, or one composed from parts of others."""
+    """Another variation joined the run: a further agent, or one composed from parts of others."""
 
     kind: Literal["variation_added"] = "variation_added"
-    seat: AgentSpec
+    spec: AgentSpec = SPEC
     composed: tuple[Part, ...] = ()
 
 
@@ -260,7 +289,7 @@ Body = Annotated[
     | Plan
     | UsageRecorded
     | SetupRan
-    | Judging
+    | Checking
     | CheckRun
     | VariationFinished
     | VariationFailed
@@ -281,7 +310,9 @@ BodyAdapter: TypeAdapter[Body] = TypeAdapter(Body)
 class Event(BaseModel):
     """One thing that happened. `seq` is dense per run and is the id on the stream."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     seq: int
     run_id: str

@@ -70,7 +70,8 @@ class Evidence(Frozen):
     identical: tuple[tuple[int, ...], ...] = ()
     """Variation ids with the same patch; only where there are two or more."""
     agreement: float | None = None
-    """The largest group's share of all variations; null where no test could tell them apart."""
+    """The largest group's share of all variations; null where no test could tell them
+    apart."""
     opinion: Opinion | None = None
     cost: Cost = Cost()
     notes: tuple[str, ...] = ()

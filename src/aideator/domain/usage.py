@@ -9,7 +9,9 @@ class Usage(BaseModel):
     `input_tokens` includes cached tokens, as `genai-prices` counts them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     requests: int = 0
     """Model calls that were answered, also partly."""
@@ -18,7 +20,8 @@ class Usage(BaseModel):
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     cost_usd: float | None = 0.0
-    """US dollars; null as soon as one call was answered by a model without a known price."""
+    """US dollars; null as soon as one call was answered by a model without a known
+    price."""
 
     def __add__(self, other: "Usage") -> "Usage":
         known = self.cost_usd is not None and other.cost_usd is not None
@@ -28,7 +31,9 @@ class Usage(BaseModel):
             output_tokens=self.output_tokens + other.output_tokens,
             cache_read_tokens=self.cache_read_tokens + other.cache_read_tokens,
             cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
-            cost_usd=(self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+            cost_usd=(self.cost_usd or 0.0) + (other.cost_usd or 0.0)
+            if known
+            else None,
         )
 
     @property
@@ -40,7 +45,9 @@ class Usage(BaseModel):
 class Budget(BaseModel):
     """Caps that the gateway enforces. A missing cap does not bind."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
     run_usd: float | None = Field(default=None, gt=0, strict=True)
     """US dollars for all variations together."""

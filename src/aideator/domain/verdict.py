@@ -43,12 +43,14 @@ class CheckChange(Frozen):
 
     check: str
     change: Change
-    """Of the check as a whole. One that fails for nothing but flaky tests is `flaky`."""
+    """Of the check as a whole. One that fails for nothing but flaky tests is
+    `flaky`."""
     kind: Literal["test", "build", "lint", "types"] = "test"
     counts: dict[Change, int] = Field(default_factory=dict)
     """How many tests changed in which way; empty where tests are not told apart."""
     tests: tuple[TestChange, ...] = ()
-    """Those that changed or do not pass, most telling first, bounded; `counts` knows of all."""
+    """Those that changed or do not pass, most telling first, bounded; `counts` knows of
+    all."""
 
 
 class FlagKind(StrEnum):
@@ -104,14 +106,16 @@ class Verdict(Frozen):
     paths: tuple[str, ...] = ()
     """The files that it changes."""
     fingerprint: str = ""
-    """Equal for patches that differ in nothing but white space at line ends, context and order of files."""
+    """Equal for patches that differ in nothing but white space at line ends, context
+    and order of files."""
     checks: tuple[CheckChange, ...] = ()
     flags: tuple[Flag, ...] = ()
     deltas: tuple[Delta, ...] = ()
     seconds: float = 0.0
     """How long its checks took."""
     notes: tuple[str, ...] = ()
-    """Facts that a reader should know, such as a nested repository whose content was left out."""
+    """Facts that a reader should know, such as a nested repository whose content was
+    left out."""
 
     def count(self, change: Change) -> int:
         """How many checks changed in this way."""

@@ -13,14 +13,18 @@ class Draft:
 
     body: Body
     raw: str | None = None
-    """The agent's JSON-RPC line that the body was made from; kept beside it, not streamed."""
+    """The agent's JSON-RPC line that the body was made from; kept beside it, not
+    streamed."""
 
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One stored event, encoded once. Compared by identity: readers share the same objects, and nobody changes one.
+    """One stored event, encoded once.
 
-    Not frozen: there is one for every event, and making a frozen one takes four times as long.
+    Compared by identity: readers share the same objects, and nobody changes one.
+
+    Not frozen: there is one for every event, and making a frozen one takes four times
+    as long.
     """
 
     seq: int
@@ -46,18 +50,22 @@ class EventLog(Protocol):
             The seq of the last one.
 
         Raises:
-            Fenced: if `attempt` is given and is no longer the variation's attempt. Nothing is stored then.
+            Fenced: if `attempt` is given and is no longer the variation's attempt.
+                Nothing is stored then.
             NotFound: if there is no such run.
         """
         ...
 
-    async def read(self, run_id: str, *, after: int = 0, limit: int = 500) -> list[Entry]:
+    async def read(
+        self, run_id: str, *, after: int = 0, limit: int = 500
+    ) -> list[Entry]:
         """Return up to `limit` events with a seq above `after`, in order."""
         ...
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
         """Yield batches of events above `after` as they come: no gap, no duplicate, from memory or disk.
 
-        Ends after a `complete` event that is the last of the log, or when the log is closed.
+        Ends after a `complete` event that is the last of the log, or when the log is
+        closed.
         """
         ...

@@ -32,7 +32,9 @@ class Ring:
 
     def publish(self, fresh: Sequence[Entry]) -> None:
         """Add entries, then ring the bell."""
-        if self._entries and self._entries[-1].seq + 1 != fresh[0].seq:  # another process wrote in between
+        if (
+            self._entries and self._entries[-1].seq + 1 != fresh[0].seq
+        ):  # another process wrote in between
             self._drop(len(self._entries))
         self._entries += fresh
         self._bytes += sum(len(entry.data) for entry in fresh)

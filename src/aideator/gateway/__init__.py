@@ -1,1 +1,4 @@
-"""METERED: the way from a sandbox to a model. It holds the key, counts, and enforces budgets."""
+"""METERED: the way from a sandbox to a model.
+
+It holds the key, counts, and enforces budgets.
+"""

@@ -17,7 +17,15 @@ from pydantic import SecretStr
 
 from aideator.domain.errors import AideatorError
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.ledger import UNSPENT, Account, Estimate, Lease, OnUsage, OverBudget, Purse
+from aideator.gateway.budget import (
+    UNSPENT,
+    Account,
+    Estimate,
+    Lease,
+    OnUsage,
+    OverBudget,
+    Purse,
+)
 from aideator.gateway.meter import Meter, tokens_in
 from aideator.gateway.prices import estimate, load_prices
 from aideator.gateway.refusal import Message, Receive, Refusal, Scope, Send
@@ -25,12 +33,15 @@ from aideator.gateway.server import serve
 from aideator.gateway.upstream import StreamCut, Upstream
 
 MESSAGES = ("POST", b"/v1/messages")
-ROUTES = frozenset({MESSAGES, ("POST", b"/v1/messages/count_tokens"), ("GET", b"/v1/models")})
-"""All that can be reached. No files API: an allowed host that stores files is a way out for stolen ones."""
+ROUTES = frozenset(
+    {MESSAGES, ("POST", b"/v1/messages/count_tokens"), ("GET", b"/v1/models")}
+)
+"""All that can be reached. No files API: an allowed host that stores files is a way out
+for stolen ones."""
 
 TOOLS = ("custom", "bash_", "text_editor_", "computer_", "memory_", "tool_search_")
-"""Beginnings of the tool types that the caller itself carries out. The others (web_fetch, code_execution …) run at the
-provider."""
+"""Beginnings of the tool types that the caller itself carries out. The others
+(web_fetch, code_execution …) run at the provider."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +104,11 @@ class Gateway:
             variation_id: The variation within it.
             budget: What the run and the variation may spend.
             spent: What earlier attempts of this variation have spent.
-            run_spent: What the run's *other* variations have spent as far as they hold no lease here now, for instance
-                because they ended earlier. Only looked at by the first of a run's leases.
-            on_usage: Called after each metered call, before the agent sees the end of its answer.
+            run_spent: What the run's *other* variations have spent as far as they hold
+                no lease here now, for instance because they ended earlier. Only looked
+                at by the first of a run's leases.
+            on_usage: Called after each metered call, before the agent sees the end of
+                its answer.
         """
         await asyncio.to_thread(load_prices)
         purse = self._purses.get(run_id)
@@ -103,7 +116,14 @@ class Gateway:
             run = Account("run", budget.run_usd, budget.run_tokens, run_spent)
             purse = self._purses[run_id] = Purse(budget, run)
         token = f"lease-{variation_id}-{secrets.token_urlsafe(24)}"
-        lease = Lease(token, run_id, variation_id, purse, purse.account(variation_id, spent), on_usage)
+        lease = Lease(
+            token,
+            run_id,
+            variation_id,
+            purse,
+            purse.account(variation_id, spent),
+            on_usage,
+        )
         self._leases[token] = lease
         purse.leases += 1
         try:
@@ -125,11 +145,15 @@ class Gateway:
             lease = self._lease_of(scope["headers"])
             route = (scope["method"], scope["raw_path"])
             if route not in ROUTES:
-                raise Refusal(404, "not_found_error", "this gateway offers the Messages API only")
+                raise Refusal(
+                    404, "not_found_error", "this gateway offers the Messages API only"
+                )
             with self._admitted(lease):
                 body = await self._read_body(scope["headers"], receive)
                 call = _read_call(route, scope, body)
-                ending = await _unless_hung_up(receive, self._serve(lease, call, send), lease)
+                ending = await _unless_hung_up(
+                    receive, self._serve(lease, call, send), lease
+                )
         except Refusal as refusal:
             ending = refusal.answer()
         for message in ending:
@@ -141,14 +165,23 @@ class Gateway:
                 token = value.removeprefix(b"Bearer ").decode("latin-1")
                 if (lease := self._leases.get(token)) and lease.open:
                     return lease
-        raise Refusal(401, "authentication_error", "this is not the token of an open lease")
+        raise Refusal(
+            401, "authentication_error", "this is not the token of an open lease"
+        )
 
     @contextmanager
     def _admitted(self, lease: Lease) -> Iterator[None]:
-        if self._calls >= self._limits.calls or lease.under_way >= self._limits.calls_per_lease:
-            raise Refusal(429, "rate_limit_error", "too many calls at once", retry_after=1)
+        if (
+            self._calls >= self._limits.calls
+            or lease.under_way >= self._limits.calls_per_lease
+        ):
+            raise Refusal(
+                429, "rate_limit_error", "too many calls at once", retry_after=1
+            )
         if not lease.pace.admit(self._limits.calls_per_minute):
-            raise Refusal(429, "rate_limit_error", "too many calls in a minute", retry_after=2)
+            raise Refusal(
+                429, "rate_limit_error", "too many calls in a minute", retry_after=2
+            )
         self._calls += 1
         lease.under_way += 1
         try:
@@ -157,9 +190,17 @@ class Gateway:
             self._calls -= 1
             lease.under_way -= 1
 
-    async def _read_body(self, headers: list[tuple[bytes, bytes]], receive: Receive) -> bytes:
-        too_large = Refusal(413, "request_too_large", f"a request may have {self._limits.body_bytes} bytes")
-        declared = next((value for name, value in headers if name == b"content-length"), b"0")
+    async def _read_body(
+        self, headers: list[tuple[bytes, bytes]], receive: Receive
+    ) -> bytes:
+        too_large = Refusal(
+            413,
+            "request_too_large",
+            f"a request may have {self._limits.body_bytes} bytes",
+        )
+        declared = next(
+            (value for name, value in headers if name == b"content-length"), b"0"
+        )
         if int(declared) > self._limits.body_bytes:
             raise too_large
         body = bytearray()
@@ -175,7 +216,9 @@ class Gateway:
                     if not message.get("more_body", False):
                         return bytes(body)
         except TimeoutError:
-            raise Refusal(408, "timeout_error", "the request did not arrive in time") from None
+            raise Refusal(
+                408, "timeout_error", "the request did not arrive in time"
+            ) from None
 
     async def _serve(self, lease: Lease, call: _Call, send: Send) -> list[Message]:
         """Pass a call on and return the end of its answer, to be sent when nothing of the call is left here."""
@@ -192,47 +235,73 @@ class Gateway:
             lease.last_error = str(refusal)
             return refusal.answer()
         except StreamCut as cut:
-            # Returning without the last piece makes the server drop the connection: the caller sees the cut.
+            # Returning without the last piece makes the server drop the connection: the
+            # caller sees the cut.
             lease.last_error = str(cut)
             return []
 
     async def _pass(self, lease: Lease, call: _Call, send: Send) -> list[Message]:
         method, _ = call.route
         meter: Meter | None = None
-        # A caller that hangs up before the answer begins has still been charged for its input by the provider.
+        # A caller that hangs up before the answer begins has still been charged for its
+        # input by the provider.
         charged = True
         status = 0
         last = b""
         try:
-            upstream = self._upstream if lease.base_url is None else self._upstream.at(lease.base_url)
-            async with upstream.call(method, call.target, call.headers, call.body, lease.token) as answer:
+            upstream = (
+                self._upstream
+                if lease.base_url is None
+                else self._upstream.at(lease.base_url)
+            )
+            async with upstream.call(
+                method, call.target, call.headers, call.body, lease.token
+            ) as answer:
                 status = answer.status
                 charged = status < 300
                 meter = _meter(call, answer.headers)
-                await send({"type": "http.response.start", "status": status, "headers": answer.headers})
+                await send(
+                    {
+                        "type": "http.response.start",
+                        "status": status,
+                        "headers": answer.headers,
+                    }
+                )
                 async for chunk in answer.chunks:
                     meter.feed(chunk)
-                    # The end of a whole answer is held back until the call is booked; a stream has its own end mark.
+                    # The end of a whole answer is held back until the call is booked; a
+                    # stream has its own end mark.
                     ready, last = (chunk, b"") if meter.streaming else (last, chunk)
-                    await send({"type": "http.response.body", "body": ready, "more_body": True})
+                    await send(
+                        {"type": "http.response.body", "body": ready, "more_body": True}
+                    )
                 meter.finish()
         except Refusal:
             charged = False
             raise
         finally:
             if call.route == MESSAGES:
-                await _to_its_end(_book(lease, meter or _meter(call, []), status, charged=charged))
+                await _to_its_end(
+                    _book(lease, meter or _meter(call, []), status, charged=charged)
+                )
         return [{"type": "http.response.body", "body": last}]
 
 
 def _meter(call: _Call, headers: list[tuple[bytes, bytes]]) -> Meter:
-    streaming = any(name == b"content-type" and value.startswith(b"text/event-stream") for name, value in headers)
-    return Meter(streaming=streaming, asked_model=call.model, request_bytes=len(call.body))
+    streaming = any(
+        name == b"content-type" and value.startswith(b"text/event-stream")
+        for name, value in headers
+    )
+    return Meter(
+        streaming=streaming, asked_model=call.model, request_bytes=len(call.body)
+    )
 
 
 async def _book(lease: Lease, meter: Meter, status: int, *, charged: bool) -> None:
     if status >= 300:
-        lease.last_error = f"the model's server answered {status}" + (f": {meter.error}" if meter.error else "")
+        lease.last_error = f"the model's server answered {status}" + (
+            f": {meter.error}" if meter.error else ""
+        )
     elif meter.error is not None:
         lease.last_error = f"the model's server broke off: {meter.error}"
     elif not meter.complete:
@@ -244,7 +313,8 @@ async def _book(lease: Lease, meter: Meter, status: int, *, charged: bool) -> No
     try:
         await lease.pay(meter.usage(), meter.model)
     except AideatorError as error:
-        # Whoever keeps the books no longer takes this lease's: a newer attempt has the variation.
+        # Whoever keeps the books no longer takes this lease's: a newer attempt has the
+        # variation.
         lease.open = False
         lease.last_error = str(error)
 
@@ -285,23 +355,36 @@ def _read_call(route: tuple[str, bytes], scope: Scope, body: bytes) -> _Call:
 def _refuse_ways_out(asked: dict[str, Any]) -> None:
     """Refuse what would run at the provider and reach out from there: a sandbox has no network, by no detour either."""
     tools = asked.get("tools")
-    kinds = [tool.get("type", "custom") for tool in tools if isinstance(tool, dict)] if isinstance(tools, list) else []
-    outside = [kind for kind in kinds if not (isinstance(kind, str) and kind.startswith(TOOLS))]
+    kinds = (
+        [tool.get("type", "custom") for tool in tools if isinstance(tool, dict)]
+        if isinstance(tools, list)
+        else []
+    )
+    outside = [
+        kind for kind in kinds if not (isinstance(kind, str) and kind.startswith(TOOLS))
+    ]
     if asked.get("mcp_servers"):
         outside.append("mcp_servers")
     if outside:
         raise Refusal(
-            403, "permission_error", f"{outside[0]} reaches out of the sandbox from the provider; leave it out"
+            403,
+            "permission_error",
+            f"{outside[0]} reaches out of the sandbox from the provider; leave it out",
         )
 
 
 def _expected_cost(call: _Call, budget: Budget) -> Estimate:
     given = tokens_in(len(call.body))
     capped = budget.run_usd is not None or budget.variation_usd is not None
-    return Estimate(given + call.max_tokens, estimate(call.model, given, call.max_tokens) if capped else None)
+    return Estimate(
+        given + call.max_tokens,
+        estimate(call.model, given, call.max_tokens) if capped else None,
+    )
 
 
-async def _unless_hung_up(receive: Receive, work: Coroutine[Any, Any, list[Message]], lease: Lease) -> list[Message]:
+async def _unless_hung_up(
+    receive: Receive, work: Coroutine[Any, Any, list[Message]], lease: Lease
+) -> list[Message]:
     """Carry out `work`, and stop it when the caller hangs up: that closes the call to the model as well."""
     async with asyncio.TaskGroup() as tasks:
         call = tasks.create_task(work)
@@ -333,16 +416,20 @@ async def open_gateway(
     Args:
         socket: Where the socket is made, mode 0600.
         base_url: The provider; `/v1/messages` is appended.
-        api_key: The real key. Without one the lease's own token goes upstream: a local or scripted model needs no key.
+        api_key: The real key. Without one the lease's own token goes upstream: a local
+            or scripted model needs no key.
         limits: What callers may do at once.
         connect_seconds: How long connecting to the provider may take.
-        idle_seconds: How long the provider may be silent before its answer counts as broken off.
+        idle_seconds: How long the provider may be silent before its answer counts as
+            broken off.
 
     Raises:
         OSError: if the socket cannot be made.
     """
     timeout = httpx2.Timeout(idle_seconds, connect=connect_seconds)
-    pool = httpx2.Limits(max_connections=limits.calls, max_keepalive_connections=64, keepalive_expiry=60)
+    pool = httpx2.Limits(
+        max_connections=limits.calls, max_keepalive_connections=64, keepalive_expiry=60
+    )
     async with httpx2.AsyncClient(timeout=timeout, limits=pool) as client:
         gateway = Gateway(socket, Upstream(client, base_url, api_key), limits)
         async with serve(gateway, socket, connections=4 * limits.calls):

@@ -1,8 +1,9 @@
 """Usage, read from a copy of an answer of the Messages API while the answer itself passes by untouched.
 
-Streaming: https://docs.claude.com/en/docs/build-with-claude/streaming. `message_start` brings the input tokens,
-`message_delta` cumulative counts. A stream that ends before its last `message_delta` has no final count; then what was
-streamed is counted by its length, or an agent could hide its spending by hanging up a moment too early.
+Streaming: https://docs.claude.com/en/docs/build-with-claude/streaming. `message_start`
+brings the input tokens, `message_delta` cumulative counts. A stream that ends before
+its last `message_delta` has no final count; then what was streamed is counted by its
+length, or an agent could hide its spending by hanging up a moment too early.
 """
 
 import json
@@ -13,10 +14,12 @@ from aideator.domain.usage import Usage
 from aideator.gateway.prices import usage_of
 
 BYTES_PER_TOKEN = 3
-"""Code and JSON have 3 to 4 bytes a token; the low end makes estimates err to the safe side."""
+"""Code and JSON have 3 to 4 bytes a token; the low end makes estimates err to the safe
+side."""
 
 MAX_COPY = 8 * 2**20
-"""Bytes of one event, or of a whole JSON answer, that are held to be read. What is longer is counted by its length."""
+"""Bytes of one event, or of a whole JSON answer, that are held to be read. What is
+longer is counted by its length."""
 
 
 def tokens_in(length: int) -> int:
@@ -33,7 +36,9 @@ class Meter:
         complete: Whether the answer came to its own end.
     """
 
-    def __init__(self, *, streaming: bool, asked_model: str, request_bytes: int) -> None:
+    def __init__(
+        self, *, streaming: bool, asked_model: str, request_bytes: int
+    ) -> None:
         self.error: str | None = None
         self.complete = False
         self.streaming = streaming
@@ -80,8 +85,12 @@ class Meter:
         if not counts:
             counts["input_tokens"] = tokens_in(self._request_bytes)
         if not self._final:
-            counts["output_tokens"] = max(_number(counts.get("output_tokens")), tokens_in(self._output_bytes))
-        return usage_of(counts, tuple(name for name in (self._model, self._asked_model) if name))
+            counts["output_tokens"] = max(
+                _number(counts.get("output_tokens")), tokens_in(self._output_bytes)
+            )
+        return usage_of(
+            counts, tuple(name for name in (self._model, self._asked_model) if name)
+        )
 
     def _hold(self, piece: bytes) -> None:
         if self._skipping or len(self._pending) + len(piece) > MAX_COPY:
@@ -118,7 +127,9 @@ class Meter:
         if isinstance(model := message.get("model"), str):
             self._model = model
         usage = _mapping(message.get("usage"))
-        self._counts.update({name: value for name, value in usage.items() if value is not None})
+        self._counts.update(
+            {name: value for name, value in usage.items() if value is not None}
+        )
 
     def _read_error(self, answer: Mapping[str, Any]) -> None:
         if answer.get("type") == "error":
@@ -142,7 +153,11 @@ def _number(value: object) -> int:
 
 def _text_bytes(piece: object) -> int:
     values = _mapping(piece)
-    return sum(len(text.encode()) for name in _TEXTS if isinstance(text := values.get(name), str))
+    return sum(
+        len(text.encode())
+        for name in _TEXTS
+        if isinstance(text := values.get(name), str)
+    )
 
 
 _TEXTS = ("text", "thinking", "partial_json")

@@ -1,6 +1,7 @@
 """What tokens cost, from the price table that `genai-prices` bundles. No network.
 
-Imported late: the table takes a third of a second to load, and a process that makes no model call need not have it.
+Imported late: the table takes a third of a second to load, and a process that makes no
+model call need not have it.
 """
 
 from collections.abc import Mapping
@@ -20,10 +21,15 @@ def usage_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Usage:
     """Turn the `usage` object of an Anthropic answer into one call's usage.
 
     Args:
-        counts: The object as it came: `input_tokens` *without* cached tokens. What is no whole number counts as 0.
-        models: Names to look the price up by, in order: what the answer says, then what the request asked for.
+        counts: The object as it came: `input_tokens` *without* cached tokens. What is
+            no whole number counts as 0.
+        models: Names to look the price up by, in order: what the answer says, then what
+            the request asked for.
     """
-    read, written = _whole(counts, "cache_read_input_tokens"), _whole(counts, "cache_creation_input_tokens")
+    read, written = (
+        _whole(counts, "cache_read_input_tokens"),
+        _whole(counts, "cache_creation_input_tokens"),
+    )
     details = counts.get("cache_creation")
     tokens = {
         "input_tokens": _whole(counts, "input_tokens") + read + written,
@@ -31,7 +37,12 @@ def usage_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Usage:
         "cache_read_tokens": read,
         "cache_write_tokens": written,
     }
-    hour = min(written, _whole(details, "ephemeral_1h_input_tokens") if isinstance(details, dict) else 0)
+    hour = min(
+        written,
+        _whole(details, "ephemeral_1h_input_tokens")
+        if isinstance(details, dict)
+        else 0,
+    )
     cost = _cost(models, cache_write_1h_tokens=hour, **tokens)
     return Usage(requests=1, cost_usd=cost, **tokens)
 
@@ -39,7 +50,11 @@ def usage_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Usage:
 def estimate(model: str, input_tokens: int, output_tokens: int) -> float | None:
     """Return US dollars for a call at its dearest, or None for a model without a known price."""
     dearest = _dearest(model)
-    return None if dearest is None else input_tokens * dearest[0] + output_tokens * dearest[1]
+    return (
+        None
+        if dearest is None
+        else input_tokens * dearest[0] + output_tokens * dearest[1]
+    )
 
 
 @lru_cache(maxsize=256)
@@ -50,8 +65,12 @@ def _dearest(model: str) -> tuple[float, float] | None:
     """
     many = 1_000_000
     given = _cost((model,), input_tokens=many, cache_write_tokens=many)
-    both = _cost((model,), input_tokens=many, cache_write_tokens=many, output_tokens=many)
-    return None if given is None or both is None else (given / many, (both - given) / many)
+    both = _cost(
+        (model,), input_tokens=many, cache_write_tokens=many, output_tokens=many
+    )
+    return (
+        None if given is None or both is None else (given / many, (both - given) / many)
+    )
 
 
 def _cost(models: tuple[str, ...], **tokens: int) -> float | None:

@@ -18,11 +18,14 @@ class Refusal(Exception):
         status: HTTP status.
         kind: Anthropic's error type, such as `billing_error`.
         message: What is wrong and what to do next; goes to the agent.
-        retry_after: Seconds after which the same call may succeed. Without it the SDKs are told not to try again
-            (`x-should-retry`, which Anthropic's own SDKs obey): a plain 401 or 402 is retried for minutes.
+        retry_after: Seconds after which the same call may succeed. Without it the SDKs
+            are told not to try again (`x-should-retry`, which Anthropic's own SDKs
+            obey): a plain 401 or 402 is retried for minutes.
     """
 
-    def __init__(self, status: int, kind: str, message: str, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self, status: int, kind: str, message: str, *, retry_after: int | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.kind = kind
@@ -30,11 +33,19 @@ class Refusal(Exception):
 
     def answer(self) -> list[Message]:
         """Return this refusal as a whole response."""
-        body = json.dumps({"type": "error", "error": {"type": self.kind, "message": str(self)}}).encode()
+        body = json.dumps(
+            {"type": "error", "error": {"type": self.kind, "message": str(self)}}
+        ).encode()
         again = (
-            (b"x-should-retry", b"false") if self.retry_after is None else (b"retry-after", b"%d" % self.retry_after)
+            (b"x-should-retry", b"false")
+            if self.retry_after is None
+            else (b"retry-after", b"%d" % self.retry_after)
         )
-        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), again]
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            again,
+        ]
         return [
             {"type": "http.response.start", "status": self.status, "headers": headers},
             {"type": "http.response.body", "body": body},

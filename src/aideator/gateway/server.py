@@ -1,6 +1,7 @@
 """uvicorn on a Unix socket inside a loop that is already running.
 
-`Server.serve` would take over the process's signals and poll ten times a second; its two halves do neither.
+`Server.serve` would take over the process's signals and poll ten times a second; its
+two halves do neither.
 """
 
 import contextlib
@@ -18,8 +19,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 _MAX_HEAD = 64 * 2**10
 
 _log = logging.getLogger(__name__)
-# uvicorn reports cut answers and malformed requests as errors. Here both are the agent's or the upstream's doing, and
-# an agent could flood the log with them; what carries a traceback is a bug of ours and stays.
+# uvicorn reports cut answers and malformed requests as errors. Here both are the
+# agent's or the upstream's doing, and an agent could flood the log with them; what
+# carries a traceback is a bug of ours and stays.
 _log.addFilter(lambda record: record.exc_info is not None)
 
 
@@ -54,11 +56,13 @@ async def serve(app: Any, path: Path, *, connections: int) -> AsyncIterator[None
 
     Args:
         app: The application.
-        path: Where the socket is made. A socket that a dead process left there is replaced.
+        path: Where the socket is made. A socket that a dead process left there is
+            replaced.
         connections: How many may be open at once; further ones are answered with 503.
 
     Raises:
-        OSError: if the path is taken by something else, or too long for a socket (107 bytes).
+        OSError: if the path is taken by something else, or too long for a socket (107
+            bytes).
     """
     config = uvicorn.Config(
         app,
@@ -92,7 +96,8 @@ def _listen(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
         try:
-            # Nobody can connect before listen(), so there is no moment at which others could.
+            # Nobody can connect before listen(), so there is no moment at which others
+            # could.
             path.chmod(0o600)
             listener.listen(1024)
             yield listener

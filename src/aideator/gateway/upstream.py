@@ -1,7 +1,8 @@
 """The provider's side: the real key, the headers that may pass, and failures put into words.
 
-Bodies pass byte for byte. Two things in an answer are changed on purpose: the real key, should an upstream ever echo
-it, and a content coding that we did not ask for, because what cannot be read cannot be metered.
+Bodies pass byte for byte. Two things in an answer are changed on purpose: the real key,
+should an upstream ever echo it, and a content coding that we did not ask for, because
+what cannot be read cannot be metered.
 """
 
 import zlib
@@ -20,7 +21,9 @@ _HOP_BY_HOP = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
     b" upgrade".split()
 )
-_CREDENTIALS = frozenset(b"authorization x-api-key x-goog-api-key cookie set-cookie".split())
+_CREDENTIALS = frozenset(
+    b"authorization x-api-key x-goog-api-key cookie set-cookie".split()
+)
 _OURS = frozenset(b"host content-length expect accept-encoding".split())
 
 
@@ -41,12 +44,16 @@ class Upstream:
     """The one provider that a gateway leads to.
 
     Args:
-        client: Used with whole requests only, so that neither its cookies nor its default headers take part.
+        client: Used with whole requests only, so that neither its cookies nor its
+            default headers take part.
         base_url: Where the provider's `/v1` begins.
-        api_key: The real key, or None for an upstream that needs none; that one is shown the lease's token instead.
+        api_key: The real key, or None for an upstream that needs none; that one is
+            shown the lease's token instead.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, base_url: str, api_key: SecretStr | None) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, base_url: str, api_key: SecretStr | None
+    ) -> None:
         self._client = client
         self._base = httpx2.URL(base_url)
         self._key = api_key.get_secret_value().encode() if api_key else b""
@@ -59,14 +66,23 @@ class Upstream:
     async def call(
         self, method: str, target: bytes, headers: Headers, body: bytes, token: str
     ) -> AsyncIterator[Answer]:
-        """Pass a request on. Leaving the context early closes the connection, which ends the model's work.
+        """Pass a request on.
+
+        Leaving the context early closes the connection, which ends the model's work.
 
         Raises:
             Refusal: if no answer began.
             StreamCut: from `Answer.chunks`, if it broke off.
         """
         sent = [*_passing(headers, _CREDENTIALS | _OURS)]
-        sent += [(b"accept-encoding", b"identity"), (b"x-api-key", self._key or token.encode())]
+        # Without a key the lease itself (`lease-<variation>-<random>`) goes upstream:
+        # the scripted model finds the script of a variation by it. This gives nothing
+        # away: a lease is accepted by this gateway alone and ends with the agent's
+        # turn.
+        sent += [
+            (b"accept-encoding", b"identity"),
+            (b"x-api-key", self._key or token.encode()),
+        ]
         url = self._base.copy_with(raw_path=self._base.raw_path.rstrip(b"/") + target)
         request = httpx2.Request(method, url, headers=sent, content=body)
         with _failures_in_words():
@@ -78,18 +94,32 @@ class Upstream:
 
     def _answer(self, response: httpx2.Response) -> Answer:
         coding = response.headers.get("content-encoding", "identity")
-        headers = [(name.lower(), self._redact(value)) for name, value in _passing(response.headers.raw, _CREDENTIALS)]
+        headers = [
+            (name.lower(), self._redact(value))
+            for name, value in _passing(response.headers.raw, _CREDENTIALS)
+        ]
         if response.status_code == 401:
             # The key is the host's: an agent that tries again cannot mend it.
-            headers = [*(pair for pair in headers if pair[0] != b"x-should-retry"), (b"x-should-retry", b"false")]
+            headers = [
+                *(pair for pair in headers if pair[0] != b"x-should-retry"),
+                (b"x-should-retry", b"false"),
+            ]
         chunks = _until_cut(response.aiter_raw())
         if coding not in ("identity", "gzip", "deflate"):
             message = f"the model's server answered in a coding that cannot be metered: {coding}"
             raise Refusal(502, "api_error", message)
         if coding != "identity":
-            headers = [pair for pair in headers if pair[0] not in (b"content-encoding", b"content-length")]
+            headers = [
+                pair
+                for pair in headers
+                if pair[0] not in (b"content-encoding", b"content-length")
+            ]
             chunks = _inflated(chunks)
-        return Answer(response.status_code, headers, self._redacted(chunks) if self._key else chunks)
+        return Answer(
+            response.status_code,
+            headers,
+            self._redacted(chunks) if self._key else chunks,
+        )
 
     def _redact(self, text: bytes) -> bytes:
         return text.replace(self._key, b"*" * len(self._key)) if self._key else text
@@ -110,10 +140,14 @@ class Upstream:
 def _overlap(text: bytes, key: bytes) -> int:
     """Return how many bytes at the end of `text` may be the beginning of `key`."""
     longest = min(len(text), len(key) - 1)
-    return next((size for size in range(longest, 0, -1) if text.endswith(key[:size])), 0)
+    return next(
+        (size for size in range(longest, 0, -1) if text.endswith(key[:size])), 0
+    )
 
 
-def _passing(headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]) -> Headers:
+def _passing(
+    headers: Iterable[tuple[bytes, bytes]], dropped: frozenset[bytes]
+) -> Headers:
     pairs = list(headers)
     named = b",".join(value for name, value in pairs if name.lower() == b"connection")
     dropped |= _HOP_BY_HOP | {name.strip().lower() for name in named.split(b",")}
@@ -125,13 +159,30 @@ def _failures_in_words() -> Iterator[None]:
     try:
         yield
     except httpx2.ConnectTimeout as error:
-        raise Refusal(504, "timeout_error", "the model's server cannot be reached in time", retry_after=5) from error
+        raise Refusal(
+            504,
+            "timeout_error",
+            "the model's server cannot be reached in time",
+            retry_after=5,
+        ) from error
     except httpx2.TimeoutException as error:
-        raise Refusal(504, "timeout_error", "the model's server did not answer in time", retry_after=5) from error
+        raise Refusal(
+            504,
+            "timeout_error",
+            "the model's server did not answer in time",
+            retry_after=5,
+        ) from error
     except httpx2.ConnectError as error:
-        raise Refusal(502, "api_error", "the model's server cannot be reached", retry_after=5) from error
+        raise Refusal(
+            502, "api_error", "the model's server cannot be reached", retry_after=5
+        ) from error
     except httpx2.HTTPError as error:
-        raise Refusal(502, "api_error", "the model's server broke off before it answered", retry_after=5) from error
+        raise Refusal(
+            502,
+            "api_error",
+            "the model's server broke off before it answered",
+            retry_after=5,
+        ) from error
 
 
 async def _until_cut(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -139,9 +190,13 @@ async def _until_cut(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         async for chunk in chunks:
             yield chunk
     except httpx2.TimeoutException as error:
-        raise StreamCut("the model's server stopped sending in the middle of its answer") from error
+        raise StreamCut(
+            "the model's server stopped sending in the middle of its answer"
+        ) from error
     except httpx2.HTTPError as error:
-        raise StreamCut("the model's server broke off in the middle of its answer") from error
+        raise StreamCut(
+            "the model's server broke off in the middle of its answer"
+        ) from error
 
 
 async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

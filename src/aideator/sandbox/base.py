@@ -23,7 +23,8 @@ def sandbox_uid() -> int | None:
 class Tree:
     """What `/workspace` shows: read-only layers, lowest first, and where writes go.
 
-    Writes land in `upper` and never reach the layers. Without an upper the tree is read-only.
+    Writes land in `upper` and never reach the layers. Without an upper the tree is
+    read-only.
     """
 
     layers: tuple[Path, ...]
@@ -31,11 +32,13 @@ class Tree:
     work: Path | None = None
     """overlayfs' scratch directory, beside `upper` on the same file system."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Variables of every process here, such as where the tools in a layer look for their packages."""
+    """Variables of every process here, such as where the tools in a layer look for
+    their packages."""
     path: tuple[str, ...] = ()
     """Directories of a layer, as seen inside, that come first on PATH."""
     wanted: bool = True
-    """Whether somebody looks into `upper` afterwards. If not, a back end may leave it empty."""
+    """Whether somebody looks into `upper` afterwards. If not, a back end may leave it
+    empty."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,13 @@ class Limits:
     memory_bytes: int = 512 * 2**20
     cpus: float = 0.5
     start_cpus: float = 2.0
-    """CPUs during the first `start_seconds`, if that is more: half a CPU would make every agent start slowly."""
+    """CPUs during the first `start_seconds`, if that is more than `cpus`.
+
+    Half a CPU is plenty for an agent that waits for its model, but an agent's start
+    (interpreter, imports) is all CPU, and slow starts are the first complaint about
+    such tools. Memory and processes are limited from the start. Where no control group
+    limits the CPU, nothing changes. Sandboxes that open at once share the processors
+    for these seconds, and hostile code gets four times its share for them, once."""
     start_seconds: float = 5.0
     pids: int = 256
     disk_bytes: int = 2 * 2**30
@@ -69,7 +78,8 @@ class ExecResult:
     """How a command ended. A failed command is a value, not an error."""
 
     exit_code: int | None
-    """Null when the command was stopped at its time limit. 128 + n when signal n ended it."""
+    """Null when the command was stopped at its time limit. 128 + n when signal n ended
+    it."""
     stdout: bytes
     stderr: bytes
     truncated: bool = False
@@ -84,7 +94,10 @@ class Size(NamedTuple):
 
 
 class Process(Protocol):
-    """A process inside a sandbox, with its streams. On a terminal, all that it prints is standard output."""
+    """A process inside a sandbox, with its streams.
+
+    On a terminal, all that it prints is standard output.
+    """
 
     stdin: asyncio.StreamWriter
     stdout: asyncio.StreamReader
@@ -94,12 +107,15 @@ class Process(Protocol):
         """Wait for the end and return the exit code, 128 + n for signal n.
 
         Raises:
-            SandboxLost: if the sandbox ended first; its subclasses `DiskLimitExceeded` and the like say why when known.
+            SandboxLost: if the sandbox ended first; its subclasses `DiskLimitExceeded`
+                and the like say why when known.
         """
         ...
 
     async def kill(self) -> None:
-        """End the process and its process group at once. Ending what has ended already is no error.
+        """End the process and its process group at once.
+
+        Ending what has ended already is no error.
 
         On a terminal, every process of its session ends.
         """
@@ -111,7 +127,10 @@ class Process(Protocol):
 
 
 class Sandbox(Protocol):
-    """An isolated place with the workspace at `/workspace`. It ends with the context that opened it."""
+    """An isolated place with the workspace at `/workspace`.
+
+    It ends with the context that opened it.
+    """
 
     isolation: Isolation
     """What is really enforced here."""
@@ -132,14 +151,17 @@ class Sandbox(Protocol):
             argv: The program and its arguments.
             env: Further variables.
             cwd: Where it starts.
-            terminal: The size of a pseudo-terminal, which then is its standard input and output, and controls it.
+            terminal: The size of a pseudo-terminal, which then is its standard input
+                and output, and controls it.
 
         Raises:
             SandboxLost: if the sandbox has ended.
         """
         ...
 
-    async def connect(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def connect(
+        self, port: int
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a port on which a process inside listens, at 127.0.0.1 or else ::1.
 
         Closing the writer ends the connection, both ways.
@@ -159,7 +181,9 @@ class Sandbox(Protocol):
         stdin: bytes = b"",
         timeout: float | None = None,
     ) -> ExecResult:
-        """Run a command to its end. A program that does not exist ends with 127, as in a shell.
+        """Run a command to its end.
+
+        A program that does not exist ends with 127, as in a shell.
 
         Raises:
             SandboxLost: if the sandbox ended before the command did.
@@ -216,7 +240,8 @@ class SandboxBackend(Protocol):
             tree: What `/workspace` shows.
             limits: What the processes inside may use.
             binds: Further read-only files and directories.
-            gateway: The gateway's Unix socket on the host; without it nothing outside can be reached at all.
+            gateway: The gateway's Unix socket on the host; without it nothing outside
+                can be reached at all.
 
         Raises:
             SandboxUnavailable: if this machine cannot isolate.
@@ -228,8 +253,23 @@ class SandboxBackend(Protocol):
         ...
 
 
-TOOLS = ("python3", "pip", "uv", "node", "npm", "go", "cargo", "rustc", "java", "mvn", "gradle", "make", "gcc")
-"""Programs that projects are installed and tested with; which of them a sandbox has is the operator's doing."""
+TOOLS = (
+    "python3",
+    "pip",
+    "uv",
+    "node",
+    "npm",
+    "go",
+    "cargo",
+    "rustc",
+    "java",
+    "mvn",
+    "gradle",
+    "make",
+    "gcc",
+)
+"""Programs that projects are installed and tested with; which of them a sandbox has is
+the operator's doing."""
 
 
 async def without(sandbox: Sandbox, programs: Sequence[str] = TOOLS) -> list[str]:
@@ -238,6 +278,8 @@ async def without(sandbox: Sandbox, programs: Sequence[str] = TOOLS) -> list[str
     Raises:
         SandboxLost: if the sandbox has ended.
     """
-    script = 'for program; do command -v "$program" > /dev/null || echo "$program"; done'
+    script = (
+        'for program; do command -v "$program" > /dev/null || echo "$program"; done'
+    )
     found = await sandbox.exec(["sh", "-c", script, "sh", *programs], timeout=30)
     return found.stdout.decode().split()

@@ -1,7 +1,9 @@
 """The host's end of the umbilical: serves one sandbox's shim over one Unix socket, and is the `Sandbox` of its callers.
 
-Every back end shares this; it only has to start the shim. The protocol is described in `shim.py`. All that comes in is
-hostile: headers and connections are capped, an unknown id is dropped, and nothing is read faster than it is consumed.
+Every back end shares this; it only has to start the shim. The protocol is described in
+`shim.py`. All that comes in is
+hostile: headers and connections are capped, an unknown id is dropped, and nothing is
+    read faster than it is consumed.
 """
 
 import asyncio
@@ -20,17 +22,21 @@ from aideator.sandbox.base import ExecResult, Size
 from aideator.sandbox.streams import BUFFER, Input, Kept, Stream, feed, forward
 
 LINE_LIMIT = 8 * 2**20
-"""The longest line that can be read from a process's standard output, in bytes: agents send whole files in one."""
+"""The longest line that can be read from a process's standard output, in bytes: agents
+send whole files in one."""
 HEADER_LIMIT = 256
-"""The longest first line, in bytes. It bounds how deep its JSON nests, too: Python would give up at some depth."""
+"""The longest first line, in bytes. It bounds how deep its JSON nests, too: Python
+would give up at some depth."""
 CONNECTION_LIMIT = 128
-"""Connections that one sandbox may hold open: three for each process, one for each request to the gateway."""
+"""Connections that one sandbox may hold open: three for each process, one for each
+request to the gateway."""
 ANSWER_SECONDS = 30.0
 """How long the shim may take to start a process."""
 KILL_SECONDS = 5.0
 """How long a process may take to go once it was killed."""
 CONNECT_SECONDS = 10.0
-"""How long a port inside may take to answer: whoever listens there may have too many callers to take one more."""
+"""How long a port inside may take to answer: whoever listens there may have too many
+callers to take one more."""
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -43,7 +49,9 @@ class _Greeting(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's transports do not inherit from asyncio's
+        self._transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's transports do not inherit from asyncio's
         self._link.admit(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -72,7 +80,9 @@ class LinkedProcess:
     def __init__(self, link: "Link", identity: str, *, terminal: bool) -> None:
         self._link, self.identity = link, identity
         self.missing, self.line_limit = {"stdin", "stdout", "stderr"}, LINE_LIMIT
-        if terminal:  # nobody reads lines from it, and all that is printed comes one way
+        if (
+            terminal
+        ):  # nobody reads lines from it, and all that is printed comes one way
             self.missing, self.line_limit = {"stdin", "stdout"}, BUFFER
             self.stderr = asyncio.StreamReader()
             self.stderr.feed_eof()
@@ -117,7 +127,8 @@ class Link:
             isolation: What holds the processes in.
             env: The environment of every process.
             output_bytes: How much of each output `exec` keeps.
-            gateway: The gateway's Unix socket, or None to refuse every connection to it.
+            gateway: The gateway's Unix socket, or None to refuse every connection to
+                it.
             post_mortem: Says why the shim has gone, when it has gone by itself.
         """
         self.isolation, self.gateway_url = isolation, ""
@@ -139,24 +150,35 @@ class Link:
         listener.bind(str(self._path))
         # Its directory says who may come; the uid of the shim may be another than ours.
         self._path.chmod(0o666)
-        # Now and not when serving starts: on a busy machine the shim may dial before this process gets to that. Serving
-        # starts in a task below: to be cancelled while asyncio starts it would leave the socket open.
+        # Now and not when serving starts: on a busy machine the shim may dial before
+        # this process gets to that. Serving starts in a task below: to be cancelled
+        # while asyncio starts it would leave the socket open.
         listener.listen(CONNECTION_LIMIT)
-        self._server = await loop.create_unix_server(lambda: _Greeting(self), sock=listener, start_serving=False)
+        self._server = await loop.create_unix_server(
+            lambda: _Greeting(self), sock=listener, start_serving=False
+        )
         await self._tasks.__aenter__()
         self._background = set[asyncio.Task[None]]()
         self.run(self._server.serve_forever())
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._server.close()
         self.fail(SandboxLost("the sandbox was closed"))
         for task in self._background:
             task.cancel()
-        # The caller's own exception is not ours to wrap in a group: only the cancellation is passed on.
-        own = (kind, error, trace) if kind is asyncio.CancelledError else (None, None, None)
+        # The caller's own exception is not ours to wrap in a group: only the
+        # cancellation is passed on.
+        own = (
+            (kind, error, trace)
+            if kind is asyncio.CancelledError
+            else (None, None, None)
+        )
         await self._tasks.__aexit__(*own)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -176,7 +198,10 @@ class Link:
             raise self._loss
 
     def fail(self, reason: AideatorError) -> None:
-        """End the sandbox: whoever waits for a process gets the reason. The first reason stands."""
+        """End the sandbox: whoever waits for a process gets the reason.
+
+        The first reason stands.
+        """
         self._loss = self._loss or reason
         self._ready.set()
         for transport in self._transports:
@@ -184,7 +209,10 @@ class Link:
         self.abandon()
 
     def abandon(self) -> None:
-        """Give up every process that runs: the sandbox closes. What is started after this serves the closing."""
+        """Give up every process that runs: the sandbox closes.
+
+        What is started after this serves the closing.
+        """
         for process in self._processes.values():
             process.started.set()
             process.ended.set()
@@ -203,7 +231,11 @@ class Link:
 
     def send(self, **request: object) -> None:
         """Ask the shim for something."""
-        if self._control is not None and self._loss is None and not self._control.is_closing():
+        if (
+            self._control is not None
+            and self._loss is None
+            and not self._control.is_closing()
+        ):
             self._control.write(json.dumps(request).encode() + b"\n")
 
     def admit(self, transport: asyncio.Transport) -> None:
@@ -234,19 +266,32 @@ class Link:
                 self.run(forward(reader, writer, self._gateway))
             case {"stream": "port", "id": str(identity)} if self._is_wanted(identity):
                 reader = self._reader(transport, rest, two_way=True)
-                connection = (reader, self._input(transport, reader, identity, whole=True))
+                connection = (
+                    reader,
+                    self._input(transport, reader, identity, whole=True),
+                )
                 self._connecting.pop(identity).set_result(connection)
-            case {"stream": str(stream), "id": str(identity)} if identity in self._processes:
+            case {"stream": str(stream), "id": str(identity)} if (
+                identity in self._processes
+            ):
                 self._attach(self._processes[identity], stream, transport, rest)
             case _:
                 transport.abort()
 
-    def _attach(self, process: LinkedProcess, stream: str, transport: asyncio.Transport, rest: bytes) -> None:
+    def _attach(
+        self,
+        process: LinkedProcess,
+        stream: str,
+        transport: asyncio.Transport,
+        rest: bytes,
+    ) -> None:
         if stream not in process.missing:
             transport.abort()
             return
         process.missing.discard(stream)
-        reader = self._reader(transport, rest, process.line_limit if stream == "stdout" else BUFFER)
+        reader = self._reader(
+            transport, rest, process.line_limit if stream == "stdout" else BUFFER
+        )
         match stream:
             case "stdin":
                 process.stdin = self._input(transport, reader, process.identity)
@@ -264,7 +309,12 @@ class Link:
             del self._processes[process.identity]
 
     def _reader(
-        self, transport: asyncio.Transport, received: bytes, limit: int = BUFFER, *, two_way: bool = False
+        self,
+        transport: asyncio.Transport,
+        received: bytes,
+        limit: int = BUFFER,
+        *,
+        two_way: bool = False,
     ) -> asyncio.StreamReader:
         """Turn a connection into a stream that already holds what came after its first line."""
         reader = asyncio.StreamReader(limit=limit, loop=asyncio.get_running_loop())
@@ -276,12 +326,22 @@ class Link:
         return reader
 
     def _input(
-        self, transport: asyncio.Transport, reader: asyncio.StreamReader, identity: str, *, whole: bool = False
+        self,
+        transport: asyncio.Transport,
+        reader: asyncio.StreamReader,
+        identity: str,
+        *,
+        whole: bool = False,
     ) -> asyncio.StreamWriter:
-        """The other direction of the same connection. Losing it closes both; so does closing, where it is the whole."""
+        """The other direction of the same connection.
+
+        Losing it closes both; so does closing, where it is the whole.
+        """
 
         def tell(sent: int, *, closed: bool) -> None:
-            self.send(id=identity, eof=sent, **({"whole": True} if whole and closed else {}))
+            self.send(
+                id=identity, eof=sent, **({"whole": True} if whole and closed else {})
+            )
 
         return Input(transport, reader, tell)
 
@@ -319,15 +379,27 @@ class Link:
         """Start a process, as the port says."""
         if self._loss is not None:
             raise self._loss
-        process = LinkedProcess(self, secrets.token_hex(16), terminal=terminal is not None)
+        process = LinkedProcess(
+            self, secrets.token_hex(16), terminal=terminal is not None
+        )
         self._processes[process.identity] = process
         size = terminal._asdict() if terminal else {}
-        self.send(id=process.identity, argv=list(argv), env={**self.env, **(env or {})}, cwd=cwd, **size)
+        self.send(
+            id=process.identity,
+            argv=list(argv),
+            env={**self.env, **(env or {})},
+            cwd=cwd,
+            **size,
+        )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await process.started.wait()
         except TimeoutError:
-            self.fail(SandboxLost(f"the sandbox did not start a process within {ANSWER_SECONDS:.0f} s"))
+            self.fail(
+                SandboxLost(
+                    f"the sandbox did not start a process within {ANSWER_SECONDS:.0f} s"
+                )
+            )
         finally:
             if not process.started.is_set():
                 await process.kill()
@@ -349,11 +421,20 @@ class Link:
                 connection = await waiting
             return connection
         except TimeoutError:
-            raise NobodyListens(f"port {port} did not answer within {CONNECT_SECONDS:.0f} s") from None
+            raise NobodyListens(
+                f"port {port} did not answer within {CONNECT_SECONDS:.0f} s"
+            ) from None
         finally:
             self._connecting.pop(identity, None)
-            if connection is None and not waiting.cancelled() and waiting.done() and waiting.exception() is None:
-                waiting.result()[1].close()  # it came in the moment in which nobody wanted it any more
+            if (
+                connection is None
+                and not waiting.cancelled()
+                and waiting.done()
+                and waiting.exception() is None
+            ):
+                waiting.result()[
+                    1
+                ].close()  # it came in the moment in which nobody wanted it any more
 
     async def exec(
         self,
@@ -384,7 +465,10 @@ class Link:
         )
 
     async def _outlasts(self, process: LinkedProcess, timeout: float | None) -> bool:
-        """Whether the process had to be killed at its time limit. Returns when it has ended."""
+        """Whether the process had to be killed at its time limit.
+
+        Returns when it has ended.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await process.ended.wait()

@@ -15,7 +15,9 @@ _ENFORCED = ("memory", "cpu", "pids")
 def shortfalls(isolation: Isolation, policy: IsolationPolicy) -> list[str]:
     """What is missing, in plain words; empty if nothing is."""
     found = []
-    if policy is not IsolationPolicy.ANY and isolation.network.startswith(("open", "unknown")):
+    if policy is not IsolationPolicy.ANY and isolation.network.startswith(
+        ("open", "unknown")
+    ):
         found.append(f"its network is {isolation.network}")
     if policy is IsolationPolicy.ENFORCED:
         for limit in _ENFORCED:
@@ -34,17 +36,26 @@ class Guarded:
 
     @asynccontextmanager
     async def open(
-        self, tree: Tree, limits: Limits, *, binds: Sequence[Bind] = (), gateway: Path | None = None
+        self,
+        tree: Tree,
+        limits: Limits,
+        *,
+        binds: Sequence[Bind] = (),
+        gateway: Path | None = None,
     ) -> AsyncIterator[Sandbox]:
         """Open a sandbox, as the port says.
 
         Raises:
             IsolationTooWeak: if it holds less than the policy asks for.
         """
-        async with self._backend.open(tree, limits, binds=binds, gateway=gateway) as sandbox:
+        async with self._backend.open(
+            tree, limits, binds=binds, gateway=gateway
+        ) as sandbox:
             missing = shortfalls(sandbox.isolation, self._policy)
             if missing:
-                raise IsolationTooWeak(f"ISOLATION_POLICY={self._policy} refuses this sandbox: {'; '.join(missing)}")
+                raise IsolationTooWeak(
+                    f"ISOLATION_POLICY={self._policy} refuses this sandbox: {'; '.join(missing)}"
+                )
             yield sandbox
 
     async def check(self) -> list[Finding]:

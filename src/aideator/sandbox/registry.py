@@ -11,7 +11,7 @@ import structlog
 from aideator.domain.errors import SandboxUnavailable
 from aideator.domain.run import IsolationPolicy
 from aideator.sandbox.base import Finding, SandboxBackend
-from aideator.sandbox.container.options import DaggerOptions
+from aideator.sandbox.dagger.options import DaggerOptions
 from aideator.sandbox.policy import Guarded
 
 AUTO, BUBBLEWRAP, DAGGER = "auto", "bubblewrap", "dagger"
@@ -24,14 +24,20 @@ __all__ = ["BUBBLEWRAP", "Backends", "DaggerOptions", "open_backend"]
 
 
 def open_backend(
-    name: str, *, runtime_dir: Path, toolchains: Sequence[Path] = (), dagger: DaggerOptions | None = None
+    name: str,
+    *,
+    runtime_dir: Path,
+    toolchains: Sequence[Path] = (),
+    dagger: DaggerOptions | None = None,
 ) -> SandboxBackend:
     """The back end of that name.
 
     Args:
         name: `bubblewrap` or `dagger`.
-        runtime_dir: For sockets and staging; a short path, because a Unix socket's may have 107 bytes.
-        toolchains: Directories that bubblewrap shows inside at the same path; their `bin` comes first on PATH.
+        runtime_dir: For sockets and staging; a short path, because a Unix socket's may
+            have 107 bytes.
+        toolchains: Directories that bubblewrap shows inside at the same path; their
+            `bin` comes first on PATH.
         dagger: How Dagger is used.
 
     Raises:
@@ -39,14 +45,18 @@ def open_backend(
     """
     match name:
         case "bubblewrap":
-            bubblewrap = import_module("aideator.sandbox.bubblewrap")
-            return cast(SandboxBackend, bubblewrap.Bubblewrap(runtime_dir, toolchains=tuple(toolchains)))
+            bubblewrap = import_module("aideator.sandbox.bubblewrap.backend")
+            return cast(
+                SandboxBackend,
+                bubblewrap.Bubblewrap(runtime_dir, toolchains=tuple(toolchains)),
+            )
         case "dagger":
-            container = import_module("aideator.sandbox.container.dagger")
+            container = import_module("aideator.sandbox.dagger.backend")
             return cast(SandboxBackend, container.Dagger(runtime_dir, options=dagger))
         case _:
             raise SandboxUnavailable(
-                f"there is no sandbox back end {name!r}", hint=f"choose one of: {AUTO}, {BUBBLEWRAP}, {DAGGER}"
+                f"there is no sandbox back end {name!r}",
+                hint=f"choose one of: {AUTO}, {BUBBLEWRAP}, {DAGGER}",
             )
 
 
@@ -71,7 +81,11 @@ class Backends:
             dagger: See `open_backend`.
             policy: What every sandbox has to hold.
         """
-        self._default, self._runtime_dir, self._toolchains = default, runtime_dir, tuple(toolchains)
+        self._default, self._runtime_dir, self._toolchains = (
+            default,
+            runtime_dir,
+            tuple(toolchains),
+        )
         self._dagger = dagger or DaggerOptions()
         self._policy = policy
         self._made: dict[str, SandboxBackend] = {}
@@ -95,23 +109,45 @@ class Backends:
     async def check(self) -> list[Finding]:
         """What works of the back end that is chosen when nobody chooses."""
         backend = await self.choose()
-        chosen = Finding("back end", ok=True, detail=backend.name + (", found by itself" if self._best else ""))
+        chosen = Finding(
+            "back end",
+            ok=True,
+            detail=backend.name + (", found by itself" if self._best else ""),
+        )
         return [chosen, *await backend.check()]
 
     def _open(self, name: str) -> SandboxBackend:
-        return open_backend(name, runtime_dir=self._runtime_dir, toolchains=self._toolchains, dagger=self._dagger)
+        return open_backend(
+            name,
+            runtime_dir=self._runtime_dir,
+            toolchains=self._toolchains,
+            dagger=self._dagger,
+        )
 
     async def _find_best(self) -> str:
-        """Dagger where an engine answers, else bubblewrap. It is said once which, where there is a choice."""
-        container = import_module("aideator.sandbox.container.dagger")
+        """Dagger where an engine answers, else bubblewrap.
+
+        It is said once which, where there is a choice.
+        """
+        container = import_module("aideator.sandbox.dagger.backend")
         dagger = container.Dagger(self._runtime_dir, options=self._dagger)
         try:
             await dagger.checked_program()
         except SandboxUnavailable as error:
-            log.debug("sandboxes are bubblewrap's", setting="AIDEATOR_SANDBOX=auto", dagger=str(error))
+            log.debug(
+                "sandboxes are bubblewrap's",
+                setting="AIDEATOR_SANDBOX=auto",
+                dagger=str(error),
+            )
             return BUBBLEWRAP
         if await dagger.is_reachable(REACHED_SECONDS):
-            log.info("sandboxes are containers of the Dagger engine", setting="AIDEATOR_SANDBOX=auto")
+            log.info(
+                "sandboxes are containers of the Dagger engine",
+                setting="AIDEATOR_SANDBOX=auto",
+            )
             return DAGGER
-        log.warning("no Dagger engine answers; sandboxes are bubblewrap's", setting="AIDEATOR_SANDBOX=auto")
+        log.warning(
+            "no Dagger engine answers; sandboxes are bubblewrap's",
+            setting="AIDEATOR_SANDBOX=auto",
+        )
         return BUBBLEWRAP

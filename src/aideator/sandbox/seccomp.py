@@ -1,14 +1,16 @@
 """The system-call filter of every sandbox, as the raw classic BPF that `bwrap --seccomp FD` loads.
 
-Written out by hand because libseccomp is not everywhere and the filter is small. A refused call answers with the errno
-that a kernel without the feature would give, so programs fall back instead of dying. Odd on purpose:
+Written out by hand because libseccomp is not everywhere and the filter is small. A
+refused call answers with the errno that a kernel without the feature would give, so
+programs fall back instead of dying. Odd on purpose:
 
-- Only the low 32 bits of an argument are compared wherever the kernel itself cuts it to 32 bits; else setting a high
-  bit would slip through (as with TIOCSTI in CVE-2019-10063).
-- `clone3` does not exist in here: its flags lie behind a pointer, which BPF cannot follow, and every libc falls back
-  to `clone`.
-- `open(O_CREAT, 04755)` cannot be told from a plain open, whose mode argument is garbage: the state directory must be
-  0700 or nosuid instead.
+- Only the low 32 bits of an argument are compared wherever the kernel itself cuts it to
+  32 bits; else setting a high bit would slip through (as with TIOCSTI in
+  CVE-2019-10063).
+- `clone3` does not exist in here: its flags lie behind a pointer, which BPF cannot
+  follow, and every libc falls back to `clone`.
+- `open(O_CREAT, 04755)` cannot be told from a plain open, whose mode argument is
+  garbage: the state directory must be 0700 or nosuid instead.
 """
 
 import errno
@@ -36,7 +38,8 @@ _REFUSED = """
     getpmsg             181   -   nfsservctl         180  42   putpmsg            182   -   query_module       178   -
     security            185   -   tuxcall            184   -   vserver            236   -
 """
-"""Calls that always answer EPERM: name, number on x86_64, number on aarch64. The last three rows are long dead ones."""
+"""Calls that always answer EPERM: name, number on x86_64, number on aarch64. The last
+three rows are long dead ones."""
 
 _EXAMINED = """
     chmod                90   -   clone               56 220   clone3             435 435   fchmod              91  52
@@ -49,19 +52,31 @@ _MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Machine → its column in the tables, and its AUDIT_ARCH_* (linux/audit.h)."""
 
 _X32_BIT = 0x4000_0000
-_SOCKET_FAMILIES = (1, 2, 10, 16)  # UNIX, INET, INET6, NETLINK (which only lists the lonely loopback)
-_NEW_NAMESPACE = 0x7E02_0000  # NEWNS|NEWCGROUP|NEWUTS|NEWIPC|NEWUSER|NEWPID|NEWNET; NEWTIME needs clone3 or unshare
+_SOCKET_FAMILIES = (
+    1,
+    2,
+    10,
+    16,
+)  # UNIX, INET, INET6, NETLINK (which only lists the lonely loopback)
+# NEWNS|NEWCGROUP|NEWUTS|NEWIPC|NEWUSER|NEWPID|NEWNET; NEWTIME needs clone3 or unshare
+_NEW_NAMESPACE = 0x7E02_0000
 _SET_ID_BITS = 0o6000
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_PERSONALITIES = (0, 0xFFFF_FFFF, 0x0004_0000)  # the default, a question, ADDR_NO_RANDOMIZE for debuggers
+_PERSONALITIES = (
+    0,
+    0xFFFF_FFFF,
+    0x0004_0000,
+)  # the default, a question, ADDR_NO_RANDOMIZE for debuggers
 
-# Offsets into struct seccomp_data (linux/seccomp.h). Both machines are little-endian: an argument's low half is first.
+# Offsets into struct seccomp_data (linux/seccomp.h). Both machines are little-endian:
+# an argument's low half is first.
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF_0000, 0x8000_0000, 0x0005_0000
 
 _Code = list[tuple[int, int, int, int]]
-"""Instructions: operation, jump if true, jump if false, constant. A block returns or falls out at its end."""
+"""Instructions: operation, jump if true, jump if false, constant. A block returns or
+falls out at its end."""
 
 
 def _load(offset: int) -> _Code:
@@ -88,12 +103,19 @@ def _when(test: int, constant: int, block: _Code) -> _Code:
 def _unless_among(values: tuple[int, ...], block: _Code) -> _Code:
     """Run the block if the loaded word is none of the values, else go on after it."""
     last = len(values) - 1
-    return [*((_EQUAL, last - i + len(block), 0, value) for i, value in enumerate(values)), *block]
+    return [
+        *((_EQUAL, last - i + len(block), 0, value) for i, value in enumerate(values)),
+        *block,
+    ]
 
 
 def _numbers(table: str, column: int) -> dict[str, int]:
     cells = table.split()
-    return {name: int(number) for name, number in zip(cells[::3], cells[1 + column :: 3], strict=True) if number != "-"}
+    return {
+        name: int(number)
+        for name, number in zip(cells[::3], cells[1 + column :: 3], strict=True)
+        if number != "-"
+    }
 
 
 def _examined() -> dict[str, _Code]:
@@ -108,7 +130,9 @@ def _examined() -> dict[str, _Code]:
         "fchmodat2": _argument(2) + set_id,
         "clone": _argument(0) + _when(_ANY_BIT, _NEW_NAMESPACE, eperm),
         "clone3": _refuse(errno.ENOSYS),
-        "ioctl": _argument(1) + _when(_EQUAL, _TIOCSTI, eperm) + _when(_EQUAL, _TIOCLINUX, eperm),
+        "ioctl": _argument(1)
+        + _when(_EQUAL, _TIOCSTI, eperm)
+        + _when(_EQUAL, _TIOCLINUX, eperm),
         # An agent that stops pid 1 would hang its sandbox until the time limit.
         "ptrace": _argument(1) + _when(_EQUAL, 1, eperm),
         "personality": _argument(0) + _unless_among(_PERSONALITIES, eperm),
@@ -122,8 +146,8 @@ def program(arch: str | None = None) -> bytes:
     """Assemble the filter.
 
     Args:
-        arch: `x86_64` or `aarch64`; this machine's when None. A call made by any other architecture's entry (such as
-            i386's `int 0x80`) kills the process.
+        arch: `x86_64` or `aarch64`; this machine's when None. A call made by any other
+            architecture's entry (such as i386's `int 0x80`) kills the process.
 
     Returns:
         An array of `struct sock_filter` (linux/filter.h), little-endian.
@@ -133,7 +157,9 @@ def program(arch: str | None = None) -> bytes:
     """
     machine = arch or platform.machine()
     if machine not in _MACHINES:
-        raise ValueError(f"no system-call table for {machine}; there are {', '.join(_MACHINES)}")
+        raise ValueError(
+            f"no system-call table for {machine}; there are {', '.join(_MACHINES)}"
+        )
     column, audit_arch = _MACHINES[machine]
     code = _load(_ARCH) + _unless_among((audit_arch,), _answer(_KILL)) + _load(_NUMBER)
     if machine == "x86_64":

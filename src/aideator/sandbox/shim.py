@@ -2,18 +2,22 @@
 
     python -I -S shim.py SOCKET
 
-One file, standard library, Python 3.9 or later, no knowledge of the back end. What is odd is odd for start-up time,
-which every sandbox pays: `_socket` and `_json` are the C halves of `socket` and `json` (13 ms to start instead of
-38), and one thread with epoll makes a plain fork safe.
+One file, standard library, Python 3.9 or later, no knowledge of the back end. What is
+odd is odd for start-up time, which every sandbox pays: `_socket` and `_json` are the C
+halves of `socket` and `json` (13 ms to start instead of 38), and one thread with epoll
+makes a plain fork safe.
 
-The first connection is the control connection. In come JSON lines `{id, argv, env, cwd}` (start; with `rows, cols` on a
-pseudo-terminal of that size), `{id, rows, cols}` (resize it), `{id}` (kill), `{id, connect}` (to this port inside),
-`{id, eof}` (what is sent to this stream ends after so many bytes; `whole`: nor is more wanted from it) and `{end}`; out
-go `{id, code}` (ended) and `{id, error}` (not started, not connected). Every stream of a process is a connection of its
-own, as is every connection to the gateway or to a port; each opens with one JSON line that says what it carries. Ends
-are told because a socket may be forwarded by something that carries bytes but no half-closed connection (Dagger's does
-not, towards the inside). Ids are secrets: who knows one may pose as its streams. So this process hides its memory from
-the processes that it starts.
+The first connection is the control connection. In come JSON lines `{id, argv, env,
+cwd}` (start; with `rows, cols` on a pseudo-terminal of that size), `{id, rows, cols}`
+(resize it), `{id}` (kill), `{id, connect}` (to this port inside), `{id, eof}` (what is
+sent to this stream ends after so many bytes; `whole`: nor is more wanted from it) and
+`{end}`; out go `{id, code}` (ended) and `{id, error}` (not started, not connected).
+Every stream of a process is a connection of its own, as is every connection to the
+gateway or to a port; each opens with one JSON line that says what it carries. Ends are
+told because a socket may be forwarded by something that carries bytes but no
+half-closed connection (Dagger's does not, towards the inside). Ids are secrets: who
+knows one may pose as its streams. So this process hides its memory from the processes
+that it starts.
 """
 
 import _ctypes
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 VERSION = 3
 CHUNK = 65_536
 LARGEST_PIPE = 2**20
-"""What a pipe can hold at most (fs.pipe-max-size), in bytes: all that can be left in one when its writer has ended."""
+"""What a pipe can hold at most (fs.pipe-max-size), in bytes: all that can be left in
+one when its writer has ended."""
 
 
 class _Plain:
@@ -85,7 +90,10 @@ class Watch:
 
 
 class Pump:
-    """Moves bytes one way and holds at most one chunk of them. It owns both descriptors."""
+    """Moves bytes one way and holds at most one chunk of them.
+
+    It owns both descriptors.
+    """
 
     def __init__(self, watch: Watch, source: int, sink: int) -> None:
         self._watch, self._source, self._sink = watch, source, sink
@@ -197,7 +205,9 @@ class Shim:
             "eof": self._end_input,
         }
         port = self._gateway.getsockname()[1]
-        self._control = self._dial(f'{{"stream": "control", "version": {VERSION}, "port": {port}}}')
+        self._control = self._dial(
+            f'{{"stream": "control", "version": {VERSION}, "port": {port}}}'
+        )
         self._watch.add(self._control, select.EPOLLIN, self._heed)
 
     def run(self) -> None:
@@ -245,10 +255,15 @@ class Shim:
         self._terminals.pop(identity, None)
         for descriptor in opened:
             os.close(descriptor)
-        self._tell(f'{{"id": "{identity}", "error": {_json.encode_basestring_ascii(str(error))}}}')
+        self._tell(
+            f'{{"id": "{identity}", "error": {_json.encode_basestring_ascii(str(error))}}}'
+        )
 
     def _spawn(self, request: "Request") -> None:
-        """Start a process with its streams. Whatever is lacking (descriptors, pids) fails this process alone."""
+        """Start a process with its streams.
+
+        Whatever is lacking (descriptors, pids) fails this process alone.
+        """
         identity, opened = request["id"], list[int]()
         try:
             streams, (feed, *drains) = self._open_streams(request, opened)
@@ -260,24 +275,51 @@ class Shim:
             _become(request, streams)
         for descriptor in {*streams} - {self._terminals.get(identity)}:
             os.close(descriptor)
-        self._await(identity, pid, Pump(self._watch, *feed), [Pump(self._watch, *drain) for drain in drains])
+        self._await(
+            identity,
+            pid,
+            Pump(self._watch, *feed),
+            [Pump(self._watch, *drain) for drain in drains],
+        )
 
-    def _open_streams(self, request: "Request", opened: "list[int]") -> "tuple[tuple[int, int, int], list[Pair]]":
+    def _open_streams(
+        self, request: "Request", opened: "list[int]"
+    ) -> "tuple[tuple[int, int, int], list[Pair]]":
         """The streams of a process, and what feeds the first and drains the others; all that is opened is noted."""
         for stream in ("stdin", "stdout", "stderr")[: 2 if "rows" in request else 3]:
-            opened.append(self._dial(f'{{"stream": "{stream}", "id": "{request["id"]}"}}'))
+            opened.append(
+                self._dial(f'{{"stream": "{stream}", "id": "{request["id"]}"}}')
+            )
             if "rows" not in request:
                 opened += os.pipe()
         if "rows" in request:
             opened += os.openpty()
             opened.append(os.dup(opened[2]))
             home_in, home_out, keyboard, terminal, screen = opened
-            # It stays open here: with its last holder a terminal ends, and another may come.
+            # It stays open here: with its last holder a terminal ends, and another may
+            # come.
             self._terminals[request["id"]] = terminal
             self._resize(request)
-            return (terminal, terminal, terminal), [(home_in, keyboard), (screen, home_out)]
-        home_in, child_in, to_child, home_out, from_child, child_out, home_err, err_child, child_err = opened
-        return (child_in, child_out, child_err), [(home_in, to_child), (from_child, home_out), (err_child, home_err)]
+            return (terminal, terminal, terminal), [
+                (home_in, keyboard),
+                (screen, home_out),
+            ]
+        (
+            home_in,
+            child_in,
+            to_child,
+            home_out,
+            from_child,
+            child_out,
+            home_err,
+            err_child,
+            child_err,
+        ) = opened
+        return (child_in, child_out, child_err), [
+            (home_in, to_child),
+            (from_child, home_out),
+            (err_child, home_err),
+        ]
 
     def _resize(self, request: "Request") -> None:
         # Imported late: most sandboxes never have a terminal.
@@ -285,8 +327,14 @@ class Shim:
         import termios  # noqa: PLC0415
 
         if request["id"] in self._terminals:
-            rows, columns = (request[name].to_bytes(2, sys.byteorder) for name in ("rows", "cols"))
-            fcntl.ioctl(self._terminals[request["id"]], termios.TIOCSWINSZ, rows + columns + bytes(4))
+            rows, columns = (
+                request[name].to_bytes(2, sys.byteorder) for name in ("rows", "cols")
+            )
+            fcntl.ioctl(
+                self._terminals[request["id"]],
+                termios.TIOCSWINSZ,
+                rows + columns + bytes(4),
+            )
 
     def _await(self, identity: str, pid: int, feed: Pump, drains: "list[Pump]") -> None:
         self._running[identity] = pid
@@ -304,14 +352,18 @@ class Shim:
                 drain.drain()
             if identity in self._terminals:
                 os.close(self._terminals.pop(identity))
-            self._tell(f'{{"id": "{identity}", "code": {code if code >= 0 else 128 - code}}}')
+            self._tell(
+                f'{{"id": "{identity}", "code": {code if code >= 0 else 128 - code}}}'
+            )
 
         self._watch.add(exited, select.EPOLLIN, reap)
 
     def _connect(self, request: "Request", *hosts: str) -> None:
         """Connect to a port inside, without waiting for it: whoever listens there may not answer."""
         host, *others = hosts or ("127.0.0.1", "::1")
-        end = _socket.socket(_socket.AF_INET6 if ":" in host else _socket.AF_INET, _socket.SOCK_STREAM)
+        end = _socket.socket(
+            _socket.AF_INET6 if ":" in host else _socket.AF_INET, _socket.SOCK_STREAM
+        )
         end.settimeout(0)
         refused = end.connect_ex((host, request["connect"]))
 
@@ -373,14 +425,24 @@ def _become(request: "Request", streams: "tuple[int, int, int]") -> None:
         if "rows" in request:
             # What a session without a terminal opens is its terminal from then on.
             os.close(os.open(os.ttyname(0), os.O_RDWR))
-        # What is ignored stays so across exec: Python ignores the first two, a server started with `&` the others.
-        for name in (_signal.SIGPIPE, _signal.SIGXFSZ, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGHUP):
+        # What is ignored stays so across exec: Python ignores the first two, a server
+        # started with `&` the others.
+        for name in (
+            _signal.SIGPIPE,
+            _signal.SIGXFSZ,
+            _signal.SIGINT,
+            _signal.SIGQUIT,
+            _signal.SIGHUP,
+        ):
             _signal.signal(name, _signal.SIG_DFL)
         os.chdir(subject)
         subject = request["argv"][0]
         os.execvpe(subject, request["argv"], request["env"])
     except OSError as error:
-        if isinstance(error, (FileNotFoundError, NotADirectoryError)) and subject != request["cwd"]:
+        if (
+            isinstance(error, (FileNotFoundError, NotADirectoryError))
+            and subject != request["cwd"]
+        ):
             code = 127
         os.write(2, f"{subject}: {error.strerror}\n".encode(errors="replace"))
     finally:

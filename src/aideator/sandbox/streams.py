@@ -42,13 +42,19 @@ class Kept:
         """What was kept, with a line where something is missing."""
         if not self.dropped:
             return bytes(self._head + self._tail)
-        return bytes(self._head) + b"\n[... %d bytes dropped ...]\n" % self.dropped + self._tail[-self._tail_limit :]
+        return (
+            bytes(self._head)
+            + b"\n[... %d bytes dropped ...]\n" % self.dropped
+            + self._tail[-self._tail_limit :]
+        )
 
 
 class Stream(asyncio.StreamReaderProtocol):
     """A connection that carries one stream; over when the other end closes, or when both do if it is two-way."""
 
-    def __init__(self, reader: asyncio.StreamReader, lost: Callable[[], None], *, two_way: bool) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, lost: Callable[[], None], *, two_way: bool
+    ) -> None:
         super().__init__(reader, loop=asyncio.get_running_loop())
         self._lost, self._two_way = lost, two_way
 
@@ -71,10 +77,28 @@ class TellEnd(Protocol):
 
 
 class Input(asyncio.StreamWriter):
-    """Towards the inside. Its end is told on the control connection as well: see `shim.py`."""
+    """A stream towards the inside, whose end is told on the control connection as well.
 
-    def __init__(self, transport: asyncio.Transport, reader: asyncio.StreamReader, tell_end: TellEnd) -> None:
-        super().__init__(transport, transport.get_protocol(), reader, asyncio.get_running_loop())
+    What the host closes of a socket that Dagger forwards over gRPC (`sshforward.Copy`
+    in its `engine/client/socket.go`) is the server's side of a stream, which ends with
+    the stream only: a process that reads its input to the end would wait for ever, an
+    answer of the gateway would not end, and the shim would not see that its sandbox
+    closes. So the shim is told after how many bytes a stream ends (`shim.py`). A count
+    needs no framing: data stay plain bytes, at the price of one short line for each
+    process and each gateway call. All back ends do the same, so the tests of bubblewrap
+    prove it too; `tests/dagger/double` forwards as Dagger does, and most conformance
+    promises break over it without this.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        reader: asyncio.StreamReader,
+        tell_end: TellEnd,
+    ) -> None:
+        super().__init__(
+            transport, transport.get_protocol(), reader, asyncio.get_running_loop()
+        )
         self._tell_end, self._sent, self._closed = tell_end, 0, False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -106,13 +130,17 @@ async def feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
     stdin.close()
 
 
-async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path | None) -> None:
+async def forward(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path | None
+) -> None:
     """Carry one connection to the gateway and back; end it if there is none."""
     if gateway is None:
         writer.close()
         return
     try:
-        from_gateway, to_gateway = await asyncio.open_unix_connection(gateway, limit=BUFFER)
+        from_gateway, to_gateway = await asyncio.open_unix_connection(
+            gateway, limit=BUFFER
+        )
     except OSError:
         writer.close()
         return

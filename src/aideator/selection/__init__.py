@@ -1,1 +1,1 @@
-"""JUDGED: what running each change proves, and which one that recommends."""
+"""Selection: compare variations by cross-tests, rank them, explain the ranking."""

@@ -1,9 +1,11 @@
 """Ask a model which of several changes is better, where running them has told nothing apart.
 
-Its word is a row of evidence, never a gate, and it is only believed if it does not depend on the order: the same
-question is put twice, the second time the other way round, with labels that go by position. The model is not told
-which agent made what. What an agent wrote is hostile here as elsewhere: each of its lines carries its label, so that
-no line can pass for one of ours; the model has no tools; an answer is one small JSON object or none at all.
+Its word is a row of evidence, never a gate, and it is only believed if it does not
+depend on the order: the same question is put twice, the second time the other way
+round, with labels that go by position. The model is not told which agent made what.
+What an agent wrote is hostile here as elsewhere: each of its lines carries its label,
+so that no line can pass for one of ours; the model has no tools; an answer is one small
+JSON object or none at all.
 """
 
 import random
@@ -18,13 +20,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aideator.domain.ranking import Opinion
 from aideator.domain.run import AgentConfig
-from aideator.gateway.ledger import Lease
+from aideator.gateway.budget import Lease
 
 MOST = 4
 """Changes that are compared at once; of more, the first ones."""
 
 PATCH_CHARACTERS = 60_000
-"""The longest change that is shown. A longer one is not cut, since half a change cannot be judged."""
+"""The longest change that is shown. A longer one is not cut, since half a change cannot
+be judged."""
 
 ANSWER_TOKENS = 4_000
 SECONDS = 300.0
@@ -68,7 +71,9 @@ async def ask(
     lease: Lease,
     socket: Path,
 ) -> Opinion:
-    """Put the question in both orders, and say what came of it. Failures are reasons, not errors.
+    """Put the question in both orders, and say what came of it.
+
+    Failures are reasons, not errors.
 
     Args:
         candidates: the changes that nothing else tells apart.
@@ -83,26 +88,46 @@ async def ask(
     model = config.model or ""
     random.Random(seed).shuffle(shown)
     if too_long := [c.variation_id for c in shown if len(c.patch) > PATCH_CHARACTERS]:
-        return Opinion(model=model, among=among, preferred=None, reasons=(f"Variation {too_long[0]} is too long.",))
+        return Opinion(
+            model=model,
+            among=among,
+            preferred=None,
+            reasons=(f"Variation {too_long[0]} is too long.",),
+        )
     found: list[int | None] = []
     reasons: list[str] = []
     transport = httpx2.AsyncHTTPTransport(uds=str(socket))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway", timeout=SECONDS) as client:
+    async with httpx2.AsyncClient(
+        transport=transport, base_url="http://gateway", timeout=SECONDS
+    ) as client:
         for order in (shown, shown[::-1]):
             request = _request(order, task, config)
-            better, reason = await _answer(client, lease.token, request, [c.variation_id for c in order])
+            better, reason = await _answer(
+                client, lease.token, request, [c.variation_id for c in order]
+            )
             found.append(better)
             reasons.append(reason)
             if better is None:
                 break
     preferred = found[0] if len(found) == 2 and found[0] == found[1] else None
-    return Opinion(model=model, among=among, preferred=preferred, reasons=tuple(reasons), usage=lease.usage)
+    return Opinion(
+        model=model,
+        among=among,
+        preferred=preferred,
+        reasons=tuple(reasons),
+        usage=lease.usage,
+    )
 
 
-def _request(order: Sequence[Candidate], task: str, config: AgentConfig) -> dict[str, Any]:
+def _request(
+    order: Sequence[Candidate], task: str, config: AgentConfig
+) -> dict[str, Any]:
     parts = ["The task:", _labelled("task", task[:PROMPT_CHARACTERS])]
     for label, candidate in zip(ascii_uppercase, order, strict=False):
-        parts += [f"Change {label}:", _labelled(label, candidate.patch.decode(errors="backslashreplace"))]
+        parts += [
+            f"Change {label}:",
+            _labelled(label, candidate.patch.decode(errors="backslashreplace")),
+        ]
     fields: dict[str, Any] = {
         "model": config.model or "",
         "max_tokens": ANSWER_TOKENS,
@@ -122,7 +147,10 @@ def _labelled(label: str, text: str) -> str:
 
 
 async def _answer(
-    client: httpx2.AsyncClient, token: str, request: dict[str, Any], order: Sequence[int]
+    client: httpx2.AsyncClient,
+    token: str,
+    request: dict[str, Any],
+    order: Sequence[int],
 ) -> tuple[int | None, str]:
     """The preferred variation, or null with the reason why there is none."""
     headers = {"x-api-key": token, "anthropic-version": "2023-06-01"}
@@ -159,7 +187,9 @@ class _Message(BaseModel):
 
 def _text(body: object) -> str:
     message = _Message.model_validate(body)
-    said = "".join(block.text for block in message.content if block.type == "text").strip()
+    said = "".join(
+        block.text for block in message.content if block.type == "text"
+    ).strip()
     return said.removeprefix("```json").removesuffix("```")
 
 

@@ -1,7 +1,8 @@
 """Who works on a variation: taken up, handed back, finished, asked again.
 
-Fencing: `claim` hands out an attempt number, and whatever an attempt writes later carries it. A stale attempt (a frozen
-worker that thawed, a task that outlived its server) finds its number gone and is refused by compare-and-set.
+Fencing: `claim` hands out an attempt number, and whatever an attempt writes later
+carries it. A stale attempt (a frozen worker that thawed, a task that outlived its
+server) finds its number gone and is refused by compare-and-set.
 """
 
 from sqlalchemy import ColumnElement, delete, update
@@ -9,14 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from aideator.domain.errors import Conflict, CrashLoop, Fenced
-from aideator.domain.run import SETTLED_VARIATION, Failure, Isolation, Variation, VariationStatus, now
+from aideator.domain.run import (
+    SETTLED_VARIATION,
+    Failure,
+    Isolation,
+    Variation,
+    VariationStatus,
+    now,
+)
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 from aideator.store.runs import plain_variation, variation
 from aideator.store.tables import PatchRow, SessionRow, VariationRow
 
 
-async def claim(session: AsyncSession, run_id: str, number: int, *, max_attempts: int = 5) -> int:
+async def claim(
+    session: AsyncSession, run_id: str, number: int, *, max_attempts: int = 5
+) -> int:
     """Take a variation up, also from an attempt that seems to be lost; that one is fenced from now on.
 
     Returns:
@@ -25,7 +35,8 @@ async def claim(session: AsyncSession, run_id: str, number: int, *, max_attempts
     Raises:
         NotFound: if there is no such variation.
         Conflict: if the variation has settled.
-        CrashLoop: if `max_attempts` were lost in this turn. Attempts that were handed back do not count.
+        CrashLoop: if `max_attempts` were lost in this turn. Attempts that were handed
+            back do not count.
     """
     row = await _change(
         session,
@@ -45,7 +56,9 @@ async def claim(session: AsyncSession, run_id: str, number: int, *, max_attempts
     raise CrashLoop(f"taken up {max_attempts} times without finishing")
 
 
-async def release(session: AsyncSession, run_id: str, number: int, attempt: int) -> bool:
+async def release(
+    session: AsyncSession, run_id: str, number: int, attempt: int
+) -> bool:
     """Hand an unfinished variation back in good order, for another process to take up.
 
     Returns:
@@ -76,7 +89,8 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
     """Settle a variation, with its patch and what its agent remembers of the turn that made it, in one transaction.
 
     Returns:
-        Whether this attempt settled it. A repeated call whose first answer was lost says so too.
+        Whether this attempt settled it. A repeated call whose first answer was lost
+        says so too.
 
     Raises:
         NotFound: if there is no such variation.
@@ -94,11 +108,17 @@ async def finish(  # noqa: PLR0913 - each is a fact of the same end
         present = await variation(session, run_id, number)
         return present.attempt == attempt and present.status is status
     if patch is not None:
-        await session.merge(PatchRow(run_id=run_id, number=number, attempt=attempt, data=patch))
+        await session.merge(
+            PatchRow(run_id=run_id, number=number, attempt=attempt, data=patch)
+        )
         # What was remembered of an earlier turn does not fit this tree.
-        await session.execute(delete(SessionRow).filter_by(run_id=run_id, number=number))
+        await session.execute(
+            delete(SessionRow).filter_by(run_id=run_id, number=number)
+        )
         if memory:
-            session.add(SessionRow(run_id=run_id, number=number, attempt=attempt, data=memory))
+            session.add(
+                SessionRow(run_id=run_id, number=number, attempt=attempt, data=memory)
+            )
         await session.flush()
     return True
 
@@ -109,23 +129,32 @@ async def memory(session: AsyncSession, run_id: str, number: int) -> bytes:
     return b"" if row is None else row.data
 
 
-async def record_usage(session: AsyncSession, run_id: str, number: int, attempt: int, usage: Usage) -> None:
+async def record_usage(
+    session: AsyncSession, run_id: str, number: int, attempt: int, usage: Usage
+) -> None:
     """Write down what the variation has spent in all.
 
     Raises:
         NotFound: if there is no such variation.
         Fenced: if a newer attempt has taken over.
     """
-    row = await _change(session, _is(run_id, number), col(VariationRow.attempt) == attempt, usage=usage)
+    row = await _change(
+        session, _is(run_id, number), col(VariationRow.attempt) == attempt, usage=usage
+    )
     if row is None:
         await variation(session, run_id, number)
         raise Fenced
 
 
-async def requeue(session: AsyncSession, run_id: str, number: int, prompt: str) -> Variation:
-    """Queue a settled variation for a follow-up turn. Its patch and verdict stay until that turn replaces them.
+async def requeue(
+    session: AsyncSession, run_id: str, number: int, prompt: str
+) -> Variation:
+    """Queue a settled variation for a follow-up turn.
 
-    A person's word on its flags was about the change that it had; the next one is flagged anew.
+    Its patch and verdict stay until that turn replaces them.
+
+    A person's word on its flags was about the change that it had; the next one is
+    flagged anew.
 
     Raises:
         NotFound: if there is no such variation.
@@ -144,11 +173,16 @@ async def requeue(session: AsyncSession, run_id: str, number: int, prompt: str) 
     )
     if row is None:
         present = await variation(session, run_id, number)
-        raise Conflict(f"variation {number} is {present.status}", hint="wait for its end, or cancel it first")
+        raise Conflict(
+            f"variation {number} is {present.status}",
+            hint="wait for its end, or cancel it first",
+        )
     return plain_variation(row)
 
 
-async def clear(session: AsyncSession, run_id: str, number: int, reason: str) -> Variation:
+async def clear(
+    session: AsyncSession, run_id: str, number: int, reason: str
+) -> Variation:
     """Write down why a person lets the variation's flags pass.
 
     Raises:
@@ -157,17 +191,29 @@ async def clear(session: AsyncSession, run_id: str, number: int, reason: str) ->
     """
     present = await variation(session, run_id, number)
     if present.verdict is None or not present.verdict.flags:
-        raise Conflict(f"variation {number} has no flags", hint="only a variation with flags can be cleared")
+        raise Conflict(
+            f"variation {number} has no flags",
+            hint="only a variation with flags can be cleared",
+        )
     row = await _change(session, _is(run_id, number), cleared=reason)
     return present if row is None else plain_variation(row)
 
 
-async def cancel_queued(session: AsyncSession, run_id: str, number: int | None = None) -> list[int]:
+async def cancel_queued(
+    session: AsyncSession, run_id: str, number: int | None = None
+) -> list[int]:
     """Cancel the variations (or the one) that nobody has taken up; return their numbers."""
-    waiting = [col(VariationRow.run_id) == run_id, col(VariationRow.status) == VariationStatus.QUEUED]
+    waiting = [
+        col(VariationRow.run_id) == run_id,
+        col(VariationRow.status) == VariationStatus.QUEUED,
+    ]
     if number is not None:
         waiting.append(col(VariationRow.number) == number)
-    cancelled = update(VariationRow).where(*waiting).values(status=VariationStatus.CANCELLED, finished_at=now())
+    cancelled = (
+        update(VariationRow)
+        .where(*waiting)
+        .values(status=VariationStatus.CANCELLED, finished_at=now())
+    )
     return sorted(await session.scalars(cancelled.returning(col(VariationRow.number))))
 
 
@@ -183,6 +229,10 @@ def _held(run_id: str, number: int, attempt: int) -> tuple[ColumnElement[bool], 
     )
 
 
-async def _change(session: AsyncSession, *when: ColumnElement[bool], **values: object) -> VariationRow | None:
+async def _change(
+    session: AsyncSession, *when: ColumnElement[bool], **values: object
+) -> VariationRow | None:
     changed = update(VariationRow).where(*when).values(**values).returning(VariationRow)
-    return (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    return (
+        await session.scalars(changed, execution_options={"populate_existing": True})
+    ).one_or_none()

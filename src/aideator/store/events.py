@@ -1,9 +1,10 @@
 """Event rows: dense seqs, a fence, one bulk insert.
 
-The seq comes from `run.last_seq`, raised in the same transaction that inserts: an autoincrement id would have gaps and
-could be seen out of order. `append` runs in the writer's thread (`Database.transact`), whole, and inserts below the
-ORM: what an event costs there is what the driver costs. The types of the log stand a layer above; here events are
-plain values.
+The seq comes from `run.last_seq`, raised in the same transaction that inserts: an
+autoincrement id would have gaps and could be seen out of order. `append` runs in the
+writer's thread (`Database.transact`), whole, and inserts below the
+ORM: what an event costs there is what the driver costs. The types of the log stand a
+layer above; here events are plain values.
 """
 
 import json
@@ -12,7 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Boolean, Connection, Dialect, Integer, String, bindparam, insert, or_, select, update
+from sqlalchemy import (
+    Boolean,
+    Connection,
+    Dialect,
+    Integer,
+    String,
+    bindparam,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlmodel import col
 
 from aideator.domain.errors import Fenced, NotFound
@@ -58,7 +70,8 @@ _RUN = bindparam("run", type_=String)
 _ATTEMPTS = (
     select(col(VariationRow.number), col(VariationRow.attempt))
     .where(col(VariationRow.run_id) == _RUN)
-    # Where locks are finer than SQLite's, this one keeps a claim out until the events are stored.
+    # Where locks are finer than SQLite's, this one keeps a claim out until the events
+    # are stored.
     .with_for_update(read=True)
 )
 _RAISE = (
@@ -82,9 +95,15 @@ def append(connection: Connection, writings: Sequence[Writing]) -> list[Answer]:
     for place, writing in enumerate(writings):
         by_run.setdefault(writing.run_id, []).append(place)
     answers: dict[int, Answer] = {}
-    for run_id in sorted(by_run):  # sorted: where rows are locked one by one, two writers must not meet head-on
+    for run_id in sorted(
+        by_run
+    ):  # sorted: where rows are locked one by one, two writers must not meet head-on
         places = by_run[run_id]
-        answers |= zip(places, _answer(connection, run_id, [writings[place] for place in places]), strict=True)
+        answers |= zip(
+            places,
+            _answer(connection, run_id, [writings[place] for place in places]),
+            strict=True,
+        )
     ordered = [answers[place] for place in range(len(writings))]
     values = [
         row
@@ -97,13 +116,27 @@ def append(connection: Connection, writings: Sequence[Writing]) -> list[Answer]:
     return ordered
 
 
-def _answer(connection: Connection, run_id: str, writings: Sequence[Writing]) -> list[Answer]:
+def _answer(
+    connection: Connection, run_id: str, writings: Sequence[Writing]
+) -> list[Answer]:
     """Give the lines of one run their seqs, without storing them yet."""
     held = connection.execute(_ATTEMPTS, {"run": run_id})
     attempts: dict[int | None, int] = {number: attempt for number, attempt in held}
-    stale = [w.attempt is not None and w.attempt != attempts.get(w.variation_id) for w in writings]
-    lines = [line for w, fenced in zip(writings, stale, strict=True) if not fenced for line in w.lines]
-    raised = {"run": run_id, "count": len(lines), "complete": any(line.kind == "complete" for line in lines)}
+    stale = [
+        w.attempt is not None and w.attempt != attempts.get(w.variation_id)
+        for w in writings
+    ]
+    lines = [
+        line
+        for w, fenced in zip(writings, stale, strict=True)
+        if not fenced
+        for line in w.lines
+    ]
+    raised = {
+        "run": run_id,
+        "count": len(lines),
+        "complete": any(line.kind == "complete" for line in lines),
+    }
     last = connection.execute(_RAISE, raised).scalar_one_or_none()
     if last is None:
         return [NotFound(f"there is no run {run_id}") for _ in writings]
@@ -121,17 +154,25 @@ def _answer(connection: Connection, run_id: str, writings: Sequence[Writing]) ->
 
 @lru_cache
 def _insert(dialect: Dialect) -> str:
-    # For tuples. A dialect with named parameters needs an engine made with `paramstyle="format"`.
+    # For tuples. A dialect with named parameters needs an engine made with
+    # `paramstyle="format"`.
     return str(insert(EventRow).compile(dialect=dialect))
 
 
 def _number(writing: Writing, first: int) -> list[Row]:
-    return [(seq, line.kind, b'{"seq":%d%b' % (seq, line.tail)) for seq, line in enumerate(writing.lines, start=first)]
+    return [
+        (seq, line.kind, b'{"seq":%d%b' % (seq, line.tail))
+        for seq, line in enumerate(writing.lines, start=first)
+    ]
 
 
 def _values(writing: Writing, rows: Sequence[Row]) -> list[tuple[object, ...]]:
     """Rows in the order of the table's columns."""
-    run_id, variation_id, attempt = writing.run_id, writing.variation_id, writing.attempt
+    run_id, variation_id, attempt = (
+        writing.run_id,
+        writing.variation_id,
+        writing.attempt,
+    )
     return [
         (run_id, seq, variation_id, attempt, kind, line.at, data.decode(), line.raw)
         for line, (seq, kind, data) in zip(writing.lines, rows, strict=True)
@@ -145,12 +186,23 @@ def restore(connection: Connection, run_id: str, lines: Sequence[bytes]) -> None
         event = json.loads(line)
         kind = event["body"]["kind"]
         rows.append(
-            (run_id, event["seq"], event["variation_id"], event["attempt"], kind, event["at"], line.decode(), None)
+            (
+                run_id,
+                event["seq"],
+                event["variation_id"],
+                event["attempt"],
+                kind,
+                event["at"],
+                line.decode(),
+                None,
+            )
         )
     connection.exec_driver_sql(_insert(connection.dialect), rows)
 
 
-def read(connection: Connection, run_id: str, *, after: int = 0, limit: int = 500) -> list[Row]:
+def read(
+    connection: Connection, run_id: str, *, after: int = 0, limit: int = 500
+) -> list[Row]:
     """Up to `limit` events with a seq above `after`, in order."""
     page = (
         select(col(EventRow.seq), col(EventRow.kind), col(EventRow.data))
@@ -171,7 +223,8 @@ def last(connection: Connection, run_id: str) -> tuple[int, str]:
         select(col(RunRow.last_seq), col(EventRow.kind))
         .join(
             EventRow,
-            (col(EventRow.run_id) == col(RunRow.id)) & (col(EventRow.seq) == col(RunRow.last_seq)),
+            (col(EventRow.run_id) == col(RunRow.id))
+            & (col(EventRow.seq) == col(RunRow.last_seq)),
             isouter=True,
         )
         .where(col(RunRow.id) == run_id)

@@ -13,7 +13,8 @@ from pathlib import Path
 from aideator.domain.errors import Unavailable
 
 _LONGEST_SOCKET_DIR = 60
-"""Characters. A Unix socket's path must stay below 108, and sandboxes add a name of their own."""
+"""Characters. A Unix socket's path must stay below 108, and sandboxes add a name of
+their own."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class Owner:
 
 
 def make_home(home: Path) -> Path:
-    """Make the state directory. Others may pass through (sandboxes run as another uid) but not list it.
+    """Make the state directory.
+
+    Others may pass through (sandboxes run as another uid) but not list it.
 
     Raises:
         Unavailable: if it cannot be made or written.
@@ -36,9 +39,14 @@ def make_home(home: Path) -> Path:
         runtime_dir(home).mkdir(parents=True, exist_ok=True, mode=0o711)
     except OSError as error:
         hint = "set AIDEATOR_HOME to a directory that you may write"
-        raise Unavailable(f"the state directory cannot be used: {error}", hint=hint) from error
+        raise Unavailable(
+            f"the state directory cannot be used: {error}", hint=hint
+        ) from error
     if not os.access(home, os.W_OK | os.X_OK):
-        raise Unavailable(f"{home} is not writable", hint="set AIDEATOR_HOME to a directory that you may write")
+        raise Unavailable(
+            f"{home} is not writable",
+            hint="set AIDEATOR_HOME to a directory that you may write",
+        )
     return home
 
 
@@ -53,7 +61,9 @@ def runtime_dir(home: Path) -> Path:
 
 @contextmanager
 def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
-    """Be the one process that works in this state directory. The lock goes with the process, however it ends.
+    """Be the one process that works in this state directory.
+
+    The lock goes with the process, however it ends.
 
     Raises:
         Unavailable: if another process works here.
@@ -64,9 +74,7 @@ def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
         except OSError:
             present = owner(home)
             who = f"process {present.pid}" if present else "another process"
-            hint = (
-                "wait for it, stop it, or set another AIDEATOR_HOME; `aideator serve` can carry out many runs at once"
-            )
+            hint = "wait for it, stop it, or set another AIDEATOR_HOME; `aideator serve` can carry out many runs at once"
             raise Unavailable(f"{who} works in {home} already", hint=hint) from None
         file.truncate(0)
         file.write(json.dumps({"pid": os.getpid(), "url": url}))
@@ -83,7 +91,10 @@ def owner(home: Path) -> Owner | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return Owner(**json.loads(file.read()))
-    except (OSError, json.JSONDecodeError):  # whoever works here will be told what is wrong with the directory
+    except (
+        OSError,
+        json.JSONDecodeError,
+    ):  # whoever works here will be told what is wrong with the directory
         return None
     return None
 

@@ -1,7 +1,9 @@
-"""API keys: made, listed, found, revoked. Whoever opened the session or connection commits.
+"""API keys: made, listed, found, revoked.
 
-A key is 256 random bits, so a plain SHA-256 keeps it safe at rest: there is nothing to guess. Secret scanners
-know one that has leaked by its `aid_`.
+Whoever opened the session or connection commits.
+
+A key is 256 random bits, so a plain SHA-256 keeps it safe at rest: there is nothing to
+guess. Secret scanners know one that has leaked by its `aid_`.
 """
 
 import hashlib
@@ -42,7 +44,9 @@ async def create(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
         What is known about it, and the key. Only its hash is kept.
     """
     key = f"aid_{secrets.token_urlsafe(32)}"
-    row = ApiKeyRow(id=str(uuid_utils.uuid7()), name=name, prefix=key[:_SHOWN], sha256=_hash(key))
+    row = ApiKeyRow(
+        id=str(uuid_utils.uuid7()), name=name, prefix=key[:_SHOWN], sha256=_hash(key)
+    )
     made = _plain(row)
     session.add(row)
     await session.flush()
@@ -51,7 +55,10 @@ async def create(session: AsyncSession, name: str) -> tuple[ApiKey, str]:
 
 async def every(session: AsyncSession) -> list[ApiKey]:
     """All keys, also the revoked ones, oldest first."""
-    return [_plain(row) for row in await session.scalars(select(ApiKeyRow).order_by(col(ApiKeyRow.id)))]
+    return [
+        _plain(row)
+        for row in await session.scalars(select(ApiKeyRow).order_by(col(ApiKeyRow.id)))
+    ]
 
 
 def find(connection: Connection, key: str) -> ApiKey | None:
@@ -59,20 +66,28 @@ def find(connection: Connection, key: str) -> ApiKey | None:
     digest = _hash(key)
     found = select(*ApiKeyRow.__table__.columns).where(col(ApiKeyRow.sha256) == digest)  # type: ignore[attr-defined]
     row = connection.execute(found).one_or_none()
-    if row is None or row.revoked_at is not None or not hmac.compare_digest(row.sha256, digest):
+    if (
+        row is None
+        or row.revoked_at is not None
+        or not hmac.compare_digest(row.sha256, digest)
+    ):
         return None
     return ApiKey(row.id, row.name, row.prefix, row.created_at, row.revoked_at)
 
 
 def is_active(connection: Connection, key_id: str) -> bool:
     """Whether there is a key of that id that has not been revoked."""
-    active = select(col(ApiKeyRow.id)).where(col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None))
+    active = select(col(ApiKeyRow.id)).where(
+        col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None)
+    )
     return connection.scalar(active) is not None
 
 
 def any_active(connection: Connection) -> bool:
     """Whether there is a key that opens the door."""
-    active = select(col(ApiKeyRow.id)).where(col(ApiKeyRow.revoked_at).is_(None)).limit(1)
+    active = (
+        select(col(ApiKeyRow.id)).where(col(ApiKeyRow.revoked_at).is_(None)).limit(1)
+    )
     return connection.scalar(active) is not None
 
 
@@ -82,11 +97,15 @@ async def revoke(session: AsyncSession, key_id: str) -> ApiKey:
     Raises:
         NotFound: if there is no such key.
     """
-    still_active = update(ApiKeyRow).where(col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None))
+    still_active = update(ApiKeyRow).where(
+        col(ApiKeyRow.id) == key_id, col(ApiKeyRow.revoked_at).is_(None)
+    )
     await session.execute(still_active.values(revoked_at=now()))
     row = await session.get(ApiKeyRow, key_id, populate_existing=True)
     if row is None:
-        raise NotFound(f"there is no key {key_id}", hint="`aideator key list` shows the ids")
+        raise NotFound(
+            f"there is no key {key_id}", hint="`aideator key list` shows the ids"
+        )
     return _plain(row)
 
 

@@ -1,6 +1,9 @@
-"""Measurements: what a check said about a tree. The same question is not run twice, in whatever run it comes up.
+"""Measurements: what a check said about a tree.
 
-A key is a hash of all that the answer depends on, so an entry is never wrong, only old; old ones go.
+The same question is not run twice, in whatever run it comes up.
+
+A key is a hash of all that the answer depends on, so an entry is never wrong, only old;
+old ones go.
 """
 
 import zlib
@@ -20,12 +23,20 @@ KEPT_DAYS = 30
 
 def find(connection: Connection, keys: Sequence[str]) -> dict[str, Measurement]:
     """The measurements that are known, by key."""
-    rows = select(col(MeasurementRow.key), col(MeasurementRow.data)).where(col(MeasurementRow.key).in_(keys))
-    return {key: Measurement.model_validate_json(zlib.decompress(data)) for key, data in connection.execute(rows)}
+    rows = select(col(MeasurementRow.key), col(MeasurementRow.data)).where(
+        col(MeasurementRow.key).in_(keys)
+    )
+    return {
+        key: Measurement.model_validate_json(zlib.decompress(data))
+        for key, data in connection.execute(rows)
+    }
 
 
 def pack(measurement: Measurement) -> bytes:
-    """A measurement as it is kept. It may hold many tests, so pack it before the writer's turn."""
+    """A measurement as it is kept.
+
+    It may hold many tests, so pack it before the writer's turn.
+    """
     return zlib.compress(measurement.model_dump_json().encode())
 
 
@@ -33,8 +44,14 @@ def keep(connection: Connection, found: Mapping[str, bytes]) -> None:
     """Remember packed measurements, and forget those that are old."""
     old = now() - timedelta(days=KEPT_DAYS)
     connection.execute(
-        delete(MeasurementRow).where(or_(col(MeasurementRow.created_at) < old, col(MeasurementRow.key).in_(found)))
+        delete(MeasurementRow).where(
+            or_(
+                col(MeasurementRow.created_at) < old, col(MeasurementRow.key).in_(found)
+            )
+        )
     )
-    rows = [{"key": key, "created_at": now(), "data": data} for key, data in found.items()]
+    rows = [
+        {"key": key, "created_at": now(), "data": data} for key, data in found.items()
+    ]
     if rows:
         connection.execute(insert(MeasurementRow), rows)

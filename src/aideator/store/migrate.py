@@ -1,7 +1,8 @@
 """Brings a database to the present shape: Alembic's scripts, run at every start, in one transaction.
 
-Before an existing file is changed it is checked (`PRAGMA quick_check`) and copied (`VACUUM INTO`) beside itself as
-`<file>.<revision>.backup`, where the revision is the one that the copy has.
+Before an existing file is changed it is checked (`PRAGMA quick_check`) and copied
+(`VACUUM INTO`) beside itself as `<file>.<revision>.backup`, where the revision is the
+one that the copy has.
 """
 
 from pathlib import Path
@@ -23,7 +24,8 @@ async def migrate(engine: AsyncEngine, location: str = MIGRATIONS) -> None:
     """Migrate to the newest revision; nothing happens when the database has it.
 
     Raises:
-        Unavailable: if the database was written by a newer version of AIdeator, or is damaged.
+        Unavailable: if the database was written by a newer version of AIdeator, or is
+            damaged.
     """
     config = Config()
     config.set_main_option("script_location", location)
@@ -57,7 +59,9 @@ async def _back_up(engine: AsyncEngine, revision: str) -> None:
     async with engine.connect() as connection:
         # Neither may run inside the transaction that SQLAlchemy has begun by itself.
         await connection.exec_driver_sql("COMMIT")
-        verdict = (await connection.exec_driver_sql("PRAGMA quick_check(1)")).scalar_one()
+        verdict = (
+            await connection.exec_driver_sql("PRAGMA quick_check(1)")
+        ).scalar_one()
         if verdict != "ok":
             raise Unavailable(
                 f"the database file is damaged: {verdict}",

@@ -9,7 +9,13 @@ from sqlalchemy import Connection, Row, func, or_, select
 from sqlmodel import col
 
 from aideator.domain.ranking import Confidence, Ranking
-from aideator.domain.run import SETTLED_VARIATION, Failure, RunSpec, RunStatus, VariationStatus
+from aideator.domain.run import (
+    SETTLED_VARIATION,
+    Failure,
+    RunSpec,
+    RunStatus,
+    VariationStatus,
+)
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Change, Verdict
 from aideator.store.tables import RunRow, VariationRow
@@ -22,7 +28,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class Seat(_Frozen):
+class VariationSummary(_Frozen):
     """A variation in a word."""
 
     number: int
@@ -43,7 +49,7 @@ class Summary(_Frozen):
     prompt: str
     """Its first characters."""
     status: RunStatus
-    seats: tuple[Seat, ...]
+    variations: tuple[VariationSummary, ...]
     usage: Usage
     """Of all variations together."""
     budget_usd: float | None
@@ -57,7 +63,7 @@ class Summary(_Frozen):
     @property
     def settled(self) -> int:
         """How many variations have ended."""
-        return sum(seat.status in SETTLED_VARIATION for seat in self.seats)
+        return sum(agent.status in SETTLED_VARIATION for agent in self.variations)
 
 
 class Recent(_Frozen):
@@ -83,7 +89,8 @@ def page(
         before: Only runs older than the one with this id.
         limit: How many at most.
         statuses: Only runs in one of these states; all when empty.
-        search: Words that the prompt or the repository's name must hold, all of them, in any case.
+        search: Words that the prompt or the repository's name must hold, all of them,
+            in any case.
     """
     rows = select(RunRow.__table__).order_by(col(RunRow.id).desc()).limit(limit)  # type: ignore[attr-defined]
     if before is not None:
@@ -91,26 +98,46 @@ def page(
     if statuses:
         rows = rows.where(col(RunRow.status).in_(statuses))
     for word in search.split():
-        fields = (func.json_extract(col(RunRow.spec), f"$.{name}") for name in ("prompt", "repo_url"))
-        rows = rows.where(or_(*(field.icontains(word, autoescape=True) for field in fields)))
+        fields = (
+            func.json_extract(col(RunRow.spec), f"$.{name}")
+            for name in ("prompt", "repo_url")
+        )
+        rows = rows.where(
+            or_(*(field.icontains(word, autoescape=True) for field in fields))
+        )
     runs = connection.execute(rows).all()
-    seats = _seats(connection, [run.id for run in runs])
-    return [_summary(run, seats.get(run.id, [])) for run in runs]
+    agents = _variations(connection, [run.id for run in runs])
+    return [_summary(run, agents.get(run.id, [])) for run in runs]
 
 
-def _seats(connection: Connection, ids: Sequence[str]) -> dict[str, list[tuple[Seat, Usage]]]:
+def _variations(
+    connection: Connection, ids: Sequence[str]
+) -> dict[str, list[tuple[VariationSummary, Usage]]]:
     columns = (
-        col(VariationRow.run_id), col(VariationRow.number), col(VariationRow.seat), col(VariationRow.status),
-        col(VariationRow.usage), col(VariationRow.verdict),
-    )  # fmt: skip
-    rows = select(*columns).where(col(VariationRow.run_id).in_(ids)).order_by(col(VariationRow.number))
-    found: dict[str, list[tuple[Seat, Usage]]] = {}
+        col(VariationRow.run_id),
+        col(VariationRow.number),
+        col(VariationRow.spec),
+        col(VariationRow.status),
+        col(VariationRow.usage),
+        col(VariationRow.verdict),
+    )
+    rows = (
+        select(*columns)
+        .where(col(VariationRow.run_id).in_(ids))
+        .order_by(col(VariationRow.number))
+    )
+    found: dict[str, list[tuple[VariationSummary, Usage]]] = {}
     for run_id, number, spec, status, usage, verdict in connection.execute(rows):
         passed, failed = _count(verdict)
-        seat = Seat(
-            number=number, agent=spec.agent, model=spec.model, status=status, passed=passed, failed=failed
-        )  # fmt: skip
-        found.setdefault(run_id, []).append((seat, usage))
+        agent = VariationSummary(
+            number=number,
+            agent=spec.agent,
+            model=spec.model,
+            status=status,
+            passed=passed,
+            failed=failed,
+        )
+        found.setdefault(run_id, []).append((agent, usage))
     return found
 
 
@@ -120,7 +147,9 @@ def _count(verdict: Verdict | None) -> tuple[int, int]:
     return passed, len(changes) - passed
 
 
-def _summary(run: Row[Any], seats: Sequence[tuple[Seat, Usage]]) -> Summary:
+def _summary(
+    run: Row[Any], agents: Sequence[tuple[VariationSummary, Usage]]
+) -> Summary:
     spec: RunSpec = run.spec
     ranking: Ranking | None = run.ranking
     return Summary(
@@ -129,8 +158,8 @@ def _summary(run: Row[Any], seats: Sequence[tuple[Seat, Usage]]) -> Summary:
         ref=spec.ref,
         prompt=spec.prompt[:PROMPT_SHOWN],
         status=run.status,
-        seats=tuple(seat for seat, _ in seats),
-        usage=sum((usage for _, usage in seats), Usage()),
+        variations=tuple(agent for agent, _ in agents),
+        usage=sum((usage for _, usage in agents), Usage()),
         budget_usd=spec.budget.run_usd,
         recommended=ranking.recommended if ranking else None,
         confidence=ranking.confidence if ranking else None,
@@ -143,14 +172,22 @@ def _summary(run: Row[Any], seats: Sequence[tuple[Seat, Usage]]) -> Summary:
 
 def recent_repositories(connection: Connection, limit: int = 8) -> list[Recent]:
     """The repositories of the latest runs, each once, newest first."""
-    newest = select(col(RunRow.spec), col(RunRow.created_at)).order_by(col(RunRow.id).desc()).limit(200)
+    newest = (
+        select(col(RunRow.spec), col(RunRow.created_at))
+        .order_by(col(RunRow.id).desc())
+        .limit(200)
+    )
     found: dict[str, Recent] = {}
     for spec, at in connection.execute(newest):
-        found.setdefault(spec.repo_url, Recent(repo_url=spec.repo_url, ref=spec.ref, used_at=at))
+        found.setdefault(
+            spec.repo_url, Recent(repo_url=spec.repo_url, ref=spec.ref, used_at=at)
+        )
     return list(found.values())[:limit]
 
 
-def latest_costs(connection: Connection, *, without: str = "", limit: int = 20) -> list[float]:
+def latest_costs(
+    connection: Connection, *, without: str = "", limit: int = 20
+) -> list[float]:
     """What the latest finished variations have cost, in US dollars; those without a known price are left out.
 
     Args:

@@ -1,6 +1,9 @@
-"""Runs: added, found, moved, decided. Functions over a session; whoever opened the session commits.
+"""Runs: added, found, moved, decided.
 
-Every change of a status is one `UPDATE … WHERE status IN … RETURNING`: two callers cannot both win, on any database.
+Functions over a session; whoever opened the session commits.
+
+Every change of a status is one `UPDATE … WHERE status IN … RETURNING`: two callers
+cannot both win, on any database.
 """
 
 from collections.abc import Sequence
@@ -70,7 +73,10 @@ async def add(
         key, request_hash = idempotency
         earlier = await session.get(IdempotencyRow, key)
         if earlier is not None and earlier.request_hash != request_hash:
-            raise Conflict("this Idempotency-Key was used for another request", hint="use a new key for a new request")
+            raise Conflict(
+                "this Idempotency-Key was used for another request",
+                hint="use a new key for a new request",
+            )
         if earlier is not None:
             return await get(session, earlier.run_id)
     session.add(RunRow(**_fields(run)))
@@ -82,12 +88,18 @@ async def add(
     return run
 
 
-async def join(session: AsyncSession, variation: Variation, patch: bytes | None = None) -> None:
+async def join(
+    session: AsyncSession, variation: Variation, patch: bytes | None = None
+) -> None:
     """Store another variation of a run, whose number is free; a composed one comes with its patch."""
     session.add(VariationRow(**_fields(variation)))
     await session.flush()
     if patch is not None:
-        session.add(PatchRow(run_id=variation.run_id, number=variation.number, attempt=0, data=patch))
+        session.add(
+            PatchRow(
+                run_id=variation.run_id, number=variation.number, attempt=0, data=patch
+            )
+        )
         await session.flush()
 
 
@@ -119,21 +131,37 @@ async def page(
     return [plain_run(row) for row in await session.scalars(rows)]
 
 
-def latest_durations(connection: Connection, limit: int = 20) -> list[tuple[float, int]]:
+def latest_durations(
+    connection: Connection, limit: int = 20
+) -> list[tuple[float, int]]:
     """How many seconds the latest finished runs took, and how many variations they had."""
-    seats = select(func.count()).where(col(VariationRow.run_id) == col(RunRow.id)).scalar_subquery()
+    agents = (
+        select(func.count())
+        .where(col(VariationRow.run_id) == col(RunRow.id))
+        .scalar_subquery()
+    )
     finished = (
-        select(col(RunRow.created_at), col(RunRow.finished_at), seats)
-        .where(col(RunRow.status) == RunStatus.FINISHED, col(RunRow.finished_at).is_not(None))
+        select(col(RunRow.created_at), col(RunRow.finished_at), agents)
+        .where(
+            col(RunRow.status) == RunStatus.FINISHED,
+            col(RunRow.finished_at).is_not(None),
+        )
         .order_by(col(RunRow.id).desc())
         .limit(limit)
     )
-    return [((end - begun).total_seconds(), number) for begun, end, number in connection.execute(finished)]
+    return [
+        ((end - begun).total_seconds(), number)
+        for begun, end, number in connection.execute(finished)
+    ]
 
 
 async def variations(session: AsyncSession, run_id: str) -> list[Variation]:
     """The run's variations, by number. Empty when there is no such run."""
-    rows = select(VariationRow).where(col(VariationRow.run_id) == run_id).order_by(col(VariationRow.number))
+    rows = (
+        select(VariationRow)
+        .where(col(VariationRow.run_id) == run_id)
+        .order_by(col(VariationRow.number))
+    )
     found = await session.scalars(rows.execution_options(populate_existing=True))
     return [plain_variation(row) for row in found]
 
@@ -168,18 +196,25 @@ async def note(session: AsyncSession, run_id: str, **facts: Unpack[Facts]) -> Ru
     Raises:
         NotFound: if there is no such run.
     """
-    changed = update(RunRow).where(col(RunRow.id) == run_id).values(**facts).returning(RunRow)
-    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    changed = (
+        update(RunRow).where(col(RunRow.id) == run_id).values(**facts).returning(RunRow)
+    )
+    row = (
+        await session.scalars(changed, execution_options={"populate_existing": True})
+    ).one_or_none()
     if row is None:
         raise NotFound(f"there is no run {run_id}")
     return plain_run(row)
 
 
-async def move(session: AsyncSession, run_id: str, new: RunStatus, **facts: Unpack[Facts]) -> Run:
+async def move(
+    session: AsyncSession, run_id: str, new: RunStatus, **facts: Unpack[Facts]
+) -> Run:
     """Give the run its next status, with the facts that belong to it.
 
-    A run that goes (back) to running has no winner, no failure and no end any more. Choosing a winner, or taking the
-    choice back, leaves the end where it is: between the two lies the time that the decision took.
+    A run that goes (back) to running has no winner, no failure and no end any more.
+    Choosing a winner, or taking the choice back, leaves the end where it is: between
+    the two lies the time that the decision took.
 
     Raises:
         NotFound: if there is no such run.
@@ -188,7 +223,9 @@ async def move(session: AsyncSession, run_id: str, new: RunStatus, **facts: Unpa
     settled = new in SETTLED_RUN
     values: dict[str, object] = {
         "status": new,
-        "finished_at": func.coalesce(col(RunRow.finished_at), now()) if settled else None,
+        "finished_at": func.coalesce(col(RunRow.finished_at), now())
+        if settled
+        else None,
         "decided_at": now() if new is RunStatus.DECIDED else None,
     }
     if new is not RunStatus.DECIDED:
@@ -197,23 +234,34 @@ async def move(session: AsyncSession, run_id: str, new: RunStatus, **facts: Unpa
         values |= {"announced": False, "failure": None}
     changed = (
         update(RunRow)
-        .where(col(RunRow.id) == run_id, col(RunRow.status).in_([old for old in RUN_MOVES if new in RUN_MOVES[old]]))
+        .where(
+            col(RunRow.id) == run_id,
+            col(RunRow.status).in_([old for old in RUN_MOVES if new in RUN_MOVES[old]]),
+        )
         .values(**values | facts)
         .returning(RunRow)
     )
-    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    row = (
+        await session.scalars(changed, execution_options={"populate_existing": True})
+    ).one_or_none()
     if row is None:
         check_move((await get(session, run_id)).status, new)
-        raise Conflict(f"run {run_id} moved in the same moment", hint="look at the run, then try again")
+        raise Conflict(
+            f"run {run_id} moved in the same moment",
+            hint="look at the run, then try again",
+        )
     return plain_run(row)
 
 
-async def select_winner(session: AsyncSession, run_id: str, number: int, reason: str = "") -> Run:
+async def select_winner(
+    session: AsyncSession, run_id: str, number: int, reason: str = ""
+) -> Run:
     """Decide the run. Choosing the same winner again changes nothing.
 
     Raises:
         NotFound: if there is no such run or variation.
-        Conflict: if another winner was chosen, the run has not finished, or the variation has no change to offer.
+        Conflict: if another winner was chosen, the run has not finished, or the
+            variation has no change to offer.
     """
     run = await get(session, run_id)
     if run.status is RunStatus.DECIDED and run.winner == number:
@@ -221,12 +269,20 @@ async def select_winner(session: AsyncSession, run_id: str, number: int, reason:
     if run.status is RunStatus.DECIDED:
         raise Conflict(f"variation {run.winner} was chosen already")
     if run.status is not RunStatus.FINISHED:
-        raise Conflict(f"the run is {run.status}; a winner can be chosen when it is finished")
+        raise Conflict(
+            f"the run is {run.status}; a winner can be chosen when it is finished"
+        )
     candidate = await variation(session, run_id, number)
-    has_patch = await session.scalar(select(col(PatchRow.number)).filter_by(run_id=run_id, number=number))
+    has_patch = await session.scalar(
+        select(col(PatchRow.number)).filter_by(run_id=run_id, number=number)
+    )
     if candidate.status is not VariationStatus.FINISHED or has_patch is None:
-        raise Conflict(f"variation {number} is {candidate.status} and has no change to offer")
-    return await move(session, run_id, RunStatus.DECIDED, winner=number, winner_reason=reason)
+        raise Conflict(
+            f"variation {number} is {candidate.status} and has no change to offer"
+        )
+    return await move(
+        session, run_id, RunStatus.DECIDED, winner=number, winner_reason=reason
+    )
 
 
 async def deselect(session: AsyncSession, run_id: str) -> Run:
@@ -234,7 +290,8 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
 
     Raises:
         NotFound: if there is no such run.
-        Conflict: if the winner was published already, or the answer came from an earlier run.
+        Conflict: if the winner was published already, or the answer came from an
+            earlier run.
     """
     run = await get(session, run_id)
     if run.publication is not None:
@@ -243,13 +300,18 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
             hint="undo it there; a follow-up prompt to the winner and `publish` again move the branch",
         )
     if run.reused_from is not None:
-        raise Conflict(f"the winner is that of run {run.reused_from}", hint="submit it again with `fresh`")
+        raise Conflict(
+            f"the winner is that of run {run.reused_from}",
+            hint="submit it again with `fresh`",
+        )
     if run.status is not RunStatus.DECIDED:
         return run
     return await move(session, run_id, RunStatus.FINISHED)
 
 
-async def publish(session: AsyncSession, run_id: str, winner: int, publication: Publication) -> Run:
+async def publish(
+    session: AsyncSession, run_id: str, winner: int, publication: Publication
+) -> Run:
     """Write down where the winner lives on.
 
     Raises:
@@ -258,11 +320,17 @@ async def publish(session: AsyncSession, run_id: str, winner: int, publication: 
     """
     changed = (
         update(RunRow)
-        .where(col(RunRow.id) == run_id, col(RunRow.status) == RunStatus.DECIDED, col(RunRow.winner) == winner)
+        .where(
+            col(RunRow.id) == run_id,
+            col(RunRow.status) == RunStatus.DECIDED,
+            col(RunRow.winner) == winner,
+        )
         .values(publication=publication)
         .returning(RunRow)
     )
-    row = (await session.scalars(changed, execution_options={"populate_existing": True})).one_or_none()
+    row = (
+        await session.scalars(changed, execution_options={"populate_existing": True})
+    ).one_or_none()
     if row is None:
         await get(session, run_id)
         raise Conflict(
@@ -276,19 +344,27 @@ async def unfinished(session: AsyncSession) -> list[str]:
     """Ids of the runs that a start must take up, oldest first."""
     open_ = [status for status in RunStatus if status not in SETTLED_RUN]
     return list(
-        await session.scalars(select(col(RunRow.id)).where(col(RunRow.status).in_(open_)).order_by(col(RunRow.id)))
+        await session.scalars(
+            select(col(RunRow.id))
+            .where(col(RunRow.status).in_(open_))
+            .order_by(col(RunRow.id))
+        )
     )
 
 
 async def unannounced(session: AsyncSession) -> list[str]:
     """Ids of the runs that have settled without a `complete` event (the process died in between), oldest first."""
-    mute = select(col(RunRow.id)).where(col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False))
+    mute = select(col(RunRow.id)).where(
+        col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False)
+    )
     return list(await session.scalars(mute.order_by(col(RunRow.id))))
 
 
 async def find_decided(session: AsyncSession, question: str) -> Run | None:
     """The newest decided run with the same question."""
-    found = select(RunRow).where(col(RunRow.question) == question, col(RunRow.status) == RunStatus.DECIDED)
+    found = select(RunRow).where(
+        col(RunRow.question) == question, col(RunRow.status) == RunStatus.DECIDED
+    )
     row = await session.scalar(found.order_by(col(RunRow.id).desc()).limit(1))
     return None if row is None else plain_run(row)
 
@@ -303,12 +379,16 @@ def plain_variation(row: VariationRow) -> Variation:
     return Variation.model_construct(**_fields(row, Variation))
 
 
-def _fields(noun: Run | Variation, kind: type[Run | Variation] | None = None) -> dict[str, Any]:
+def _fields(
+    noun: Run | Variation, kind: type[Run | Variation] | None = None
+) -> dict[str, Any]:
     return {name: getattr(noun, name) for name in (kind or type(noun)).model_fields}
 
 
 async def matching(session: AsyncSession, part: str) -> list[str]:
     """Ids of at most two runs that begin or end with `part`, so that a person need not type all of one."""
     exact = part.replace("%", "").replace("_", "")
-    ids = select(col(RunRow.id)).where(col(RunRow.id).like(f"{exact}%") | col(RunRow.id).like(f"%{exact}"))
+    ids = select(col(RunRow.id)).where(
+        col(RunRow.id).like(f"{exact}%") | col(RunRow.id).like(f"%{exact}")
+    )
     return list(await session.scalars(ids.limit(2)))

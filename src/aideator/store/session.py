@@ -1,15 +1,18 @@
 """One writes at a time, others read.
 
-Writers take turns behind one lock and `BEGIN IMMEDIATE`: batches stay large, nobody waits on a busy database in this
-process, and the WAL-reset bug of SQLite below 3.51.3 (two connections writing or checkpointing in the same instant) is
-out of reach. https://www.sqlite.org/releaselog/3_53_0.html
+Writers take turns behind one lock and `BEGIN IMMEDIATE`: batches stay large, nobody
+waits on a busy database in this process, and the WAL-reset bug of SQLite below 3.51.3
+(two connections writing or checkpointing in the same instant) is out of reach.
+https://www.sqlite.org/releaselog/3_53_0.html
 
-There are two ways to write, and two to read. `write` and `read` give an async session, for the few changes of a run.
-`transact` and `look` run a function in a thread of their own: an async session costs some fifteen hops between threads
-a transaction, this one a single hop. Events come by the thousand, and each request looks before all else.
+There are two ways to write, and two to read. `write` and `read` give an async session,
+for the few changes of a run. `transact` and `look` run a function in a thread of their
+own: an async session costs some fifteen hops between threads a transaction, this one a
+single hop. Events come by the thousand, and each request looks before all else.
 
-`synchronous` is NORMAL for everything: a power cut may take the last commits, never consistency. FULL for decisions
-alone would cost a pragma before and after each of them; a decision that a power cut took is asked again.
+`synchronous` is NORMAL for everything: a power cut may take the last commits, never
+consistency. FULL for decisions alone would cost a pragma before and after each of them;
+a decision that a power cut took is asked again.
 """
 
 import asyncio
@@ -22,7 +25,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from aideator.domain.errors import Unavailable
@@ -68,7 +76,9 @@ class _Threads:
 class Database:
     """The rows, opened. Made by `open_database`."""
 
-    def __init__(self, writer: AsyncEngine, readers: AsyncEngine, threads: "_Threads") -> None:
+    def __init__(
+        self, writer: AsyncEngine, readers: AsyncEngine, threads: "_Threads"
+    ) -> None:
         self._writing = async_sessionmaker(writer, expire_on_commit=False)
         self._readers = readers
         self._threads = threads
@@ -81,21 +91,26 @@ class Database:
         Writers take turns, so nothing slow may happen inside.
 
         Raises:
-            Unavailable: if the database is locked by another process, the disk is full, and the like.
+            Unavailable: if the database is locked by another process, the disk is full,
+                and the like.
         """
         with _in_plain_words():
-            # Not `session.begin()`: a cancellation in the middle of its commit breaks the connection.
+            # Not `session.begin()`: a cancellation in the middle of its commit breaks
+            # the connection.
             async with self._turn, self._writing.begin() as session:
                 yield session
 
     async def transact(self, work: Callable[[Connection], T]) -> T:
         """One writing transaction in the writer's thread, with the rules of `write`.
 
-        A caller that is cancelled waits for the end of the transaction: the turn is not over before.
+        A caller that is cancelled waits for the end of the transaction: the turn is not
+        over before.
         """
         with _in_plain_words():
             async with self._turn:
-                done = asyncio.get_running_loop().run_in_executor(self._threads.writer, self._transaction, work)
+                done = asyncio.get_running_loop().run_in_executor(
+                    self._threads.writer, self._transaction, work
+                )
                 try:
                     return await asyncio.shield(done)
                 finally:
@@ -108,7 +123,9 @@ class Database:
     async def look(self, work: Callable[[Connection], T]) -> T:
         """One reading transaction in a reader's thread, with the rules of `read`."""
         with _in_plain_words():
-            return await asyncio.get_running_loop().run_in_executor(self._threads.readers, self._reading, work)
+            return await asyncio.get_running_loop().run_in_executor(
+                self._threads.readers, self._reading, work
+            )
 
     def _reading(self, work: Callable[[Connection], T]) -> T:
         with self._threads.reading.connect() as connection:
@@ -133,13 +150,15 @@ async def open_database(
     """Open the database, migrating it first.
 
     Args:
-        url: SQLAlchemy's URL of a database file. A database in memory cannot be shared by writer and readers.
+        url: SQLAlchemy's URL of a database file. A database in memory cannot be shared
+            by writer and readers.
         echo: whether every statement is logged.
         busy_timeout: seconds to wait for a lock that another process holds.
         migrations: where Alembic's scripts are.
 
     Raises:
-        Unavailable: if the file cannot be opened, is damaged, or was written by a newer version.
+        Unavailable: if the file cannot be opened, is damaged, or was written by a newer
+            version.
     """
     # isolation_level None keeps the driver from beginning transactions behind our back.
     common: dict[str, Any] = {
@@ -150,19 +169,25 @@ async def open_database(
     writer = create_async_engine(url, pool_size=1, **common)
     readers = create_async_engine(url, pool_size=_READERS, **common)
     plain = make_url(url).set(drivername="sqlite")
-    writing, reading = create_engine(plain, pool_size=1, **common), create_engine(plain, pool_size=_READERS, **common)
+    writing, reading = (
+        create_engine(plain, pool_size=1, **common),
+        create_engine(plain, pool_size=_READERS, **common),
+    )
     for engine in (writer.sync_engine, writing):
         _prepare(engine, _PRAGMAS, begin="BEGIN IMMEDIATE")
     for engine in (readers.sync_engine, reading):
         _prepare(engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with _in_plain_words():
-            # First without aiosqlite, which leaves a thread behind when it cannot open a file.
+            # First without aiosqlite, which leaves a thread behind when it cannot open
+            # a file.
             await asyncio.to_thread(_touch, writing)
             await migrate(writer, migrations)
         with (
             ThreadPoolExecutor(1, thread_name_prefix="aideator-events") as one,
-            ThreadPoolExecutor(_READERS, thread_name_prefix="aideator-looks") as several,
+            ThreadPoolExecutor(
+                _READERS, thread_name_prefix="aideator-looks"
+            ) as several,
         ):
             yield Database(writer, readers, _Threads(one, writing, several, reading))
     finally:
@@ -186,8 +211,9 @@ def _prepare(engine: Engine, pragmas: tuple[str, ...], *, begin: str) -> None:
 
     @event.listens_for(engine, "invalidate")
     def give_the_lock_back(connection: DBAPIConnection, *_: object) -> None:
-        # A cancellation breaks a connection in the middle of a statement. Closing it is not enough: with a cursor that
-        # still has rows to give, SQLite keeps it, and its write lock, until that cursor is collected.
+        # A cancellation breaks a connection in the middle of a statement. Closing it is
+        # not enough: with a cursor that still has rows to give, SQLite keeps it, and
+        # its write lock, until that cursor is collected.
         connection.rollback()
 
     @event.listens_for(engine, "begin")
@@ -203,5 +229,7 @@ def _in_plain_words() -> Iterator[None]:
         message = str(error.orig)
         for words, hint in _TROUBLE.items():
             if words in message.lower():
-                raise Unavailable(f"the database cannot be used: {message}", hint=hint) from error
+                raise Unavailable(
+                    f"the database cannot be used: {message}", hint=hint
+                ) from error
         raise

@@ -1,8 +1,9 @@
 """The rows: domain nouns plus what only the store needs to know.
 
-`RunRow` is a `Run` and `VariationRow` is a `Variation`; both redeclare the fields whose values are pydantic models,
-enums or moments, because SQLModel cannot guess a column for those. No `from __future__ import annotations` here:
-SQLModel reads the annotations. A row is never handed out: `store.runs` and `store.claims` return the plain nouns.
+`RunRow` is a `Run` and `VariationRow` is a `Variation`; both redeclare the fields whose
+values are pydantic models, enums or moments, because SQLModel cannot guess a column for
+those. No `from __future__ import annotations` here: SQLModel reads the annotations. A
+row is never handed out: `store.runs` and `store.claims` return the plain nouns.
 """
 
 from datetime import UTC, datetime
@@ -52,20 +53,42 @@ class Json(TypeDecorator[Any]):
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept in UTC. SQLite has no time zones, so they are put back on the way out."""
+    """An aware moment, kept in UTC.
+
+    SQLite has no time zones, so they are put back on the way out.
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
+    def process_bind_param(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
+        """Return the moment in UTC, as it is stored."""
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002, D102
-        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def process_result_value(
+        self,
+        value: datetime | None,
+        dialect: Dialect,  # noqa: ARG002
+    ) -> datetime | None:
+        """Return the stored moment with its time zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
 
 
 def _word(words: type[StrEnum]) -> Enum:
-    return Enum(words, native_enum=False, length=16, values_callable=lambda kind: [word.value for word in kind])
+    return Enum(
+        words,
+        native_enum=False,
+        length=16,
+        values_callable=lambda kind: [word.value for word in kind],
+    )
 
 
 class RunRow(Run, table=True):
@@ -75,19 +98,32 @@ class RunRow(Run, table=True):
 
     id: str = Field(primary_key=True)
     spec: RunSpec = Field(sa_column=Column(Json(RunSpec), nullable=False))
-    status: RunStatus = Field(default=RunStatus.QUEUED, sa_column=Column(_word(RunStatus), nullable=False, index=True))
-    checks: tuple[Check, ...] = Field(default=(), sa_column=Column(Json(tuple[Check, ...]), nullable=False))
+    status: RunStatus = Field(
+        default=RunStatus.QUEUED,
+        sa_column=Column(_word(RunStatus), nullable=False, index=True),
+    )
+    checks: tuple[Check, ...] = Field(
+        default=(), sa_column=Column(Json(tuple[Check, ...]), nullable=False)
+    )
     setup: tuple[Command, ...] = Field(
-        default=(), sa_column=Column(Json(tuple[Command, ...]), nullable=False, server_default="[]")
+        default=(),
+        sa_column=Column(
+            Json(tuple[Command, ...]), nullable=False, server_default="[]"
+        ),
     )
     protected: tuple[str, ...] = Field(
-        default=(), sa_column=Column(Json(tuple[str, ...]), nullable=False, server_default="[]")
+        default=(),
+        sa_column=Column(Json(tuple[str, ...]), nullable=False, server_default="[]"),
     )
     evidence: Evidence | None = Field(default=None, sa_column=Column(Json(Evidence)))
     ranking: Ranking | None = Field(default=None, sa_column=Column(Json(Ranking)))
-    publication: Publication | None = Field(default=None, sa_column=Column(Json(Publication)))
+    publication: Publication | None = Field(
+        default=None, sa_column=Column(Json(Publication))
+    )
     failure: Failure | None = Field(default=None, sa_column=Column(Json(Failure)))
-    created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
+    created_at: datetime = Field(
+        default_factory=now, sa_column=Column(Moment(), nullable=False)
+    )
     finished_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     decided_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     imported_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
@@ -96,7 +132,8 @@ class RunRow(Run, table=True):
     announced: bool = False
     """Whether a `complete` event was written since the run was last started."""
     question: str | None = Field(default=None, index=True)
-    """Hash of commit, prompt, lineup and checks: runs with the same one may share a winner."""
+    """Hash of commit, prompt, lineup and checks: runs with the same one may share a
+    winner."""
 
 
 class VariationRow(Variation, table=True):
@@ -105,14 +142,17 @@ class VariationRow(Variation, table=True):
     __tablename__ = "variation"
 
     run_id: str = Field(primary_key=True, foreign_key="run.id")
-    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
-    seat: AgentSpec = Field(sa_column=Column(Json(AgentSpec), nullable=False))
+    number: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False)
+    )
+    spec: AgentSpec = Field(sa_column=Column(Json(AgentSpec), nullable=False))
     status: VariationStatus = Field(
         default=VariationStatus.QUEUED,
         sa_column=Column(_word(VariationStatus), nullable=False),
     )
     composed: tuple[Part, ...] = Field(
-        default=(), sa_column=Column(Json(tuple[Part, ...]), nullable=False, server_default="[]")
+        default=(),
+        sa_column=Column(Json(tuple[Part, ...]), nullable=False, server_default="[]"),
     )
     usage: Usage = Field(default=Usage(), sa_column=Column(Json(Usage), nullable=False))
     verdict: Verdict | None = Field(default=None, sa_column=Column(Json(Verdict)))
@@ -121,11 +161,15 @@ class VariationRow(Variation, table=True):
     started_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     finished_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     forgiven: int = 0
-    """Attempts that do not count towards a crash loop: those handed back in good order, or of an earlier turn."""
+    """Attempts that do not count towards a crash loop: those handed back in good order,
+    or of an earlier turn."""
 
 
 class EventRow(SQLModel, table=True):
-    """One event. No foreign key: the update that hands out its seq proves that the run exists."""
+    """One event.
+
+    No foreign key: the update that hands out its seq proves that the run exists.
+    """
 
     __tablename__ = "event"
     __table_args__ = {"sqlite_with_rowid": False}
@@ -149,7 +193,9 @@ class PatchRow(SQLModel, table=True):
     __tablename__ = "patch"
 
     run_id: str = Field(primary_key=True, foreign_key="run.id")
-    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    number: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False)
+    )
     attempt: int
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
@@ -160,19 +206,27 @@ class SessionRow(SQLModel, table=True):
     __tablename__ = "session"
 
     run_id: str = Field(primary_key=True, foreign_key="run.id")
-    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    number: int = Field(
+        sa_column=Column(Integer, primary_key=True, autoincrement=False)
+    )
     attempt: int
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
 class MeasurementRow(SQLModel, table=True):
-    """What a check said about a tree, with every test. The same question is not run twice."""
+    """What a check said about a tree, with every test.
+
+    The same question is not run twice.
+    """
 
     __tablename__ = "measurement"
 
     key: str = Field(primary_key=True)
-    """A hash of everything that the answer depends on: tree, command, environment, what is laid over it."""
-    created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
+    """A hash of everything that the answer depends on: tree, command, environment, what
+    is laid over it."""
+    created_at: datetime = Field(
+        default_factory=now, sa_column=Column(Moment(), nullable=False)
+    )
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     """The result as JSON, compressed."""
 
@@ -187,7 +241,9 @@ class ApiKeyRow(SQLModel, table=True):
     prefix: str
     """The key's first characters, so that its owner can tell keys apart."""
     sha256: str = Field(unique=True)
-    created_at: datetime = Field(default_factory=now, sa_column=Column(Moment(), nullable=False))
+    created_at: datetime = Field(
+        default_factory=now, sa_column=Column(Moment(), nullable=False)
+    )
     revoked_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
 
 

@@ -1,6 +1,7 @@
 """Shipped for tests and the keyless demo: conformance checks and the scripted model server.
 
-Names are loaded on first use, so that a test of one part does not pay for the imports of the others.
+Names are loaded on first use, so that a test of one part does not pay for the imports
+of the others.
 """
 
 from importlib import import_module

@@ -1,7 +1,8 @@
 """The page: the files that `make web` (or the build of a wheel) has put into `dist`, ready to be sent.
 
-They are read once and looked up by their path, so that no request ever reaches the file system. How they are served is
-`aideator.api.site`; where they come from is the folder `web` of the repository.
+They are read once and looked up by their path, so that no request ever reaches the file
+system. How they are served is `aideator.api.site`; where they come from is the folder
+`web` of the repository.
 """
 
 import mimetypes
@@ -12,7 +13,11 @@ from pathlib import Path
 DIST = Path(__file__).parent / "dist"
 INDEX = "/index.html"
 _ASSETS = "/assets/"
-_TYPES = {".js": "text/javascript; charset=utf-8", ".woff2": "font/woff2", ".md": "text/markdown; charset=utf-8"}
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".woff2": "font/woff2",
+    ".md": "text/markdown; charset=utf-8",
+}
 
 
 @dataclass(frozen=True)
@@ -24,20 +29,32 @@ class File:
     """The same, compressed when the page was built; None where that gains nothing."""
     type: str
     lasting: bool
-    """Whether its name changes with its content, so that a browser may keep it for ever."""
+    """Whether its name changes with its content, so that a browser may keep it for
+    ever."""
 
 
 def load(folder: Path = DIST) -> Mapping[str, File]:
     """The files by the path under which they are asked for; none, if the page was not built here."""
     if not (folder / INDEX[1:]).is_file():
         return {}
-    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".gz")
-    return {f"/{path.relative_to(folder)}": _read(path, f"/{path.relative_to(folder)}") for path in files}
+    files = (
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix != ".gz"
+    )
+    return {
+        f"/{path.relative_to(folder)}": _read(path, f"/{path.relative_to(folder)}")
+        for path in files
+    }
 
 
 def _read(path: Path, name: str) -> File:
     gzipped = path.with_name(f"{path.name}.gz")
-    kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    kind = (
+        _TYPES.get(path.suffix)
+        or mimetypes.guess_type(path.name)[0]
+        or "application/octet-stream"
+    )
     return File(
         body=path.read_bytes(),
         gzipped=gzipped.read_bytes() if gzipped.is_file() else None,

@@ -17,19 +17,51 @@ import graphql
 from tests.dagger.double.engine import Chain, Engine, Failed, decode, encode
 
 OWN_FLAGS = {
-    "workdir", "verbose", "quiet", "silent", "debug", "progress", "lock", "interactive", "interactive-command", "web",
-    "no-exit", "auto-apply", "x-release", "dot-output", "dot-focus-field", "dot-show-internal", "cloud", "scale-out",
-    "help", "mod", "no-mod", "allow-llm", "eager-runtime", "output", "json",
-}  # fmt: skip
-"""The real CLI's own: it takes them for itself wherever they stand (dagger v0.21.8, cmd/dagger/main.go)."""
-OBJECTS = {"Directory": "directory", "File": "file", "Socket": "socket", "Secret": "secret"}
+    "workdir",
+    "verbose",
+    "quiet",
+    "silent",
+    "debug",
+    "progress",
+    "lock",
+    "interactive",
+    "interactive-command",
+    "web",
+    "no-exit",
+    "auto-apply",
+    "x-release",
+    "dot-output",
+    "dot-focus-field",
+    "dot-show-internal",
+    "cloud",
+    "scale-out",
+    "help",
+    "mod",
+    "no-mod",
+    "allow-llm",
+    "eager-runtime",
+    "output",
+    "json",
+}
+"""The real CLI's own: it takes them for itself wherever they stand (dagger v0.21.8,
+cmd/dagger/main.go)."""
+OBJECTS = {
+    "Directory": "directory",
+    "File": "file",
+    "Socket": "socket",
+    "Secret": "secret",
+}
 
 
 class Runner:
     """One invocation."""
 
     def __init__(self, argv: list[str], environ: Mapping[str, str]) -> None:
-        url = urlsplit(environ.get("_EXPERIMENTAL_DAGGER_RUNNER_HOST", "double:///tmp/dagger-double"))
+        url = urlsplit(
+            environ.get(
+                "_EXPERIMENTAL_DAGGER_RUNNER_HOST", "double:///tmp/dagger-double"
+            )
+        )
         self.options = dict(parse_qsl(url.query))
         self.state = Path(url.path)
         self.engine = Engine(self.state, self.options, environ)
@@ -47,19 +79,32 @@ class Runner:
             return "v0.21.8"
         command, mod, *rest = words
         root = Path(mod.removeprefix("--mod="))
-        sys.path.insert(0, str(root / json.loads((root / "dagger.json").read_text())["source"] / "src"))
+        sys.path.insert(
+            0,
+            str(
+                root / json.loads((root / "dagger.json").read_text())["source"] / "src"
+            ),
+        )
         if command == "functions":
-            return "".join(f"{name}   described\n" for name in sorted(self._functions()))
+            return "".join(
+                f"{name}   described\n" for name in sorted(self._functions())
+            )
         return await self._call(*rest)
 
     async def _fail_as_told(self, words: list[str]) -> None:
         fault = self.options.get("fault")
         if fault == "no-engine":
-            raise Failed("Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock")
+            raise Failed(
+                "Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock"
+            )
         if fault == "no-module" and words != ["core", "version"]:
-            raise Failed("Error: failed to serve module: ModuleLoadError: No module named 'aideator_module'")
+            raise Failed(
+                "Error: failed to serve module: ModuleLoadError: No module named 'aideator_module'"
+            )
         if fault == "socket" and words[0] == "call":
-            raise Failed("Error: rpc error: code = PermissionDenied desc = host access is disabled")
+            raise Failed(
+                "Error: rpc error: code = PermissionDenied desc = host access is disabled"
+            )
         if fault == "hang" and words[0] == "call":
             await asyncio.sleep(3600)
 
@@ -99,7 +144,9 @@ class Runner:
             if flag in given:
                 found[parameter.name] = self._value(parameter, given[flag])
             elif parameter.default_path:
-                found[parameter.name] = self._value(parameter, [str(Path.cwd() / parameter.default_path)])
+                found[parameter.name] = self._value(
+                    parameter, [str(Path.cwd() / parameter.default_path)]
+                )
             elif not parameter.is_optional:
                 raise Failed(f'required flag(s) "{flag}" not set')
         return found
@@ -108,11 +155,20 @@ class Runner:
         kind = str(parameter.resolved_type)
         for object_name, operation in OBJECTS.items():
             if object_name in kind:
-                many = [_address(value, operation, parameter.ignore) for value in values]
+                many = [
+                    _address(value, operation, parameter.ignore) for value in values
+                ]
                 if "list[" in kind:
                     # As the CLI reads list values: quotes are dropped, then CSV.
-                    texts = [text for value in values for text in next(csv.reader([_without_quotes(value)]), [])]
-                    return [_address(text.strip(), operation, parameter.ignore) for text in texts]
+                    texts = [
+                        text
+                        for value in values
+                        for text in next(csv.reader([_without_quotes(value)]), [])
+                    ]
+                    return [
+                        _address(text.strip(), operation, parameter.ignore)
+                        for text in texts
+                    ]
                 return many[-1]
         return int(values[-1]) if parameter.resolved_type is int else values[-1]
 
@@ -120,7 +176,10 @@ class Runner:
     async def _answering(self) -> AsyncIterator[None]:
         """Serve GraphQL, where the module's own client looks for it."""
         server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
-        os.environ.update(DAGGER_SESSION_PORT=str(server.sockets[0].getsockname()[1]), DAGGER_SESSION_TOKEN="double")
+        os.environ.update(
+            DAGGER_SESSION_PORT=str(server.sockets[0].getsockname()[1]),
+            DAGGER_SESSION_TOKEN="double",
+        )
         import dagger
 
         try:
@@ -129,14 +188,18 @@ class Runner:
         finally:
             server.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
                 length = int(head.partition("content-length:")[2].split()[0])
                 request = json.loads(await reader.readexactly(length))
                 try:
-                    answer: dict[str, Any] = {"data": await self._resolve(graphql.parse(request["query"]))}
+                    answer: dict[str, Any] = {
+                        "data": await self._resolve(graphql.parse(request["query"]))
+                    }
                 except Failed as error:
                     answer = {"errors": [{"message": str(error)}]}
                 body = json.dumps(answer).encode()
@@ -147,7 +210,11 @@ class Runner:
     async def _resolve(self, document: graphql.DocumentNode) -> dict[str, Any]:
         operation = document.definitions[0]
         assert isinstance(operation, graphql.OperationDefinitionNode)
-        fields = [s for s in operation.selection_set.selections if isinstance(s, graphql.FieldNode)]
+        fields = [
+            s
+            for s in operation.selection_set.selections
+            if isinstance(s, graphql.FieldNode)
+        ]
         if fields[0].name.value == "__schema":
             return self._schema()
         return {field.name.value: await self._field(field, ()) for field in fields}
@@ -163,7 +230,10 @@ class Runner:
         return dict(json.loads(known.read_text()))
 
     async def _field(self, node: graphql.FieldNode, before: Chain) -> Any:
-        arguments = {a.name.value: graphql.value_from_ast_untyped(a.value) for a in node.arguments}
+        arguments = {
+            a.name.value: graphql.value_from_ast_untyped(a.value)
+            for a in node.arguments
+        }
         name = node.name.value
         if name == "node":
             return await self._below(node, decode(arguments["id"]))
@@ -179,7 +249,9 @@ class Runner:
 
     async def _below(self, node: graphql.FieldNode, chain: Chain) -> Any:
         selections = list(node.selection_set.selections) if node.selection_set else []
-        if len(selections) == 1 and isinstance(selections[0], graphql.InlineFragmentNode):
+        if len(selections) == 1 and isinstance(
+            selections[0], graphql.InlineFragmentNode
+        ):
             selections = list(selections[0].selection_set.selections)
         fields = [s for s in selections if isinstance(s, graphql.FieldNode)]
         return {(f.alias or f.name).value: await self._field(f, chain) for f in fields}
@@ -191,7 +263,9 @@ def _given(flags: list[str]) -> dict[str, list[str]]:
     pending = list(flags)
     while pending:
         flag, equals, value = pending.pop(0).partition("=")
-        given.setdefault(flag.removeprefix("--"), []).append(value if equals else pending.pop(0))
+        given.setdefault(flag.removeprefix("--"), []).append(
+            value if equals else pending.pop(0)
+        )
     return given
 
 
@@ -205,7 +279,9 @@ def _without_quotes(value: str) -> str:
 
 
 def _kebab(name: str) -> str:
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).replace("_", "-")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).replace(
+        "_", "-"
+    )
 
 
 async def _die(state: Path) -> None:
@@ -226,7 +302,11 @@ async def main() -> int:
     if not work.done():
         work.cancel()
         await asyncio.wait([work])
-        sys.stderr.write("Canceled.\n" if interrupted.is_set() else "Error: rpc error: code = Unavailable: EOF\n")
+        sys.stderr.write(
+            "Canceled.\n"
+            if interrupted.is_set()
+            else "Error: rpc error: code = Unavailable: EOF\n"
+        )
         return 2 if interrupted.is_set() else 1
     try:
         sys.stdout.write(work.result())

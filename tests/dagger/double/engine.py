@@ -17,17 +17,29 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from aideator.sandbox.cell import system_bwrap, wheel_bwrap
-from aideator.sandbox.python import host_python
-from aideator.workspace.trees import remove_tree
+from aideator.repositories.trees import remove_tree
+from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
+from aideator.sandbox.host_python import host_python
 from tests.dagger.double.socket import forwarded
 
 Operation = tuple[str, Mapping[str, Any]]
 Chain = tuple[Operation, ...]
 DEFAULT_CAPABILITIES = (
-    "CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP",
-    "NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE",
-)  # fmt: skip
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FSETID",
+    "FOWNER",
+    "MKNOD",
+    "NET_RAW",
+    "SETGID",
+    "SETUID",
+    "SETFCAP",
+    "SETPCAP",
+    "NET_BIND_SERVICE",
+    "SYS_CHROOT",
+    "KILL",
+    "AUDIT_WRITE",
+)
 KNOWN_IMAGES = {"python:3.11-slim", "prepared:1"}
 
 
@@ -45,7 +57,9 @@ def encode(chain: Chain) -> str:
 
 
 def decode(identity: str) -> Chain:
-    return tuple((name, arguments) for name, arguments in json.loads(base64.b64decode(identity)))
+    return tuple(
+        (name, arguments) for name, arguments in json.loads(base64.b64decode(identity))
+    )
 
 
 @dataclass
@@ -63,9 +77,14 @@ class State:
 
 
 class Engine:
-    """Carries containers out. `state` is its persistent directory: what it has executed once it does not again."""
+    """Carries containers out.
 
-    def __init__(self, state: Path, options: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    `state` is its persistent directory: what it has executed once it does not again.
+    """
+
+    def __init__(
+        self, state: Path, options: Mapping[str, str], environ: Mapping[str, str]
+    ) -> None:
         self._cache = state / "cache"
         self._cache.mkdir(parents=True, exist_ok=True)
         self._state, self._options, self._environ = state, options, environ
@@ -96,7 +115,18 @@ class Engine:
         return done
 
     def _base(self, root: Path) -> State:
-        for name in ("opt/aideator/packages", "run", "etc", "tmp", "proc", "dev", "usr", "home", "root", "var"):
+        for name in (
+            "opt/aideator/packages",
+            "run",
+            "etc",
+            "tmp",
+            "proc",
+            "dev",
+            "usr",
+            "home",
+            "root",
+            "var",
+        ):
             (root / name).mkdir(parents=True)
         for name in ("bin", "lib", "lib64", "sbin"):
             if Path("/", name).is_symlink():
@@ -109,14 +139,19 @@ class Engine:
         assert spec is not None
         assert spec.origin is not None
         packages = Path(spec.origin).parents[1]
-        mounts = [["--ro-bind", "/usr", "/usr"], ["--ro-bind", str(packages), "/opt/aideator/packages"]]
+        mounts = [
+            ["--ro-bind", "/usr", "/usr"],
+            ["--ro-bind", str(packages), "/opt/aideator/packages"],
+        ]
         for bind in python.binds:  # bubblewrap would make the way to it for root alone
             (root / bind.target.lstrip("/")).mkdir(parents=True)
             mounts.append(["--ro-bind", str(bind.source), bind.target])
         path = f"{Path(python.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         return State(root, {"PATH": path}, mounts=mounts)
 
-    def _apply(self, container: State, name: str, arguments: Mapping[str, Any], scratch: Path) -> State:
+    def _apply(
+        self, container: State, name: str, arguments: Mapping[str, Any], scratch: Path
+    ) -> State:
         """One operation that executes nothing."""
         match name:
             case "container":
@@ -126,10 +161,15 @@ class Engine:
             case "withUser":
                 return replace(container, user=arguments["name"])
             case "withEnvVariable":
-                return replace(container, env=container.env | {arguments["name"]: arguments["value"]})
+                return replace(
+                    container,
+                    env=container.env | {arguments["name"]: arguments["value"]},
+                )
             case "withSecretVariable":
                 secret = self._secret(decode(arguments["secret"]))
-                return replace(container, secrets=container.secrets | {arguments["name"]: secret})
+                return replace(
+                    container, secrets=container.secrets | {arguments["name"]: secret}
+                )
             case "withNewFile" | "withDirectory" | "withFile":
                 self._write(container.root, name, arguments, scratch)
                 return container
@@ -138,33 +178,66 @@ class Engine:
 
     def _from(self, container: State, image: str) -> State:
         if image not in KNOWN_IMAGES:
-            raise Failed(f"failed to resolve source metadata for docker.io/library/{image}: not found")
+            raise Failed(
+                f"failed to resolve source metadata for docker.io/library/{image}: not found"
+            )
         return replace(container, image=image)
 
-    def _write(self, root: Path, name: str, arguments: Mapping[str, Any], scratch: Path) -> None:
+    def _write(
+        self, root: Path, name: str, arguments: Mapping[str, Any], scratch: Path
+    ) -> None:
         target = root / arguments["path"].lstrip("/")
         if name != "withNewFile":
-            _copy(self._path(decode(arguments["source"]), scratch), target, arguments.get("owner", "0:0"))
+            _copy(
+                self._path(decode(arguments["source"]), scratch),
+                target,
+                arguments.get("owner", "0:0"),
+            )
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(arguments["contents"])
         target.chmod(arguments.get("permissions", 0o644))
 
-    def _mount(self, container: State, name: str, arguments: Mapping[str, Any], scratch: Path) -> State:
+    def _mount(
+        self, container: State, name: str, arguments: Mapping[str, Any], scratch: Path
+    ) -> State:
         target = arguments["path"]
         match name:
             case "withMountedDirectory" | "withMountedFile":
                 copy = scratch / f"mount{len(container.mounts)}"
-                _copy(self._path(decode(arguments["source"]), scratch), copy, arguments.get("owner") or "0:0")
-                mount = ["--ro-bind" if arguments.get("readOnly") else "--bind", str(copy), target]
+                _copy(
+                    self._path(decode(arguments["source"]), scratch),
+                    copy,
+                    arguments.get("owner") or "0:0",
+                )
+                mount = [
+                    "--ro-bind" if arguments.get("readOnly") else "--bind",
+                    str(copy),
+                    target,
+                ]
             case "withMountedTemp" | "withMountedCache":
-                mount = [*(["--size", str(arguments["size"])] if "size" in arguments else []), "--tmpfs", target]
+                mount = [
+                    *(
+                        ["--size", str(arguments["size"])]
+                        if "size" in arguments
+                        else []
+                    ),
+                    "--tmpfs",
+                    target,
+                ]
             case "withoutMount":
-                return replace(container, mounts=[mount for mount in container.mounts if mount[-1] != target])
+                return replace(
+                    container,
+                    mounts=[mount for mount in container.mounts if mount[-1] != target],
+                )
             case "withUnixSocket":
-                host = str(dict(decode(arguments["source"])[0][1])["value"]).removeprefix("unix://")
+                host = str(
+                    dict(decode(arguments["source"])[0][1])["value"]
+                ).removeprefix("unix://")
                 owner = arguments.get("owner") or "0:0"
-                return replace(container, sockets=container.sockets | {target: (host, owner)})
+                return replace(
+                    container, sockets=container.sockets | {target: (host, owner)}
+                )
             case _:
                 raise Failed(f"the double does not know the operation {name}")
         return replace(container, mounts=[*container.mounts, mount])
@@ -178,12 +251,17 @@ class Engine:
     def _path(self, chain: Chain, scratch: Path) -> Path:
         """The directory or file of a chain, on this machine."""
         (first, named), *others = chain
-        path = Path(str(named["value" if first == "address" else "url"]).removeprefix("file://"))
+        path = Path(
+            str(named["value" if first == "address" else "url"]).removeprefix("file://")
+        )
         if not path.exists():
             raise Failed(f"failed to stat path {path}: no such file or directory")
         for name, arguments in others:
             if arguments.get("exclude"):
-                copy = scratch / hashlib.sha256(json.dumps(chain).encode()).hexdigest()[:12]
+                copy = (
+                    scratch
+                    / hashlib.sha256(json.dumps(chain).encode()).hexdigest()[:12]
+                )
                 if not copy.exists():
                     _copy_filtered(path, copy, arguments["exclude"])
                 path = copy
@@ -191,7 +269,9 @@ class Engine:
                 path /= arguments["path"]
         return path
 
-    async def _cached(self, chain: Chain, container: State, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def _cached(
+        self, chain: Chain, container: State, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Execute, unless exactly this was executed before."""
         key = self._cache / hashlib.sha256(self._digest(chain).encode()).hexdigest()
         if key.exists():
@@ -212,12 +292,23 @@ class Engine:
         for name, arguments in chain:
             known = dict(arguments)
             source = known.get("source")
-            if name in {"withDirectory", "withFile", "withMountedDirectory", "withMountedFile"} and source:
+            if (
+                name
+                in {
+                    "withDirectory",
+                    "withFile",
+                    "withMountedDirectory",
+                    "withMountedFile",
+                }
+                and source
+            ):
                 known["source"] = _content(self._path(decode(source), self._state))
             parts.append([name, known])
         return json.dumps(parts)
 
-    async def _run(self, container: State, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    async def _run(
+        self, container: State, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
         async with AsyncExitStack() as closing:
             mounts = [argument for mount in container.mounts for argument in mount]
             for number, (target, (host, owner)) in enumerate(container.sockets.items()):
@@ -229,12 +320,33 @@ class Engine:
             env = container.env | container.secrets
             command = [
                 str(system_bwrap() or wheel_bwrap()),
-                *("--unshare-pid", "--unshare-ipc", "--unshare-uts", "--die-with-parent", "--new-session"),
+                *(
+                    "--unshare-pid",
+                    "--unshare-ipc",
+                    "--unshare-uts",
+                    "--die-with-parent",
+                    "--new-session",
+                ),
                 *([] if self._options.get("network") == "open" else ["--unshare-net"]),
                 *("--cap-drop", "ALL"),
-                *(word for capability in DEFAULT_CAPABILITIES for word in ("--cap-add", f"CAP_{capability}")),
-                *("--clearenv", *(word for item in env.items() for word in ("--setenv", *item))),
-                *("--bind", str(container.root), "/", "--proc", "/proc", "--dev", "/dev"),
+                *(
+                    word
+                    for capability in DEFAULT_CAPABILITIES
+                    for word in ("--cap-add", f"CAP_{capability}")
+                ),
+                *(
+                    "--clearenv",
+                    *(word for item in env.items() for word in ("--setenv", *item)),
+                ),
+                *(
+                    "--bind",
+                    str(container.root),
+                    "/",
+                    "--proc",
+                    "/proc",
+                    "--dev",
+                    "/dev",
+                ),
                 *("--size", str(64 * 2**20), "--perms", "1777", "--tmpfs", "/dev/shm"),
                 *mounts,
                 *("--chdir", container.cwd, "--", *arguments["args"]),
@@ -247,14 +359,23 @@ class Engine:
         scrubbed = [text.result().decode(errors="replace") for text in (stdout, stderr)]
         for secret in container.secrets.values():
             scrubbed = [text.replace(secret, "***") for text in scrubbed]
-        return {"stdout": scrubbed[0], "stderr": scrubbed[1][-100_000:], "code": code if code >= 0 else 128 - code}
+        return {
+            "stdout": scrubbed[0],
+            "stderr": scrubbed[1][-100_000:],
+            "code": code if code >= 0 else 128 - code,
+        }
 
 
 @asynccontextmanager
 async def _process(command: list[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *command, env={}, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, start_new_session=True
+        *command,
+        env={},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=pipe,
+        start_new_session=True,
     )
     try:
         yield process
@@ -305,12 +426,16 @@ def _matches(name: str, pattern: str) -> bool:
     folder, _, last = pattern.rpartition("/")
     here, _, name_here = name.rpartition("/")
     if folder.endswith("/**"):
-        return (here == folder[:-3] or here.startswith(folder[:-2])) and fnmatch(name_here, last)
+        return (here == folder[:-3] or here.startswith(folder[:-2])) and fnmatch(
+            name_here, last
+        )
     return here == folder and fnmatch(name_here, last)
 
 
 def _content(path: Path) -> str:
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    files = (
+        [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    )
     digest = hashlib.sha256()
     for file in files:
         status = file.stat()

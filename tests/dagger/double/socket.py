@@ -1,8 +1,9 @@
 """How the real engine forwards a Unix socket: dagger v0.21.8, internal/buildkit/session/sshforward/copy.go.
 
-Two copiers for each connection. When the inside ends its direction, the host's end is told. When the host ends its own,
-the inside is NOT told: that direction is the server's side of a gRPC stream, which ends with the stream only, and so
-when both copiers are done or one has failed.
+Two copiers for each connection. When the inside ends its direction, the host's end is
+told. When the host ends its own, the inside is NOT told: that direction is the server's
+side of a gRPC stream, which ends with the stream only, and so when both copiers are
+done or one has failed.
 """
 
 import asyncio
@@ -37,7 +38,9 @@ async def forwarded(inside: Path, host: str) -> AsyncIterator[None]:
         server.close()
 
 
-async def _outwards(reader: asyncio.StreamReader, to_host: asyncio.StreamWriter) -> None:
+async def _outwards(
+    reader: asyncio.StreamReader, to_host: asyncio.StreamWriter
+) -> None:
     while chunk := await reader.read(_CHUNK):
         to_host.write(chunk)
         await to_host.drain()
@@ -45,7 +48,9 @@ async def _outwards(reader: asyncio.StreamReader, to_host: asyncio.StreamWriter)
         to_host.write_eof()
 
 
-async def _inwards(from_host: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _inwards(
+    from_host: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     while chunk := await from_host.read(_CHUNK):
         writer.write(chunk)
         await writer.drain()

@@ -21,7 +21,7 @@ export interface Agent {
   missing: string | null;
 }
 
-/** How a seat's agent is to work. What is left out is the agent's own default. */
+/** How an agent is to work. What is left out is the agent's own default. */
 export interface AgentConfig {
   /** The model's id, as its provider names it. */
   model?: string | null;
@@ -31,7 +31,7 @@ export interface AgentConfig {
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
   /** Model calls after which the agent stops. */
   max_turns?: number | null;
-  /** A strategy for this seat, added to the agent's own instructions. */
+  /** A strategy for this agent, added to the agent's own instructions. */
   instructions?: string;
 }
 
@@ -43,7 +43,7 @@ export interface AgentOutput {
   message_id?: string | null;
 }
 
-/** One seat of the lineup: agent × model × effort × strategy. */
+/** One agent of the lineup: agent × model × effort × strategy. */
 export interface AgentSpec {
   /** The model's id, as its provider names it. */
   model?: string | null;
@@ -53,7 +53,7 @@ export interface AgentSpec {
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
   /** Model calls after which the agent stops. */
   max_turns?: number | null;
-  /** A strategy for this seat, added to the agent's own instructions. */
+  /** A strategy for this agent, added to the agent's own instructions. */
   instructions?: string;
   /** A row of the catalogue (`GET /agents`). */
   agent?: string;
@@ -126,6 +126,12 @@ export interface CheckRun {
   result: CheckResult;
 }
 
+/** The agent's turn is over: what it changed is taken out and checked. */
+export interface Checking {
+  /** `judging` in stored logs of version 0.1. */
+  kind?: "checking" | "judging";
+}
+
 /** A person's word on a variation's flags. */
 export interface Clearance {
   /** Kept with the variation. */
@@ -137,6 +143,20 @@ export interface Command {
   command: string;
   /** Seconds of wall-clock time after which it is stopped and counts as failed. */
   timeout?: number;
+}
+
+/** How far the platform goes to tell the variations apart, and what that may cost. */
+export interface Comparison {
+  /** Run the tests that one variation wrote on all others. */
+  cross_tests?: boolean;
+  /** How often a test that failed or is new is run again before it counts. */
+  reruns?: number;
+  /** The most sandboxes that cross-tests may take. */
+  sandboxes?: number;
+  /** The most seconds that cross-tests may take. */
+  seconds?: number;
+  /** A model that is asked about ties, blinded and in both orders; none when absent. It costs money. */
+  judge?: AgentConfig | null;
 }
 
 /** Nothing more will happen, unless somebody asks for a follow-up. */
@@ -253,7 +273,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | Judging | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -281,20 +301,6 @@ export interface Evidence {
 export interface EvidenceGathered {
   kind: "evidence";
   evidence: Evidence;
-}
-
-/** How far the platform goes to tell the variations apart, and what that may cost. */
-export interface Examination {
-  /** Run the tests that one variation wrote on all others. */
-  cross_tests?: boolean;
-  /** How often a test that failed or is new is run again before it counts. */
-  reruns?: number;
-  /** The most sandboxes that cross-tests may take. */
-  sandboxes?: number;
-  /** The most seconds that cross-tests may take. */
-  seconds?: number;
-  /** A model that is asked about ties, blinded and in both orders; none when absent. It costs money. */
-  judge?: AgentConfig | null;
 }
 
 /** Why a variation or a run failed. */
@@ -384,11 +390,6 @@ export interface Isolation {
 }
 
 export type JsonValue = unknown;
-
-/** The agent's turn is over: what it changed is taken out and checked. */
-export interface Judging {
-  kind: "judging";
-}
 
 /** How a key shall be called. */
 export interface KeyName {
@@ -660,9 +661,9 @@ export interface RunSpec {
   prompt: string;
   /** How many agents work side by side. */
   variations?: number;
-  /** Settings of every seat, when no lineup is given. */
+  /** Settings of every agent, when no lineup is given. */
   agent_config?: AgentConfig;
-  /** One entry for each seat; its length is the number of variations. */
+  /** One entry for each agent; its length is the number of variations. */
   lineup?: readonly AgentSpec[] | null;
   /** Commands that prove a change; guessed from the repository when absent, none when empty. */
   checks?: readonly Check[] | null;
@@ -671,7 +672,7 @@ export interface RunSpec {
   /** Paths (globs) that a change must leave alone, or be flagged; the repository's own when absent. */
   protected?: readonly string[] | null;
   /** How the variations are told apart. */
-  examination?: Examination;
+  comparison?: Comparison;
   /** The sandbox back end; the server's own choice when absent. */
   sandbox?: "auto" | "bubblewrap" | "dagger" | null;
   /** Caps on money and tokens. */
@@ -703,17 +704,6 @@ export interface RunStarted {
 }
 
 export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled";
-
-/** A variation in a word. */
-export interface Seat {
-  number: number;
-  agent: string;
-  model: string | null;
-  status: VariationStatus;
-  /** Checks of its verdict that pass. */
-  passed: number;
-  failed: number;
-}
 
 /** A person (or a reused decision) chose the winner. */
 export interface Selected {
@@ -803,7 +793,7 @@ export interface Stats {
   published: number;
   agents: readonly Tally[];
   models: readonly Tally[];
-  /** By the instructions of the seat; "" for a seat without any. */
+  /** By the instructions of the agent; "" for an agent without any. */
   strategies: readonly Tally[];
   /** Of the decided runs with a recommendation, those where it was chosen. */
   followed: Rate;
@@ -823,7 +813,7 @@ export interface Summary {
   /** Its first characters. */
   prompt: string;
   status: RunStatus;
-  seats: readonly Seat[];
+  variations: readonly VariationSummary[];
   /** Of all variations together. */
   usage: Usage;
   budget_usd: number | null;
@@ -954,7 +944,7 @@ export interface UsageRecorded {
 export interface Variation {
   run_id: string;
   number: number;
-  seat: AgentSpec;
+  spec: AgentSpec;
   status: VariationStatus;
   attempt: number;
   follow_up: string | null;
@@ -968,10 +958,10 @@ export interface Variation {
   finished_at: string | null;
 }
 
-/** Another variation joined the run: a further seat, or one composed from parts of others. */
+/** Another variation joined the run: a further agent, or one composed from parts of others. */
 export interface VariationAdded {
   kind: "variation_added";
-  seat: AgentSpec;
+  spec: AgentSpec;
   composed?: readonly Part[];
 }
 
@@ -992,12 +982,23 @@ export interface VariationFinished {
 /** A worker took the variation up. A second one for the same variation is a new attempt: begin its lane anew. */
 export interface VariationStarted {
   kind: "variation_started";
-  seat: AgentSpec;
+  spec: AgentSpec;
   attempt: number;
   follow_up?: string | null;
 }
 
 export type VariationStatus = "queued" | "running" | "finished" | "failed" | "cancelled";
+
+/** A variation in a word. */
+export interface VariationSummary {
+  number: number;
+  agent: string;
+  model: string | null;
+  status: VariationStatus;
+  /** Checks of its verdict that pass. */
+  passed: number;
+  failed: number;
+}
 
 /** What the platform found out about one variation by running it. */
 export interface Verdict {

@@ -80,11 +80,11 @@ function ColumnStatus({ details, members }: { details: RunDetails; members: read
 /** Agent and instructions, or the sources of a composition. */
 function ColumnAgent({ column: { variation, members } }: { column: Column }) {
   const sources = composedFrom(variation);
-  const strategy = visibleLine(variation.seat.instructions ?? "");
+  const strategy = visibleLine(variation.spec.instructions ?? "");
   return (
     <>
       <span className={styles.agent}>
-        {sources ? `composed from ${sources}` : agentLabel(variation.seat)}
+        {sources ? `composed from ${sources}` : agentLabel(variation.spec)}
       </span>
       {strategy && (
         <span className={styles.instructions} title={strategy}>

@@ -20,8 +20,8 @@ interface ToolbarProps {
 }
 
 export function DiffToolbar({ details, from, to, layout, onLayout }: ToolbarProps) {
-  const options = details.variations.map(({ number, seat }) => (
-    <option key={number} value={number}>{`${number} · ${agentLabel(seat)}`}</option>
+  const options = details.variations.map(({ number, spec }) => (
+    <option key={number} value={number}>{`${number} · ${agentLabel(spec)}`}</option>
   ));
   return (
     <div className={styles.toolbar}>

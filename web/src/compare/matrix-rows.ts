@@ -1,8 +1,12 @@
 /**
  * Rows of the test matrix: tests × variations, against the base.
  *
- * A verdict names only tests that changed or do not pass; the others are counted. A test that is
- * not named therefore passes as before, unless the list was truncated.
+ * A verdict names only tests that changed or do not pass; the others are counted. A test that a
+ * verdict does not name is known nevertheless: where the list is complete by its counts, it passes
+ * as before if another verdict says that the base has it; otherwise there is no such test. Where
+ * the list was truncated, the cell says "not listed". "No such test" is neither good nor bad: the
+ * cross-test's row shows what the test would have said there. Tests that pass everywhere are only
+ * counted.
  */
 import type {
   Change,

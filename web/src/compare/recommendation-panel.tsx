@@ -22,7 +22,7 @@ export function RecommendationPanel({
   const { ranking, evidence } = details;
   if (ranking === null) return <NoRecommendation details={details} />;
   const { recommended, confidence, reasons, rule, settle } = ranking;
-  const agent = recommended === null ? null : details.variations[recommended - 1]?.seat;
+  const agent = recommended === null ? null : details.variations[recommended - 1]?.spec;
   const [tone, glyph, words] = CONFIDENCE_CHIPS[confidence];
   return (
     <section className={styles.panel} aria-label="Recommendation">

@@ -138,7 +138,7 @@ function VariationChoices({ details, choices, chosen, onChoose }: ChoicesProps) 
             />
             <VariationBadge number={number} />
             <span className={styles.label}>
-              {sources ? `composed from ${sources}` : agentLabel(variation.seat)}
+              {sources ? `composed from ${sources}` : agentLabel(variation.spec)}
             </span>
             <span className="dim num">
               {pluralize(variation.verdict?.patch.files ?? 0, "file")}

@@ -180,14 +180,14 @@ function VariationTable({ details }: { details: RunDetails }) {
 }
 
 function VariationRow({ variation }: { variation: Variation }) {
-  const { number, seat, verdict, cleared } = variation;
+  const { number, spec, verdict, cleared } = variation;
   const sources = composedFrom(variation);
   const duration = turnDuration(variation);
   const empty = missingReason(variation);
   return (
     <tr>
       <th scope="row">
-        <VariationBadge number={number} /> {sources ? `composed from ${sources}` : agentLabel(seat)}
+        <VariationBadge number={number} /> {sources ? `composed from ${sources}` : agentLabel(spec)}
       </th>
       <td>
         {empty ??

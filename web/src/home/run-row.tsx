@@ -1,4 +1,4 @@
-import type { RunStatus, Seat, Summary } from "../api/schema.gen";
+import type { RunStatus, Summary, VariationSummary } from "../api/schema.gen";
 import { Link } from "../app/router";
 import { Chip, type Tone, VariationBadge } from "../ui/chip";
 import { formatAge, formatBudget, formatCost, formatDuration, repositoryName } from "../ui/format";
@@ -43,7 +43,7 @@ export function RunRow({ run, now, isScripted }: Props) {
         </span>
       </td>
       <td>
-        <VariationStates variations={run.seats} />
+        <VariationStates variations={run.variations} />
       </td>
       <td>
         <Winner run={run} />
@@ -67,7 +67,7 @@ const VARIATION_GLYPHS = {
 } as const;
 
 /** One mark per variation: its status, or its check results when they are known. */
-function VariationStates({ variations }: { variations: readonly Seat[] }) {
+function VariationStates({ variations }: { variations: readonly VariationSummary[] }) {
   return (
     <ol className={styles.variations}>
       {variations.map((variation) => {

@@ -24,7 +24,7 @@ interface Props {
  */
 export function AddAgentDialog({ run, stream, isScripted, onClose }: Props) {
   const [agent, setAgent] = useState(() =>
-    newAgentDraft(run.variations.findLast((each) => each.composed.length === 0)?.seat),
+    newAgentDraft(run.variations.findLast((each) => each.composed.length === 0)?.spec),
   );
   const [refused, setRefused] = useState<Error>();
   const [busy, setBusy] = useState(false);

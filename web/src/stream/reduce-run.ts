@@ -2,12 +2,25 @@
  * Reduce the events of a run to its view.
  *
  * The result depends only on the events and their order: splitting, repeating or resuming the
- * stream does not change it (`tests/run-view.test.ts`). The view is changed in place, because
- * copying ten thousand entries for each event would cost more than a frame.
+ * stream does not change it (`tests/run-view.test.ts`). The live stream, a resumed stream and a
+ * replay use this one reducer. The view is changed in place, because copying ten thousand entries
+ * for each event would cost more than a frame. Revisions are counted on the view, each variation
+ * and each entry; components are memoised by them, so pass a revision beside what is shown.
+ *
+ * Measured by `make bench`: 50,000 events are shown after 4 s with 730 nodes and 13 MB; 400 events
+ * a second at 55 frames a second on two busy cores with software rendering.
  */
 import type { Event, RunStarted } from "../api/schema.gen";
 import { addOutput, addToolCall, updateToolCall } from "./reduce-agent-events";
-import { addCheck, addNote, emptyVariation, endTurn, setActivity, startTurn } from "./reduce-turn";
+import {
+  addCheck,
+  addNote,
+  emptyVariation,
+  endTurn,
+  setActivity,
+  specOf,
+  startTurn,
+} from "./reduce-turn";
 import type { EventBody, RunView, Timestamp, VariationView } from "./run-view";
 
 export function emptyRunView(): RunView {
@@ -40,7 +53,7 @@ export function applyEvent(view: RunView, event: Event): void {
   if (event.seq <= view.lastSeq) return;
   const at = Date.parse(event.at);
   view.lastSeq = event.seq;
-  view.lastKind = event.body.kind;
+  view.lastKind = event.body.kind ?? null;
   view.firstAt ??= at;
   view.lastAt = at;
   view.revision += 1;
@@ -126,7 +139,7 @@ function applyToVariation(variation: VariationView, event: Event, at: Timestamp)
   variation.revision += 1;
   switch (body.kind) {
     case "variation_added":
-      variation.agent = body.seat;
+      variation.agent = specOf(body);
       variation.composed = body.composed ?? [];
       break;
     case "cleared":
@@ -151,6 +164,7 @@ function applyToVariation(variation: VariationView, event: Event, at: Timestamp)
       variation.usage = body.usage;
       variation.model = body.model ?? variation.model;
       break;
+    case "checking":
     case "judging":
       setActivity(variation, { state: "checking" }, at);
       break;

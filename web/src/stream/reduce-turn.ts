@@ -1,5 +1,5 @@
 /** Start and end of a variation's turns, its activity, and its list of entries. */
-import type { CheckRun, VariationStarted } from "../api/schema.gen";
+import type { AgentSpec, CheckRun, VariationAdded, VariationStarted } from "../api/schema.gen";
 import type { Activity, NoteEntry, Timestamp, TranscriptEntry, VariationView } from "./run-view";
 
 export function emptyVariation(number: number, at: Timestamp): VariationView {
@@ -30,6 +30,12 @@ export function emptyVariation(number: number, at: Timestamp): VariationView {
   };
 }
 
+/** Return the agent's specification, which logs of version 0.1 call `seat`. */
+export function specOf(body: VariationStarted | VariationAdded): AgentSpec {
+  const { seat } = body as { readonly seat?: AgentSpec };
+  return body.spec ?? seat ?? {};
+}
+
 /** Start a turn. A new attempt at the same turn removes the entries of the interrupted attempt. */
 export function startTurn(
   variation: VariationView,
@@ -44,7 +50,7 @@ export function startTurn(
   else
     for (const gone of variation.entries.splice(variation.turnStart))
       variation.entriesById.delete(gone.id);
-  variation.agent = body.seat;
+  variation.agent = specOf(body);
   variation.attempt = body.attempt;
   variation.followUp = followUp;
   variation.startedAt = at;

@@ -19,7 +19,7 @@ import type {
 } from "../api/schema.gen";
 
 export type EventBody = Event["body"];
-export type EventKind = EventBody["kind"];
+export type EventKind = NonNullable<EventBody["kind"]>;
 export type Seq = number;
 /** Milliseconds since 1970, from the events' own clock. */
 export type Timestamp = number;

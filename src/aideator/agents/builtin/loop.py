@@ -1,6 +1,7 @@
 """Ask the model, do what it asks for, tell the watchers, again: one prompt turn.
 
-Everything is told as ACP session updates, as plain dictionaries (https://agentclientprotocol.com/protocol/prompt-turn).
+Everything is told as ACP session updates, as plain dictionaries
+(https://agentclientprotocol.com/protocol/prompt-turn).
 """
 
 import asyncio
@@ -21,13 +22,15 @@ from aideator.agents.builtin.tools import KINDS, SCHEMAS, Result, ToolFailed, To
 
 MAX_OUTPUT_TOKENS = 16_000
 REQUEST_RETRIES = 4
-"""Retries of the SDK: no connection, 408, 409, 429 and 5xx, before an answer has begun."""
+"""Retries of the SDK: no connection, 408, 409, 429 and 5xx, before an answer has
+begun."""
 STREAM_RETRIES = 3
 """Retries of ours: an answer that broke off, which the SDK does not retry."""
 BACKOFF_SECONDS = 0.5
 """Wait before the first of our retries; it doubles with each."""
 READ_SECONDS = 180.0
-"""Silence after which an answer counts as broken off; the API sends a ping every few seconds."""
+"""Silence after which an answer counts as broken off; the API sends a ping every few
+seconds."""
 SHOWN_CHARACTERS = 8_000
 """How much of a tool's result a watcher gets; the model gets all of it."""
 
@@ -43,7 +46,7 @@ class ModelFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Seat:
+class AgentSettings:
     """How this agent is to work, as the catalogue passed it in."""
 
     model: str
@@ -55,9 +58,12 @@ class Seat:
 
     @classmethod
     def parse(cls, text: str, workspace: Path) -> Self:
-        """Read the seat from the JSON object that `aideator.agents.catalog` makes."""
+        """Read the settings from the JSON object that `aideator.agents.catalog` makes."""
         fields = json.loads(text)
-        return cls(system=system_prompt(str(workspace), fields.pop("instructions", "")), **fields)
+        return cls(
+            system=system_prompt(str(workspace), fields.pop("instructions", "")),
+            **fields,
+        )
 
     def request(self) -> dict[str, Any]:
         """The fields of a Messages request that stay the same all along, so that the prompt cache holds."""
@@ -71,7 +77,8 @@ class Seat:
         if self.effort is not None:
             fields["output_config"] = {"effort": self.effort}
         if self.temperature is not None:
-            # SDK 2 has no such parameter any more; the models that still take it refuse it together with thinking.
+            # SDK 2 has no such parameter any more; the models that still take it refuse
+            # it together with thinking.
             fields["extra_body"] = {"temperature": self.temperature}
         elif self.thinking:
             fields["thinking"] = {"type": "adaptive", "display": "summarized"}
@@ -81,8 +88,11 @@ class Seat:
 def model_client(base_url: str, token: str) -> anthropic.AsyncAnthropic:
     """A client that reaches the gateway and nothing else."""
     timeout = httpx2.Timeout(READ_SECONDS, connect=10.0)
-    # The gateway is plain HTTP on loopback: without a CA bundle TLS trusts nobody, and loading one takes a while.
-    http = httpx2.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=timeout)
+    # The gateway is plain HTTP on loopback: without a CA bundle TLS trusts nobody, and
+    # loading one takes a while.
+    http = httpx2.AsyncClient(
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=timeout
+    )
     return anthropic.AsyncAnthropic(
         auth_token=token,
         base_url=base_url,
@@ -94,7 +104,7 @@ def model_client(base_url: str, token: str) -> anthropic.AsyncAnthropic:
 
 async def run_turn(
     client: anthropic.AsyncAnthropic,
-    seat: Seat,
+    spec: AgentSettings,
     messages: list[MessageParam],
     tools: Tools,
     emit: Emit,
@@ -107,13 +117,20 @@ async def run_turn(
     Raises:
         ModelFailed: if the model cannot be had.
     """
-    for _ in range(seat.max_turns):
-        answer = await _ask(client, seat, messages, emit)
+    for _ in range(spec.max_turns):
+        answer = await _ask(client, spec, messages, emit)
         messages.append({"role": "assistant", "content": answer.content})
         match answer.stop_reason:
             case "tool_use":
-                calls = [block for block in answer.content if isinstance(block, ToolUseBlock)]
-                messages.append({"role": "user", "content": [await _use(call, tools, emit) for call in calls]})
+                calls = [
+                    block for block in answer.content if isinstance(block, ToolUseBlock)
+                ]
+                messages.append(
+                    {
+                        "role": "user",
+                        "content": [await _use(call, tools, emit) for call in calls],
+                    }
+                )
             case "pause_turn":
                 continue
             case "refusal":
@@ -127,7 +144,7 @@ async def run_turn(
 
 async def _ask(
     client: anthropic.AsyncAnthropic,
-    seat: Seat,
+    spec: AgentSettings,
     messages: list[MessageParam],
     emit: Emit,
 ) -> Message:
@@ -137,35 +154,48 @@ async def _ask(
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
         announced: list[str] = []
         try:
-            return await _stream(client, seat, messages, emit, announced)
+            return await _stream(client, spec, messages, emit, announced)
         except anthropic.APIStatusError as error:
             # An error event inside a stream has the status of the stream's beginning.
             if error.response.status_code != 200:
                 raise _failure(error) from error
             broken = error
         except anthropic.APIConnectionError as error:
-            raise ModelFailed(f"the model cannot be reached: {error.message}") from error
+            raise ModelFailed(
+                f"the model cannot be reached: {error.message}"
+            ) from error
         except (httpx2.HTTPError, ValueError) as error:
             broken = error
         for call_id in announced:
-            emit({"sessionUpdate": "tool_call_update", "toolCallId": call_id, "status": "failed"})
-    raise ModelFailed(f"the model's answer broke off {STREAM_RETRIES + 1} times: {broken}") from broken
+            emit(
+                {
+                    "sessionUpdate": "tool_call_update",
+                    "toolCallId": call_id,
+                    "status": "failed",
+                }
+            )
+    raise ModelFailed(
+        f"the model's answer broke off {STREAM_RETRIES + 1} times: {broken}"
+    ) from broken
 
 
 def _failure(error: anthropic.APIStatusError) -> ModelFailed:
     reason = "budget_exhausted" if error.status_code == 402 else "model_failed"
-    return ModelFailed(f"the model answered {error.status_code}: {error.api_message or error.message}", reason=reason)
+    return ModelFailed(
+        f"the model answered {error.status_code}: {error.api_message or error.message}",
+        reason=reason,
+    )
 
 
 async def _stream(
     client: anthropic.AsyncAnthropic,
-    seat: Seat,
+    spec: AgentSettings,
     messages: list[MessageParam],
     emit: Emit,
     announced: list[str],
 ) -> Message:
     message_id = block_id = uuid4().hex
-    async with client.messages.stream(messages=messages, **seat.request()) as stream:
+    async with client.messages.stream(messages=messages, **spec.request()) as stream:
         async for event in stream:
             match event.type:
                 case "text":
@@ -187,7 +217,11 @@ async def _stream(
 
 
 def _chunk(update: str, text: str, block_id: str) -> dict[str, Any]:
-    return {"sessionUpdate": update, "content": {"type": "text", "text": text}, "messageId": block_id}
+    return {
+        "sessionUpdate": update,
+        "content": {"type": "text", "text": text},
+        "messageId": block_id,
+    }
 
 
 def _announcement(call: ToolUseBlock) -> dict[str, Any]:
@@ -203,7 +237,10 @@ def _announcement(call: ToolUseBlock) -> dict[str, Any]:
 def _intention(call: ToolUseBlock) -> dict[str, Any]:
     arguments = call.input if isinstance(call.input, dict) else {}
     path = arguments.get("file_path")
-    about = arguments.get("command") or f"{call.name} {path or arguments.get('pattern') or ''}"
+    about = (
+        arguments.get("command")
+        or f"{call.name} {path or arguments.get('pattern') or ''}"
+    )
     return {
         "sessionUpdate": "tool_call_update",
         "toolCallId": call.id,
@@ -215,17 +252,28 @@ def _intention(call: ToolUseBlock) -> dict[str, Any]:
 
 async def _use(call: ToolUseBlock, tools: Tools, emit: Emit) -> ToolResultBlockParam:
     def update(status: str, content: dict[str, Any] | None = None) -> None:
-        news: dict[str, Any] = {"sessionUpdate": "tool_call_update", "toolCallId": call.id, "status": status}
+        news: dict[str, Any] = {
+            "sessionUpdate": "tool_call_update",
+            "toolCallId": call.id,
+            "status": status,
+        }
         emit(news if content is None else {**news, "content": [content]})
 
     update("in_progress")
     try:
         if not isinstance(call.input, dict):
             raise ToolFailed("the input must be an object")
-        result = await tools.call(call.name, call.input, lambda live: update("in_progress", _text(live)))
+        result = await tools.call(
+            call.name, call.input, lambda live: update("in_progress", _text(live))
+        )
     except ToolFailed as error:
         update("failed", _text(str(error)))
-        return {"type": "tool_result", "tool_use_id": call.id, "content": str(error), "is_error": True}
+        return {
+            "type": "tool_result",
+            "tool_use_id": call.id,
+            "content": str(error),
+            "is_error": True,
+        }
     update("completed", _content(result))
     return {"type": "tool_result", "tool_use_id": call.id, "content": result.text}
 
@@ -233,9 +281,18 @@ async def _use(call: ToolUseBlock, tools: Tools, emit: Emit) -> ToolResultBlockP
 def _content(result: Result) -> dict[str, Any]:
     if result.diff is None:
         return _text(result.text)
-    return {"type": "diff", "path": result.diff.path, "oldText": result.diff.old, "newText": result.diff.new}
+    return {
+        "type": "diff",
+        "path": result.diff.path,
+        "oldText": result.diff.old,
+        "newText": result.diff.new,
+    }
 
 
 def _text(text: str) -> dict[str, Any]:
-    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:2000]}\n[…]\n{text[-SHOWN_CHARACTERS + 2000 :]}"
+    shown = (
+        text
+        if len(text) <= SHOWN_CHARACTERS
+        else f"{text[:2000]}\n[…]\n{text[-SHOWN_CHARACTERS + 2000 :]}"
+    )
     return {"type": "content", "content": {"type": "text", "text": shown}}

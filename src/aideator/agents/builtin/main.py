@@ -1,8 +1,10 @@
 """The built-in agent as an ACP process: JSON-RPC on standard input and output.
 
-Odd on purpose: the wire is a screen of standard library instead of the ACP SDK's agent side, which builds some 270
-pydantic models at import. That start-up is paid inside every sandbox, under its CPU limit; the tests hold what is sent
-against the SDK's schema. For the same reason the model's SDK is imported in a thread, after `initialize` was answered.
+Odd on purpose: the wire is a screen of standard library instead of the ACP SDK's agent
+side, which builds some 270 pydantic models at import. That start-up is paid inside
+every sandbox, under its CPU limit; the tests hold what is sent against the SDK's
+schema. For the same reason the model's SDK is imported in a thread, after `initialize`
+was answered.
 """
 
 import asyncio
@@ -27,8 +29,9 @@ LINE_BYTES_MAX = 8 * 2**20
 METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
-SEAT_VARIABLE = "AIDEATOR_SEAT"
-"""Environment variable with the seat as JSON: model, max_turns, effort, temperature, thinking, instructions."""
+SETTINGS_VARIABLE = "AIDEATOR_AGENT_SETTINGS"
+"""Environment variable with the settings as JSON: model, max_turns, effort, temperature,
+thinking, instructions."""
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -96,22 +99,38 @@ class Agent:
         if session is None or (session.turn and not session.turn.done()):
             self._refuse(request, INVALID_PARAMS, "there is no such idle session")
             return
-        text = "\n".join(block["text"] for block in params["prompt"] if block["type"] == "text")
-        session.turn = self._tasks.create_task(self._turn(request, session_id, session, text))
+        text = "\n".join(
+            block["text"] for block in params["prompt"] if block["type"] == "text"
+        )
+        session.turn = self._tasks.create_task(
+            self._turn(request, session_id, session, text)
+        )
 
-    async def _turn(self, request: object, session_id: str, session: Session, text: str) -> None:
+    async def _turn(
+        self, request: object, session_id: str, session: Session, text: str
+    ) -> None:
         await asyncio.to_thread(_import_loop)
         from aideator.agents.builtin import loop  # noqa: PLC0415 - see the module's docstring
 
         def emit(update: dict[str, Any]) -> None:
             self._notify("session/update", {"sessionId": session_id, "update": update})
 
-        messages: list[MessageParam] = [*session.messages, {"role": "user", "content": text}]
-        seat = loop.Seat.parse(os.environ[SEAT_VARIABLE], session.workspace)
-        url, token = os.environ["ANTHROPIC_BASE_URL"], os.environ["ANTHROPIC_AUTH_TOKEN"]
+        messages: list[MessageParam] = [
+            *session.messages,
+            {"role": "user", "content": text},
+        ]
+        spec = loop.AgentSettings.parse(
+            os.environ[SETTINGS_VARIABLE], session.workspace
+        )
+        url, token = (
+            os.environ["ANTHROPIC_BASE_URL"],
+            os.environ["ANTHROPIC_AUTH_TOKEN"],
+        )
         try:
             async with loop.model_client(url, token) as client:
-                stop = await loop.run_turn(client, seat, messages, Tools(session.workspace), emit)
+                stop = await loop.run_turn(
+                    client, spec, messages, Tools(session.workspace), emit
+                )
         except asyncio.CancelledError:
             self._reply(request, {"stopReason": "cancelled"})
             raise
@@ -119,7 +138,8 @@ class Agent:
             self._refuse(request, INTERNAL_ERROR, str(error), {"reason": error.reason})
             return
         if stop == "end_turn":
-            # A turn that broke off may end in a tool call without a result, which the API does not take back.
+            # A turn that broke off may end in a tool call without a result, which the
+            # API does not take back.
             session.messages = messages
             memory.keep(session_id, messages)
         self._reply(request, {"stopReason": stop})
@@ -127,8 +147,20 @@ class Agent:
     def _reply(self, request: object, result: dict[str, Any]) -> None:
         self._send({"jsonrpc": "2.0", "id": request, "result": result})
 
-    def _refuse(self, request: object, code: int, message: str, data: dict[str, Any] | None = None) -> None:
-        self._send({"jsonrpc": "2.0", "id": request, "error": {"code": code, "message": message, "data": data}})
+    def _refuse(
+        self,
+        request: object,
+        code: int,
+        message: str,
+        data: dict[str, Any] | None = None,
+    ) -> None:
+        self._send(
+            {
+                "jsonrpc": "2.0",
+                "id": request,
+                "error": {"code": code, "message": message, "data": data},
+            }
+        )
 
     def _notify(self, method: str, params: dict[str, Any]) -> None:
         self._send({"jsonrpc": "2.0", "method": method, "params": params})
@@ -138,13 +170,18 @@ def _introduction() -> dict[str, Any]:
     return {
         "protocolVersion": PROTOCOL_VERSION,
         "agentCapabilities": {"loadSession": True},
-        "agentInfo": {"name": "aideator", "title": "AIdeator's own agent", "version": "1"},
+        "agentInfo": {
+            "name": "aideator",
+            "title": "AIdeator's own agent",
+            "version": "1",
+        },
         "authMethods": [],
     }
 
 
 def _import_loop() -> None:
-    # Some 3,000 modules full of classes that all stay: collecting in between is a fifth of the time, for nothing.
+    # Some 3,000 modules full of classes that all stay: collecting in between is a fifth
+    # of the time, for nothing.
     gc.disable()
     from aideator.agents.builtin import loop  # noqa: F401, PLC0415 - see the module's docstring
 

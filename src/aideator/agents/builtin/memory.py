@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from anthropic.types import MessageParam
 
 _FOLDER = Path(".aideator")
-"""In the home; `catalog.toml` names it too, so that the platform keeps it for the next turn."""
+"""In the home; `catalog.toml` names it too, so that the platform keeps it for the next
+turn."""
 
 
 class Forgotten(Exception):
@@ -22,7 +23,10 @@ def keep(session_id: str, messages: "list[MessageParam]") -> None:
     file = _file(session_id)
     file.parent.mkdir(exist_ok=True)
     part = file.with_suffix(".part")
-    part.write_text(json.dumps(messages, default=lambda block: block.to_dict(mode="json")), encoding="utf-8")
+    part.write_text(
+        json.dumps(messages, default=lambda block: block.to_dict(mode="json")),
+        encoding="utf-8",
+    )
     part.rename(file)
 
 
@@ -35,7 +39,9 @@ def recall(session_id: str) -> "list[MessageParam]":
     if not re.fullmatch(r"[0-9a-f]{32}", session_id):
         raise Forgotten(f"there is no session {session_id[:80]!r}")
     try:
-        messages: list[MessageParam] = json.loads(_file(session_id).read_text(encoding="utf-8"))
+        messages: list[MessageParam] = json.loads(
+            _file(session_id).read_text(encoding="utf-8")
+        )
     except (OSError, ValueError) as error:
         raise Forgotten(f"the session cannot be read: {error}") from error
     return messages
@@ -44,12 +50,21 @@ def recall(session_id: str) -> "list[MessageParam]":
 def replay(messages: "list[MessageParam]") -> Iterator[dict[str, Any]]:
     """What was said, as session updates: ACP has a client hear a session again that it loads."""
     for message in messages:
-        kind = "user_message_chunk" if message["role"] == "user" else "agent_message_chunk"
+        kind = (
+            "user_message_chunk" if message["role"] == "user" else "agent_message_chunk"
+        )
         content = message["content"]
-        blocks: list[Any] = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+        blocks: list[Any] = (
+            [{"type": "text", "text": content}]
+            if isinstance(content, str)
+            else list(content)
+        )
         for block in blocks:
             if block["type"] == "text":
-                yield {"sessionUpdate": kind, "content": {"type": "text", "text": block["text"]}}
+                yield {
+                    "sessionUpdate": kind,
+                    "content": {"type": "text", "text": block["text"]},
+                }
 
 
 def _file(session_id: str) -> Path:

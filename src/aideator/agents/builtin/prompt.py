@@ -16,6 +16,10 @@ why, and what you ran to check it."""
 
 
 def system_prompt(workspace: str, instructions: str) -> str:
-    """The system prompt of a seat; `instructions` is the seat's own strategy."""
+    """Return the system prompt; `instructions` is the strategy of the lineup's entry."""
     base = SYSTEM.format(workspace=workspace)
-    return f"{base}\n\nHow you in particular shall go about it:\n{instructions}" if instructions else base
+    return (
+        f"{base}\n\nHow you in particular shall go about it:\n{instructions}"
+        if instructions
+        else base
+    )

@@ -1,7 +1,8 @@
 """Run one command of the model's, with its output live.
 
-The standard library's `communicate` does not fit: output must be seen while it comes, be bounded in memory whatever a
-command prints, and a background process that keeps the pipe open must not keep the tool call open.
+The standard library's `communicate` does not fit: output must be seen while it comes,
+be bounded in memory whatever a command prints, and a background process that keeps the
+pipe open must not keep the tool call open.
 """
 
 import asyncio
@@ -40,7 +41,11 @@ class Output:
 
     def text(self) -> str:
         """Everything that was kept, with a note where something was dropped."""
-        gap = f"\n[… {self._dropped} bytes left out …]\n".encode() if self._dropped else b""
+        gap = (
+            f"\n[… {self._dropped} bytes left out …]\n".encode()
+            if self._dropped
+            else b""
+        )
         return (self._head + gap + self._tail).decode(errors="replace")
 
     def live(self) -> str:
@@ -50,7 +55,11 @@ class Output:
 
 def clean_environment() -> dict[str, str]:
     """The environment of a command: ours without the lease and the agent's own settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("ANTHROPIC_", "AIDEATOR_"))}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANTHROPIC_", "AIDEATOR_"))
+    }
 
 
 async def run(
@@ -69,7 +78,8 @@ async def run(
         show: Called with the latest output, at most once every `LIVE_INTERVAL`.
 
     Returns:
-        The output and the exit code, which is None when the time was up and -n when signal n ended the command.
+        The output and the exit code, which is None when the time was up and -n when
+        signal n ended the command.
 
     Raises:
         OSError: if the program cannot be started.

@@ -1,8 +1,9 @@
 """What the model can do: run a command, read, write and edit files, find files and text.
 
-Names and fields are those of Anthropic's own agent toolset (`agent_toolset_20260401`), which the models know. The code
-is ours, because the vendor's shell shows nothing before the end and importing it builds hundreds of types. The tools do
-not confine paths: the sandbox does, and the shell could reach as far.
+Names and fields are those of Anthropic's own agent toolset (`agent_toolset_20260401`),
+which the models know. The code is ours, because the vendor's shell shows nothing before
+the end and importing it builds hundreds of types. The tools do not confine paths: the
+sandbox does, and the shell could reach as far.
 """
 
 import asyncio
@@ -22,11 +23,16 @@ FILE_BYTES_MAX = 256 * 1024
 GLOB_SHOWN = 200
 GLOB_WALKED = 50_000
 
-_PATH = {"type": "string", "description": "Path of the file, relative to the workspace or absolute."}
+_PATH = {
+    "type": "string",
+    "description": "Path of the file, relative to the workspace or absolute.",
+}
 _ROOT = {"type": "string", "description": "Where to search; the workspace when absent."}
 
 
-def _schema(name: str, description: str, required: list[str], **properties: object) -> dict[str, Any]:
+def _schema(
+    name: str, description: str, required: list[str], **properties: object
+) -> dict[str, Any]:
     return {
         "name": name,
         "description": description,
@@ -74,7 +80,10 @@ SCHEMAS: list[dict[str, Any]] = [
         "Replace a piece of text in a file. old_string must be found exactly once, unless replace_all is true.",
         ["file_path", "old_string", "new_string"],
         file_path=_PATH,
-        old_string={"type": "string", "description": "The text to replace, with its exact white space."},
+        old_string={
+            "type": "string",
+            "description": "The text to replace, with its exact white space.",
+        },
         new_string={"type": "string", "description": "The text to put there."},
         replace_all={"type": "boolean", "description": "Replace every occurrence."},
     ),
@@ -82,19 +91,32 @@ SCHEMAS: list[dict[str, Any]] = [
         "glob",
         "List files whose path matches a pattern, newest first.",
         ["pattern"],
-        pattern={"type": "string", "description": "A relative pattern such as `**/*.py`."},
+        pattern={
+            "type": "string",
+            "description": "A relative pattern such as `**/*.py`.",
+        },
         path=_ROOT,
     ),
     _schema(
         "grep",
         "Search the text of files and return matching lines with file and line number.",
         ["pattern"],
-        pattern={"type": "string", "description": "A POSIX extended regular expression, as for `grep -E`."},
+        pattern={
+            "type": "string",
+            "description": "A POSIX extended regular expression, as for `grep -E`.",
+        },
         path=_ROOT,
     ),
 ]
 
-KINDS = {"bash": "execute", "read": "read", "write": "edit", "edit": "edit", "glob": "search", "grep": "search"}
+KINDS = {
+    "bash": "execute",
+    "read": "read",
+    "write": "edit",
+    "edit": "edit",
+    "glob": "search",
+    "grep": "search",
+}
 """Tool → ACP's tool kind."""
 
 
@@ -125,7 +147,9 @@ class Tools:
 
     workspace: Path
 
-    async def call(self, name: str, arguments: dict[str, Any], show: Callable[[str], None]) -> Result:
+    async def call(
+        self, name: str, arguments: dict[str, Any], show: Callable[[str], None]
+    ) -> Result:
         """Carry a tool call out.
 
         Args:
@@ -143,28 +167,51 @@ class Tools:
                 case "grep":
                     return await self._grep(arguments)
                 case "read" | "write" | "edit" | "glob":
-                    work = {"read": self._read, "write": self._write, "edit": self._edit, "glob": self._glob}[name]
+                    work = {
+                        "read": self._read,
+                        "write": self._write,
+                        "edit": self._edit,
+                        "glob": self._glob,
+                    }[name]
                     return await asyncio.to_thread(work, arguments)
         except (OSError, ValueError, NotImplementedError) as error:
             raise ToolFailed(f"{name}: {error}") from error
         raise ToolFailed(f"there is no tool {name!r}; there are {', '.join(KINDS)}")
 
-    async def _bash(self, arguments: dict[str, Any], show: Callable[[str], None]) -> Result:
+    async def _bash(
+        self, arguments: dict[str, Any], show: Callable[[str], None]
+    ) -> Result:
         command = _text(arguments, "command")
         wanted = arguments.get("timeout_ms")
-        seconds = min(wanted / 1000, COMMAND_SECONDS_MAX) if isinstance(wanted, int) and wanted > 0 else COMMAND_SECONDS
+        seconds = (
+            min(wanted / 1000, COMMAND_SECONDS_MAX)
+            if isinstance(wanted, int) and wanted > 0
+            else COMMAND_SECONDS
+        )
         program = shutil.which("bash") or "/bin/sh"
-        output, code = await shell.run([program, "-c", command], cwd=self.workspace, timeout=seconds, show=show)
+        output, code = await shell.run(
+            [program, "-c", command], cwd=self.workspace, timeout=seconds, show=show
+        )
         if code is None:
             raise ToolFailed(f"{output}\n[killed: it ran longer than {seconds:g} s]")
         if code != 0:
-            raise ToolFailed(f"{output}\n[exit code {code if code > 0 else 128 - code}]")
+            raise ToolFailed(
+                f"{output}\n[exit code {code if code > 0 else 128 - code}]"
+            )
         return Result(output or "[no output]")
 
     async def _grep(self, arguments: dict[str, Any]) -> Result:
-        # grep itself, not `re`: its matching is linear in the text, and a process can be killed.
+        # grep itself, not `re`: its matching is linear in the text, and a process can
+        # be killed.
         root = self._path(arguments.get("path") or ".")
-        argv = ["grep", "-rnIE", "--exclude-dir=.git", "--exclude-dir=node_modules", "-e", _text(arguments, "pattern")]
+        argv = [
+            "grep",
+            "-rnIE",
+            "--exclude-dir=.git",
+            "--exclude-dir=node_modules",
+            "-e",
+            _text(arguments, "pattern"),
+        ]
         output, code = await shell.run(
             [*argv, "--", str(root)],
             cwd=self.workspace,
@@ -180,7 +227,9 @@ class Tools:
         view = arguments.get("view_range")
         if view is None:
             if path.stat().st_size > FILE_BYTES_MAX:
-                raise ToolFailed(f"read: {path} has {path.stat().st_size} bytes; give a view_range")
+                raise ToolFailed(
+                    f"read: {path} has {path.stat().st_size} bytes; give a view_range"
+                )
             return Result(_decoded(path))
         first, last = _range(view)
         with path.open(encoding="utf-8", errors="replace", newline="") as file:
@@ -206,7 +255,9 @@ class Tools:
             raise ToolFailed(f"edit: old_string was not found in {path}")
         everywhere = arguments.get("replace_all") is True
         if found > 1 and not everywhere:
-            raise ToolFailed(f"edit: old_string was found {found} times in {path}; it must be unique")
+            raise ToolFailed(
+                f"edit: old_string was found {found} times in {path}; it must be unique"
+            )
         path.write_text(text.replace(old, new), encoding="utf-8", newline="")
         return Result(f"edited {path}: {found} replaced", Diff(str(path), old, new))
 
@@ -218,7 +269,9 @@ class Tools:
             if ".git" not in path.relative_to(root).parts
         ]
         found.sort(key=lambda path: path.lstat().st_mtime, reverse=True)
-        more = [f"[… {len(found) - GLOB_SHOWN} more]"] if len(found) > GLOB_SHOWN else []
+        more = (
+            [f"[… {len(found) - GLOB_SHOWN} more]"] if len(found) > GLOB_SHOWN else []
+        )
         return Result("\n".join([*map(str, found[:GLOB_SHOWN]), *more]) or "no matches")
 
     def _path(self, name: str) -> Path:
@@ -244,7 +297,9 @@ def _range(view: object) -> tuple[int, int | None]:
         case [int(first), int(last)] if first >= 1:
             return first, last if last > 0 else None
         case _:
-            raise ToolFailed("view_range must be [first line, last line], counted from 1")
+            raise ToolFailed(
+                "view_range must be [first line, last line], counted from 1"
+            )
 
 
 def _decoded(path: Path, errors: str = "strict") -> str:

@@ -1,8 +1,9 @@
 """The abuse list: what hostile code tries in a sandbox, with canaries on the host that show whether it got through.
 
-The probes' files are piped to the sandbox's own Python, so that nothing has to be installed there; `inside` says what
-counts as blocked. A probe that finds nothing where there is nothing to find would prove nothing: so the canaries are
-real, and are asked to prove that they live before and after.
+The probes' files are piped to the sandbox's own Python, so that nothing has to be
+installed there; `inside` says what counts as blocked. A probe that finds nothing where
+there is nothing to find would prove nothing: so the canaries are real, and are asked to
+prove that they live before and after.
 """
 
 import json
@@ -19,9 +20,18 @@ from aideator.testing.abuse.canaries import SECRET_NAME, Canaries, canaries
 from aideator.testing.abuse.inside import PROBES, Probe
 
 __all__ = [
-    "PROBES", "SECRET_NAME", "SHARED_MEMORY_BYTES", "Canaries", "Outcome", "Probe", "canaries", "expected", "outcomes",
-    "program", "run_probes",
-]  # fmt: skip
+    "PROBES",
+    "SECRET_NAME",
+    "SHARED_MEMORY_BYTES",
+    "Canaries",
+    "Outcome",
+    "Probe",
+    "canaries",
+    "expected",
+    "outcomes",
+    "program",
+    "run_probes",
+]
 
 SHARED_MEMORY_BYTES = 64 * 2**20
 """What a sandbox may put into /dev/shm."""
@@ -48,16 +58,28 @@ class Outcome:
     """What it got hold of, or what stood in its way."""
 
 
-def program(names: Iterable[str], facts: Mapping[str, Any], *, python: str = "python3") -> tuple[list[str], bytes]:
+def program(
+    names: Iterable[str], facts: Mapping[str, Any], *, python: str = "python3"
+) -> tuple[list[str], bytes]:
     """The command that makes the attempts, and its standard input."""
-    sources = [(module.__name__, Path(str(module.__file__)).read_text()) for module in _MODULES]
-    return [python, "-I", "-S", "-c", _BOOT], json.dumps([sources, list(names), dict(facts)]).encode() + b"\n"
+    sources = [
+        (module.__name__, Path(str(module.__file__)).read_text()) for module in _MODULES
+    ]
+    return [python, "-I", "-S", "-c", _BOOT], json.dumps(
+        [sources, list(names), dict(facts)]
+    ).encode() + b"\n"
 
 
 def outcomes(names: Iterable[str], stdout: bytes, stderr: bytes) -> dict[str, Outcome]:
-    """Read what the program reported. A probe without a report took everything down with it, and so is broken."""
+    """Read what the program reported.
+
+    A probe without a report took everything down with it, and so is broken.
+    """
     reports = (json.loads(line) for line in stdout.splitlines())
-    found = {report["name"]: Outcome(report["result"], report["detail"]) for report in reports}
+    found = {
+        report["name"]: Outcome(report["result"], report["detail"])
+        for report in reports
+    }
     silence = Outcome("broken", f"no report; {stderr[-300:].decode(errors='replace')}")
     return {name: found.get(name, silence) for name in names}
 
@@ -65,7 +87,11 @@ def outcomes(names: Iterable[str], stdout: bytes, stderr: bytes) -> dict[str, Ou
 def expected(name: str, isolation: Isolation) -> str:
     """What should become of a probe in a good sandbox, given what this machine can enforce."""
     memory = isolation.limits["memory"]
-    if name == "too_much_shared_memory" and not memory.startswith("cgroup") and "supervisor" not in memory:
+    if (
+        name == "too_much_shared_memory"
+        and not memory.startswith("cgroup")
+        and "supervisor" not in memory
+    ):
         return "reached"  # RLIMIT_DATA does not count shared memory; the sandbox says that its limit is advisory
     return "reached" if PROBES[name].allowed else "blocked"
 
@@ -83,7 +109,8 @@ async def run_probes(
     Args:
         sandbox: Where to try.
         known: The canaries.
-        names: Some of `PROBES`; all when None. Those that exhaust something may end the sandbox: give each its own.
+        names: Some of `PROBES`; all when None. Those that exhaust something may end the
+            sandbox: give each its own.
         limits: Those that the sandbox was opened with.
         timeout: Seconds for all together.
 
@@ -95,8 +122,17 @@ async def run_probes(
     """
     wanted = list(PROBES if names is None else names)
     held = limits or Limits()
-    rooms = {"/tmp": held.tmp_bytes, "/home/agent": held.tmp_bytes, "/dev/shm": SHARED_MEMORY_BYTES}
-    facts = {**known.facts, "workspace": "/workspace", "rooms": rooms, "memory_bytes": held.memory_bytes}
+    rooms = {
+        "/tmp": held.tmp_bytes,
+        "/home/agent": held.tmp_bytes,
+        "/dev/shm": SHARED_MEMORY_BYTES,
+    }
+    facts = {
+        **known.facts,
+        "workspace": "/workspace",
+        "rooms": rooms,
+        "memory_bytes": held.memory_bytes,
+    }
     argv, stdin = program(wanted, facts)
     await known.prove_alive()
     done = await sandbox.exec(argv, stdin=stdin, timeout=timeout)

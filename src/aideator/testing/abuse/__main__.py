@@ -1,6 +1,7 @@
 """Try the abuse list on bubblewrap: `python -m aideator.testing.abuse [PROBE …]`.
 
-One JSON line with what the sandbox enforces, then one for each probe; exit code 1 if any did not do what it should.
+One JSON line with what the sandbox enforces, then one for each probe; exit code 1 if
+any did not do what it should.
 """
 
 import asyncio
@@ -13,12 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aideator.domain.run import Isolation
+from aideator.repositories.trees import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes
-from aideator.workspace.trees import remove_tree
 
-LIMITS = Limits(memory_bytes=256 * 2**20, cpus=2, disk_bytes=128 * 2**20, tmp_bytes=32 * 2**20)
+LIMITS = Limits(
+    memory_bytes=256 * 2**20, cpus=2, disk_bytes=128 * 2**20, tmp_bytes=32 * 2**20
+)
 """Small, so that exhausting them is quick."""
 
 
@@ -37,8 +40,13 @@ async def sweep(
     """Try the probes in one new sandbox, bubblewrap's unless another back end is given, below an empty directory."""
     (directory / "canaries").mkdir()
     backend = backend or open_backend("bubblewrap", runtime_dir=directory / "run")
-    async with canaries(directory / "canaries") as known, backend.open(make_tree(directory), LIMITS) as sandbox:
-        return sandbox.isolation, await run_probes(sandbox, known, names=names, limits=LIMITS)
+    async with (
+        canaries(directory / "canaries") as known,
+        backend.open(make_tree(directory), LIMITS) as sandbox,
+    ):
+        return sandbox.isolation, await run_probes(
+            sandbox, known, names=names, limits=LIMITS
+        )
 
 
 def main() -> int:
@@ -54,7 +62,12 @@ def main() -> int:
     for name, outcome in found.items():
         wanted = expected(name, isolation)
         surprises += outcome.result != wanted
-        line = {"name": name, "group": PROBES[name].group, "expected": wanted, **asdict(outcome)}
+        line = {
+            "name": name,
+            "group": PROBES[name].group,
+            "expected": wanted,
+            **asdict(outcome),
+        }
         sys.stdout.write(json.dumps(line) + "\n")
     return 1 if surprises else 0
 

@@ -31,7 +31,8 @@ class Canaries:
         """Reach every canary from the host.
 
         Raises:
-            AssertionError: if one is gone, so that a probe's failure to reach it would say nothing.
+            AssertionError: if one is gone, so that a probe's failure to reach it would
+                say nothing.
         """
         facts = self.facts
         dialled = (
@@ -49,7 +50,10 @@ class Canaries:
         facts = self.facts
         assert Path(facts["ssh_key"]).read_text() == _KEY_TEXT
         assert (Path(facts["other_repository"]) / facts["cwd_marker"]).exists()
-        assert facts["process_marker"] in Path(f"/proc/{facts['process']}/cmdline").read_text()
+        assert (
+            facts["process_marker"]
+            in Path(f"/proc/{facts['process']}/cmdline").read_text()
+        )
         assert SECRET_NAME in os.environ
         assert ctypes.CDLL(None).shmget(ctypes.c_int(facts["segment_key"]), 0, 0) != -1
 
@@ -59,8 +63,8 @@ async def canaries(directory: Path) -> AsyncGenerator[Canaries]:
     """Set the canaries up; they are gone when the context ends.
 
     Args:
-        directory: An empty directory on the host that every user may traverse. What lies in it is readable for all, so
-            that only the sandbox stands in the way.
+        directory: An empty directory on the host that every user may traverse. What
+            lies in it is readable for all, so that only the sandbox stands in the way.
     """
     token = secrets.token_hex(8)
     greeting = f"canary {token}"
@@ -71,13 +75,21 @@ async def canaries(directory: Path) -> AsyncGenerator[Canaries]:
         writer.close()
 
     async with AsyncExitStack() as stack:
-        tcp = await stack.enter_async_context(await asyncio.start_server(greet, "127.0.0.1", 0))
-        await stack.enter_async_context(await asyncio.start_unix_server(greet, directory / "socket"))
+        tcp = await stack.enter_async_context(
+            await asyncio.start_server(greet, "127.0.0.1", 0)
+        )
+        await stack.enter_async_context(
+            await asyncio.start_unix_server(greet, directory / "socket")
+        )
         (directory / "socket").chmod(0o666)
-        await stack.enter_async_context(await asyncio.start_unix_server(greet, f"\0aideator-{token}"))
+        await stack.enter_async_context(
+            await asyncio.start_unix_server(greet, f"\0aideator-{token}")
+        )
         stack.enter_context(_secret_in_the_environment(token))
         stack.enter_context(_inheritable_descriptor(key))
-        process = await stack.enter_async_context(_process(f"aideator-canary-{token}", other))
+        process = await stack.enter_async_context(
+            _process(f"aideator-canary-{token}", other)
+        )
         yield Canaries(
             {
                 "ssh_key": str(key),

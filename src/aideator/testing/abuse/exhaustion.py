@@ -15,7 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from aideator.testing.abuse.inside import call, each, facts, libc, open_for_writing, probe, workspace
+from aideator.testing.abuse.inside import (
+    call,
+    each,
+    facts,
+    libc,
+    open_for_writing,
+    probe,
+    workspace,
+)
 
 # --- resources
 
@@ -28,7 +36,9 @@ def _limit(which: int, value: int) -> str:
 
 @probe("resources")
 def _raise_open_files() -> str:
-    return _limit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1] + 1)
+    return _limit(
+        resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1] + 1
+    )
 
 
 @probe("resources", weak=True)
@@ -53,7 +63,9 @@ def _lock_memory() -> str:
     block = mmap.mmap(-1, 64 << 20)
     ctypes.set_errno(0)
     address = ctypes.addressof(ctypes.c_char.from_buffer(block))
-    return call(libc.mlock(ctypes.c_void_p(address), ctypes.c_size_t(64 << 20)), errno.ENOMEM)
+    return call(
+        libc.mlock(ctypes.c_void_p(address), ctypes.c_size_t(64 << 20)), errno.ENOMEM
+    )
 
 
 @probe("resources", weak=True)
@@ -100,7 +112,9 @@ def _hog(take: str) -> str:
     """Use twice the memory that is allowed, in a process that the kernel will choose to kill."""
     size = facts["memory_bytes"] * 2
     program = f"import mmap; open('/proc/self/oom_score_adj', 'w').write('1000'); size = {size}; {take}"
-    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True
+    )
     return f"{size} bytes"
 
 
@@ -111,7 +125,9 @@ def _too_much_memory() -> str:
 
 @probe("resources", mild=False)
 def _too_much_shared_memory() -> str:
-    return _hog("held = mmap.mmap(-1, size); [held.write(bytes(1 << 20)) for _ in range(size >> 20)]")
+    return _hog(
+        "held = mmap.mmap(-1, size); [held.write(bytes(1 << 20)) for _ in range(size >> 20)]"
+    )
 
 
 # --- what a good sandbox allows, so that the host has to be ready for it
@@ -126,7 +142,9 @@ def _set_uid_by_open() -> str:
 
 @probe("allowed", allowed=True)
 def _host_paths_in_the_mount_table() -> str:
-    return "seen" if facts["host_path"] in Path("/proc/self/mountinfo").read_text() else ""
+    return (
+        "seen" if facts["host_path"] in Path("/proc/self/mountinfo").read_text() else ""
+    )
 
 
 @probe("allowed", allowed=True)
@@ -163,7 +181,12 @@ def _link_to_a_host_file() -> str:
 @probe("allowed", allowed=True)
 def _odd_names() -> str:
     for name in (b"line\nbreak", b"\x1b[2Jescape", b"\xff\xfe", b"-rf", b"a" * 255):
-        os.close(os.open(os.path.join(facts["workspace"].encode(), name), os.O_CREAT | os.O_WRONLY))
+        os.close(
+            os.open(
+                os.path.join(facts["workspace"].encode(), name),
+                os.O_CREAT | os.O_WRONLY,
+            )
+        )
     return "made"
 
 

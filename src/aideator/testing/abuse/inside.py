@@ -1,14 +1,16 @@
 """How hostile code is tried out INSIDE a sandbox: the register of probes, and their judge.
 
-Standard library only, Python >= 3.9: `aideator.testing.abuse` pipes this file and the probes' files to whatever Python
-the sandbox has.
+Standard library only, Python >= 3.9: `aideator.testing.abuse` pipes this file and the
+probes' files to whatever Python the sandbox has.
 
-The answer of a probe is what it got hold of. It counts as *blocked* only if it raised OSError, if a command that it ran
-failed, or if the answer is empty; as *reached* if there is an answer; and as *broken* after anything else, such as a
-TypeError or a hang: a probe that cannot fail for the right reason proves nothing.
+The answer of a probe is what it got hold of. It counts as *blocked* only if it raised
+OSError, if a command that it ran failed, or if the answer is empty; as *reached* if
+there is an answer; and as *broken* after anything else, such as a TypeError or a hang:
+a probe that cannot fail for the right reason proves nothing.
 
-For the same reason a system call must be *refused* (EPERM, EACCES, ENOSYS and their like). EFAULT and EINVAL mean that
-the kernel let us in and only disliked our arguments, which are harmless on purpose: that is reached.
+For the same reason a system call must be *refused* (EPERM, EACCES, ENOSYS and their
+like). EFAULT and EINVAL mean that the kernel let us in and only disliked our arguments,
+which are harmless on purpose: that is reached.
 """
 
 # A probe makes the system call that it names; pathlib would hide which.
@@ -37,11 +39,13 @@ class Probe(NamedTuple):
     group: str
     attempt: Callable[[], Any]
     weak: bool = False
-    """Whether a sandbox that only hides the network lets it through: then our configuration is what blocks it."""
+    """Whether a sandbox that only hides the network lets it through: then our
+    configuration is what blocks it."""
     mild: bool = True
     """Whether it may be tried where nothing holds it back."""
     allowed: bool = False
-    """Whether a good sandbox lets it through, so that the host has to be ready for what comes of it."""
+    """Whether a good sandbox lets it through, so that the host has to be ready for what
+    comes of it."""
 
 
 PROBES: dict[str, Probe] = {}
@@ -52,7 +56,9 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall.restype = ctypes.c_long
 
 
-def probe(group: str, **marks: bool) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
+def probe(
+    group: str, **marks: bool
+) -> Callable[[Callable[[], Any]], Callable[[], Any]]:
     """Register a function as a probe under its own name. The marks are `Probe`'s."""
 
     def register(attempt: Callable[[], Any]) -> Callable[[], Any]:
@@ -62,7 +68,13 @@ def probe(group: str, **marks: bool) -> Callable[[Callable[[], Any]], Callable[[
     return register
 
 
-def each(group: str, prefix: str, names: list[str], attempt: Callable[[str], Any], **marks: bool) -> None:
+def each(
+    group: str,
+    prefix: str,
+    names: list[str],
+    attempt: Callable[[str], Any],
+    **marks: bool,
+) -> None:
     """Register the same attempt on several things."""
     for name in names:
         label = f"{prefix}_{name.strip('/').replace('/', '_') or 'root'}"
@@ -98,11 +110,18 @@ def status(pid: str) -> dict[str, str]:
 
 def report(name: str, result: str, detail: str) -> None:
     """Write one line in one call, so that what is known survives whatever the next probe does."""
-    os.write(1, json.dumps({"name": name, "result": result, "detail": detail[:300]}).encode() + b"\n")
+    os.write(
+        1,
+        json.dumps({"name": name, "result": result, "detail": detail[:300]}).encode()
+        + b"\n",
+    )
 
 
 def judge(name: str) -> None:
-    """Make one attempt. What is neither an answer nor a failure of the right kind goes up as it is."""
+    """Make one attempt.
+
+    What is neither an answer nor a failure of the right kind goes up as it is.
+    """
     try:
         answer = PROBES[name].attempt()
     except (OSError, subprocess.CalledProcessError) as error:
@@ -113,8 +132,14 @@ def judge(name: str) -> None:
 
 def main(names: list[str], known: dict[str, Any]) -> None:
     """Make each attempt in a process of its own, so that none can spoil the next."""
-    listed = os.listdir("/proc/self/fd")  # the descriptor that lists them is among them, and closed by now
-    inherited = [number for number in listed if int(number) > 2 and os.path.lexists(f"/proc/self/fd/{number}")]
+    listed = os.listdir(
+        "/proc/self/fd"
+    )  # the descriptor that lists them is among them, and closed by now
+    inherited = [
+        number
+        for number in listed
+        if int(number) > 2 and os.path.lexists(f"/proc/self/fd/{number}")
+    ]
     facts.update(known, inherited=inherited)
     for name in names:
         reader, writer = os.pipe()
@@ -130,6 +155,11 @@ def main(names: list[str], known: dict[str, Any]) -> None:
         if code != 0:
             last = ""
             with suppress(BlockingIOError):
-                last = os.read(reader, 65536).decode(errors="replace").strip().rpartition("\n")[2]
+                last = (
+                    os.read(reader, 65536)
+                    .decode(errors="replace")
+                    .strip()
+                    .rpartition("\n")[2]
+                )
             report(name, "broken", f"ended with {code}: {last}")
         os.close(reader)

@@ -1,4 +1,7 @@
-"""Probes of the kernel: system calls, mounts, namespaces, privileges, devices. Runs inside."""
+"""Probes of the kernel: system calls, mounts, namespaces, privileges, devices.
+
+Runs inside.
+"""
 
 # A probe makes the system call that it names; pathlib would hide which.
 # ruff: noqa: PTH123
@@ -17,7 +20,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from aideator.testing.abuse.inside import call, each, facts, libc, open_for_writing, probe, status, workspace
+from aideator.testing.abuse.inside import (
+    call,
+    each,
+    facts,
+    libc,
+    open_for_writing,
+    probe,
+    status,
+    workspace,
+)
 
 
 def syscall(number: int, *arguments: Any) -> str:
@@ -30,14 +42,35 @@ def syscall(number: int, *arguments: Any) -> str:
 # --- system calls that a sandbox has no business making
 
 SYSCALLS = {  # name: (x86_64, aarch64)
-    "mount": (165, 40), "umount2": (166, 39), "fsopen": (430, 430), "unshare": (272, 97), "clone": (56, 220),
-    "clone3": (435, 435), "setns": (308, 268), "bpf": (321, 280), "perf_event_open": (298, 241),
-    "userfaultfd": (323, 282), "io_uring_setup": (425, 425), "keyctl": (250, 219), "add_key": (248, 217),
-    "request_key": (249, 218), "kexec_load": (246, 104), "init_module": (175, 105), "name_to_handle_at": (303, 264),
-    "open_by_handle_at": (304, 265), "fanotify_init": (300, 262), "syslog": (103, 116), "reboot": (169, 142),
-    "settimeofday": (164, 170), "swapon": (167, 224), "quotactl": (179, 60), "acct": (163, 89), "iopl": (172, None),
-    "personality": (135, 92), "chroot": (161, 51),
-}  # fmt: skip
+    "mount": (165, 40),
+    "umount2": (166, 39),
+    "fsopen": (430, 430),
+    "unshare": (272, 97),
+    "clone": (56, 220),
+    "clone3": (435, 435),
+    "setns": (308, 268),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "io_uring_setup": (425, 425),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "kexec_load": (246, 104),
+    "init_module": (175, 105),
+    "name_to_handle_at": (303, 264),
+    "open_by_handle_at": (304, 265),
+    "fanotify_init": (300, 262),
+    "syslog": (103, 116),
+    "reboot": (169, 142),
+    "settimeofday": (164, 170),
+    "swapon": (167, 224),
+    "quotactl": (179, 60),
+    "acct": (163, 89),
+    "iopl": (172, None),
+    "personality": (135, 92),
+    "chroot": (161, 51),
+}
 NEW_USER, NEW_NAMESPACE = 0x1000_0000, 0x0002_0000
 READ_IMPLIES_EXEC = 0x40_0000
 
@@ -55,9 +88,25 @@ def _bare(name: str) -> str:
 
 
 each(
-    "kernel", "call", ["bpf", "io_uring_setup", "kexec_load", "init_module", "fanotify_init", "reboot", "swapon"], _bare
+    "kernel",
+    "call",
+    [
+        "bpf",
+        "io_uring_setup",
+        "kexec_load",
+        "init_module",
+        "fanotify_init",
+        "reboot",
+        "swapon",
+    ],
+    _bare,
 )
-each("kernel", "call", ["quotactl", "open_by_handle_at", "name_to_handle_at", "request_key", "add_key"], _bare)
+each(
+    "kernel",
+    "call",
+    ["quotactl", "open_by_handle_at", "name_to_handle_at", "request_key", "add_key"],
+    _bare,
+)
 each("kernel", "call", ["keyctl"], _bare, weak=True)  # KEYCTL_GET_KEYRING_ID
 
 
@@ -113,9 +162,13 @@ def _i386_call() -> str:
     """Call getpid by `int 0x80`, past every filter that only knows x86_64's numbers."""
     if platform.machine() != "x86_64":
         raise OSError(errno.ENOSYS, "not on this machine")
-    page = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    page = mmap.mmap(
+        -1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+    )
     page.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")  # mov eax, 20; int 0x80; ret
-    code = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))
+    code = ctypes.CFUNCTYPE(ctypes.c_int)(
+        ctypes.addressof(ctypes.c_char.from_buffer(page))
+    )
     child = os.fork()
     if child == 0:
         os._exit(0 if code() > 0 else 1)
@@ -168,7 +221,9 @@ def _clone_user() -> str:
 
 @probe("namespaces", weak=True)
 def _clone3_user() -> str:
-    arguments = ctypes.create_string_buffer(struct.pack("8Q", NEW_USER, 0, 0, 0, signal.SIGCHLD, 0, 0, 0))
+    arguments = ctypes.create_string_buffer(
+        struct.pack("8Q", NEW_USER, 0, 0, 0, signal.SIGCHLD, 0, 0, 0)
+    )
     answer = named("clone3", arguments, 64)
     if answer == "returned 0":
         os._exit(0)
@@ -193,7 +248,11 @@ def _namespace_of_pid_1() -> str:
 @probe("privilege")
 def _set_uid_binary() -> str:
     return subprocess.run(
-        ["su", "--command", "id", "root"], stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True
+        ["su", "--command", "id", "root"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        text=True,
     ).stdout
 
 
@@ -209,14 +268,22 @@ def _chmod_set_uid() -> str:
 def _file_capability() -> str:
     path = workspace("capable")
     Path(path).touch()
-    os.setxattr(path, "security.capability", struct.pack("<IIIII", 0x0200_0001, 1 << 21, 0, 0, 0))
+    os.setxattr(
+        path,
+        "security.capability",
+        struct.pack("<IIIII", 0x0200_0001, 1 << 21, 0, 0, 0),
+    )
     return "set"
 
 
 @probe("privilege")
 def _capabilities() -> list[str]:
     mine = status("self")
-    return [f"{name} {mine[name]}" for name in ("CapInh", "CapPrm", "CapEff", "CapAmb") if int(mine[name], 16)]
+    return [
+        f"{name} {mine[name]}"
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")
+        if int(mine[name], 16)
+    ]
 
 
 @probe("privilege", mild=False)
@@ -242,7 +309,15 @@ def _type_into_a_terminal() -> str:
 each(
     "devices",
     "open",
-    ["/dev/tty", "/dev/kvm", "/dev/mem", "/dev/net/tun", "/dev/fuse", "/dev/vda", "/dev/sda"],
+    [
+        "/dev/tty",
+        "/dev/kvm",
+        "/dev/mem",
+        "/dev/net/tun",
+        "/dev/fuse",
+        "/dev/vda",
+        "/dev/sda",
+    ],
     open_for_writing,
 )
 each(

@@ -58,8 +58,15 @@ each("host files", "read", ["/etc/shadow", "/etc/machine-id"], _read)
 @probe("host files")
 def _home_of_root() -> list[str]:
     """What lies there beside the way to things that were bound into it."""
-    mounted = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    return [name for name in os.listdir("/root") if not any(path.startswith(f"/root/{name}") for path in mounted)]
+    mounted = [
+        line.split()[4]
+        for line in Path("/proc/self/mountinfo").read_text().splitlines()
+    ]
+    return [
+        name
+        for name in os.listdir("/root")
+        if not any(path.startswith(f"/root/{name}") for path in mounted)
+    ]
 
 
 @probe("host files")
@@ -97,7 +104,10 @@ def _environments_in_proc() -> list[str]:
     found = []
     for pid in processes():
         try:
-            found += [pid] * (facts["secret_name"].encode() in Path("/proc", pid, "environ").read_bytes())
+            found += [pid] * (
+                facts["secret_name"].encode()
+                in Path("/proc", pid, "environ").read_bytes()
+            )
         except OSError:
             continue
     return found
@@ -106,8 +116,14 @@ def _environments_in_proc() -> list[str]:
 @probe("secrets", mild=False)
 def _environment_of_pid_1() -> list[str]:
     """Whatever is there beyond how it was started, which the mount table shows anyway."""
-    names = {line.partition(b"=")[0] for line in Path("/proc/1/environ").read_bytes().split(b"\0")}
-    return [name.decode() for name in names - {b"", b"PWD", b"LD_PRELOAD", b"LD_LIBRARY_PATH"}]
+    names = {
+        line.partition(b"=")[0]
+        for line in Path("/proc/1/environ").read_bytes().split(b"\0")
+    }
+    return [
+        name.decode()
+        for name in names - {b"", b"PWD", b"LD_PRELOAD", b"LD_LIBRARY_PATH"}
+    ]
 
 
 @probe("secrets", mild=False)
@@ -129,7 +145,10 @@ def _visible_in_proc() -> list[str]:
     found = []
     for pid in processes():
         try:
-            found += [pid] * (facts["process_marker"].encode() in Path("/proc", pid, "cmdline").read_bytes())
+            found += [pid] * (
+                facts["process_marker"].encode()
+                in Path("/proc", pid, "cmdline").read_bytes()
+            )
         except OSError:
             continue
     return found
@@ -152,7 +171,9 @@ def _signal() -> str:
 
 @probe("host processes")
 def _ptrace() -> str:
-    return call(libc.ptrace(0x4206, ctypes.c_long(_canary()), None, None), errno.ESRCH)  # SEIZE: does not stop it
+    return call(
+        libc.ptrace(0x4206, ctypes.c_long(_canary()), None, None), errno.ESRCH
+    )  # SEIZE: does not stop it
 
 
 @probe("host processes")
@@ -179,11 +200,21 @@ def _create(directory: str) -> str:
     return name
 
 
-each("writes", "create_in", ["/", "/usr", "/usr/bin", "/etc", "/dev", "/lib", "/run", "/proc"], _create)
+each(
+    "writes",
+    "create_in",
+    ["/", "/usr", "/usr/bin", "/etc", "/dev", "/lib", "/run", "/proc"],
+    _create,
+)
 each(
     "writes",
     "open",
-    ["/etc/passwd", "/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/vm/overcommit_memory"],
+    [
+        "/etc/passwd",
+        "/proc/sys/kernel/core_pattern",
+        "/proc/sysrq-trigger",
+        "/proc/sys/vm/overcommit_memory",
+    ],
     open_for_writing,
 )
 
@@ -210,7 +241,11 @@ def _connects(family: int, kind: int, address: Any) -> str:
 
 
 def _stream_to(*address: Any) -> Callable[[], str]:
-    return lambda: _connects(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM, address)
+    return lambda: _connects(
+        socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
+        socket.SOCK_STREAM,
+        address,
+    )
 
 
 def _opens(family: int, kind: int) -> Callable[[], str]:
@@ -225,13 +260,35 @@ for _name, _attempt, _weak in (
     ("tcp_to_the_internet", _stream_to("1.1.1.1", 443), False),
     ("tcp_to_the_internet_v6", _stream_to("2606:4700:4700::1111", 443), False),
     ("cloud_metadata", _stream_to("169.254.169.254", 80), False),
-    ("local_network", lambda: _connects(socket.AF_INET, socket.SOCK_DGRAM, ("10.255.255.254", 53)), False),
+    (
+        "local_network",
+        lambda: _connects(socket.AF_INET, socket.SOCK_DGRAM, ("10.255.255.254", 53)),
+        False,
+    ),
     ("name_resolution", lambda: socket.getaddrinfo("example.com", 443), False),
-    ("host_loopback", lambda: _dial(socket.AF_INET, ("127.0.0.1", facts["tcp_port"])), False),
-    ("abstract_socket", lambda: _dial(socket.AF_UNIX, "\0" + facts["abstract_socket"]), False),
+    (
+        "host_loopback",
+        lambda: _dial(socket.AF_INET, ("127.0.0.1", facts["tcp_port"])),
+        False,
+    ),
+    (
+        "abstract_socket",
+        lambda: _dial(socket.AF_UNIX, "\0" + facts["abstract_socket"]),
+        False,
+    ),
     ("host_unix_socket", _greeted_at("unix_socket"), True),
-    ("docker_socket", lambda: _connects(socket.AF_UNIX, socket.SOCK_STREAM, "/var/run/docker.sock"), False),
-    ("system_bus", lambda: _connects(socket.AF_UNIX, socket.SOCK_STREAM, "/run/dbus/system_bus_socket"), False),
+    (
+        "docker_socket",
+        lambda: _connects(socket.AF_UNIX, socket.SOCK_STREAM, "/var/run/docker.sock"),
+        False,
+    ),
+    (
+        "system_bus",
+        lambda: _connects(
+            socket.AF_UNIX, socket.SOCK_STREAM, "/run/dbus/system_bus_socket"
+        ),
+        False,
+    ),
     ("raw_icmp", lambda: f"{socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)}", False),
     ("packet_socket", _opens(17, socket.SOCK_RAW), False),
     ("vsock", _opens(40, socket.SOCK_STREAM), True),
@@ -243,9 +300,15 @@ for _name, _attempt, _weak in (
 @probe("network")
 def _add_a_network_link() -> str:
     kind = struct.pack("HH5sxxx", 9, 1, b"dummy")  # IFLA_INFO_KIND inside IFLA_LINKINFO
-    body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + struct.pack("HH", 4 + len(kind), 18) + kind
+    body = (
+        struct.pack("BxHiII", 0, 0, 0, 0, 0)
+        + struct.pack("HH", 4 + len(kind), 18)
+        + kind
+    )
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as line:
-        line.send(struct.pack("IHHII", 16 + len(body), 16, 0x605, 1, 0) + body)  # RTM_NEWLINK, CREATE|EXCL|ACK
+        line.send(
+            struct.pack("IHHII", 16 + len(body), 16, 0x605, 1, 0) + body
+        )  # RTM_NEWLINK, CREATE|EXCL|ACK
         code = -struct.unpack_from("i", line.recv(4096), 16)[0]
     if code:
         raise OSError(code, os.strerror(code))
@@ -259,7 +322,9 @@ def _add_a_network_link() -> str:
 def _binary_of_pid_1() -> str:
     path = "/proc/1/exe"
     if os.readlink(path).startswith("/memfd:"):
-        raise PermissionError(errno.EPERM, "a sealed copy: nothing of the host's is there")
+        raise PermissionError(
+            errno.EPERM, "a sealed copy: nothing of the host's is there"
+        )
     os.chmod(path, stat.S_IMODE(os.stat(path).st_mode))
     return "its mode can be set"
 
@@ -278,4 +343,8 @@ def _trace_pid_1() -> str:
 def _weakness_of_pid_1() -> list[str]:
     fields = status("1")
     held = [name for name in ("CapPrm", "CapEff") if int(fields[name], 16)]
-    return held + [name for name, good in (("Seccomp", "2"), ("NoNewPrivs", "1")) if fields[name] != good]
+    return held + [
+        name
+        for name, good in (("Seccomp", "2"), ("NoNewPrivs", "1"))
+        if fields[name] != good
+    ]

@@ -2,8 +2,9 @@
 
     outcomes = await check_sandbox(backend, scratch)
 
-One small function for each behaviour, its docstring the promise. None needs more inside than a POSIX shell, `python3`
-and the usual small tools. A back end that cannot keep a promise names it with its reason (`known`), in public.
+One small function for each behaviour, its docstring the promise. None needs more inside
+than a POSIX shell, `python3` and the usual small tools. A back end that cannot keep a
+promise names it with its reason (`known`), in public.
 """
 
 import asyncio
@@ -19,7 +20,11 @@ from aideator.sandbox.base import SandboxBackend
 from aideator.testing.conformance import looks, places, processes
 from aideator.testing.conformance.ground import Behaviour, BrokenPromise, Ground
 
-BEHAVIOURS: tuple[Behaviour, ...] = (*processes.BEHAVIOURS, *places.BEHAVIOURS, *looks.BEHAVIOURS)
+BEHAVIOURS: tuple[Behaviour, ...] = (
+    *processes.BEHAVIOURS,
+    *places.BEHAVIOURS,
+    *looks.BEHAVIOURS,
+)
 _SECONDS = 60.0
 
 
@@ -32,7 +37,9 @@ class Outcome:
     detail: str = ""
 
 
-async def try_behaviour(behaviour: Behaviour, backend: SandboxBackend, scratch: Path) -> Outcome:
+async def try_behaviour(
+    behaviour: Behaviour, backend: SandboxBackend, scratch: Path
+) -> Outcome:
     """Try one behaviour in a directory of its own."""
     name = behaviour.__name__.removeprefix("_")
     ground = Ground(backend, scratch / secrets.token_hex(4))
@@ -56,11 +63,17 @@ async def check_sandbox(
     Args:
         backend: What to try.
         scratch: An empty directory that the sandbox's uid can reach.
-        known: Behaviours that this back end is known not to have, with the reason; they are not tried.
+        known: Behaviours that this back end is known not to have, with the reason; they
+            are not tried.
     """
     outcomes = []
     for behaviour in BEHAVIOURS:
         reason = (known or {}).get(behaviour.__name__)
-        outcome = await try_behaviour(behaviour, backend, scratch) if reason is None else None
-        outcomes.append(outcome or Outcome(behaviour.__name__, ok=True, detail=f"known failure: {reason}"))
+        outcome = (
+            await try_behaviour(behaviour, backend, scratch) if reason is None else None
+        )
+        outcomes.append(
+            outcome
+            or Outcome(behaviour.__name__, ok=True, detail=f"known failure: {reason}")
+        )
     return outcomes

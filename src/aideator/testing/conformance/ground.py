@@ -7,7 +7,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aideator.sandbox.base import Bind, Limits, Sandbox, SandboxBackend, Tree, sandbox_uid
+from aideator.sandbox.base import (
+    Bind,
+    Limits,
+    Sandbox,
+    SandboxBackend,
+    Tree,
+    sandbox_uid,
+)
 
 
 class BrokenPromise(AssertionError):
@@ -47,7 +54,9 @@ class Ground:
         gateway: Path | None = None,
     ) -> AbstractAsyncContextManager[Sandbox]:
         """A sandbox over the tree, or over an empty one."""
-        return self.backend.open(tree or self.tree(), limits or Limits(), binds=binds, gateway=gateway)
+        return self.backend.open(
+            tree or self.tree(), limits or Limits(), binds=binds, gateway=gateway
+        )
 
 
 Behaviour = Callable[[Ground], Awaitable[None]]

@@ -6,7 +6,14 @@ from contextlib import suppress
 
 from aideator.domain.errors import NobodyListens, SandboxLost
 from aideator.sandbox.base import Process, Sandbox, Size
-from aideator.testing.conformance.ground import Behaviour, BrokenPromise, Ground, expect, require, shell
+from aideator.testing.conformance.ground import (
+    Behaviour,
+    BrokenPromise,
+    Ground,
+    expect,
+    require,
+    shell,
+)
 
 _SIZE = Size(30, 100)
 
@@ -16,7 +23,9 @@ async def _until(process: Process, wanted: bytes) -> bytes:
     shown = b""
     while wanted not in shown:
         chunk = await process.stdout.read(65_536)
-        require(bool(chunk), f"the terminal ended before it showed {wanted!r}: {shown!r}")
+        require(
+            bool(chunk), f"the terminal ended before it showed {wanted!r}: {shown!r}"
+        )
         shown += chunk
     return shown
 
@@ -26,7 +35,10 @@ async def a_terminal_has_a_size_and_is_told_of_a_new_one(ground: Ground) -> None
     script = "test -t 0 && test -t 1 && test -t 2 && stty size; trap 'stty size; exit 7' WINCH; echo ready; read wait"
     async with ground.open() as sandbox:
         process = await sandbox.spawn(["sh", "-c", script], terminal=_SIZE)
-        require((await _until(process, b"ready\r\n")).startswith(b"30 100\r\n"), "the first size")
+        require(
+            (await _until(process, b"ready\r\n")).startswith(b"30 100\r\n"),
+            "the first size",
+        )
         process.resize(Size(40, 120))
         process.stdin.write(b"\n")
         await _until(process, b"40 120\r\n")
@@ -38,7 +50,10 @@ async def keys_are_signals(ground: Ground) -> None:
     async with ground.open() as sandbox:
         process = await sandbox.spawn(["sh", "-i"], env={"PS1": "> "}, terminal=_SIZE)
         process.stdin.write(b"sleep 1000\n")
-        await shell(sandbox, "until cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep '[s]leep 1000'; do :; done")
+        await shell(
+            sandbox,
+            "until cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep '[s]leep 1000'; do :; done",
+        )
         process.stdin.write(b"\x03")
         process.stdin.write(b"echo $? en''ded; exit 3\n")
         await _until(process, b"130 ended")
@@ -65,7 +80,9 @@ async def who_keeps_a_terminal_open_holds_nothing_up(ground: Ground) -> None:
         shown = b""
         while chunk := await process.stdout.read(65_536):
             shown += chunk
-        wanted = b"".join(b"%d\r\n" % number for number in range(1, 20_001)) + b"done\r\n"
+        wanted = (
+            b"".join(b"%d\r\n" % number for number in range(1, 20_001)) + b"done\r\n"
+        )
         require(shown == wanted, f"{len(shown)} bytes of {len(wanted)}")
         expect(await process.wait(), 0, "the exit code")
 
@@ -73,7 +90,9 @@ async def who_keeps_a_terminal_open_holds_nothing_up(ground: Ground) -> None:
 async def input_that_nobody_reads_harms_nobody(ground: Ground) -> None:
     """A terminal that is typed into without end, and does not read, holds up neither its sandbox nor its host."""
     async with ground.open() as sandbox:
-        process = await sandbox.spawn(["sh", "-c", "stty raw -echo; echo ready; sleep 1000"], terminal=_SIZE)
+        process = await sandbox.spawn(
+            ["sh", "-c", "stty raw -echo; echo ready; sleep 1000"], terminal=_SIZE
+        )
         await _until(process, b"ready")
         process.stdin.write(b"x" * 3_000_000)
         expect(await shell(sandbox, "echo alive"), "alive\n", "the sandbox meanwhile")
@@ -119,14 +138,26 @@ async def ports_inside_can_be_reached(ground: Ground) -> None:
         port = await _server(sandbox, "127.0.0.1")
         require(await talk(port, data) == data + b"end", "2 MB there and back")
         async with asyncio.TaskGroup() as calls:
-            many = [calls.create_task(talk(port, b"%d" % number)) for number in range(12)]
-        expect([call.result() for call in many], [b"%dend" % number for number in range(12)], "twelve at once")
+            many = [
+                calls.create_task(talk(port, b"%d" % number)) for number in range(12)
+            ]
+        expect(
+            [call.result() for call in many],
+            [b"%dend" % number for number in range(12)],
+            "twelve at once",
+        )
 
 
 async def ports_of_either_loopback_address_are_found(ground: Ground) -> None:
     """Who listens at ::1 alone is reached, too, where the sandbox has such an address."""
     async with ground.open() as sandbox:
-        has_it = await sandbox.exec(["python3", "-c", "import socket; socket.create_server(('::1', 0), family=10)"])
+        has_it = await sandbox.exec(
+            [
+                "python3",
+                "-c",
+                "import socket; socket.create_server(('::1', 0), family=10)",
+            ]
+        )
         if has_it.exit_code == 0:
             reader, writer = await sandbox.connect(await _server(sandbox, "::1"))
             writer.write(b"six")

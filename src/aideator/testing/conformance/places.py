@@ -8,7 +8,14 @@ from pathlib import Path
 
 from aideator.domain.errors import DiskLimitExceeded
 from aideator.sandbox.base import Bind, ExecResult, Limits, Sandbox, Tree
-from aideator.testing.conformance.ground import Behaviour, BrokenPromise, Ground, expect, require, shell
+from aideator.testing.conformance.ground import (
+    Behaviour,
+    BrokenPromise,
+    Ground,
+    expect,
+    require,
+    shell,
+)
 
 
 async def writes_stay_in_the_upper(ground: Ground) -> None:
@@ -16,10 +23,20 @@ async def writes_stay_in_the_upper(ground: Ground) -> None:
     tree = ground.tree({"kept": "k", "changed": "c", "gone": "g"})
     assert tree.upper is not None
     async with ground.open(tree) as sandbox:
-        await shell(sandbox, "echo more >> changed; rm gone; mkdir new; echo n > new/file")
-        expect(await shell(sandbox, "ls; cat changed"), "changed\nkept\nnew\ncmore\n", "inside")
+        await shell(
+            sandbox, "echo more >> changed; rm gone; mkdir new; echo n > new/file"
+        )
+        expect(
+            await shell(sandbox, "ls; cat changed"),
+            "changed\nkept\nnew\ncmore\n",
+            "inside",
+        )
     layer = tree.layers[0]
-    expect(sorted(path.name for path in layer.iterdir()), ["changed", "gone", "kept"], "names in the layer")
+    expect(
+        sorted(path.name for path in layer.iterdir()),
+        ["changed", "gone", "kept"],
+        "names in the layer",
+    )
     expect((layer / "changed").read_text(), "c", "the changed file in the layer")
     expect((tree.upper / "new/file").read_text(), "n\n", "the new file in the upper")
 
@@ -28,7 +45,9 @@ async def directories_can_be_renamed(ground: Ground) -> None:
     """A directory of a layer can be renamed by rename(2), and a later reader of layer and upper sees it so."""
     tree = ground.tree({"old/deep/file": "text"})
     assert tree.upper is not None
-    script = 'python3 -c \'import os; os.rename("old", "new")\' && cat new/deep/file && ls'
+    script = (
+        'python3 -c \'import os; os.rename("old", "new")\' && cat new/deep/file && ls'
+    )
     async with ground.open(tree) as sandbox:
         expect(await shell(sandbox, script), "textnew\n", "inside")
     async with ground.open(Tree((*tree.layers, tree.upper))) as sandbox:
@@ -37,7 +56,10 @@ async def directories_can_be_renamed(ground: Ground) -> None:
 
 async def layers_are_stacked_read_only(ground: Ground) -> None:
     """Without an upper nothing can be written; later layers cover earlier ones."""
-    one, two = ground.directory({"a": "1", "b": "1"}), ground.directory({"b": "2", "c": "2"})
+    one, two = (
+        ground.directory({"a": "1", "b": "1"}),
+        ground.directory({"b": "2", "c": "2"}),
+    )
     for tree, shown in ((Tree((one,)), "11"), (Tree((one, two)), "122")):
         async with ground.open(tree) as sandbox:
             expect(await shell(sandbox, "cat *"), shown, "the files")
@@ -50,9 +72,13 @@ async def the_trees_own_environment_is_seen(ground: Ground) -> None:
     """Every process has the tree's variables, and finds programs of its directories first."""
     layer = ground.directory({"bin/git": "#!/bin/sh\necho of the layer\n"})
     (layer / "bin/git").chmod(0o755)
-    async with ground.open(Tree((layer,), env={"MARKER": "m"}, path=("/workspace/bin",))) as sandbox:
+    async with ground.open(
+        Tree((layer,), env={"MARKER": "m"}, path=("/workspace/bin",))
+    ) as sandbox:
         expect(
-            await shell(sandbox, 'echo $MARKER; git; command -v sh > "/dev/null" && echo found'),
+            await shell(
+                sandbox, 'echo $MARKER; git; command -v sh > "/dev/null" && echo found'
+            ),
             "m\nof the layer\nfound\n",
             "inside",
         )
@@ -63,8 +89,18 @@ async def binds_are_read_only(ground: Ground) -> None:
     given = ground.directory({"in": "directory", "alone": "file"})
     binds = (Bind(given, "/opt/given"), Bind(given / "alone", "/opt/alone"))
     async with ground.open(binds=binds) as sandbox:
-        expect(await shell(sandbox, "cat /opt/given/in /opt/alone"), "directoryfile", "the content")
-        result = await sandbox.exec(["sh", "-c", "echo x > /opt/given/in || echo x > /opt/alone || rm /opt/given/in"])
+        expect(
+            await shell(sandbox, "cat /opt/given/in /opt/alone"),
+            "directoryfile",
+            "the content",
+        )
+        result = await sandbox.exec(
+            [
+                "sh",
+                "-c",
+                "echo x > /opt/given/in || echo x > /opt/alone || rm /opt/given/in",
+            ]
+        )
         require(result.exit_code != 0, "writing succeeded")
 
 
@@ -73,35 +109,64 @@ async def temporary_places_are_writable(ground: Ground) -> None:
     async with ground.open(limits=Limits(tmp_bytes=2**20)) as sandbox:
         await shell(sandbox, 'echo x > /tmp/f; echo x > "$HOME/f"; echo x > /dev/shm/f')
         for place in ("/tmp", "/home/agent"):
-            result = await sandbox.exec(["sh", "-c", f"head -c 2000000 /dev/zero > {place}/big"])
+            result = await sandbox.exec(
+                ["sh", "-c", f"head -c 2000000 /dev/zero > {place}/big"]
+            )
             require(result.exit_code != 0, f"2 MB in {place} succeeded")
         result = await sandbox.exec(
-            ["sh", "-c", "echo x > /usr/f || echo x > /etc/f || echo x > /f || echo x > /run/f"]
+            [
+                "sh",
+                "-c",
+                "echo x > /usr/f || echo x > /etc/f || echo x > /f || echo x > /run/f",
+            ]
         )
         require(result.exit_code != 0, "writing to the system succeeded")
 
 
 async def sandboxes_are_strangers(ground: Ground) -> None:
     """Two sandboxes at the same time share no files, no processes and no ports."""
-    serve = (
-        "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
-    )
+    serve = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
     connect = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
     async with ground.open() as one, ground.open() as two:
         server = await one.spawn(["python3", "-c", serve, "marker-of-one"])
         port = (await server.stdout.readline()).decode().strip()
-        await shell(one, "touch /tmp/of-one /home/agent/of-one /workspace/of-one /dev/shm/of-one")
-        expect(await shell(two, "ls -A /tmp /home/agent /workspace /dev/shm | grep of-one || true"), "", "files")
-        expect(await shell(two, "cat /proc/[0-9]*/cmdline | grep -c marker-of-[o]ne || true"), "0\n", "processes")
-        expect((await two.exec(["python3", "-c", connect, port])).exit_code, 1, "the port from the other sandbox")
-        expect((await one.exec(["python3", "-c", connect, port])).exit_code, 0, "the port from its own sandbox")
+        await shell(
+            one,
+            "touch /tmp/of-one /home/agent/of-one /workspace/of-one /dev/shm/of-one",
+        )
+        expect(
+            await shell(
+                two, "ls -A /tmp /home/agent /workspace /dev/shm | grep of-one || true"
+            ),
+            "",
+            "files",
+        )
+        expect(
+            await shell(
+                two, "cat /proc/[0-9]*/cmdline | grep -c marker-of-[o]ne || true"
+            ),
+            "0\n",
+            "processes",
+        )
+        expect(
+            (await two.exec(["python3", "-c", connect, port])).exit_code,
+            1,
+            "the port from the other sandbox",
+        )
+        expect(
+            (await one.exec(["python3", "-c", connect, port])).exit_code,
+            0,
+            "the port from its own sandbox",
+        )
 
 
 @asynccontextmanager
 async def _echo_server(path: Path) -> AsyncIterator[None]:
     """A gateway that answers each connection, once it has been closed in one direction, with what it was told."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         writer.write(await reader.read(-1))
         writer.close()
         with suppress(ConnectionError):
@@ -126,7 +191,9 @@ while data := connection.recv(65536):
 
 
 async def _call(sandbox: Sandbox, data: bytes, url: str | None = None) -> ExecResult:
-    return await sandbox.exec(["python3", "-c", _CALL, url or sandbox.gateway_url], stdin=data, timeout=30)
+    return await sandbox.exec(
+        ["python3", "-c", _CALL, url or sandbox.gateway_url], stdin=data, timeout=30
+    )
 
 
 async def gateway_is_the_only_way_out(ground: Ground) -> None:
@@ -138,13 +205,31 @@ async def gateway_is_the_only_way_out(ground: Ground) -> None:
 
     host = await asyncio.start_server(refuse, "127.0.0.1", 0)
     port = host.sockets[0].getsockname()[1]
-    async with host, _echo_server(ground.scratch / "gw"), ground.open(gateway=ground.scratch / "gw") as sandbox:
+    async with (
+        host,
+        _echo_server(ground.scratch / "gw"),
+        ground.open(gateway=ground.scratch / "gw") as sandbox,
+    ):
         require((await _call(sandbox, data)).stdout == data, "3 MB there and back")
         async with asyncio.TaskGroup() as calls:
-            many = [calls.create_task(_call(sandbox, b"%d" % number)) for number in range(6)]
-        expect([call.result().stdout for call in many], [b"%d" % number for number in range(6)], "six at once")
-        expect((await _call(sandbox, b"", f"http://127.0.0.1:{port}")).exit_code, 1, "a port of the host")
-        expect((await _call(sandbox, b"", "http://1.1.1.1:80")).exit_code, 1, "the internet")
+            many = [
+                calls.create_task(_call(sandbox, b"%d" % number)) for number in range(6)
+            ]
+        expect(
+            [call.result().stdout for call in many],
+            [b"%d" % number for number in range(6)],
+            "six at once",
+        )
+        expect(
+            (await _call(sandbox, b"", f"http://127.0.0.1:{port}")).exit_code,
+            1,
+            "a port of the host",
+        )
+        expect(
+            (await _call(sandbox, b"", "http://1.1.1.1:80")).exit_code,
+            1,
+            "the internet",
+        )
 
 
 async def without_gateway_nothing_answers(ground: Ground) -> None:
@@ -152,7 +237,9 @@ async def without_gateway_nothing_answers(ground: Ground) -> None:
     for gateway in (None, ground.scratch / "nobody-listens"):
         async with ground.open(gateway=gateway) as sandbox:
             expect((await _call(sandbox, b"x")).stdout, b"", "an answer")
-            expect(await shell(sandbox, "echo alive"), "alive\n", "the sandbox afterwards")
+            expect(
+                await shell(sandbox, "echo alive"), "alive\n", "the sandbox afterwards"
+            )
 
 
 async def disk_limit_is_kept(ground: Ground) -> None:
@@ -169,7 +256,11 @@ async def limits_are_reported(ground: Ground) -> None:
     """The sandbox says for every limit who enforces it, and what can be reached."""
     async with ground.open() as sandbox:
         expect(sandbox.isolation.backend, ground.backend.name, "the back end")
-        expect(set(sandbox.isolation.limits), {"memory", "cpu", "pids", "disk", "output"}, "the limits")
+        expect(
+            set(sandbox.isolation.limits),
+            {"memory", "cpu", "pids", "disk", "output"},
+            "the limits",
+        )
         require(bool(sandbox.isolation.network), "the network")
 
 

@@ -8,13 +8,22 @@ from pathlib import Path
 
 from aideator.domain.errors import SandboxLost
 from aideator.sandbox.base import Limits
-from aideator.testing.conformance.ground import Behaviour, BrokenPromise, Ground, expect, require, shell
+from aideator.testing.conformance.ground import (
+    Behaviour,
+    BrokenPromise,
+    Ground,
+    expect,
+    require,
+    shell,
+)
 
 
 async def output_is_live(ground: Ground) -> None:
     """Output arrives while the process still runs, and input reaches it then."""
     async with ground.open() as sandbox:
-        process = await sandbox.spawn(["sh", "-c", "echo one; read answer; echo got $answer; echo two >&2"])
+        process = await sandbox.spawn(
+            ["sh", "-c", "echo one; read answer; echo got $answer; echo two >&2"]
+        )
         expect(await process.stdout.readline(), b"one\n", "the first line")
         process.stdin.write(b"it\n")
         expect(await process.stdout.readline(), b"got it\n", "the second line")
@@ -34,14 +43,32 @@ async def end_of_input_is_seen(ground: Ground) -> None:
 
 async def exit_codes_are_those_of_a_shell(ground: Ground) -> None:
     """The exit code is the program's; 128 + n for signal n; 127 not found; 126 not executable."""
-    scripts = {"exit 0": 0, "exit 7": 7, "exit 255": 255, "kill -TERM $$": 143, "kill -KILL $$": 137}
+    scripts = {
+        "exit 0": 0,
+        "exit 7": 7,
+        "exit 255": 255,
+        "kill -TERM $$": 143,
+        "kill -KILL $$": 137,
+    }
     async with ground.open(ground.tree({"notes.txt": "text"})) as sandbox:
         for script, code in scripts.items():
             expect((await sandbox.exec(["sh", "-c", script])).exit_code, code, script)
-        for program, code in {"no-such-program": 127, "/no/such/program": 127, "./notes.txt": 126}.items():
+        for program, code in {
+            "no-such-program": 127,
+            "/no/such/program": 127,
+            "./notes.txt": 126,
+        }.items():
             result = await sandbox.exec([program])
-            expect((result.exit_code, program in result.stderr.decode()), (code, True), program)
-        expect((await sandbox.exec(["true"], cwd="/no/such/place")).exit_code, 126, "a directory that is not there")
+            expect(
+                (result.exit_code, program in result.stderr.decode()),
+                (code, True),
+                program,
+            )
+        expect(
+            (await sandbox.exec(["true"], cwd="/no/such/place")).exit_code,
+            126,
+            "a directory that is not there",
+        )
 
 
 async def kill_ends_the_whole_group(ground: Ground) -> None:
@@ -59,9 +86,15 @@ async def kill_ends_the_whole_group(ground: Ground) -> None:
 async def time_limit_is_kept(ground: Ground) -> None:
     """A command that takes too long is stopped, and what it had printed is kept."""
     async with ground.open() as sandbox:
-        result = await sandbox.exec(["sh", "-c", "trap '' TERM; echo begun; sleep 1000"], timeout=1)
+        result = await sandbox.exec(
+            ["sh", "-c", "trap '' TERM; echo begun; sleep 1000"], timeout=1
+        )
         expect((result.exit_code, result.stdout), (None, b"begun\n"), "the result")
-        expect(await shell(sandbox, "echo still here"), "still here\n", "the sandbox afterwards")
+        expect(
+            await shell(sandbox, "echo still here"),
+            "still here\n",
+            "the sandbox afterwards",
+        )
 
 
 async def cancelling_stops_the_command(ground: Ground) -> None:
@@ -76,7 +109,9 @@ async def cancelling_stops_the_command(ground: Ground) -> None:
 async def output_is_capped_at_both_ends(ground: Ground) -> None:
     """Of too much output the beginning and the end are kept, and the result says so."""
     async with ground.open(limits=Limits(output_bytes=10_000)) as sandbox:
-        result = await sandbox.exec(["sh", "-c", "echo first; yes | head -c 1000000; echo last; echo short >&2"])
+        result = await sandbox.exec(
+            ["sh", "-c", "echo first; yes | head -c 1000000; echo last; echo short >&2"]
+        )
         require(result.truncated, "truncated")
         expect(result.stdout[:6] + result.stdout[-5:], b"first\nlast\n", "both ends")
         require(len(result.stdout) < 10_100, f"{len(result.stdout)} bytes kept")
@@ -101,7 +136,9 @@ async def unread_output_waits(ground: Ground) -> None:
 async def long_lines_can_be_read(ground: Ground) -> None:
     """One line of several megabytes arrives whole: agents send files that way."""
     async with ground.open() as sandbox:
-        process = await sandbox.spawn(["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x; echo"])
+        process = await sandbox.spawn(
+            ["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x; echo"]
+        )
         expect(len(await process.stdout.readline()), 5_000_001, "the line")
 
 
@@ -109,13 +146,17 @@ async def data_passes_unchanged(ground: Ground) -> None:
     """Any bytes, and many, pass in and out unchanged."""
     data = bytes(range(256)) * 20_000
     async with ground.open() as sandbox:
-        require((await sandbox.exec(["cat"], stdin=data)).stdout == data, "5 MB through cat")
+        require(
+            (await sandbox.exec(["cat"], stdin=data)).stdout == data, "5 MB through cat"
+        )
 
 
 async def input_may_be_left_unread(ground: Ground) -> None:
     """A program that does not want its input ends as usual, and its output is not lost."""
     async with ground.open() as sandbox:
-        result = await sandbox.exec(["sh", "-c", "echo enough; exit 3"], stdin=b"x" * 3_000_000)
+        result = await sandbox.exec(
+            ["sh", "-c", "echo enough; exit 3"], stdin=b"x" * 3_000_000
+        )
         expect((result.exit_code, result.stdout), (3, b"enough\n"), "the result")
 
 
@@ -129,7 +170,9 @@ async def children_left_behind_hold_nothing_up(ground: Ground) -> None:
 async def standard_streams_are_pipes(ground: Ground) -> None:
     """/dev/stdout and /dev/stderr can be opened, as shell scripts do."""
     async with ground.open() as sandbox:
-        result = await sandbox.exec(["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr"])
+        result = await sandbox.exec(
+            ["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr"]
+        )
         expect((result.stdout, result.stderr), (b"out\n", b"err\n"), "both")
 
 
@@ -137,7 +180,12 @@ async def environment_is_exact(ground: Ground) -> None:
     """A process has the sandbox's own few variables and what its caller gave, and nothing of the host's."""
     given = {"GIVEN": "a b'\"$c\n\u00e9\U0001f600", "TERM": "other"}
     async with ground.open() as sandbox:
-        printed = (await sandbox.exec(["env", "-0"], env=given)).stdout.decode().rstrip("\0").split("\0")
+        printed = (
+            (await sandbox.exec(["env", "-0"], env=given))
+            .stdout.decode()
+            .rstrip("\0")
+            .split("\0")
+        )
         found = dict(line.split("=", 1) for line in printed)
         expect({name: found.get(name) for name in given}, given, "what was given")
         expect(set(found) - set(given), {"PATH", "HOME", "LANG", "TMPDIR"}, "the rest")
@@ -155,16 +203,29 @@ async def arguments_pass_unchanged(ground: Ground) -> None:
     odd = ["", "a b", "'\"$x", "two\nlines", "\udcff\udcfe", "x" * 100_000]
     async with ground.open() as sandbox:
         result = await sandbox.exec(["printf", "%s\\0", *odd])
-        expect(result.stdout.split(b"\0")[:-1], [os.fsencode(argument) for argument in odd], "the arguments")
+        expect(
+            result.stdout.split(b"\0")[:-1],
+            [os.fsencode(argument) for argument in odd],
+            "the arguments",
+        )
 
 
 async def commands_run_side_by_side(ground: Ground) -> None:
     """Many commands run at the same time, each with its own output."""
     async with ground.open() as sandbox, asyncio.TaskGroup() as commands:
-        many = [commands.create_task(sandbox.exec(["sh", "-c", f"sleep 0.2; echo {n}; exit {n}"])) for n in range(24)]
+        many = [
+            commands.create_task(
+                sandbox.exec(["sh", "-c", f"sleep 0.2; echo {n}; exit {n}"])
+            )
+            for n in range(24)
+        ]
         for number, command in enumerate(many):
             result = await command
-            expect((result.exit_code, result.stdout), (number, b"%d\n" % number), f"command {number}")
+            expect(
+                (result.exit_code, result.stdout),
+                (number, b"%d\n" % number),
+                f"command {number}",
+            )
 
 
 async def everything_dies_at_the_end(ground: Ground) -> None:
@@ -187,7 +248,11 @@ async def everything_dies_at_the_end(ground: Ground) -> None:
 def _running(command: str) -> list[Path]:
     """Where this host shows a process of that command line."""
     wanted = command.replace(" ", "\0").encode()
-    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if wanted in _content(path)]
+    return [
+        path
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if wanted in _content(path)
+    ]
 
 
 def _content(path: Path) -> bytes:

@@ -1,7 +1,8 @@
 """The demo's project: a small text library with one real bug, as a git repository.
 
-Its tests need nothing but `python3 -m unittest`, so that they run in any sandbox. The files lie in `re-flow`, a name
-that is no Python package, because they are content and no part of ours.
+Its tests need nothing but `python3 -m unittest`, so that they run in any sandbox. The
+files lie in `re-flow`, a name that is no Python package, because they are content and
+no part of ours.
 """
 
 import os
@@ -21,9 +22,11 @@ CHECKS = (
     {"name": "wrap", "command": "python3 -m unittest test_wrap"},
     {"name": "layout", "command": "python3 -m unittest test_layout"},
 )
-"""`wrap` fails on the base, `layout` passes: a change can fix the one and break the other."""
+"""`wrap` fails on the base, `layout` passes: a change can fix the one and break the
+other."""
 
-# The same commit wherever the demo runs: no clock, no user's name, no user's configuration.
+# The same commit wherever the demo runs: no clock, no user's name, no user's
+# configuration.
 _GIT_ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -52,7 +55,8 @@ def make_demo_repo(directory: Path) -> dict[str, Any]:
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty")
-    # The copy gets today's times and plain modes, whatever a wheel or a checkout gave the originals.
+    # The copy gets today's times and plain modes, whatever a wheel or a checkout gave
+    # the originals.
     shutil.copytree(
         PROJECT,
         directory,
@@ -62,10 +66,22 @@ def make_demo_repo(directory: Path) -> dict[str, Any]:
     )
     _git(directory, "init", "--quiet", "--initial-branch=main")
     _git(directory, "add", "--all")
-    _git(directory, "commit", "--quiet", "--message=Reflow plain text: wrap, quote, columns")
-    return {"repo_url": str(directory.resolve()), "prompt": PROMPT, "variations": 3, "checks": list(CHECKS)}
+    _git(
+        directory,
+        "commit",
+        "--quiet",
+        "--message=Reflow plain text: wrap, quote, columns",
+    )
+    return {
+        "repo_url": str(directory.resolve()),
+        "prompt": PROMPT,
+        "variations": 3,
+        "checks": list(CHECKS),
+    }
 
 
 def _git(directory: Path, *arguments: str) -> None:
     environment = {"PATH": os.environ.get("PATH", os.defpath), **_GIT_ENVIRONMENT}
-    subprocess.run(["git", "-C", str(directory), *arguments], env=environment, check=True)
+    subprocess.run(
+        ["git", "-C", str(directory), *arguments], env=environment, check=True
+    )

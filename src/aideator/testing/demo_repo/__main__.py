@@ -10,7 +10,10 @@ from aideator.testing.demo_repo import make_demo_repo
 
 def main() -> None:
     """Make the repository."""
-    parser = argparse.ArgumentParser(prog="python -m aideator.testing.demo_repo", description="Make the demo project.")
+    parser = argparse.ArgumentParser(
+        prog="python -m aideator.testing.demo_repo",
+        description="Make the demo project.",
+    )
     parser.add_argument("directory", type=Path)
     directory: Path = parser.parse_args().directory
     try:

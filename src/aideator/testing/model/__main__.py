@@ -14,22 +14,35 @@ from aideator.testing.model.stage import Stage
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM, SIGINT or, if asked, the end of standard input."""
-    parser = argparse.ArgumentParser(prog="python -m aideator.testing.model", description="The scripted model server.")
-    parser.add_argument("--scenario", required=True, help="a shipped scenario's name, or a YAML file")
+    parser = argparse.ArgumentParser(
+        prog="python -m aideator.testing.model",
+        description="The scripted model server.",
+    )
+    parser.add_argument(
+        "--scenario", required=True, help="a shipped scenario's name, or a YAML file"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--at-once", action="store_true", help="leave the scenario's delays out")
-    parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
+    parser.add_argument(
+        "--at-once", action="store_true", help="leave the scenario's delays out"
+    )
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="stop when standard input ends"
+    )
     options = parser.parse_args(arguments)
     try:
         scenario = load(options.scenario)
     except ScenarioError as error:
         parser.exit(2, f"{error}\n")
     # Requests are kept for tests to look at; here nobody does.
-    stage = Stage(scenario.at_once() if options.at_once else scenario, requests=deque(maxlen=0))
+    stage = Stage(
+        scenario.at_once() if options.at_once else scenario, requests=deque(maxlen=0)
+    )
     server = Server(stage, listen(options.host, options.port))
     if options.exit_with_parent:
-        threading.Thread(target=_stop_at_end_of_input, args=[server], daemon=True).start()
+        threading.Thread(
+            target=_stop_at_end_of_input, args=[server], daemon=True
+        ).start()
     sys.stdout.write(f"listening on {server.url}\n")
     sys.stdout.flush()
     server.run_until_stopped()

@@ -1,7 +1,7 @@
 """An answer that is played: piece by piece, at a pace, and if the scenario says so never to its end.
 
-Starlette's own streaming response cannot break off in the middle, nor tell the client that left from the one that has
-read everything; both are what this server is for.
+Starlette's own streaming response cannot break off in the middle, nor tell the client
+that left from the one that has read everything; both are what this server is for.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,9 @@ class Performance:
 class Playback(Response):
     """Sends a performance, and reports a client that left before its end."""
 
-    def __init__(self, performance: Performance, on_hang_up: Callable[[], None]) -> None:
+    def __init__(
+        self, performance: Performance, on_hang_up: Callable[[], None]
+    ) -> None:
         super().__init__()
         self.performance = performance
         self.on_hang_up = on_hang_up
@@ -54,7 +56,9 @@ class Playback(Response):
         await anyio.sleep(show.wait)
         if show.ending == "stalled" and not show.chunks:
             await anyio.sleep_forever()
-        headers = [(name.encode(), value.encode()) for name, value in show.headers.items()]
+        headers = [
+            (name.encode(), value.encode()) for name, value in show.headers.items()
+        ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         for chunk in show.chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -63,6 +67,7 @@ class Playback(Response):
         if show.ending == "stalled":
             await anyio.sleep_forever()
         self.ended = True
-        # To return without a last body makes uvicorn drop the connection: that is the cut.
+        # To return without a last body makes uvicorn drop the connection: that is the
+        # cut.
         if show.ending == "whole":
             await send({"type": "http.response.body", "body": b"", "more_body": False})

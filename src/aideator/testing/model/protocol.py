@@ -1,7 +1,7 @@
 """What the Messages API asks of a request, checked as strictly as the API does where an agent can get it wrong.
 
-Written from the types of the `anthropic` SDK 2.12 and the public API reference. Rules that need the real model's
-knowledge (which model takes which parameter) are left out.
+Written from the types of the `anthropic` SDK 2.12 and the public API reference. Rules
+that need the real model's knowledge (which model takes which parameter) are left out.
 """
 
 import base64
@@ -48,7 +48,9 @@ class Caller:
 
 
 def caller(headers: Mapping[str, str]) -> Caller:
-    """Read the credential, as `x-api-key` or `Authorization: Bearer`. A lease is `lease-<variation>-<random>`.
+    """Read the credential, as `x-api-key` or `Authorization: Bearer`.
+
+    A lease is `lease-<variation>-<random>`.
 
     Raises:
         Refused: (401) if there is none.
@@ -98,13 +100,21 @@ def _check_messages(messages: list[Any]) -> None:
     for place, message in enumerate(messages):
         role = message.get("role") if isinstance(message, dict) else None
         if role not in {"user", "assistant", "system"}:
-            raise Refused(f"messages.{place}.role: Input should be 'user', 'assistant' or 'system'")
+            raise Refused(
+                f"messages.{place}.role: Input should be 'user', 'assistant' or 'system'"
+            )
         if place == 0 and role != "user":
-            raise Refused("messages.0.role: the first message must have the role 'user'")
+            raise Refused(
+                "messages.0.role: the first message must have the role 'user'"
+            )
         blocks = _blocks(message, place)
         if role == "system":
             continue
-        answered = {block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"}
+        answered = {
+            block.get("tool_use_id")
+            for block in blocks
+            if block.get("type") == "tool_result"
+        }
         if missing := owed - answered:
             names = ", ".join(sorted(missing))
             raise Refused(
@@ -117,26 +127,43 @@ def _check_messages(messages: list[Any]) -> None:
             )
         owed = {block["id"] for block in blocks if block.get("type") == "tool_use"}
     if owed:
-        raise Refused(f"messages: `tool_use` ids were found without `tool_result` blocks: {', '.join(sorted(owed))}")
+        raise Refused(
+            f"messages: `tool_use` ids were found without `tool_result` blocks: {', '.join(sorted(owed))}"
+        )
 
 
 def _blocks(message: dict[str, Any], place: int) -> Blocks:
     content = message.get("content")
     if isinstance(content, str) and content:
         return [{"type": "text", "text": content}]
-    if not isinstance(content, list) or not content or not all(isinstance(block, dict) for block in content):
-        raise Refused(f"messages.{place}.content: a text or a list of blocks, which must not be empty")
+    if (
+        not isinstance(content, list)
+        or not content
+        or not all(isinstance(block, dict) for block in content)
+    ):
+        raise Refused(
+            f"messages.{place}.content: a text or a list of blocks, which must not be empty"
+        )
     for number, block in enumerate(content):
         where = f"messages.{place}.content.{number}"
         match block:
             case {"type": "text", "text": str(text)} if not text.strip():
-                raise Refused(f"{where}: text content blocks must contain non-whitespace text")
-            case {"type": "thinking", "thinking": str(text), "signature": str(found)} if found != signature(text):
+                raise Refused(
+                    f"{where}: text content blocks must contain non-whitespace text"
+                )
+            case {
+                "type": "thinking",
+                "thinking": str(text),
+                "signature": str(found),
+            } if found != signature(text):
                 raise Refused(f"{where}: Invalid `signature` in `thinking` block")
             case {"type": "tool_use"} if not (
-                isinstance(block.get("id"), str) and isinstance(block.get("input"), dict)
+                isinstance(block.get("id"), str)
+                and isinstance(block.get("input"), dict)
             ):
-                raise Refused(f"{where}: a `tool_use` block needs an id, a name and an input")
+                raise Refused(
+                    f"{where}: a `tool_use` block needs an id, a name and an input"
+                )
             case {"type": str()}:
                 continue
             case _:
@@ -153,11 +180,18 @@ def check_call(name: str, arguments: dict[str, Any], body: dict[str, Any]) -> No
     offered: list[dict[str, Any]] = body.get("tools") or []
     tools = {str(tool.get("name")): tool for tool in offered}
     if name not in tools:
-        raise Refused(f"scenario: the turn calls {name!r}, but the request offers {sorted(tools)}")
+        raise Refused(
+            f"scenario: the turn calls {name!r}, but the request offers {sorted(tools)}"
+        )
     schema: dict[str, Any] = tools[name].get("input_schema") or {}
-    known, needed = set(schema.get("properties") or arguments), set(schema.get("required") or ())
+    known, needed = (
+        set(schema.get("properties") or arguments),
+        set(schema.get("required") or ()),
+    )
     if wrong := (set(arguments) - known) | (needed - set(arguments)):
-        raise Refused(f"scenario: {name} takes {sorted(known)} and needs {sorted(needed)}; not so {sorted(wrong)}")
+        raise Refused(
+            f"scenario: {name} takes {sorted(known)} and needs {sorted(needed)}; not so {sorted(wrong)}"
+        )
 
 
 def rounds(messages: list[Any]) -> Iterator[Round]:
@@ -188,20 +222,31 @@ def _text(content: str | Blocks) -> str:
 def thinks(body: dict[str, Any]) -> Literal["", "omitted", "summarized"]:
     """What the request wants to see of the model's thinking; empty when it did not ask for any.
 
-    Adaptive thinking shows nothing unless `display` says "summarized" (the default since Opus 4.7).
+    Adaptive thinking shows nothing unless `display` says "summarized" (the default
+    since Opus 4.7).
     """
     asked = body.get("thinking")
     if not isinstance(asked, dict) or asked.get("type") not in {"adaptive", "enabled"}:
         return ""
-    display = asked.get("display") or ("summarized" if asked["type"] == "enabled" else "omitted")
+    display = asked.get("display") or (
+        "summarized" if asked["type"] == "enabled" else "omitted"
+    )
     return "summarized" if display == "summarized" else "omitted"
 
 
 def signature(thinking: str) -> str:
-    """The proof that goes with a thinking block. Ours is a plain digest: it only has to catch an altered block."""
-    return base64.b64encode(hashlib.sha256(b"scripted " + thinking.encode()).digest()).decode()
+    """The proof that goes with a thinking block.
+
+    Ours is a plain digest: it only has to catch an altered block.
+    """
+    return base64.b64encode(
+        hashlib.sha256(b"scripted " + thinking.encode()).digest()
+    ).decode()
 
 
 def tokens(value: object) -> int:
     """A rough count of tokens: one for each four characters of JSON."""
-    return math.ceil(len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) / 4)
+    return math.ceil(
+        len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        / 4
+    )

@@ -52,7 +52,9 @@ class ScenarioError(ValueError):
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 class Call(_Part):
@@ -65,7 +67,9 @@ class Call(_Part):
     @classmethod
     def _one_key(cls, data: object) -> object:
         if not isinstance(data, dict) or len(data) != 1:
-            raise ValueError("write one tool and its input, such as `bash: {command: ls}`")
+            raise ValueError(
+                "write one tool and its input, such as `bash: {command: ls}`"
+            )
         ((name, arguments),) = data.items()
         return {"name": name, "input": arguments}
 
@@ -86,7 +90,10 @@ class Figures(_Part):
 
 
 class Fault(_Part):
-    """Something that goes wrong in place of the turn, or in the middle of it. Exactly one kind."""
+    """Something that goes wrong in place of the turn, or in the middle of it.
+
+    Exactly one kind.
+    """
 
     status: int | None = Field(default=None, ge=400, le=599)
     """Answer with this HTTP status and the API's error body."""
@@ -95,21 +102,32 @@ class Fault(_Part):
     body: str | None = None
     """Body of such an answer; the API's own error shape when absent."""
     cut_after: PositiveInt | None = None
-    """Drop the connection after so many stream events (half of the body without streaming)."""
+    """Drop the connection after so many stream events (half of the body without
+    streaming)."""
     stall_after: NonNegativeInt | None = None
     """Say nothing more after so many stream events; 0 sends not even headers."""
     error_after: PositiveInt | None = None
-    """Send an `error` event (overloaded_error) after so many stream events, as the API does in mid-stream."""
+    """Send an `error` event (overloaded_error) after so many stream events, as the API
+    does in mid-stream."""
     garbage: bool = False
     """Answer 200 with bytes that are no stream."""
     times: PositiveInt | None = None
-    """Only the first so many requests for this turn by one lease; every request when absent."""
+    """Only the first so many requests for this turn by one lease; every request when
+    absent."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        kinds = (self.status, self.cut_after, self.stall_after, self.error_after, self.garbage or None)
+        kinds = (
+            self.status,
+            self.cut_after,
+            self.stall_after,
+            self.error_after,
+            self.garbage or None,
+        )
         if sum(kind is not None for kind in kinds) != 1:
-            raise ValueError("a fault is one of status, cut_after, stall_after, error_after, garbage")
+            raise ValueError(
+                "a fault is one of status, cut_after, stall_after, error_after, garbage"
+            )
         return self
 
 
@@ -122,7 +140,9 @@ class Turn(_Part):
     """A text block."""
     calls: tuple[Call, ...] = ()
     """Tool calls, in order."""
-    stop: Literal["end_turn", "tool_use", "max_tokens", "refusal", "pause_turn"] | None = None
+    stop: (
+        Literal["end_turn", "tool_use", "max_tokens", "refusal", "pause_turn"] | None
+    ) = None
     """The stop reason; `tool_use` after calls, else `end_turn`, when absent."""
     usage: Figures = Figures()
     wait: NonNegativeFloat | None = None
@@ -149,7 +169,8 @@ class When(_Part):
     """Conditions on the conversation; all that are given must hold."""
 
     result: str | None = None
-    """A regular expression (multi-line) found in the last tool results. Named groups fill `{{name}}` in the branch."""
+    """A regular expression (multi-line) found in the last tool results. Named groups
+    fill `{{name}}` in the branch."""
     failed: bool | None = None
     """Whether one of the last tool results was marked as an error."""
     prompt: str | None = None
@@ -179,10 +200,17 @@ class Choice(_Part):
 
 
 def _kind(data: object) -> str:
-    return "choice" if isinstance(data, Choice) or (isinstance(data, dict) and "choose" in data) else "turn"
+    return (
+        "choice"
+        if isinstance(data, Choice) or (isinstance(data, dict) and "choose" in data)
+        else "turn"
+    )
 
 
-Step = Annotated[Annotated[Turn, Tag("turn")] | Annotated[Choice, Tag("choice")], Discriminator(_kind)]
+Step = Annotated[
+    Annotated[Turn, Tag("turn")] | Annotated[Choice, Tag("choice")],
+    Discriminator(_kind),
+]
 
 
 class Scenario(_Part):
@@ -194,7 +222,9 @@ class Scenario(_Part):
     """Seconds before the first byte of each answer."""
     pace: NonNegativeFloat = 0
     """Seconds between two pieces (about one word) of a stream."""
-    lanes: dict[PositiveInt | Literal["default"], tuple[Step, ...]] = Field(min_length=1)
+    lanes: dict[PositiveInt | Literal["default"], tuple[Step, ...]] = Field(
+        min_length=1
+    )
 
     def at_once(self) -> Self:
         """The same without delays, except those that a turn states itself."""
@@ -214,7 +244,8 @@ def load(source: str | Path | dict[str, Any]) -> Scenario:
     """Read a scenario.
 
     Args:
-        source: the name of a shipped scenario, the path of a YAML file, or the content itself.
+        source: the name of a shipped scenario, the path of a YAML file, or the content
+            itself.
 
     Raises:
         ScenarioError: if there is no such file, or it is not a scenario.
@@ -237,7 +268,9 @@ def _path(source: str | Path) -> Path:
         return Path(source)
     if not shipped.is_file():
         names = ", ".join(sorted(path.stem for path in SCENARIOS.glob("*.yaml")))
-        raise ScenarioError(f"no scenario is called {source!r}; there are {names}. A file ends with .yaml")
+        raise ScenarioError(
+            f"no scenario is called {source!r}; there are {names}. A file ends with .yaml"
+        )
     return shipped
 
 
@@ -256,7 +289,13 @@ def _line(node: yaml.Node | None, place: Iterable[str | int]) -> int:
     """The line of a field, as far as the place can be followed (pydantic's own tags in it lead nowhere)."""
     for key in place:
         if isinstance(node, yaml.MappingNode):
-            node = next((value for name, value in node.value if name.value == str(key)), node)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = next(
+                (value for name, value in node.value if name.value == str(key)), node
+            )
+        elif (
+            isinstance(node, yaml.SequenceNode)
+            and isinstance(key, int)
+            and key < len(node.value)
+        ):
             node = node.value[key]
     return node.start_mark.line + 1 if node else 0

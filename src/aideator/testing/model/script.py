@@ -37,7 +37,8 @@ def cue(lane: Sequence[Step], rounds: Sequence[Round]) -> Cue:
 
     Args:
         lane: the script.
-        rounds: one entry for each answer of the model, and one for the answer that is due; at least one.
+        rounds: one entry for each answer of the model, and one for the answer that is
+            due; at least one.
 
     Returns:
         The turn that is due.
@@ -70,7 +71,10 @@ def _fits(when: When, standing: Round) -> dict[str, str] | None:
     if when.failed is not None and when.failed != standing.failed:
         return None
     words: dict[str, str] = {}
-    for pattern, text in ((when.result, standing.result), (when.prompt, standing.prompt)):
+    for pattern, text in (
+        (when.result, standing.result),
+        (when.prompt, standing.prompt),
+    ):
         if pattern is None:
             continue
         match = re.search(pattern, text, re.MULTILINE)
@@ -83,16 +87,25 @@ def _fits(when: When, standing: Round) -> dict[str, str] | None:
 def _fill(turn: Turn, words: dict[str, str]) -> Turn:
     if not words:
         return turn
-    calls = tuple(call.model_copy(update={"input": _filled(call.input, words)}) for call in turn.calls)
+    calls = tuple(
+        call.model_copy(update={"input": _filled(call.input, words)})
+        for call in turn.calls
+    )
     return turn.model_copy(
-        update={"think": _filled(turn.think, words), "say": _filled(turn.say, words), "calls": calls},
+        update={
+            "think": _filled(turn.think, words),
+            "say": _filled(turn.say, words),
+            "calls": calls,
+        },
     )
 
 
 def _filled(value: Any, words: dict[str, str]) -> Any:
     match value:
         case str():
-            return re.sub(r"\{\{(\w+)\}\}", lambda found: words.get(found[1], found[0]), value)
+            return re.sub(
+                r"\{\{(\w+)\}\}", lambda found: words.get(found[1], found[0]), value
+            )
         case dict():
             return {key: _filled(item, words) for key, item in value.items()}
         case list():

@@ -1,7 +1,8 @@
 """Running the server: beside a test in a thread of its own, or as the only thing in a process.
 
-A thread, because the server then answers whatever the test's own event loop is busy with, and because an error of the
-test reaches pytest as it is, not wrapped in a task group's.
+A thread, because the server then answers whatever the test's own event loop is busy
+with, and because an error of the test reaches pytest as it is, not wrapped in a task
+group's.
 """
 
 import asyncio
@@ -35,7 +36,11 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, stage: Stage, listener: socket.socket) -> None:
-        super().__init__(uvicorn.Config(create_app(stage), log_config=None, access_log=False, lifespan="off"))
+        super().__init__(
+            uvicorn.Config(
+                create_app(stage), log_config=None, access_log=False, lifespan="off"
+            )
+        )
         self.listener = listener
         self.up = threading.Event()
 
@@ -63,13 +68,19 @@ class Server(uvicorn.Server):
 
 def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
     """A listening TCP socket; port 0 takes a free one."""
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # see `api/server.py`
+    listener = socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+    )
+    listener.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # see `api/server.py`
     return listener
 
 
 @asynccontextmanager
-async def scripted_model(scenario: Scenario | str | Path | dict[str, Any]) -> AsyncIterator[ScriptedModel]:
+async def scripted_model(
+    scenario: Scenario | str | Path | dict[str, Any],
+) -> AsyncIterator[ScriptedModel]:
     """Serve a scenario on a free loopback port.
 
     Args:
@@ -83,7 +94,9 @@ async def scripted_model(scenario: Scenario | str | Path | dict[str, Any]) -> As
     """
     stage = Stage(scenario if isinstance(scenario, Scenario) else load(scenario))
     server = Server(stage, listen())
-    thread = threading.Thread(target=server.run_until_stopped, name="scripted model", daemon=True)
+    thread = threading.Thread(
+        target=server.run_until_stopped, name="scripted model", daemon=True
+    )
     thread.start()
     try:
         yield ScriptedModel(server.url, stage.requests)

@@ -1,6 +1,7 @@
 """The server's answers: who asks, which turn is due, what goes wrong with it.
 
-It keeps two things only: the requests that tests look at, and how often each lease has met a fault.
+It keeps two things only: the requests that tests look at, and how often each lease has
+met a fault.
 """
 
 import json
@@ -30,7 +31,15 @@ MODELS = {
 GARBAGE = b"<html><body>502 Bad Gateway</body></html>"
 
 KEPT_HEADERS = frozenset(
-    {"authorization", "x-api-key", "anthropic-version", "anthropic-beta", "content-type", "user-agent", "accept"},
+    {
+        "authorization",
+        "x-api-key",
+        "anthropic-version",
+        "anthropic-beta",
+        "content-type",
+        "user-agent",
+        "accept",
+    },
 )
 
 
@@ -66,7 +75,11 @@ class Stage:
         if fault is None:
             return None
         self.faults[who, due.number] += 1
-        return fault if fault.times is None or self.faults[who, due.number] <= fault.times else None
+        return (
+            fault
+            if fault.times is None or self.faults[who, due.number] <= fault.times
+            else None
+        )
 
     async def messages(self, request: Request) -> Response:
         """POST /v1/messages."""
@@ -74,7 +87,9 @@ class Stage:
         who = protocol.caller(request.headers)
         body = protocol.check_request(request.headers, body)
         protocol.check_sampling(body)
-        due = cue(self.scenario.lane(who.variation), list(protocol.rounds(body["messages"])))
+        due = cue(
+            self.scenario.lane(who.variation), list(protocol.rounds(body["messages"]))
+        )
         for call in due.turn.calls:
             protocol.check_call(call.name, call.input, body)
         answer = wire.message(due.turn, body)
@@ -92,14 +107,21 @@ class Stage:
         protocol.caller(request.headers)
         body = protocol.check_request(request.headers, body)
         figures = wire.prompt_figures({**body, "cache_control": None})
-        return JSONResponse({"input_tokens": figures.input_tokens}, headers=_request_id())
+        return JSONResponse(
+            {"input_tokens": figures.input_tokens}, headers=_request_id()
+        )
 
     async def models(self, request: Request) -> Response:
         """GET /v1/models."""
         await self._received(request)
         protocol.caller(request.headers)
         listed = [_model(name) for name in MODELS]
-        page = {"data": listed, "has_more": False, "first_id": listed[0]["id"], "last_id": listed[-1]["id"]}
+        page = {
+            "data": listed,
+            "has_more": False,
+            "first_id": listed[0]["id"],
+            "last_id": listed[-1]["id"],
+        }
         return JSONResponse(page, headers=_request_id())
 
     async def _received(self, request: Request) -> tuple[Recorded, Any]:
@@ -108,14 +130,22 @@ class Stage:
             body = json.loads(raw) if raw else None
         except ValueError:
             body = None
-        headers = {name: value for name, value in request.headers.items() if name in KEPT_HEADERS}
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name in KEPT_HEADERS
+        }
         recorded = Recorded(request.method, request.url.path, headers, body)
         self.requests.append(recorded)
         return recorded, body
 
 
 def _streamed(answer: wire.Json, fault: Fault | None) -> Performance:
-    headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache", **_request_id()}
+    headers = {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-cache",
+        **_request_id(),
+    }
     chunks = [wire.encode(event) for event in wire.events(answer)]
     match fault:
         case Fault(garbage=True):
@@ -125,21 +155,30 @@ def _streamed(answer: wire.Json, fault: Fault | None) -> Performance:
         case Fault(stall_after=int(count)):
             return Performance(headers, chunks[:count], "stalled")
         case Fault(error_after=int(count)):
-            error = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+            error = {
+                "type": "error",
+                "error": {"type": "overloaded_error", "message": "Overloaded"},
+            }
             return Performance(headers, [*chunks[:count], wire.encode(error)])
     return Performance(headers, chunks)
 
 
 def _whole(answer: wire.Json, fault: Fault | None) -> Performance:
     content = json.dumps(answer).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(content)), **_request_id()}
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(content)),
+        **_request_id(),
+    }
     match fault:
         case Fault(garbage=True):
             return Performance({"content-type": "text/html"}, [GARBAGE])
         case Fault(cut_after=int()) | Fault(error_after=int()):
             return Performance(headers, [content[: len(content) // 2]], "cut")
         case Fault(stall_after=int(count)):
-            return Performance(headers, [content[: len(content) // 2]] if count else [], "stalled")
+            return Performance(
+                headers, [content[: len(content) // 2]] if count else [], "stalled"
+            )
     return Performance(headers, [content])
 
 
@@ -147,8 +186,14 @@ def _failure(fault: Fault) -> Response:
     status = fault.status or 500
     headers = {**_request_id(), **fault.headers}
     if fault.body is not None:
-        return Response(fault.body, status, {"content-type": "application/json", **headers})
-    return _error(status, "Overloaded" if status == 529 else f"The scenario answers {status} here", headers)
+        return Response(
+            fault.body, status, {"content-type": "application/json", **headers}
+        )
+    return _error(
+        status,
+        "Overloaded" if status == 529 else f"The scenario answers {status} here",
+        headers,
+    )
 
 
 def _error(status: int, message: str, headers: dict[str, str]) -> Response:

@@ -1,7 +1,8 @@
 """One turn as the Messages API sends it: the JSON message, or the events of a stream.
 
-Event shapes: `anthropic.types.raw_message_stream_event` of the SDK 2.12. Like the API, `message_start` carries the
-input figures, `message_delta` the cumulative output, and a tool's input comes as pieces of JSON after an empty one.
+Event shapes: `anthropic.types.raw_message_stream_event` of the SDK 2.12. Like the API,
+`message_start` carries the input figures, `message_delta` the cumulative output, and a
+tool's input comes as pieces of JSON after an empty one.
 """
 
 import json
@@ -43,12 +44,21 @@ def message(turn: Turn, body: Json) -> Json:
 def events(answer: Json) -> Iterator[Json]:
     """The stream of events that adds up to a message."""
     usage = answer["usage"]
-    start = {**answer, "content": [], "stop_reason": None, "usage": {**usage, "output_tokens": 1}}
+    start = {
+        **answer,
+        "content": [],
+        "stop_reason": None,
+        "usage": {**usage, "output_tokens": 1},
+    }
     yield {"type": "message_start", "message": start}
     yield {"type": "ping"}
     for index, block in enumerate(answer["content"]):
         yield from _block_events(index, block)
-    delta = {"stop_reason": answer["stop_reason"], "stop_sequence": None, "stop_details": None}
+    delta = {
+        "stop_reason": answer["stop_reason"],
+        "stop_sequence": None,
+        "stop_details": None,
+    }
     spent = {key: value for key, value in usage.items() if key.endswith("tokens")}
     yield {"type": "message_delta", "delta": delta, "usage": spent}
     yield {"type": "message_stop"}
@@ -63,14 +73,22 @@ def _block_events(index: int, block: Json) -> Iterator[Json]:
     match block:
         case {"type": "thinking"}:
             empty: Json = {"type": "thinking", "thinking": "", "signature": ""}
-            deltas: list[Json] = [{"type": "thinking_delta", "thinking": piece} for piece in _words(block["thinking"])]
+            deltas: list[Json] = [
+                {"type": "thinking_delta", "thinking": piece}
+                for piece in _words(block["thinking"])
+            ]
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
         case {"type": "text"}:
             empty = {"type": "text", "text": ""}
-            deltas = [{"type": "text_delta", "text": piece} for piece in _words(block["text"])]
+            deltas = [
+                {"type": "text_delta", "text": piece} for piece in _words(block["text"])
+            ]
         case _:
             empty = {**block, "input": {}}
-            deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(block["input"])]
+            deltas = [
+                {"type": "input_json_delta", "partial_json": piece}
+                for piece in _pieces(block["input"])
+            ]
     yield {"type": "content_block_start", "index": index, "content_block": empty}
     for delta in deltas:
         yield {"type": "content_block_delta", "index": index, "delta": delta}
@@ -83,33 +101,59 @@ def _words(text: str) -> list[str]:
 
 def _pieces(arguments: Json) -> list[str]:
     text = json.dumps(arguments, ensure_ascii=False)
-    return ["", *(text[start : start + INPUT_PIECE] for start in range(0, len(text), INPUT_PIECE))]
+    return [
+        "",
+        *(
+            text[start : start + INPUT_PIECE]
+            for start in range(0, len(text), INPUT_PIECE)
+        ),
+    ]
 
 
 def _content(turn: Turn, body: Json) -> Iterator[Json]:
     shown = thinks(body)
     if turn.think and shown:
         thinking = turn.think if shown == "summarized" else ""
-        yield {"type": "thinking", "thinking": thinking, "signature": signature(thinking)}
+        yield {
+            "type": "thinking",
+            "thinking": thinking,
+            "signature": signature(thinking),
+        }
     if turn.say:
         yield {"type": "text", "text": turn.say}
     for call in turn.calls:
-        yield {"type": "tool_use", "id": _id("toolu"), "name": call.name, "input": call.input}
+        yield {
+            "type": "tool_use",
+            "id": _id("toolu"),
+            "name": call.name,
+            "input": call.input,
+        }
 
 
 def prompt_figures(body: Json) -> Figures:
     """Estimate the input of a request.
 
-    With a top-level `cache_control` the prompt is cached up to its end: what the last answer was based on is read back,
-    the rest is written.
+    With a top-level `cache_control` the prompt is cached up to its end: what the last
+    answer was based on is read back, the rest is written.
     """
-    head, messages = [body.get("system") or "", body.get("tools") or []], body["messages"]
+    head, messages = (
+        [body.get("system") or "", body.get("tools") or []],
+        body["messages"],
+    )
     whole = tokens([*head, messages])
     if not body.get("cache_control"):
         return Figures(input_tokens=whole)
-    answers = [place for place, message in enumerate(messages) if message["role"] == "assistant"]
+    answers = [
+        place
+        for place, message in enumerate(messages)
+        if message["role"] == "assistant"
+    ]
     read = tokens([*head, messages[: answers[-1]]]) if answers else 0
-    return Figures(input_tokens=0, cache_read_input_tokens=read, cache_creation_input_tokens=whole - read)
+    return Figures(
+        input_tokens=0,
+        cache_read_input_tokens=read,
+        cache_creation_input_tokens=whole - read,
+    )
 
 
 def _usage(turn: Turn, body: Json, content: list[Json]) -> Json:

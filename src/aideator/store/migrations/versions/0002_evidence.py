@@ -15,7 +15,12 @@ depends_on = None
 
 def _json(name: str, *, nullable: bool = True) -> sa.Column[object]:
     # A row of the version before has none of these.
-    return sa.Column(name, sa.JSON(none_as_null=True), nullable=nullable, server_default=None if nullable else "[]")
+    return sa.Column(
+        name,
+        sa.JSON(none_as_null=True),
+        nullable=nullable,
+        server_default=None if nullable else "[]",
+    )
 
 
 def upgrade() -> None:

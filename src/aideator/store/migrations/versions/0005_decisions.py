@@ -14,7 +14,15 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the two moments. Of a decision before this version, only its own moment is known: `finished_at` was it."""
+    """Add the two moments.
+
+    Of a decision before this version, only its own moment is known: `finished_at` was
+    it.
+    """
     with op.batch_alter_table("run") as run:
-        run.add_column(sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True))
-        run.add_column(sa.Column("imported_at", sa.DateTime(timezone=True), nullable=True))
+        run.add_column(
+            sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True)
+        )
+        run.add_column(
+            sa.Column("imported_at", sa.DateTime(timezone=True), nullable=True)
+        )

@@ -1,0 +1,221 @@
+"""For whoever runs this server: the settings in force, the disk, the keys.
+
+The doctor is in `page`.
+"""
+
+import asyncio
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi import Path as PathParameter
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from aideator.api.auth import Caller, identify
+from aideator.api.problems import responses
+from aideator.api.routes.runs import App
+from aideator.domain.errors import NotAllowed
+from aideator.repositories.trees import disk_use
+from aideator.settings import Settings, parse_size
+from aideator.store import keys
+
+router = APIRouter(
+    tags=["operating"],
+    dependencies=[Depends(identify)],
+    responses=responses(401, 403, 421),
+)
+_USER_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class SettingOut(_Answer):
+    """One setting of this server."""
+
+    name: str
+    """Its environment variable."""
+    value: str
+    """As it is in force. Of a secret only whether it is set."""
+    is_default: bool
+    meaning: str
+
+
+class DiskPart(_Answer):
+    """Something that takes disk."""
+
+    name: str
+    """Its name in the state directory."""
+    bytes: int
+
+
+class Disk(_Answer):
+    """What the state directory takes."""
+
+    home: str
+    free: int
+    """Bytes that are free on its disk."""
+    total: int
+    """Bytes that its disk has."""
+    bound: int
+    """Bytes of cached repositories above which the oldest are removed."""
+    parts: tuple[DiskPart, ...]
+    """Largest first."""
+
+
+class KeyOut(_Answer):
+    """What is known about an API key."""
+
+    id: str
+    name: str
+    prefix: str
+    """Its first characters, so that its owner can tell keys apart."""
+    created_at: datetime
+    revoked_at: datetime | None
+    mine: bool
+    """Whether it is the caller's own."""
+
+
+class NewKey(KeyOut):
+    """A key that was just made."""
+
+    key: str
+    """The key itself. It is shown only now."""
+
+
+class KeyName(BaseModel):
+    """How a key shall be called."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(min_length=1, max_length=80, examples=["laptop"])
+
+
+@router.get("/settings")
+async def settings(app: App) -> Sequence[SettingOut]:
+    """List the settings in force. Secrets stay where they are."""
+    return [
+        SettingOut(
+            name=name.upper(),
+            value=_shown(
+                getattr(app.settings, name),
+                is_size=any(_is_size(mark) for mark in field.metadata),
+            ),
+            is_default=getattr(app.settings, name)
+            == field.get_default(call_default_factory=True),
+            meaning=field.description or "",
+        )
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def _is_size(mark: object) -> bool:
+    return isinstance(mark, BeforeValidator) and mark.func is parse_size
+
+
+def _shown(value: object, *, is_size: bool) -> str:
+    if is_size and isinstance(value, int):
+        return f"{value / 2**20:g}m"
+    if isinstance(value, SecretStr):
+        return "set"
+    if isinstance(value, Mapping):
+        return ", ".join(value)  # host → token: the hosts
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else _USER_IN_URL.sub("…@", str(value))
+
+
+@router.get("/disk")
+async def disk(request: Request, app: App) -> Disk:
+    """Measure what the state directory takes.
+
+    It looks at every file, one caller at a time.
+    """
+    async with request.app.state.measuring:
+        return await asyncio.to_thread(
+            _measure, app.settings.aideator_home, app.settings.max_cache_size_mb * 2**20
+        )
+
+
+def _measure(home: Path, bound: int) -> Disk:
+    whole = shutil.disk_usage(home)
+    parts = [
+        DiskPart(name=path.name, bytes=_size(path))
+        for path in home.iterdir()
+        if not path.is_symlink()
+    ]
+    parts = sorted((part for part in parts if part.bytes), key=lambda part: -part.bytes)
+    return Disk(
+        home=str(home),
+        free=whole.free,
+        total=whole.total,
+        bound=bound,
+        parts=tuple(parts),
+    )
+
+
+def _size(path: Path) -> int:
+    if path.is_dir():
+        return disk_use(path)
+    try:
+        return path.lstat().st_blocks * 512
+    except FileNotFoundError:  # a journal that SQLite has just dropped
+        return 0
+
+
+async def key_holder(caller: Caller) -> str:
+    """The id of the caller's key.
+
+    Raises:
+        NotAllowed: if it has none: whoever merely reaches a server without keys shall
+            not lock its owner out.
+    """
+    if caller == "this machine":
+        raise NotAllowed(
+            "keys are managed with a key",
+            hint="make the first one with `aideator key create NAME`",
+        )
+    return caller
+
+
+Holder = Annotated[str, Depends(key_holder)]
+
+
+@router.get("/keys")
+async def list_keys(app: App, holder: Holder) -> Sequence[KeyOut]:
+    """List the API keys, also the revoked ones, oldest first."""
+    async with app.database.read() as session:
+        return [_key(each, holder) for each in await keys.every(session)]
+
+
+@router.post("/keys", status_code=201, responses=responses(400, 413, 422))
+async def create_key(wanted: KeyName, app: App, holder: Holder) -> NewKey:
+    """Make a key. The answer is the only place where it can ever be read."""
+    async with app.database.write() as session:
+        made, key = await keys.create(session, wanted.name)
+    return NewKey(**_key(made, holder).model_dump(), key=key)
+
+
+@router.delete("/keys/{key_id}", responses=responses(404, 422))
+async def revoke_key(
+    key_id: Annotated[str, PathParameter(max_length=64)], app: App, holder: Holder
+) -> KeyOut:
+    """Make a key worthless, with every session that was opened by it."""
+    async with app.database.write() as session:
+        return _key(await keys.revoke(session, key_id), holder)
+
+
+def _key(key: keys.ApiKey, holder: str) -> KeyOut:
+    return KeyOut(**vars(key), mine=key.id == holder)
+
+
+def measuring() -> asyncio.Semaphore:
+    """One measurement at a time."""
+    return asyncio.Semaphore(1)

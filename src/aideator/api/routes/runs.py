@@ -1,0 +1,307 @@
+"""Runs over HTTP: submit, look, listen, decide.
+
+Each function parses, calls the façade, and renders.
+"""
+
+import hashlib
+import math
+import statistics
+from collections.abc import AsyncGenerator, Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from aideator.api.auth import Caller, identify, is_local
+from aideator.api.problems import responses, text
+from aideator.api.stream import MAX_ID, EventStream, StreamSlots, cursor, of_run
+from aideator.app import Aideator
+from aideator.changes.diff import FileDiff
+from aideator.domain.events import Event
+from aideator.domain.run import MAX_NUMBER, Run, RunDetails, RunSpec, RunStatus
+from aideator.observability import RUNS
+
+FIRST_GUESS_SECONDS = 120
+"""How long a variation is taken to work before any run has finished here."""
+
+RunId = Annotated[str, Path(description="The run's id, a UUID.", max_length=64)]
+VariationId = Annotated[
+    int, Path(description="The variation's number, from 1.", ge=1, le=MAX_NUMBER)
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class Accepted(BaseModel):
+    """A run was stored and will be carried out."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    run_id: str
+    stream_url: str
+    """Where the run can be watched, relative to this server."""
+    status: Literal["accepted"] = "accepted"
+    estimated_duration_seconds: int
+    """From the latest finished runs and the free slots; a guess before there are
+    any."""
+
+
+class RunPage(BaseModel):
+    """Some runs, newest first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    runs: tuple[Run, ...]
+    next: str | None
+    """Pass it as `cursor` for the next page; null on the last one."""
+
+
+class EventPage(BaseModel):
+    """Some events, in order."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    events: tuple[Event, ...]
+    next: int | None
+    """Pass it as `after` for the next page; null when there are no more events at
+    present."""
+
+
+class Selection(_Body):
+    """Which variation wins."""
+
+    winning_variation_id: int = Field(ge=1, le=MAX_NUMBER, examples=[1])
+    reason: str = Field(
+        default="",
+        max_length=2000,
+        examples=["The smallest change that passes every check"],
+    )
+    """Kept with the run."""
+
+
+class FollowUp(_Body):
+    """What one variation shall do next."""
+
+    prompt: str = Field(
+        min_length=10, max_length=100_000, examples=["Also cover negative numbers"]
+    )
+
+
+def get_app(request: Request) -> Aideator:
+    """The façade that this server was opened with."""
+    app: Aideator = request.app.state.aideator
+    return app
+
+
+App = Annotated[Aideator, Depends(get_app)]
+router = APIRouter(
+    tags=["runs"],
+    dependencies=[Depends(identify)],
+    responses=responses(401, 403, 421, 422),
+)
+_FOUND = responses(404)
+_MOVED = responses(400, 404, 409, 413, 503)
+_SPECS: Any = {
+    "short": {
+        "summary": "Three of the default agent",
+        "value": {
+            "github_url": "https://github.com/user/repo",
+            "prompt": "Refactor the main function",
+            "variations": 3,
+        },
+    },
+    "full": {
+        "summary": "Own agents, set-up, checks and a budget",
+        "value": {
+            "repo_url": "https://github.com/user/repo",
+            "ref": "main",
+            "prompt": "Make the parser accept trailing commas",
+            "lineup": [
+                {"agent": "builtin"},
+                {"agent": "builtin", "instructions": "Write the test first."},
+            ],
+            "setup": [{"command": "pip install -e .[test]", "timeout": 900}],
+            "checks": [{"command": "python -m pytest -q", "timeout": 300}],
+            "protected": ["tests/contract/**"],
+            "budget": {"run_usd": 2.5},
+        },
+    },
+}
+
+
+@router.post("/runs", status_code=202, responses=_MOVED)
+async def submit(
+    request: Request,
+    response: Response,
+    app: App,
+    caller: Caller,
+    spec: Annotated[RunSpec, Body(openapi_examples=_SPECS)],
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Accepted:
+    """Submit a run.
+
+    The same `Idempotency-Key` with the same request leads to the same run.
+    """
+    request_hash = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+    idempotency = (
+        None
+        if idempotency_key is None
+        else (f"{caller}:{idempotency_key}", request_hash)
+    )
+    run = await app.submit(spec, local=is_local(request), idempotency=idempotency)
+    RUNS.inc()
+    here = f"{app.settings.api_v1_prefix}/runs/{run.id}"
+    response.headers["Location"] = here
+    return Accepted(
+        run_id=run.id,
+        stream_url=f"{here}/stream",
+        estimated_duration_seconds=await _estimate(app, spec),
+    )
+
+
+async def _estimate(app: Aideator, spec: RunSpec) -> int:
+    slots = app.settings.max_parallel_variations
+    turns = [
+        seconds / math.ceil(agents / slots)
+        for seconds, agents in await app.latest_durations()
+    ]
+    one = statistics.median(turns) if turns else FIRST_GUESS_SECONDS
+    return max(1, math.ceil(one * math.ceil(spec.variations / slots)))
+
+
+@router.get("/runs")
+async def list_runs(
+    app: App,
+    cursor: Annotated[
+        str | None, Query(max_length=64, description="`next` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    status: Annotated[
+        RunStatus | None, Query(description="Only runs in this state.")
+    ] = None,
+) -> RunPage:
+    """List runs, newest first."""
+    page = await app.list(before=cursor, limit=limit, status=status)
+    return RunPage.model_construct(runs=page.runs, next=page.next)
+
+
+@router.get("/runs/{run_id}", responses=_FOUND)
+async def show(run_id: RunId, app: App) -> RunDetails:
+    """Show a run with its variations, verdicts and usage."""
+    return await app.get(run_id)
+
+
+@router.head("/runs/{run_id}/stream", include_in_schema=False)
+@router.get(
+    "/runs/{run_id}/stream",
+    response_class=Response,
+    responses={
+        **text("The events as they come", "text/event-stream"),
+        204: {
+            "description": "The run is complete and the client has seen all of it: do not reconnect"
+        },
+        **responses(400, 404, 429, 503),
+    },
+)
+async def stream(
+    run_id: RunId,
+    request: Request,
+    app: App,
+    caller: Caller,
+    after: Annotated[
+        int,
+        Query(ge=0, le=MAX_ID, description="The last seq that the client has seen."),
+    ] = 0,
+    last_event_id: Annotated[
+        str | None, Header(description="Sent by browsers; it wins over `after`.")
+    ] = None,
+) -> Response:
+    """Watch a run as Server-Sent Events: `id` is the seq, `event` the kind, `data` an Event. Ends after `complete`."""
+    seen = cursor(last_event_id, after)
+    if await app.at_end(run_id, seen):
+        return Response(status_code=204, headers={"Cache-Control": "no-store"})
+    return stream_to(request, caller, of_run(app, run_id, seen))
+
+
+def stream_to(
+    request: Request, caller: str, pieces: AsyncGenerator[bytes]
+) -> EventStream:
+    """Answer with events, as the settings say."""
+    settings = get_app(request).settings
+    slots: StreamSlots = request.app.state.slots
+    ping, retry = settings.sse_ping_interval, settings.sse_retry_timeout
+    return EventStream(pieces, slot=(slots, caller), ping=ping, retry=retry)
+
+
+@router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)
+async def events(
+    run_id: RunId,
+    app: App,
+    after: Annotated[
+        int, Query(ge=0, le=MAX_ID, description="Only events above this seq.")
+    ] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> Response:
+    """Read the stream's events as pages of JSON."""
+    # The stored bytes are the answer: parsing them only to write them again would cost
+    # ten times as much.
+    found = await app.events(run_id, after=after, limit=limit)
+    next_ = b"%d" % found[-1].seq if len(found) == limit else b"null"
+    body = b'{"events":[%b],"next":%b}' % (
+        b",".join(entry.data for entry in found),
+        next_,
+    )
+    return Response(body, media_type="application/json")
+
+
+@router.post("/runs/{run_id}/select", responses=_MOVED)
+async def select(run_id: RunId, choice: Selection, app: App) -> RunDetails:
+    """Choose the winner. Choosing the same one again changes nothing."""
+    return await app.select(run_id, choice.winning_variation_id, choice.reason)
+
+
+@router.post("/runs/{run_id}/cancel", responses=_MOVED)
+async def cancel(run_id: RunId, app: App) -> RunDetails:
+    """Stop a run. Stopping one that has ended changes nothing."""
+    return await app.cancel(run_id)
+
+
+@router.post("/runs/{run_id}/variations/{number}/cancel", responses=_MOVED)
+async def cancel_variation(run_id: RunId, number: VariationId, app: App) -> RunDetails:
+    """Stop one variation; the others go on."""
+    return await app.cancel(run_id, number)
+
+
+@router.post(
+    "/runs/{run_id}/variations/{number}/prompt", status_code=202, responses=_MOVED
+)
+async def prompt(
+    run_id: RunId, number: VariationId, turn: FollowUp, app: App
+) -> RunDetails:
+    """Give a settled variation a follow-up turn on its own tree."""
+    return await app.prompt(run_id, number, turn.prompt)
+
+
+@router.get(
+    "/runs/{run_id}/variations/{number}/patch",
+    response_class=Response,
+    responses=text("`git apply` takes it", "text/x-patch") | _FOUND,
+)
+async def patch(run_id: RunId, number: VariationId, app: App) -> Response:
+    """Download what a variation changed, as `git diff --binary` writes it."""
+    name = f"aideator-{run_id[-12:]}-{number}.patch"
+    return Response(
+        await app.patch(run_id, number),
+        media_type="text/x-patch",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+@router.get("/runs/{run_id}/variations/{number}/diff", responses=_FOUND)
+async def diff(run_id: RunId, number: VariationId, app: App) -> Sequence[FileDiff]:
+    """Read what a variation changed, as files, hunks and lines."""
+    return await app.diff(run_id, number)

@@ -1,0 +1,177 @@
+"""What makes a run go on: follow-ups, further agents, variations composed of others.
+
+Each stores in one transaction what joins the run, opens a settled run again, says so,
+and has the engine take it up.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from aideator.agents.catalog import validate_agent
+from aideator.changes.compose import compose
+from aideator.domain.errors import Conflict, InvalidInput
+from aideator.domain.events import Body, Event, RunStarted, VariationAdded
+from aideator.domain.run import (
+    COMPOSED,
+    MAX_COMPOSED,
+    SETTLED_RUN,
+    SETTLED_VARIATION,
+    AgentSpec,
+    Part,
+    Run,
+    RunStatus,
+    Variation,
+    VariationStatus,
+)
+from aideator.engine.base import Engine
+from aideator.eventlog.base import Draft, EventLog
+from aideator.store import claims, runs
+from aideator.store.session import Database
+
+Change = Callable[
+    [AsyncSession, Run, Sequence[Variation]], Awaitable[list[tuple[int, Body]]]
+]
+"""Stores what joins the run, and returns what is to be said of it: variation number and
+event."""
+
+
+async def join(
+    database: Database, log: EventLog, engine: Engine, run_id: str, change: Change
+) -> None:
+    """Carry a change out that gives the run something to do.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if the run came from a file.
+    """
+    async with database.write() as session:
+        run = await runs.get(session, run_id)
+        refuse_imported(run)
+        joined = await change(session, run, await runs.variations(session, run_id))
+        reopened = run.status in SETTLED_RUN
+        if reopened:
+            run = await runs.move(session, run_id, RunStatus.RUNNING)
+    if reopened:  # the log must not end with `complete` while there is more to come
+        await log.append(run_id, [Draft(await _started_again(log, run))])
+    for number, body in joined:
+        await log.append(run_id, [Draft(body)], variation_id=number)
+    await engine.start(run_id)
+
+
+async def _started_again(log: EventLog, run: Run) -> RunStarted:
+    """The run's beginning with what was found out at the first one, which stands at the head of the log."""
+    entries = [entry for entry in await log.read(run.id) if entry.kind == "run_started"]
+    told = [Event.model_validate_json(entry.data).body for entry in entries]
+    found = [body for body in told if isinstance(body, RunStarted) and body.sources]
+    started = RunStarted.of(run)
+    return (
+        started.model_copy(update=found[-1].model_dump(include={"sources", "notes"}))
+        if found
+        else started
+    )
+
+
+def refuse_imported(run: Run) -> None:
+    """Keep a run from a file as it is: what it names may be somebody else's.
+
+    Raises:
+        Conflict: if the run was imported.
+    """
+    if run.imported_at is not None:
+        raise Conflict(
+            "this run was imported from a file; it can be looked at, no more",
+            hint="submit it anew",
+        )
+
+
+def follow_up(text: str, number: int | None) -> Change:
+    """A further turn of one variation, or of all that have settled."""
+
+    async def change(
+        session: AsyncSession, run: Run, variations: Sequence[Variation]
+    ) -> list[tuple[int, Body]]:
+        if number is not None:
+            await runs.variation(session, run.id, number)
+        asked = [v for v in variations if number in (None, v.number)]
+        if number is not None and asked[0].composed:
+            raise Conflict(
+                f"variation {number} was composed; no agent wrote it that could go on",
+                hint="add an agent, or prompt the variations that it was composed from",
+            )
+        able = [
+            v.number
+            for v in asked
+            if not v.composed and (number or v.status in SETTLED_VARIATION)
+        ]
+        if not able:
+            raise Conflict(
+                "no variation has settled yet",
+                hint="wait for the end of one, or cancel it first",
+            )
+        for each in able:
+            await claims.requeue(session, run.id, each, text)
+        return []
+
+    return change
+
+
+def add_agent(agent: AgentSpec, *, most: int) -> Change:
+    """One more agent, whatever the others are doing.
+
+    Args:
+        agent: Who it is.
+        most: Agents that a run may have.
+
+    Raises:
+        InvalidInput: if there cannot be such an agent.
+    """
+    if wrong := validate_agent(agent):
+        raise InvalidInput(fields=wrong)
+
+    async def change(
+        session: AsyncSession, run: Run, variations: Sequence[Variation]
+    ) -> list[tuple[int, Body]]:
+        agents = sum(not v.composed for v in variations)
+        if agents >= most:
+            raise Conflict(
+                f"the run has {agents} agents; {most} is the most (MAX_VARIATIONS)"
+            )
+        added = Variation(run_id=run.id, number=len(variations) + 1, spec=agent)
+        await runs.join(session, added)
+        return [(added.number, VariationAdded(spec=agent))]
+
+    return change
+
+
+def composition(parts: Sequence[Part]) -> Change:
+    """A variation that is put together from parts of others."""
+
+    async def change(
+        session: AsyncSession, run: Run, variations: Sequence[Variation]
+    ) -> list[tuple[int, Body]]:
+        if sum(bool(v.composed) for v in variations) >= MAX_COMPOSED:
+            raise Conflict(f"the run has {MAX_COMPOSED} composed variations already")
+        finished = {
+            v.number for v in variations if v.status is VariationStatus.FINISHED
+        }
+        sources = {part.variation_id for part in parts}
+        if sources - finished:
+            raise Conflict(
+                f"these variations have no finished change: {', '.join(map(str, sorted(sources - finished)))}"
+            )
+        patch = compose(
+            {
+                number: await runs.patch(session, run.id, number)
+                for number in sorted(sources)
+            },
+            parts,
+        )
+        agent = AgentSpec(agent=COMPOSED)
+        made = Variation(
+            run_id=run.id, number=len(variations) + 1, spec=agent, composed=tuple(parts)
+        )
+        await runs.join(session, made, patch)
+        return [(made.number, VariationAdded(spec=agent, composed=made.composed))]
+
+    return change

@@ -1,0 +1,1 @@
+"""Archives (optional): export a run as one file, import it for reading."""

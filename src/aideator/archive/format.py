@@ -1,0 +1,221 @@
+"""A run as one file: a zip archive of JSON, the events line by line, and the patches.
+
+    aideator.json       {"format": 1}
+    run.json            the run with its variations, as the API shows it
+    events.ndjson       every event, as it was streamed
+    patches/N.patch     what variation N changed
+
+What comes in is hostile: only these names are read, never written to a disk, each up to
+a bound, and every value is validated as if it came from a client. What agents remember
+of their sessions is theirs and stays out.
+"""
+
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from aideator.domain.errors import InvalidInput
+from aideator.domain.events import Event
+from aideator.domain.run import (
+    MAX_NUMBER,
+    SETTLED_RUN,
+    SETTLED_VARIATION,
+    RunDetails,
+    RunStatus,
+)
+
+FORMAT = 1
+MAX_FILE = 64 * 2**20
+"""Bytes of a whole archive."""
+_MAX_JSON = 64 * 2**20
+_MAX_EVENTS = 512 * 2**20
+_MAX_LINE = 9 * 2**20
+_MAX_PATCH = 10 * 2**20
+"""Bytes of each part, unpacked."""
+_MAX_MEMBERS = 3 + MAX_NUMBER
+_HEAD, _RUN, _EVENTS = "aideator.json", "run.json", "events.ndjson"
+_PATCH = re.compile(r"patches/([1-9][0-9]{0,2})\.patch")
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NEVER = (1980, 1, 1, 0, 0, 0)
+"""The date of every member, so that the same run gives the same file."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """A run that has ended, whole."""
+
+    details: RunDetails
+    events: tuple[bytes, ...]
+    """As JSON, in order, from seq 1."""
+    patches: Mapping[int, bytes]
+
+
+def pack(archive: Archive) -> bytes:
+    """Write an archive.
+
+    Raises:
+        InvalidInput: if the run is too large for one.
+    """
+    told = archive.details.model_dump_json(exclude={"imported_at"}).encode()
+    members = {
+        _HEAD: json.dumps({"format": FORMAT}).encode(),
+        _RUN: told,
+        _EVENTS: b"".join(line + b"\n" for line in archive.events),
+        **{
+            f"patches/{number}.patch": patch
+            for number, patch in sorted(archive.patches.items())
+        },
+    }
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
+        for name, content in members.items():
+            out.writestr(zipfile.ZipInfo(name, _NEVER), content, zipfile.ZIP_DEFLATED)
+    if file.tell() > MAX_FILE or len(members[_EVENTS]) > _MAX_EVENTS:
+        raise InvalidInput("the run is too large to be exported as one file")
+    return file.getvalue()
+
+
+def unpack(data: bytes) -> Archive:
+    """Read an archive that may come from anywhere.
+
+    Raises:
+        InvalidInput: if it is none, or is not whole and sound; the message says where.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            return _read(file)
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        ValueError,
+    ) as error:
+        raise _broken(f"it is no archive of a run: {error}") from None
+
+
+def _read(file: zipfile.ZipFile) -> Archive:
+    members = {info.filename: info for info in file.infolist()}
+    numbers = {int(m[1]): name for name in members if (m := _PATCH.fullmatch(name))}
+    odd = members.keys() - {_HEAD, _RUN, _EVENTS} - set(numbers.values())
+    if odd or len(file.infolist()) != len(members) or len(members) > _MAX_MEMBERS:
+        raise _broken(
+            f"it holds what no export holds: {sorted(odd)[:1] or 'the same name twice'}"
+        )
+    if not {_HEAD, _RUN, _EVENTS} <= members.keys():
+        raise _broken("it lacks a part")
+    _check_format(_content(file, members[_HEAD], 1000))
+    details = _details(_content(file, members[_RUN], _MAX_JSON))
+    present = {v.number for v in details.variations}
+    if not numbers.keys() <= present:
+        raise _broken("it has a patch of a variation that it does not have")
+    with _open(file, members[_EVENTS]) as stream:
+        events = tuple(_events(_lines(stream), details))
+    return Archive(
+        details,
+        events,
+        {n: _content(file, members[name], _MAX_PATCH) for n, name in numbers.items()},
+    )
+
+
+def _open(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
+    if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+        raise _broken("it is compressed in an unusual way")
+    return file.open(info)
+
+
+def _content(file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    # The size that the archive states may be a lie.
+    with _open(file, info) as stream:
+        content: bytes = stream.read(most + 1)
+    if len(content) > most:
+        raise _broken(f"{info.filename[:40]} is too large")
+    return content
+
+
+def _lines(stream: Any) -> Iterator[bytes]:
+    left = _MAX_EVENTS
+    while line := stream.readline(min(_MAX_LINE, left) + 1):
+        left -= len(line)
+        if len(line) > _MAX_LINE or left < 0:
+            raise _broken(f"{_EVENTS} is too large")
+        yield line
+
+
+def _check_format(content: bytes) -> None:
+    match json.loads(content):
+        case {"format": int(number)} if number == FORMAT:
+            return
+        case {"format": int(number)} if number > FORMAT:
+            raise InvalidInput(
+                "the file was made by a newer version of AIdeator",
+                hint="update AIdeator",
+            )
+        case _:
+            raise _broken("it does not say which format it has")
+
+
+def _details(content: bytes) -> RunDetails:
+    try:
+        details = RunDetails.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _broken(
+            f"run.json: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+    numbers = [v.number for v in details.variations]
+    if not _UUID.fullmatch(details.id):
+        raise _broken("run.json: the id is no UUID")
+    if numbers != list(range(1, len(numbers) + 1)) or any(
+        v.run_id != details.id for v in details.variations
+    ):
+        raise _broken(
+            "run.json: the variations are not numbered from 1, or are another run's"
+        )
+    if details.status not in SETTLED_RUN or any(
+        v.status not in SETTLED_VARIATION for v in details.variations
+    ):
+        raise _broken("run.json: the run has not ended")
+    if (details.status is RunStatus.DECIDED) != (details.winner in numbers):
+        raise _broken("run.json: a decided run has a winner, and no other has")
+    return details.model_copy(update={"imported_at": None})
+
+
+def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
+    """The events as we would have written them; nothing of the file's own spelling is passed on."""
+    numbers = {None, *(v.number for v in details.variations)}
+    kind = ""
+    for seq, line in enumerate(lines, start=1):
+        try:
+            event = Event.model_validate_json(line)
+        except ValidationError as error:
+            raise _broken(
+                f"{_EVENTS}, line {seq}: {error.errors()[0]['msg']}"
+            ) from None
+        if (event.seq, event.run_id) != (
+            seq,
+            details.id,
+        ) or event.variation_id not in numbers:
+            raise _broken(
+                f"{_EVENTS}, line {seq}: this is not the next event of the run"
+            )
+        kind = event.body.kind
+        yield event.model_dump_json().encode()
+    if kind != "complete":
+        raise _broken(f"{_EVENTS} does not end with `complete`")
+
+
+def _broken(what: str) -> InvalidInput:
+    return InvalidInput(
+        f"the file cannot be imported: {what}",
+        hint="make it anew with `aideator export`",
+    )

@@ -1,0 +1,1 @@
+"""Checks: run a project's own tests and read what they report."""

@@ -1,0 +1,375 @@
+"""Which test runner a check calls, how to have it report each test, and how to have it run only some.
+
+Nothing of the project is changed or trusted for that: a runner is told by an
+environment variable or by arguments after the command, and reports to a place outside
+the tree. A command that is more than a chain of simple ones (pipes, redirections,
+substitutions) is left as it is; then environment variables still reach the runner
+inside.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from aideator.checks import printed
+from aideator.checks.printed import Reader
+from aideator.domain.check import Check, TestResult
+from aideator.repositories.trees import read_regular
+
+PLACE = "/tmp/aideator"
+"""Where reports go, inside: /tmp is the sandbox's own and no part of the tree."""
+REPORTER = Path(__file__).with_name("reporter.mjs")
+"""For `node --test`; it is written to PLACE before the command runs."""
+MAX_COMMAND = 100_000
+"""Characters of a command. One argument of a Linux program ends at 128 KiB, and a
+selection may name many tests."""
+
+Select = Callable[[str, Sequence[TestResult]], str | None]
+"""From a command and tests to the command that runs those and few others; None where
+that cannot be said."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """What is known about one test runner.
+
+    `{report}` stands for the path of the report of this run.
+    """
+
+    name: str
+    calls: re.Pattern[str]
+    """What its commands look like."""
+    env: Mapping[str, str] = field(default_factory=dict)
+    arguments: str = ""
+    """Added at the end of its command."""
+    reports: tuple[str, ...] = ()
+    """Where it leaves its reports: the path of this run, or globs in the repository."""
+    output: Reader | None = None
+    """Reads what it prints, where there is no report file."""
+    before: str = ""
+    """What is run before it, in the shell."""
+    apart: bool = False
+    """Whether standard output and standard error are kept apart, since the reader needs
+    the latter alone."""
+    select: Select | None = None
+
+
+def _pytest(command: str, tests: Sequence[TestResult]) -> str | None:
+    """Put the tests in the place of the paths.
+
+    What an option takes as its value may stay, it only selects more.
+    """
+    if re.search(r"[$*?{~]", command):
+        return None
+    words = shlex.split(command)
+    start = (
+        next(
+            place
+            for place, word in enumerate(words)
+            if re.fullmatch(r"(.*/)?(pytest|py\.test)", word)
+        )
+        + 1
+    )
+    kept, takes_value = words[:start], False
+    for word in words[start:]:
+        if word.startswith("-") or takes_value:
+            kept.append(word)
+        takes_value = bool(re.fullmatch(r"-[kmpcoWnr]|--[^=]+", word))
+    return shlex.join([*kept, *(test.test for test in tests)])
+
+
+def _unittest(command: str, tests: Sequence[TestResult]) -> str | None:
+    # A test whose module cannot be imported has no dotted name that a pattern would
+    # find; discovery tells it anyway.
+    return command + "".join(f" -k {shlex.quote(test.test)}" for test in tests)
+
+
+def _by_file(command: str, tests: Sequence[TestResult], flag: str = "") -> str | None:
+    files = sorted({test.file for test in tests if test.file})
+    return (
+        f"{command}{flag} {shlex.join(files)}"
+        if files and not _has_paths(command)
+        else None
+    )
+
+
+def _jest(command: str, tests: Sequence[TestResult]) -> str | None:
+    return _by_file(command, tests, " --runTestsByPath")
+
+
+def _has_paths(command: str) -> bool:
+    return bool(re.search(r"\.[cm]?[jt]sx?\b", command))
+
+
+def _go(command: str, tests: Sequence[TestResult]) -> str | None:
+    names = sorted({short_name(test.test) for test in tests})
+    return (
+        f"{command} -run {shlex.quote('^(' + '|'.join(map(re.escape, names)) + ')$')}"
+    )
+
+
+def _cargo(command: str, tests: Sequence[TestResult]) -> str | None:
+    names = [test.test.partition("::")[2] if test.file else test.test for test in tests]
+    return f"{command}{'' if ' -- ' in command else ' --'} --exact {shlex.join(names)}"
+
+
+def _nextest(command: str, tests: Sequence[TestResult]) -> str | None:
+    return f"{command} -E {shlex.quote(' | '.join(f'test({short_name(test.test)})' for test in tests))}"
+
+
+def _maven(command: str, tests: Sequence[TestResult]) -> str | None:
+    methods = ",".join(
+        "#".join(test.test.partition("(")[0].rsplit(".", 1)) for test in tests
+    )
+    return f"{command} {'-Dtest=' + shlex.quote(methods)} -Dsurefire.failIfNoSpecifiedTests=false"
+
+
+def _gradle(command: str, tests: Sequence[TestResult]) -> str | None:
+    return command + "".join(
+        f" --tests {shlex.quote(test.test.partition('(')[0])}" for test in tests
+    )
+
+
+def short_name(test: str) -> str:
+    """What a test is called where it is defined: the last part of its id, without parameters and subtests."""
+    if " > " in test:
+        return test.rpartition(" > ")[2]
+    if subtest := re.search(
+        r"\.((?:Test|Fuzz|Example)\w*)(?:/|$)", test
+    ):  # go: package.Test/subtest
+        return subtest[1]
+    name = re.split(r"[\[(]", test, maxsplit=1)[0].rpartition("::")[2]
+    return name if " " in name else name.rpartition(".")[2]
+
+
+_JUNIT, _JSON = "{report}.xml", "{report}.json"
+_PYTEST_ENV = {"PYTEST_ADDOPTS": f"--junitxml={_JUNIT} -o junit_family=xunit1"}
+
+RUNNERS = (
+    Runner(
+        "pytest",
+        re.compile(r"(^|[\s/])(pytest|py\.test)(\s|$)"),
+        _PYTEST_ENV,
+        reports=(_JUNIT,),
+        select=_pytest,
+    ),
+    Runner(
+        "unittest",
+        re.compile(r"\s-m unittest(\s|$)"),
+        arguments=" -v",
+        output=printed.unittest,
+        apart=True,
+        select=_unittest,
+    ),
+    Runner(
+        "vitest",
+        re.compile(r"(^|[\s/])vitest(\s|$)"),
+        arguments=f" --reporter=default --reporter=json --outputFile.json={_JSON}",
+        reports=(_JSON,),
+        select=_by_file,
+    ),
+    Runner(
+        "jest",
+        re.compile(r"(^|[\s/])(jest|react-scripts test)(\s|$)"),
+        arguments=f" --json --outputFile={_JSON}",
+        reports=(_JSON,),
+        select=_jest,
+    ),
+    Runner(
+        "node",
+        re.compile(r"(^|[\s/])node\s(?!.*--test-reporter)(.*\s)?--test(\s|$)"),
+        {
+            "NODE_OPTIONS": f"--test-reporter={PLACE}/reporter.mjs --test-reporter-destination={_JSON}"
+            " --test-reporter=spec --test-reporter-destination=stdout"
+        },
+        reports=(_JSON,),
+        select=_by_file,
+    ),
+    Runner(
+        "go",
+        re.compile(r"(^|[\s/])go test(\s|$)"),
+        arguments=" -json -count=1",
+        output=printed.go,
+        select=_go,
+    ),
+    Runner(
+        "nextest",
+        re.compile(r"(^|[\s/])cargo nextest run(\s|$)"),
+        output=printed.nextest,
+        select=_nextest,
+    ),
+    Runner(
+        "cargo",
+        re.compile(r"(^|[\s/])cargo (\S+ )?(test|t)(\s|$)"),
+        output=printed.libtest,
+        select=_cargo,
+    ),
+    Runner(
+        "maven",
+        re.compile(r"(^|[\s/])mvnw?\s(.*\s)?(test|verify|package|install)(\s|$)"),
+        reports=(
+            "**/target/surefire-reports/TEST-*.xml",
+            "**/target/failsafe-reports/TEST-*.xml",
+        ),
+        select=_maven,
+    ),
+    Runner(
+        "gradle",
+        re.compile(r"(^|[\s/])gradlew?\s(.*\s)?(\S*[tT]est|check|build)(\s|$)"),
+        # It does not run again what it knows the outcome of, and then there is no
+        # report of this run: a base that set-up has tested reported nothing, and a
+        # repeat repeated nothing. So old reports are removed first, and the build cache
+        # is off.
+        arguments=" --no-build-cache",
+        before="find . -path '*/build/test-results/*' -name 'TEST-*.xml' -delete",
+        reports=("**/build/test-results/*/TEST-*.xml",),
+        select=_gradle,
+    ),
+)
+"""In the order in which they are looked for."""
+
+UNKNOWN = Runner(
+    "", re.compile(""), _PYTEST_ENV, reports=(_JUNIT,), output=printed.recognise
+)
+"""A command such as `make test`: pytest inside is reached by its environment, and known
+outputs are recognised."""
+
+QUIET = Runner("", re.compile(""))
+"""A build, a linter: it passes or fails as a whole."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one check is carried out."""
+
+    check: Check
+    runner: Runner
+    separator: str = ""
+    """What stands between a script and arguments for what it calls, such as npm's
+    `--`."""
+    folder: str = ""
+    """The folder that the command changes to first, with a slash at its end."""
+
+    @property
+    def reports(self) -> tuple[str, ...]:
+        """Where reports are looked for: the user's own word first."""
+        asked = re.search(r"--junit-?xml[= ](\S+)", self.check.command)
+        own = (
+            (self.check.report,)
+            if self.check.report
+            else (self.folder + asked[1],)
+            if asked
+            else ()
+        )
+        return own or self.runner.reports
+
+    def command(self, only: Sequence[TestResult] | None = None) -> str | None:
+        """The shell command for the whole check, or for some of its tests; None if these cannot be selected."""
+        command = self.check.command.rstrip() + (
+            self.separator + self.runner.arguments if self.runner.arguments else ""
+        )
+        if only is None:
+            return command
+        if self.runner.select is None:
+            return None
+        head, tail = _last_step(command)
+        if self.separator and not self.runner.arguments:
+            tail += self.separator
+        chosen = self.runner.select(
+            tail, [self._seen_from_the_folder(test) for test in only]
+        )
+        return head + chosen if chosen and len(head + chosen) <= MAX_COMMAND else None
+
+    def _seen_from_the_folder(self, test: TestResult) -> TestResult:
+        if not self.folder or not test.file:
+            return test
+        update = {
+            "file": test.file.removeprefix(self.folder),
+            "test": test.test.removeprefix(self.folder),
+        }
+        return test.model_copy(update=update)
+
+    def seen_from_the_root(self, test: TestResult) -> TestResult:
+        """The test with its file as it is called from the root, although the runner ran in a folder below."""
+        if not self.folder or not test.file or test.file.startswith(self.folder):
+            return test
+        of_file = test.test.startswith(test.file)
+        update = {
+            "file": self.folder + test.file,
+            "test": self.folder + test.test if of_file else test.test,
+        }
+        return test.model_copy(update=update)
+
+
+def plan(check: Check, tree: Path) -> Plan:
+    """Recognise the runner of a check.
+
+    Args:
+        check: The check.
+        tree: The base's files, where `package.json` says what a script calls.
+    """
+    if check.kind != "test":
+        return Plan(check, QUIET)
+    folder = re.match(r"\s*cd ([\w][\w./-]*) &&", check.command)
+    place = f"{folder[1].rstrip('/')}/" if folder and ".." not in folder[1] else ""
+    head, tail = _last_step(check.command)
+    script, separator = _script(tail, tree / place)
+    calls = script or tail
+    simple = not re.search(r"[|<>&`()#\n]", tail) and not (
+        script and re.search(r"[|<>&;`()#\n]", script)
+    )
+    found = next((runner for runner in RUNNERS if runner.calls.search(calls)), UNKNOWN)
+    if simple and _is_closed(tail) and not (folder is None and "cd " in head):
+        return Plan(check, found, separator, place)
+    # Its environment reaches the runner; its arguments would go astray.
+    by_env = found if found.env else UNKNOWN
+    return Plan(
+        check,
+        replace(by_env, name="", output=printed.recognise, select=None),
+        folder=place,
+    )
+
+
+def _last_step(command: str) -> tuple[str, str]:
+    """Cut a chain of commands before its last one."""
+    cut = max(
+        command.rfind(word) + len(word) if word in command else 0
+        for word in ("&&", ";")
+    )
+    return command[:cut], command[cut:]
+
+
+def _is_closed(command: str) -> bool:
+    try:
+        shlex.split(command)
+    except ValueError:
+        return False
+    return True
+
+
+_SCRIPT = re.compile(
+    r"\s*(npm|pnpm|yarn|bun)( run| run-script)?( -s| --silent)? ([\w:.-]+)\s*(--\s.*|--)?$"
+)
+
+
+def _script(command: str, folder: Path) -> tuple[str, str]:
+    """What a script of `package.json` calls, and what has to stand before arguments for it."""
+    found = _SCRIPT.match(command)
+    if not found:
+        return "", ""
+    scripts = _package(folder / "package.json").get("scripts")
+    name = {"t": "test", "tst": "test"}.get(found[4], found[4])
+    script = scripts.get(name) if isinstance(scripts, dict) else None
+    separator = " --" if found[1] == "npm" and not found[5] else ""
+    return (script, separator) if isinstance(script, str) else ("", "")
+
+
+def _package(file: Path) -> dict[str, object]:
+    try:
+        found = json.loads(read_regular(file) or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,1 @@
+"""Publishing (optional): push the winner as a branch and open a pull request."""

@@ -1,0 +1,1 @@
+"""Repositories: fetched into mirrors, checked out once per commit, cached."""

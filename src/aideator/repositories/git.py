@@ -1,0 +1,178 @@
+"""Run the host's git, so that nothing but our own arguments decides what it does.
+
+Odd on purpose: settings travel as `GIT_CONFIG_COUNT/KEY_n/VALUE_n` in the child's
+environment and never in argv. They are of command scope, so a repository's own
+configuration cannot override them, and a token among them is in no process list. No
+protocol is allowed unless a call names it in `GIT_ALLOW_PROTOCOL`.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from aideator.children import PIPE, Child, start_child
+from aideator.domain.errors import RepositoryError
+
+MAX_OUTPUT = 64 * 2**20
+"""Bytes of standard output that a call may produce; far more than any call of ours
+needs."""
+_MAX_STDERR = 64 * 2**10
+
+_PASSED_ON = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
+
+_ENVIRONMENT = {
+    "HOME": "/nonexistent",
+    "LC_ALL": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_ALLOW_PROTOCOL": "none",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+}
+
+HARDENED = {
+    "safe.directory": "*",
+    "core.hooksPath": os.devnull,
+    "core.fsmonitor": "false",
+    "core.attributesFile": os.devnull,
+    "core.untrackedCache": "false",
+    "credential.helper": "",
+    "gc.auto": "0",
+    "fetch.unpackLimit": "1",
+    "maintenance.auto": "false",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "transfer.fsckObjects": "true",
+    # Harmless flaws that old, well-known repositories carry for ever.
+    "fetch.fsck.badTimezone": "ignore",
+    "fetch.fsck.missingSpaceBeforeDate": "ignore",
+    "fetch.fsck.missingSpaceBeforeEmail": "ignore",
+    "fetch.fsck.zeroPaddedFilemode": "ignore",
+    "http.followRedirects": "false",
+    "http.proxy": "",
+}
+"""Settings of every call. An inner repository, an include or a hook cannot undo
+them."""
+
+
+class GitError(RepositoryError):
+    """A git command failed."""
+
+    def __init__(self, command: str, exit_code: int | None, stderr: str) -> None:
+        self.exit_code = exit_code
+        self.stderr = stderr
+        last = stderr.strip().rpartition("\n")[2] or f"exit code {exit_code}"
+        super().__init__(f"git {command} failed: {last}")
+
+
+class GitTimeout(GitError):
+    """A git command took too long and was killed."""
+
+    def __init__(self, command: str, seconds: float) -> None:
+        super().__init__(command, None, f"it did not finish within {seconds:g} seconds")
+
+
+def config_environment(config: Mapping[str, str]) -> dict[str, str]:
+    """Write settings as the environment variables that git reads them from (git-config(1), ENVIRONMENT)."""
+    variables = {"GIT_CONFIG_COUNT": str(len(config))}
+    for number, (key, value) in enumerate(config.items()):
+        variables |= {
+            f"GIT_CONFIG_KEY_{number}": key,
+            f"GIT_CONFIG_VALUE_{number}": value,
+        }
+    return variables
+
+
+_AS_USUAL = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
+"""uvloop's subprocesses know neither `umask` nor `user`, so small programs in front of
+git see to both."""
+
+
+def _as_user(uid: int) -> tuple[str, ...]:
+    return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--")
+
+
+async def git(
+    *arguments: str,
+    cwd: Path | None = None,
+    config: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float = 60.0,
+    user: int | None = None,
+) -> bytes:
+    """Run git and return what it prints.
+
+    Args:
+        arguments: What follows `git` on the command line; nothing secret.
+        cwd: Where it runs; the root directory when absent, so that no repository is
+            found by accident.
+        config: Settings beside `HARDENED`.
+        env: Environment variables beside the fixed ones.
+        stdin: What git reads.
+        timeout: Seconds until the whole process group is killed.
+        user: The uid and gid to run as.
+
+    Raises:
+        GitError: if git fails or prints more than `MAX_OUTPUT`.
+        GitTimeout: if the time is up.
+    """
+    inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    settings = config_environment(HARDENED | dict(config or {}))
+    process = await start_child(
+        [*_AS_USUAL, *(_as_user(user) if user is not None else ()), "git", *arguments],
+        cwd=cwd or "/",
+        env=inherited | _ENVIRONMENT | settings | dict(env or {}),
+        streams=(PIPE, PIPE, PIPE),
+    )
+    try:
+        async with asyncio.timeout(timeout):
+            stdout, stderr = await _converse(process, stdin)
+    except TimeoutError:
+        raise GitTimeout(arguments[0], timeout) from None
+    finally:
+        process.kill_group()
+        await process.wait()
+    if len(stdout) > MAX_OUTPUT:
+        raise GitError(arguments[0], None, f"it printed more than {MAX_OUTPUT} bytes")
+    if process.returncode != 0:
+        raise GitError(
+            arguments[0],
+            process.returncode,
+            stderr[:_MAX_STDERR].decode(errors="replace"),
+        )
+    return stdout
+
+
+async def _converse(process: Child, data: bytes) -> tuple[bytes, bytes]:
+    async with asyncio.TaskGroup() as group:
+        stdout = group.create_task(_read(process, process.stdout, MAX_OUTPUT))
+        stderr = group.create_task(_read(process, process.stderr, 16 * _MAX_STDERR))
+        group.create_task(_feed(process.stdin, data))
+    await process.wait()
+    return stdout.result(), stderr.result()
+
+
+async def _read(process: Child, stream: asyncio.StreamReader, limit: int) -> bytes:
+    kept = bytearray()
+    while chunk := await stream.read(2**16):
+        kept += chunk
+        if len(kept) > limit:
+            process.kill_group()
+            break
+    return bytes(kept)
+
+
+async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
+    # git may end before it has read everything; its exit code tells. uvloop refuses to
+    # write to a closed pipe.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if data and not stream.is_closing():
+            stream.write(data)
+            await stream.drain()
+    stream.close()

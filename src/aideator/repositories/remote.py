@@ -1,0 +1,277 @@
+"""Reach a remote repository without being led elsewhere (server-side request forgery).
+
+The name is resolved once, the address judged and pinned: httpx2 and then git connect to
+that very address, so a resolver that answers differently a second time changes nothing.
+Redirects are followed here, each hop judged like the first; git follows none. (Smart
+HTTP: git's Documentation/gitprotocol-http.txt.)
+"""
+
+import asyncio
+import base64
+import ipaddress
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from aideator.domain.errors import InvalidInput, RepositoryError
+from aideator.repositories.source import Source, SourcePolicy, parse_source
+
+_DISCOVERY = "/info/refs?service=git-upload-pack"
+_MAX_HOPS = 5
+_TIMEOUT = 20.0
+MAX_ANSWER = 2**20
+"""Bytes of an API's answer that are read."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """How git gets at a repository, this once."""
+
+    source: Source
+    url: str
+    """Where the repository really is, after redirects."""
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Settings for git, the pinned address and the token among them."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The only protocol that git may speak."""
+        return {
+            "GIT_ALLOW_PROTOCOL": "file"
+            if self.source.local
+            else urlsplit(self.url).scheme
+        }
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Options for ls-remote and fetch."""
+        # The serving side of a local fetch does not inherit our settings, and the
+        # user's repository has another owner.
+        return (
+            ("--upload-pack=git -c safe.directory=* upload-pack",)
+            if self.source.local
+            else ()
+        )
+
+
+async def reach(
+    source: Source, policy: SourcePolicy, tokens: Mapping[str, str]
+) -> Remote:
+    """Find out where a source really is and whether it lets us in.
+
+    Args:
+        source: The repository.
+        policy: Judges every hop.
+        tokens: Host name → token for private repositories.
+
+    Raises:
+        RepositoryError: if nothing that we may talk to answers as a git repository.
+    """
+    if source.local:
+        return Remote(source, source.url)
+    hop = source
+    for _ in range(_MAX_HOPS):
+        address = await _resolve(hop, policy)
+        headers = _authorization(hop, tokens)
+        location = await _discover(hop, address, headers)
+        if location is None:
+            return Remote(source, hop.url, _git_config(hop, address, headers))
+        hop = _next_hop(hop, location, policy)
+    raise RepositoryError(f"{source.url} redirects more than {_MAX_HOPS} times")
+
+
+async def _resolve(hop: Source, policy: SourcePolicy) -> str:
+    host, port = _host_port(hop)
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as error:
+        raise RepositoryError(
+            f"there is no host {host} ({error})", hint="check the URL's spelling"
+        ) from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not policy.is_private(host, port) and not all(map(is_public, addresses)):
+        raise RepositoryError(
+            f"{host} has a private address; it is not reached for",
+            hint="an operator can vouch for an internal git server (PRIVATE_GIT_HOSTS)",
+        )
+    return addresses[0]
+
+
+def is_public(text: str) -> bool:
+    """Whether an IP address belongs to the internet at large, also as seen through IPv6 in its older disguises."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        else:
+            address = address.ipv4_mapped or address.sixtofour or address
+    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""All that IANA has opened for global use; it spares us a list of the rest."""
+
+
+async def _discover(
+    hop: Source, address: str, headers: Mapping[str, str]
+) -> str | None:
+    """Ask for the repository's refs at `address`; return where a redirect points, or None if the answer is theirs."""
+    asked = {"user-agent": "git/2 aideator", **headers}
+    async with _ask("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
+        return _judge(hop, response, known=bool(headers))
+
+
+@asynccontextmanager
+async def _ask(
+    method: str,
+    address: str,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> AsyncIterator[httpx2.Response]:
+    """Send one request to this very address; the answer's body is not read yet."""
+    target = httpx2.URL(url)
+    request = httpx2.Request(
+        method,
+        target.copy_with(host=address),
+        headers={"host": target.netloc.decode(), **headers},
+        content=content,
+        extensions={
+            "sni_hostname": target.host,
+            "timeout": httpx2.Timeout(_TIMEOUT).as_dict(),
+        },
+    )
+    try:
+        async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT) as client:
+            response = await client.send(request, stream=True)
+            try:
+                yield response
+            finally:
+                await response.aclose()
+    except httpx2.HTTPError as error:
+        raise RepositoryError(
+            f"{target.netloc.decode()} does not answer ({type(error).__name__}: {error})",
+            hint="try again later",
+        ) from None
+
+
+async def call(
+    method: str,
+    url: str,
+    policy: SourcePolicy,
+    *,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> tuple[httpx2.Response, bytes]:
+    """Call a server's API under the rules of `reach`: the address is judged and pinned, no redirect is followed.
+
+    Returns:
+        The answer, and its body up to `MAX_ANSWER` bytes.
+
+    Raises:
+        RepositoryError: if the server may not be talked to, or does not answer.
+    """
+    address = await _resolve(Source(url), policy)
+    body = bytearray()
+    async with _ask(method, address, url, headers=headers, content=content) as response:
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ANSWER:
+                break
+    return response, bytes(body[:MAX_ANSWER])
+
+
+def _judge(hop: Source, response: httpx2.Response, *, known: bool) -> str | None:
+    match response.status_code:
+        case 200 if response.headers.get("content-type", "").startswith(
+            "application/x-git-"
+        ):
+            return None
+        case 200:
+            raise RepositoryError(
+                f"{hop.url} is a web page, not a git repository",
+                hint="give the URL that git clones",
+            )
+        case 301 | 302 | 303 | 307 | 308:
+            return response.headers.get("location", "")
+        case 401 | 403:
+            what = (
+                "the token for this host gives no access to it"
+                if known
+                else "it is private, or does not exist"
+            )
+            raise RepositoryError(
+                f"no access to {hop.url}: {what}",
+                hint="set a token for this host (GITHUB_TOKEN, GIT_TOKENS), or check the URL's spelling",
+            )
+        case 404 | 410:
+            raise RepositoryError(
+                f"there is no repository {hop.url}", hint="check the URL's spelling"
+            )
+        case status:
+            raise RepositoryError(
+                f"{hop.url} answers with HTTP status {status}", hint="try again later"
+            )
+
+
+def _next_hop(hop: Source, location: str, policy: SourcePolicy) -> Source:
+    target = urljoin(hop.url + _DISCOVERY, location)
+    if not target.endswith(_DISCOVERY):
+        raise RepositoryError(
+            f"{hop.url} redirects to {target[:200]}, which is not a git repository"
+        )
+    url = target.removesuffix(_DISCOVERY)
+    if hop.url.startswith("https:") and not url.startswith("https:"):
+        raise RepositoryError(f"{hop.url} redirects to an unsafe protocol")
+    try:
+        found = parse_source(
+            url, SourcePolicy(policy.allowed_hosts, policy.private_hosts)
+        )
+    except InvalidInput as refused:
+        raise RepositoryError(
+            f"{hop.url} redirects to {url[:200]}, which is refused: {refused}"
+        ) from None
+    return found
+
+
+def token_for(source: Source, tokens: Mapping[str, str]) -> str:
+    """The token of the source's host; empty when there is none."""
+    host, port = _host_port(source)
+    return tokens.get(f"{host}:{port}") or tokens.get(host) or ""
+
+
+def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
+    token = token_for(hop, tokens)
+    if not token:
+        return {}
+    # The name is GitHub's; other servers take any beside a token.
+    return {
+        "authorization": "Basic "
+        + base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    }
+
+
+def _git_config(
+    hop: Source, address: str, headers: Mapping[str, str]
+) -> dict[str, str]:
+    host, port = _host_port(hop)
+    pinned = {"http.curloptResolve": f"{host}:{port}:{address}"}
+    return pinned | {
+        f"http.{hop.url}.extraHeader": f"{name}: {value}"
+        for name, value in headers.items()
+    }
+
+
+def _host_port(source: Source) -> tuple[str, int]:
+    parts = urlsplit(source.url)
+    return parts.hostname or "", parts.port or {"https": 443, "http": 80}[parts.scheme]

@@ -1,0 +1,1 @@
+"""The Dagger back end: trees travel into containers, and a supervisor enforces limits."""

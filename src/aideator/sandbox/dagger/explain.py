@@ -1,0 +1,138 @@
+"""What an ended Dagger CLI means: why a container did not open, or why it has gone."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aideator.domain.errors import (
+    AideatorError,
+    DiskLimitExceeded,
+    EngineLost,
+    SandboxLost,
+)
+from aideator.sandbox.dagger.cli import INTERRUPTED, Session
+
+MALFUNCTION = 70
+"""The launcher's exit code when it cannot do its work."""
+_KILLED = 137
+_SHOWN = 600
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """A known failure, by the words that the CLI and the engine have for it."""
+
+    words: str
+    what: str
+    fix: str
+
+
+_CAUSES = (
+    _Cause(
+        r"Cannot connect to the Docker daemon|no (?:fallback )?container (?:runtime|image loader)|start engine|"
+        r"failed to connect to (?:the )?(?:engine|buildkit)|connection refused|no such host|dial (?:tcp|unix)",
+        "no Dagger engine can be reached",
+        "start Docker (or another container runtime), or set _EXPERIMENTAL_DAGGER_RUNNER_HOST to a running engine",
+    ),
+    _Cause(
+        r"failed to (?:resolve|pull|fetch)[^\n]*(?:image|source metadata|registry|docker\.io)|pull access denied|"
+        r"manifest unknown|failed to resolve source metadata",
+        "the container's image cannot be pulled",
+        "check AGENT_CONTAINER_IMAGE, and that the engine can reach its registry: `dagger core container from "
+        "--address=IMAGE sync`",
+    ),
+    _Cause(
+        r"socket [^\n]* not found|host access is disabled|not a socket|session attachables?",
+        "the engine refused to forward the socket",
+        "run the CLI where AIDEATOR_HOME is, with an engine of the same version",
+    ),
+    _Cause(
+        r"incompatible|requires? (?:a )?(?:newer|dagger|engine)|minimum (?:client|engine) version|engineVersion",
+        "the engine and the CLI are of versions that do not fit",
+        "use the same version of both, 0.21.8 or a later 0.21",
+    ),
+    _Cause(
+        r"module source|load module|ModuleLoadError|dagger\.json|module runtime|unknown (?:command|flag)|"
+        r"required flag|failed to serve module",
+        "AIdeator's Dagger module does not load",
+        "run `dagger functions --mod=DIRECTORY` with the directory that `aideator doctor` names",
+    ),
+    _Cause(
+        r"git[^\n]*not found|apt-get|apk add|pip install|No matching distribution",
+        "the container's tools cannot be installed",
+        "let the engine reach the distribution's and Python's package index once, or set AGENT_CONTAINER_IMAGE to an "
+        "image that has them: see docs/how-to/dagger.md",
+    ),
+)
+
+
+def why_closed(told: str) -> tuple[str, str]:
+    """Why no container came up, and what mends it, from the CLI's standard error."""
+    for cause in _CAUSES:
+        if re.search(cause.words, told, re.IGNORECASE):
+            return f"{cause.what}: {last_words(told, cause.words)}", cause.fix
+    return f"no container could be opened: {last_words(told)}", "run `aideator doctor`"
+
+
+def last_words(told: str, about: str = "") -> str:
+    """The last telling line, or the last one about something, shortened."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    telling = [
+        line for line in lines if about and re.search(about, line, re.IGNORECASE)
+    ] or [
+        line
+        for line in lines
+        if re.search(r"error|fail|cannot|refused|not found", line, re.IGNORECASE)
+    ]
+    return ((telling or lines or ["it said nothing"])[-1])[:_SHOWN]
+
+
+def record_of(result: str) -> dict[str, Any]:
+    """The launcher's final record in what the CLI printed; empty if it did not come to it."""
+    for line in reversed(result.splitlines()):
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def why_lost(session: Session) -> AideatorError:
+    """Why a container that was open has gone."""
+    record = record_of(session.result)
+    if session.code == 0 and record:
+        return _by_record(record.get("reasons", ()), record.get("code"))
+    match session.code:
+        case None:
+            return SandboxLost("the container does not answer any more")
+        case code if code == INTERRUPTED:
+            return SandboxLost("the container was cancelled")
+        case code if code == _KILLED:
+            return SandboxLost(
+                "the container was killed from outside (137): mostly its engine has run out of memory",
+                hint="give the engine more memory, or run fewer variations at a time",
+            )
+        case code if code == MALFUNCTION:
+            return SandboxLost(
+                f"the container's supervisor failed: {last_words(session.told)}"
+            )
+        case _:
+            return EngineLost(f"the Dagger engine was lost: {last_words(session.told)}")
+
+
+def _by_record(reasons: Sequence[str], code: object) -> AideatorError:
+    if "disk" in reasons:
+        return DiskLimitExceeded(
+            "the container's supervisor ended it: too much was written"
+        )
+    if "wall clock" in reasons:
+        return SandboxLost("the container's supervisor ended it: its time was up")
+    if "memory" in reasons:
+        return SandboxLost(
+            "the sandbox ran out of memory", hint="raise AGENT_MEMORY_LIMIT"
+        )
+    return SandboxLost(f"the container's first process ended with {code}")

@@ -1,0 +1,1 @@
+"""Statistics (optional): what past decisions say about agents and models."""

@@ -1,0 +1,1 @@
+"""Workbench (optional): terminals and previews in a variation's sandbox."""

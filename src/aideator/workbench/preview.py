@@ -1,0 +1,72 @@
+"""A way to what listens at a port of a sandbox, for as long as it is wanted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aideator.domain.errors import Conflict, SandboxLost
+from aideator.sandbox.base import Sandbox
+from aideator.workbench.model import Preview
+
+
+class LivePreview:
+    """A port inside, the page that shows it, and what is under way through it."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        told: Preview,
+        page: str,
+        places: asyncio.Semaphore,
+        *,
+        on_use: Callable[[], None],
+        explain: Callable[[SandboxLost], str],
+    ) -> None:
+        """Nothing is connected yet.
+
+        Args:
+            sandbox: Where somebody listens, or will.
+            told: How it was opened.
+            page: The origin of the page that shows it, and alone may.
+            places: Held by each connection.
+            on_use: Called with each connection.
+            explain: Says why the sandbox ended.
+        """
+        self.told, self.page = told, page
+        self._sandbox, self._on_use, self._explain = sandbox, on_use, explain
+        self._places = places
+        self._open = set[asyncio.StreamWriter]()
+        self._is_closed = False
+
+    @asynccontextmanager
+    async def connect(
+        self,
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Connect to the port, until the end of the block.
+
+        Raises:
+            NobodyListens: if there is no answer.
+            Conflict: if the preview was closed, or the sandbox has ended.
+        """
+        async with self._places:
+            if self._is_closed:
+                raise Conflict("the preview was closed")
+            self._on_use()
+            try:
+                reader, writer = await self._sandbox.connect(self.told.port)
+            except SandboxLost as error:
+                raise Conflict(
+                    f"the sandbox has ended: {self._explain(error)}"
+                ) from error
+            self._open.add(writer)
+            try:
+                yield reader, writer
+            finally:
+                self._open.discard(writer)
+                writer.close()
+
+    def close(self) -> None:
+        """Break off what is under way, and let nothing begin."""
+        self._is_closed = True
+        for writer in self._open:
+            writer.transport.abort()

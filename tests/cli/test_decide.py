@@ -1,0 +1,162 @@
+"""What is made of a run from the command line: gone on, composed, published, undone, kept, counted."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from aideator.cli.deciding import read_part
+from aideator.cli.ui.watch import paced
+from aideator.domain.errors import InvalidInput
+from aideator.domain.run import Part
+from aideator.eventlog.base import Entry
+from aideator.testing import scripted_model
+from tests.actions import PROMPT, command, server
+from tests.cli.test_run import aideator, run_id_in
+from tests.conftest import git
+
+
+@pytest.mark.slow
+async def test_a_run_is_taken_on_composed_decided_published_and_kept(
+    home: Path, repo: Path
+) -> None:
+    async with scripted_model("three_ways") as model:
+
+        async def does(*arguments: str, code: int = 0) -> str:
+            done = await aideator(*arguments, home=home, model=model.url)
+            assert done.returncode == code, (arguments, done.stdout, done.stderr)
+            return done.stdout
+
+        run = run_id_in(await does("run", str(repo), PROMPT, "-n", "1"))
+        added = await does("add", run, "--instructions", "Use sum().")
+        assert "[2] another agent: builtin" in added
+        composed = await does("compose", run, "2:calc.py#0")
+        assert "[3] composed from 2" in composed
+        refused = await aideator(
+            "compose", run, "1:calc.py#0", "2:calc.py#0", home=home, model=model.url
+        )
+        assert refused.returncode == 1
+        assert "change the same place" in refused.stderr
+        assert "next: take one of the two" in refused.stderr
+
+        await does("select", run, "1", "--reason", "shorter")
+        assert "is finished, without a winner" in await does("undo", run)
+        assert json.loads(await does("select", run, "3", "--json"))["winner"] == 3
+        told = await does(
+            "publish", run, "--branch", "sum", "--title", "Add with sum()"
+        )
+        assert told.startswith("Branch aideator/sum of ")
+        assert git(repo, "log", "-1", "--format=%s", "aideator/sum") == "Add with sum()"
+        again = json.loads(await does("publish", run, "--json"))
+        assert again["commit"] == git(repo, "rev-parse", "aideator/sum")
+        published = await aideator("undo", run, home=home)
+        assert (
+            published.returncode,
+            "was published as aideator/sum" in published.stderr,
+        ) == (1, True)
+
+        counted = json.loads(await does("stats", "--json"))
+        assert (counted["runs"], counted["decided"], counted["published"]) == (1, 1, 1)
+        assert [
+            (t["name"], t["wins"]["count"], t["wins"]["of"]) for t in counted["agents"]
+        ] == [
+            ("composed", 1, 1),
+            ("builtin", 0, 2),
+        ]
+        assert "95 % interval" in await does("stats")
+
+
+@pytest.mark.slow
+async def test_a_run_is_the_same_on_another_instance(home: Path, repo: Path) -> None:
+    async with scripted_model("three_ways") as model:
+        ran = await aideator(
+            "run", str(repo), PROMPT, "-n", "2", home=home, model=model.url
+        )
+    run, file, elsewhere = run_id_in(ran.stdout), home / "run.zip", home / "elsewhere"
+    elsewhere.mkdir()
+    assert command("export", run, "-o", str(file), home=home).returncode == 0
+    kept = command("export", run, "-o", str(file), home=home)
+    assert (kept.returncode, "cannot be written" in kept.stderr) == (2, True)
+    taken = command("import", str(file), home=elsewhere)
+    assert taken.returncode == 0, taken.stderr
+    for what in (["show", run], ["diff", run, "2"], ["watch", run, "--json"]):
+        original, copy = command(*what, home=home), command(*what, home=elsewhere)
+        assert original.stdout == copy.stdout != ""
+    replayed = command("watch", run, "--json", "--speed", "10000", home=elsewhere)
+    assert replayed.stdout == command("watch", run, "--json", home=home).stdout
+
+
+@pytest.mark.slow
+async def test_the_same_verbs_reach_a_server(home: Path, repo: Path) -> None:
+    async with scripted_model("follow_up") as model, server(home, model.url) as running:
+
+        async def does(*arguments: str) -> str:
+            done = await aideator(
+                *arguments, "--server", running.url, home=home / "client", cwd=home
+            )
+            assert done.returncode == 0, (arguments, done.stderr)
+            return done.stdout
+
+        (home / "client").mkdir()
+        run = run_id_in(await does("run", str(repo), PROMPT, "-n", "1"))
+        await does("prompt", run, "all", "Now subtract as well, please")
+        assert "def subtract" in await does("diff", run, "1")
+        await does("add", run)
+        await does("compose", run, "1:calc.py")
+        await does("select", run, "3")
+        assert json.loads(await does("publish", run, "--json"))["branch"].startswith(
+            f"aideator/{run[-8:]}-make-the"
+        )
+        await does("export", run, "-o", "run.zip")
+        assert json.loads(await does("import", "run.zip", "--json"))["id"] == run
+        assert json.loads(await does("stats", "--json"))["decided"] == 1
+
+
+def test_a_part_as_it_is_typed() -> None:
+    assert read_part("1:a.py") == Part(variation_id=1, path="a.py")
+    assert read_part("12:dir/a#b.py#0,2") == Part(
+        variation_id=12, path="dir/a#b.py", hunks=(0, 2)
+    )
+    assert read_part("1:c#") == Part(variation_id=1, path="c#")
+    for text in ("a.py", "1:", ":a.py", "0:a.py", "999:a.py"):
+        with pytest.raises(InvalidInput):
+            read_part(text)
+
+
+@pytest.mark.parametrize("file", [b"no archive", b""])
+def test_a_file_that_is_no_run_is_wrong_input(home: Path, file: bytes) -> None:
+    (home / "run.zip").write_bytes(file)
+    done = command("import", "run.zip", home=home)
+    assert done.returncode == 2
+    assert "error: the file cannot be imported" in done.stderr
+    assert "next: make it anew with `aideator export`" in done.stderr
+    assert command("import", "nowhere.zip", home=home).returncode == 2
+
+
+def test_a_variation_is_a_number_or_all(home: Path) -> None:
+    done = command("prompt", "3f2a91c0", "both", "Now subtract as well", home=home)
+    assert done.returncode == 2
+    assert "a number, or all" in done.stderr
+
+
+async def test_a_replay_keeps_the_pauses_at_its_speed() -> None:
+    """Against the loop's own clock: no pause is shorter than it was, divided by the speed."""
+    moments = (
+        "2026-11-25T10:00:00Z",
+        "2026-11-25T10:00:01.500000Z",
+        "2026-11-25T10:00:01.500000Z",
+    )
+    entries = [
+        Entry(n, "usage", json.dumps({"at": at}).encode())
+        for n, at in enumerate(moments, 1)
+    ]
+
+    async def batches() -> AsyncGenerator[list[Entry]]:
+        yield entries
+
+    loop = asyncio.get_running_loop()
+    seen = [(batch[0].seq, loop.time()) async for batch in paced(batches(), 10)]
+    assert [seq for seq, _ in seen] == [1, 2, 3]
+    assert seen[1][1] - seen[0][1] >= 0.15

@@ -1,0 +1,196 @@
+"""The view is a pure reduction: however a stream is cut and repeated, it shows the same."""
+
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from aideator.cli.ui.live import live
+from aideator.cli.ui.reduce import View
+from aideator.domain.check import CheckResult, Command
+from aideator.domain.events import (
+    AgentOutput,
+    Body,
+    CheckRun,
+    Complete,
+    ErrorRaised,
+    Event,
+    Plan,
+    PlanEntry,
+    RunStarted,
+    Selected,
+    SetupRan,
+    ToolCall,
+    ToolCallUpdate,
+    UsageRecorded,
+    VariationFailed,
+    VariationFinished,
+    VariationStarted,
+)
+from aideator.domain.project import Origin
+from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.usage import Usage
+from aideator.domain.verdict import PatchStats, Verdict
+
+START = datetime(2026, 11, 22, tzinfo=UTC)
+TEXT = st.text(max_size=200)
+KEYS = st.sampled_from(["a", "b"])
+RESULTS = st.builds(
+    CheckResult,
+    check=st.just("tests"),
+    exit_code=st.sampled_from([0, 1]),
+    seconds=st.just(1.0),
+)
+VERDICT = Verdict(
+    variation_id=1, patch=PatchStats(files=1, additions=2, deletions=3), checks=()
+)
+ISOLATION = Isolation(backend="bubblewrap", network="gateway only", limits={})
+BODIES: st.SearchStrategy[Body] = st.one_of(
+    st.builds(
+        RunStarted,
+        commit=st.just("c" * 40),
+        prompt=TEXT,
+        variations=st.integers(1, 5),
+        checks=st.just(()),
+    ),
+    st.builds(VariationStarted, agent=st.just(AgentSpec()), attempt=st.integers(1, 3)),
+    st.builds(AgentOutput, channel=st.sampled_from(["message", "thought"]), text=TEXT),
+    st.builds(ToolCall, tool_call_id=KEYS, title=TEXT),
+    st.builds(ToolCallUpdate, tool_call_id=KEYS, title=st.none() | TEXT),
+    st.builds(
+        Plan,
+        entries=st.lists(st.builds(PlanEntry, content=TEXT), max_size=3).map(tuple),
+    ),
+    st.builds(UsageRecorded, usage=st.builds(Usage, requests=st.integers(0, 9))),
+    st.builds(CheckRun, result=RESULTS),
+    st.builds(SetupRan, result=RESULTS, cached=st.booleans()),
+    st.just(VariationFinished(verdict=VERDICT, isolation=ISOLATION)),
+    st.builds(
+        VariationFailed,
+        reason=st.sampled_from(["Cancelled", "AgentCrashed"]),
+        message=TEXT,
+    ),
+    st.builds(ErrorRaised, reason=st.just("Trouble"), message=TEXT),
+    st.just(Selected(winning_variation_id=1)),
+    st.builds(Complete, status=st.sampled_from(RunStatus)),
+)
+STREAMS = st.lists(st.tuples(st.none() | st.integers(1, 5), BODIES), max_size=30).map(
+    lambda drawn: [
+        Event(
+            seq=seq,
+            run_id="r",
+            variation_id=number,
+            at=START + timedelta(seconds=seq),
+            body=body,
+        )
+        for seq, (number, body) in enumerate(drawn, start=1)
+    ]
+)
+
+
+def view_of(events: list[Event]) -> View:
+    view = View()
+    for event in events:
+        view.apply(event)
+    return view
+
+
+@given(STREAMS, st.data())
+def test_a_stream_that_breaks_and_is_taken_up_again_too_early_shows_the_same(
+    events: list[Event], data: st.DataObject
+) -> None:
+    heard: list[Event] = []
+    at = 0
+    while at < len(events):
+        until = data.draw(st.integers(at + 1, len(events)))
+        heard += events[data.draw(st.integers(0, at)) : until]
+        at = until
+    assert view_of(heard) == view_of(events)
+
+
+@given(
+    STREAMS, st.randoms(use_true_random=False), st.integers(20, 200), st.integers(5, 60)
+)
+def test_events_in_any_order_are_drawn_within_the_screen(
+    events: list[Event], random: Random, width: int, height: int
+) -> None:
+    view = view_of(random.sample(events, len(events)))
+    console = Console(width=width, height=height, force_terminal=True)
+    lines = console.render_lines(live(view, width=width, height=height), pad=False)
+    assert len(lines) <= height
+    assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
+
+
+def test_a_new_attempt_begins_its_lane_anew_and_keeps_what_was_spent() -> None:
+    bodies: list[Body] = [
+        VariationStarted(spec=AgentSpec(), attempt=1),
+        AgentOutput(channel="message", text="first"),
+        UsageRecorded(usage=Usage(requests=3)),
+        VariationStarted(spec=AgentSpec(), attempt=2),
+    ]
+    lane = view_of(
+        [
+            Event(seq=n, run_id="r", variation_id=1, at=START, body=b)
+            for n, b in enumerate(bodies, 1)
+        ]
+    ).lane(1)
+    assert (lane.attempt, lane.said, lane.usage.requests, lane.state) == (
+        2,
+        "",
+        3,
+        "starting",
+    )
+
+
+def test_a_piece_of_what_is_said_joins_the_piece_before_and_another_channel_begins_anew() -> (
+    None
+):
+    bodies: list[Body] = [
+        AgentOutput(channel="thought", text="I "),
+        AgentOutput(channel="thought", text="think"),
+        AgentOutput(channel="message", text="I say"),
+    ]
+    events = [
+        Event(seq=n, run_id="r", variation_id=1, at=START, body=b)
+        for n, b in enumerate(bodies, 1)
+    ]
+    assert view_of(events[:2]).lane(1).said == "I think"
+    assert view_of(events).lane(1).said == "I say"
+
+
+def headline(*bodies: Body) -> str:
+    """The first line of the picture after these events."""
+    view = View()
+    for seq, body in enumerate(bodies, start=1):
+        view.apply(Event(seq=seq, run_id="r", at=START, body=body))
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(live(view, width=120, height=24))
+    return shown.get().splitlines()[0].strip()
+
+
+def test_set_up_is_seen_step_by_step_and_why_it_failed() -> None:
+    setup = (Command(command="npm ci"), Command(command="npm run build"))
+    started = RunStarted(
+        repo_url="/x",
+        commit="c" * 40,
+        prompt="p",
+        variations=1,
+        checks=(),
+        setup=setup,
+        sources={"setup": Origin.GUESS},
+    )
+    done = SetupRan(result=CheckResult(check="npm ci", exit_code=0, seconds=1.0))
+    assert headline(started) == "setting up (1 of 2): npm ci"
+    assert headline(started, done) == "setting up (2 of 2): npm run build"
+    ready = f"base {'c' * 12} · set-up: npm ci; npm run build (guessed) · checks: none"
+    assert headline(started, done.model_copy(update={"cached": True})) == ready
+    assert headline(started, done, done) == ready
+    assert (
+        headline(
+            started, ErrorRaised(reason="SetupFailed", message="set-up failed: why")
+        )
+        == "set-up failed: why"
+    )
