@@ -32,8 +32,10 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2023",
     modulePreload: { polyfill: false },
-    cssCodeSplit: false, // one small file: a view that is loaded late never waits for, or loses, its style
-    assetsInlineLimit: 0, // every asset is a file: the policy allows no data: scripts or fonts
+    // One small file: a view that is loaded late never waits for, or loses, its style.
+    cssCodeSplit: false,
+    // Every asset is a file: the policy allows no data: scripts or fonts.
+    assetsInlineLimit: 0,
     chunkSizeWarningLimit: 400,
     license: { fileName: "licenses.md" },
   },

@@ -1,4 +1,4 @@
-/** The little that the modules under test ask of a browser when they are loaded. */
+/** Browser globals that the modules under test need when they are loaded. */
 Object.assign(globalThis, {
   window: { addEventListener: () => undefined },
   document: { querySelector: () => null },

@@ -84,7 +84,7 @@ describe("the matrix", () => {
     expect(whole?.rows[0]?.base).toBeNull();
   });
 
-  test("rows that tell apart come first, the worst on top; messages are kept", () => {
+  test("rows that differ come first, the worst on top; messages are kept", () => {
     expect(section?.rows.map((row) => row.title)).toEqual(["b", "a", "mine"]);
     expect(section?.rows[0]?.cells[1]?.message).toBe("boom");
   });
@@ -93,7 +93,7 @@ describe("the matrix", () => {
     expect(section?.passingCount).toBe(8);
   });
 
-  test("what fails everywhere as before is folded", () => {
+  test("what fails everywhere as before is hidden", () => {
     const both = check(
       [{ test: "old", change: "still_failing", before: "failed", after: "failed" }],
       {

@@ -10,7 +10,7 @@ import {
 import { checkoutCommands, defaultBranch, suggestedReason } from "../src/decide/decision-text";
 import { check, file, ranked, run, variation } from "./run-fixtures";
 
-describe("the tray", () => {
+describe("a composition", () => {
   const two = file("a", "x");
 
   test("hunks come and go; all of them are the file", () => {
@@ -29,7 +29,7 @@ describe("the tray", () => {
     expect(toggleFile(whole, 2, "a")).toEqual([]);
   });
 
-  test("says how much is from whom", () => {
+  test("counts files and hunks of each variation", () => {
     const tray = toggleFile(toggleHunk(toggleHunk([], 3, two, 0), 1, file("b", "z"), 1), 1, "c");
     expect(partCounts(tray)).toEqual([
       { variation: 1, files: 1, hunks: 1 },
@@ -37,7 +37,7 @@ describe("the tray", () => {
     ]);
   });
 
-  test("what was kept is read with suspicion", () => {
+  test("stored text that is no composition gives an empty one", () => {
     expect(
       parseComposition(JSON.stringify([{ variation_id: 1, path: "a", hunks: null }, { path: 3 }])),
     ).toHaveLength(1);
@@ -87,7 +87,7 @@ describe("charts", () => {
   });
 });
 
-describe("what a decision says", () => {
+describe("texts of a decision", () => {
   const details = run([variation(1), variation(2), variation(12)], {
     id: "01a21259-5998-767c-89f8-323dee8de7be",
     spec: { prompt: "wrap() returns lines that are longer than the width!" },

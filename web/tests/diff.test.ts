@@ -14,7 +14,7 @@ function lines(text: string): Text[] {
   return text === "" ? [] : text.split("").map((each) => ({ text: each, newline: true }));
 }
 
-/** The diff that git would make, of one file. */
+/** Return the diff that git would make of one file. */
 function diffOf(before: string | null, after: string | null, path = "a.py"): FileDiff[] {
   if (before === after) return [];
   let status: FileDiff["status"] = after === null ? "removed" : "modified";
@@ -31,7 +31,7 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
   ];
 }
 
-/** What a file becomes: the meaning of a diff, told independently of how it is made. */
+/** Apply a diff to a text, independently of how the diff is made. */
 function applied(text: string, diff: readonly FileDiff[]): string {
   const old = text.split("");
   const result: string[] = [];

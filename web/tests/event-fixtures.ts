@@ -1,10 +1,12 @@
-/** Events for tests, told briefly. */
+/** Builders of events for tests. */
 import type { Event } from "../src/api/schema.gen";
 import type { EventBody } from "../src/stream/run-view";
 
 const BEGUN = Date.parse("2026-11-25T10:00:00Z");
 
-/** A log of bodies with dense seqs, a second apart. `[variation, body]`; variation 0 is the run itself. */
+/**
+ * Return a log of `[variation, body]` pairs with dense seqs, a second apart. Variation 0 is the run.
+ */
 export function log(...entries: readonly (readonly [number, EventBody])[]): Event[] {
   return entries.map(([variation, body], index) => ({
     seq: index + 1,

@@ -17,10 +17,21 @@ import { Replay } from "../src/stream/replay";
 import { calls, log, returns, STARTED, says, started } from "./event-fixtures";
 
 const SERVER: ServerInfo = {
-  name: "AIdeator", version: "1", caller: "this machine", local: true, model_ready: true, min_prompt_length: 10,
-  max_prompt_length: 50, max_variations: 5, max_parallel_variations: 8, agent_timeout: 1800, git_hosts: [],
-  demo_repo: null, recent: [], latest_costs: [],
-}; // biome-ignore format: a server
+  name: "AIdeator",
+  version: "1",
+  caller: "this machine",
+  local: true,
+  model_ready: true,
+  min_prompt_length: 10,
+  max_prompt_length: 50,
+  max_variations: 5,
+  max_parallel_variations: 8,
+  agent_timeout: 1800,
+  git_hosts: [],
+  demo_repo: null,
+  recent: [],
+  latest_costs: [],
+};
 
 describe("addresses", () => {
   test.each([
@@ -71,10 +82,10 @@ describe("a submission that is being written", () => {
     expect(spec.lineup).toHaveLength(3);
   });
 
-  test("another seat is like the last, with a key of its own", () => {
-    const seats = resizeLineup([{ ...(draft.lineup[0] ?? expect.fail()), model: "m" }], 2);
-    expect(seats.map((seat) => seat.model)).toEqual(["m", "m"]);
-    expect(new Set(seats.map((seat) => seat.key)).size).toBe(2);
+  test("another agent copies the last one, with a key of its own", () => {
+    const lineup = resizeLineup([{ ...(draft.lineup[0] ?? expect.fail()), model: "m" }], 2);
+    expect(lineup.map((agent) => agent.model)).toEqual(["m", "m"]);
+    expect(new Set(lineup.map((agent) => agent.key)).size).toBe(2);
   });
 
   test.each([
@@ -86,7 +97,7 @@ describe("a submission that is being written", () => {
     ["much", undefined],
   ])("%s is %s dollars", (text, value) => expect(parseDollars(text)).toBe(value));
 
-  test("says what it may cost, and what does not bind", () => {
+  test("estimates the cost, and says when there is no limit", () => {
     expect(costEstimate({ ...draft, budget: "2" }, SERVER)).toContain("At most $2.00");
     expect(costEstimate(draft, { ...SERVER, latest_costs: [0.1, 0.3] })).toContain(
       "$0.30 to $0.90",
@@ -95,7 +106,7 @@ describe("a submission that is being written", () => {
   });
 });
 
-describe("the race", () => {
+describe("the timeline", () => {
   const events = log(
     [0, STARTED],
     [1, started()],

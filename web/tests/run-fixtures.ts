@@ -1,4 +1,4 @@
-/** Runs with their verdicts for tests, told briefly. */
+/** Builders of runs and verdicts for tests. */
 import type {
   CheckChange,
   FileDiff,

@@ -17,8 +17,8 @@ function texts(run: RunView, variation = 1): string[] {
   );
 }
 
-describe("what a lane shows", () => {
-  test("pieces of one message are one entry, also around a tool call", () => {
+describe("what a variation shows", () => {
+  test("chunks of one message are one entry, also around a tool call", () => {
     const run = view(
       log(
         [0, STARTED],
@@ -31,7 +31,7 @@ describe("what a lane shows", () => {
     expect(texts(run)).toEqual(["Hello", "tool-1-t"]);
   });
 
-  test("without ids, pieces that follow each other belong together, and others do not", () => {
+  test("without ids, consecutive chunks belong together, and others do not", () => {
     const run = view(
       log(
         [0, STARTED],
@@ -51,9 +51,17 @@ describe("what a lane shows", () => {
       isolation: { backend: "bubblewrap", network: "gateway only", limits: {} },
     };
     const run = view(
-      log([0, STARTED], [1, started()], [1, says("first turn", "a")], [1, finished], [1, started(2, "And now?")],
-        [1, says("cut off", "b")], [1, started(3, "And now?")], [1, says("whole", "b")]),
-    ); // biome-ignore format: a log reads as lines
+      log(
+        [0, STARTED],
+        [1, started()],
+        [1, says("first turn", "a")],
+        [1, finished],
+        [1, started(2, "And now?")],
+        [1, says("cut off", "b")],
+        [1, started(3, "And now?")],
+        [1, says("whole", "b")],
+      ),
+    );
     expect(texts(run)).toEqual(["first turn", "And now?", "whole"]);
   });
 
@@ -68,8 +76,11 @@ describe("what a lane shows", () => {
       (_, index) => view(events.slice(0, index + 1)).variations[0]?.activity,
     );
     expect(words).toEqual([
-      { state: "queued" }, { state: "starting" }, { state: "running", detail: "pytest -q" }, { state: "waiting" },
-    ]); // biome-ignore format: a list
+      { state: "queued" },
+      { state: "starting" },
+      { state: "running", detail: "pytest -q" },
+      { state: "waiting" },
+    ]);
   });
 
   test("from the end of the agent's turn on it is being checked, long before the first result", () => {
@@ -86,7 +97,7 @@ describe("what a lane shows", () => {
     expect(run.variations[0]).toMatchObject({ agent: seat, activity: { state: "checking" } });
   });
 
-  test("news of a call that was never announced makes one", () => {
+  test("an update of a call that was never announced adds the call", () => {
     const run = view(log([0, STARTED], [1, started()], [1, returns("x", "late", "failed")]));
     expect(run.variations[0]?.entries[0]).toMatchObject({
       type: "tool",
@@ -95,26 +106,41 @@ describe("what a lane shows", () => {
     });
   });
 
-  test("a lane nobody has heard of exists when the run says so", () => {
+  test("a variation without events exists when the run says so", () => {
     expect(view(log([0, STARTED])).variations.map((variation) => variation.activity.state)).toEqual(
       ["queued", "queued"],
     );
   });
 });
 
-const body: fc.Arbitrary<readonly [number, EventBody]> = fc.oneof(
-  fc.constant([0, STARTED] as const),
-  fc.record({ lane: fc.integer({ min: 1, max: 3 }), attempt: fc.integer({ min: 1, max: 3 }), follow: fc.option(fc.constant("more")) })
-    .map(({ lane: variation, attempt, follow }) => [variation, started(attempt, follow)] as const),
-  fc.record({ lane: fc.integer({ min: 1, max: 3 }), text: fc.string(), id: fc.option(fc.constantFrom("a", "b")), thought: fc.boolean() })
-    .map(({ lane: variation, text, id, thought }) => [variation, says(text, id, thought ? "thought" : "message")] as const),
-  fc.record({ lane: fc.integer({ min: 1, max: 3 }), id: fc.constantFrom("t", "u") }).map(({ lane: variation, id }) => [variation, calls(id)] as const),
-  fc.record({ lane: fc.integer({ min: 1, max: 3 }), id: fc.constantFrom("t", "u"), ok: fc.boolean() })
-    .map(({ lane: variation, id, ok }) => [variation, returns(id, "out", ok ? "completed" : "failed")] as const),
-  fc.integer({ min: 1, max: 3 }).map((variation) => [variation, { kind: "variation_failed", reason: "Cancelled", message: "" }] as const),
-); // biome-ignore format: one arbitrary a kind
+type Entry = readonly [number, EventBody];
 
-/** Everything but the counters of changes, which say how often something was drawn and not what. */
+const number = fc.integer({ min: 1, max: 3 });
+const callId = fc.constantFrom("t", "u");
+const attempts = fc
+  .tuple(number, fc.integer({ min: 1, max: 3 }), fc.option(fc.constant("more")))
+  .map(([variation, attempt, followUp]): Entry => [variation, started(attempt, followUp)]);
+const channel = fc.constantFrom("message" as const, "thought" as const);
+const outputs = fc
+  .tuple(number, fc.string(), fc.option(fc.constantFrom("a", "b")), channel)
+  .map(([variation, text, id, from]): Entry => [variation, says(text, id, from)]);
+const toolCalls = fc.tuple(number, callId).map(([variation, id]): Entry => [variation, calls(id)]);
+const toolResults = fc
+  .tuple(number, callId, fc.constantFrom("completed" as const, "failed" as const))
+  .map(([variation, id, status]): Entry => [variation, returns(id, "out", status)]);
+const cancellations = number.map(
+  (variation): Entry => [variation, { kind: "variation_failed", reason: "Cancelled", message: "" }],
+);
+const anyEntry: fc.Arbitrary<Entry> = fc.oneof(
+  fc.constant<Entry>([0, STARTED]),
+  attempts,
+  outputs,
+  toolCalls,
+  toolResults,
+  cancellations,
+);
+
+/** Return the view without its revisions, which count how often it was changed. */
 function shown(run: RunView): string {
   return JSON.stringify(run, (key, value: unknown) => {
     if (value instanceof Map) return [...value.keys()];
@@ -128,11 +154,11 @@ test("however the stream is split, resumed and doubled, the view is the same", (
     minLength: 1,
   });
   fc.assert(
-    fc.property(fc.array(body, { maxLength: 60 }), pieces, (entries, cuts) => {
+    fc.property(fc.array(anyEntry, { maxLength: 60 }), pieces, (entries, cuts) => {
       const events = log(...entries);
       const whole = view(events);
       const resumed = emptyRunView();
-      // A resume begins at what was seen last, or before it, as a server that repeats itself would.
+      // A resumed stream starts at the last event seen, or before it if the server repeats events.
       for (let at = 0, turn = 0; at < events.length; turn += 1) {
         const { back, size } = cuts[turn % cuts.length] ?? { back: 0, size: 1 };
         for (const event of events.slice(Math.max(0, at - back), at + size))

@@ -29,13 +29,18 @@ export function useKeyCommands(commands: readonly KeyCommand[]): void {
   }, []);
 }
 
+/** Elements that take keys themselves. */
+const TYPING_TARGETS = [
+  "input:not([type=checkbox], [type=radio])",
+  "textarea",
+  "select",
+  "[contenteditable]",
+  "dialog",
+  "[data-keys]",
+].join();
+
 function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    target.closest(
-      "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable], dialog, [data-keys]",
-    ) !== null
-  );
+  return target instanceof HTMLElement && target.closest(TYPING_TARGETS) !== null;
 }
 
 window.addEventListener("keydown", (event) => {

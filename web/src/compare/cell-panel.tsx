@@ -79,7 +79,7 @@ function CheckOutput({
 
 function OutputBlock({ label, text }: { label: string; text: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
     <section className={styles.output} tabIndex={0} aria-label={label}>
       <pre>
         <AnsiText text={visibleTerminal(text)} />

@@ -34,7 +34,7 @@ export function CrossTestSection({ rows, ...props }: TableProps & { rows: readon
         <tr className={styles.toggleRow}>
           <td colSpan={2 + props.columns.length}>
             <button type="button" aria-expanded={open} onClick={() => setOpen(!open)}>
-              {`${open ? "▾" : "▸"} ${pluralize(hiddenCount, "cross-test")} with the same result in all`}
+              {open ? "▾" : "▸"} {pluralize(hiddenCount, "cross-test")} with the same result in all
             </button>
           </td>
         </tr>

@@ -88,24 +88,27 @@ function NoRecommendation({ details }: { details: RunDetails }) {
       <p className={styles.reasons}>
         {isOver
           ? visibleLine(why)
-          : "The recommendation follows when every variation has ended and been checked. Results so far are below."}
+          : "It follows when every variation has ended and been checked. Results so far are below."}
       </p>
     </section>
   );
 }
 
 type Evidence = NonNullable<RunDetails["evidence"]>;
+type Opinion = NonNullable<Evidence["opinion"]>;
 
-function JudgeOpinion({ opinion }: { opinion: NonNullable<Evidence["opinion"]> }) {
-  const among = opinion.among.join(", ");
+function JudgeOpinion({ opinion }: { opinion: Opinion }) {
   return (
     <p className={styles.opinion}>
-      <Chip glyph="§">judge model, advice only</Chip>{" "}
-      {opinion.preferred === null
-        ? `${visibleLine(opinion.model)} had no consistent preference among ${among}.`
-        : `${visibleLine(opinion.model)} prefers ${opinion.preferred} among ${among}, in both orders. ${visibleLine(opinion.reasons?.join(" ") ?? "")}`}
+      <Chip glyph="§">judge model, advice only</Chip> {visibleLine(opinionText(opinion))}
     </p>
   );
+}
+
+function opinionText({ model, preferred, among, reasons }: Opinion): string {
+  if (preferred === null) return `${model} had no consistent preference among ${among.join(", ")}.`;
+  const preference = `${model} prefers ${preferred} among ${among.join(", ")}, in both orders.`;
+  return `${preference} ${reasons?.join(" ") ?? ""}`;
 }
 
 function EvidenceFacts({ evidence }: { evidence: Evidence }) {
@@ -135,7 +138,8 @@ function agreementText(agreement: number | null | undefined): string {
 
 function costText(cost: NonNullable<Evidence["cost"]>): string {
   const { sandboxes = 0, seconds = 0, cached = 0, left_out = 0 } = cost;
-  const used = `${pluralize(sandboxes, "sandbox", "sandboxes")} and ${formatShortDuration(seconds * 1000)}`;
+  const time = formatShortDuration(seconds * 1000);
+  const used = `${pluralize(sandboxes, "sandbox", "sandboxes")} and ${time}`;
   const skipped =
     left_out > 0 ? `; ${pluralize(left_out, "test")} skipped because of the limit` : "";
   return `Used ${used}; ${pluralize(cached, "cached result")}${skipped}.`;

@@ -10,7 +10,8 @@ const MAX_SLUG_LENGTH = 40;
 /** Return the branch name that the server uses when none is given. */
 export function defaultBranch(details: RunDetails): string {
   const words = details.spec.prompt.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-  return `aideator/${shortId(details.id)}-${words.slice(0, MAX_SLUG_LENGTH).replace(/^-+|-+$/g, "") || "change"}`;
+  const slug = words.slice(0, MAX_SLUG_LENGTH).replace(/^-+|-+$/g, "");
+  return `aideator/${shortId(details.id)}-${slug || "change"}`;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { ApiError } from "../api/client";
-import type { RunDetails, Variation } from "../api/schema.gen";
+import type { PatchStats, RunDetails, Variation } from "../api/schema.gen";
 import { redirectToLogin, useGet } from "../app/api-query";
 import { Link, type PathParams } from "../app/router";
 import { rankedNumbers } from "../compare/columns";
@@ -205,13 +205,14 @@ function VariationRow({ variation }: { variation: Variation }) {
           <span className={styles.command}>Flags cleared: {visibleLine(cleared)}</span>
         )}
       </td>
-      <td className="num">
-        {verdict &&
-          `${pluralize(verdict.patch.files ?? 0, "file")} +${verdict.patch.additions ?? 0} −${verdict.patch.deletions ?? 0}`}
-      </td>
+      <td className="num">{verdict && patchText(verdict.patch)}</td>
       <td className="num">{duration === null ? "" : formatDuration(duration)}</td>
       <td className="num">{formatCount(totalTokens(variation))}</td>
       <td className="num">{formatCost(variation.usage.cost_usd)}</td>
     </tr>
   );
+}
+
+function patchText({ files = 0, additions = 0, deletions = 0 }: PatchStats): string {
+  return `${pluralize(files, "file")} +${additions} −${deletions}`;
 }

@@ -1,5 +1,6 @@
 import type { Agent, ServerInfo } from "../api/schema.gen";
 import { Button } from "../ui/button";
+import { pluralize } from "../ui/format";
 import { AgentFields, MissingRequirements } from "./agent-fields";
 import styles from "./new-run-form.module.css";
 import { type AgentDraft, type DraftChange, type RunDraft, resizeLineup } from "./run-draft";
@@ -64,7 +65,10 @@ export function LineupEditor({ draft, server, catalog, onChange }: Props) {
       </ol>
       <MissingRequirements lineup={lineup} catalog={catalog} />
       {lineup.length > server.max_parallel_variations && (
-        <p className="dim">{`${server.max_parallel_variations} agents work at a time; the others wait in the queue.`}</p>
+        <p className="dim">
+          {pluralize(server.max_parallel_variations, "agent works", "agents work")} at a time; the
+          others wait in the queue.
+        </p>
       )}
     </fieldset>
   );

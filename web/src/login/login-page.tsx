@@ -55,7 +55,7 @@ export function LoginPage() {
               autoComplete="current-password"
               spellCheck={false}
               required
-              // biome-ignore lint/a11y/noAutofocus: the one field of a page that is nothing but this form
+              // biome-ignore lint/a11y/noAutofocus: the only field of this page
               autoFocus
               value={key}
               onChange={(event) => setKey(event.target.value)}

@@ -14,7 +14,9 @@ export function StatsPage() {
   if (stats.isPending) return <LoadingSkeleton />;
   if (stats.isError) return <LoadError error={stats.error} retry={() => void stats.refetch()} />;
   const { data } = stats;
-  const about = `Based on ${pluralize(data.decided ?? 0, "decision")} in ${pluralize(data.runs ?? 0, "run")} that have ended. Few decisions give wide intervals.`;
+  const decisions = pluralize(data.decided ?? 0, "decision");
+  const runs = pluralize(data.runs ?? 0, "ended run");
+  const about = `Based on ${decisions} in ${runs}. Few decisions give wide intervals.`;
   return (
     <InfoPage title="Statistics" about={about}>
       {(data.runs ?? 0) === 0 ? (

@@ -51,7 +51,9 @@ function ReplayControls({ player }: { player: ReplayPlayer }) {
         value={player.at}
         onChange={(event) => player.seek(Number(event.target.value))}
       />
-      <span className="num">{`${formatDuration(player.at)} / ${formatDuration(player.length)}`}</span>
+      <span className="num">
+        {formatDuration(player.at)} / {formatDuration(player.length)}
+      </span>
       <span className={styles.speeds}>
         {SPEEDS.map((speed) => (
           <Button

@@ -1,7 +1,7 @@
 import { memo } from "react";
 import type { RunView, VariationView } from "../stream/run-view";
 import { VariationBadge } from "../ui/chip";
-import { formatDuration } from "../ui/format";
+import { formatDuration, pluralize } from "../ui/format";
 import { useNow } from "../ui/use-now";
 import styles from "./timeline.module.css";
 import { axisTicks, timelineSegments } from "./timeline-segments";
@@ -63,7 +63,9 @@ interface BarsProps {
 const VariationBars = memo(function VariationBars({ variation, start, length, now }: BarsProps) {
   const toUnits = (time: number) => ((time - start) / length) * UNITS;
   const bars = timelineSegments(variation, now, length / UNITS);
-  const label = `Variation ${variation.number}: ${activityText(variation.activity)}, ${bars.length} periods of activity`;
+  const activity = activityText(variation.activity);
+  const periods = pluralize(bars.length, "period");
+  const label = `Variation ${variation.number}: ${activity}, ${periods} of activity`;
   return (
     <svg
       className={styles.bars}

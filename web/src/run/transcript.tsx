@@ -56,7 +56,7 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
         onPointerDown={onHand}
         onPointerMove={(event) => event.buttons > 0 && onHand()}
         onKeyDown={onHand}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
         tabIndex={0}
         role="log"
         aria-live="off"

@@ -117,11 +117,12 @@ function turnDuration({ startedAt, endedAt }: VariationView): number {
 
 function Counters({ variation }: { variation: VariationView }) {
   const { usage, verdict } = variation;
+  const tokens = (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
   const ran = checkCounts(variation);
   const files = verdict?.patch.files ?? variation.changedFiles.size;
   return (
     <ul className={styles.counters}>
-      <li className="num">{`${formatCount((usage.input_tokens ?? 0) + (usage.output_tokens ?? 0))} tokens`}</li>
+      <li className="num">{`${formatCount(tokens)} tokens`}</li>
       <li className="num">{formatCost(usage.cost_usd)}</li>
       <li className="num">
         {pluralize(files, "file")}

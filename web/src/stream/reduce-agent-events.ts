@@ -122,8 +122,13 @@ function withoutNulls(fields: Readonly<Record<string, unknown>>): Record<string,
 }
 
 const TOOL_ACTIVITIES: Readonly<Record<string, "running" | "reading" | "editing" | "searching">> = {
-  execute: "running", read: "reading", edit: "editing", delete: "editing", move: "editing", search: "searching",
-}; // biome-ignore format: a table
+  execute: "running",
+  read: "reading",
+  edit: "editing",
+  delete: "editing",
+  move: "editing",
+  search: "searching",
+};
 
 function showActivity(variation: VariationView, entry: ToolCallEntry, at: Timestamp): void {
   const isOver = entry.status === "completed" || entry.status === "failed";

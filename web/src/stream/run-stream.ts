@@ -17,9 +17,10 @@ export type StreamConnection = Connection | { readonly state: "replaying"; reado
 // biome-ignore format: a list that the compiler keeps complete
 const EVENT_KINDS: Record<EventKind, true> = {
   run_started: true, variation_started: true, variation_added: true, agent_output: true,
-  tool_call: true, tool_call_update: true, plan: true, usage: true, setup: true, checking: true, judging: true,
-  check: true, variation_finished: true, variation_failed: true, cleared: true, evidence: true,
-  verdict: true, selected: true, deselected: true, published: true, error: true, complete: true,
+  tool_call: true, tool_call_update: true, plan: true, usage: true, setup: true, checking: true,
+  judging: true, check: true, variation_finished: true, variation_failed: true, cleared: true,
+  evidence: true, verdict: true, selected: true, deselected: true, published: true, error: true,
+  complete: true,
 };
 
 /** Time per frame for applying events; the rest waits for the next frame. */

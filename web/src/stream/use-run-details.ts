@@ -46,7 +46,7 @@ export function useRunDetails(id: string) {
   );
   const client = useQueryClient();
   const version = detailsVersion(stream);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: what was told is the reason to read, not an input
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new version triggers the read
   useEffect(() => void client.invalidateQueries({ queryKey: [DETAILS_ROUTE] }), [version, client]);
   return { details, stream };
 }

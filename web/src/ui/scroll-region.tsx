@@ -6,7 +6,7 @@ import styles from "./scroll-region.module.css";
  */
 export function ScrollRegion({ label, children }: { label: string; children: ReactNode }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
     <section className={styles.region} tabIndex={0} aria-label={label}>
       {children}
     </section>

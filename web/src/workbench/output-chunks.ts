@@ -14,7 +14,7 @@ export interface ChunkUpdate {
   readonly position: number;
 }
 
-/** Return what a chunk adds for a reader at a position: its new bytes, and the bytes lost before it. */
+/** Return what a chunk adds for a reader at a position: new bytes, and bytes lost before it. */
 export function acceptChunk(position: number, chunk: OutputChunk): ChunkUpdate {
   const end = chunk.position + chunk.bytes.length;
   const known = Math.min(chunk.bytes.length, Math.max(0, position - chunk.position));

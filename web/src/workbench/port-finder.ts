@@ -3,7 +3,7 @@
  * incomplete, so it waits for more.
  */
 const ADDRESS = /https?:\/\/(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{2,5})(?=\D)/g;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one, in the middle of an address too
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colour sequences start with one
 const COLOURS = /\u001b\[[\d;]*m/g;
 /** Longer than an address with its colour sequences. */
 const TAIL_LENGTH = 120;

@@ -24,11 +24,11 @@ const QUERIES: readonly IFunctionIdentifier[] = [
 /**
  * Block every sequence but text, cursor movement and colours.
  *
- * A terminal answers a query by typing, so a hostile file on the screen could type commands (without
- * this guard, `ESC [ c` did). No query is answered, neither now nor when the screen is drawn again
- * from the server's buffer, as after a reload. A program that asks gets no answer, as from a simple
- * terminal; one that insists waits for its timeout. There is no link handler and no clipboard
- * add-on. A new version of xterm.js may understand more: check these lists with it.
+ * A terminal answers a query by typing, so a hostile file on the screen could type commands
+ * (without this guard, `ESC [ c` did). No query is answered, neither now nor when the screen is
+ * drawn again from the server's buffer, as after a reload. A program that asks gets no answer, as
+ * from a simple terminal; one that insists waits for its timeout. There is no link handler and no
+ * clipboard add-on. A new version of xterm.js may understand more: check these lists with it.
  */
 export function blockSequences({ parser }: Terminal): void {
   const swallow = () => true;

@@ -30,7 +30,7 @@ export function TerminalView({ terminal, wantsKeys, onPorts, onLeave, onAgain, o
   events.current = { onPorts, onLeave };
   const { id, variation_id: number } = terminal;
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the keyboard is wanted when it is first shown
+  // biome-ignore lint/correctness/useExhaustiveDependencies: focus only when first shown
   useEffect(() => {
     let screen: TerminalScreen | undefined;
     let isGone = false;

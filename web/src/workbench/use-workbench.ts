@@ -45,7 +45,7 @@ export function itemLabel(item: WorkbenchItem): string {
 
 export function placeText(place: Place, number: number): string {
   return place === "agent"
-    ? "In the agent's sandbox: the agent sees your changes, and the sandbox closes when its turn ends."
+    ? "In the agent's sandbox: the agent sees your changes, and it closes when its turn ends."
     : `In a copy of variation ${number}: your changes here are discarded.`;
 }
 
@@ -57,7 +57,7 @@ export function useWorkbench(runId: string, number: number, turn: string) {
   const path = { run_id: runId, number };
   const query = useGet(TERMINALS_ROUTE, { path }, { refetchInterval: REFETCH_MS });
   const client = useQueryClient();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another turn is the reason to read, not an input
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new turn triggers the read
   useEffect(() => void client.invalidateQueries({ queryKey: [TERMINALS_ROUTE] }), [turn, client]);
   const [selectedKey, select] = useQueryValue("show");
   const [error, setError] = useState<Error>();

@@ -124,7 +124,7 @@ function closeWorkbench(number: number): void {
 function useFirstTerminal({ query, items, open }: WorkbenchState, terminalRequests: number): void {
   const answered = useRef(0);
   const isNeeded = query.data?.place != null && !items.some((item) => item.kind === "terminal");
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the question is the reason, and it is answered once
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each request is handled once
   useEffect(() => {
     if (!query.data || terminalRequests === answered.current) return;
     answered.current = terminalRequests;
