@@ -80,9 +80,9 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
           error={error}
           hint="Saved with the run and included in the pull request."
         >
-          {(wiring) => (
+          {(control) => (
             <textarea
-              {...wiring}
+              {...control}
               className={controlClass}
               rows={3}
               maxLength={2000}

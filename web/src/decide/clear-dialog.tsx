@@ -55,9 +55,9 @@ export function ClearDialog({ details, number, onClose }: Props) {
           ))}
         </ul>
         <Field label="Reason" error={error} hint="Saved with the variation and shown with it.">
-          {(wiring) => (
+          {(control) => (
             <textarea
-              {...wiring}
+              {...control}
               className={controlClass}
               rows={3}
               required

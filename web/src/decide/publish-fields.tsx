@@ -38,7 +38,7 @@ interface Props {
 /** Choice of whether and how to publish the winner, with a description of what will happen. */
 export function PublishFields({ details, options, onChange, required }: Props) {
   const id = useId();
-  const open = (["nothing", "branch", "pull_request"] as const).filter(
+  const targets = (["nothing", "branch", "pull_request"] as const).filter(
     (target) =>
       !(required && target === "nothing") &&
       !(isLocalRepository(details.spec) && target === "pull_request"),
@@ -46,7 +46,7 @@ export function PublishFields({ details, options, onChange, required }: Props) {
   return (
     <fieldset className={styles.publishing}>
       <legend>Publish</legend>
-      {open.map((target) => (
+      {targets.map((target) => (
         <label key={target} htmlFor={`${id}${target}`}>
           <input
             type="radio"
@@ -64,9 +64,9 @@ export function PublishFields({ details, options, onChange, required }: Props) {
             label="Branch"
             hint={publishEffect(details, options.branch, options.target === "pull_request")}
           >
-            {(wiring) => (
+            {(control) => (
               <input
-                {...wiring}
+                {...control}
                 className={`${controlClass} mono`}
                 required
                 spellCheck={false}

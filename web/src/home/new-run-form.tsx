@@ -131,9 +131,9 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
         <span className="num">{`${draft.prompt.trim().length} / ${server.max_prompt_length}`}</span>
       }
     >
-      {(wiring) => (
+      {(control) => (
         <textarea
-          {...wiring}
+          {...control}
           className={`${controlClass} ${styles.prompt}`}
           rows={6}
           placeholder="Make wrap() cut words that are longer than the line, as its docstring says."
@@ -156,9 +156,9 @@ function LimitFields({ draft, server, error, onChange }: FieldProps) {
     <div className={styles.limits}>
       <div className={styles.pair}>
         <Field label="Budget for all agents, in dollars" error={error}>
-          {(wiring) => (
+          {(control) => (
             <input
-              {...wiring}
+              {...control}
               className={controlClass}
               inputMode="decimal"
               placeholder="no limit"
@@ -168,9 +168,9 @@ function LimitFields({ draft, server, error, onChange }: FieldProps) {
           )}
         </Field>
         <Field label="Sandbox">
-          {(wiring) => (
+          {(control) => (
             <select
-              {...wiring}
+              {...control}
               className={controlClass}
               value={draft.sandbox}
               onChange={(event) => onChange({ sandbox: event.target.value as RunDraft["sandbox"] })}

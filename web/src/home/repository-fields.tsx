@@ -20,9 +20,9 @@ export function RepositoryFields({ draft, server, error, onChange }: Props) {
   return (
     <div className={styles.repository}>
       <Field label="Repository" error={error} hint={hint}>
-        {(wiring) => (
+        {(control) => (
           <input
-            {...wiring}
+            {...control}
             className={controlClass}
             list={list}
             spellCheck={false}
@@ -39,9 +39,9 @@ export function RepositoryFields({ draft, server, error, onChange }: Props) {
         ))}
       </datalist>
       <Field label="Branch, tag or commit">
-        {(wiring) => (
+        {(control) => (
           <input
-            {...wiring}
+            {...control}
             className={controlClass}
             spellCheck={false}
             autoCapitalize="off"

@@ -47,9 +47,9 @@ export function LoginPage() {
           error={error}
           hint="Stored as an HTTP-only cookie; the key itself is not stored."
         >
-          {(wiring) => (
+          {(control) => (
             <input
-              {...wiring}
+              {...control}
               className={controlClass}
               type="password"
               autoComplete="current-password"

@@ -173,9 +173,9 @@ function NewKeyDialog({
     <Dialog title={`Key ${visibleLine(name)}`} onClose={onClose}>
       <div className={styles.form}>
         <Field label="Key" hint="Shown only once. Store it in a password manager.">
-          {(wiring) => (
+          {(control) => (
             <input
-              {...wiring}
+              {...control}
               className={`${controlClass} mono`}
               readOnly
               value={text}

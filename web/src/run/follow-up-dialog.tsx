@@ -47,9 +47,9 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
           error={error}
           hint="The agent continues from its own change, and in the same session if it kept one."
         >
-          {(wiring) => (
+          {(control) => (
             <textarea
-              {...wiring}
+              {...control}
               className={controlClass}
               rows={5}
               required

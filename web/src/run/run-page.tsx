@@ -93,7 +93,7 @@ function LiveRun({ id, stream, details }: RunProps) {
             runId={id}
             number={opened.number}
             turn={`${opened.attempt} ${opened.startedAt} ${opened.endedAt}`}
-            terminalRequests={workbench.asked}
+            terminalRequests={workbench.terminalRequests}
           />
         </Suspense>
       )}
@@ -113,7 +113,7 @@ function useWorkbenchState() {
     setQueryValues({ bench: String(variation), show: null });
     setTerminalRequests((before) => before + 1);
   }, []);
-  return { value, asked: terminalRequests, open };
+  return { value, terminalRequests, open };
 }
 
 /** Variation that fills the page (query parameter `focus`); null shows all. */

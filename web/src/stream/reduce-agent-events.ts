@@ -54,7 +54,6 @@ export function addToolCall(
     updateToolCall(variation, { ...body, kind: "tool_call_update" }, seq, at);
     return;
   }
-  variation.toolCalls += 1;
   const entry: ToolCallEntry = {
     type: "tool",
     id: toolEntryId(variation, body.tool_call_id),

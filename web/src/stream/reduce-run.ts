@@ -31,8 +31,6 @@ export function emptyRunView(): RunView {
     commit: null,
     prompt: "",
     checks: [],
-    checksGuessed: false,
-    reusedFrom: null,
     variations: [],
     baseline: [],
     ranking: null,
@@ -119,8 +117,6 @@ function startRun(view: RunView, body: RunStarted, at: Timestamp): void {
   view.commit = body.commit;
   view.prompt = body.prompt;
   view.checks = body.checks;
-  view.checksGuessed = body.checks_guessed ?? false;
-  view.reusedFrom = body.reused_from ?? null;
   view.status = null;
   view.selected = null;
   variationOf(view, body.variations, at);
@@ -173,7 +169,6 @@ function applyToVariation(variation: VariationView, event: Event, at: Timestamp)
       break;
     case "variation_finished":
       variation.verdict = body.verdict;
-      variation.isolation = body.isolation;
       endTurn(variation, { state: "done" }, at);
       break;
     case "variation_failed":

@@ -18,11 +18,9 @@ export function emptyVariation(number: number, at: Timestamp): VariationView {
     plan: [],
     usage: {},
     model: null,
-    toolCalls: 0,
     changedFiles: new Set(),
     checks: [],
     verdict: null,
-    isolation: null,
     composed: [],
     cleared: null,
     entriesById: new Map(),
@@ -58,7 +56,6 @@ export function startTurn(
   variation.checks = [];
   variation.verdict = null;
   variation.plan = [];
-  variation.toolCalls = 0;
   variation.changedFiles = new Set();
   if (isNewTurn) variation.turnStart = variation.entries.length;
   if (followUp !== null) addNote(variation, seq, at, "info", "Follow-up", followUp);

@@ -6,7 +6,6 @@ import type {
   DiffContent,
   Event,
   Evidence,
-  Isolation,
   Part,
   PlanEntry,
   Publication,
@@ -108,12 +107,10 @@ export interface VariationView {
   plan: readonly PlanEntry[];
   usage: Usage;
   model: string | null;
-  toolCalls: number;
   /** Files that tool calls have changed so far; the verdict has the exact number. */
   changedFiles: Set<string>;
   checks: CheckResult[];
   verdict: Verdict | null;
-  isolation: Isolation | null;
   /** Parts of a composition; empty for an agent's own work. */
   composed: readonly Part[];
   /** Reason given when its flags were cleared. */
@@ -129,8 +126,6 @@ export interface RunView {
   commit: string | null;
   prompt: string;
   checks: readonly Check[];
-  checksGuessed: boolean;
-  reusedFrom: string | null;
   variations: VariationView[];
   baseline: CheckResult[];
   setup: CheckResult[];

@@ -14,7 +14,7 @@ interface Props {
   readonly hint?: ReactNode;
   readonly error?: string | undefined;
   readonly aside?: ReactNode;
-  readonly children: (wiring: ControlProps) => ReactNode;
+  readonly children: (control: ControlProps) => ReactNode;
 }
 
 /** Label, control, and a hint or error message, connected for screen readers. */

@@ -86,9 +86,9 @@ export function PreviewForm({ ports, onShow }: FormProps) {
   return (
     <form className={styles.form} onSubmit={submit}>
       <Field label="Port" hint="Port on which the project's server listens or will listen.">
-        {(wiring) => (
+        {(control) => (
           <input
-            {...wiring}
+            {...control}
             className={controlClass}
             type="number"
             required
@@ -103,9 +103,9 @@ export function PreviewForm({ ports, onShow }: FormProps) {
         label="Start command"
         hint="Runs in a terminal of its own. Leave empty if the server is already running."
       >
-        {(wiring) => (
+        {(control) => (
           <input
-            {...wiring}
+            {...control}
             className={`${controlClass} mono`}
             spellCheck={false}
             placeholder="npm run dev -- --port 5173"
