@@ -57,12 +57,12 @@ async def test_every_view_is_accessible(
     async with Visitor.open(chromium, **looks) as visitor:
         page = visitor.page
         for path, sign in {
-            f"/runs/{open_}/compare{cell}": "What the test said",
-            f"/runs/{decided}/compare?from=1&to=3": "Record of the decision",
+            f"/runs/{open_}/compare{cell}": "Test message",
+            f"/runs/{decided}/compare?from=1&to=3": "Decision record",
             f"/runs/{decided}/record": "Not published.",
             "/agents": "AIdeator's own agent",
             "/stats": "Wins by agent",
-            "/doctor": "Examine again",
+            "/doctor": "Check again",
             "/settings": "MAX_VARIATIONS",
         }.items():
             await visitor.goes_to(stage.url, path)
