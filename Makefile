@@ -20,7 +20,7 @@ web: ## Build the page that `aideator serve` shows (Node 20, npm)
 
 test: $(VENV)/.dev ## Set up, then run every test
 	@$(PYTHON) web/build.py || true
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/python tools/run_tests.py -n auto --dist worksteal
 
 check: $(VENV)/.dev ## Lint, types, layers, secrets, generated files
 	$(BIN)/ruff check .

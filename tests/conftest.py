@@ -9,6 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+PATIENCE = 120.0
+"""Seconds after which a test gives up waiting for a fact.
+
+It bounds a hang and expects nothing: on a machine with other work, what takes a tenth
+of a second otherwise may take ten.
+"""
+
+# A property that takes long on a busy machine holds all the same.
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 GIT_ENV = {
     "PATH": os.environ["PATH"],
@@ -37,7 +51,7 @@ def git(cwd: Path, *arguments: str, stdin: str | None = None) -> str:
 
 
 def pytest_configure() -> None:
-    """Commands are tested as from a terminal: a shell's `&` lets its jobs ignore Ctrl-C, and they hand that on."""
+    """Take back what a shell's `&` does: its jobs and their children ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
@@ -49,7 +63,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A fresh state directory that the dropped uid can traverse (pytest's own are 0700)."""
+    """A fresh state directory that sandboxes can traverse (pytest's are 0700)."""
     path = Path(tempfile.mkdtemp(prefix="aid-"))
     path.chmod(0o711)
     yield path
@@ -58,7 +72,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def repo(home: Path) -> Path:
-    """A small Python project with one failing and one passing unittest, committed on `main`."""
+    """A small Python project with one failing and one passing unittest on `main`."""
     path = home / "user-repo"
     path.mkdir()
     (path / "calc.py").write_text(

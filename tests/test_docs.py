@@ -136,7 +136,7 @@ def test_the_architecture_shows_the_layers_that_are_enforced() -> None:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Every `aideator …` that a page shows: inline, after a prompt, or as a comment's example."""
+    """Return every `aideator …` command that a page shows."""
     text = page.read_text(encoding="utf-8")
     inline = re.findall(r"(?<!`)`((?:[A-Z_]+=\S+ )?aideator [^`]+)`(?!`)", text)
     shown = re.findall(r"^(?:\$|#) ((?:[A-Z_]+=\S+ )?aideator .+)$", text, re.MULTILINE)
@@ -254,7 +254,7 @@ def test_a_generated_page_that_somebody_edited_is_refused(tmp_path: Path) -> Non
     )
     done = check_generated(tmp_path)
     assert done.returncode == 1
-    assert (
-        done.stderr
-        == "docs/reference/settings.md is out of step with the code; run: python tools/render_docs.py\n"
+    assert done.stderr == (
+        "docs/reference/settings.md is out of step with the code; run: python "
+        "tools/render_docs.py\n"
     )

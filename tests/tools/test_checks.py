@@ -1,4 +1,4 @@
-"""Each check is shown an offence, in a copy of its own, and must refuse it, and pass what looks like one."""
+"""Each check refuses a planted offence, and passes what only looks like one."""
 
 import shutil
 import subprocess
@@ -14,7 +14,11 @@ TOOLS = Path(__file__).parents[2] / "tools"
 
 def check(root: Path, tool: str) -> subprocess.CompletedProcess[str]:
     """Run a check in a tree that holds nothing but the check and what was planted."""
-    shutil.copytree(TOOLS, root / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        TOOLS,
+        root / "tools",
+        ignore=shutil.ignore_patterns("__pycache__", "ratchet.json"),
+    )
     return subprocess.run(
         [sys.executable, root / "tools" / f"{tool}.py"],
         capture_output=True,
@@ -31,6 +35,9 @@ def plant(root: Path, name: str, text: str) -> None:
 
 
 LONG = "def f():\n" + "    x = 1\n" * 61
+CHOICE = "if a and b or c:"  # three decisions
+MANY = "def f():\n" + f"    {CHOICE}\n        g()\n" * 4
+DENSE = "def f():\n    return " + " + ".join(["(1 if a else 2)"] * 12) + "\n"
 OFFENCES = {
     "a mock": ("tests/a.py", "from unittest.mock import Mock\n", "no-mock"),
     "a mock by its module": ("tests/a.py", "import unittest.mock\n", "no-mock"),
@@ -102,7 +109,19 @@ OFFENCES = {
         "async",
     ),
     "a long function": ("src/a.py", LONG, "size"),
-    "a long file": ("src/a.py", "x = 1\n" * 401, "size"),
+    "a long file": ("src/a.py", "x = 1\n" * 451, "size"),
+    "thirteen decisions": ("src/a.py", MANY, "decisions"),
+    "thirteen decisions in a line": ("src/a.py", DENSE, "decisions"),
+    "a ternary in a ternary": (
+        "src/a.py",
+        "x = 1 if a else 2 if b else 3\n",
+        "ternary",
+    ),
+    "a comprehension with two for": (
+        "src/a.py",
+        "x = [a for b in c for a in b]\n",
+        "nested-for",
+    ),
     "two broad handlers": (
         "src/a.py",
         "try:\n    f()\nexcept Exception:\n    g()\n" * 2,
@@ -120,6 +139,25 @@ OFFENCES = {
     ),
 }
 INNOCENT = {
+    "twelve decisions": (
+        "src/a.py",
+        "def g():\n    pass\n" * 200 + MANY.replace("or c", "", 1),
+    ),
+    "decisions of a function inside": (
+        "src/a.py",
+        "def f(a):\n"
+        + "    assert a\n" * 8
+        + "    def g(a):\n"
+        + "        assert a\n" * 8,
+    ),
+    "a ternary after a ternary": (
+        "src/a.py",
+        "x = [1 if a else 2, 3 if b else 4]\n",
+    ),
+    "a comprehension in a comprehension": (
+        "src/a.py",
+        "x = [[a for a in b] for b in c]\n",
+    ),
     "a literal in place of a time-out": (
         "tests/a.py",
         "monkeypatch.setattr(link, 'KILL_SECONDS', 0.2)\n",
@@ -158,6 +196,26 @@ def test_what_only_looks_like_an_offence_passes(tmp_path: Path, case: str) -> No
     plant(tmp_path, *INNOCENT[case])
     done = check(tmp_path, "check_house_rules")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_functions_of_eleven_decisions_stay_the_exception(tmp_path: Path) -> None:
+    plant(tmp_path, "src/a.py", "def f(a):\n" + "    assert a\n" * 10)
+    done = check(tmp_path, "check_house_rules")
+    assert done.stderr == "src:1: decisions: p99 of all functions is 11; at most 10\n"
+
+
+@pytest.mark.parametrize(("allowed", "said"), [(0, "at most 0"), (2, "write that")])
+def test_the_ratchet_refuses_more_and_wants_less_written_down(
+    tmp_path: Path, allowed: int, said: str
+) -> None:
+    plant(tmp_path, "src/a.py", "import a  # noqa: F401\n")
+    plant(tmp_path, "counts.json", f'{{"noqa": {allowed}}}')
+    shutil.copytree(TOOLS, tmp_path / "tools")
+    (tmp_path / "counts.json").replace(tmp_path / "tools" / "ratchet.json")
+    command = [sys.executable, str(tmp_path / "tools" / "check_house_rules.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ratchet: noqa: 1; " + said in done.stderr
 
 
 # Put together here, so that no file holds a secret or an address.
