@@ -4,8 +4,8 @@
  */
 import type { Problem, Routes } from "./schema.gen";
 
-type Route = keyof Routes;
-type Input<R extends Route, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
+type ApiRoute = keyof Routes;
+type Input<R extends ApiRoute, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
   ? { [K in P]?: undefined }
   : { [K in P]: Routes[R][P] };
 type OptionalQuery<T> = T extends { query: infer Q }
@@ -13,7 +13,7 @@ type OptionalQuery<T> = T extends { query: infer Q }
     ? Omit<T, "query"> & { query?: Q }
     : T
   : T;
-export type CallOptions<R extends Route> = OptionalQuery<
+export type CallOptions<R extends ApiRoute> = OptionalQuery<
   Input<R, "path"> & Input<R, "query"> & Input<R, "body">
 > & {
   signal?: AbortSignal;
@@ -59,7 +59,7 @@ export function toError(thrown: unknown): Error {
 }
 
 /** Return the URL of a route, for links and event streams. */
-export function apiUrl<R extends Route>(
+export function apiUrl<R extends ApiRoute>(
   route: R,
   path?: Routes[R]["path"],
   query?: Partial<NonNullable<Routes[R]["query"]>>,
@@ -89,7 +89,7 @@ function queryValues(value: unknown): readonly unknown[] {
  * @throws ApiError The server answered with an error.
  * @throws ServerUnreachable No answer came.
  */
-export async function callApi<R extends Route>(
+export async function callApi<R extends ApiRoute>(
   route: R,
   options: CallOptions<R>,
 ): Promise<Routes[R]["answer"]> {

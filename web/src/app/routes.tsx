@@ -5,13 +5,13 @@ import type { PathParams } from "./router";
 
 export type PageComponent = ComponentType<{ params: PathParams }>;
 
-interface Route {
+interface PageRoute {
   readonly path: string;
   readonly title: string;
   readonly component: LazyExoticComponent<PageComponent>;
 }
 
-export const ROUTES: readonly Route[] = [
+export const ROUTES: readonly PageRoute[] = [
   {
     path: "/",
     title: "Runs",

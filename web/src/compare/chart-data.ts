@@ -1,6 +1,6 @@
 /** Data of the two charts of a comparison. */
 import type { CheckChange, Run, TestChange, Variation, Verdict } from "../api/schema.gen";
-import { totalTokens, turnDuration } from "./variation-facts";
+import { totalTokens, variationDuration } from "./variation-facts";
 
 export interface Point {
   readonly number: number;
@@ -47,7 +47,7 @@ function costUnit(variations: readonly Variation[]): Scatter["unit"] {
 
 function costOf(variation: Variation, unit: Scatter["unit"]): number {
   if (unit === "cost") return variation.usage.cost_usd ?? 0;
-  return unit === "tokens" ? totalTokens(variation) : (turnDuration(variation) ?? 0) / 1000;
+  return unit === "tokens" ? totalTokens(variation) : (variationDuration(variation) ?? 0) / 1000;
 }
 
 function testCounts(verdict: Verdict | null): {
@@ -107,7 +107,7 @@ function startedWithRun(run: Run, each: Variation): boolean {
 /** Split the time of each variation into waiting, working and checking. */
 export function phases(run: Run, variations: readonly Variation[]): readonly Phases[] {
   return variations.flatMap((each) => {
-    const duration = turnDuration(each);
+    const duration = variationDuration(each);
     if (duration === null || !each.started_at) return [];
     const checking = Math.min(each.verdict?.seconds ?? 0, duration / 1000);
     const waiting = startedWithRun(run, each)

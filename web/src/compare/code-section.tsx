@@ -134,7 +134,7 @@ function diffSelection(
   };
 }
 
-interface DiffProps {
+interface VariationDiffProps {
   readonly files: readonly FileDiff[];
   readonly layout: DiffLayout;
   readonly details: RunDetails;
@@ -145,7 +145,15 @@ interface DiffProps {
   readonly onClear: (number: number) => void;
 }
 
-function VariationDiff({ files, layout, details, to, selection, isPlain, onClear }: DiffProps) {
+function VariationDiff({
+  files,
+  layout,
+  details,
+  to,
+  selection,
+  isPlain,
+  onClear,
+}: VariationDiffProps) {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const rows = useMemo(() => buildDiffRows(files, layout, folded), [files, layout, folded]);
   const list = useRef<WindowVirtualizerHandle>(null);

@@ -33,7 +33,7 @@ export function buildFileMap(
       const files = diffs.get(number)?.filter((file) => file.path === path) ?? [];
       return { number, files, content: JSON.stringify(files) };
     });
-    return { path, cells: byVariation.map((each) => cellOf(each, byVariation)) };
+    return { path, cells: byVariation.map((each) => fileCell(each, byVariation)) };
   });
 }
 
@@ -43,7 +43,7 @@ interface VariationFiles {
   readonly content: string;
 }
 
-function cellOf(
+function fileCell(
   { number, files, content }: VariationFiles,
   all: readonly VariationFiles[],
 ): FileMapCell | null {

@@ -178,7 +178,7 @@ function testRow(
   const onBase = changes.find((each) => each && each.change !== "new");
   const cells = columns.map((column, index): MatrixCell => {
     const change = changes[index];
-    if (change) return cellOf(column, change);
+    if (change) return testCell(column, change);
     const state = impliedState(results[index], onBase !== undefined);
     return {
       variation: column.number,
@@ -201,7 +201,7 @@ function testRow(
   };
 }
 
-function cellOf(column: Column, test: TestChange): MatrixCell {
+function testCell(column: Column, test: TestChange): MatrixCell {
   const { change, before = null, after = null, message = "" } = test;
   return { variation: column.number, state: change, before, after, message };
 }

@@ -3,7 +3,7 @@ import { formatCost, formatCount, formatDuration, pluralize } from "../ui/format
 import { visibleLine } from "../ui/visible-text";
 import type { Column } from "./columns";
 import styles from "./test-matrix.module.css";
-import { totalTokens, turnDuration } from "./variation-facts";
+import { totalTokens, variationDuration } from "./variation-facts";
 
 interface Metric {
   readonly name: string;
@@ -53,7 +53,7 @@ const METRICS: readonly Metric[] = [
   {
     name: "Time",
     value: ({ variation }) => {
-      const duration = turnDuration(variation);
+      const duration = variationDuration(variation);
       return duration === null ? null : formatDuration(duration);
     },
   },

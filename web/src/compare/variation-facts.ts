@@ -16,16 +16,16 @@ export function totalTokens({ usage }: Variation): number {
 }
 
 /** Return the duration in milliseconds; null until the variation has ended. */
-export function turnDuration({ started_at, finished_at }: Variation): number | null {
+export function variationDuration({ started_at, finished_at }: Variation): number | null {
   return started_at && finished_at ? Date.parse(finished_at) - Date.parse(started_at) : null;
 }
 
 /** Return why a variation has nothing to compare; null when it has. */
 export function missingReason(variation: Variation, live?: VariationView): string | null {
   const isAtWork = variation.status === "queued" || variation.status === "running";
-  if (isAtWork) return live ? `at work: ${activityText(live.activity)}` : "It is still at work.";
+  if (isAtWork) return live ? `In progress: ${activityText(live.activity)}` : "Still running.";
   if (variation.verdict) return null;
-  return variation.failure ? visibleLine(variation.failure.message) : "It was stopped.";
+  return variation.failure ? visibleLine(variation.failure.message) : "Stopped.";
 }
 
 /** Whether a winner can be chosen. An imported run is read-only. */

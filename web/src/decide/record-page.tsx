@@ -4,7 +4,12 @@ import type { PatchStats, RunDetails, Variation } from "../api/schema.gen";
 import { redirectToLogin, useGet } from "../app/api-query";
 import { Link, type PathParams } from "../app/router";
 import { rankedNumbers } from "../compare/columns";
-import { composedFrom, missingReason, totalTokens, turnDuration } from "../compare/variation-facts";
+import {
+  composedFrom,
+  missingReason,
+  totalTokens,
+  variationDuration,
+} from "../compare/variation-facts";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { formatCost, formatCount, formatDuration, pluralize } from "../ui/format";
@@ -130,7 +135,7 @@ function EvidenceList({ details: { ranking, evidence } }: { details: RunDetails 
     <>
       <p className={styles.reason}>
         {ranking.recommended === null ? (
-          <strong>No recommendation: the evidence is inconclusive.</strong>
+          <strong>No recommendation</strong>
         ) : (
           <>
             <strong>Recommended:</strong> <VariationBadge number={ranking.recommended} />
@@ -182,7 +187,7 @@ function VariationTable({ details }: { details: RunDetails }) {
 function VariationRow({ variation }: { variation: Variation }) {
   const { number, spec, verdict, cleared } = variation;
   const sources = composedFrom(variation);
-  const duration = turnDuration(variation);
+  const duration = variationDuration(variation);
   const empty = missingReason(variation);
   return (
     <tr>

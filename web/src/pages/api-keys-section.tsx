@@ -143,7 +143,7 @@ function NewKeyForm({ onCreated }: { onCreated: (newKey: { name: string; key: st
       <input
         className={controlClass}
         aria-label="Name of the new key"
-        placeholder="name"
+        placeholder="key name"
         required
         maxLength={80}
         value={name}

@@ -40,14 +40,14 @@ function urgency({ ok, fatal }: FindingOut): number {
   return fatal ? 0 : 1;
 }
 
-const STATES = [
+const FINDING_STATES = [
   ["✗", "broken"],
   ["!", "limited"],
   ["✓", "works"],
 ] as const;
 
 function Finding({ finding }: { finding: FindingOut }) {
-  const [glyph, word] = STATES[urgency(finding)] ?? STATES[2];
+  const [glyph, word] = FINDING_STATES[urgency(finding)] ?? FINDING_STATES[2];
   return (
     <li className={styles.finding} data-state={word}>
       <span className={styles.glyph}>

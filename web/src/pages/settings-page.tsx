@@ -36,7 +36,7 @@ function SettingsSection() {
   const shown = settings.data.filter((setting) => all || !setting.is_default);
   return (
     <InfoSection
-      title="In force"
+      title="Current values"
       aside={
         <label className={styles.check}>
           <input type="checkbox" checked={!all} onChange={() => setAll(!all)} />

@@ -4,7 +4,7 @@ import { pluralize } from "../ui/format";
 import { visibleTerminal } from "../ui/visible-text";
 import styles from "./command-output.module.css";
 
-const COLLAPSED_LINES = 8;
+const COLLAPSED_OUTPUT_LINES = 8;
 
 interface Props {
   readonly text: string;
@@ -18,14 +18,14 @@ interface Props {
 export function CommandOutput({ text, open: opened = false, keep = "start" }: Props) {
   const [open, setOpen] = useState(opened);
   const lines = visibleTerminal(text.replace(/\n+$/, "")).split("\n");
-  const hidden = open ? 0 : Math.max(0, lines.length - COLLAPSED_LINES);
+  const hidden = open ? 0 : Math.max(0, lines.length - COLLAPSED_OUTPUT_LINES);
   const shown = keep === "end" ? lines.slice(hidden) : lines.slice(0, lines.length - hidden);
   return (
     <div className={styles.output}>
       <pre>
         <AnsiText text={shown.join("\n")} />
       </pre>
-      {(hidden > 0 || (open && lines.length > COLLAPSED_LINES)) && (
+      {(hidden > 0 || (open && lines.length > COLLAPSED_OUTPUT_LINES)) && (
         <button
           type="button"
           className={styles.toggle}

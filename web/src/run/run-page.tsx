@@ -38,18 +38,18 @@ export function RunPage({ params }: { params: PathParams }) {
   return <LiveRun id={id} stream={stream} details={details.data} />;
 }
 
-interface RunProps {
+interface LiveRunProps {
   readonly id: string;
   readonly stream: RunStream;
   readonly details: RunDetails | undefined;
 }
 
-function LiveRun({ id, stream, details }: RunProps) {
+function LiveRun({ id, stream, details }: LiveRunProps) {
   const { view } = stream;
   const focus = useFocus(view.variations.length);
   const [current, setCurrent] = useState(1);
   const [timeline, setTimeline] = useQueryValue("race");
-  const workbench = useWorkbenchState();
+  const workbench = useOpenWorkbench();
   const opened =
     view.variations[(variationNumber(workbench.value, view.variations.length) ?? 0) - 1];
   const player = useReplayPlayer(id, view.status !== null);
@@ -106,7 +106,7 @@ function LiveRun({ id, stream, details }: RunProps) {
  * Variation whose workbench is open (query parameter `bench`), and how often a terminal was
  * requested.
  */
-function useWorkbenchState() {
+function useOpenWorkbench() {
   const [value] = useQueryValue("bench");
   const [terminalRequests, setTerminalRequests] = useState(0);
   const open = useCallback((variation: number) => {

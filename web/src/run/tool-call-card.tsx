@@ -8,7 +8,7 @@ import { visibleLine, visibleText } from "../ui/visible-text";
 import { CommandOutput } from "./command-output";
 import styles from "./tool-call-card.module.css";
 
-const STATES: Readonly<Record<ToolStatus, readonly [string, string]>> = {
+const TOOL_STATES: Readonly<Record<ToolStatus, readonly [string, string]>> = {
   pending: ["○", "pending"],
   in_progress: ["●", "in progress"],
   completed: ["✓", "completed"],
@@ -17,7 +17,7 @@ const STATES: Readonly<Record<ToolStatus, readonly [string, string]>> = {
 
 /** One tool call: title, status, duration, and its output or edit. */
 export function ToolCallCard({ entry }: { entry: ToolCallEntry }) {
-  const [glyph, words] = STATES[entry.status];
+  const [glyph, words] = TOOL_STATES[entry.status];
   const isOver = entry.status === "completed" || entry.status === "failed";
   return (
     <div className={styles.tool} data-status={entry.status}>
@@ -62,13 +62,13 @@ function ToolContents({ entry }: { entry: ToolCallEntry }): ReactNode {
   });
 }
 
-const COLLAPSED_LINES = 14;
+const COLLAPSED_DIFF_LINES = 14;
 const LINE_MARKS = { same: " ", added: "+", removed: "−" } as const;
 
 function EditDiff({ diff }: { diff: DiffContent }) {
   const [open, setOpen] = useState(false);
   const lines = lineDiff(diff.old_text, diff.new_text);
-  const shown = open ? lines : lines.slice(0, COLLAPSED_LINES);
+  const shown = open ? lines : lines.slice(0, COLLAPSED_DIFF_LINES);
   const hidden = lines.length - shown.length;
   return (
     <figure className={styles.diff}>

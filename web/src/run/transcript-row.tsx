@@ -99,7 +99,7 @@ function CheckRow({ entry }: { entry: CheckEntry }) {
             aria-expanded={open}
             onClick={() => setOpen(!open)}
           >
-            output
+            {open ? "Hide output" : "Show output"}
           </button>
         )}
         <span>{resultText(entry.result)}</span>

@@ -1,6 +1,6 @@
 /** Line-by-line difference of two short texts. */
 
-export interface DiffLine {
+export interface TextDiffLine {
   readonly kind: "same" | "added" | "removed";
   readonly text: string;
 }
@@ -10,7 +10,7 @@ export interface DiffLine {
  */
 const MAX_LINES = 400;
 
-export function lineDiff(before: string | null, after: string): readonly DiffLine[] {
+export function lineDiff(before: string | null, after: string): readonly TextDiffLine[] {
   const oldLines = splitLines(before ?? "");
   const newLines = splitLines(after);
   let start = 0;
@@ -28,9 +28,9 @@ export function lineDiff(before: string | null, after: string): readonly DiffLin
     newLines.slice(start, newLines.length - end),
   );
   return [
-    ...markLines("same", oldLines.slice(0, start)),
+    ...toDiffLines("same", oldLines.slice(0, start)),
     ...middle,
-    ...markLines("same", newLines.slice(newLines.length - end)),
+    ...toDiffLines("same", newLines.slice(newLines.length - end)),
   ];
 }
 
@@ -38,18 +38,18 @@ function splitLines(text: string): string[] {
   return text === "" ? [] : text.replace(/\n$/, "").split("\n");
 }
 
-function markLines(kind: DiffLine["kind"], lines: readonly string[]): DiffLine[] {
+function toDiffLines(kind: TextDiffLine["kind"], lines: readonly string[]): TextDiffLine[] {
   return lines.map((text) => ({ kind, text }));
 }
 
-function diffMiddle(oldLines: readonly string[], newLines: readonly string[]): DiffLine[] {
+function diffMiddle(oldLines: readonly string[], newLines: readonly string[]): TextDiffLine[] {
   if (
     oldLines.length === 0 ||
     newLines.length === 0 ||
     oldLines.length > MAX_LINES ||
     newLines.length > MAX_LINES
   ) {
-    return [...markLines("removed", oldLines), ...markLines("added", newLines)];
+    return [...toDiffLines("removed", oldLines), ...toDiffLines("added", newLines)];
   }
   return walkTable(oldLines, newLines, commonLengths(oldLines, newLines));
 }
@@ -78,8 +78,8 @@ function walkTable(
   oldLines: readonly string[],
   newLines: readonly string[],
   common: (i: number, j: number) => number,
-): DiffLine[] {
-  const lines: DiffLine[] = [];
+): TextDiffLine[] {
+  const lines: TextDiffLine[] = [];
   let [i, j] = [0, 0];
   while (i < oldLines.length && j < newLines.length) {
     if (oldLines[i] === newLines[j]) {
@@ -93,7 +93,7 @@ function walkTable(
   }
   return [
     ...lines,
-    ...markLines("removed", oldLines.slice(i)),
-    ...markLines("added", newLines.slice(j)),
+    ...toDiffLines("removed", oldLines.slice(i)),
+    ...toDiffLines("added", newLines.slice(j)),
   ];
 }

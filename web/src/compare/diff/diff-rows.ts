@@ -18,7 +18,7 @@ interface RowBase {
 export interface FileRow extends RowBase {
   readonly type: "file";
 }
-export interface NoteRow extends RowBase {
+export interface FileNoteRow extends RowBase {
   readonly type: "note";
   readonly text: string;
 }
@@ -32,7 +32,7 @@ export interface LineRow extends RowBase {
   readonly oldSide: LineSide | null;
   readonly newSide: LineSide | null;
 }
-export type DiffRow = FileRow | NoteRow | HunkRow | LineRow;
+export type DiffRow = FileRow | FileNoteRow | HunkRow | LineRow;
 
 export type DiffLayout = "unified" | "split";
 

@@ -11,7 +11,7 @@ import { markChanges } from "./marked-tokens";
 import syntax from "./syntax.module.css";
 import { isHighlighterLoaded, lineTokens, onHighlighterLoaded } from "./syntax-highlight";
 
-export interface DiffProps {
+export interface DiffViewProps {
   readonly files: readonly FileDiff[];
   readonly rows: readonly DiffRow[];
   readonly layout: DiffLayout;
@@ -30,7 +30,7 @@ export interface DiffProps {
 const LINE_HEIGHT = 20;
 
 /** Diff of any length. Only visible rows are in the document. */
-export function DiffView(props: DiffProps) {
+export function DiffView(props: DiffViewProps) {
   const subscribe = useCallback(onHighlighterLoaded, []);
   const highlighted = useSyncExternalStore(subscribe, isHighlighterLoaded);
   const { rows, listRef } = props;
@@ -70,7 +70,7 @@ function flagsByPlace(flags: readonly Flag[]): FlagsByPlace {
 
 interface RowProps {
   readonly row: DiffRow;
-  readonly diff: DiffProps;
+  readonly diff: DiffViewProps;
   readonly flags: FlagsByPlace;
   readonly highlighted: boolean;
 }
@@ -117,17 +117,17 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
       </>
     );
   }
-  return <DiffLine row={row} file={file} layout={diff.layout} highlighted={highlighted} />;
+  return <DiffLineView row={row} file={file} layout={diff.layout} highlighted={highlighted} />;
 }
 
-interface LineProps {
+interface DiffLineProps {
   readonly row: LineRow;
   readonly file: FileDiff;
   readonly layout: DiffLayout;
   readonly highlighted: boolean;
 }
 
-const DiffLine = memo(function DiffLine({ row, file, layout }: LineProps) {
+const DiffLineView = memo(function DiffLineView({ row, file, layout }: DiffLineProps) {
   const { oldSide, newSide } = row;
   if (layout === "split") {
     return (
@@ -193,7 +193,7 @@ function LineCode({ side, sideName, row, file }: CodeProps) {
   const { line } = side;
   const parts = markChanges(
     lineTokens(file, hunk, sideName, side.index),
-    changedRanges(side, sideName),
+    sideRanges(side, sideName),
   );
   return (
     <span className={styles.code}>
@@ -208,7 +208,7 @@ function LineCode({ side, sideName, row, file }: CodeProps) {
   );
 }
 
-function changedRanges({ line, partner }: LineSide, sideName: "old" | "new"): TextRanges {
+function sideRanges({ line, partner }: LineSide, sideName: "old" | "new"): TextRanges {
   if (partner === null) return [];
   if (sideName === "old") return changedWords(line.text, partner.text)?.oldRanges ?? [];
   return changedWords(partner.text, line.text)?.newRanges ?? [];

@@ -119,7 +119,7 @@ export function toHunks(
   newStart: number,
 ): readonly Hunk[] {
   const hunks: Hunk[] = [];
-  for (const [from, to] of changedRanges(lines)) {
+  for (const [from, to] of hunkRanges(lines)) {
     const before = lines.slice(0, from);
     const inside = lines.slice(from, to);
     const [oldLines, newLines] = [countExcept(inside, "added"), countExcept(inside, "removed")];
@@ -140,7 +140,7 @@ function countExcept(lines: readonly Line[], not: Line["kind"]): number {
   return lines.reduce((sum, line) => sum + (line.kind === not ? 0 : 1), 0);
 }
 
-function changedRanges(lines: readonly Line[]): readonly [number, number][] {
+function hunkRanges(lines: readonly Line[]): readonly [number, number][] {
   const ranges: [number, number][] = [];
   for (const [index, line] of lines.entries()) {
     if (line.kind === "context") continue;

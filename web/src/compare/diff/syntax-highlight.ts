@@ -129,11 +129,11 @@ function highlightLines(language: string, text: string): readonly (readonly Toke
     language,
     before ? `${before}\n${text}` : text,
   );
-  const lines = splitLines(textTokens(tree, null));
+  const lines = splitTokenLines(textTokens(tree, null));
   return before ? lines.slice(1) : lines;
 }
 
-function splitLines(tokens: readonly Token[]): readonly (readonly Token[])[] {
+function splitTokenLines(tokens: readonly Token[]): readonly (readonly Token[])[] {
   const lines: Token[][] = [[]];
   for (const { text, scope } of tokens) {
     for (const [index, part] of text.split("\n").entries()) {
