@@ -71,7 +71,7 @@ export function CodeSection({ details, columns, composition, onClear }: Props) {
               ? diffSelection(composition, to, files)
               : null
           }
-          isPlain={from !== BASE}
+          isBetweenVariations={from !== BASE}
           onClear={onClear}
         />
       )}
@@ -79,14 +79,14 @@ export function CodeSection({ details, columns, composition, onClear }: Props) {
   );
 }
 
-interface NoLinesProps {
+interface NoDiffProps {
   readonly from: number;
   readonly to: number;
   readonly isPending: boolean;
   readonly isRead: boolean;
 }
 
-function NoDiff({ from, to, isPending, isRead }: NoLinesProps) {
+function NoDiff({ from, to, isPending, isRead }: NoDiffProps) {
   if (isPending) return <LoadingSkeleton />;
   if (!isRead) return <EmptyState title={`Variation ${to} has no changes to show`} />;
   return <EmptyState title={from === BASE ? "No changes" : "These variations are identical"} />;
@@ -140,8 +140,8 @@ interface VariationDiffProps {
   readonly details: RunDetails;
   readonly to: number;
   readonly selection: DiffSelection | null;
-  /** Set for a diff between two variations: flags refer to the diff against the base. */
-  readonly isPlain: boolean;
+  /** Flags refer to the diff against the base, so a diff between variations has none. */
+  readonly isBetweenVariations: boolean;
   readonly onClear: (number: number) => void;
 }
 
@@ -151,7 +151,7 @@ function VariationDiff({
   details,
   to,
   selection,
-  isPlain,
+  isBetweenVariations,
   onClear,
 }: VariationDiffProps) {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
@@ -164,13 +164,13 @@ function VariationDiff({
   };
   const current = useDiffNavigation(rows, files, list, selection, fold);
   const variation = details.variations[to - 1];
-  const flags = isPlain ? [] : (variation?.verdict?.flags ?? []);
+  const flags = isBetweenVariations ? [] : (variation?.verdict?.flags ?? []);
   const lines = rows.filter((row) => row.type === "line").length;
   return (
     <section aria-label={`Changes of variation ${to}`}>
-      <p
-        className={styles.size}
-      >{`${pluralize(files.length, "file")}, ${pluralize(lines, "line")}`}</p>
+      <p className={styles.size}>
+        {pluralize(files.length, "file")}, {pluralize(lines, "line")}
+      </p>
       <DiffView
         files={files}
         rows={rows}
