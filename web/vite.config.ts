@@ -44,5 +44,7 @@ export default defineConfig({
     include: ["tests/**/*.test.ts"],
     environment: "node",
     setupFiles: ["tests/browser-stubs.ts"],
+    // No test asserts a duration: the limit only ends one that hangs, also on a busy machine.
+    testTimeout: 120_000,
   },
 });

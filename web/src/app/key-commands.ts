@@ -2,7 +2,7 @@
  * Keyboard commands of the page. They are off while a field has the focus or a dialog is open. Each
  * command also has a button or link.
  */
-import { useEffect, useRef } from "react";
+import { useLayoutEffect, useRef } from "react";
 
 export interface KeyCommand {
   /** Value of `KeyboardEvent.key`, such as `j`, `?`, `Escape`. */
@@ -22,7 +22,8 @@ export function activeCommands(): readonly KeyCommand[] {
 export function useKeyCommands(commands: readonly KeyCommand[]): void {
   const entry = useRef({ commands });
   entry.current.commands = commands;
-  useEffect(() => {
+  // A layout effect runs before the paint: a key works as soon as its view is visible.
+  useLayoutEffect(() => {
     const own = entry.current;
     registered.push(own);
     return () => void registered.splice(registered.indexOf(own), 1);
