@@ -10,7 +10,7 @@ import pytest
 from aideator.cli.deciding import read_part
 from aideator.cli.ui.watch import paced
 from aideator.domain.errors import InvalidInput
-from aideator.domain.run import Part
+from aideator.domain.run import ComposedPart
 from aideator.eventlog.base import Entry
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command, server
@@ -115,11 +115,11 @@ async def test_the_same_verbs_reach_a_server(home: Path, repo: Path) -> None:
 
 
 def test_a_part_as_it_is_typed() -> None:
-    assert read_part("1:a.py") == Part(variation_id=1, path="a.py")
-    assert read_part("12:dir/a#b.py#0,2") == Part(
+    assert read_part("1:a.py") == ComposedPart(variation_id=1, path="a.py")
+    assert read_part("12:dir/a#b.py#0,2") == ComposedPart(
         variation_id=12, path="dir/a#b.py", hunks=(0, 2)
     )
-    assert read_part("1:c#") == Part(variation_id=1, path="c#")
+    assert read_part("1:c#") == ComposedPart(variation_id=1, path="c#")
     for text in ("a.py", "1:", ":a.py", "0:a.py", "999:a.py"):
         with pytest.raises(InvalidInput):
             read_part(text)

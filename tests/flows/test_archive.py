@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.errors import Conflict
-from aideator.domain.run import AgentSpec, Part, RunDetails, Wish
+from aideator.domain.run import AgentSpec, ComposedPart, PublishRequest, RunDetails
 from tests.actions import PROMPT, User, is_dense, user
 
 KEY = "sk-ant-0123456789"
@@ -70,11 +70,13 @@ async def test_nothing_more_happens_in_an_imported_run(home: Path, repo: Path) -
             lambda: other.app.prompt(run, 1, "Now subtract as well"),
             lambda: other.app.prompt(run, None, "Now subtract as well"),
             lambda: other.app.add(run, AgentSpec()),
-            lambda: other.app.compose(run, [Part(variation_id=1, path="calc.py")]),
+            lambda: other.app.compose(
+                run, [ComposedPart(variation_id=1, path="calc.py")]
+            ),
             lambda: other.app.select(run, 1),
             lambda: other.app.keeping.deselect(run),
             lambda: other.app.keeping.clear(run, 1, "fine"),
-            lambda: other.app.keeping.publish(run, Wish()),
+            lambda: other.app.keeping.publish(run, PublishRequest()),
         ):
             with pytest.raises(Conflict, match="imported from a file"):
                 await attempt()

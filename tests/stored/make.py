@@ -38,7 +38,7 @@ from typing import Any
 
 from aideator import __version__
 from aideator.agents.translate import translate
-from aideator.domain.run import AgentSpec, Part, Wish
+from aideator.domain.run import AgentSpec, ComposedPart, PublishRequest
 from aideator.eventlog.base import Draft
 from aideator.eventlog.sql import open_event_log
 from aideator.testing import scripted_model
@@ -76,7 +76,7 @@ async def make_ranked(making: Making) -> None:
         await me.waits(run.id)
         await me.app.keeping.clear(run.id, 4, "the new bound was agreed")
         await me.app.select(run.id, 1, "repairs all of it")
-        await me.app.keeping.publish(run.id, Wish(branch="clamp"))
+        await me.app.keeping.publish(run.id, PublishRequest(branch="clamp"))
     making.runs["ranked"] = run.id
 
 
@@ -103,9 +103,9 @@ async def make_continued(making: Making, repo: Path) -> None:
         await me.app.add(run.id, AgentSpec(instructions="Leave add() to the others."))
         await me.waits(run.id)
         parts = [
-            Part(variation_id=1, path="calc.py", hunks=(0,)),
-            Part(variation_id=1, path="one.txt"),
-            Part(variation_id=2, path="two.txt"),
+            ComposedPart(variation_id=1, path="calc.py", hunks=(0,)),
+            ComposedPart(variation_id=1, path="one.txt"),
+            ComposedPart(variation_id=2, path="two.txt"),
         ]
         await me.app.compose(run.id, parts)
         await me.waits(run.id)

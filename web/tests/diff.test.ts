@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { FileDiff, Line } from "../src/api/schema.gen";
+import type { DiffLine, FileDiff } from "../src/api/schema.gen";
 import { changedWords } from "../src/compare/diff/changed-words";
 import { diffBetween } from "../src/compare/diff/diff-between";
 import { buildDiffRows } from "../src/compare/diff/diff-rows";
@@ -8,7 +8,7 @@ import { markChanges } from "../src/compare/diff/marked-tokens";
 import { editScript, toHunks } from "../src/compare/diff/myers-diff";
 import { openDelimiter } from "../src/compare/diff/syntax-highlight";
 
-type Text = Pick<Line, "text" | "newline">;
+type Text = Pick<DiffLine, "text" | "newline">;
 
 function lines(text: string): Text[] {
   return text === "" ? [] : text.split("").map((each) => ({ text: each, newline: true }));
@@ -38,7 +38,7 @@ function applied(text: string, diff: readonly FileDiff[]): string {
   let at = 0;
   for (const hunk of diff[0]?.hunks ?? []) {
     const start = hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
-    const without = (kind: Line["kind"]) =>
+    const without = (kind: DiffLine["kind"]) =>
       hunk.lines.filter((line) => line.kind !== kind).map((line) => line.text);
     result.push(...old.slice(at, start));
     expect(result.length).toBe(hunk.new_lines === 0 ? hunk.new_start : hunk.new_start - 1);

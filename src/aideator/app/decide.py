@@ -9,9 +9,9 @@ from aideator.archive import rows as archive
 from aideator.archive.format import Archive, pack, unpack
 from aideator.domain.errors import Conflict, ForgeRefused
 from aideator.domain.events import (
-    Body,
     Complete,
     Deselected,
+    EventBody,
     FlagsCleared,
     Published,
     VerdictReached,
@@ -20,14 +20,14 @@ from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     SETTLED_RUN,
     Publication,
+    PublishRequest,
     Run,
     RunDetails,
     RunStatus,
     Variation,
-    Wish,
 )
 from aideator.eventlog.base import Draft, EventLog
-from aideator.selection.rank import judged, rank
+from aideator.selection.rank import finished_verdicts, rank
 from aideator.settings import Settings
 from aideator.statistics import rows as stats
 from aideator.statistics.model import Stats, summarise
@@ -83,7 +83,7 @@ class Keeping:
             await self._tell(run, VerdictReached(ranking=run.ranking))
         return await self._details(run_id)
 
-    async def publish(self, run_id: str, wish: Wish) -> Publication:
+    async def publish(self, run_id: str, wish: PublishRequest) -> Publication:
         """Push the winner as a branch, and propose it.
 
         Doing it again changes nothing, or completes what was begun.
@@ -206,7 +206,7 @@ class Keeping:
         agents, ended = await self._database.look(stats.counted)
         return summarise(agents, ended)
 
-    async def _tell(self, run: Run, body: Body) -> None:
+    async def _tell(self, run: Run, body: EventBody) -> None:
         # A second `complete`, or who follows a settled run would wait behind the news
         # for ever.
         await self._log.append(
@@ -221,5 +221,5 @@ class Keeping:
 
 
 def _ranked(run: Run, variations: Sequence[Variation]) -> Ranking:
-    verdicts, cleared = judged(variations)
+    verdicts, cleared = finished_verdicts(variations)
     return rank(verdicts, run.evidence or Evidence(), cleared=cleared)

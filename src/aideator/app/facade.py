@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog, validate_agent, validate_judge
+from aideator.agents.catalog import AgentEntry, catalog, validate_agent, validate_judge
 from aideator.app import continue_run as joining
 from aideator.app.decide import Keeping
 from aideator.app.demo import Demo
@@ -21,7 +21,7 @@ from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentConfig,
     AgentSpec,
-    Part,
+    ComposedPart,
     Run,
     RunDetails,
     RunSpec,
@@ -314,7 +314,7 @@ class Aideator:
             run_id, joining.add_agent(agent, most=self.settings.max_variations)
         )
 
-    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+    async def compose(self, run_id: str, parts: Sequence[ComposedPart]) -> RunDetails:
         """Put files and hunks of several variations together as a new one, which is judged like every other.
 
         Raises:
@@ -379,7 +379,7 @@ class Aideator:
             raise Unavailable("this AIdeator was opened without its demo")
         return await self.submit(await self.demo.spec(), local=True)
 
-    def agents(self) -> Mapping[str, Row]:
+    def agents(self) -> Mapping[str, AgentEntry]:
         """The catalogue."""
         return catalog()
 

@@ -14,7 +14,7 @@ from aideator.cli.reading import best_of
 from aideator.cli.submit import need_a_model, read
 from aideator.cli.ui.watch import choose_output, exit_code, show, watch
 from aideator.domain.errors import InvalidInput
-from aideator.domain.run import AgentSpec, Part, RunDetails, Wish
+from aideator.domain.run import AgentSpec, ComposedPart, PublishRequest, RunDetails
 from aideator.publishing.wording import commit_message
 
 
@@ -69,7 +69,7 @@ async def publish(door: Door, part: str, wish: Mapping[str, Any]) -> None:
     """Push the winner, and open a pull request."""
     async with door.connect() as client:
         made = await client.keeping.publish(
-            await client.resolve(part), read(Wish, wish)
+            await client.resolve(part), read(PublishRequest, wish)
         )
     if _as_json(door, made):
         return
@@ -99,7 +99,7 @@ async def compose(door: Door, part: str, named: Sequence[str]) -> int:
     )
 
 
-def read_part(text: str) -> Part:
+def read_part(text: str) -> ComposedPart:
     """A part as it is typed: `VARIATION:PATH`, with `#0,2` behind it for hunks.
 
     Raises:
@@ -113,7 +113,9 @@ def read_part(text: str) -> Part:
             f"{text!r} is no part", hint="write VARIATION:PATH or VARIATION:PATH#0,2"
         )
     hunks = tuple(map(int, found[3].split(","))) if found[3] else None
-    return read(Part, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks})
+    return read(
+        ComposedPart, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks}
+    )
 
 
 Step = Callable[[Client, str], Awaitable[RunDetails]]

@@ -16,7 +16,7 @@ from aideator.cli.ui.live import runs_table, show_patch
 from aideator.cli.ui.setup_line import SOURCES
 from aideator.cli.ui.watch import choose_output, exit_code, show, watch
 from aideator.domain.errors import Conflict
-from aideator.domain.project import Finding, Project
+from aideator.domain.project import Project, ProjectField
 
 
 async def watch_run(door: Door, part: str, *, speed: float | None = None) -> int:
@@ -51,7 +51,7 @@ def _findings(project: Project) -> Group:
         [check.label for check in project.checks],
     )
     for what, entries in zip(
-        get_args(Finding), (*commands, project.protected), strict=True
+        get_args(ProjectField), (*commands, project.protected), strict=True
     ):
         source = SOURCES[project.sources[what]] if entries else ""
         table.add_row(

@@ -22,13 +22,13 @@ from aideator.domain.errors import (
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
-    Part,
+    ComposedPart,
     Publication,
+    PublishRequest,
     Run,
     RunDetails,
     RunSpec,
     RunStatus,
-    Wish,
 )
 from aideator.eventlog.base import Entry
 from aideator.sandbox.base import Size
@@ -190,7 +190,7 @@ class RemoteAideator:
             f"/runs/{run_id}/variations", agent.model_dump(mode="json")
         )
 
-    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+    async def compose(self, run_id: str, parts: Sequence[ComposedPart]) -> RunDetails:
         """Put parts of variations together as a new one."""
         told = [part.model_dump(mode="json") for part in parts]
         return await self._details(f"/runs/{run_id}/compose", {"parts": told})
@@ -222,7 +222,7 @@ class RemoteKeeping:
         answer = await _send(self._client, "POST", path, json={"reason": reason})
         return RunDetails.model_validate_json(answer.content)
 
-    async def publish(self, run_id: str, wish: Wish) -> Publication:
+    async def publish(self, run_id: str, wish: PublishRequest) -> Publication:
         """Push the winner, and open a pull request."""
         path = f"/runs/{run_id}/publish"
         answer = await _send(

@@ -34,8 +34,8 @@ from aideator.engine.baseline import Baseline
 from aideator.engine.context import EventWriter, RunContext
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
-from aideator.selection.rank import judged, rank
-from aideator.setup.environment import furnish
+from aideator.selection.rank import finished_verdicts, rank
+from aideator.setup.environment import build_environment
 from aideator.setup.project import find_project
 from aideator.store import reuse, runs
 
@@ -91,7 +91,7 @@ async def _furnish(context: RunContext, run: Run, checkout: Checkout) -> Checkou
         await writer.write(SetupRan(result=result, cached=cached))
 
     workshop = context.workshop(await context.backend_of(run))
-    return await furnish(workshop, checkout, run.setup, tell)
+    return await build_environment(workshop, checkout, run.setup, tell)
 
 
 def question(spec: RunSpec, project: Project) -> str:
@@ -135,7 +135,7 @@ async def conclude(context: RunContext, run_id: str) -> bool:
     if any(v.status not in SETTLED_VARIATION for v in variations):
         return False
     if run.status not in SETTLED_RUN:
-        verdicts, cleared = judged(variations)
+        verdicts, cleared = finished_verdicts(variations)
         ranking = rank(verdicts, run.evidence or Evidence(), cleared=cleared)
         await EventWriter(context.log, run_id).write(VerdictReached(ranking=ranking))
         async with context.database.write() as session:

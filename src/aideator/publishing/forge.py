@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import httpx2
 
 from aideator.domain.errors import ForgeRefused, RepositoryError
-from aideator.repositories.remote import call
+from aideator.repositories.remote import call_api
 from aideator.repositories.source import Source, SourcePolicy
 
 _MAX_WORDS = 300
@@ -237,7 +237,7 @@ async def open_pull_request(
         # Its API may have a name of its own, which the operator need not have allowed
         # for cloning.
         try:
-            response, answer = await call(
+            response, answer = await call_api(
                 method, url, policy, headers=headers, content=content
             )
         except RepositoryError as error:

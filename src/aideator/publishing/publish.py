@@ -6,12 +6,12 @@ from aideator.app.facade import source_policy
 from aideator.app.wiring import open_cache
 from aideator.changes.diff import parse
 from aideator.domain.errors import Conflict, ForgeRefused
-from aideator.domain.run import Publication, RunDetails, Variation, Wish, now
+from aideator.domain.run import Publication, PublishRequest, RunDetails, Variation, now
 from aideator.domain.verdict import FlagKind
 from aideator.publishing.forge import Proposal, forge_of, open_pull_request
 from aideator.publishing.push import Push, Pushed, branch_name, push, slug, workflows
 from aideator.publishing.wording import commit_message, pull_request_body, subject
-from aideator.repositories.remote import reach, token_for
+from aideator.repositories.remote import resolve_remote, token_for
 from aideator.settings import Settings
 
 
@@ -26,7 +26,7 @@ class Winner:
 
 
 async def publish(
-    settings: Settings, winner: Winner, wish: Wish
+    settings: Settings, winner: Winner, wish: PublishRequest
 ) -> tuple[Publication, ForgeRefused | None]:
     """Push the winner, and open a pull request where one is wished for and can be had.
 
@@ -52,7 +52,7 @@ async def publish(
     cache, policy = open_cache(settings), source_policy(settings, local=True)
     commit = await cache.resolve(details.spec.repo_url, details.commit)
     tokens = {host: token.get_secret_value() for host, token in settings.tokens.items()}
-    remote = await reach(commit.source, policy, tokens)
+    remote = await resolve_remote(commit.source, policy, tokens)
     async with cache.mirror_of(commit) as mirror:
         pushed = await push(mirror, remote, asked, ref=details.spec.ref)
     made = Publication(
@@ -87,7 +87,9 @@ async def publish(
     return made.model_copy(update={"pull_request": url}), None
 
 
-def _proposal(winner: Winner, wish: Wish, asked: Push, pushed: Pushed) -> Proposal:
+def _proposal(
+    winner: Winner, wish: PublishRequest, asked: Push, pushed: Pushed
+) -> Proposal:
     details = winner.details
     return Proposal(
         head=asked.branch,
@@ -100,7 +102,7 @@ def _proposal(winner: Winner, wish: Wish, asked: Push, pushed: Pushed) -> Propos
     )
 
 
-def check_consent(winner: Winner, wish: Wish) -> None:
+def check_consent(winner: Winner, wish: PublishRequest) -> None:
     """Hold back what must not leave without a person's word.
 
     Raises:

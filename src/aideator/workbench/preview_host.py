@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aideator.api.guard import is_loopback_name, split_host
 from aideator.app import Aideator
-from aideator.domain.errors import AideatorError, NobodyListens
+from aideator.domain.errors import AideatorError, PortNotOpen
 from aideator.workbench.preview import LivePreview
 
 HEAD_BYTES, REQUEST_BYTES, ANSWER_BYTES = 64 * 2**10, 32 * 2**20, 512 * 2**20
@@ -139,7 +139,7 @@ class Previews:
         call = _Call(live, send)
         try:
             await call.carry(scope, receive, self._not_sent)
-        except NobodyListens:
+        except PortNotOpen:
             text = f"Nobody listens at port {live.told.port} of the sandbox yet."
             return _page(502, text, "This page tries again by itself.", again=True)
         except AideatorError as error:

@@ -39,7 +39,7 @@ export function ComparePage({ params }: { params: PathParams }) {
       );
     return <LoadError error={details.error} retry={() => void details.refetch()} />;
   }
-  return <Comparison details={details.data} stream={stream} />;
+  return <ComparisonView details={details.data} stream={stream} />;
 }
 
 /**
@@ -49,7 +49,7 @@ type OpenDialog =
   | { readonly kind: "choose"; readonly number: number | null }
   | { readonly kind: "clear"; readonly number: number };
 
-function Comparison({ details, stream }: { details: RunDetails; stream: RunStream }) {
+function ComparisonView({ details, stream }: { details: RunDetails; stream: RunStream }) {
   const [dialog, setDialog] = useState<OpenDialog | null>(null);
   const choose = (number: number | null) => setDialog({ kind: "choose", number });
   const [shownNumbers, setShownNumbers] = useShownVariations(details);

@@ -1,10 +1,10 @@
 /** Composition: files and hunks of several variations, to be combined into a new one. */
-import type { FileDiff, Part } from "../api/schema.gen";
+import type { ComposedPart, FileDiff } from "../api/schema.gen";
 
-export type Composition = readonly Part[];
+export type ComposedParts = readonly ComposedPart[];
 
 export function includesPart(
-  composition: Composition,
+  composition: ComposedParts,
   variation: number,
   path: string,
   hunk: number | null,
@@ -14,12 +14,20 @@ export function includesPart(
   return part.hunks == null || (hunk !== null && part.hunks.includes(hunk));
 }
 
-function findPart(composition: Composition, variation: number, path: string): Part | undefined {
+function findPart(
+  composition: ComposedParts,
+  variation: number,
+  path: string,
+): ComposedPart | undefined {
   return composition.find((part) => part.variation_id === variation && part.path === path);
 }
 
 /** Add a whole file, or remove it. */
-export function toggleFile(composition: Composition, variation: number, path: string): Composition {
+export function toggleFile(
+  composition: ComposedParts,
+  variation: number,
+  path: string,
+): ComposedParts {
   const rest = composition.filter((part) => part.variation_id !== variation || part.path !== path);
   return includesPart(composition, variation, path, null)
     ? rest
@@ -28,11 +36,11 @@ export function toggleFile(composition: Composition, variation: number, path: st
 
 /** Add one hunk, or remove it. All hunks of a file are stored as the whole file. */
 export function toggleHunk(
-  composition: Composition,
+  composition: ComposedParts,
   variation: number,
   file: FileDiff,
   hunk: number,
-): Composition {
+): ComposedParts {
   const part = findPart(composition, variation, file.path);
   const rest = composition.filter((each) => each !== part);
   const all = file.hunks.map((_, index) => index);
@@ -52,7 +60,7 @@ export interface PartCount {
 }
 
 /** Count the selected files and hunks of each variation. */
-export function partCounts(composition: Composition): readonly PartCount[] {
+export function partCounts(composition: ComposedParts): readonly PartCount[] {
   const numbers = [...new Set(composition.map((part) => part.variation_id))].toSorted(
     (a, b) => a - b,
   );
@@ -67,7 +75,7 @@ export function partCounts(composition: Composition): readonly PartCount[] {
 }
 
 /** Parse a stored composition; anything else gives an empty one. */
-export function parseComposition(text: string | null): Composition {
+export function parseComposition(text: string | null): ComposedParts {
   try {
     const found: unknown = JSON.parse(text ?? "[]");
     return Array.isArray(found) ? found.filter(isPart) : [];
@@ -76,7 +84,7 @@ export function parseComposition(text: string | null): Composition {
   }
 }
 
-function isPart(value: unknown): value is Part {
+function isPart(value: unknown): value is ComposedPart {
   if (typeof value !== "object" || value === null) return false;
   const { variation_id, path, hunks } = value as Record<string, unknown>;
   const isWhole = hunks === null || (Array.isArray(hunks) && hunks.every(Number.isInteger));

@@ -1,4 +1,4 @@
-import type { RunDetails } from "../api/schema.gen";
+import type { Evidence, Opinion, RunDetails } from "../api/schema.gen";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { formatShortDuration, pluralize } from "../ui/format";
@@ -93,9 +93,6 @@ function NoRecommendation({ details }: { details: RunDetails }) {
     </section>
   );
 }
-
-type Evidence = NonNullable<RunDetails["evidence"]>;
-type Opinion = NonNullable<Evidence["opinion"]>;
 
 function JudgeOpinion({ opinion }: { opinion: Opinion }) {
   return (

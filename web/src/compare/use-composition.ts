@@ -2,7 +2,7 @@
 import { useState } from "react";
 import type { FileDiff } from "../api/schema.gen";
 import {
-  type Composition,
+  type ComposedParts,
   includesPart,
   parseComposition,
   toggleFile,
@@ -10,7 +10,7 @@ import {
 } from "./composition";
 
 export interface CompositionState {
-  readonly parts: Composition;
+  readonly parts: ComposedParts;
   readonly includes: (variation: number, path: string, hunk: number | null) => boolean;
   readonly toggle: (variation: number, file: FileDiff, hunk: number | null) => void;
   readonly clear: () => void;
@@ -18,8 +18,8 @@ export interface CompositionState {
 
 export function useComposition(runId: string): CompositionState {
   const key = `tray ${runId}`;
-  const [parts, setParts] = useState<Composition>(() => parseComposition(readStorage(key)));
-  const set = (next: Composition) => {
+  const [parts, setParts] = useState<ComposedParts>(() => parseComposition(readStorage(key)));
+  const set = (next: ComposedParts) => {
     setParts(next);
     writeStorage(key, JSON.stringify(next));
   };

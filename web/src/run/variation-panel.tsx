@@ -14,8 +14,8 @@ import {
 import { showErrorToast } from "../ui/toast";
 import { useNow } from "../ui/use-now";
 import { visibleLine } from "../ui/visible-text";
-import { AgentPlan } from "./agent-plan";
 import { FollowUpDialog } from "./follow-up-dialog";
+import { PlanChecklist } from "./plan-checklist";
 import { Transcript } from "./transcript";
 import {
   activityBadge,
@@ -79,7 +79,7 @@ export const VariationPanel = memo(function VariationPanel({
       </header>
       <ActivityLine variation={variation} />
       <Counters variation={variation} />
-      <AgentPlan entries={variation.plan} isOver={hasEnded(variation)} />
+      <PlanChecklist entries={variation.plan} isOver={hasEnded(variation)} />
       <Transcript variation={variation} revision={revision} />
     </section>
   );

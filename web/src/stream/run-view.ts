@@ -3,10 +3,10 @@ import type {
   AgentSpec,
   Check,
   CheckResult,
+  ComposedPart,
   DiffContent,
   Event,
   Evidence,
-  Part,
   PlanEntry,
   Publication,
   Ranking,
@@ -112,7 +112,7 @@ export interface VariationView {
   checks: CheckResult[];
   verdict: Verdict | null;
   /** Parts of a composition; empty for an agent's own work. */
-  composed: readonly Part[];
+  composed: readonly ComposedPart[];
   /** Reason given when its flags were cleared. */
   cleared: string | null;
   revision: number;

@@ -11,7 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from aideator.api.auth import identify
 from aideator.api.problems import responses
 from aideator.api.routes.runs import App, FollowUp, RunId, VariationId
-from aideator.domain.run import AgentSpec, Part, Publication, RunDetails, Wish
+from aideator.domain.run import (
+    AgentSpec,
+    ComposedPart,
+    Publication,
+    PublishRequest,
+    RunDetails,
+)
 from aideator.statistics.model import Stats
 
 router = APIRouter(
@@ -33,7 +39,7 @@ class _Body(BaseModel):
 class Composition(_Body):
     """What a new variation takes from others."""
 
-    parts: tuple[Part, ...] = Field(min_length=1, max_length=1000)
+    parts: tuple[ComposedPart, ...] = Field(min_length=1, max_length=1000)
 
 
 class Clearance(_Body):
@@ -121,7 +127,9 @@ async def deselect(run_id: RunId, app: App) -> RunDetails:
 
 @router.post("/runs/{run_id}/publish", responses=_MOVED | responses(502))
 async def publish(
-    run_id: RunId, wish: Annotated[Wish, Body(openapi_examples=_WISHES)], app: App
+    run_id: RunId,
+    wish: Annotated[PublishRequest, Body(openapi_examples=_WISHES)],
+    app: App,
 ) -> Publication:
     """Push the winner as a branch, and open a pull request with the evidence.
 

@@ -7,9 +7,9 @@ from aideator.cli.ui.reduce import View
 from aideator.cli.ui.setup_line import opening
 from aideator.domain.check import CheckResult, TestOutcome
 from aideator.domain.events import (
-    Body,
     Deselected,
     Event,
+    EventBody,
     EvidenceGathered,
     FlagsCleared,
     Published,
@@ -68,7 +68,7 @@ def _checked(result: CheckResult) -> str:
     return f"check `{result.check}` {'passes' if result.passed else 'fails'}{told}"
 
 
-def _decision(body: Body) -> str:
+def _decision(body: EventBody) -> str:
     """What the variations, compared, and what people have made of the run."""
     match body:
         case EvidenceGathered(evidence=evidence) if tests := len(evidence.cross_tests):

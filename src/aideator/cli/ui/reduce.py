@@ -9,13 +9,13 @@ from datetime import datetime
 from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
+    AgentPlan,
     Checking,
     CheckRun,
     Complete,
     Deselected,
     ErrorRaised,
     Event,
-    Plan,
     RunStarted,
     Selected,
     SetupRan,
@@ -80,7 +80,7 @@ class Lane:
                 self._use(key, title)
             case ToolCallUpdate(tool_call_id=key, title=title):
                 self._use(key, title)
-            case Plan(entries=entries):
+            case AgentPlan(entries=entries):
                 done = sum(entry.status == "completed" for entry in entries)
                 self.plan = f"{done}/{len(entries)} steps"
             case UsageRecorded(usage=usage):

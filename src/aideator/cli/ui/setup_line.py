@@ -3,8 +3,8 @@
 They may hold anything: who shows them makes them plain.
 """
 
-from aideator.domain.events import Body, RunStarted, SetupRan
-from aideator.domain.project import Finding, Origin
+from aideator.domain.events import EventBody, RunStarted, SetupRan
+from aideator.domain.project import Origin, ProjectField
 
 SOURCES = {
     Origin.REQUEST: "as asked for",
@@ -38,7 +38,7 @@ def found_line(started: RunStarted) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _source(started: RunStarted, what: Finding) -> str:
+def _source(started: RunStarted, what: ProjectField) -> str:
     source = started.sources.get(what, Origin.REQUEST)
     return f" ({SOURCES[source]})" if source is not Origin.REQUEST else ""
 
@@ -51,7 +51,7 @@ def _setup(ran: SetupRan) -> str:
     return f"set-up `{result.check}` {how} after {result.seconds:.1f} s{f': {result.note}' if result.note else ''}"
 
 
-def remarks(body: Body) -> list[str]:
+def remarks(body: EventBody) -> list[str]:
     """What stands below the line of an event."""
     match body:
         case RunStarted(notes=notes):

@@ -3,7 +3,7 @@
  * of the diffs has no hunk, that variation has the base's lines, and the hunks of the other diff
  * show those.
  */
-import type { FileDiff, Hunk, Line } from "../../api/schema.gen";
+import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
 import { editScript, toHunks as hunksOf } from "./myers-diff";
 
 interface Region {
@@ -80,8 +80,8 @@ function hunkStart(hunk: Hunk): number {
   return hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
 }
 
-function baseLines(all: readonly Hunk[]): ReadonlyMap<number, Line> {
-  const base = new Map<number, Line>();
+function baseLines(all: readonly Hunk[]): ReadonlyMap<number, DiffLine> {
+  const base = new Map<number, DiffLine>();
   for (const hunk of all) {
     let at = hunkStart(hunk);
     for (const line of hunk.lines) if (line.kind !== "added") base.set(at++, line);
@@ -105,9 +105,9 @@ function baseRegions(all: readonly Hunk[]): readonly Region[] {
 function regionContent(
   region: Region,
   side: readonly Hunk[],
-  base: ReadonlyMap<number, Line>,
-): readonly Line[] {
-  const lines: Line[] = [];
+  base: ReadonlyMap<number, DiffLine>,
+): readonly DiffLine[] {
+  const lines: DiffLine[] = [];
   let at = region.start;
   const keep = (until: number) => {
     for (; at < until; at += 1) {

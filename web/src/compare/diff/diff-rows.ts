@@ -1,14 +1,14 @@
 /** A diff as one flat list of rows, so that a virtual list can show twenty thousand of them. */
-import type { FileDiff, Hunk, Line } from "../../api/schema.gen";
+import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
 
 export interface LineSide {
-  readonly line: Line;
+  readonly line: DiffLine;
   /** Line number in its file, from 1. */
   readonly number: number;
   /** Index among the hunk's lines on this side, from 0. */
   readonly index: number;
   /** Line on the other side that it replaces, or that replaces it. */
-  readonly partner: Line | null;
+  readonly partner: DiffLine | null;
 }
 
 interface RowBase {

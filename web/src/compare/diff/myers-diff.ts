@@ -2,7 +2,7 @@
  * Shortest edit script between two lists of lines, as hunks. Algorithm: E. W. Myers, "An O(ND)
  * Difference Algorithm and Its Variations", 1986.
  */
-import type { Hunk, Line } from "../../api/schema.gen";
+import type { DiffLine, Hunk } from "../../api/schema.gen";
 
 /** Context lines on each side of a change, as in git. */
 const CONTEXT = 3;
@@ -10,7 +10,7 @@ const CONTEXT = 3;
 const MAX_EDITS = 1_500;
 
 /** The parts of a line that are compared. */
-type LineText = Pick<Line, "text" | "newline">;
+type LineText = Pick<DiffLine, "text" | "newline">;
 
 function isSameLine(a: LineText | undefined, b: LineText | undefined): boolean {
   return a !== undefined && b !== undefined && a.text === b.text && a.newline === b.newline;
@@ -20,7 +20,7 @@ function isSameLine(a: LineText | undefined, b: LineText | undefined): boolean {
 export function editScript(
   oldLines: readonly LineText[],
   newLines: readonly LineText[],
-): readonly Line[] {
+): readonly DiffLine[] {
   let start = 0;
   while (isSameLine(oldLines[start], newLines[start])) start += 1;
   let end = 0;
@@ -38,7 +38,7 @@ export function editScript(
   ];
 }
 
-function markLines(kind: Line["kind"], lines: readonly LineText[]): Line[] {
+function markLines(kind: DiffLine["kind"], lines: readonly LineText[]): DiffLine[] {
   return lines.map(({ text, newline }) => ({ kind, text, newline }));
 }
 
@@ -46,7 +46,7 @@ function markLines(kind: Line["kind"], lines: readonly LineText[]): Line[] {
 function shortestEdits(
   oldLines: readonly LineText[],
   newLines: readonly LineText[],
-): Line[] | null {
+): DiffLine[] | null {
   const maxEdits = Math.min(oldLines.length + newLines.length, MAX_EDITS);
   // Furthest x on each diagonal, after 0, 1, 2 … edits.
   const trace: Int32Array[] = [];
@@ -81,10 +81,10 @@ function backtrack(
   newLines: readonly LineText[],
   trace: readonly Int32Array[],
   maxEdits: number,
-): Line[] {
-  const lines: Line[] = [];
+): DiffLine[] {
+  const lines: DiffLine[] = [];
   let [x, y] = [oldLines.length, newLines.length];
-  const take = (kind: Line["kind"], line: LineText | undefined) => {
+  const take = (kind: DiffLine["kind"], line: LineText | undefined) => {
     if (line) lines.push({ kind, text: line.text, newline: line.newline });
   };
   const slide = (toX: number, toY: number) => {
@@ -114,7 +114,7 @@ function backtrack(
  * @param newStart The same on the new side.
  */
 export function toHunks(
-  lines: readonly Line[],
+  lines: readonly DiffLine[],
   oldStart: number,
   newStart: number,
 ): readonly Hunk[] {
@@ -136,11 +136,11 @@ export function toHunks(
 }
 
 /** Count the lines that are not of a kind. */
-function countExcept(lines: readonly Line[], not: Line["kind"]): number {
+function countExcept(lines: readonly DiffLine[], not: DiffLine["kind"]): number {
   return lines.reduce((sum, line) => sum + (line.kind === not ? 0 : 1), 0);
 }
 
-function hunkRanges(lines: readonly Line[]): readonly [number, number][] {
+function hunkRanges(lines: readonly DiffLine[]): readonly [number, number][] {
   const ranges: [number, number][] = [];
   for (const [index, line] of lines.entries()) {
     if (line.kind === "context") continue;

@@ -1,11 +1,17 @@
 import type { PlanEntry } from "../api/schema.gen";
 import { visibleLine } from "../ui/visible-text";
-import styles from "./agent-plan.module.css";
+import styles from "./plan-checklist.module.css";
 
 const GLYPHS = { pending: "○", in_progress: "◐", completed: "✓" } as const;
 
 /** The agent's plan as a checklist. Only the current step shows until the list is opened. */
-export function AgentPlan({ entries, isOver }: { entries: readonly PlanEntry[]; isOver: boolean }) {
+export function PlanChecklist({
+  entries,
+  isOver,
+}: {
+  entries: readonly PlanEntry[];
+  isOver: boolean;
+}) {
   if (entries.length === 0) return null;
   const done = entries.filter((entry) => entry.status === "completed").length;
   const now =
