@@ -14,11 +14,12 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
 from aideator.domain.ranking import Confidence, Ranking
-from aideator.selection.rank import equals, rank
+from aideator.selection.rank import rank, tied_for_first
 from bench.selection_data import DATA, Column, Draw, Task, draws, load
 from bench.selection_rivals import SELECTORS
 
@@ -85,7 +86,7 @@ def expected(draw: Draw, scores: Sequence[float], *, existing_first: bool) -> fl
 
 def ours(draw: Draw, ranking: Ranking) -> float:
     """The same for the first of the ranking and those that it sets equal to it."""
-    return fmean(draw.truth[number - 1] for number in equals(ranking))
+    return fmean(draw.truth[number - 1] for number in tied_for_first(ranking))
 
 
 def interval(differences: Sequence[float], rng: random.Random) -> tuple[float, float]:
@@ -172,12 +173,15 @@ def show_intervals(results: dict[str, list[Tally]]) -> None:
 
 def show_tiers(results: dict[str, list[Tally]]) -> None:
     print("\nHow often the pick is right, by confidence (and in how many of the runs)")
-    groups = {**results, "all": [tally for row in results.values() for tally in row]}
+    groups = {**results, "all": [*chain.from_iterable(results.values())]}
     for name, tallies in groups.items():
-        total = sum(len(hits) for tally in tallies for hits in tally.tiers.values())
+        by_tier = {
+            tier: [*chain.from_iterable(tally.tiers[tier] for tally in tallies)]
+            for tier in Confidence
+        }
+        total = sum(map(len, by_tier.values()))
         cells = []
-        for tier in Confidence:
-            hits = [hit for tally in tallies for hit in tally.tiers[tier]]
+        for tier, hits in by_tier.items():
             told = (
                 f"{100 * fmean(hits):.0f} % of {100 * len(hits) / total:.0f} %"
                 if hits

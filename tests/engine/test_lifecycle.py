@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,8 +30,7 @@ QUICK: dict[str, Any] = {"lanes": {"default": [{"say": "Done."}]}}
 
 
 def context_of(me: User) -> RunContext:
-    engine: Any = me.app._engine  # noqa: SLF001
-    return cast("RunContext", engine._context)  # noqa: SLF001
+    return me.app.working.context
 
 
 async def all_at_work(me: User, run_id: str) -> None:
@@ -230,7 +229,7 @@ async def test_a_variation_that_finishes_behind_a_stale_list_is_not_claimed_agai
         context = context_of(me)
         held = HeldReads(context.database, until_the_second_has_ended)
         object.__setattr__(context, "database", held)
-        await me.app._engine.start(run.id)  # type: ignore[union-attr]  # noqa: SLF001
+        await me.app.working.engine.start(run.id)
         await me.hears(run.id, until="variation_finished")
         await asyncio.sleep(1)
         await me.app.cancel(run.id)

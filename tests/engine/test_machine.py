@@ -34,7 +34,7 @@ from hypothesis.stateful import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from aideator.app.continue_run import Change, add_agent, follow_up, join
+from aideator.app.continue_run import Change, add_agent, apply, follow_up
 from aideator.domain.errors import Conflict, EngineLost, NotFound, Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.run import AgentSpec, Run, RunSpec, Variation
@@ -253,7 +253,7 @@ class EngineMachine(RuleBasedStateMachine):
             return told
 
         log = self.process.context.log
-        await join(self.process.database, log, self.engine, command.run_id, note)
+        await apply(self.process.database, log, self.engine, command.run_id, note)
 
     # -- What the machine does.
 

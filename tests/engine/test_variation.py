@@ -1,7 +1,6 @@
 """What a variation is told, charged and blamed for."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -9,11 +8,7 @@ import pytest
 from aideator.changes.patch import Patch
 from aideator.domain.errors import BudgetExhausted, ModelFailed
 from aideator.domain.events import ErrorRaised, EventBody
-from aideator.domain.run import Run, RunSpec, Variation
-from aideator.domain.usage import Usage
-from aideator.engine.variation import report_model_failure, spent_by_others
-from aideator.store import claims, runs
-from aideator.store.session import Database, open_database
+from aideator.engine.variation import report_model_failure
 
 
 @dataclass
@@ -67,27 +62,3 @@ async def test_a_change_is_judged_as_it_stands_and_the_reason_is_told(
 
 async def test_a_model_that_did_its_work_is_not_mentioned() -> None:
     assert await report(b"", Lease()) == []
-
-
-@dataclass
-class Context:
-    """The one service that is needed here."""
-
-    database: Database
-
-
-async def test_the_others_spending_leaves_the_variations_own_out(home: Path) -> None:
-    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=3)
-    made = [
-        Variation(run_id="r1", number=number, spec=agent)
-        for number, agent in enumerate(spec.agents(), start=1)
-    ]
-    async with open_database(f"sqlite+aiosqlite:///{home}/a.db") as database:
-        async with database.write() as session:
-            await runs.add(session, Run(id="r1", spec=spec), made)
-            for number in (1, 2, 3):
-                attempt = await claims.claim(session, "r1", number)
-                usage = Usage(requests=10**number)
-                await claims.record_usage(session, "r1", number, attempt, usage)
-        context = cast("Any", Context(database))
-        assert (await spent_by_others(context, made[1])).requests == 1010

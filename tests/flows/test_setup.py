@@ -15,7 +15,7 @@ from aideator.domain.events import CheckRun, RunStarted, SetupRan, VariationFini
 from aideator.domain.project import Origin
 from aideator.domain.run import RunDetails, RunStatus
 from aideator.domain.verdict import Change
-from aideator.sandbox.base import TOOLS, Limits, Tree, without
+from aideator.sandbox.base import TOOLS, Limits, Tree, missing_programs
 from aideator.sandbox.registry import open_backend
 from aideator.testing import scripted_model
 from tests.actions import (
@@ -372,7 +372,7 @@ async def test_a_repository_can_be_looked_at_before_a_run(
     # shim of Rust where another has none.
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
     async with backend.open(Tree((repo,)), Limits()) as sandbox:
-        missing = await without(sandbox, TOOLS)
+        missing = await missing_programs(sandbox, TOOLS)
     assert re.findall(r"! sandboxes do not see (\S+): install it in /usr", told) == (
         sorted(missing)
     )

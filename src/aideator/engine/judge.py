@@ -1,31 +1,38 @@
 """Ask a judge model about variations that nothing else tells apart, if requested."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from aideator.agents import catalog
-from aideator.domain.ranking import Opinion, Ranking
+from aideator.domain.ranking import Evidence, Opinion, Ranking
 from aideator.domain.run import AgentSpec, Run
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 from aideator.engine.context import RunContext
+from aideator.engine.spending import spending
+from aideator.gateway.budget import JUDGE
 from aideator.selection.judge import Candidate, ask
-from aideator.selection.rank import equals
+from aideator.selection.rank import tied_for_first
 from aideator.store import runs
-
-JUDGE = 0
-"""The variation number of the judge's lease; variations count from 1."""
 
 
 async def ask_judge(
-    context: RunContext, run: Run, ranking: Ranking, verdicts: Sequence[Verdict]
+    context: RunContext,
+    run: Run,
+    evidence: Evidence,
+    ranking: Ranking,
+    verdicts: Sequence[Verdict],
 ) -> Opinion | None:
-    """Ask which of the best is better, if several with different changes are equal.
+    """Ask about the best variations, if several with different changes are equal.
 
-    Spends from the run's budget.
+    The judge spends from the run's budget. Each of its calls is stored with the
+    evidence at once, so that its cost is known even if the process ends before the
+    opinion is complete.
 
     Args:
         context: The services.
-        run: The run; its evidence may hold an earlier opinion.
+        run: The run.
+        evidence: What the variations were compared by.
         ranking: The ranking without an opinion.
         verdicts: The verdicts on all variations.
 
@@ -33,7 +40,7 @@ async def ask_judge(
         The opinion, or None if the submission asks for none or nothing is to compare.
     """
     config = run.spec.comparison.judge
-    numbers = _different(equals(ranking), verdicts)
+    numbers = _different(tied_for_first(ranking), verdicts)
     if config is None or len(numbers) < 2:
         return None
     async with context.database.read() as session:
@@ -41,21 +48,18 @@ async def ask_judge(
             Candidate(number, await runs.patch(session, run.id, number))
             for number in numbers
         ]
-        spent = sum((v.usage for v in await runs.variations(session, run.id)), Usage())
-    earlier = (
-        run.evidence.opinion.usage if run.evidence and run.evidence.opinion else Usage()
-    )
 
-    async def on_usage(usage: Usage, model: str | None) -> None:
-        """Do nothing: the judge's cost is reported with its opinion."""
+    async def on_usage(usage: Usage, _model: str | None) -> None:
+        spent = evidence.model_copy(update={"judge_usage": usage})
+        async with context.database.write() as session:
+            await runs.note(session, run.id, evidence=spent)
 
     model = config.model or catalog.find(AgentSpec().agent).models.default
     async with context.gateway.lease(
         run.id,
         JUDGE,
         run.spec.budget,
-        spent=earlier,
-        run_spent=spent,
+        spending=partial(spending, context, run.id),
         on_usage=on_usage,
     ) as lease:
         return await ask(
@@ -69,7 +73,7 @@ async def ask_judge(
 
 
 def _different(numbers: Sequence[int], verdicts: Sequence[Verdict]) -> list[int]:
-    """Return the first variation of each change: equal ones need no comparison."""
+    """Return one variation for each change: equal ones need no comparison."""
     prints = {verdict.variation_id: verdict.fingerprint for verdict in verdicts}
     first: dict[object, int] = {}
     for number in sorted(numbers):

@@ -17,7 +17,7 @@ from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply
 from aideator.checks.compare import brief
 from aideator.checks.coverage import added_lines
-from aideator.checks.run import Doubts, for_checks, measure
+from aideator.checks.run import RerunPolicy, limits_for_checks, measure
 from aideator.checks.runners import Plan, plan
 from aideator.domain.check import Measurement
 from aideator.domain.errors import AideatorError
@@ -81,9 +81,9 @@ class Baseline:
             if measurement.result.check not in reported:
                 await writer.write(CheckRun(result=brief(measurement.result)))
 
-        doubts = Doubts(reruns=self.run.spec.comparison.reruns)
+        policy = RerunPolicy(reruns=self.run.spec.comparison.reruns)
         return await measure_tree(
-            self._context, self.run, self.checkout, None, doubts, report
+            self._context, self.run, self.checkout, None, policy, report
         )
 
     async def _reported(self) -> set[str]:
@@ -116,7 +116,7 @@ async def measure_tree(
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
-    doubts: Doubts,
+    policy: RerunPolicy,
     report: Report,
 ) -> dict[str, Measurement]:
     """Run every check on the base, or with a patch on it.
@@ -126,7 +126,7 @@ async def measure_tree(
         run: Whose checks.
         checkout: The base.
         patch: What is applied to it; None for the base alone.
-        doubts: What is run again.
+        policy: What is run again.
         report: Receives each measurement as it comes.
 
     Returns:
@@ -137,7 +137,7 @@ async def measure_tree(
     """
     todo = plans(run, checkout)
     keys = [
-        _measurement_key(context, run, checkout, patch, doubts, todo[: place + 1])
+        _measurement_key(context, run, checkout, patch, policy, todo[: place + 1])
         for place in range(len(todo))
     ]
     if known := await recall(context, run, keys):
@@ -150,7 +150,7 @@ async def measure_tree(
     sandbox = checks_sandbox(
         context, run, checkout, patch, f"{run.id}-proof-{secrets.token_hex(4)}"
     )
-    async with aclosing(measure(sandbox, todo, doubts)) as measured:
+    async with aclosing(measure(sandbox, todo, policy)) as measured:
         async for measurement in measured:
             await report(measurement)
             found.append(measurement)
@@ -160,12 +160,12 @@ async def measure_tree(
 
 def rerun_policy(
     run: Run, patch: Patch, before: Mapping[str, Measurement], checkout: Checkout
-) -> Doubts:
+) -> RerunPolicy:
     """Choose the tests to repeat on base + patch, and the lines to read coverage of."""
     files = parse(patch.data)
-    return Doubts(
+    return RerunPolicy(
         reruns=run.spec.comparison.reruns,
-        before=before,
+        baseline=before,
         edited=edited_tests(files, base_reader(checkout)),
         lines=added_lines(files),
     )
@@ -196,7 +196,7 @@ def checks_sandbox(
         backend = await context.backend_of(run)
         async with (
             fork(checkout, context.home, name) as clean,
-            backend.open(clean.scratch, for_checks(context.limits)) as sandbox,
+            backend.open(clean.scratch, limits_for_checks(context.limits)) as sandbox,
         ):
             if patch is not None:
                 await apply(sandbox, patch)
@@ -210,13 +210,17 @@ def _measurement_key(
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
-    doubts: Doubts,
+    policy: RerunPolicy,
     todo: Sequence[Plan],
 ) -> str:
     # A check runs where those before it have run, so its result depends on them.
     commands = [each.check.model_dump_json() for each in todo]
     return tree_key(
-        context, run, checkout, patch, [doubts.reruns, doubts.before is None, commands]
+        context,
+        run,
+        checkout,
+        patch,
+        [policy.reruns, policy.baseline is None, commands],
     )
 
 

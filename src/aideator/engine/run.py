@@ -37,9 +37,10 @@ from aideator.engine.events import EventWriter
 from aideator.engine.failures import run_or_record_failure
 from aideator.engine.judge import ask_judge
 from aideator.engine.measure import Baseline
+from aideator.engine.spending import judge_usage
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
-from aideator.selection.rank import appraise, judged, rank
+from aideator.selection.rank import evaluate, finished_verdicts, rank
 from aideator.setup.environment import build_environment
 from aideator.setup.project import find_project
 from aideator.store import reuse, runs
@@ -172,12 +173,16 @@ async def _record_evidence(
     context: RunContext, run: Run, variations: Sequence[Variation], found: Evidence
 ) -> None:
     """Weigh, report and store evidence; ask a judge if the run wants one."""
-    verdicts, cleared = judged(variations)
-    evidence = appraise(found, verdicts)
+    verdicts, cleared = finished_verdicts(variations)
+    # A judge of an earlier turn was paid for as well.
+    evidence = evaluate(found, verdicts).model_copy(
+        update={"judge_usage": judge_usage(run)}
+    )
     await _store_evidence(context, run.id, evidence)
     ranking = rank(verdicts, evidence, cleared=cleared)
-    if opinion := await ask_judge(context, run, ranking, verdicts):
-        with_opinion = evidence.model_copy(update={"opinion": opinion})
+    if opinion := await ask_judge(context, run, evidence, ranking, verdicts):
+        told = {"opinion": opinion, "judge_usage": opinion.usage}
+        with_opinion = evidence.model_copy(update=told)
         await _store_evidence(context, run.id, with_opinion)
 
 
@@ -197,7 +202,7 @@ async def conclude(context: RunContext, run_id: str) -> bool:
     if pending(variations):
         return False
     if run.status not in SETTLED_RUN:
-        verdicts, cleared = judged(variations)
+        verdicts, cleared = finished_verdicts(variations)
         ranking = rank(verdicts, run.evidence or Evidence(), cleared=cleared)
         await EventWriter(context.log, run_id).write(VerdictReached(ranking=ranking))
         async with context.database.write() as session:

@@ -47,9 +47,10 @@ from aideator.engine.context import RunContext, Slot
 from aideator.engine.events import EventWriter
 from aideator.engine.failures import run_or_record_failure
 from aideator.engine.measure import Baseline, measure_tree, rerun_policy
+from aideator.engine.spending import spending
 from aideator.engine.stop import Stopped, StopReason, StopSwitch
 from aideator.flags.tamper import find_flags
-from aideator.gateway.budget import Lease
+from aideator.gateway.lease import Lease
 from aideator.store import claims, runs
 
 BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
@@ -263,14 +264,13 @@ async def act(
     """Let the agent work in its sandbox, and record what it does as it happens."""
 
     async def on_usage(usage: Usage, model: str | None) -> None:
-        # The last call of a stale attempt is not counted: the new attempt has the
-        # variation.
-        with suppress(Fenced):
-            await writer.write(UsageRecorded(usage=usage, model=model))
-            async with context.database.write() as session:
-                await claims.record_usage(
-                    session, run.id, variation.number, variation.attempt, usage
-                )
+        # `Fenced` passes on to the gateway, which closes the lease: a newer attempt
+        # owns the variation.
+        await writer.write(UsageRecorded(usage=usage, model=model))
+        async with context.database.write() as session:
+            await claims.record_usage(
+                session, run.id, variation.number, variation.attempt, usage
+            )
 
     backend = await context.backend_of(run)
     agent = context.make_agent(variation.spec, backend.runtime)
@@ -279,8 +279,7 @@ async def act(
             run.id,
             variation.number,
             run.spec.budget,
-            spent=variation.usage,
-            run_spent=await spent_by_others(context, variation),
+            spending=partial(spending, context, run.id),
             on_usage=on_usage,
         ) as lease,
         backend.open(
@@ -346,23 +345,17 @@ def _is_reported_by_gateway(body: EventBody) -> bool:
     }
 
 
-async def spent_by_others(context: RunContext, variation: Variation) -> Usage:
-    """Return what the run's other variations have spent until now."""
-    async with context.database.read() as session:
-        everyone = await runs.variations(session, variation.run_id)
-    return sum(
-        (other.usage for other in everyone if other.number != variation.number), Usage()
-    )
-
-
 async def report_model_failure(
     patch: Patch, lease: Lease | None, writer: EventWriter
 ) -> None:
     """Record how the model failed the agent, if it did.
 
+    The gateway remembers every refusal and failure, so an agent that was refused is
+    never reported as one that changed nothing, whatever it says itself.
+
     Raises:
         BudgetExhausted: if the budget ended before the agent changed anything.
-        ModelFailed: if the model failed before the agent changed anything.
+        ModelFailed: if a call was refused or failed, and the agent changed nothing.
     """
     if lease is None:
         return
@@ -397,8 +390,8 @@ async def check(
         async def report(measurement: Measurement) -> None:
             await writer.write(CheckRun(result=brief(measurement.result)))
 
-        doubts = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
-        after = await measure_tree(context, run, checkout, patch, doubts, report)
+        policy = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
+        after = await measure_tree(context, run, checkout, patch, policy, report)
     return Verdict(
         variation_id=number,
         patch=patch.stats,

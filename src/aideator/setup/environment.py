@@ -44,8 +44,8 @@ from aideator.sandbox.base import (
     Sandbox,
     SandboxBackend,
     Tree,
+    missing_programs,
     sandbox_uid,
-    without,
 )
 from aideator.sandbox.disk import disk_usage
 from aideator.setup import tool_paths
@@ -156,7 +156,7 @@ async def missing_tools(
     if not (wanted := sorted(programs.intersection(TOOLS))):
         return ()
     async with backend.open(Tree((checkout.path,)), Limits()) as sandbox:
-        missing = await without(sandbox, wanted)
+        missing = await missing_programs(sandbox, wanted)
     return tuple(f"sandboxes do not see {tool}: {_INSTALL_HINT}" for tool in missing)
 
 

@@ -315,6 +315,8 @@ export interface Evidence {
   /** The largest group's share of all variations; null where no test could tell them apart. */
   agreement?: number | null;
   opinion?: Opinion | null;
+  /** What judges of this run have used, those of earlier comparisons included. It counts towards the run's budget. */
+  judge_usage?: Usage;
   cost?: Cost;
   notes?: readonly string[];
 }
@@ -441,10 +443,10 @@ export interface Login {
   api_key: string;
 }
 
-/** What is known about the models that an agent can work with. */
+/** Models that an agent can work with, as far as they are known. */
 export interface Models {
   default: string;
-  /** Worth offering; any other id is passed on as it is. */
+  /** Models to offer; any other id is passed on as it is. */
   known: readonly string[];
   /** Parameter → patterns of model ids that do not take it. */
   rejects: Readonly<Record<string, readonly string[]>>;

@@ -7,7 +7,12 @@ from functools import cached_property
 from aideator.changes.patch import Patch
 from aideator.domain.check import Measurement
 from aideator.domain.ranking import Cost, CrossOutcome, CrossTest, Evidence
-from aideator.selection.cross_tests import Bundle, OwnTest, answer, convincing
+from aideator.selection.cross_tests import (
+    Bundle,
+    OwnTest,
+    always_passing,
+    outcome_of_runs,
+)
 
 BASE = 0
 """The number of the base among the variations, which count from 1."""
@@ -39,7 +44,7 @@ def merge_tests(
     passing: dict[tuple[int, str], set[str]] = {}
     for number, checks in measured.items():
         for label, measurement in checks.items():
-            passing[number, label] = convincing(measurement)
+            passing[number, label] = always_passing(measurement)
     authors: dict[tuple[object, ...], list[tuple[int, OwnTest]]] = {}
     for number, tests in written.items():
         for test in tests:
@@ -164,9 +169,9 @@ class CrossTestPlan:
     ) -> tuple[CrossOutcome, bool, str]:
         check, test = shared.test.check, shared.test.result.test
         if number in shared.authors:
-            return answer(self.measured[number].get(check), test)
+            return outcome_of_runs(self.measured[number].get(check), test)
         tree = self.trees[number]
         if shared.owner is not None and self.trees[shared.owner] == tree:
-            return answer(self.measured[shared.owner].get(check), test)
+            return outcome_of_runs(self.measured[shared.owner].get(check), test)
         results = self.results.get((tree, shared.owner or BASE), {})
-        return answer(results.get(check), test)
+        return outcome_of_runs(results.get(check), test)

@@ -48,10 +48,10 @@ from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import (
     Bundle,
     OwnTest,
-    laid_over,
+    only_about,
     own_tests,
     pack,
-    split,
+    paths_to_copy,
 )
 from aideator.store import runs
 
@@ -124,12 +124,12 @@ async def _plan(
     before = await baseline.results()
     measured, written, paths = {}, {}, {}
     for number, patch in patches.items():
-        doubts = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
+        policy = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
         measured[number] = await measure_tree(
-            context, run, checkout, patch, doubts, ignore
+            context, run, checkout, patch, policy, ignore
         )
         files = await asyncio.to_thread(parse, patch.data)
-        paths[number] = tuple(laid_over(files))
+        paths[number] = tuple(paths_to_copy(files))
         written[number] = await asyncio.to_thread(
             _written, files, before, measured[number], checkout
         )
@@ -318,8 +318,8 @@ class _CrossTests:
         keys = self._keys(tree, bundle)
         own = {
             each.result.check: Measurement(
-                result=split(each.result, bundle.tests),
-                again=tuple(split(run, bundle.tests) for run in each.again),
+                result=only_about(each.result, bundle.tests),
+                again=tuple(only_about(run, bundle.tests) for run in each.again),
             )
             for each in measured
             if each.result.check in keys
