@@ -1,4 +1,4 @@
-"""What a pull request and a commit say, when the words in them want to do something."""
+"""Commit messages and pull requests whose text tries to be more than text."""
 
 import pytest
 from hypothesis import given
@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from aideator.app.commit_message import commit_message, subject
 from aideator.domain.check import Check
 from aideator.domain.ranking import Confidence, Ranking
 from aideator.domain.run import (
@@ -25,8 +26,9 @@ from aideator.domain.verdict import (
     PatchStats,
     Verdict,
 )
-from aideator.publishing.wording import commit_message, pull_request_body, subject
+from aideator.publishing.wording import pull_request_body
 
+AGENT = "AIdeator's own agent (claude-opus-5-5)"
 RUN = "01a2123d-9ad8-72b4-bc7d-6ffe6e745ce9"
 
 
@@ -159,7 +161,7 @@ def test_the_evidence_stands_in_a_table_beside_its_rivals() -> None:
     assert "It fixes wrap." in lines
     assert any(
         line.startswith(
-            "**Variation 1 of 2.** Variation 1 was recommended (confidence: high)"
+            "**Variation 1 of 2.** Variation 1 is recommended (high confidence)"
         )
         for line in lines
     )
@@ -201,15 +203,13 @@ def test_a_body_is_never_longer_than_a_forge_takes() -> None:
     assert "**100** ← this" in body
 
 
-def test_a_commit_says_what_was_asked_and_proven_and_holds_trailers_that_git_reads() -> (
-    None
-):
+def test_a_commit_says_what_was_asked_and_proven_in_trailers_that_git_reads() -> None:
     message = commit_message(decided(), 1)
     first, *rest = message.splitlines()
     assert first == "Make it wrap wrap"
     assert "- wrap: fixed (tests: 2 fixed)" in rest
     assert rest[-3:] == [
-        "Co-authored-by: AIdeator's own agent (claude-opus-5-5) <builtin@aideator.invalid>",
+        f"Co-authored-by: {AGENT} <builtin@aideator.invalid>",
         f"AIdeator-Run: {RUN}",
         "AIdeator-Variation: 1 of 2",
     ]
@@ -235,6 +235,6 @@ def test_a_composed_change_names_all_who_wrote_it() -> None:
         if line.startswith("Co-authored-by")
     ]
     assert authors == [
-        "Co-authored-by: AIdeator's own agent (claude-opus-5-5) <builtin@aideator.invalid>",
+        f"Co-authored-by: {AGENT} <builtin@aideator.invalid>",
         "Co-authored-by: AIdeator's own agent <builtin@aideator.invalid>",
     ]

@@ -1,4 +1,4 @@
-"""What a sandbox may do to a person's terminal: whatever the bytes, and wherever they are cut."""
+"""What a sandbox may do to a user's terminal, whatever it prints."""
 
 import re
 from itertools import pairwise
@@ -51,9 +51,10 @@ OUTPUT = st.one_of(st.binary(max_size=60), st.lists(PIECES, max_size=25).map(b""
 
 HARMLESS = re.compile(
     r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\a\b\t\n\v\f\r]"
-    r"|\x1b\[[\d;:]*[@A-MPSTXZ`abdefgmrsu]|\x1b\[\?[\d;]+[hl]|\x1b\[\d+ q|\x1b[78DEHM=>]|\x1b[()*+][0AB]"
+    r"|\x1b\[[\d;:]*[@A-MPSTXZ`abdefgmrsu]|\x1b\[\?[\d;]+[hl]|\x1b\[\d+ q"
+    r"|\x1b[78DEHM=>]|\x1b[()*+][0AB]"
 )
-"""An own description of what may come out."""
+"""A second description of what may come out."""
 
 
 @given(OUTPUT)

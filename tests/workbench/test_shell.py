@@ -1,4 +1,4 @@
-"""`aideator shell` as a person uses it: in a real terminal, or with its output piped on."""
+"""`aideator shell` in a real terminal, and with piped output."""
 
 import asyncio
 import fcntl
@@ -17,14 +17,14 @@ import pytest
 
 from aideator.testing import scripted_model
 from tests.actions import command, server
-from tests.flows.looking import SECONDS, comes_true
+from tests.workbench.person import SECONDS, comes_true
 
 HOSTILE = r"printf '\033]0;title\007\033[6n\033[31mred\033[m\n'"
 
 
 @dataclass
 class VariationSummary:
-    """Somebody before a terminal in which a command runs."""
+    """A person at a terminal in which a command runs."""
 
     process: asyncio.subprocess.Process
     terminal: int

@@ -1,9 +1,9 @@
-"""The page at `/`: what no route of the API takes.
+"""The page at `/`: answers to requests that no route of the API takes.
 
 FastAPI's own `frontend` is not used: it would neither send what was compressed at build
-time nor the page's policy, and it looks files up for each request. Whatever a browser
-navigates to is the page, which looks at its address itself; anything else that is not
-there is 404.
+time nor the page's policy, and it looks files up for each request. Every address to
+which a browser navigates is the page, which reads its address itself; anything else
+that does not exist is 404.
 
 The files (about forty, 0.9 MB) are in memory (`aideator.web`): no request reaches the
 file system, so there is no path to traverse, and a new build needs a new start of the
@@ -11,7 +11,7 @@ server. This is the router's last resort, so the API's own 404 and 405 stay what
 are. The API's prefix is written into the page, because `API_V1_PREFIX` can move it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from starlette.datastructures import Headers
@@ -21,33 +21,37 @@ from starlette.types import Receive, Scope, Send
 
 from aideator.api.problems import problem
 from aideator.web import INDEX, File
-from aideator.workbench.preview_host import below_which
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; {frames}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; "
+    "{frames}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, no script but our files, no frame but previews. Virtual lists
-need inline styles."""
+"""Nothing from elsewhere, no script but the page's files, no frame but those that
+optional packages allow. Virtual lists need inline styles."""
 _PREFIX = '<meta name="aideator-api" content="{}">'
 _DEFAULT_PREFIX = _PREFIX.format("/api/v1").encode()
 
 
 class Site:
-    """Answers what the API does not (ASGI)."""
+    """Answer what the API does not (ASGI)."""
 
     def __init__(
-        self, files: Mapping[str, File], prefix: str, preview_host: str | None = None
+        self,
+        files: Mapping[str, File],
+        prefix: str,
+        frame_sources: Sequence[Callable[[str], str | None]] = (),
     ) -> None:
-        """Take the page.
+        """Hold the page.
 
         Args:
             files: What was built; empty when nothing was.
-            prefix: Where the API lives. Nothing below it is ever the page, and the page
-                is told.
-            preview_host: Below which name previews are served, beyond loopback.
+            prefix: Where the API is. Nothing below it is ever the page, and the prefix
+                is written into the page.
+            frame_sources: Each returns a host source that the page may show in frames,
+                for the Host header of a request.
         """
-        self._preview_host = preview_host
+        self._frame_sources = frame_sources
         self._files = dict(files)
         self._prefix = prefix
         if index := self._files.get(INDEX):
@@ -84,8 +88,7 @@ class Site:
     def _send(self, file: File, headers: Headers) -> Response:
         zipped = file.gzipped if "gzip" in headers.get("accept-encoding", "") else None
         answer = Response(zipped or file.body, media_type=file.type)
-        previews = below_which(headers.get("host", ""), self._preview_host)
-        frames = f"frame-src *.{previews}; " if previews else ""
+        frames = self._frames(headers.get("host", ""))
         answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(
             frames=frames
         )
@@ -97,3 +100,9 @@ class Site:
         if zipped is not None:
             answer.headers["Content-Encoding"] = "gzip"
         return answer
+
+    def _frames(self, host: str) -> str:
+        """Return the policy's directive for frames; none may be shown without it."""
+        sources = [source(host) for source in self._frame_sources]
+        allowed = " ".join(source for source in sources if source)
+        return f"frame-src {allowed}; " if allowed else ""

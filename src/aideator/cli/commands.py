@@ -21,6 +21,7 @@ from aideator.cli.options import (
     Server,
     run_command,
 )
+from aideator.optional import load
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -298,44 +299,6 @@ def diff(run_id: RunId, number: Number = None, *, server: Server = None) -> None
     run_command(lambda door: reading.print_diff(door, run_id, number), server=server)
 
 
-@app.command(
-    rich_help_panel=LOOK,
-    epilog="""
-Examples:
-
-- `aideator shell 3f2a91c0 2` opens a shell beside the agent while it works, and in a copy of its change afterwards
-
-- `aideator shell 3f2a91c0 2 -- pytest -q`
-
-- `aideator shell 3f2a91c0 -- "git log --oneline | head"` prints the output; without a terminal nothing is typed
-
-Ctrl-] leaves. Exit code: that of the shell, or of the command.
-""",
-)
-def shell(
-    run_id: RunId,
-    rest: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[VARIATION] [-- COMMAND...]",
-            help="1 … N (as for `diff` when absent); what to run.",
-        ),
-    ] = None,
-    *,
-    server: Server = None,
-) -> None:
-    """Open a terminal in a variation's sandbox.
-
-    What is done in a finished one is thrown away.
-    """
-    from aideator.workbench.shell import open_shell
-
-    number, command = (
-        (int(rest[0]), rest[1:]) if rest and rest[0].isdecimal() else (None, rest or [])
-    )
-    run_command(lambda door: open_shell(door, run_id, number, command), server=server)
-
-
 @app.command(rich_help_panel=SERVE)
 def serve(
     *,
@@ -411,3 +374,7 @@ def revoke_key(
     from aideator.cli import operating
 
     run_command(lambda door: operating.revoke_key(door, key_id))
+
+
+for module in load("commands"):
+    app.add_typer(module.app)

@@ -8,14 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from aideator.app.commit_message import commit_message
 from aideator.changes.branch import apply_to_checkout
 from aideator.cli.connect import Client, Door
 from aideator.cli.reading import best_of
 from aideator.cli.submit import need_a_model, read
 from aideator.cli.ui.watch import choose_output, exit_code, show, watch
 from aideator.domain.errors import InvalidInput
-from aideator.domain.run import AgentSpec, ComposedPart, PublishRequest, RunDetails
-from aideator.publishing.wording import commit_message
+from aideator.domain.run import AgentSpec, ComposedPart, RunDetails
 
 
 async def select_winner(door: Door, part: str, number: int, *, reason: str) -> None:
@@ -52,7 +52,7 @@ async def undo(door: Door, part: str) -> None:
     """Take the decision back."""
     async with door.connect() as client:
         run_id = await client.resolve(part)
-        details = await client.keeping.deselect(run_id)
+        details = await client.deselect(run_id)
     if not _as_json(door, details):
         door.note(f"Run {run_id[-8:]} is {details.status}, without a winner.")
 
@@ -60,22 +60,9 @@ async def undo(door: Door, part: str) -> None:
 async def clear(door: Door, part: str, number: int, reason: str) -> None:
     """Let a variation's flags pass."""
     async with door.connect() as client:
-        details = await client.keeping.clear(await client.resolve(part), number, reason)
+        details = await client.clear(await client.resolve(part), number, reason)
     if not _as_json(door, details):
         show(door.console, details)
-
-
-async def publish(door: Door, part: str, wish: Mapping[str, Any]) -> None:
-    """Push the winner, and open a pull request."""
-    async with door.connect() as client:
-        made = await client.keeping.publish(
-            await client.resolve(part), read(PublishRequest, wish)
-        )
-    if _as_json(door, made):
-        return
-    door.note(f"Branch {made.branch} of {made.remote} is at {made.commit[:12]}.")
-    if made.pull_request or made.note:
-        door.note(f"Pull request: {made.pull_request or made.note}")
 
 
 async def follow_up(door: Door, part: str, number: int | None, text: str) -> int:

@@ -9,8 +9,6 @@ import typer
 from aideator.cli.options import (
     DECIDE,
     GO_ON,
-    KEEP,
-    LOOK,
     Json,
     Number,
     RunId,
@@ -101,62 +99,6 @@ def apply(
             door, run_id, number, repo=repo, branch=branch
         ),
         server=server,
-    )
-
-
-@app.command(
-    rich_help_panel=DECIDE,
-    epilog="""
-Examples:
-
-- `aideator publish 3f2a91c0`
-
-- `aideator publish 3f2a91c0 --draft --title "Cut words that are longer than the line"`
-
-- `aideator publish 3f2a91c0 --no-pull-request --branch cut-long-words`
-
-It needs a token that may write: GITHUB_TOKEN, or GIT_TOKENS for other hosts. A repository on this machine gets the
-branch only. A second time changes nothing, or completes what was begun.
-""",
-)
-def publish(  # noqa: PLR0913 - each is a documented option
-    run_id: RunId,
-    *,
-    branch: Annotated[
-        str, typer.Option(help="Its name below aideator/; RUN-PROMPT when absent.")
-    ] = "",
-    title: Annotated[
-        str,
-        typer.Option(
-            help="Of the commit and the pull request; the prompt when absent."
-        ),
-    ] = "",
-    pull_request: Annotated[
-        bool, typer.Option(help="Open a pull request as well.")
-    ] = True,
-    draft: Annotated[bool, typer.Option("--draft", help="Open it as a draft.")] = False,
-    workflows: Annotated[
-        bool,
-        typer.Option(
-            "--workflows",
-            help="Push files that the forge runs by itself, with its secrets.",
-        ),
-    ] = False,
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Push the winner as a branch, and open a pull request with the evidence in it."""
-    from aideator.cli import deciding
-
-    wish = {
-        "branch": branch,
-        "title": title,
-        "pull_request": pull_request,
-        "draft": draft,
-        "workflows": workflows,
-    }
-    run_command(
-        lambda door: deciding.publish(door, run_id, wish), server=server, json=json
     )
 
 
@@ -274,55 +216,3 @@ def cancel(run_id: RunId, number: Number = None, *, server: Server = None) -> No
     from aideator.cli import deciding
 
     run_command(lambda door: deciding.cancel_run(door, run_id, number), server=server)
-
-
-@app.command(
-    rich_help_panel=KEEP, epilog="Example: `aideator export 3f2a91c0 -o run.zip`"
-)
-def export(
-    run_id: RunId,
-    *,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="The file; aideator-RUN.zip when absent, - for stdout.",
-        ),
-    ] = None,
-    server: Server = None,
-) -> None:
-    """Write a run that has ended to one file: the run, its events and its patches."""
-    from aideator.cli import keeping
-
-    run_command(lambda door: keeping.export(door, run_id, output), server=server)
-
-
-@app.command(
-    "import",
-    rich_help_panel=KEEP,
-    epilog="Example: `aideator import run.zip`, then `aideator watch 3f2a91c0 --speed 4`",
-)
-def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="What `aideator export` wrote; - for stdin.", allow_dash=True
-        ),
-    ],
-    *,
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Read a run from a file, to be looked at and watched again."""
-    from aideator.cli import keeping
-
-    run_command(lambda door: keeping.import_(door, file), server=server, json=json)
-
-
-@app.command(rich_help_panel=LOOK)
-def stats(*, json: Json = False, server: Server = None) -> None:
-    """Show what the decisions say: wins by agent, model and strategy, and what they cost."""
-    from aideator.cli import keeping
-
-    run_command(keeping.show_stats, server=server, json=json)

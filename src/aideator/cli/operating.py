@@ -6,7 +6,8 @@ import sys
 from rich.table import Table
 
 from aideator.app import open_app
-from aideator.app.wiring import examine, open_cache
+from aideator.app.sources import open_cache
+from aideator.app.wiring import examine
 from aideator.cli.connect import Door
 from aideator.store import keys
 from aideator.store.home import make_home

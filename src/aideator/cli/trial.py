@@ -9,11 +9,11 @@ import shutil
 from rich.console import Console
 
 from aideator.app import open_app
+from aideator.app.commit_message import commit_message
 from aideator.app.demo import make_project, scripted_model
 from aideator.changes.branch import apply_to_checkout
 from aideator.cli.connect import Door
 from aideator.cli.ui.watch import choose_output, exit_code, show, watch
-from aideator.publishing.wording import commit_message
 from aideator.store.home import make_home
 
 

@@ -1,13 +1,16 @@
-"""What a sandbox's terminal may do to the user's: show text, move the cursor, colour, scroll, switch screens. No more.
+"""Filter a sandbox's terminal output for the user's terminal.
 
-A terminal obeys whoever writes to it: it answers queries as if they were typed, and
-strings (OSC, DCS and the like) set titles, links, even the clipboard. So this is a list
-of what passes; all else is dropped, wherever the bytes are cut. The names of sequences
-are those of https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
+It may show text, move the cursor, colour, scroll and switch screens; no more. A
+terminal obeys whatever is written to it: it answers queries as if the answer were
+typed, and strings (OSC, DCS and the like) set titles, links, even the clipboard. So
+this is a list of what passes; all else is dropped, wherever the bytes are cut. The
+names of sequences are those of
+https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
 """
 
 import codecs
 import re
+from itertools import product
 
 _TEXT = re.compile("[\\a\b\t\n\v\f\r -~\u00a0-\u2029\u202f-\u2065\u206a-\U0010ffff]+")
 """All but control characters, and what turns the direction of writing around
@@ -22,106 +25,95 @@ _NUMBERS = re.compile(r"\d{0,4}(?:[;:]\d{0,4})*")
 _PLAIN_FINALS = frozenset("@ABCDEFGHIJKLMPSTXZ`abdefgmrsu")
 """Cursor, erasing, inserting, scrolling, tab stops, colour. Not here: c, n, x
 (queries), i (printer), t (window)."""
-_MODES = frozenset(
-    map(
-        str, (1, 6, 7, 12, 25, 47, 1000, 1002, 1003, 1006, 1047, 1048, 1049, 2004, 2026)
-    )
-)
+_MODES = (1, 6, 7, 12, 25, 47, 1000, 1002, 1003, 1006, 1047, 1048, 1049, 2004, 2026)
 """Private modes: cursor keys, origin, wrapping, cursor, other screen, mouse, pasting,
 synchronised output."""
+_MODE_NAMES = frozenset(map(str, _MODES))
 _ON_AT_FIRST = frozenset({"7", "25"})
-_SIMPLE = frozenset(
-    {
-        "7",
-        "8",
-        "D",
-        "E",
-        "H",
-        "M",
-        "=",
-        ">",
-        *(f"{set_}{what}" for set_ in "()*+" for what in "0AB"),
-    }
-)
+_CHARACTER_SETS = frozenset(map("".join, product("()*+", "0AB")))
+_SIMPLE = frozenset("78DEHM=>") | _CHARACTER_SETS
 
 
 class Screen:
-    """Lets through what may pass, piece by piece, and knows what has to be undone at the end."""
+    """Filters output piece by piece, and knows what must be undone at the end."""
 
     def __init__(self, *, plain: bool = False) -> None:
-        """Begin.
+        """Start outside of any sequence.
 
         Args:
-            plain: Let through text alone, as for a file.
+            plain: Let only text pass, as for a file.
         """
         self._plain = plain
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held, self._in_string = "", False
+        self._held = ""
+        """The beginning of a sequence, whose rest is still to come."""
+        self._in_string = False
         self._changed: set[str] = set()
 
     def feed(self, data: bytes) -> str:
-        """What of this piece may be shown."""
-        text, at, shown = self._held + self._decoder.decode(data), 0, list[str]()
+        """Return the part of some output that may be shown."""
+        text = self._held + self._decoder.decode(data)
         self._held = ""
+        at, shown = 0, list[str]()
         while at < len(text):
-            if self._in_string:
-                end = _STRING_END.search(text, at)
-                at = (
-                    len(text)
-                    if end is None
-                    else end.start()
-                    if end[0] == "\x1b"
-                    else end.end()
-                )
-                self._in_string = end is None
-            elif found := _TEXT.match(text, at):
-                shown.append(found[0])
-                at = found.end()
-            elif found := _SEQUENCE.match(text, at):
-                self._in_string = found["string"] is not None
-                shown.append(
-                    found[0] if self._may_pass(found) and not self._plain else ""
-                )
-                at = found.end()
-            elif _BEGUN.match(text, at):
-                self._held, at = text[at:], len(text)
-            else:
-                at += 1
+            piece, at = self._next(text, at)
+            shown.append(piece)
         return "".join(shown)
 
     def restore(self) -> str:
-        """What brings the user's terminal back to where it was."""
+        """Return what brings the user's terminal back to its state before."""
+        if self._plain:
+            return ""
         modes = "".join(
             f"\x1b[?{mode}{'h' if mode in _ON_AT_FIRST else 'l'}"
             for mode in sorted(self._changed)
         )
-        return "" if self._plain else f"{modes}\x1b[m\x1b(B\x1b>"
+        return f"{modes}\x1b[m\x1b(B\x1b>"
+
+    def _next(self, text: str, at: int) -> tuple[str, int]:
+        """Return what may be shown of the next element, and where the element ends."""
+        if self._in_string:
+            return "", self._skip_string(text, at)
+        if found := _TEXT.match(text, at):
+            return found[0], found.end()
+        if found := _SEQUENCE.match(text, at):
+            self._in_string = found["string"] is not None
+            passes = self._may_pass(found) and not self._plain
+            return found[0] if passes else "", found.end()
+        if _BEGUN.match(text, at):
+            self._held = text[at:]
+            return "", len(text)
+        return "", at + 1
+
+    def _skip_string(self, text: str, at: int) -> int:
+        """Return where a string (OSC, DCS, …) ends, or the end of the text."""
+        end = _STRING_END.search(text, at)
+        if end is None:
+            return len(text)
+        self._in_string = False
+        # ESC also begins the next sequence, usually the string's terminator `ESC \\`.
+        return end.start() if end[0] == "\x1b" else end.end()
 
     def _may_pass(self, found: re.Match[str]) -> bool:
         if found["simple"] is not None:
             return found["simple"] in _SIMPLE
         if found["string"] is not None:
             return False
-        parameters, between, final = (
-            found["parameters"],
-            found["between"],
-            found["final"],
-        )
-        if between:
-            return (
-                between + final == " q" and parameters.isdecimal()
-            )  # the cursor's shape
+        parameters, final = found["parameters"], found["final"]
+        if found["between"]:
+            # Only the cursor's shape.
+            return found["between"] + final == " q" and parameters.isdecimal()
         if parameters.startswith("?") and final in "hl":
             return self._switch(parameters[1:].split(";"), on=final == "h")
         return final in _PLAIN_FINALS and _NUMBERS.fullmatch(parameters) is not None
 
     def _switch(self, modes: list[str], *, on: bool) -> bool:
-        if not _MODES.issuperset(modes):
+        """Record changed modes. False if one of them may not be changed."""
+        if not _MODE_NAMES.issuperset(modes):
             return False
         for mode in modes:
-            (
-                self._changed.discard
-                if on == (mode in _ON_AT_FIRST)
-                else self._changed.add
-            )(mode)
+            if on == (mode in _ON_AT_FIRST):
+                self._changed.discard(mode)
+            else:
+                self._changed.add(mode)
         return True

@@ -1,7 +1,6 @@
-"""`aideator shell`: a terminal in a variation's sandbox, shown in the one at hand; or a command, its output piped on.
+"""`aideator shell`: a terminal in a variation's sandbox, or a command's output.
 
-What comes out of a sandbox is hostile to the user's terminal: `screen.py` says what of
-it is shown.
+Output of a sandbox may attack the user's terminal: `screen.py` filters it.
 """
 
 import asyncio
@@ -17,7 +16,6 @@ from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 
 from aideator.cli.connect import Client, Door
 from aideator.cli.reading import best_of
-from aideator.client.remote import RemoteTerminal
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -25,25 +23,34 @@ from aideator.domain.errors import (
     TooManyRequests,
 )
 from aideator.sandbox.base import Size
+from aideator.workbench.client import RemoteTerminal, open_workbench
 from aideator.workbench.screen import Screen
 from aideator.workbench.terminal import Ended, LiveTerminal
 
 Attached = LiveTerminal | RemoteTerminal
 LEAVE = "\x1d"
-"""Ctrl-], as with telnet: whatever the other side makes of Ctrl-C."""
+"""Ctrl-], as with telnet: Ctrl-C belongs to the other side."""
 _UNREAD_SECONDS = 0.1
-_BEFORE_PIPED = "stty -onlcr 2> /dev/null; export TERM=dumb PAGER=cat GIT_PAGER=cat; exec < /dev/null; "
-"""Nobody types, and nobody looks: lines end as in files, no colours, nothing waits for
-a key."""
+_BEFORE_PIPED = (
+    "stty -onlcr 2> /dev/null; export TERM=dumb PAGER=cat GIT_PAGER=cat; "
+    "exec < /dev/null; "
+)
+"""For piped output: lines end as in files, no colours, nothing waits for a key."""
 
 
 async def open_shell(
     door: Door, run_id: str, number: int | None, command: Sequence[str]
 ) -> int:
-    """Open a terminal and be in it until it ends; its exit code.
+    """Open a terminal, connect it to the user's, and return its exit code.
+
+    Args:
+        door: The command's context.
+        run_id: The run's id, or a part of it.
+        number: The variation; None for the best one.
+        command: What to run; a shell when empty.
 
     Raises:
-        InvalidInput: if a shell is wanted where there is no terminal.
+        InvalidInput: if a shell is requested without a terminal.
     """
     line = command[0] if len(command) == 1 else shlex.join(command)
     attended = sys.stdin.isatty() and sys.stdout.isatty()
@@ -73,16 +80,17 @@ async def _chosen(app: Client, run_id: str, number: int | None) -> tuple[str, in
 async def _opened(
     app: Client, run_id: str, number: int, command: str | None
 ) -> AsyncIterator[Attached]:
-    told = await app.workbench.open_terminal(run_id, number, _size(), command)
+    workbench = open_workbench(app)
+    details = await workbench.open_terminal(run_id, number, _size(), command)
     try:
-        yield app.workbench.terminal(told.id)
+        yield workbench.terminal(details.id)
     finally:
         with suppress(AideatorError):
-            await app.workbench.close_terminal(told.id)
+            await workbench.close_terminal(details.id)
 
 
 async def _attend(terminal: Attached) -> int:
-    """Carry keys there and the screen here, until one of the two ends."""
+    """Forward keys and output until the user leaves or the terminal ends."""
     loop, resized, screen = asyncio.get_running_loop(), asyncio.Event(), Screen()
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
     try:
@@ -100,9 +108,9 @@ async def _attend(terminal: Attached) -> int:
 
 
 async def _print(terminal: Attached, screen: Screen) -> int:
-    """Show what is printed; the exit code."""
-    async with aclosing(terminal.follow()) as said:
-        async for each in said:
+    """Show the output, and return the exit code."""
+    async with aclosing(terminal.follow()) as output:
+        async for each in output:
             if not isinstance(each, Ended):
                 _show(screen.feed(each.data))
             elif each.exit_code is not None:
@@ -113,7 +121,7 @@ async def _print(terminal: Attached, screen: Screen) -> int:
 
 
 async def _type(terminal: Attached) -> None:
-    """Send what is typed, until the user leaves."""
+    """Send what the user types, until the user leaves."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with _keys(sys.stdin.fileno()) as typed:
         while data := await typed.get():
@@ -127,9 +135,9 @@ async def _send(terminal: Attached, keys: str) -> None:
     while keys:
         try:
             return await terminal.type(keys)
-        except Conflict:  # it has just ended: how, the other direction says
+        except Conflict:  # it has just ended: `_print` reports how
             return None
-        except TooManyRequests:  # nothing reads what was typed before
+        except TooManyRequests:  # no process reads what was typed before
             await asyncio.sleep(_UNREAD_SECONDS)
     return None
 
@@ -163,7 +171,7 @@ async def _resize(terminal: Attached, resized: asyncio.Event) -> None:
 
 @contextmanager
 def _raw(descriptor: int) -> Iterator[None]:
-    """Have every key as it comes, until the end of the block, however it ends."""
+    """Receive every key at once (raw mode), until the end of the block."""
     before = termios.tcgetattr(descriptor)
     tty.setraw(descriptor)
     try:

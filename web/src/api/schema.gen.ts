@@ -85,27 +85,27 @@ export interface Check {
   command: string;
   /** Seconds of wall-clock time after which it is stopped and counts as failed. */
   timeout?: number;
-  /** The name in tables; the command itself when empty. */
+  /** How the check is called in tables; the command itself when empty. */
   name?: string;
-  /** What it shows. A broken build is a gate and tests decide; lint and types are shown and never decide. */
+  /** What it shows. A broken build is a gate, tests decide; lint and types are shown and never decide. */
   kind?: "test" | "build" | "lint" | "types";
-  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; test runners that AIdeator knows need none. */
+  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; known runners need none. */
   report?: string;
 }
 
 /** One check in a verdict. */
 export interface CheckChange {
   check: string;
-  /** Of the check as a whole. A check that fails only because of flaky tests is `flaky`. */
+  /** Of the check as a whole. One that fails for nothing but flaky tests is `flaky`. */
   change: Change;
   kind?: "test" | "build" | "lint" | "types";
-  /** How many tests changed in each way; empty where only the check as a whole has a result. */
+  /** How many tests changed in which way; empty where tests are not told apart. */
   counts?: Readonly<Record<string, number>>;
-  /** The tests that changed or do not pass, most telling first, of bounded number; `counts` covers all. */
+  /** Those that changed or do not pass, most telling first, bounded; `counts` knows of all. */
   tests?: readonly TestChange[];
 }
 
-/** The result of one run of a check on one tree. */
+/** What one check said about one tree. */
 export interface CheckResult {
   /** The check's label. */
   check: string;
@@ -116,13 +116,13 @@ export interface CheckResult {
   output?: string;
   /** Why there is no exit code, or no report. */
   note?: string;
-  /** What the tests' results were read from; `exit_code` when only the check as a whole has a result. */
+  /** Where the tests' results come from; `exit_code` when the check is known only as a whole. */
   source?: "exit_code" | "junit" | "tap" | "json" | "text";
-  /** How many tests had each outcome. */
+  /** How many tests ended how. */
   counts?: Readonly<Record<string, number>>;
-  /** One entry for each test; in events and runs only the first ones of those that did not pass. */
+  /** One entry for each test; in events and runs only those that did not pass, and of those the first ones. */
   tests?: readonly TestResult[];
-  /** How many problems a lint or type check reports; null where its output does not say. */
+  /** How many problems a check of lint or types reports; null where its output does not say. */
   findings?: number | null;
 }
 
@@ -187,34 +187,34 @@ export interface Composition {
 
 export type Confidence = "high" | "medium" | "open";
 
-/** What gathering the evidence cost. */
+/** What evidence cost. */
 export interface Cost {
   sandboxes?: number;
   seconds?: number;
-  /** Results that were reused from earlier measurements. */
+  /** Results that were known already. */
   cached?: number;
-  /** Tests that the limit on sandboxes or seconds did not allow. */
+  /** Tests that the bound on sandboxes or seconds did not allow. */
   left_out?: number;
 }
 
 export type CrossOutcome = "pass" | "fail" | "not_comparable";
 
-/** A test that a variation added or edited, run on the base and all variations. */
+/** A test that a variation added or changed, run on every other variation and on the base. */
 export interface CrossTest {
   /** The label of the check whose runner ran it. */
   check: string;
   test: string;
   file: string;
-  /** The variations that wrote this test, all with the same text. */
+  /** The variations that wrote it, word for word the same. */
   authors: readonly number[];
   base: CrossOutcome;
   /** By variation id. */
   outcomes: Readonly<Record<string, CrossOutcome>>;
-  /** Whether all its runs on the same tree had the same outcome. */
+  /** Whether it said the same each time. */
   stable?: boolean;
-  /** How much it counts, from how many variations pass it; 0 when it does not count. */
+  /** How much it counts, from how well it separates; 0 when it does not count. */
   weight?: number;
-  /** Why it does not count; empty when it does. */
+  /** Why it does not count. */
   why_not?: string;
   /** Why it failed, by variation id. */
   messages?: Readonly<Record<string, string>>;
@@ -305,10 +305,10 @@ export interface EventPage {
   next: number | null;
 }
 
-/** What cross-testing the variations has shown. */
+/** What running the variations against each other has shown. */
 export interface Evidence {
   cross_tests?: readonly CrossTest[];
-  /** Behaviour groups: ids of variations that agree on every test and cross-test, largest group first. */
+  /** Variation ids that agree on every test and cross-test, largest group first. */
   groups?: readonly (readonly number[])[];
   /** Variation ids with the same patch; only where there are two or more. */
   identical?: readonly (readonly number[])[];
@@ -356,13 +356,13 @@ export interface FindingOut {
   fatal: boolean;
 }
 
-/** A place of the change that a person has to clear before it can be recommended. */
+/** A place of the change that needs a person's word before the variation can be recommended. */
 export interface Flag {
   kind: FlagKind;
   path: string;
   /** The hunk of the file's diff, from 0; null for the file as a whole. */
   hunk?: number | null;
-  /** The telling lines of that hunk, each with its `+`, `-` or space. */
+  /** The telling lines of that hunk, with their marks. */
   excerpt?: string;
   /** What happened there, in a sentence. */
   message: string;
@@ -466,11 +466,11 @@ export interface NewKey {
   key: string;
 }
 
-/** The preference of a judge model among variations that no test separates. */
+/** What a judge model said about variations that the evidence cannot tell apart. */
 export interface Opinion {
   model: string;
   among: readonly number[];
-  /** Null when the answer depended on the order, or the judge preferred none. */
+  /** Null when it said different things in different orders, or preferred none. */
   preferred: number | null;
   reasons?: readonly string[];
   usage?: Usage;
@@ -592,7 +592,7 @@ export interface Ranking {
   reasons: readonly string[];
   /** How the confidence follows from the evidence. */
   rule?: string;
-  /** What would settle the question where nothing is recommended. */
+  /** What would settle it, where the answer is open. */
   settle?: string;
   /** In the same order. */
   standings?: readonly Standing[];
@@ -785,20 +785,20 @@ export interface SizeIn {
   cols?: number;
 }
 
-/** The figures that decided a variation's place in the ranking. */
+/** What decided a variation's place. */
 export interface Standing {
   variation_id: number;
-  /** Why it cannot be recommended, as what follows its name; empty when it can. */
+  /** Why it cannot be recommended; empty when nothing stands in the way. */
   gate?: string;
-  /** Whether the gate is flags, which a person may clear. */
+  /** Whether the gate is a flag that a person may clear. */
   flagged?: boolean;
   fixed?: number;
   broken?: number;
-  /** The sum of the weights of the cross-tests that it passes. */
+  /** The weights of the cross-tests that it passes. */
   cross_score?: number;
-  /** The sum of the weights of those that could be run on it. */
+  /** The weights of those that could be run on it. */
   cross_total?: number;
-  /** The share of all variations in its behaviour group. */
+  /** The share of all variations that behave as it does. */
   group_share?: number;
 }
 
@@ -883,26 +883,25 @@ export interface TerminalOut {
 export interface TestChange {
   test: string;
   change: Change;
-  /** The outcome on the base; null where the base has no such test. */
+  /** On the base; null where it does not exist. */
   before?: TestOutcome | null;
-  /** The outcome on base + patch; null where the test no longer ran. */
   after?: TestOutcome | null;
   file?: string;
-  /** Why it does not pass, from a run in which it failed. */
+  /** Why it does not pass, from the run that fails. */
   message?: string;
 }
 
 export type TestOutcome = "passed" | "failed" | "error" | "skipped";
 
-/** The result of one test in one run of a check. */
+/** What one test said. */
 export interface TestResult {
   /** The test's id, as its runner names it; unique within its check. */
   test: string;
   outcome: TestOutcome;
   seconds?: number;
-  /** The file that holds it, from the root of the repository; empty where the report does not say. */
+  /** The file that holds it, from the root of the repository, where the report says so. */
   file?: string;
-  /** Why it did not pass: the end of the report's message, of bounded length. */
+  /** Why it did not pass: the end of what the report says, bounded. */
   message?: string;
 }
 
@@ -1018,13 +1017,13 @@ export interface VariationSummary {
   failed: number;
 }
 
-/** What running its checks showed about one variation. */
+/** What the platform found out about one variation by running it. */
 export interface Verdict {
   variation_id: number;
   patch: PatchStats;
   /** The files that it changes. */
   paths?: readonly string[];
-  /** Equal for patches that differ only in white space at line ends, context lines and order of files. */
+  /** Equal for patches that differ in nothing but white space at line ends, context and order of files. */
   fingerprint?: string;
   checks?: readonly CheckChange[];
   flags?: readonly Flag[];

@@ -1,20 +1,22 @@
-"""Runs over HTTP: submit, look, listen, decide.
+"""Routes of runs: submit, show, stream, select, cancel, prompt.
 
-Each function parses, calls the façade, and renders.
+Each route parses, calls the facade, and renders.
 """
 
 import hashlib
 import math
 import statistics
-from collections.abc import AsyncGenerator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from pydantic import Field
 
 from aideator.api.auth import Caller, identify, is_local
+from aideator.api.dependencies import App, RunId, VariationId
 from aideator.api.problems import responses, text
-from aideator.api.stream import MAX_ID, EventStream, StreamSlots, cursor, of_run
+from aideator.api.schemas import Accepted, FollowUp, RequestBody, ResponseBody
+from aideator.api.stream import MAX_ID, cursor, of_run, stream_to
 from aideator.app import Aideator
 from aideator.changes.diff import FileDiff
 from aideator.domain.events import Event
@@ -22,48 +24,19 @@ from aideator.domain.run import MAX_NUMBER, Run, RunDetails, RunSpec, RunStatus
 from aideator.observability import RUNS
 
 FIRST_GUESS_SECONDS = 120
-"""How long a variation is taken to work before any run has finished here."""
-
-RunId = Annotated[str, Path(description="The run's id, a UUID.", max_length=64)]
-VariationId = Annotated[
-    int, Path(description="The variation's number, from 1.", ge=1, le=MAX_NUMBER)
-]
+"""The estimate for a variation before any run has finished here."""
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class Accepted(BaseModel):
-    """A run was stored and will be carried out."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    run_id: str
-    stream_url: str
-    """Where the run can be watched, relative to this server."""
-    status: Literal["accepted"] = "accepted"
-    estimated_duration_seconds: int
-    """From the latest finished runs and the free slots; a guess before there are
-    any."""
-
-
-class RunPage(BaseModel):
+class RunPage(ResponseBody):
     """Some runs, newest first."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     runs: tuple[Run, ...]
     next: str | None
     """Pass it as `cursor` for the next page; null on the last one."""
 
 
-class EventPage(BaseModel):
+class EventPage(ResponseBody):
     """Some events, in order."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     events: tuple[Event, ...]
     next: int | None
@@ -71,7 +44,7 @@ class EventPage(BaseModel):
     present."""
 
 
-class Selection(_Body):
+class Selection(RequestBody):
     """Which variation wins."""
 
     winning_variation_id: int = Field(ge=1, le=MAX_NUMBER, examples=[1])
@@ -83,21 +56,6 @@ class Selection(_Body):
     """Kept with the run."""
 
 
-class FollowUp(_Body):
-    """What one variation shall do next."""
-
-    prompt: str = Field(
-        min_length=10, max_length=100_000, examples=["Also cover negative numbers"]
-    )
-
-
-def get_app(request: Request) -> Aideator:
-    """The façade that this server was opened with."""
-    app: Aideator = request.app.state.aideator
-    return app
-
-
-App = Annotated[Aideator, Depends(get_app)]
 router = APIRouter(
     tags=["runs"],
     dependencies=[Depends(identify)],
@@ -202,7 +160,8 @@ async def show(run_id: RunId, app: App) -> RunDetails:
     responses={
         **text("The events as they come", "text/event-stream"),
         204: {
-            "description": "The run is complete and the client has seen all of it: do not reconnect"
+            "description": "The run is complete and the client has seen all of it: "
+            "do not reconnect"
         },
         **responses(400, 404, 429, 503),
     },
@@ -220,21 +179,15 @@ async def stream(
         str | None, Header(description="Sent by browsers; it wins over `after`.")
     ] = None,
 ) -> Response:
-    """Watch a run as Server-Sent Events: `id` is the seq, `event` the kind, `data` an Event. Ends after `complete`."""
+    """Watch a run as Server-Sent Events.
+
+    `id` is the seq, `event` the kind, `data` an Event. The stream ends after
+    `complete`.
+    """
     seen = cursor(last_event_id, after)
     if await app.at_end(run_id, seen):
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
     return stream_to(request, caller, of_run(app, run_id, seen))
-
-
-def stream_to(
-    request: Request, caller: str, pieces: AsyncGenerator[bytes]
-) -> EventStream:
-    """Answer with events, as the settings say."""
-    settings = get_app(request).settings
-    slots: StreamSlots = request.app.state.slots
-    ping, retry = settings.sse_ping_interval, settings.sse_retry_timeout
-    return EventStream(pieces, slot=(slots, caller), ping=ping, retry=retry)
 
 
 @router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)
@@ -247,7 +200,7 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> Response:
     """Read the stream's events as pages of JSON."""
-    # The stored bytes are the answer: parsing them only to write them again would cost
+    # The stored bytes are the answer: parsing them and writing them again would cost
     # ten times as much.
     found = await app.events(run_id, after=after, limit=limit)
     next_ = b"%d" % found[-1].seq if len(found) == limit else b"null"
@@ -272,7 +225,7 @@ async def cancel(run_id: RunId, app: App) -> RunDetails:
 
 @router.post("/runs/{run_id}/variations/{number}/cancel", responses=_MOVED)
 async def cancel_variation(run_id: RunId, number: VariationId, app: App) -> RunDetails:
-    """Stop one variation; the others go on."""
+    """Stop one variation; the others continue."""
     return await app.cancel(run_id, number)
 
 
