@@ -2,7 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { callApi, toError } from "../api/client";
-import type { WorkbenchOut, Place, PreviewOut, TerminalOut } from "../api/schema.gen";
+import type { Place, PreviewOut, TerminalOut, WorkbenchOut } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { useQueryValue } from "../app/router";
 import { visibleLine } from "../ui/visible-text";
