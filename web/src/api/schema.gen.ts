@@ -233,17 +233,6 @@ export interface Deselected {
   kind: "deselected";
 }
 
-/** What is open at a variation, and what can be opened. */
-export interface DeskOut {
-  /** Also some that have ended. */
-  terminals: readonly TerminalOut[];
-  previews: readonly PreviewOut[];
-  /** Where the next one would be opened; null when none can be. */
-  place: Place | null;
-  /** Why none can be opened, and what would help. */
-  reason: string | null;
-}
-
 /** A file that a tool changed, before and after. */
 export interface DiffContent {
   type: "diff";
@@ -1041,6 +1030,17 @@ export interface VerdictReached {
   ranking: Ranking;
 }
 
+/** What is open at a variation, and what can be opened. */
+export interface WorkbenchOut {
+  /** Also some that have ended. */
+  terminals: readonly TerminalOut[];
+  previews: readonly PreviewOut[];
+  /** Where the next one would be opened; null when none can be. */
+  place: Place | null;
+  /** Why none can be opened, and what would help. */
+  reason: string | null;
+}
+
 /** One wrong field of the request. */
 export interface WrongField {
   /** Its path with dots, such as `agent_config.temperature`. */
@@ -1228,7 +1228,7 @@ export interface Routes {
     path: { run_id: string; number: number };
     query: undefined;
     body: undefined;
-    answer: DeskOut;
+    answer: WorkbenchOut;
   };
   "POST /runs/{run_id}/variations/{number}/terminals": {
     path: { run_id: string; number: number };
