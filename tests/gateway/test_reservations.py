@@ -160,3 +160,15 @@ async def test_a_stream_beyond_its_reservation_leaves_less_room_for_others() -> 
         assert budget.run.reserved.tokens == 250
         assert not budget.run.has_room_for(a_call(100))
         assert budget.run.has_room_for(a_call(50))
+
+
+async def test_an_answer_that_cannot_be_seen_counts_as_reserved_until_it_ends() -> None:
+    budget = RunBudget(Budget(run_tokens=300))
+    stream = Call(Amount(1), Amount(100), running=Amount(1))
+    async with budget.reserve(1, stream):
+        async with budget.reserve(2, a_call(200)):
+            stream.running = Amount(100)
+            assert budget.reached_by(1) is None
+            stream.running = Amount(101)
+            assert budget.reached_by(1) is not None
+        assert budget.reached_by(1) is None
