@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 from aideator.domain.ranking import Confidence, Ranking
-from aideator.selection.rank import equals, rank
+from aideator.selection.rank import rank, tied_for_first
 from bench.selection_data import DATA, Column, Draw, Task, draws, load
 from bench.selection_rivals import SELECTORS
 
@@ -85,7 +85,7 @@ def expected(draw: Draw, scores: Sequence[float], *, existing_first: bool) -> fl
 
 def ours(draw: Draw, ranking: Ranking) -> float:
     """The same for the first of the ranking and those that it sets equal to it."""
-    return fmean(draw.truth[number - 1] for number in equals(ranking))
+    return fmean(draw.truth[number - 1] for number in tied_for_first(ranking))
 
 
 def interval(differences: Sequence[float], rng: random.Random) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence
 from aideator.domain.verdict import Change, CheckChange, PatchStats, TestChange, Verdict
-from aideator.selection.rank import weigh
+from aideator.selection.weights import weigh_cross_tests
 
 DATA = Path(__file__).parent / "data" / "humaneval_codegen16b_dev.jsonl.gz"
 
@@ -98,7 +98,7 @@ class Draw:
         """The tests as the product records them."""
         size = len(self.truth)
         return Evidence(
-            cross_tests=weigh(
+            cross_tests=weigh_cross_tests(
                 [
                     CrossTest(
                         check="tests",

@@ -16,7 +16,8 @@ from aideator.domain.ranking import (
     Ranking,
 )
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
-from aideator.selection.rank import VOTES, appraise, equals, rank, weigh
+from aideator.selection.rank import evaluate, rank, tied_for_first
+from aideator.selection.weights import VOTES_PER_AUTHOR, weigh_cross_tests
 from tests.selection.evidence import (
     BROKEN,
     FAILING,
@@ -29,7 +30,7 @@ from tests.selection.evidence import (
 
 
 def weighed(*tests: CrossTest) -> Evidence:
-    return Evidence(cross_tests=weigh(tests))
+    return Evidence(cross_tests=weigh_cross_tests(tests))
 
 
 def test_the_one_that_fixes_and_breaks_nothing_is_recommended_with_high_confidence() -> (
@@ -293,7 +294,7 @@ def test_a_ranking_stored_before_there_was_evidence_is_still_read() -> None:
 
 
 def test_weights_follow_those_who_pass_and_reasons_say_why_not() -> None:
-    tests = weigh(
+    tests = weigh_cross_tests(
         [
             cross("two of three", 1, "PPF"),
             cross("one of three", 1, "PFF"),
@@ -320,8 +321,8 @@ def test_nobody_wins_by_writing_many_tests() -> None:
     honest = [
         cross(f"{author}/{n}", author, "FPPP") for author in (2, 3, 4) for n in range(4)
     ]
-    tests = weigh([*flood, *honest])
-    assert sum(t.weight for t in tests if t.authors == (1,)) <= VOTES + 1e-6
+    tests = weigh_cross_tests([*flood, *honest])
+    assert sum(t.weight for t in tests if t.authors == (1,)) <= VOTES_PER_AUTHOR + 1e-6
     assert (
         rank(
             [verdict(n, PASSING) for n in (1, 2, 3, 4)], Evidence(cross_tests=tests)
@@ -477,7 +478,9 @@ def test_passing_one_more_cross_test_never_lowers_the_score_beside_any_other(
     improved = [passed if t is test else t for t in tests]
     # Where it makes the test count at all, or not any more, other weights of the same
     # author move as well.
-    if [t.weight > 0 for t in weigh(improved)] != [t.weight > 0 for t in weigh(tests)]:
+    if [t.weight > 0 for t in weigh_cross_tests(improved)] != [
+        t.weight > 0 for t in weigh_cross_tests(tests)
+    ]:
         return
 
     def lead(with_: list[CrossTest], other: int) -> float:
@@ -511,7 +514,7 @@ def test_the_size_of_a_change_never_decides(verdicts: list[Verdict], size: int) 
 
 def test_what_changed_nothing_is_no_attempt_that_passes() -> None:
     verdicts = [verdict(1, PASSING), verdict(2, PASSING), verdict(3, files=0)]
-    (both, one) = appraise(
+    (both, one) = evaluate(
         weighed(cross("a", 1, "PPF"), cross("b", 1, "PFP")), verdicts
     ).cross_tests
     assert (both.weight, both.why_not) == (0, "all pass it")
@@ -520,7 +523,7 @@ def test_what_changed_nothing_is_no_attempt_that_passes() -> None:
 
 def test_appraising_tells_groups_and_keeps_the_rest() -> None:
     evidence = Evidence(cross_tests=(cross("a", 1, "PF"),), notes=("a note",))
-    told = appraise(
+    told = evaluate(
         evidence,
         [verdict(1, FIXED, fingerprint="x"), verdict(2, FIXED, fingerprint="x")],
     )
@@ -533,9 +536,9 @@ def test_appraising_tells_groups_and_keeps_the_rest() -> None:
 
 
 def test_equals_are_those_that_a_judge_may_be_asked_about() -> None:
-    assert equals(
+    assert tied_for_first(
         rank([verdict(1, PASSING), verdict(2, PASSING), verdict(3, BROKEN)])
     ) == (1, 2)
-    assert equals(rank([verdict(1, FIXED), verdict(2, PASSING)])) == (1,)
-    assert equals(rank([verdict(1, BROKEN), verdict(2, BROKEN)])) == ()
-    assert equals(rank([])) == ()
+    assert tied_for_first(rank([verdict(1, FIXED), verdict(2, PASSING)])) == (1,)
+    assert tied_for_first(rank([verdict(1, BROKEN), verdict(2, BROKEN)])) == ()
+    assert tied_for_first(rank([])) == ()

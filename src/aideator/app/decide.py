@@ -27,7 +27,7 @@ from aideator.domain.run import (
     Wish,
 )
 from aideator.eventlog.base import Draft, EventLog
-from aideator.selection.rank import judged, rank
+from aideator.selection.rank import finished_verdicts, rank
 from aideator.settings import Settings
 from aideator.statistics import rows as stats
 from aideator.statistics.model import Stats, summarise
@@ -221,5 +221,5 @@ class Keeping:
 
 
 def _ranked(run: Run, variations: Sequence[Variation]) -> Ranking:
-    verdicts, cleared = judged(variations)
+    verdicts, cleared = finished_verdicts(variations)
     return rank(verdicts, run.evidence or Evidence(), cleared=cleared)

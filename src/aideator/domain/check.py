@@ -1,4 +1,7 @@
-"""What is run to find out whether a change is right, and what it said: commands, tests, results."""
+"""Checks: the commands that say whether a change is right, and their results.
+
+A check that runs tests reports each test by itself where its report can be read.
+"""
 
 from enum import StrEnum
 from typing import Literal
@@ -7,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Frozen(BaseModel):
-    """A fact: it never changes, and says nothing that was not asked for."""
+    """Base of immutable models: no field changes, and unknown fields are refused."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True
@@ -15,10 +18,11 @@ class Frozen(BaseModel):
 
 
 NOT_FOUND = 127
-"""A shell's exit code when a program is not there."""
+"""The exit code of a POSIX shell when it cannot find a program."""
 NOT_FOUND_NOTE = (
     "a program is not there: sandboxes see /usr and what SANDBOX_TOOLCHAINS names"
 )
+"""The note of a check that ended with `NOT_FOUND`."""
 
 
 class Command(Frozen):
@@ -37,26 +41,26 @@ class Check(Command):
     )
     """A shell command, run with `sh -c` in the root of the repository."""
     name: str = Field(default="", max_length=80)
-    """How the check is called in tables; the command itself when empty."""
+    """The name in tables; the command itself when empty."""
     kind: Literal["test", "build", "lint", "types"] = "test"
-    """What it shows. A broken build is a gate, tests decide; lint and types are shown
-    and never decide."""
+    """What it shows. A broken build is a gate and tests decide; lint and types are
+    shown and never decide."""
     report: str = Field(
         default="", max_length=200, examples=["target/surefire-reports/*.xml"]
     )
     """Where the command leaves its JUnit XML or TAP report, as a glob in the
-    repository; known runners need none."""
+    repository; test runners that AIdeator knows need none."""
 
     @property
     def label(self) -> str:
-        """The name, or the command."""
+        """Return the name, or the command where there is none."""
         return self.name or self.command
 
 
 class TestOutcome(StrEnum):
     """How one test ended."""
 
-    __test__ = False  # for pytest, which collects what is called Test…
+    __test__ = False  # pytest would collect a class called Test…
 
     PASSED = "passed"
     FAILED = "failed"
@@ -65,8 +69,12 @@ class TestOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
+FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
+"""The outcomes of a test that ran, or should have run, and did not pass."""
+
+
 class TestResult(Frozen):
-    """What one test said."""
+    """The result of one test in one run of a check."""
 
     __test__ = False
 
@@ -75,14 +83,14 @@ class TestResult(Frozen):
     outcome: TestOutcome
     seconds: float = 0.0
     file: str = ""
-    """The file that holds it, from the root of the repository, where the report says
-    so."""
+    """The file that holds it, from the root of the repository; empty where the report
+    does not say."""
     message: str = ""
-    """Why it did not pass: the end of what the report says, bounded."""
+    """Why it did not pass: the end of the report's message, of bounded length."""
 
 
 class CheckResult(Frozen):
-    """What one check said about one tree."""
+    """The result of one run of a check on one tree."""
 
     check: str
     """The check's label."""
@@ -94,35 +102,35 @@ class CheckResult(Frozen):
     note: str = ""
     """Why there is no exit code, or no report."""
     source: Literal["exit_code", "junit", "tap", "json", "text"] = "exit_code"
-    """Where the tests' results come from; `exit_code` when the check is known only as a
-    whole."""
+    """What the tests' results were read from; `exit_code` when only the check as a
+    whole has a result."""
     counts: dict[TestOutcome, int] = Field(default_factory=dict)
-    """How many tests ended how."""
+    """How many tests had each outcome."""
     tests: tuple[TestResult, ...] = ()
-    """One entry for each test; in events and runs only those that did not pass, and of
-    those the first ones."""
+    """One entry for each test; in events and runs only the first ones of those that
+    did not pass."""
     findings: int | None = None
-    """How many problems a check of lint or types reports; null where its output does
-    not say."""
+    """How many problems a lint or type check reports; null where its output does not
+    say."""
 
     @property
     def passed(self) -> bool:
-        """Whether the command ended with 0."""
+        """Return whether the command exited with 0."""
         return self.exit_code == 0
 
 
 class Measurement(Frozen):
-    """All that is known of one check on one tree: what it said, and what its doubtful tests said when run again."""
+    """All runs of one check on one tree: the whole check, and reruns of some tests."""
 
     result: CheckResult
     again: tuple[CheckResult, ...] = ()
-    """Each time the tests that failed, are new or came to pass; the whole check where
-    they cannot be run alone."""
+    """The reruns, each of the tests that failed, are new or started to pass; of the
+    whole check where its runner cannot select tests."""
     covered: tuple[int, int] | None = None
-    """How many of the changed lines that can be run were run, and how many there are;
-    where a report tells."""
+    """How many changed lines were executed, and how many are executable; null where no
+    coverage report says."""
 
     @property
     def seconds(self) -> float:
-        """How long it all took."""
+        """Return the wall-clock time of all runs together."""
         return self.result.seconds + sum(run.seconds for run in self.again)

@@ -1,4 +1,7 @@
-"""Evidence about the variations together: cross-tests, groups, a judge's word, and the order that follows from it."""
+"""Evidence about the variations together, and the ranking that follows from it.
+
+The evidence: cross-tests, behaviour groups and, where asked for, a judge's opinion.
+"""
 
 from enum import StrEnum
 
@@ -9,7 +12,7 @@ from aideator.domain.usage import Usage
 
 
 class CrossOutcome(StrEnum):
-    """What a test of one variation said about another tree."""
+    """The outcome of a test of one variation on another tree."""
 
     PASS = "pass"
     FAIL = "fail"
@@ -18,55 +21,57 @@ class CrossOutcome(StrEnum):
 
 
 class CrossTest(Frozen):
-    """A test that a variation added or changed, run on every other variation and on the base."""
+    """A test that a variation added or edited, run on the base and all variations."""
 
     check: str
     """The label of the check whose runner ran it."""
     test: str
     file: str
     authors: tuple[int, ...]
-    """The variations that wrote it, word for word the same."""
+    """The variations that wrote this test, all with the same text."""
     base: CrossOutcome
     outcomes: dict[int, CrossOutcome]
     """By variation id."""
     stable: bool = True
-    """Whether it said the same each time."""
+    """Whether all its runs on the same tree had the same outcome."""
     weight: float = 0.0
-    """How much it counts, from how well it separates; 0 when it does not count."""
+    """How much it counts, from how many variations pass it; 0 when it does not
+    count."""
     why_not: str = ""
-    """Why it does not count."""
+    """Why it does not count; empty when it does."""
     messages: dict[int, str] = Field(default_factory=dict)
     """Why it failed, by variation id."""
 
 
 class Cost(Frozen):
-    """What evidence cost."""
+    """What gathering the evidence cost."""
 
     sandboxes: int = 0
     seconds: float = 0.0
     cached: int = 0
-    """Results that were known already."""
+    """Results that were reused from earlier measurements."""
     left_out: int = 0
-    """Tests that the bound on sandboxes or seconds did not allow."""
+    """Tests that the limit on sandboxes or seconds did not allow."""
 
 
 class Opinion(Frozen):
-    """What a judge model said about variations that the evidence cannot tell apart."""
+    """The preference of a judge model among variations that no test separates."""
 
     model: str
     among: tuple[int, ...]
     preferred: int | None
-    """Null when it said different things in different orders, or preferred none."""
+    """Null when the answer depended on the order, or the judge preferred none."""
     reasons: tuple[str, ...] = ()
     usage: Usage = Usage()
 
 
 class Evidence(Frozen):
-    """What running the variations against each other has shown."""
+    """What cross-testing the variations has shown."""
 
     cross_tests: tuple[CrossTest, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
-    """Variation ids that agree on every test and cross-test, largest group first."""
+    """Behaviour groups: ids of variations that agree on every test and cross-test,
+    largest group first."""
     identical: tuple[tuple[int, ...], ...] = ()
     """Variation ids with the same patch; only where there are two or more."""
     agreement: float | None = None
@@ -78,7 +83,7 @@ class Evidence(Frozen):
 
 
 class Confidence(StrEnum):
-    """How far the evidence carries."""
+    """How well the evidence supports the recommendation."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -86,21 +91,21 @@ class Confidence(StrEnum):
 
 
 class Standing(Frozen):
-    """What decided a variation's place."""
+    """The figures that decided a variation's place in the ranking."""
 
     variation_id: int
     gate: str = ""
-    """Why it cannot be recommended; empty when nothing stands in the way."""
+    """Why it cannot be recommended, as what follows its name; empty when it can."""
     flagged: bool = False
-    """Whether the gate is a flag that a person may clear."""
+    """Whether the gate is flags, which a person may clear."""
     fixed: int = 0
     broken: int = 0
     cross_score: float = 0.0
-    """The weights of the cross-tests that it passes."""
+    """The sum of the weights of the cross-tests that it passes."""
     cross_total: float = 0.0
-    """The weights of those that could be run on it."""
+    """The sum of the weights of those that could be run on it."""
     group_share: float = 0.0
-    """The share of all variations that behave as it does."""
+    """The share of all variations in its behaviour group."""
 
 
 class Ranking(Frozen):
@@ -116,6 +121,6 @@ class Ranking(Frozen):
     rule: str = ""
     """How the confidence follows from the evidence."""
     settle: str = ""
-    """What would settle it, where the answer is open."""
+    """What would settle the question where nothing is recommended."""
     standings: tuple[Standing, ...] = ()
     """In the same order."""

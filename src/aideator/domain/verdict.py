@@ -1,4 +1,7 @@
-"""Evidence about one variation: what its change did to each check and test, and what about it looks like cheating."""
+"""The verdict: what one variation's change did to each check and test, and its flags.
+
+A flag marks a place that may bend what proves the change rather than do the work.
+"""
 
 from enum import StrEnum
 from typing import Literal
@@ -9,33 +12,45 @@ from aideator.domain.check import Frozen, TestOutcome
 
 
 class Change(StrEnum):
-    """What a variation did to one check or one test, against the baseline run of the same."""
+    """How a check or test ended, compared with its baseline run."""
 
     FIXED = "fixed"
     BROKEN = "broken"
     STILL_PASSING = "still_passing"
     STILL_FAILING = "still_failing"
     NEW = "new"
-    """There is no such test on the base."""
+    """The base has no such test."""
     GONE = "gone"
-    """A test of the base that was not run any more."""
+    """A test of the base that no longer ran."""
     FLAKY = "flaky"
-    """Repeated on the same tree it said different things; it decides nothing."""
+    """Reruns on the same tree had different outcomes; it decides nothing."""
+
+
+MOST_TELLING_FIRST = (
+    Change.BROKEN,
+    Change.FIXED,
+    Change.FLAKY,
+    Change.NEW,
+    Change.GONE,
+    Change.STILL_FAILING,
+)
+"""The order of changes in lists and counts. What passes as before is left out."""
 
 
 class TestChange(Frozen):
     """One test in a verdict."""
 
-    __test__ = False  # for pytest, which collects what is called Test…
+    __test__ = False  # pytest would collect a class called Test…
 
     test: str
     change: Change
     before: TestOutcome | None = None
-    """On the base; null where it does not exist."""
+    """The outcome on the base; null where the base has no such test."""
     after: TestOutcome | None = None
+    """The outcome on base + patch; null where the test no longer ran."""
     file: str = ""
     message: str = ""
-    """Why it does not pass, from the run that fails."""
+    """Why it does not pass, from a run in which it failed."""
 
 
 class CheckChange(Frozen):
@@ -43,18 +58,19 @@ class CheckChange(Frozen):
 
     check: str
     change: Change
-    """Of the check as a whole. One that fails for nothing but flaky tests is
+    """Of the check as a whole. A check that fails only because of flaky tests is
     `flaky`."""
     kind: Literal["test", "build", "lint", "types"] = "test"
     counts: dict[Change, int] = Field(default_factory=dict)
-    """How many tests changed in which way; empty where tests are not told apart."""
+    """How many tests changed in each way; empty where only the check as a whole has a
+    result."""
     tests: tuple[TestChange, ...] = ()
-    """Those that changed or do not pass, most telling first, bounded; `counts` knows of
-    all."""
+    """The tests that changed or do not pass, most telling first, of bounded number;
+    `counts` covers all."""
 
 
 class FlagKind(StrEnum):
-    """What about a change may be cheating rather than repairing."""
+    """Why a place of a change may bend the proof rather than do the work."""
 
     DELETED_TEST = "deleted_test"
     WEAKENED_TEST = "weakened_test"
@@ -63,20 +79,21 @@ class FlagKind(StrEnum):
     CI_CONFIG = "ci_config"
     SNAPSHOT = "snapshot"
     CHECK_COMMAND = "check_command"
-    """What a check's own command calls was changed, such as a Makefile's `test`."""
+    """The change edits what a check's own command calls, such as a Makefile's
+    `test`."""
     PROTECTED_PATH = "protected_path"
     SECRET = "secret"
 
 
 class Flag(Frozen):
-    """A place of the change that needs a person's word before the variation can be recommended."""
+    """A place of the change that a person has to clear before it can be recommended."""
 
     kind: FlagKind
     path: str
     hunk: int | None = None
     """The hunk of the file's diff, from 0; null for the file as a whole."""
     excerpt: str = ""
-    """The telling lines of that hunk, with their marks."""
+    """The telling lines of that hunk, each with its `+`, `-` or space."""
     message: str
     """What happened there, in a sentence."""
 
@@ -99,14 +116,14 @@ class PatchStats(Frozen):
 
 
 class Verdict(Frozen):
-    """What the platform found out about one variation by running it."""
+    """What running its checks showed about one variation."""
 
     variation_id: int
     patch: PatchStats
     paths: tuple[str, ...] = ()
     """The files that it changes."""
     fingerprint: str = ""
-    """Equal for patches that differ in nothing but white space at line ends, context
+    """Equal for patches that differ only in white space at line ends, context lines
     and order of files."""
     checks: tuple[CheckChange, ...] = ()
     flags: tuple[Flag, ...] = ()
@@ -118,10 +135,10 @@ class Verdict(Frozen):
     left out."""
 
     def count(self, change: Change) -> int:
-        """How many checks changed in this way."""
+        """Return how many checks changed in this way."""
         return sum(row.change is change for row in self.checks)
 
     @property
     def unchanged(self) -> bool:
-        """Whether the agent left the tree as it was."""
+        """Return whether the agent left the tree as it was."""
         return self.patch.files == 0

@@ -9,7 +9,7 @@ from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 from aideator.engine.context import RunContext
 from aideator.selection.judge import Candidate, ask
-from aideator.selection.rank import equals
+from aideator.selection.rank import tied_for_first
 from aideator.store import runs
 
 JUDGE = 0
@@ -24,7 +24,7 @@ async def seek_opinion(
     It spends from the run's budget.
     """
     config = run.spec.comparison.judge
-    numbers = _different(equals(ranking), verdicts)
+    numbers = _different(tied_for_first(ranking), verdicts)
     if config is None or len(numbers) < 2:
         return None
     async with context.database.read() as session:

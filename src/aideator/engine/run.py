@@ -34,7 +34,7 @@ from aideator.engine.baseline import Baseline
 from aideator.engine.context import EventWriter, RunContext
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
-from aideator.selection.rank import judged, rank
+from aideator.selection.rank import finished_verdicts, rank
 from aideator.setup.environment import furnish
 from aideator.setup.project import find_project
 from aideator.store import reuse, runs
@@ -135,7 +135,7 @@ async def conclude(context: RunContext, run_id: str) -> bool:
     if any(v.status not in SETTLED_VARIATION for v in variations):
         return False
     if run.status not in SETTLED_RUN:
-        verdicts, cleared = judged(variations)
+        verdicts, cleared = finished_verdicts(variations)
         ranking = rank(verdicts, run.evidence or Evidence(), cleared=cleared)
         await EventWriter(context.log, run_id).write(VerdictReached(ranking=ranking))
         async with context.database.write() as session:

@@ -1,6 +1,11 @@
-"""The ranking in sentences, each with the figures that it rests on, and what would settle an open answer."""
+"""Word the ranking: a sentence for each reason, with the figures that it rests on.
+
+Where nothing is recommended, also the next step that would settle it. The words for
+single facts are in `domain/wording.py`.
+"""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from aideator.domain.ranking import (
     Confidence,
@@ -10,23 +15,25 @@ from aideator.domain.ranking import (
     Ranking,
 )
 from aideator.domain.verdict import Change
-from aideator.selection.scores import Case, deciding, names, quoted, tests_that
-
-RULE = (
-    "High: it fixes every test that failed on the base, breaks none, and at least a third of the variations behave as "
-    "it does. Medium: it fixes some of them (or all, and fewer behave alike) and none that it leaves is fixed by "
-    "another; or it passes four fifths of the tests that two or more others wrote and a third behave alike, or half of "
-    "them and more than half behave alike; or all others break something. Open: anything less."
+from aideator.domain.wording import (
+    CANNOT_TELL,
+    count,
+    joined,
+    opinion,
+    quoted,
+    variations,
 )
-"""How `rank` finds the confidence; printed beside it."""
+from aideator.selection.confidence import RULE, Places
+from aideator.selection.scores import (
+    ScoredVariation,
+    changed_tests,
+    count_changed,
+    deciding_checks,
+)
 
-CANNOT_TELL = "I cannot tell which is right"
 
-Places = Sequence[Sequence[Case]]
-
-
-def nothing_to_rank() -> Ranking:
-    """What is said when no variation came to an end."""
+def explain_no_variation() -> Ranking:
+    """Return the ranking of a run in which no variation finished."""
     return Ranking(
         order=(),
         recommended=None,
@@ -37,222 +44,235 @@ def nothing_to_rank() -> Ranking:
     )
 
 
-def tell(places: Places, evidence: Evidence, confidence: Confidence) -> Ranking:
-    """Put the order into words.
+def explain(places: Places, evidence: Evidence, confidence: Confidence) -> Ranking:
+    """Return the ranking with its reasons in words.
 
     Args:
-        places: the variations, best first; those that nothing tells apart share a
+        places: The variations, best first; those that nothing tells apart share a
             place.
-        evidence: what they rest on.
-        confidence: how far it carries.
+        evidence: What their order rests on.
+        confidence: How well it supports the first one.
     """
-    cases = [case for place in places for case in place]
-    recommended = None if confidence is Confidence.OPEN else cases[0].number
+    everyone = _flat(places)
+    is_open = confidence is Confidence.OPEN
     return Ranking(
-        order=tuple(case.number for case in cases),
-        recommended=recommended,
+        order=tuple(scored.number for scored in everyone),
+        recommended=None if is_open else everyone[0].number,
         confidence=confidence,
-        reasons=tuple(_reasons(places, evidence, open_=recommended is None)),
+        reasons=tuple(_reasons(places, evidence, is_open=is_open)),
         rule=RULE,
-        settle=_settle(places, evidence) if recommended is None else "",
-        standings=tuple(case.standing for case in cases),
+        settle=_next_step(places, evidence) if is_open else "",
+        standings=tuple(scored.standing for scored in everyone),
     )
 
 
-def _reasons(places: Places, evidence: Evidence, *, open_: bool) -> Iterator[str]:
-    cases = [case for place in places for case in place]
-    first, equals = cases[0], places[0]
-    if not first.standing.gate:
-        if not first.verdict.checks and not first.compared:
-            yield "No checks were run, so nothing is proven."
-        yield f"{_name(first)} {_proves(first, len(cases))}."
-        yield from _equal(equals, evidence)
-        yield from _caveats(first)
-        yield from (_why_not(case, first) for case in cases if case not in equals)
+def _flat(places: Places) -> list[ScoredVariation]:
+    return [*chain.from_iterable(places)]
+
+
+def _reasons(places: Places, evidence: Evidence, *, is_open: bool) -> Iterator[str]:
+    everyone = _flat(places)
+    first = everyone[0]
+    if first.standing.gate:
+        for scored in everyone:
+            yield _what_is_gated(scored)
     else:
-        yield from (_why_not(case, None) for case in cases)
-    yield from _opinion(evidence)
+        yield from _praise(places, evidence)
+        for scored in everyone[len(places[0]) :]:
+            yield _why_behind(scored, first)
+    if evidence.opinion is not None:
+        yield opinion(evidence.opinion)
     if first.standing.gate:
         yield "None is good enough to recommend."
-    elif open_:
+    elif is_open:
         yield f"{CANNOT_TELL}: {_what_is_missing(places)}."
 
 
-def _name(case: Case) -> str:
-    return f"Variation {case.number}"
+def _praise(places: Places, evidence: Evidence) -> Iterator[str]:
+    """Yield what the first variation proves, its equals, and caveats."""
+    first = places[0][0]
+    if not first.verdict.checks and not first.cross_compared:
+        yield "No checks were run, so nothing is proven."
+    yield f"{_name(first)} {_proof(first, len(_flat(places)))}."
+    yield from _ties(places[0], evidence)
+    yield from _caveats(first)
 
 
-def _proves(case: Case, everyone: int) -> str:
-    """What running it has shown, as a verb phrase."""
-    parts = list(_findings(case))
-    if case.compared:
-        parts.append(f"passes {case.passed} of {_count(case.compared, 'cross-test')}")
-    elif case.backing.passed:
-        parts.append(
-            f"passes {case.backing.passed} of {_count(case.backing.compared, 'test')} that others wrote"
-        )
-    said = _joined(parts) if parts else "changes files"
-    alike = round(case.standing.group_share * everyone)
-    return (
-        f"{said}; {alike} of {everyone} variations behave alike" if alike > 1 else said
-    )
+def _name(scored: ScoredVariation) -> str:
+    return variations([scored.number])
 
 
-def _findings(case: Case) -> Iterator[str]:
-    noun = "test" if any(check.counts for check in deciding(case.verdict)) else "check"
-    fixed, failing = case.standing.fixed, case.failing
-    if fixed + failing:
-        yield f"fixes {fixed} of {_count(fixed + failing, noun)} that failed on the base"
-    passing = tests_that(case.verdict, Change.STILL_PASSING)
-    if broken := case.standing.broken:
+def _names(several: Sequence[ScoredVariation]) -> str:
+    return variations(scored.number for scored in several)
+
+
+def _proof(scored: ScoredVariation, total: int) -> str:
+    """Return what running it has shown, as a verb phrase."""
+    parts = list(_test_results(scored))
+    peers = scored.peer_tests
+    if scored.cross_compared:
+        tests = count(scored.cross_compared, "cross-test")
+        parts.append(f"passes {scored.cross_passed} of {tests}")
+    elif peers.passed:
+        tests = count(peers.compared, "test")
+        parts.append(f"passes {peers.passed} of {tests} that others wrote")
+    shown = joined(parts) if parts else "changes files"
+    alike = round(scored.standing.group_share * total)
+    if alike > 1:
+        return f"{shown}; {alike} of {total} variations behave alike"
+    return shown
+
+
+def _test_results(scored: ScoredVariation) -> Iterator[str]:
+    has_tests = any(check.counts for check in deciding_checks(scored.verdict))
+    fixed, broken = scored.standing.fixed, scored.standing.broken
+    if failed_before := fixed + scored.still_failing:
+        tests = count(failed_before, "test" if has_tests else "check")
+        yield f"fixes {fixed} of {tests} that failed on the base"
+    passing = count_changed(scored.verdict, Change.STILL_PASSING)
+    if broken:
         yield f"breaks {broken} of {passing + broken} that passed"
     elif passing:
         yield f"breaks none of {passing} that passed"
 
 
-def _equal(equals: Sequence[Case], evidence: Evidence) -> Iterator[str]:
+def _ties(equals: Sequence[ScoredVariation], evidence: Evidence) -> Iterator[str]:
     if len(equals) > 1:
-        yield f"{_names(equals)} prove the same; nothing that was run tells them apart."
-    numbers = {case.number for case in equals}
+        yield (
+            f"{_names(equals)} prove the same; nothing that was run tells them apart."
+        )
+    numbers = {scored.number for scored in equals}
     for same in evidence.identical:
         if numbers.issuperset(same):
-            yield f"Variations {_joined([str(number) for number in same])} made the same change."
+            yield f"{variations(same)} made the same change."
 
 
-def _caveats(case: Case) -> Iterator[str]:
-    if gone := tests_that(case.verdict, Change.GONE):
-        missing = quoted(names(case.verdict, Change.GONE), gone)
-        yield f"{_count(gone, 'test')} of the base did not run with {_name(case).lower()}: {missing}."
-    if flaky := names(case.verdict, Change.FLAKY):
-        yield f"{quoted(flaky)} said different things on the same tree, and decided nothing."
-
-
-def _why_not(case: Case, first: Case | None) -> str:
-    standing = case.standing
-    if standing.flagged:
-        shown = _joined(list(_findings(case)))
-        return f"{_name(case)} {shown + ', but ' if shown else ''}{standing.gate}."
-    if standing.gate:
-        return f"{_name(case)} {standing.gate}."
-    if first is not None and standing.fixed < first.standing.fixed:
-        left = quoted(names(case.verdict, Change.STILL_FAILING), case.failing)
-        return f"{_name(case)} fixes fewer ({standing.fixed}){f': it leaves {left} failing' if left else ''}."
-    if case.compared and first is not None and case.score < first.score:
-        return f"{_name(case)} passes {case.passed} of {_count(case.compared, 'cross-test')}, of less weight."
-    return f"{_name(case)} passes about as much, but fewer behave as it does."
-
-
-def _opinion(evidence: Evidence) -> Iterator[str]:
-    opinion = evidence.opinion
-    if opinion is None:
-        return
-    among = _joined([str(number) for number in opinion.among])
-    if opinion.preferred is None:
-        yield f"The judge ({opinion.model}) has no preference among {among} that holds in both orders."
-    else:
+def _caveats(scored: ScoredVariation) -> Iterator[str]:
+    if gone := count_changed(scored.verdict, Change.GONE):
+        missing = quoted(changed_tests(scored.verdict, Change.GONE), gone)
+        tests, name = count(gone, "test"), _name(scored).lower()
+        yield f"{tests} of the base did not run with {name}: {missing}."
+    if flaky := changed_tests(scored.verdict, Change.FLAKY):
         yield (
-            f"The judge ({opinion.model}) prefers variation {opinion.preferred} among {among}, in both orders; "
-            "that is an opinion, not a proof."
+            f"{quoted(flaky)} said different things on the same tree, "
+            "and decided nothing."
         )
+
+
+def _what_is_gated(scored: ScoredVariation) -> str:
+    standing = scored.standing
+    shown = joined(list(_test_results(scored))) if standing.flagged else ""
+    if shown:
+        return f"{_name(scored)} {shown}, but {standing.gate}."
+    return f"{_name(scored)} {standing.gate}."
+
+
+def _why_behind(scored: ScoredVariation, first: ScoredVariation) -> str:
+    """Return why a variation comes after the first one, which has no gate."""
+    standing, name = scored.standing, _name(scored)
+    if standing.gate:
+        return _what_is_gated(scored)
+    if standing.fixed < first.standing.fixed:
+        left = quoted(
+            changed_tests(scored.verdict, Change.STILL_FAILING), scored.still_failing
+        )
+        rest = f": it leaves {left} failing" if left else ""
+        return f"{name} fixes fewer ({standing.fixed}){rest}."
+    if scored.cross_compared and scored.cross_score < first.cross_score:
+        tests = count(scored.cross_compared, "cross-test")
+        return f"{name} passes {scored.cross_passed} of {tests}, of less weight."
+    return f"{name} passes about as much, but fewer behave as it does."
 
 
 def _what_is_missing(places: Places) -> str:
-    first, cases = places[0][0], [case for place in places for case in place]
-    if not first.verdict.checks and not first.backing.compared:
+    first = places[0][0]
+    if not first.verdict.checks and not first.peer_tests.compared:
         return "nothing was run"
     if first.standing.fixed:
         return "another one fixes what it leaves failing"
-    if first.compared:
+    if first.cross_compared:
         return "too few tests of others stand behind it"
-    return "no test separates them" if len(cases) > 1 else "no test fails without it"
+    if len(_flat(places)) > 1:
+        return "no test separates them"
+    return "no test fails without it"
 
 
-def _settle(places: Places, evidence: Evidence) -> str:
+def _next_step(places: Places, evidence: Evidence) -> str:
+    """Return what would settle it, where nothing can be recommended."""
     first = places[0][0]
-    contenders = [case for place in places for case in place if not case.standing.gate]
     if first.standing.gate:
-        return _settle_gates(places)
-    if len(contenders) > 1 and first.standing.fixed:
-        other = next(
-            (case for case in contenders[1:] if _complements(case, first)),
-            contenders[1],
+        return _next_step_at_gate(first)
+    candidates = [scored for scored in _flat(places) if not scored.standing.gate]
+    if len(candidates) > 1 and first.standing.fixed:
+        other = _complement(first, candidates[1:])
+        return (
+            f"Compose variations {first.number} and {other.number}, "
+            "or ask one of them to fix the rest too."
         )
-        return f"Compose variations {first.number} and {other.number}, or ask one of them to fix the rest too."
-    disputed = [
-        test
-        for test in evidence.cross_tests
-        if test.weight and _splits(test, contenders)
-    ]
-    if disputed:
-        test = max(disputed, key=lambda test: (test.weight, test.test))
-        return f"Say whether `{test.test}` ({test.file}) is right: {_who_passes(test, contenders)}."
-    return f"One more test that fails on the base{_where(contenders)}. It would gain more than another agent."
+    if test := _heaviest_dispute(evidence.cross_tests, candidates):
+        return (
+            f"Say whether `{test.test}` ({test.file}) is right: "
+            f"{_who_passes(test, candidates)}."
+        )
+    return (
+        f"One more test that fails on the base{_where_to_test(candidates)}. "
+        "It would gain more than another agent."
+    )
 
 
-def _settle_gates(places: Places) -> str:
-    cases = [case for place in places for case in place]
-    first = cases[0]
+def _next_step_at_gate(first: ScoredVariation) -> str:
     if first.standing.flagged:
-        return f"Look at what is flagged in variation {first.number}; if it is meant so, let it pass."
+        return (
+            f"Look at what is flagged in variation {first.number}; "
+            "if it is meant so, let it pass."
+        )
     if first.verdict.unchanged:
         return "Say more exactly what shall change and where, and ask again."
     return f"Ask variation {first.number} to mend what it breaks; it comes nearest."
 
 
-def _complements(case: Case, first: Case) -> bool:
-    left = names(first.verdict, Change.STILL_FAILING)
-    return not set(left).isdisjoint(names(case.verdict, Change.FIXED))
+def _complement(
+    first: ScoredVariation, others: Sequence[ScoredVariation]
+) -> ScoredVariation:
+    """Return the best one that fixes what the first leaves failing, or the best one."""
+    left = set(changed_tests(first.verdict, Change.STILL_FAILING))
+    for other in others:
+        if not left.isdisjoint(changed_tests(other.verdict, Change.FIXED)):
+            return other
+    return others[0]
 
 
-def _splits(test: CrossTest, contenders: Sequence[Case]) -> bool:
-    said = {test.outcomes.get(case.number) for case in contenders}
-    return {CrossOutcome.PASS, CrossOutcome.FAIL} <= said
+def _heaviest_dispute(
+    tests: Sequence[CrossTest], candidates: Sequence[ScoredVariation]
+) -> CrossTest | None:
+    """Return the weightiest test that some candidates pass and others fail."""
+    disputed = [test for test in tests if test.weight and _splits(test, candidates)]
+    return max(disputed, key=lambda test: (test.weight, test.test), default=None)
 
 
-def _who_passes(test: CrossTest, contenders: Sequence[Case]) -> str:
-    passing = [
-        case
-        for case in contenders
-        if test.outcomes.get(case.number) is CrossOutcome.PASS
-    ]
-    failing = [
-        case
-        for case in contenders
-        if test.outcomes.get(case.number) is CrossOutcome.FAIL
-    ]
-    passes, fails = (
-        ("pass" if len(passing) > 1 else "passes"),
-        ("fail" if len(failing) > 1 else "fails"),
-    )
+def _splits(test: CrossTest, candidates: Sequence[ScoredVariation]) -> bool:
+    found = {test.outcomes.get(scored.number) for scored in candidates}
+    return {CrossOutcome.PASS, CrossOutcome.FAIL} <= found
+
+
+def _who_passes(test: CrossTest, candidates: Sequence[ScoredVariation]) -> str:
+    outcomes = test.outcomes
+    passing = [s for s in candidates if outcomes.get(s.number) is CrossOutcome.PASS]
+    failing = [s for s in candidates if outcomes.get(s.number) is CrossOutcome.FAIL]
+    passes = "pass" if len(passing) > 1 else "passes"
+    fails = "fail" if len(failing) > 1 else "fails"
     return (
         f"{_names(passing).lower()} {passes} it, {_names(failing).lower()} {fails} it"
     )
 
 
-def _where(contenders: Sequence[Case]) -> str:
-    """The file where the best ones differ, or that the only one changes."""
-    changed = [set(case.verdict.paths) for case in contenders]
+def _where_to_test(candidates: Sequence[ScoredVariation]) -> str:
+    """Return a file that all candidates change, or else one that any changes."""
+    changed = [set(scored.verdict.paths) for scored in candidates]
     paths = sorted(set.intersection(*changed) or set.union(*changed))
     if not paths:
         return ""
-    verb = (
-        f", which {_names(contenders).lower()} change differently"
-        if len(contenders) > 1
-        else ""
-    )
-    return f" and exercises `{paths[0]}`{verb}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _names(cases: Sequence[Case]) -> str:
-    numbers = sorted(case.number for case in cases)
-    return f"Variation{'s' if len(numbers) > 1 else ''} {_joined([str(number) for number in numbers])}"
-
-
-def _joined(parts: Sequence[str]) -> str:
-    if len(parts) < 2:
-        return "".join(parts)
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    where = f" and exercises `{paths[0]}`"
+    if len(candidates) == 1:
+        return where
+    return f"{where}, which {_names(candidates).lower()} change differently"

@@ -1,56 +1,64 @@
-"""What decides one variation's place: gates, tests fixed and broken, cross-tests passed, how many behave alike."""
+"""The figures that decide one variation's place in the ranking.
 
-from collections.abc import Collection, Iterable, Sequence
+They are its gate, the tests it fixes and breaks, the cross-tests it passes, and how
+many variations behave alike.
+"""
+
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from aideator.domain import wording
 from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence, Standing
 from aideator.domain.verdict import Change, CheckChange, Verdict
-from aideator.selection.groups import DECIDING
-
-COUNTED = frozenset({CrossOutcome.PASS, CrossOutcome.FAIL})
-"""Where a test could be run."""
+from aideator.selection.groups import DECIDING_KINDS
+from aideator.selection.weights import RAN, is_trusted
 
 
-class Backing(NamedTuple):
-    """How a variation does on the tests that others wrote for what the base cannot do."""
+class PeerTests(NamedTuple):
+    """How a variation does on other authors' tests of what the base cannot do."""
 
     passed: int
     compared: int
+    """How many of them could be run on it."""
     authors: int
-    """How many others wrote one that it passes."""
+    """How many other variations wrote one that it passes."""
 
 
 @dataclass(frozen=True)
-class Case:
-    """A variation with all that decides its place."""
+class ScoredVariation:
+    """A variation with all figures that decide its place."""
 
     verdict: Verdict
     standing: Standing
-    score: float
-    """The weight of the cross-tests that it passes; one that cannot be run on it counts
-    as it does on average."""
-    passed: int
-    """How many cross-tests that count it passes."""
-    compared: int
+    cross_score: float
+    """The weights of the cross-tests that it passes. One that cannot be run on it
+    counts by the share of the others that pass it."""
+    cross_passed: int
+    """How many cross-tests with a weight it passes."""
+    cross_compared: int
     """How many of them could be run on it."""
-    backing: Backing
+    peer_tests: PeerTests
     preferred: bool
     """Whether a judge preferred it, in both orders."""
 
     @property
     def number(self) -> int:
-        """The variation's id."""
+        """Return the variation's id."""
         return self.standing.variation_id
 
     @property
-    def failing(self) -> int:
-        """How many tests fail as they did on the base."""
-        return tests_that(self.verdict, Change.STILL_FAILING)
+    def still_failing(self) -> int:
+        """Return how many tests fail as they did on the base."""
+        return count_changed(self.verdict, Change.STILL_FAILING)
 
     @property
     def merit(self) -> tuple[bool, bool, bool, int, int]:
-        """What comes before cross-tests: no gate, or one that a person may open; changes, breaks least, fixes most."""
+        """Return what decides before cross-tests, greater is better.
+
+        In this order: it has no gate, or one that a person may clear; it changes
+        something; it breaks the fewest tests; it fixes the most.
+        """
         standing = self.standing
         return (
             not standing.gate,
@@ -61,117 +69,113 @@ class Case:
         )
 
 
-def make_case(
-    verdict: Verdict, evidence: Evidence, share: float, cleared: Collection[int]
-) -> Case:
-    """Gather what decides the place of one variation, of which this share of all behave alike."""
+def score(
+    verdict: Verdict,
+    evidence: Evidence,
+    *,
+    group_share: float,
+    cleared: Collection[int],
+) -> ScoredVariation:
+    """Compute the figures of one variation.
+
+    Args:
+        verdict: What its own checks showed.
+        evidence: Weighed cross-tests and a judge's opinion.
+        group_share: The share of all variations that behave as it does, from 0 to 1.
+        cleared: Ids of the variations whose flags a person has cleared.
+    """
     number = verdict.variation_id
-    counting = [
-        (test, _outcome(test, number))
-        for test in evidence.cross_tests
-        if test.weight > 0
-    ]
-    compared = [test for test, outcome in counting if outcome in COUNTED]
-    passed = [test for test, outcome in counting if outcome is CrossOutcome.PASS]
+    counting = [test for test in evidence.cross_tests if test.weight > 0]
+    compared = [test for test in counting if _outcome(test, number) in RAN]
+    passed = [t for t in compared if _outcome(t, number) is CrossOutcome.PASS]
     gate, flagged = _gate(verdict, cleared)
-    standing = Standing(
-        variation_id=number,
-        gate=gate,
-        flagged=flagged,
-        fixed=tests_that(verdict, Change.FIXED),
-        broken=tests_that(verdict, Change.BROKEN),
-        cross_score=_total(test.weight for test in passed),
-        cross_total=_total(test.weight for test in compared),
-        group_share=share,
+    return ScoredVariation(
+        verdict=verdict,
+        standing=Standing(
+            variation_id=number,
+            gate=gate,
+            flagged=flagged,
+            fixed=count_changed(verdict, Change.FIXED),
+            broken=count_changed(verdict, Change.BROKEN),
+            cross_score=_total(test.weight for test in passed),
+            cross_total=_total(test.weight for test in compared),
+            group_share=group_share,
+        ),
+        cross_score=_total(
+            test.weight * _credit(test, _outcome(test, number)) for test in counting
+        ),
+        cross_passed=len(passed),
+        cross_compared=len(compared),
+        peer_tests=_peer_tests(evidence.cross_tests, number),
+        preferred=evidence.opinion is not None and evidence.opinion.preferred == number,
     )
-    score = _total(test.weight * _credit(test, outcome) for test, outcome in counting)
-    preferred = evidence.opinion is not None and evidence.opinion.preferred == number
-    backing = _backing(evidence.cross_tests, number)
-    return Case(
-        verdict, standing, score, len(passed), len(compared), backing, preferred
-    )
 
 
-def trusted(test: CrossTest) -> bool:
-    """Whether a cross-test says the same each time, and passes where it was written, as far as it was run there."""
-    own = [test.outcomes[author] for author in test.authors if author in test.outcomes]
-    return test.stable and (not own or CrossOutcome.PASS in own)
+def deciding_checks(verdict: Verdict) -> list[CheckChange]:
+    """Return the checks that decide: tests and builds."""
+    return [check for check in verdict.checks if check.kind in DECIDING_KINDS]
 
 
-def _backing(tests: Iterable[CrossTest], number: int) -> Backing:
-    others = [
-        (
-            _outcome(test, number),
-            {author for author in test.authors if author != number},
-        )
-        for test in tests
-        if trusted(test) and test.base is not CrossOutcome.PASS
-    ]
-    compared = [
-        (outcome, authors)
-        for outcome, authors in others
-        if authors and outcome in COUNTED
-    ]
-    passed = [authors for outcome, authors in compared if outcome is CrossOutcome.PASS]
-    return Backing(len(passed), len(compared), len(frozenset().union(*passed)))
+def count_changed(verdict: Verdict, change: Change) -> int:
+    """Return how many tests changed in this way.
 
-
-def names(verdict: Verdict, change: Change) -> list[str]:
-    """The tests that changed in this way, or the checks where tests are not told apart; bounded, as verdicts are."""
-    found = []
-    for check in deciding(verdict):
-        rows = [row.test for row in check.tests if row.change is change]
-        found += rows or ([check.check] if check.change is change else [])
-    return found
-
-
-def deciding(verdict: Verdict) -> list[CheckChange]:
-    """The checks that decide."""
-    return [check for check in verdict.checks if check.kind in DECIDING]
-
-
-def tests_that(verdict: Verdict, change: Change) -> int:
-    """How many tests changed in this way; a check whose tests are not told apart counts as one.
-
-    A check that changed by its exit code alone, while none of its tests did, counts as
-    one too.
+    A check whose tests are not told apart counts as one. So does a check that changed
+    by its exit code alone, while none of its tests did.
     """
     return sum(
         check.counts.get(change, 0) or int(check.change is change)
-        for check in deciding(verdict)
+        for check in deciding_checks(verdict)
     )
 
 
+def changed_tests(verdict: Verdict, change: Change) -> list[str]:
+    """Return the tests that changed in this way, bounded as verdicts are.
+
+    A check whose tests are not told apart is named instead of them.
+    """
+    found: list[str] = []
+    for check in deciding_checks(verdict):
+        rows = [row.test for row in check.tests if row.change is change]
+        if not rows and check.change is change:
+            rows = [check.check]
+        found += rows
+    return found
+
+
+def _peer_tests(tests: Iterable[CrossTest], number: int) -> PeerTests:
+    passed = compared = 0
+    authors: set[int] = set()
+    for test in tests:
+        others = set(test.authors) - {number}
+        outcome = _outcome(test, number)
+        shows_new_behaviour = test.base is not CrossOutcome.PASS
+        if not (others and is_trusted(test) and shows_new_behaviour):
+            continue
+        if outcome in RAN:
+            compared += 1
+        if outcome is CrossOutcome.PASS:
+            passed += 1
+            authors |= others
+    return PeerTests(passed, compared, len(authors))
+
+
 def _gate(verdict: Verdict, cleared: Collection[int]) -> tuple[str, bool]:
-    """Why the variation cannot be recommended, and whether a person may change that."""
+    """Return why it cannot be recommended, and whether a person may change that."""
     if verdict.unchanged:
-        return "changed nothing", False
-    checks = deciding(verdict)
-    broken = [
-        check.check for check in checks if check.kind == "build" and not _builds(check)
-    ]
-    if broken:
-        return f"does not build ({quoted(broken)})", False
-    if broken_tests := tests_that(verdict, Change.BROKEN):
-        return (
-            f"breaks {quoted(names(verdict, Change.BROKEN), broken_tests)}, which passed on the base",
-            False,
-        )
+        return wording.UNCHANGED, False
+    if unbuilt := [c.check for c in deciding_checks(verdict) if _does_not_build(c)]:
+        return wording.gate_of_builds(unbuilt), False
+    if broken := count_changed(verdict, Change.BROKEN):
+        names = changed_tests(verdict, Change.BROKEN)
+        return wording.gate_of_tests(names, broken), False
     if verdict.flags and verdict.variation_id not in cleared:
-        places = list(dict.fromkeys(flag.path for flag in verdict.flags))
-        return f"touches what proves it ({quoted(places)}), which needs your word", True
+        return wording.gate_of_flags(verdict.flags), True
     return "", False
 
 
-def _builds(check: CheckChange) -> bool:
-    return check.change not in {Change.BROKEN, Change.STILL_FAILING}
-
-
-def quoted(names: Sequence[str], total: int = 0, *, shown: int = 3) -> str:
-    """The first names, and how many more there are."""
-    more = max(total, len(names)) - len(names[:shown])
-    listed = ", ".join(f"`{name}`" for name in names[:shown])
-    return f"{listed} and {more} more" if more and listed else listed
+def _does_not_build(check: CheckChange) -> bool:
+    failing = check.change in {Change.BROKEN, Change.STILL_FAILING}
+    return check.kind == "build" and failing
 
 
 def _outcome(test: CrossTest, number: int) -> CrossOutcome:
@@ -179,13 +183,13 @@ def _outcome(test: CrossTest, number: int) -> CrossOutcome:
 
 
 def _credit(test: CrossTest, outcome: CrossOutcome) -> float:
-    """1 for a pass, 0 for a failure; where it could not be run, the share of the others that pass."""
-    if outcome in COUNTED:
+    """Return 1 for a pass, 0 for a failure, else the share of the others that pass."""
+    if outcome in RAN:
         return float(outcome is CrossOutcome.PASS)
-    compared = [other for other in test.outcomes.values() if other in COUNTED]
-    return sum(other is CrossOutcome.PASS for other in compared) / len(compared)
+    compared = [other for other in test.outcomes.values() if other in RAN]
+    return compared.count(CrossOutcome.PASS) / len(compared)
 
 
 def _total(weights: Iterable[float]) -> float:
-    # Rounded, so that sums in different orders are the same.
+    # Sorted and rounded, so that sums in different orders are the same.
     return round(sum(sorted(weights)), 6)

@@ -79,27 +79,27 @@ export interface Check {
   command: string;
   /** Seconds of wall-clock time after which it is stopped and counts as failed. */
   timeout?: number;
-  /** How the check is called in tables; the command itself when empty. */
+  /** The name in tables; the command itself when empty. */
   name?: string;
-  /** What it shows. A broken build is a gate, tests decide; lint and types are shown and never decide. */
+  /** What it shows. A broken build is a gate and tests decide; lint and types are shown and never decide. */
   kind?: "test" | "build" | "lint" | "types";
-  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; known runners need none. */
+  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; test runners that AIdeator knows need none. */
   report?: string;
 }
 
 /** One check in a verdict. */
 export interface CheckChange {
   check: string;
-  /** Of the check as a whole. One that fails for nothing but flaky tests is `flaky`. */
+  /** Of the check as a whole. A check that fails only because of flaky tests is `flaky`. */
   change: Change;
   kind?: "test" | "build" | "lint" | "types";
-  /** How many tests changed in which way; empty where tests are not told apart. */
+  /** How many tests changed in each way; empty where only the check as a whole has a result. */
   counts?: Readonly<Record<string, number>>;
-  /** Those that changed or do not pass, most telling first, bounded; `counts` knows of all. */
+  /** The tests that changed or do not pass, most telling first, of bounded number; `counts` covers all. */
   tests?: readonly TestChange[];
 }
 
-/** What one check said about one tree. */
+/** The result of one run of a check on one tree. */
 export interface CheckResult {
   /** The check's label. */
   check: string;
@@ -110,13 +110,13 @@ export interface CheckResult {
   output?: string;
   /** Why there is no exit code, or no report. */
   note?: string;
-  /** Where the tests' results come from; `exit_code` when the check is known only as a whole. */
+  /** What the tests' results were read from; `exit_code` when only the check as a whole has a result. */
   source?: "exit_code" | "junit" | "tap" | "json" | "text";
-  /** How many tests ended how. */
+  /** How many tests had each outcome. */
   counts?: Readonly<Record<string, number>>;
-  /** One entry for each test; in events and runs only those that did not pass, and of those the first ones. */
+  /** One entry for each test; in events and runs only the first ones of those that did not pass. */
   tests?: readonly TestResult[];
-  /** How many problems a check of lint or types reports; null where its output does not say. */
+  /** How many problems a lint or type check reports; null where its output does not say. */
   findings?: number | null;
 }
 
@@ -172,34 +172,34 @@ export interface Composition {
 
 export type Confidence = "high" | "medium" | "open";
 
-/** What evidence cost. */
+/** What gathering the evidence cost. */
 export interface Cost {
   sandboxes?: number;
   seconds?: number;
-  /** Results that were known already. */
+  /** Results that were reused from earlier measurements. */
   cached?: number;
-  /** Tests that the bound on sandboxes or seconds did not allow. */
+  /** Tests that the limit on sandboxes or seconds did not allow. */
   left_out?: number;
 }
 
 export type CrossOutcome = "pass" | "fail" | "not_comparable";
 
-/** A test that a variation added or changed, run on every other variation and on the base. */
+/** A test that a variation added or edited, run on the base and all variations. */
 export interface CrossTest {
   /** The label of the check whose runner ran it. */
   check: string;
   test: string;
   file: string;
-  /** The variations that wrote it, word for word the same. */
+  /** The variations that wrote this test, all with the same text. */
   authors: readonly number[];
   base: CrossOutcome;
   /** By variation id. */
   outcomes: Readonly<Record<string, CrossOutcome>>;
-  /** Whether it said the same each time. */
+  /** Whether all its runs on the same tree had the same outcome. */
   stable?: boolean;
-  /** How much it counts, from how well it separates; 0 when it does not count. */
+  /** How much it counts, from how many variations pass it; 0 when it does not count. */
   weight?: number;
-  /** Why it does not count. */
+  /** Why it does not count; empty when it does. */
   why_not?: string;
   /** Why it failed, by variation id. */
   messages?: Readonly<Record<string, string>>;
@@ -283,10 +283,10 @@ export interface EventPage {
   next: number | null;
 }
 
-/** What running the variations against each other has shown. */
+/** What cross-testing the variations has shown. */
 export interface Evidence {
   cross_tests?: readonly CrossTest[];
-  /** Variation ids that agree on every test and cross-test, largest group first. */
+  /** Behaviour groups: ids of variations that agree on every test and cross-test, largest group first. */
   groups?: readonly (readonly number[])[];
   /** Variation ids with the same patch; only where there are two or more. */
   identical?: readonly (readonly number[])[];
@@ -332,13 +332,13 @@ export interface FindingOut {
   fatal: boolean;
 }
 
-/** A place of the change that needs a person's word before the variation can be recommended. */
+/** A place of the change that a person has to clear before it can be recommended. */
 export interface Flag {
   kind: FlagKind;
   path: string;
   /** The hunk of the file's diff, from 0; null for the file as a whole. */
   hunk?: number | null;
-  /** The telling lines of that hunk, with their marks. */
+  /** The telling lines of that hunk, each with its `+`, `-` or space. */
   excerpt?: string;
   /** What happened there, in a sentence. */
   message: string;
@@ -449,11 +449,11 @@ export interface NewKey {
   key: string;
 }
 
-/** What a judge model said about variations that the evidence cannot tell apart. */
+/** The preference of a judge model among variations that no test separates. */
 export interface Opinion {
   model: string;
   among: readonly number[];
-  /** Null when it said different things in different orders, or preferred none. */
+  /** Null when the answer depended on the order, or the judge preferred none. */
   preferred: number | null;
   reasons?: readonly string[];
   usage?: Usage;
@@ -575,7 +575,7 @@ export interface Ranking {
   reasons: readonly string[];
   /** How the confidence follows from the evidence. */
   rule?: string;
-  /** What would settle it, where the answer is open. */
+  /** What would settle the question where nothing is recommended. */
   settle?: string;
   /** In the same order. */
   standings?: readonly Standing[];
@@ -768,20 +768,20 @@ export interface SizeIn {
   cols?: number;
 }
 
-/** What decided a variation's place. */
+/** The figures that decided a variation's place in the ranking. */
 export interface Standing {
   variation_id: number;
-  /** Why it cannot be recommended; empty when nothing stands in the way. */
+  /** Why it cannot be recommended, as what follows its name; empty when it can. */
   gate?: string;
-  /** Whether the gate is a flag that a person may clear. */
+  /** Whether the gate is flags, which a person may clear. */
   flagged?: boolean;
   fixed?: number;
   broken?: number;
-  /** The weights of the cross-tests that it passes. */
+  /** The sum of the weights of the cross-tests that it passes. */
   cross_score?: number;
-  /** The weights of those that could be run on it. */
+  /** The sum of the weights of those that could be run on it. */
   cross_total?: number;
-  /** The share of all variations that behave as it does. */
+  /** The share of all variations in its behaviour group. */
   group_share?: number;
 }
 
@@ -866,25 +866,26 @@ export interface TerminalOut {
 export interface TestChange {
   test: string;
   change: Change;
-  /** On the base; null where it does not exist. */
+  /** The outcome on the base; null where the base has no such test. */
   before?: TestOutcome | null;
+  /** The outcome on base + patch; null where the test no longer ran. */
   after?: TestOutcome | null;
   file?: string;
-  /** Why it does not pass, from the run that fails. */
+  /** Why it does not pass, from a run in which it failed. */
   message?: string;
 }
 
 export type TestOutcome = "passed" | "failed" | "error" | "skipped";
 
-/** What one test said. */
+/** The result of one test in one run of a check. */
 export interface TestResult {
   /** The test's id, as its runner names it; unique within its check. */
   test: string;
   outcome: TestOutcome;
   seconds?: number;
-  /** The file that holds it, from the root of the repository, where the report says so. */
+  /** The file that holds it, from the root of the repository; empty where the report does not say. */
   file?: string;
-  /** Why it did not pass: the end of what the report says, bounded. */
+  /** Why it did not pass: the end of the report's message, of bounded length. */
   message?: string;
 }
 
@@ -1000,13 +1001,13 @@ export interface VariationSummary {
   failed: number;
 }
 
-/** What the platform found out about one variation by running it. */
+/** What running its checks showed about one variation. */
 export interface Verdict {
   variation_id: number;
   patch: PatchStats;
   /** The files that it changes. */
   paths?: readonly string[];
-  /** Equal for patches that differ in nothing but white space at line ends, context and order of files. */
+  /** Equal for patches that differ only in white space at line ends, context lines and order of files. */
   fingerprint?: string;
   checks?: readonly CheckChange[];
   flags?: readonly Flag[];

@@ -50,7 +50,7 @@ from aideator.selection.cross_tests import (
     pack,
     split,
 )
-from aideator.selection.rank import appraise, judged, rank
+from aideator.selection.rank import evaluate, finished_verdicts, rank
 from aideator.store import runs
 
 _REPEATS = 1
@@ -96,8 +96,8 @@ async def examine(
 async def record(context: RunContext, run: Run, evidence: Evidence) -> None:
     """Weigh, tell and store what has been found out; and ask a judge about what is left, where that is wanted."""
     async with context.database.read() as session:
-        verdicts, cleared = judged(await runs.variations(session, run.id))
-    evidence = appraise(evidence, verdicts)
+        verdicts, cleared = finished_verdicts(await runs.variations(session, run.id))
+    evidence = evaluate(evidence, verdicts)
     await _keep(context, run.id, evidence)
     ranking = rank(verdicts, evidence, cleared=cleared)
     if opinion := await seek_opinion(context, run, ranking, verdicts):
