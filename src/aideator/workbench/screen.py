@@ -1,6 +1,7 @@
-"""What a sandbox's terminal may do to the user's: show text, move the cursor, colour, scroll, switch screens. No more.
+"""Filter a sandbox's output for the user's terminal.
 
-A terminal obeys whoever writes to it: it answers queries as if they were typed, and
+It may show text, move the cursor, colour, scroll and switch screens, nothing else. A
+terminal obeys whoever writes to it: it answers queries as if they were typed, and
 strings (OSC, DCS and the like) set titles, links, even the clipboard. So this is a list
 of what passes; all else is dropped, wherever the bytes are cut. The names of sequences
 are those of https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
@@ -10,13 +11,13 @@ import codecs
 import re
 
 _TEXT = re.compile("[\\a\b\t\n\v\f\r -~\u00a0-\u2029\u202f-\u2065\u206a-\U0010ffff]+")
-"""All but control characters, and what turns the direction of writing around
-(U+202A–202E, U+2066–2069)."""
+"""All but control characters, and what reverses the direction of writing (U+202A–202E,
+U+2066–2069)."""
 _SEQUENCE = re.compile(
     r"\x1b(?:\[(?P<parameters>[0-?]{0,64})(?P<between>[ -/]{0,2})(?P<final>[@-~])"
     r"|(?P<string>[]PX^_])|(?P<simple>[ -/]{1,2}[0-~]|[0-OQ-WYZ\\`-~]))"
 )
-_BEGUN = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,2}|[ -/]{0,2})?\Z")
+_INCOMPLETE = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,2}|[ -/]{0,2})?\Z")
 _STRING_END = re.compile("[\a\x18\x1a\x1b\x9c]")
 _NUMBERS = re.compile(r"\d{0,4}(?:[;:]\d{0,4})*")
 _PLAIN_FINALS = frozenset("@ABCDEFGHIJKLMPSTXZ`abdefgmrsu")
@@ -29,73 +30,73 @@ _MODES = frozenset(
 )
 """Private modes: cursor keys, origin, wrapping, cursor, other screen, mouse, pasting,
 synchronised output."""
-_ON_AT_FIRST = frozenset({"7", "25"})
-_SIMPLE = frozenset(
-    {
-        "7",
-        "8",
-        "D",
-        "E",
-        "H",
-        "M",
-        "=",
-        ">",
-        *(f"{set_}{what}" for set_ in "()*+" for what in "0AB"),
-    }
+_INITIALLY_ON = frozenset({"7", "25"})
+_CHARACTER_SETS = frozenset(
+    {"(0", "(A", "(B", ")0", ")A", ")B", "*0", "*A", "*B", "+0", "+A", "+B"}
 )
+_SIMPLE = frozenset("78DEHM=>") | _CHARACTER_SETS
 
 
-class Screen:
-    """Lets through what may pass, piece by piece, and knows what has to be undone at the end."""
+class ScreenFilter:
+    """Passes on what is harmless, and knows which modes to restore at the end."""
 
     def __init__(self, *, plain: bool = False) -> None:
-        """Begin.
+        """Start with a terminal in its initial modes.
 
         Args:
-            plain: Let through text alone, as for a file.
+            plain: Pass text only, as for a file.
         """
         self._plain = plain
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._held, self._in_string = "", False
+        self._held = ""
+        """The beginning of a sequence whose rest has not arrived."""
+        self._in_string = False
         self._changed: set[str] = set()
 
     def feed(self, data: bytes) -> str:
-        """What of this piece may be shown."""
-        text, at, shown = self._held + self._decoder.decode(data), 0, list[str]()
+        """Return what of the next piece of output may be shown."""
+        text = self._held + self._decoder.decode(data)
         self._held = ""
+        at, shown = 0, list[str]()
         while at < len(text):
             if self._in_string:
-                end = _STRING_END.search(text, at)
-                at = (
-                    len(text)
-                    if end is None
-                    else end.start()
-                    if end[0] == "\x1b"
-                    else end.end()
-                )
-                self._in_string = end is None
-            elif found := _TEXT.match(text, at):
-                shown.append(found[0])
-                at = found.end()
-            elif found := _SEQUENCE.match(text, at):
-                self._in_string = found["string"] is not None
-                shown.append(
-                    found[0] if self._may_pass(found) and not self._plain else ""
-                )
-                at = found.end()
-            elif _BEGUN.match(text, at):
-                self._held, at = text[at:], len(text)
-            else:
-                at += 1
+                at = self._skip_string(text, at)
+                continue
+            passed, at = self._next(text, at)
+            shown.append(passed)
         return "".join(shown)
 
+    def _next(self, text: str, at: int) -> tuple[str, int]:
+        """Return what passes of the text or sequence at a place, and where it ends."""
+        if found := _TEXT.match(text, at):
+            return found[0], found.end()
+        if found := _SEQUENCE.match(text, at):
+            self._in_string = found["string"] is not None
+            passes = self._may_pass(found) and not self._plain
+            return found[0] if passes else "", found.end()
+        if _INCOMPLETE.match(text, at):
+            self._held = text[at:]
+            return "", len(text)
+        return "", at + 1
+
+    def _skip_string(self, text: str, at: int) -> int:
+        """Return the place behind a string, or the text's end while it goes on."""
+        end = _STRING_END.search(text, at)
+        self._in_string = end is None
+        if end is None:
+            return len(text)
+        # An escape ends the string and begins the next sequence.
+        return end.start() if end[0] == "\x1b" else end.end()
+
     def restore(self) -> str:
-        """What brings the user's terminal back to where it was."""
+        """Return what brings the user's terminal back to its initial modes."""
+        if self._plain:
+            return ""
         modes = "".join(
-            f"\x1b[?{mode}{'h' if mode in _ON_AT_FIRST else 'l'}"
+            f"\x1b[?{mode}{'h' if mode in _INITIALLY_ON else 'l'}"
             for mode in sorted(self._changed)
         )
-        return "" if self._plain else f"{modes}\x1b[m\x1b(B\x1b>"
+        return f"{modes}\x1b[m\x1b(B\x1b>"
 
     def _may_pass(self, found: re.Match[str]) -> bool:
         if found["simple"] is not None:
@@ -108,20 +109,19 @@ class Screen:
             found["final"],
         )
         if between:
-            return (
-                between + final == " q" and parameters.isdecimal()
-            )  # the cursor's shape
+            is_cursor_shape = between + final == " q"
+            return is_cursor_shape and parameters.isdecimal()
         if parameters.startswith("?") and final in "hl":
             return self._switch(parameters[1:].split(";"), on=final == "h")
         return final in _PLAIN_FINALS and _NUMBERS.fullmatch(parameters) is not None
 
     def _switch(self, modes: list[str], *, on: bool) -> bool:
+        """Note a switch of modes, and return whether all of them may be switched."""
         if not _MODES.issuperset(modes):
             return False
         for mode in modes:
-            (
-                self._changed.discard
-                if on == (mode in _ON_AT_FIRST)
-                else self._changed.add
-            )(mode)
+            if on == (mode in _INITIALLY_ON):
+                self._changed.discard(mode)
+            else:
+                self._changed.add(mode)
         return True

@@ -1,4 +1,4 @@
-"""Follow a run to its end: live columns on a terminal, lines elsewhere, NDJSON for programs."""
+"""Follow a run: live panels on a terminal, lines elsewhere, NDJSON for programs."""
 
 import asyncio
 import json
@@ -7,27 +7,32 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from aideator.app import Batch
-from aideator.cli.connect import Client
+from aideator.cli.exit import ExitCode, exit_code_of
 from aideator.cli.ui.escape import one_line
 from aideator.cli.ui.lines import line_of
-from aideator.cli.ui.live import comparison, conclusion, limits_line, live
-from aideator.cli.ui.reduce import View
-from aideator.cli.ui.setup_line import remarks
+from aideator.cli.ui.live import live
+from aideator.cli.ui.reduce import RunView
+from aideator.cli.ui.setup_line import detail_lines
+from aideator.cli.ui.summary import print_summary
 from aideator.domain.events import Event
-from aideator.domain.run import RunDetails, RunStatus
+from aideator.domain.run import RunDetails
 
-_FRAME = 0.1
-"""Seconds between two pictures."""
+if TYPE_CHECKING:
+    from aideator.app import Batch
+    from aideator.cli.command import Client, CommandContext
+
+_FRAME_SECONDS = 0.1
 LONGEST_PAUSE = 5.0
 """Seconds that a replay waits at most between two events."""
+_LINE_WIDTH = 160
 
 
-class Output(StrEnum):
+class Display(StrEnum):
     """How a run is shown."""
 
     LIVE = "live"
@@ -35,65 +40,80 @@ class Output(StrEnum):
     JSON = "json"
 
 
-class Exit:
-    """Exit codes of `run` and `watch`: they tell the outcome."""
-
-    RECOMMENDED = 0
-    FAILED = 1
-    USAGE = 2
-    CANNOT_TELL = 3
-    CANCELLED = 4
-    INTERRUPTED = 130
+def display_for(context: "CommandContext") -> Display:
+    """Return JSON if it was asked for, else what standard output can show."""
+    if context.json:
+        return Display.JSON
+    return Display.LIVE if context.console.is_terminal else Display.LINES
 
 
-def choose_output(console: Console, *, json: bool) -> Output:
-    """JSON when asked for, else what the terminal can show."""
-    if json:
-        return Output.JSON
-    return Output.LIVE if console.is_terminal else Output.LINES
+async def watch_and_summarise(
+    context: "CommandContext",
+    client: "Client",
+    run_id: str,
+    *,
+    speed: float | None = None,
+) -> ExitCode:
+    """Show a run until its end, then its summary. See `watch`.
+
+    Returns:
+        The exit code that tells the outcome.
+    """
+    details = await watch(context, client, run_id, speed=speed)
+    if not context.json:
+        print_summary(context.console, details)
+    return exit_code_of(details)
 
 
 async def watch(
-    client: Client,
+    context: "CommandContext",
+    client: "Client",
     run_id: str,
-    console: Console,
-    output: Output,
     *,
     speed: float | None = None,
 ) -> RunDetails:
-    """Show the run until nothing more will happen.
+    """Show a run until nothing more will happen.
 
     Args:
+        context: How it is shown.
         client: Where the run is.
         run_id: The run.
-        console: Where it is shown.
-        output: How.
-        speed: With the pauses that there were between the events, so many times as
-            fast; at once when absent.
+        speed: Keep the pauses between events, divided by this; none when absent.
     """
-    view = View()
-    batches = (
-        client.follow(run_id) if speed is None else paced(client.follow(run_id), speed)
-    )
+    view, display = RunView(), display_for(context)
+    batches = client.follow(run_id)
+    if speed is not None:
+        batches = paced(batches, speed)
     async with (
-        _pictures(view, console, output, replay=speed is not None),
+        _painted(view, context.console, display, replay=speed is not None),
         aclosing(batches),
     ):
         async for batch in batches:
             for entry in batch:
-                if output is Output.JSON:
-                    sys.stdout.write(entry.data.decode() + "\n")
-                    continue
-                event = Event.model_validate_json(entry.data)
-                view.apply(event)
-                if output is Output.LINES:
-                    _tell(console, event, view)
+                _show(context.console, display, view, entry.data)
             sys.stdout.flush()
     return await client.get(run_id)
 
 
-async def paced(batches: AsyncGenerator[Batch], speed: float) -> AsyncGenerator[Batch]:
-    """The events one by one, each as long after the one before as it happened; long pauses are cut short."""
+def _show(console: Console, display: Display, view: RunView, data: bytes) -> None:
+    if display is Display.JSON:
+        sys.stdout.write(data.decode() + "\n")
+        return
+    event = Event.model_validate_json(data)
+    view.apply(event)
+    if display is Display.LINES:
+        _print_lines(console, event, view)
+
+
+async def paced(
+    batches: AsyncGenerator["Batch"], speed: float
+) -> AsyncGenerator["Batch"]:
+    """Yield events one by one, with the pauses in which they happened.
+
+    Args:
+        batches: The events.
+        speed: What each pause is divided by. None is longer than `LONGEST_PAUSE`.
+    """
     before: datetime | None = None
     async with aclosing(batches):
         async for batch in batches:
@@ -107,10 +127,11 @@ async def paced(batches: AsyncGenerator[Batch], speed: float) -> AsyncGenerator[
 
 
 @asynccontextmanager
-async def _pictures(
-    view: View, console: Console, output: Output, *, replay: bool
+async def _painted(
+    view: RunView, console: Console, display: Display, *, replay: bool
 ) -> AsyncIterator[None]:
-    if output is not Output.LIVE:
+    """Paint the view again and again while the context is open, on a terminal."""
+    if display is not Display.LIVE:
         yield
         return
     with Live(console=console, auto_refresh=False, transient=False) as screen:
@@ -122,7 +143,7 @@ async def _pictures(
         async def repaint() -> None:
             while True:
                 screen.update(picture(), refresh=True)
-                await asyncio.sleep(_FRAME)
+                await asyncio.sleep(_FRAME_SECONDS)
 
         async with asyncio.TaskGroup() as group:
             painter = group.create_task(repaint())
@@ -133,29 +154,9 @@ async def _pictures(
                 screen.update(picture(), refresh=True)
 
 
-def _tell(console: Console, event: Event, view: View) -> None:
+def _print_lines(console: Console, event: Event, view: RunView) -> None:
     if line := line_of(event, view):
-        console.print(one_line(line, 160), markup=False, highlight=False)
-    for remark in remarks(event.body):
-        console.print(
-            f"  {one_line(remark, 160)}", style="dim", markup=False, highlight=False
-        )
-
-
-def show(console: Console, details: RunDetails) -> None:
-    """The comparison, the conclusion, and what held the variations in."""
-    console.print(comparison(details, width=console.width))
-    console.print(conclusion(details))
-    if line := limits_line(details):
-        console.print(line, style="dim", markup=False, highlight=False)
-
-
-def exit_code(details: RunDetails) -> int:
-    """What a program should know of a run that has ended."""
-    if details.status is RunStatus.DECIDED or (
-        details.ranking and details.ranking.recommended is not None
-    ):
-        return Exit.RECOMMENDED
-    return {RunStatus.FAILED: Exit.FAILED, RunStatus.CANCELLED: Exit.CANCELLED}.get(
-        details.status, Exit.CANNOT_TELL
-    )
+        console.print(one_line(line, _LINE_WIDTH), markup=False, highlight=False)
+    for detail in detail_lines(event.body):
+        text = f"  {one_line(detail, _LINE_WIDTH)}"
+        console.print(text, style="dim", markup=False, highlight=False)
