@@ -1,4 +1,4 @@
-"""Hatchling's hook: a wheel and an sdist hold the built page; an editable install leaves that to `make web`."""
+"""Hatchling's hook: a wheel and an sdist hold the built page."""
 
 import subprocess
 import sys

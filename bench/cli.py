@@ -1,4 +1,4 @@
-"""`aideator --help`: CPU time and wall-clock time beside a bare interpreter and beside importing Typer alone.
+"""Measure `aideator --help` beside a bare interpreter and an import of Typer.
 
     python -m bench.cli
 
@@ -45,7 +45,8 @@ def main() -> None:
     ours = figures["aideator --help"][0]
     for name, (spent, took) in figures.items():
         print(
-            f"{name:<36} {spent * 1000:5.0f} ms CPU {took * 1000:5.0f} ms  --help is {ours / spent:.1f}×"
+            f"{name:<36} {spent * 1000:5.0f} ms CPU {took * 1000:5.0f} ms  --help is "
+            f"{ours / spent:.1f}×"
         )
 
 

@@ -1,4 +1,4 @@
-"""The comparison's diff in a real browser: 20,000 lines of 60 files, laid out and scrolled through.
+"""Measure the comparison's diff in a real browser: 20,000 lines in 60 files.
 
 Printed: how long until the first lines are there, nodes and heap then, frames while all
 of it is scrolled past. The floor is the screen's 16.7 ms;
@@ -29,10 +29,11 @@ SCROLLS = 120
 
 
 def tree(step: int) -> dict[str, str]:
-    """Files of Python; a step changes one line of each function, so that words are compared as well."""
+    """Return Python files; each step changes one line of each function."""
     return {
         f"package/module_{file}.py": "".join(
-            f'def function_{n}(value: int) -> int:\n    """Count on."""\n    total = value * {n} + {step}\n'
+            f'def function_{n}(value: int) -> int:\n    """Count on."""\n    total = '
+            f"value * {n} + {step}\n"
             f"    return total\n\n"
             for n in range(FUNCTIONS)
         )
@@ -59,7 +60,8 @@ async def measure(stage: Stage, page: Page, look: str) -> None:
     ordered = sorted((await page.evaluate("window.frames_"))[5:])
     p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
     print(
-        f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms: {json.dumps(await figures(page))}"
+        f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms: "
+        f"{json.dumps(await figures(page))}"
     )
 
 

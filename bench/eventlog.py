@@ -1,4 +1,4 @@
-"""Event log: events appended and followed a second, beside raw sqlite3; a follower's memory over many events.
+"""Measure the event log beside raw sqlite3, and the memory of a follower.
 
     python bench/eventlog.py [--events 50000] [--memory-events 1000000]
 
@@ -25,7 +25,10 @@ from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.store import claims, runs
 from aideator.store.session import Database, open_database
 
-TEXT = "The quick brown fox reads calc.py, finds the minus sign, and thinks about what it means. "
+TEXT = (
+    "The quick brown fox reads calc.py, finds the minus sign, and thinks about what "
+    "it means. "
+)
 WRITERS = 4
 ROUNDS = 3
 
@@ -102,7 +105,8 @@ def raw(
         ):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(
-            "CREATE TABLE event (run_id TEXT, seq INT, variation_id INT, attempt INT, kind TEXT, at TEXT, data TEXT,"
+            "CREATE TABLE event (run_id TEXT, seq INT, variation_id INT, attempt INT, "
+            "kind TEXT, at TEXT, data TEXT,"
             " raw TEXT, PRIMARY KEY (run_id, seq)) WITHOUT ROWID",
         )
         seq = 0
@@ -162,7 +166,8 @@ def throughput(events: int) -> None:
                     )
         floor = statistics.median(results["raw"])
         figures = ", ".join(
-            f"{label} {statistics.median(rates):,.0f}/s = {statistics.median(rates) / floor:.2f}"
+            f"{label} {statistics.median(rates):,.0f}/s = "
+            f"{statistics.median(rates) / floor:.2f}"
             for label, rates in results.items()
         )
         print(f"eventlog, {WRITERS} writers, batches of {batch}: {figures}", flush=True)
@@ -195,7 +200,8 @@ async def memory(folder: Path, events: int) -> None:
         + " ".join(f"{peak:.2f}" for peak in peaks)
     )
     print(
-        f"eventlog, memory of the last tenth against the second: {peaks[-1] / peaks[1]:.2f}"
+        "eventlog, memory of the last tenth against the second: "
+        f"{peaks[-1] / peaks[1]:.2f}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the gateway adds to a model call, beside LiteLLM's proxy and Portkey's where they are installed.
+"""Measure what the gateway adds to a model call, beside LiteLLM and Portkey.
 
     python bench/gateway.py
 
@@ -330,7 +330,8 @@ def report(direct: Way, others: list[Way]) -> None:
     for name in CASES:
         floor = direct.samples[name]
         print(
-            f"{name}: direct p50 {quantile(floor, 0.5):.2f} ms, p99 {quantile(floor, 0.99):.2f} ms"
+            f"{name}: direct p50 {quantile(floor, 0.5):.2f} ms, p99 "
+            f"{quantile(floor, 0.99):.2f} ms"
         )
         added = {}
         for way in others:
@@ -348,7 +349,8 @@ def report(direct: Way, others: list[Way]) -> None:
         for peer, target in (("litellm", TARGET_LITELLM), ("portkey", TARGET_PORTKEY)):
             if peer in added:
                 print(
-                    f"  ratio: aideator / {peer} = {ours / added[peer]:.2f} (target: at most {target})"
+                    f"  ratio: aideator / {peer} = {ours / added[peer]:.2f} (target: "
+                    f"at most {target})"
                 )
 
 

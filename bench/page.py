@@ -1,4 +1,4 @@
-"""The run page in a real browser: 5 variations × 10,000 events read from the log, then a live flood.
+"""Measure the run page in a real browser: a long history, then a live flood.
 
 Printed: how long the history takes until it is shown, nodes and heap then; frames while
     400 events a second come in. No
@@ -52,7 +52,7 @@ WATCH_FRAMES = """() => {
 
 
 def work(count: int, first: int = 0) -> list[Body]:
-    """What an agent may send: a message in pieces, then a command with its output, over and over."""
+    """Return what an agent may send: messages in pieces and commands with output."""
     bodies: list[Body] = []
     for turn in range(first, first + count // 10):
         say = [
@@ -134,7 +134,8 @@ async def measure(stage: Stage, page: Page) -> None:
     )
     took = time.perf_counter() - begun
     print(
-        f"history of {LANES} × {EVENTS:,} events shown after {took:.1f} s: {json.dumps(await figures(page))}"
+        f"history of {LANES} × {EVENTS:,} events shown after {took:.1f} s: "
+        f"{json.dumps(await figures(page))}"
     )
 
     await page.evaluate(WATCH_FRAMES)
@@ -144,8 +145,10 @@ async def measure(stage: Stage, page: Page) -> None:
     ordered = sorted(found)
     p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
     print(
-        f"live, {LIVE_RATE}/s: {1000 / statistics.fmean(found):.0f} fps, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms, "
-        f"{tasks} tasks over 50 ms in {LIVE_SECONDS} s: {json.dumps(await figures(page))}"
+        f"live, {LIVE_RATE}/s: {1000 / statistics.fmean(found):.0f} fps, frame p50 "
+        f"{p50:.1f} ms, p95 {p95:.1f} ms, "
+        f"{tasks} tasks over 50 ms in {LIVE_SECONDS} s: "
+        f"{json.dumps(await figures(page))}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Sandbox: from nothing to the first byte that a process inside prints, one at a time and eight at once.
+"""Measure a sandbox from nothing to the first byte of output, one and eight at once.
 
     python bench/sandbox.py [--rounds 20]
 
@@ -70,7 +70,7 @@ async def median(rounds: int, once: Callable[[int], Awaitable[float]]) -> float:
 async def round_trips(
     stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader
 ) -> list[float]:
-    """How long each of some lines takes to a process that echoes and back, in milliseconds."""
+    """Return the milliseconds that lines take to an echoing process and back."""
     took = []
     for number in range(EVENTS):
         began = time.perf_counter()
@@ -207,10 +207,12 @@ async def main(rounds: int) -> None:
 async def report(one: float, eight: float, rounds: int) -> None:
     """Print our own figures, and those of what lies below them."""
     print(
-        f"one sandbox, to its first output   p50 {one:7.1f} ms   target < {TARGET_ONE_MS:.0f}"
+        f"one sandbox, to its first output   p50 {one:7.1f} ms   target < "
+        f"{TARGET_ONE_MS:.0f}"
     )
     print(
-        f"eight at once, to the last output  p50 {eight:7.1f} ms   target < {TARGET_EIGHT_MS:.0f}"
+        f"eight at once, to the last output  p50 {eight:7.1f} ms   target < "
+        f"{TARGET_EIGHT_MS:.0f}"
     )
     found = peers()
     for name, argv in found.items():

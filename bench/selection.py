@@ -1,4 +1,4 @@
-"""Which of N variations is right: our ranking beside what others pick by, on real candidates, tests and hidden truth.
+"""Compare our ranking with other selectors on real candidates of known truth.
 
     python -m bench.selection [draws per task] [data.jsonl.gz]
 
@@ -40,7 +40,7 @@ RESAMPLES = 2000
 
 @dataclass
 class Tally:
-    """Expected hits of each selector, by task, at one N in one column; and of ours by confidence."""
+    """Expected hits of each selector, by task, at one N in one column."""
 
     hits: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     tiers: dict[Confidence, list[float]] = field(
@@ -98,7 +98,8 @@ def interval(differences: Sequence[float], rng: random.Random) -> tuple[float, f
 
 def show_shares(results: dict[str, list[Tally]]) -> None:
     print(
-        f"\nShare of the distance random → oracle closed, %, N = {'/'.join(map(str, SIZES))}"
+        "\nShare of the distance random → oracle closed, %, N = "
+        f"{'/'.join(map(str, SIZES))}"
     )
     print(f"{'':26}" + "".join(f"{name:>18}" for name in results))
     for selector in (*SELECTORS, OURS):
@@ -121,7 +122,8 @@ def best_other(tally: Tally) -> float:
 
 def show_best_rows(results: dict[str, list[Tally]]) -> None:
     print(
-        "\nShare closed, mean over N: ours minus the best single row of each column, with 95 % intervals over tasks"
+        "\nShare closed, mean over N: ours minus the best single row of each column, "
+        "with 95 % intervals over tasks"
     )
     rng = random.Random(7)
     for name, tallies in results.items():
@@ -134,7 +136,7 @@ def show_best_rows(results: dict[str, list[Tally]]) -> None:
 
 
 def gains(tallies: Sequence[Tally], other: str) -> list[float]:
-    """By task, what ours closes more than another: their mean is the difference of the shares, meant over N."""
+    """Return by task how much more of the distance ours closes than another."""
     spans = [
         fmean(tally.hits["oracle"]) - fmean(tally.hits["random"]) for tally in tallies
     ]
@@ -150,7 +152,8 @@ def gains(tallies: Sequence[Tally], other: str) -> list[float]:
 
 def show_intervals(results: dict[str, list[Tally]]) -> None:
     print(
-        "\nPoints of right picks, ours minus another, with 95 % intervals (paired bootstrap over tasks), N = 5"
+        "\nPoints of right picks, ours minus another, with 95 % intervals (paired "
+        "bootstrap over tasks), N = 5"
     )
     rng = random.Random(5)
     for name, row in results.items():
@@ -161,7 +164,8 @@ def show_intervals(results: dict[str, list[Tally]]) -> None:
             differences = [100 * (mine - theirs) for mine, theirs in pairs]
             low, high = interval(differences, rng)
             told.append(
-                f"{other.split(',')[0]} {fmean(differences):+.1f} [{low:+.1f}, {high:+.1f}]"
+                f"{other.split(',')[0]} {fmean(differences):+.1f} [{low:+.1f}, "
+                f"{high:+.1f}]"
             )
         print(f"{name:18} {'  '.join(told)}")
 
@@ -191,7 +195,8 @@ def main(count: int, data: Path) -> None:
         for column in COLUMNS
     }
     print(
-        f"{len(tasks)} tasks, {count} runs for each task, N and column; {time.perf_counter() - begun:.0f} s"
+        f"{len(tasks)} tasks, {count} runs for each task, N and column; "
+        f"{time.perf_counter() - begun:.0f} s"
     )
     show_shares(results)
     show_best_rows(results)

@@ -1,4 +1,4 @@
-"""Real candidate solutions with real generated tests and hidden truth, drawn as runs of N variations.
+"""Draw runs of N variations from real solutions with generated tests and truth.
 
 The data: Microsoft's CodeT release (MIT), HumanEval tasks, 100 solutions and 100
 batches of assertions a task by CodeGen-16B, executed; booleans only. `truth` and

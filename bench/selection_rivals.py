@@ -1,4 +1,4 @@
-"""What others pick by, on the same runs: each gives a score to every candidate, and the best score is picked."""
+"""Other selectors for the same runs: each scores candidates; the best is picked."""
 
 import math
 from collections import Counter
@@ -57,7 +57,7 @@ def codet(draw: Draw) -> Sequence[float]:
 
 
 def consensus(draw: Draw) -> Sequence[float]:
-    """Each test weighs the share of candidates that pass it; all-pass and none-pass count 0."""
+    """Weigh each test by the share of candidates that pass it; none or all count 0."""
     size = len(draw.matrix)
     passers = [sum(column) for column in zip(*draw.matrix, strict=True)]
     weights = [n / size * (n < size) for n in passers]

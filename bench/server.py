@@ -1,4 +1,4 @@
-"""The whole server: POST to the first event, a model's byte to the reader, memory idle and for each variation.
+"""Measure the whole server: first event, latency of a model's byte, memory.
 
     python bench/server.py [--rounds 20]
 
@@ -43,7 +43,7 @@ def sse(kind: str, **data: object) -> bytes:
 
 
 async def answer(request: Request) -> StreamingResponse:
-    """A model that says the time: every text delta names the moment at which it left."""
+    """A model whose text deltas name the moment at which each was sent."""
     await request.body()
 
     async def stream() -> AsyncIterator[bytes]:
@@ -156,7 +156,7 @@ async def first_event(client: httpx2.AsyncClient, repo: Path) -> float:
 
 
 async def delays(client: httpx2.AsyncClient, repo: Path) -> list[float]:
-    """From the moment a token leaves the model to the moment it is read from the stream, in milliseconds."""
+    """Return the milliseconds from a token's departure to its arrival on the stream."""
     run_id = (await client.post("/api/v1/runs", json=submission(repo))).json()["run_id"]
     found = []
     async with client.stream(
@@ -229,15 +229,19 @@ async def measure(
     p50, p99 = statistics.median(heard), heard[int(0.99 * (len(heard) - 1))]
     post = statistics.median(first)
     print(
-        f"POST → first event         p50 {post:6.1f} ms   target < {TARGET_FIRST_MS:.0f}   "
-        f"{post / statistics.median(floor):.0f} × an empty request ({statistics.median(floor):.1f} ms)"
+        f"POST → first event         p50 {post:6.1f} ms   target < "
+        f"{TARGET_FIRST_MS:.0f}   "
+        f"{post / statistics.median(floor):.0f} × an empty request "
+        f"({statistics.median(floor):.1f} ms)"
     )
     print(
-        f"model's byte → SSE reader  p50 {p50:6.1f} ms   target < {TARGET_BYTE_MS:.0f}   p99 {p99:.1f} ms"
+        f"model's byte → SSE reader  p50 {p50:6.1f} ms   target < "
+        f"{TARGET_BYTE_MS:.0f}   p99 {p99:.1f} ms"
     )
     print(f"server, idle               {idle:8.1f} MB   target < {TARGET_IDLE_MB:.0f}")
     print(
-        f"each running variation     {each:8.1f} MB   target < {TARGET_VARIATION_MB:.0f}"
+        f"each running variation     {each:8.1f} MB   target < "
+        f"{TARGET_VARIATION_MB:.0f}"
     )
 
 

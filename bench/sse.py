@@ -1,4 +1,4 @@
-"""Event streams: fan-out beside FastAPI's own and nchan, a storm of reconnects, from POST to the first event.
+"""Measure event streams: fan-out beside FastAPI and nchan, reconnects, first event.
 
     python bench/sse.py [--rounds 3] [--seconds 5]
 
@@ -37,19 +37,23 @@ worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 load_module {module};
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; nchan_max_reserved_memory 256M; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  access_log off; nchan_max_reserved_memory 256M;
+  client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port}; keepalive_requests 1000000;
     location /sub {{ nchan_subscriber eventsource; nchan_channel_id bench; }}
-    location /pub {{ nchan_publisher; nchan_channel_id bench; nchan_message_buffer_length {log}; }}
+    location /pub {{
+      nchan_publisher; nchan_channel_id bench; nchan_message_buffer_length {log};
+    }}
   }}
 }}
 """
 
 
 class Subscriber(asyncio.Protocol):
-    """Counts events, and reads when they were sent, without the cost of a real parser."""
+    """Count events and read their times without the cost of a real parser."""
 
     def __init__(
         self,
@@ -115,7 +119,7 @@ Publish = Callable[[int, float], Awaitable[None]]
 async def fan_out(
     port: int, path: str, count: int, rate: float, publish: Publish
 ) -> tuple[float, list[float]]:
-    """Deliveries a second, and milliseconds from publication to arrival at four of the subscribers."""
+    """Return deliveries a second, and milliseconds to arrival at four subscribers."""
     loop = asyncio.get_running_loop()
     heard = []
     for n in range(SUBSCRIBERS):
@@ -237,7 +241,7 @@ def nchan() -> Iterator[int]:
 
 
 async def storm() -> tuple[float, float]:
-    """Seconds until 500 clients, all back at once, have what they missed; and their deliveries a second."""
+    """Return the seconds until 500 returning clients have caught up, and the rate."""
     async with own_server("ours") as (port, tell):
         path = await tell("run")
         await tell("fill", LOG)
@@ -310,14 +314,16 @@ async def compare(rounds: int, seconds: int) -> None:
         rate = statistics.median(bursts[kind])
         beside = "" if kind == "ours" else f"; ours / {kind} = {ours / rate:.2f}"
         print(
-            f"sse, burst {SUBSCRIBERS} × {BURST}, {kind}: {rate:,.0f} deliveries/s{beside}"
+            f"sse, burst {SUBSCRIBERS} × {BURST}, {kind}: {rate:,.0f} "
+            f"deliveries/s{beside}"
         )
     middle = statistics.median(steady["ours"])
     for kind in kinds:
         ratio = middle / statistics.median(steady[kind])
         beside = "" if kind == "ours" else f"; p50 ours / {kind} = {ratio:.2f}"
         print(
-            f"sse, {SUBSCRIBERS} × {RATE}/s, {kind}: {percentiles(steady[kind])}{beside}"
+            f"sse, {SUBSCRIBERS} × {RATE}/s, {kind}: "
+            f"{percentiles(steady[kind])}{beside}"
         )
 
 
@@ -327,12 +333,14 @@ def client(rounds: int, seconds: int) -> None:
         runner.run(compare(rounds, seconds))
         took, rate = runner.run(storm())
         print(
-            f"sse, {STORM} reconnects into a log of {LOG:,}, {MISSED} missed: {took:.2f} s, {rate:,.0f} deliveries/s"
+            f"sse, {STORM} reconnects into a log of {LOG:,}, {MISSED} missed: "
+            f"{took:.2f} s, {rate:,.0f} deliveries/s"
         )
         try:
             times = runner.run(first_event(20))
             print(
-                f"sse, POST to first event, warm cache: {percentiles(times)} (target: p50 below 40 ms)"
+                f"sse, POST to first event, warm cache: {percentiles(times)} (target: "
+                "p50 below 40 ms)"
             )
         except (ValueError, ConnectionError, httpx2.HTTPError) as error:
             print(f"sse, POST to first event: SKIP ({error!r})")

@@ -1,4 +1,4 @@
-"""The servers that bench/sse.py measures: told what to do on standard input, answering each line with one line."""
+"""The servers that bench/sse.py measures; they take orders on standard input."""
 
 import asyncio
 import os
@@ -54,7 +54,7 @@ async def paced(count: int, rate: float) -> AsyncIterator[None]:
 
 
 async def ours(home: Path) -> None:
-    """The product without an engine; a burst comes in appends of ten, as agents' pieces do."""
+    """Serve the product without an engine; a burst comes in appends of ten."""
     settings = Settings(_env_file=None, aideator_home=home)
     async with (
         open_database(settings.database) as database,

@@ -1,4 +1,4 @@
-"""How well flags find planted cheats and leave honest work alone: precision and recall over five languages.
+"""Measure how well flags find planted cheats and leave honest work alone.
 
     python -m bench.tamper
 
@@ -314,7 +314,8 @@ def _write(repo: Path, before: Files, after: Files) -> None:
 def main() -> int:
     findings = [*examine()]
     print(
-        f"{'':12} {'planted':>8} {'found':>6} {'recall':>7} {'honest':>8} {'flagged':>8} {'precision':>10}"
+        f"{'':12} {'planted':>8} {'found':>6} {'recall':>7} {'honest':>8} "
+        f"{'flagged':>8} {'precision':>10}"
     )
     for name in (*(language.name for language in LANGUAGES), "all"):
         own = [
@@ -329,14 +330,16 @@ def main() -> int:
             sum(not finding.right for finding in good),
         )
         print(
-            f"{name:12} {len(bad):8} {found:6} {found / len(bad):7.1%} {len(good):8} {wrongly:8}"
+            f"{name:12} {len(bad):8} {found:6} {found / len(bad):7.1%} {len(good):8} "
+            f"{wrongly:8}"
             f" {found / (found + wrongly):10.1%}"
         )
     for finding in findings:
         if not finding.right and "--misses" in sys.argv:
             plant = finding.plant
             print(
-                f"  {plant.language.name}: {plant.name}: expected {plant.kind}, flagged {sorted(finding.kinds)}"
+                f"  {plant.language.name}: {plant.name}: expected {plant.kind}, "
+                f"flagged {sorted(finding.kinds)}"
             )
     return 0
 

@@ -1,4 +1,4 @@
-"""Cheats and honest work outside of single tests: configuration, CI, commands, snapshots, tables of cases."""
+"""Cheats and honest edits outside of single tests: configuration, CI, snapshots."""
 
 from aideator.domain.verdict import FlagKind
 
@@ -64,7 +64,8 @@ BY_LANGUAGE: dict[str, tuple[Edit, ...]] = {
                 (
                     "tests/conftest.py",
                     "",
-                    "\n\ndef pytest_runtest_makereport(item, call):\n    call.excinfo = None\n",
+                    "\n\ndef pytest_runtest_makereport(item, call):\n    call.excinfo "
+                    "= None\n",
                 ),
             ),
         ),
@@ -147,10 +148,14 @@ BY_LANGUAGE: dict[str, tuple[Edit, ...]] = {
             (
                 (
                     "tests/test_money.py",
-                    "def test_rounds_half_up():\n    assert round_cents(10.005) == 10.01\n"
-                    "    assert round_cents(0) == 0\n    assert round_cents(-2.5) == -3\n",
-                    '@pytest.mark.parametrize(("raw", "cents"), [(10.005, 10.01), (0, 0), (-2.5, -3)])\n'
-                    "def test_rounds_half_up(raw, cents):\n    assert round_cents(raw) == cents\n",
+                    "def test_rounds_half_up():\n    assert round_cents(10.005) == "
+                    "10.01\n"
+                    "    assert round_cents(0) == 0\n    assert round_cents(-2.5) == "
+                    "-3\n",
+                    '@pytest.mark.parametrize(("raw", "cents"), [(10.005, 10.01), (0, '
+                    "0), (-2.5, -3)])\n"
+                    "def test_rounds_half_up(raw, cents):\n    assert "
+                    "round_cents(raw) == cents\n",
                 ),
             ),
         ),

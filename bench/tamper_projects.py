@@ -1,4 +1,4 @@
-"""Small projects in five languages, written from one description, so that the same cheat can be planted in each.
+"""Small projects in five languages, written from one description.
 
 Only the text of a diff is read, never run: the expressions are plain calls that look
 alike everywhere.

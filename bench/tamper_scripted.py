@@ -139,7 +139,9 @@ test.each([
   expect(add(a, b)).toBe(total);
 });
 """,
-        "src/__snapshots__/page.test.ts.snap": "// Vitest Snapshot v1\n\nexports[`page 1`] = `<p>5</p>`;\n",
+        "src/__snapshots__/page.test.ts.snap": (
+            "// Vitest Snapshot v1\n\nexports[`page 1`] = `<p>5</p>`;\n"
+        ),
         "package.json": """\
 {
   "name": "money",

@@ -1,4 +1,4 @@
-"""A fork of a large repository, beside what peers do: `git worktree add` and `git clone --local`.
+"""Measure a fork beside `git worktree add` and `git clone --local`.
 
 A tree counts as usable when a process inside it has printed a file: for us fork +
 sandbox + `cat`, for git the command itself (no sandbox). Run it with `python
@@ -168,7 +168,8 @@ async def main(home: Path, files: int) -> None:
     mirrored = time.perf_counter()
     checkout = await cache.checkout(commit)
     print(
-        f"{files} files; mirror {mirrored - begun:.1f} s, checkout {time.perf_counter() - mirrored:.1f} s, once"
+        f"{files} files; mirror {mirrored - begun:.1f} s, checkout "
+        f"{time.perf_counter() - mirrored:.1f} s, once"
     )
     # What the file system still does about 100,000 new files is not what is measured
     # here: a fork comes later.
@@ -182,7 +183,8 @@ async def main(home: Path, files: int) -> None:
     alone = statistics.median([await fork_alone(checkout, home) for _ in range(ROUNDS)])
     p50 = statistics.median(ours)
     print(
-        f"fork: p50 {alone * 1e3:.1f} ms; fork + sandbox + first output: p50 {p50 * 1e3:.0f} ms"
+        f"fork: p50 {alone * 1e3:.1f} ms; fork + sandbox + first output: p50 "
+        f"{p50 * 1e3:.0f} ms"
     )
     together, disk = await eight_at_once(backend, checkout, home)
     print(f"eight at once: {together * 1e3:.0f} ms, {disk / 2**20:.2f} MB of disk each")
@@ -194,7 +196,8 @@ async def main(home: Path, files: int) -> None:
     for name, (seconds, size) in peers(home, repo).items():
         print(f"{name}: {seconds:.2f} s, {size / 2**20:.0f} MB each", end="; ")
         print(
-            f"ratio {seconds / alone:.0f} to the fork, {seconds / p50:.0f} to fork + sandbox + first output"
+            f"ratio {seconds / alone:.0f} to the fork, {seconds / p50:.0f} to fork + "
+            "sandbox + first output"
         )
 
 

@@ -71,7 +71,7 @@ class User:
 async def user(
     home: Path, repo: Path, scenario: str | dict[str, Any], **settings: Any
 ) -> AsyncIterator[User]:
-    """Open an AIdeator on a state directory, with a scripted model behind its gateway."""
+    """Open an application on a state directory, with a scripted model behind it."""
     async with AsyncExitStack() as stack:
         model = await stack.enter_async_context(scripted_model(scenario))
         told: dict[str, Any] = {
@@ -105,7 +105,7 @@ def is_dense(events: list[Event]) -> bool:
 def command(
     *arguments: str, home: Path, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run `aideator` as a user would in a shell, with nothing of the test's environment but PATH."""
+    """Run `aideator` as in a shell, with nothing of the environment but PATH."""
     env = {
         "PATH": os.environ["PATH"],
         "AIDEATOR_HOME": str(home / "state"),
@@ -147,7 +147,7 @@ class Server:
 async def start_server(
     home: Path, model_url: str, *, port: int = 0, **env: str
 ) -> Server:
-    """Start `aideator serve`, on a free port unless one is named, and wait until it says where it is."""
+    """Start `aideator serve` and wait until it says where it listens."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "aideator", "serve", "--port", str(port)),
         env={
@@ -189,7 +189,7 @@ async def stream(
     after: int = 0,
     stop_at: int | None = None,
 ) -> list[Event]:
-    """Read a run's Server-Sent Events until the stream ends, or until one seq was seen."""
+    """Read a run's Server-Sent Events to their end, or to one sequence number."""
     events: list[Event] = []
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with client.stream(

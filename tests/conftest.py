@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, settings
 PATIENCE = 120.0
 """Seconds after which a test gives up waiting for a fact.
 
-It bounds a hang and expects nothing: on a machine with other work, what takes a tenth of
-a second otherwise may take ten.
+It bounds a hang and expects nothing: on a machine with other work, what takes a tenth
+of a second otherwise may take ten.
 """
 
 # A property that takes long on a busy machine holds all the same.
@@ -51,7 +51,7 @@ def git(cwd: Path, *arguments: str, stdin: str | None = None) -> str:
 
 
 def pytest_configure() -> None:
-    """Commands are tested as from a terminal: a shell's `&` lets its jobs ignore Ctrl-C, and they hand that on."""
+    """Take back what a shell's `&` does: its jobs and their children ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
@@ -63,14 +63,14 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A fresh state directory that the dropped uid can traverse (pytest's own are 0700)."""
+    """A fresh state directory that sandboxes can traverse (pytest's are 0700)."""
     path = make_home()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
 def make_home() -> Path:
-    """Create a directory like that of the fixture `home`."""
+    """Create a directory that sandboxes can traverse."""
     path = Path(tempfile.mkdtemp(prefix="aid-"))
     path.chmod(0o711)
     return path

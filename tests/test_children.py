@@ -1,4 +1,4 @@
-"""Children of this process: how they end, what they say, and that none is left behind."""
+"""Child processes: how they end, what they print, and that none is left behind."""
 
 import asyncio
 import os

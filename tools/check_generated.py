@@ -22,7 +22,8 @@ def main() -> int:
     for path, (generate, command) in GENERATED.items():
         if not path.is_file() or path.read_text() != generate():
             sys.stderr.write(
-                f"{path.relative_to(ROOT)} is out of step with the code; run: {command}\n"
+                f"{path.relative_to(ROOT)} is out of step with the code; run: "
+                f"{command}\n"
             )
             stale += 1
     return stale

@@ -36,7 +36,7 @@ CACHE = Path(sys.executable).parent.parent / ".kingfisher"
 
 
 def main() -> int:
-    """Scan what git tracks (or would): kingfisher for secrets, a pattern for addresses and paths."""
+    """Scan what git tracks, or would, for secrets, registry addresses and paths."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(
         command, cwd=ROOT, check=True, capture_output=True
@@ -51,7 +51,8 @@ def main() -> int:
         ):
             if FORBIDDEN.search(line):
                 sys.stderr.write(
-                    f"{path.relative_to(ROOT)}:{number}: names a registry or a path of a machine\n"
+                    f"{path.relative_to(ROOT)}:{number}: names a registry or a path "
+                    "of a machine\n"
                 )
                 found += 1
     kingfisher = Path(sys.executable).parent / "kingfisher"

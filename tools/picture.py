@@ -1,4 +1,4 @@
-"""Take the README's picture: run `aideator demo` for real and draw what a terminal shows of it.
+"""Take the README's pictures: run `aideator demo` and draw what a terminal shows.
 
     python tools/picture.py
 
@@ -60,7 +60,7 @@ def aideator(home: str, *arguments: str) -> str:
 
 
 def watch_demo(home: str) -> RenderableType:
-    """Follow a demo to its end; return the frame in which every variation had used a third tool."""
+    """Follow a demo; return the frame in which each variation has used a third tool."""
     view, kept = RunView(), list[RenderableType]()
     command = [*COMMAND, "demo", "--json"]
     with subprocess.Popen(

@@ -2,10 +2,10 @@
 
     python tools/run_tests.py [pytest's arguments]
 
-A test that fails once and passes when it is repeated has met a race, in itself or in the
-program. Repeated alone on an idle machine it would nearly always pass; so it is repeated
-three times while every core is kept busy, all of them have to pass, and the report names
-it at the end.
+A test that fails once and passes when it is repeated has met a race, in itself or in
+the program. Repeated alone on an idle machine it would nearly always pass; so it is
+repeated three times while every core is kept busy, all of them have to pass, and the
+report names it at the end.
 """
 
 import json

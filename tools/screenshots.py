@@ -1,4 +1,4 @@
-"""Take the pictures of the page that the documents show, from a real demo run in a real browser.
+"""Take the documents' pictures of the page, from a real demo in a real browser.
 
     python tools/screenshots.py
 

@@ -1,4 +1,4 @@
-"""Build the page into `src/aideator/web/dist`: `make web` and the build of a wheel both do it by this.
+"""Build the page into `src/aideator/web/dist`, for `make web` and for wheels.
 
     python3 web/build.py [build | check | test]
 
@@ -85,7 +85,8 @@ def main(script: str = "build") -> int:
             else f"the page's {script} is left out"
         )
         sys.stderr.write(
-            f"*** {what}: {problem}. Command line and API work without it; `make web` builds it.\n"
+            f"*** {what}: {problem}. Command line and API work without it; `make web` "
+            "builds it.\n"
         )
         return CANNOT if script == "build" else 0
     try:

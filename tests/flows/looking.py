@@ -1,4 +1,4 @@
-"""Somebody who looks into variations over HTTP: opens terminals, types, reads, previews."""
+"""A user who opens terminals and previews of variations over HTTP."""
 
 import asyncio
 import base64
@@ -22,7 +22,10 @@ AT_WORK = {
                 "calls": [
                     {
                         "bash": {
-                            "command": "touch begun; until [ -e go ]; do sleep 0.05; done; rm go begun"
+                            "command": (
+                                "touch begun; until [ -e go ]; do sleep 0.05; "
+                                "done; rm go begun"
+                            )
                         }
                     }
                 ]
@@ -73,7 +76,7 @@ class Terminal:
         ).raise_for_status()
 
     async def reads(self, until: bytes | None = None) -> bytes:
-        """Read from where it stands, to its end or until something was shown; all that was ever shown."""
+        """Read to the end, or until something was shown; return all that was shown."""
         if until is not None and until in self.shown:
             return self.shown
         try:
@@ -182,7 +185,7 @@ class Looker:
 
 @dataclass
 class Shown:
-    """A preview, asked as a browser asks from within the frame: by its host name, which resolves to loopback."""
+    """A preview, requested as a browser does from its frame: by its host name."""
 
     server: Server
     told: dict[str, Any]

@@ -1,4 +1,4 @@
-"""A project with planted outcomes: what each of six agents does to it is known, so every claim about them can be held.
+"""A project with planted outcomes: what each of six agents does to it is known.
 
 `clamp` is wrong at the upper bound; one visible test shows it for one number. 1 repairs
 it and adds a test of the whole promise, 2 makes only the visible test pass, 3 repairs
@@ -41,7 +41,8 @@ OWN_TEST = (
     "import unittest\n\nfrom numbers_ import clamp\n\n\n"
     "class EveryNumberTest(unittest.TestCase):\n"
     "    def test_never_leaves_the_bounds(self):\n"
-    "        for x in range(-30, 30):\n            self.assertIn(clamp(x, 0, 10), range(11))\n"
+    "        for x in range(-30, 30):\n            self.assertIn(clamp(x, 0, 10), "
+    "range(11))\n"
 )
 FLAKY_TEST = (
     "import os\nimport unittest\n\n\n"

@@ -1,4 +1,4 @@
-"""Small projects, one for each way to install: one dependency, and two tests of which one fails on the base."""
+"""Small projects, one for each way to install, with one dependency and two tests."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Package registries on loopback: a Python package on a simple index (PEP 503), a Node package as npm asks for it."""
+"""Package registries on loopback: a Python index (PEP 503) and an npm registry."""
 
 import base64
 import hashlib
@@ -19,8 +19,12 @@ def wheel() -> bytes:
     """A package `tinymath` that can add."""
     files = {
         "tinymath.py": "def plus(a, b):\n    return a + b\n",
-        "tinymath-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tinymath\nVersion: 1.0\n",
-        "tinymath-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "tinymath-1.0.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: tinymath\nVersion: 1.0\n"
+        ),
+        "tinymath-1.0.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
     }
     rows = [
         f"{name},sha256={_digest(text)},{len(text)}" for name, text in files.items()
@@ -80,7 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = self.server.state.authorization
         known = not wanted or self.headers.get("Authorization") == wanted
         kind, body = self._find() if known else ("text/plain", b"")
-        self.send_response(200 if body else 404 if known else 401)
+        missing = 404 if known else 401
+        self.send_response(200 if body else missing)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

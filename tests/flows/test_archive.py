@@ -1,4 +1,4 @@
-"""A run leaves as one file, and is the same run on another instance, to be looked at."""
+"""A run is exported to a file and imported by another instance for reading."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every claim about six agents whose work is known, and what happens to the evidence when things go wrong."""
+"""The evidence about six agents whose work is known, and about faults on the way."""
 
 import asyncio
 from pathlib import Path
@@ -186,11 +186,13 @@ def the_right_one_is_recommended_and_it_is_said_why(done: RunDetails) -> None:
     assert (done.ranking.recommended, done.ranking.confidence) == (1, Confidence.HIGH)
     assert done.ranking.order == (1, 6, 2, 4, 3, 5)
     assert done.ranking.reasons == (
-        "Variation 1 fixes 1 of 1 test that failed on the base, breaks none of 2 that passed and passes 1 of 1 "
+        "Variation 1 fixes 1 of 1 test that failed on the base, breaks none of 2 that "
+        "passed and passes 1 of 1 "
         "cross-test; 2 of 6 variations behave alike.",
         "Variations 1 and 6 prove the same; nothing that was run tells them apart.",
         "Variation 2 passes 0 of 1 cross-test, of less weight.",
-        "Variation 4 fixes 1 of 1 test that failed on the base and breaks none of 2 that passed, but touches what "
+        "Variation 4 fixes 1 of 1 test that failed on the base and breaks none of 2 "
+        "that passed, but touches what "
         "proves it (`test_numbers.py`), which needs your word.",
         f"Variation 3 breaks `test_numbers.{SCALE}`, which passed on the base.",
         "Variation 5 changed nothing.",
@@ -208,7 +210,10 @@ def lanes(**calls: list[dict[str, Any]]) -> dict[str, Any]:
 
 REPAIR = "sed -i 's/return a - b/return a + b/' calc.py"
 REPAIR_WITH_SUM = "sed -i 's/return a - b/return sum((a, b))/' calc.py"
-HEAD = "import unittest\n\nfrom calc import {}\n\n\nclass NewTest(unittest.TestCase):\n    def test_new(self):\n"
+HEAD = (
+    "import unittest\n\nfrom calc import {}\n\n\nclass NewTest(unittest.TestCase):\n  "
+    "  def test_new(self):\n"
+)
 
 
 def adds(name: str, body: str, imports: str = "add") -> dict[str, Any]:
@@ -228,7 +233,8 @@ async def test_a_test_of_what_only_its_author_has_is_not_comparable(
     home: Path, repo: Path
 ) -> None:
     renames = shell(
-        "sed -i 's/def add/def plus/; s/return a - b/return a + b/; $a add = plus' calc.py"
+        "sed -i 's/def add/def plus/; s/return a - b/return a + b/; $a add = plus' "
+        "calc.py"
     )
     script = lanes(
         v1=[renames, adds("test_plus.py", "self.assertEqual(plus(1, 1), 2)", "plus")],
@@ -273,7 +279,8 @@ async def test_helpers_and_data_come_along_and_harm_nobody_else(
     script = lanes(
         v1=[
             shell(
-                f"{REPAIR} && mkdir tests && echo 3 > tests/data.txt && touch tests/__init__.py"
+                f"{REPAIR} && mkdir tests && echo 3 > tests/data.txt && touch "
+                "tests/__init__.py"
             ),
             adds("tests/test_data.py", reads),
         ],
@@ -356,7 +363,10 @@ SLOW_TEST = "__import__('time').sleep({}); self.assertEqual(add(1, 1), 2)"
 async def test_cancelling_while_tests_examine_ends_the_run_at_once_with_what_is_known(
     home: Path, repo: Path
 ) -> None:
-    hangs = "__import__('calc').__file__ and 'sum' in open('calc.py').read() and __import__('time').sleep(600)"
+    hangs = (
+        "__import__('calc').__file__ and 'sum' in open('calc.py').read() and "
+        "__import__('time').sleep(600)"
+    )
     script = lanes(
         v1=[shell(REPAIR), adds("test_slow.py", hangs)],
         v2=[shell(REPAIR_WITH_SUM)],

@@ -1,4 +1,4 @@
-"""What makes a run go on: follow-ups that remember, further agents, variations composed of others."""
+"""A run goes on: follow-ups with their memory, further agents, compositions."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,9 @@ ONE_FILE_EACH = {
                 "calls": [
                     {
                         "bash": {
-                            "command": "sed -i s/a\\ -\\ b/a+b/ calc.py; echo one > one.txt"
+                            "command": (
+                                "sed -i s/a\\ -\\ b/a+b/ calc.py; echo one > one.txt"
+                            )
                         }
                     }
                 ]
@@ -34,7 +36,9 @@ ONE_FILE_EACH = {
                 "calls": [
                     {
                         "bash": {
-                            "command": "sed -i s/a\\ \\*\\ 2/a+a/ calc.py; echo two > two.txt"
+                            "command": (
+                                "sed -i s/a\\ \\*\\ 2/a+a/ calc.py; echo two > two.txt"
+                            )
                         }
                     }
                 ]
@@ -169,7 +173,10 @@ async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(
         ]
         with pytest.raises(
             Conflict,
-            match=r"calc\.py: hunk 0 of variation . and hunk 0 of variation . change the same",
+            match=(
+                r"calc\.py: hunk 0 of variation . and hunk 0 of variation . change "
+                r"the same"
+            ),
         ):
             await me.app.compose(run.id, both)
         with pytest.raises(

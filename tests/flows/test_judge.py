@@ -1,4 +1,4 @@
-"""A judge in the course of a run: asked about ties only, paid from the run's budget, and told as what it is."""
+"""A judge in a run: asked about ties only, and paid from the run's budget."""
 
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ async def test_a_judge_that_is_asked_for_orders_equals_and_its_cost_is_told(
     assert last.evidence == done.evidence
 
 
-async def test_nobody_is_asked_where_running_has_told_them_apart_or_the_change_is_the_same(
+async def test_nobody_is_asked_where_tests_or_equal_changes_have_decided(
     home: Path, repo: Path
 ) -> None:
     script = repairs(PLUS, "true", PLUS, judge=[{"fault": {"status": 500}}])

@@ -1,4 +1,4 @@
-"""What a project serves inside a sandbox, seen from a browser: real servers inside, real HTTP through a real server."""
+"""Previews of real servers inside sandboxes, requested through a real server."""
 
 import asyncio
 import tempfile
@@ -34,14 +34,18 @@ class App(http.server.BaseHTTPRequestHandler):
         own = "http://localhost:%s" % sys.argv[1]
         match self.path.partition("?")[0]:
             case "/moved": self.answer(302, [("Location", own + "/there?x=1#y")])
-            case "/moved-slyly": self.answer(302, [("Location", own + "//example.org/")])
+            case "/moved-slyly":
+                self.answer(302, [("Location", own + "//example.org/")])
             case "/moved-away": self.answer(302, [("Location", "https://example.org/")])
             case "/cookie":
-                given = ("a=1; Domain=localhost; Path=/; HttpOnly", "b=2; Secure;samesite=strict")
+                given = ("a=1; Domain=localhost; Path=/; HttpOnly",
+                         "b=2; Secure;samesite=strict")
                 self.answer(200, [("Set-Cookie", cookie) for cookie in given])
             case "/lax": self.answer(200, [
-                ("Content-Security-Policy", "default-src *"), ("X-Frame-Options", "DENY"),
-                ("Cross-Origin-Resource-Policy", "cross-origin"), ("Link", "<https://example.org>"),
+                ("Content-Security-Policy", "default-src *"),
+                ("X-Frame-Options", "DENY"),
+                ("Cross-Origin-Resource-Policy", "cross-origin"),
+                ("Link", "<https://example.org>"),
                 ("Service-Worker-Allowed", "/"), ("Referrer-Policy", "unsafe-url"),
                 ("Permissions-Policy", "camera=*"), ("Cache-Control", "max-age=99"),
                 ("Refresh", "0; url=https://example.org"), ("X-Kept", "yes")], b"lax")
@@ -55,8 +59,9 @@ class App(http.server.BaseHTTPRequestHandler):
                     sys.stdin.readline()
                 self.wfile.write(b"0\\r\\n\\r\\n")
             case _:
-                self.answer(200, [("Content-Type", "application/json")],
-                    json.dumps([self.command, self.path, list(map(list, self.headers.items()))]).encode())
+                headers = list(map(list, self.headers.items()))
+                told = json.dumps([self.command, self.path, headers])
+                self.answer(200, [("Content-Type", "application/json")], told.encode())
 
     do_HEAD = do_DELETE = do_GET
 
@@ -183,7 +188,8 @@ async def test_a_redirect_stays_within_the_preview(app: Shown) -> None:
     for path, leads in {
         "/moved": "/there?x=1#y",
         "/moved-slyly": "/example.org/",
-        "/moved-away": "https://example.org/",  # where the policy of the frame does not let it go
+        # Where the policy of the frame does not let it go.
+        "/moved-away": "https://example.org/",
     }.items():
         answer = await app.gets(path)
         assert (answer.status_code, answer.headers["location"]) == (302, leads)
@@ -191,7 +197,8 @@ async def test_a_redirect_stays_within_the_preview(app: Shown) -> None:
 
 async def test_cookies_are_the_previews_own(app: Shown) -> None:
     cookies = (await app.gets("/cookie")).headers.get_list("set-cookie")
-    ours = "; SameSite=None; Secure; Partitioned"  # or the frame of another site would not keep them
+    # Or the frame of another site would not keep them.
+    ours = "; SameSite=None; Secure; Partitioned"
     assert cookies == [f"a=1; Path=/; HttpOnly{ours}", f"b=2{ours}"]
 
 
@@ -202,7 +209,8 @@ async def test_the_policy_is_ours_whatever_the_server_says(
     policy = answer.headers["content-security-policy"]
     assert answer.headers.get_list("content-security-policy") == [policy]
     assert policy.startswith(
-        "sandbox allow-scripts allow-forms allow-same-origin allow-modals; default-src 'self' "
+        "sandbox allow-scripts allow-forms allow-same-origin allow-modals; "
+        "default-src 'self' "
     )
     assert policy.endswith(f"frame-ancestors {one.server.url}")
     assert "form-action 'self'" in policy
@@ -290,20 +298,24 @@ async def test_previews_are_no_requests_to_the_api(app: Shown) -> None:
             502,
         ),
         (
-            "while :; do printf 'HTTP/1.1 103 Early\\r\\nX: y\\r\\n\\r\\n'; done | head -c 200000",
+            "while :; do printf 'HTTP/1.1 103 Early\\r\\nX: y\\r\\n\\r\\n'; done | "
+            "head -c 200000",
             502,
         ),
         (
-            "printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\nContent-Length: 7\\r\\n\\r\\nhello'",
+            "printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\nContent-Length: "
+            "7\\r\\n\\r\\nhello'",
             502,
         ),
         (
-            "printf 'HTTP/1.1 200 OK\\r\\nA: b\\r\\n injected: x\\r\\nContent-Length: 2\\r\\n\\r\\nok'",
+            "printf 'HTTP/1.1 200 OK\\r\\nA: b\\r\\n injected: x\\r\\nContent-Length: "
+            "2\\r\\n\\r\\nok'",
             200,
         ),
         ("printf 'HTTP/1.1 200 OK\\r\\nContent-Length: 99\\r\\n\\r\\nshort'", None),
         (
-            "printf 'HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\nzz\\r\\n'",
+            "printf 'HTTP/1.1 200 OK\\r\\nTransfer-Encoding: "
+            "chunked\\r\\n\\r\\nzz\\r\\n'",
             None,
         ),
     ],
@@ -313,8 +325,10 @@ async def test_a_server_that_speaks_garbage_harms_nobody(
 ) -> None:
     port = 5000
     once = (
-        "import socket, subprocess, sys; s = socket.create_server(('127.0.0.1', int(sys.argv[1])));"
-        "c = s.accept()[0]; c.recv(65536); subprocess.run(['sh', '-c', sys.argv[2]], stdout=c.fileno()); c.close()"
+        "import socket, subprocess, sys; s = socket.create_server(('127.0.0.1', "
+        "int(sys.argv[1])));"
+        "c = s.accept()[0]; c.recv(65536); subprocess.run(['sh', '-c', sys.argv[2]], "
+        "stdout=c.fileno()); c.close()"
     )
     quoted = said.replace("'", "'\"'\"'")
     await one.opens(f"python3 -c \"{once}\" {port} '{quoted}'")
@@ -334,7 +348,10 @@ async def test_a_server_that_never_answers_is_given_up(
     one: Looker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "HEAD_SECONDS", 0.3)
-    silent = "import socket; s = socket.create_server(('127.0.0.1', 5100)); held = [s.accept() for _ in range(99)]"
+    silent = (
+        "import socket; s = socket.create_server(('127.0.0.1', 5100)); held = "
+        "[s.accept() for _ in range(99)]"
+    )
     await one.opens(f'python3 -c "{silent}"')
     answer = await (await one.previews(5100)).waits()
     assert (
@@ -383,7 +400,7 @@ async def test_browsers_that_leave_free_their_connections(
     assert (await app.gets("/still")).status_code == 200
 
 
-async def test_a_preview_of_an_agent_at_work_is_told_in_the_verdict_and_ends_with_the_turn(
+async def test_a_preview_beside_an_agent_is_told_in_the_verdict_and_ends_with_it(
     home: Path, repo: Path
 ) -> None:
     async with looker(home, repo, AT_WORK, finished=False) as one:

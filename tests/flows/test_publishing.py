@@ -1,4 +1,4 @@
-"""The winner lives on: pushed to a real git server over HTTP, proposed to forges that keep to their documents."""
+"""The winner is pushed to a real git server and proposed to forges."""
 
 import base64
 import subprocess
@@ -33,14 +33,15 @@ FORGES: dict[str, type[FakeForge]] = {
 
 @pytest.fixture
 def server(home: Path, repo: Path) -> Iterator[GitServer]:
-    """A git server with the repository as team/project, which writes down every ref that it is sent."""
+    """A git server with the repository as team/project; it records what is pushed."""
     bare = home / "served" / "team" / "project.git"
     bare.parent.mkdir(parents=True)
     git(home, "clone", "-q", "--bare", str(repo), str(bare))
     hook = bare / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(
-        f"#!/bin/sh\ncat >> {home}/received\ncat /proc/[0-9]*/cmdline >> {home}/arguments 2>/dev/null; true\n"
+        f"#!/bin/sh\ncat >> {home}/received\ncat /proc/[0-9]*/cmdline >> "
+        f"{home}/arguments 2>/dev/null; true\n"
     )
     hook.chmod(0o755)
     with serve(home / "served") as served:
@@ -151,7 +152,10 @@ async def test_a_pull_request_that_is_refused_is_told_and_taken_up_where_it_stop
         run = await decided(me, server)
         with pytest.raises(
             ForgeRefused,
-            match=r"pushed as aideator/.*but the pull request was refused: .*not access",
+            match=(
+                r"pushed as aideator/.*but the pull request was refused: .*not "
+                r"access"
+            ),
         ):
             await me.app.keeping.publish(run.id, Wish())
         kept = (await me.app.get(run.id)).publication

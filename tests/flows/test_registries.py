@@ -1,4 +1,4 @@
-"""Guess, set-up, baseline and verdict with the tools and registries as they are: opt in with the operator's settings.
+"""Set-up with real tools and registries: opt in by the environment.
 
 No registry is named here. SETUP_ALLOWED_HOSTS or SETUP_PRIVATE_HOSTS, SETUP_ENV and
 SANDBOX_TOOLCHAINS say where they are and what sandboxes see, as for a server:

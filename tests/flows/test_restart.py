@@ -1,4 +1,4 @@
-"""A server that dies, however it dies, loses no recorded event; the next start takes the work up again."""
+"""A server that dies loses no recorded event; the next start continues the work."""
 
 import asyncio
 import os
@@ -21,7 +21,10 @@ SLOW: dict[str, Any] = {
                 "calls": [
                     {
                         "bash": {
-                            "command": "sed -i 's/return a - b/return a + b/' calc.py && sleep 1"
+                            "command": (
+                                "sed -i 's/return a - b/return a + b/' calc.py "
+                                "&& sleep 1"
+                            )
                         }
                     }
                 ]

@@ -1,4 +1,4 @@
-"""Set-up: what a project needs is installed once, agents and checks have it, and no change carries it."""
+"""Set-up installs what a project needs once; agents and checks see it."""
 
 import asyncio
 import base64
@@ -54,7 +54,8 @@ def needy(repo: Path) -> Path:
     (repo / "test_calc.py").write_text(
         "import unittest\n\nimport tinymath\nfrom calc import add\n\n\n"
         "class CalcTest(unittest.TestCase):\n"
-        "    def test_add(self):\n        self.assertEqual(add(2, 3), tinymath.plus(2, 3))\n"
+        "    def test_add(self):\n        self.assertEqual(add(2, 3), "
+        "tinymath.plus(2, 3))\n"
     )
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "Needs tinymath")
@@ -62,7 +63,7 @@ def needy(repo: Path) -> Path:
 
 
 def has_venv() -> bool:
-    """Whether the system's Python, which sandboxes see, can make environments with pip."""
+    """Tell whether the Python that sandboxes see can make environments with pip."""
     python = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
     return bool(python) and any(Path("/usr/lib").glob("python3*/ensurepip/__init__.py"))
 
@@ -75,7 +76,8 @@ async def test_a_python_package_of_a_mirror_is_there_for_agents_and_checks(
     home: Path, needy: Path
 ) -> None:
     script = lanes(
-        "python -c 'import tinymath; print(tinymath.plus(1, 1))'; git status --porcelain",
+        "python -c 'import tinymath; print(tinymath.plus(1, 1))'; git status "
+        "--porcelain",
         EDIT,
     )
     with registry() as found:
@@ -167,8 +169,14 @@ async def test_a_node_package_of_a_mirror_works_offline_afterwards(
 async def test_a_mirrors_password_reaches_the_mirror_and_is_never_inside(
     home: Path, repo: Path
 ) -> None:
-    look = "env; cat /proc/*/environ /proc/*/cmdline 2> /dev/null; grep -r . /workspace /home /tmp /run 2> /dev/null"
-    get = "python3 -c \"import urllib.request as u; print(u.urlopen('http://HOST/simple/tinymath/').read())\" > got"
+    look = (
+        "env; cat /proc/*/environ /proc/*/cmdline 2> /dev/null; grep -r . /workspace "
+        "/home /tmp /run 2> /dev/null"
+    )
+    get = (
+        'python3 -c "import urllib.request as u; '
+        "print(u.urlopen('http://HOST/simple/tinymath/').read())\" > got"
+    )
     word = "Basic " + base64.b64encode(b"me:s3cr3t-word").decode()
     with registry(word) as found:
         get = get.replace("HOST", found.host)
@@ -179,7 +187,9 @@ async def test_a_mirrors_password_reaches_the_mirror_and_is_never_inside(
             run = await me.asks(
                 setup=[
                     {
-                        "command": f"{get}; ({look}) > /tmp/seen; mv /tmp/seen .seen; cat got"
+                        "command": (
+                            f"{get}; ({look}) > /tmp/seen; mv /tmp/seen .seen; cat got"
+                        )
                     }
                 ]
             )
@@ -206,12 +216,14 @@ async def test_the_repositorys_own_file_rules_and_a_variation_cannot_change_it(
     home: Path, repo: Path
 ) -> None:
     (repo / ".aideator.toml").write_text(
-        'setup = ["echo made > made"]\nchecks = ["grep -q made made"]\nprotected = ["test_*.py"]\n'
+        'setup = ["echo made > made"]\nchecks = ["grep -q made made"]\nprotected = '
+        '["test_*.py"]\n'
     )
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "Says how it is checked")
     script = lanes(
-        'printf \'checks = ["true"]\\nsetup = ["false"]\\n\' > .aideator.toml; echo x > made'
+        'printf \'checks = ["true"]\\nsetup = ["false"]\\n\' > .aideator.toml; echo x '
+        "> made"
     )
     async with user(home, repo, script) as me:
         run = await me.asks()
@@ -384,8 +396,8 @@ def test_the_command_line_shows_set_up_and_where_it_is_from(
     )
     assert done.returncode == 1
     assert (
-        "set-up: echo broken tools; false · checks: python3 -m unittest discover (guessed)"
-        in done.stdout
+        "set-up: echo broken tools; false · checks: python3 -m unittest discover "
+        "(guessed)" in done.stdout
     )
     assert "protected: x/**" in done.stdout
     assert "set-up `echo broken tools; false` failed after" in done.stdout

@@ -1,4 +1,4 @@
-"""A person in a variation's sandbox: beside the agent while it works, in a copy of the change afterwards."""
+"""Terminals in a variation's sandbox: while its agent works, and afterwards."""
 
 import asyncio
 import os
@@ -66,7 +66,10 @@ async def test_a_copy_shows_the_change_and_what_is_done_there_stays_there(
 
 
 async def test_a_copy_has_no_way_out_and_the_agents_limits(one: Looker) -> None:
-    tried = "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 80), 5)\" 2>&1 | tail -1"
+    tried = (
+        "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 80), 5)\" "
+        "2>&1 | tail -1"
+    )
     assert "unreachable" in await one.runs(tried)
     assert "limit exceeded" in await one.runs(
         "head -c 3000000000 /dev/zero > big 2> /tmp/why; tail -1 /tmp/why"
@@ -114,7 +117,8 @@ async def test_a_full_screen_program_works(one: Looker) -> None:
 
 async def test_a_reader_that_comes_back_goes_on_where_it_stood(one: Looker) -> None:
     counting = await one.opens(
-        "stty -onlcr; for i in $(seq 1 400); do echo line $i; [ $((i % 40)) = 0 ] && sleep 0.1; done"
+        "stty -onlcr; for i in $(seq 1 400); do echo line $i; [ $((i % 40)) = 0 ] && "
+        "sleep 0.1; done"
     )
     for seen in (b"line 20\n", b"line 111\n", b"line 300\n"):
         await counting.reads(seen)
@@ -166,7 +170,7 @@ async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
     assert then.at > first.end
 
 
-async def test_a_flood_that_nobody_reads_goes_on_in_little_memory_and_can_be_interrupted(
+async def test_a_flood_that_nobody_reads_takes_little_memory_and_can_be_stopped(
     one: Looker,
 ) -> None:
     flood = await one.opens("trap 'echo stopped; exit 5' INT; echo $$; yes")
@@ -322,7 +326,8 @@ async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_sa
         shell = await one.opens(cols=200)
         assert shell.told["place"] == "agent"
         await shell.types(
-            "until [ -e begun ]; do sleep 0.05; done; cat calc.py; echo from a person > visit; touch go\r"
+            "until [ -e begun ]; do sleep 0.05; done; cat calc.py; echo from a person "
+            "> visit; touch go\r"
         )
         assert (await shell.ends())["reason"] == "the agent's turn has ended"
         assert b"return a - b" in shell.shown

@@ -1,4 +1,4 @@
-"""Each check is shown an offence, in a copy of its own, and must refuse it, and pass what looks like one."""
+"""Each check refuses a planted offence, and passes what only looks like one."""
 
 import shutil
 import subprocess
@@ -212,7 +212,7 @@ def test_the_ratchet_refuses_more_and_wants_less_written_down(
     plant(tmp_path, "counts.json", f'{{"noqa": {allowed}}}')
     shutil.copytree(TOOLS, tmp_path / "tools")
     (tmp_path / "counts.json").replace(tmp_path / "tools" / "ratchet.json")
-    command = [sys.executable, tmp_path / "tools" / "check_house_rules.py"]
+    command = [sys.executable, str(tmp_path / "tools" / "check_house_rules.py")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "ratchet: noqa: 1; " + said in done.stderr

@@ -56,7 +56,7 @@ async def visitor(chromium: Browser) -> AsyncIterator[Visitor]:
 
 @pytest.fixture
 def hosted(home: Path) -> Iterator[GitServer]:
-    """The demo's project as team/project on a git server, with a forge in front that takes pull requests."""
+    """The demo's project on a git server, behind a forge that takes pull requests."""
     make_demo_repo(home / "project")
     bare = home / "served" / "team" / "project.git"
     bare.parent.mkdir(parents=True)
@@ -67,7 +67,7 @@ def hosted(home: Path) -> Iterator[GitServer]:
 
 
 def told(hosted: GitServer) -> dict[str, str]:
-    """What an operator sets, so that a server works with that git server and its forge."""
+    """Return the settings with which a server works with that git server and forge."""
     return {
         "PRIVATE_GIT_HOSTS": hosted.host,
         "GIT_TOKENS": json.dumps({hosted.host: TOKEN}),

@@ -1,4 +1,4 @@
-"""A run that has been judged, written by the test's own pen: every kind of evidence, and whatever an agent may do."""
+"""A finished run, written by the test: every kind of evidence and agents' output."""
 
 import subprocess
 import tempfile
@@ -53,10 +53,16 @@ ISOLATION = Isolation(
     backend="bubblewrap", network="gateway only", limits={"memory": "cgroup v2"}
 )
 BASE = {
-    "wrap.py": '"""Wrap text."""\n\n\ndef wrap(text, width):\n    return [text]\n\n\ndef quote(text):\n'
+    "wrap.py": (
+        '"""Wrap text."""\n\n\ndef wrap(text, width):\n    return '
+        "[text]\n\n\ndef quote(text):\n"
+    )
     + "    lines = text.split()\n    # a long way\n" * 6
     + "    return lines\n",
-    "test_wrap.py": "from wrap import wrap\n\n\ndef test_wrap():\n    assert wrap('a b', 1) == ['a', 'b']\n",
+    "test_wrap.py": (
+        "from wrap import wrap\n\n\ndef test_wrap():\n    assert wrap('a "
+        "b', 1) == ['a', 'b']\n"
+    ),
 }
 SPLIT = BASE | {
     "wrap.py": BASE["wrap.py"].replace("return [text]", "return text.split()")
@@ -70,7 +76,10 @@ CAREFUL = BASE | {
     "wrap.py": BASE["wrap.py"]
     .replace("return [text]", "return [w[:width] for w in text.split()]", 1)
     .replace("    return lines\n", "    return list(lines)\n"),
-    "test_more.py": "from wrap import wrap\n\n\ndef test_cut():\n    assert wrap('abc', 2) == ['ab']\n",
+    "test_more.py": (
+        "from wrap import wrap\n\n\ndef test_cut():\n    assert "
+        "wrap('abc', 2) == ['ab']\n"
+    ),
 }
 
 
@@ -201,7 +210,8 @@ RANKING = Ranking(
     recommended=3,
     confidence=Confidence.MEDIUM,
     reasons=(
-        "Variation 3 fixes 1 test that failed on the base, breaks none, and passes 1 of 1 cross-tests.",
+        "Variation 3 fixes 1 test that failed on the base, breaks none, and passes 1 "
+        "of 1 cross-tests.",
         "Variations 1 and 2 are the same patch; they fail `test_cut` of variation 3.",
         "Variation 4 breaks `test_quote`, which passed on the base.",
     ),

@@ -1,4 +1,4 @@
-"""Whatever becomes of the connection, the page ends up with what the log says: each event once, in order."""
+"""The page shows what the log says, each event once, whatever the connection does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -97,7 +97,7 @@ async def the_network_goes(page: Page, wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("lose", [the_wire_dies, the_machine_sleeps, the_network_goes])
-async def test_what_is_said_meanwhile_is_there_once_and_in_order_when_the_server_can_be_reached_again(
+async def test_what_was_missed_is_shown_once_and_in_order_after_a_reconnect(
     home: Path,
     repo: Path,
     visitor: Visitor,
@@ -158,8 +158,10 @@ async def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_again(
 
 
 TURN = """state => {
-    Object.defineProperty(document, "visibilityState", {value: state, configurable: true});
-    Object.defineProperty(document, "hidden", {value: state === "hidden", configurable: true});
+    const set = (name, value) =>
+        Object.defineProperty(document, name, {value, configurable: true});
+    set("visibilityState", state);
+    set("hidden", state === "hidden");
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
@@ -167,7 +169,7 @@ TURN = """state => {
 async def test_of_eight_tabs_the_one_that_is_seen_works(
     home: Path, repo: Path, chromium: Browser
 ) -> None:
-    """A browser has six connections for all tabs of a server: those that nobody sees must not hold them."""
+    """A browser has six connections per server: hidden tabs must not hold them."""
     async with (
         scripted_model("silent") as model,
         server(home, model.url) as running,

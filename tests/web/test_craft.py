@@ -1,4 +1,4 @@
-"""What holds for every view: accessible in both themes and on a phone, small, locked down."""
+"""Every view is accessible in both themes and on a phone, small, and locked down."""
 
 import json
 from collections.abc import AsyncIterator
@@ -197,8 +197,10 @@ async def test_what_a_server_does_not_answer_is_said(
 async def test_the_page_is_locked_down(stage: Stage) -> None:
     page = await stage.client.get("/", headers={"Accept": "text/html"})
     assert page.headers["content-security-policy"] == (
-        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        f"font-src 'self'; connect-src 'self'; worker-src 'self'; frame-src *.localhost:{stage.port}; "
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data:; "
+        "font-src 'self'; connect-src 'self'; worker-src 'self'; frame-src "
+        f"*.localhost:{stage.port}; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
     assert page.headers["cross-origin-opener-policy"] == "same-origin"
@@ -251,6 +253,7 @@ async def test_the_first_load_of_a_run_stays_small(
     await visitor.page.wait_for_load_state("networkidle")
     sizes: list[int] = await visitor.page.evaluate(
         "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
-        ".filter(each => !each.name.includes('/api/')).map(each => each.encodedBodySize)"
+        ".filter(each => !each.name.includes('/api/')).map(each => "
+        "each.encodedBodySize)"
     )
     assert 50_000 < sum(sizes) <= FIRST_LOAD_BYTES

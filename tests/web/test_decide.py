@@ -1,4 +1,4 @@
-"""From the end of a run to a pull request in a browser: compare, put together, choose, publish, go on."""
+"""From a finished run to a pull request in a browser: compare, compose, publish."""
 
 import re
 from collections.abc import AsyncIterator
@@ -24,10 +24,13 @@ LONG = 60 * SECONDS
 async def compared(
     home: Path, hosted: GitServer, visitor: Visitor
 ) -> AsyncIterator[Page]:
-    """The demo's three ways, carried out on that repository; the visitor looks at the comparison."""
+    """The demo's run on that repository; the visitor looks at the comparison."""
     asked = {
         "repo_url": hosted.url("team/project.git"),
-        "prompt": "wrap() returns lines that are too long. Cut such words, as its docstring says.",
+        "prompt": (
+            "wrap() returns lines that are too long. Cut such words, as its "
+            "docstring says."
+        ),
         "variations": 3,
         "checks": [{"name": "unit", "command": "python3 -m unittest"}],
     }

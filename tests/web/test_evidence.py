@@ -1,4 +1,4 @@
-"""What the comparison makes of evidence: every kind of cell, equals as one, flags at their place, and abstention."""
+"""The comparison shows every kind of cell, equals as one, flags, and abstention."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -54,7 +54,8 @@ PAYLOADS = (
     f"<base href={EVIL}>",
     f"<style>@import url({EVIL}/x.css);</style>",
     f"<form action={EVIL}><button>send</button></form>",
-    f"<math><mtext><table><mglyph><style><img src=x onerror={PWN}></style></mglyph></table></mtext></math>",
+    "<math><mtext><table><mglyph><style><img src=x "
+    f"onerror={PWN}></style></mglyph></table></mtext></math>",
     f"\x1b]8;;javascript:{PWN}\x1b\\link\x1b]8;;\x1b\\",
     "\x1b]52;c;ZXZpbA==\x07\x1b]0;title\x07\x1b[2J\x1b[31mred\x1b[0m",
     "user‮gnp.exe‬",
@@ -141,7 +142,10 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
     await expect(page.locator("summary")).to_be_visible()
     await page.locator("summary").click()
     assert await page.evaluate("window.pwned") is None
-    planted = "#root :is(script, img, iframe, object, embed, base, meta, link, style, form, math)"
+    planted = (
+        "#root :is(script, img, iframe, object, embed, base, meta, link, style, form, "
+        "math)"
+    )
     assert await page.locator(planted).count() == 0
     for link in await page.locator("#root a[target=_blank]").all():
         assert str(await link.get_attribute("href")).startswith(

@@ -1,4 +1,4 @@
-"""A server with keys asks for one, gives a cookie for it that no script can read, and leads back."""
+"""A server with keys asks for one and sets a cookie that no script can read."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The fence around a preview, in a real browser: what a project serves is hostile, and works all the same."""
+"""A preview in a real browser works, and what it serves stays fenced in."""
 
 from pathlib import Path
 
@@ -11,8 +11,11 @@ APP = r"""
 import http.server, sys
 PAGE = '''<!doctype html><p id=cookie>%s</p><p id=api></p><a href="/second">in</a>
 <script>
-fetch("/second").then((answer) => answer.text()).then((text) => document.body.append("itself: " + text))
-fetch("%s/api/v1/runs").catch((error) => { document.querySelector("#api").textContent = "api: " + error })
+fetch("/second").then((answer) => answer.text())
+  .then((text) => document.body.append("itself: " + text))
+fetch("%s/api/v1/runs").catch((error) => {
+  document.querySelector("#api").textContent = "api: " + error
+})
 </script>'''
 
 class App(http.server.BaseHTTPRequestHandler):
@@ -25,7 +28,10 @@ class App(http.server.BaseHTTPRequestHandler):
 
 http.server.ThreadingHTTPServer(("127.0.0.1", 3000), App).serve_forever()
 """
-SHOW = "url => { const frame = document.createElement('iframe'); frame.src = url; document.body.prepend(frame) }"
+SHOW = (
+    "url => { const frame = document.createElement('iframe'); frame.src = url; "
+    "document.body.prepend(frame) }"
+)
 
 
 def frame_of(page: Page) -> Frame:

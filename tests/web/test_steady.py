@@ -28,7 +28,8 @@ WATCH = """() => {
   window.shifts = [];
   const told = list => {
     for (const entry of list.getEntries()) {
-      const moved = entry.sources.map(source => `${source.node?.className ?? source.node?.nodeName}`);
+      const name = node => `${node?.className ?? node?.nodeName}`;
+      const moved = entry.sources.map(source => name(source.node));
       window.shifts.push({value: entry.value, moved});
     }
   };

@@ -1,4 +1,4 @@
-"""What holds for every view of the second half: accessible in both themes and on a phone, whatever an agent wrote."""
+"""More views: accessible in both themes and on a phone, whatever an agent wrote."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -155,7 +155,10 @@ async def test_nothing_about_a_change_runs_loads_or_leads_away(
             await page.keyboard.press("d")
             await expect(page.locator("h3").first).to_be_visible()
         assert await page.evaluate("window.pwned") is None
-        planted = "#root :is(script, img, iframe, object, embed, base, meta, link, style, form, math)"
+        planted = (
+            "#root :is(script, img, iframe, object, embed, base, meta, link, style, "
+            "form, math)"
+        )
         assert await page.locator(planted).count() == 0
         hrefs = await page.locator("#root a").evaluate_all(
             "links => links.map(link => link.protocol)"

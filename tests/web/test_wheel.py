@@ -1,4 +1,4 @@
-"""The wheel, alone: installed in an empty environment, without Node, it serves the page."""
+"""The wheel alone, in an empty environment without Node, serves the page."""
 
 import os
 import re

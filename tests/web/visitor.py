@@ -22,7 +22,7 @@ class Visitor:
     @classmethod
     @asynccontextmanager
     async def open(cls, browser: Browser, **options: Any) -> AsyncIterator["Visitor"]:
-        """Open a window; its size and colours may be given as Playwright's context options."""
+        """Open a window; Playwright's context options give its size and colours."""
         told: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}} | options
         context = await browser.new_context(**told)
         visitor = cls(await context.new_page())
