@@ -2,6 +2,18 @@
 
 They are loaded by name, so that the program starts without those that a distribution
 leaves out, and so that `aideator --help` need not import what only a server uses.
+
+Each has some of these modules:
+
+- `routes`: `extension(settings) -> api.extension.Extension`, its part of the HTTP
+  application.
+- `commands`: `app: typer.Typer`, its commands. The command line loads it for `--help`,
+  so it imports only what declares commands; the rest is imported when a command runs.
+- `client`: functions that its commands call, which act in this process (`Aideator`) or
+  at a server (`RemoteAideator`).
+
+What a package keeps while the application is open is a resource of the facade
+(`Aideator.resource`).
 """
 
 from importlib import import_module

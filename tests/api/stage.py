@@ -128,7 +128,7 @@ async def open_stage(
         open_database(settings.database) as database,
         open_event_log(database) as log,
     ):
-        app = Aideator(settings, database, log, None)
+        app = Aideator(settings, database, log)
         with listen("127.0.0.1", 0) as listener:
             async with (
                 serve_app(app, listener, slots=slots) as server,

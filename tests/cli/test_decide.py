@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 
 from aideator.cli.commands.continue_run import parse_part
-from aideator.cli.ui.watch import paced
+from aideator.cli.follow import paced
 from aideator.domain.errors import InvalidInput
 from aideator.domain.run import Part
 from aideator.eventlog.base import Entry

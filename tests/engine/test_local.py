@@ -91,7 +91,7 @@ async def test_who_joins_while_a_run_concludes_is_not_left_behind(
             await me.app.add(run.id, AgentSpec())
             joined.set()
 
-        context = me.app._engine._context  # type: ignore[union-attr]  # noqa: SLF001
+        context = me.app.working.context
         object.__setattr__(
             context, "log", Interrupted(context.log, kind, **{moment: join})
         )
@@ -118,7 +118,7 @@ async def test_a_bug_in_one_variation_is_recorded_and_the_others_go_on(
                 raise ZeroDivisionError("a bug of ours")
             return agents(agent, runtime)
 
-        context = me.app._engine._context  # type: ignore[union-attr]  # noqa: SLF001
+        context = me.app.working.context
         agents = context.make_agent
         object.__setattr__(context, "make_agent", make_agent)
         done = await me.asks_and_waits(variations=2)

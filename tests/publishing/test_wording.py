@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from aideator.app.commit_message import commit_message, subject
 from aideator.domain.check import Check
 from aideator.domain.ranking import Confidence, Ranking
 from aideator.domain.run import (
@@ -25,7 +26,7 @@ from aideator.domain.verdict import (
     PatchStats,
     Verdict,
 )
-from aideator.publishing.wording import commit_message, pull_request_body, subject
+from aideator.publishing.wording import pull_request_body
 
 RUN = "01a2123d-9ad8-72b4-bc7d-6ffe6e745ce9"
 

@@ -38,9 +38,11 @@ from typing import Any
 
 from aideator import __version__
 from aideator.agents.translate import translate
+from aideator.archive.transfer import export_run, import_run
 from aideator.domain.run import AgentSpec, Part, Wish
 from aideator.eventlog.base import Draft
 from aideator.eventlog.sql import open_event_log
+from aideator.publishing.publish import publish_winner
 from aideator.testing import scripted_model
 from tests.actions import User, command, start_server, user
 from tests.flows import planted
@@ -74,9 +76,9 @@ async def make_ranked(making: Making) -> None:
             planted.PROMPT, variations=6, checks=[{"command": planted.CHECK}]
         )
         await me.waits(run.id)
-        await me.app.keeping.clear(run.id, 4, "the new bound was agreed")
+        await me.app.clear(run.id, 4, "the new bound was agreed")
         await me.app.select(run.id, 1, "repairs all of it")
-        await me.app.keeping.publish(run.id, Wish(branch="clamp"))
+        await publish_winner(me.app, run.id, Wish(branch="clamp"))
     making.runs["ranked"] = run.id
 
 
@@ -97,7 +99,7 @@ async def make_continued(making: Making, repo: Path) -> None:
     async with user(making.home, repo, scenes.CONTINUED) as me:
         run = await me.asks_and_waits(**asked)
         await me.app.select(run.id, 2, "too early")
-        await me.app.keeping.deselect(run.id)
+        await me.app.deselect(run.id)
         await me.app.prompt(run.id, 1, scenes.FOLLOW_UP)
         await me.waits(run.id)
         await me.app.add(run.id, AgentSpec(instructions="Leave add() to the others."))
@@ -186,9 +188,9 @@ async def make_imported(making: Making, repo: Path) -> None:
     async with user(elsewhere, repo, scenes.ONE_REPAIR) as other:
         run = await other.asks_and_waits()
         await other.app.select(run.id, 1, "made elsewhere")
-        file = await other.app.keeping.export(run.id)
+        file = await export_run(other.app, run.id)
     async with user(making.home, repo, scenes.ONE_REPAIR) as me:
-        await me.app.keeping.import_(file)
+        await import_run(me.app, file)
     making.runs["imported"] = run.id
 
 

@@ -12,6 +12,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from aideator.archive.transfer import import_run
 from aideator.domain.check import Measurement
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails
@@ -190,7 +191,7 @@ async def test_an_archive_is_imported_elsewhere(fixture: Fixture, home: Path) ->
         run for run in fixture.load_answers()["runs"] if run["name"] == "continued"
     )
     async with user(home, home, scenes.ONE_REPAIR) as me:
-        await me.app.keeping.import_(fixture.archive.read_bytes())
+        await import_run(me.app, fixture.archive.read_bytes())
         events = [
             entry.data.decode() for entry in await me.app.events(run["id"], limit=1000)
         ]

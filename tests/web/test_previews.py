@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Frame, Page, expect
 
 from tests.conftest import git
-from tests.flows.looking import comes_true, looker
+from tests.workbench.person import comes_true, looker
 
 APP = r"""
 import http.server, sys

@@ -1,6 +1,9 @@
-"""The HTTP application: FastAPI with our routes, problem documents, and one guard in front of everything."""
+"""The HTTP application: FastAPI with the routes, problem documents and the guard.
 
-from collections.abc import AsyncIterator
+Optional packages add theirs as `extension.py` describes.
+"""
+
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -9,40 +12,45 @@ from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
 from aideator.api import auth, problems, reference
+from aideator.api.extension import Extension, load_extensions
 from aideator.api.guard import Guard, is_loopback_name
-from aideator.api.routes import admin as operating
-from aideator.api.routes import dashboard as page
-from aideator.api.routes import decisions as deciding
-from aideator.api.routes import health, runs
-from aideator.api.routes import repositories as inspect
+from aideator.api.routes import (
+    admin,
+    dashboard,
+    decisions,
+    health,
+    repositories,
+    runs,
+)
 from aideator.api.site import Site
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
-from aideator.archive.format import MAX_FILE
 from aideator.settings import Settings, SettingsError
 from aideator.web import load
-from aideator.workbench import routes as workbench
-from aideator.workbench.preview_host import Previews
+
+_ROUTERS = (runs, decisions, repositories, dashboard, admin, health, auth)
 
 
 def create_app(
     source: Aideator | Settings, *, slots: StreamSlots | None = None
 ) -> FastAPI:
-    """Make the application.
+    """Create the application.
 
     Args:
-        source: An opened façade; or settings, by which the application opens one when
+        source: An opened facade; or settings, by which the application opens one when
             it starts.
         slots: How many streams may be open.
 
     Raises:
-        SettingsError: if ALLOWED_ORIGINS would let every page of the web in.
+        SettingsError: if ALLOWED_ORIGINS would allow every page of the web.
     """
     settings = source if isinstance(source, Settings) else source.settings
     if "*" in settings.allowed_origins:
         raise SettingsError(
-            "ALLOWED_ORIGINS: name each origin; * would let every web page drive this server"
+            "ALLOWED_ORIGINS: name each origin; "
+            "* would let every web page drive this server"
         )
+    extensions = load_extensions(settings)
     app = FastAPI(
         title=settings.project_name,
         version=__version__,
@@ -50,22 +58,26 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        middleware=_middleware(settings),
+        middleware=_middleware(settings, extensions),
     )
     app.state.source = source
     app.state.slots = slots or StreamSlots()
     app.state.sessions = auth.Sessions()
-    app.state.examination = page.Examination()
-    app.state.inspections = inspect.inspections()
-    app.state.measuring = operating.measuring()
+    app.state.examination = dashboard.Examination()
+    app.state.inspections = repositories.inspections()
+    app.state.measuring = admin.measuring()
     if isinstance(source, Aideator):
         app.state.aideator = source
     problems.install(app)
     app.include_router(health.probes)
-    for module in (runs, deciding, workbench, inspect, page, operating, health, auth):
-        app.include_router(module.router, prefix=settings.api_v1_prefix)
+    for router in (
+        *(module.router for module in _ROUTERS),
+        *(extension.router for extension in extensions),
+    ):
+        app.include_router(router, prefix=settings.api_v1_prefix)
     reference.install(app, settings)
-    app.router.default = Site(load(), settings.api_v1_prefix, settings.preview_host)
+    frame_sources = [e.frame_source for e in extensions if e.frame_source]
+    app.router.default = Site(load(), settings.api_v1_prefix, frame_sources)
     return app
 
 
@@ -79,23 +91,33 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
-    origins = settings.allowed_origins
+def _middleware(
+    settings: Settings, extensions: Sequence[Extension]
+) -> list[Middleware]:
+    """Return the middleware, from the outermost to the innermost."""
+    middleware: list[Middleware] = []
+    body_limits: dict[str, int] = {}
+    for extension in extensions:
+        middleware += extension.middleware
+        for path, most in extension.body_limits.items():
+            body_limits[settings.api_v1_prefix + path] = most
     guard = Middleware(
         Guard,
         loopback=is_loopback_name(settings.aideator_host),
         hosts=settings.allowed_hosts,
-        origins=origins,
-        large={f"{settings.api_v1_prefix}/runs/import": MAX_FILE},
+        origins=settings.allowed_origins,
+        body_limits=body_limits,
     )
-    previews = Middleware(
-        Previews, host=settings.preview_host, key_header=settings.api_key_header
-    )
-    if not origins:
-        return [previews, guard]
-    cors = Middleware(
+    middleware.append(guard)
+    if settings.allowed_origins:
+        middleware.append(_cors(settings))
+    return middleware
+
+
+def _cors(settings: Settings) -> Middleware:
+    return Middleware(
         CORSMiddleware,
-        allow_origins=origins,
+        allow_origins=settings.allowed_origins,
         allow_methods=["GET", "POST", "DELETE"],
         allow_headers=[
             "Content-Type",
@@ -106,7 +128,6 @@ def _middleware(settings: Settings) -> list[Middleware]:
         expose_headers=["Location"],
         allow_credentials=True,
     )
-    return [previews, guard, cors]
 
 
 if __name__ == "__main__":

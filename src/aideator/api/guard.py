@@ -58,7 +58,7 @@ class Guard:
         loopback: bool = True,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
-        large: Mapping[str, int] | None = None,
+        body_limits: Mapping[str, int] | None = None,
     ) -> None:
         """Set the rules.
 
@@ -68,14 +68,14 @@ class Guard:
             hosts: Names, besides loopback, under which it may be addressed. Beyond
                 loopback, where every call needs a key anyway, none means all.
             origins: Origins of other pages that may change things.
-            large: Path → bytes of a body there, where it may have more than
+            body_limits: Path → bytes of a body there, where it may have more than
                 `MAX_BODY_BYTES`.
         """
         self._app = app
         self._any_host = not loopback and not hosts
         self._hosts = frozenset(host.lower() for host in hosts)
         self._origins = frozenset(origins)
-        self._large = dict(large or {})
+        self._body_limits = dict(body_limits or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -94,7 +94,7 @@ class Guard:
             await send(message)
 
         try:
-            most = self._large.get(scope["path"], MAX_BODY_BYTES)
+            most = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
             await (self._refusal(scope, most) or self._app)(
                 scope, _bounded(receive, most), mark
             )

@@ -11,7 +11,7 @@ server. This is the router's last resort, so the API's own 404 and 405 stay what
 are. The API's prefix is written into the page, because `API_V1_PREFIX` can move it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from starlette.datastructures import Headers
@@ -21,7 +21,6 @@ from starlette.types import Receive, Scope, Send
 
 from aideator.api.problems import problem
 from aideator.web import INDEX, File
-from aideator.workbench.preview_host import below_which
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
@@ -37,17 +36,21 @@ class Site:
     """Answers what the API does not (ASGI)."""
 
     def __init__(
-        self, files: Mapping[str, File], prefix: str, preview_host: str | None = None
+        self,
+        files: Mapping[str, File],
+        prefix: str,
+        frame_sources: Sequence[Callable[[str], str | None]] = (),
     ) -> None:
-        """Take the page.
+        """Hold the page.
 
         Args:
             files: What was built; empty when nothing was.
-            prefix: Where the API lives. Nothing below it is ever the page, and the page
-                is told.
-            preview_host: Below which name previews are served, beyond loopback.
+            prefix: Where the API is. Nothing below it is ever the page, and the prefix
+                is written into the page.
+            frame_sources: Each returns a host source that the page may show in frames,
+                for the Host header of a request.
         """
-        self._preview_host = preview_host
+        self._frame_sources = frame_sources
         self._files = dict(files)
         self._prefix = prefix
         if index := self._files.get(INDEX):
@@ -84,8 +87,7 @@ class Site:
     def _send(self, file: File, headers: Headers) -> Response:
         zipped = file.gzipped if "gzip" in headers.get("accept-encoding", "") else None
         answer = Response(zipped or file.body, media_type=file.type)
-        previews = below_which(headers.get("host", ""), self._preview_host)
-        frames = f"frame-src *.{previews}; " if previews else ""
+        frames = self._frames(headers.get("host", ""))
         answer.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY.format(
             frames=frames
         )
@@ -97,3 +99,9 @@ class Site:
         if zipped is not None:
             answer.headers["Content-Encoding"] = "gzip"
         return answer
+
+    def _frames(self, host: str) -> str:
+        """Return the policy's directive for frames; none may be shown without it."""
+        sources = [source(host) for source in self._frame_sources]
+        allowed = " ".join(source for source in sources if source)
+        return f"frame-src {allowed}; " if allowed else ""

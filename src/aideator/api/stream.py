@@ -6,8 +6,6 @@ Framework helpers encode each event for each reader, which costs ten times as mu
 """
 
 import asyncio
-import base64
-import json
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Sequence
@@ -16,6 +14,7 @@ from functools import lru_cache
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -23,7 +22,6 @@ from aideator.app import Aideator
 from aideator.domain.errors import AideatorError, TooManyRequests
 from aideator.eventlog.base import Entry
 from aideator.observability import STREAMS
-from aideator.workbench.terminal import Ended, LiveTerminal, Printed
 
 _log = logging.getLogger(__name__)
 HEADERS = {
@@ -89,7 +87,7 @@ class EventStream(Response):
         """Prepare the stream.
 
         Args:
-            pieces: The events, framed; see `of_run` and `of_terminal`.
+            pieces: The events, framed; see `of_run`.
             slot: Where the stream is counted, and for whom.
             ping: Seconds of silence after which a comment is sent.
             retry: Milliseconds after which a browser is to reconnect.
@@ -155,32 +153,28 @@ class EventStream(Response):
         self._sent_at = asyncio.get_running_loop().time()
 
 
+def stream_to(
+    request: Request, caller: str, pieces: AsyncGenerator[bytes]
+) -> EventStream:
+    """Answer a request with events.
+
+    Args:
+        request: The request; its application has the settings and the open streams.
+        caller: Who is counted as the reader.
+        pieces: The events, framed.
+    """
+    app: Aideator = request.app.state.aideator
+    slots: StreamSlots = request.app.state.slots
+    ping, retry = app.settings.sse_ping_interval, app.settings.sse_retry_timeout
+    return EventStream(pieces, slot=(slots, caller), ping=ping, retry=retry)
+
+
 async def of_run(app: Aideator, run_id: str, after: int) -> AsyncGenerator[bytes]:
     """The events of a run above a seq: `id` is the seq, `event` the kind, `data` the event."""
     async with aclosing(app.follow(run_id, after=after)) as batches:
         async for batch in batches:
             for piece in _pieces(batch):
                 yield piece
-
-
-async def of_terminal(terminal: LiveTerminal, after: int) -> AsyncGenerator[bytes]:
-    """What a terminal prints behind the byte `after`, and its end: `id` is how many bytes there were until then."""
-    async with aclosing(terminal.follow(after)) as said:
-        async for each in said:
-            match each:
-                case Printed(at, data):
-                    told: dict[str, object] = {
-                        "at": at,
-                        "data": base64.b64encode(data).decode(),
-                    }
-                    yield format_sse_event(
-                        data_str=json.dumps(told), event="output", id=str(each.end)
-                    )
-                case Ended(at, exit_code, reason):
-                    told = {"exit_code": exit_code, "reason": reason}
-                    yield format_sse_event(
-                        data_str=json.dumps(told), event="exit", id=str(at)
-                    )
 
 
 def cursor(last_event_id: str | None, after: int) -> int:

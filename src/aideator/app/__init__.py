@@ -1,12 +1,8 @@
-"""The façade: every door (command line, HTTP API) calls only this."""
+"""The application facade: the command line and the HTTP API call only this."""
 
-from aideator.app.facade import (
-    MIN_PROMPT,
-    Aideator,
-    Batch,
-    Page,
-    open_app,
-    source_policy,
-)
+from aideator.app.facade import Aideator, Batch, Page
+from aideator.app.opening import open_app
+from aideator.app.sources import source_policy
+from aideator.app.validation import MIN_PROMPT
 
 __all__ = ["MIN_PROMPT", "Aideator", "Batch", "Page", "open_app", "source_policy"]

@@ -36,7 +36,7 @@ Change = Callable[
 event."""
 
 
-async def join(
+async def apply(
     database: Database, log: EventLog, engine: Engine, run_id: str, change: Change
 ) -> None:
     """Carry a change out that gives the run something to do.

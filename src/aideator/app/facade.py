@@ -1,25 +1,25 @@
-"""The façade: open · inspect · submit · get · list · follow · cancel · select.
+"""The application facade: open · inspect · submit · get · list · follow · cancel · select.
 
-Every door calls only this.
+The command line, the HTTP API and optional packages call only this.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog, validate_agent, validate_judge
-from aideator.app import continue_run as joining
-from aideator.app.decide import Keeping
+from aideator.agents.catalog import Row, catalog
+from aideator.app import continue_run, decide
+from aideator.app.background import Start
 from aideator.app.demo import Demo
+from aideator.app.sources import source_policy
+from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
-from aideator.domain.errors import FieldError, InvalidInput, NotFound, Unavailable
-from aideator.domain.events import Complete, RunStarted, Selected
+from aideator.domain.errors import NotFound, Unavailable
+from aideator.domain.events import RunStarted
 from aideator.domain.project import Project
 from aideator.domain.run import (
-    AgentConfig,
     AgentSpec,
     Part,
     Run,
@@ -30,17 +30,16 @@ from aideator.domain.run import (
 )
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Draft, Entry
-from aideator.eventlog.sql import SqlEventLog, open_event_log
-from aideator.repositories.source import SourcePolicy, parse_source
-from aideator.settings import Settings, check_prompt_and_lineup
+from aideator.eventlog.sql import SqlEventLog
+from aideator.repositories.source import parse_source
+from aideator.settings import Settings
 from aideator.store import events as stored_events
 from aideator.store import keys, runs
-from aideator.store.home import claim_home, make_home
 from aideator.store.keys import ApiKey
-from aideator.store.session import Database, open_database
+from aideator.store.session import Database
 
 if TYPE_CHECKING:
-    from aideator.workbench.service import Workbench
+    from aideator.engine.context import RunContext
 
 Batch = list[Entry]
 """Events that became known together."""
@@ -55,6 +54,26 @@ class Page:
     """Pass it as `before`; null on the last page."""
 
 
+@dataclass(frozen=True)
+class Working:
+    """What carries runs out in this process."""
+
+    engine: Engine
+    context: "RunContext"
+    start: Start
+    """Starts background tasks, which are cancelled before the engine closes."""
+
+
+class Resource(Protocol):
+    """Something that an optional package keeps for as long as the application is open."""
+
+    def close(self) -> None:
+        """End what holds requests open. Called when streams end, maybe twice."""
+
+
+R = TypeVar("R", bound=Resource)
+
+
 class Aideator:
     """An opened AIdeator. Made by `open_app`."""
 
@@ -63,16 +82,53 @@ class Aideator:
         settings: Settings,
         database: Database,
         log: SqlEventLog,
-        working: tuple[Engine, "Workbench"] | None,
+        working: Working | None = None,
         demo: Demo | None = None,
     ) -> None:
+        """Combine opened parts.
+
+        Args:
+            settings: Limits and what is allowed.
+            database: Where runs are stored.
+            log: Where their events are.
+            working: What carries runs out; None for reading only.
+            demo: The demo of the state directory, where there is one.
+        """
         self.settings = settings
-        self.demo = demo
         self.database = database
-        self.keeping = Keeping(settings, database, log)
-        self._log = log
-        self._engine = working[0] if working else None
-        self._workbench = working[1] if working else None
+        self.log = log
+        self.demo = demo
+        self._working = working
+        self._resources: dict[Callable[[Aideator], Resource], Resource] = {}
+
+    @property
+    def working(self) -> Working:
+        """What carries runs out here.
+
+        Raises:
+            Unavailable: if this AIdeator was opened for reading only.
+        """
+        if self._working is None:
+            raise Unavailable("this AIdeator was opened for reading only")
+        return self._working
+
+    def resource(self, open_resource: Callable[["Aideator"], R]) -> R:
+        """Return the one resource that a function opens, opened on first use.
+
+        Optional packages keep their state here. It is closed when streams end, and
+        before the application closes.
+
+        Args:
+            open_resource: Opens the resource; also its key.
+        """
+        if open_resource not in self._resources:
+            self._resources[open_resource] = open_resource(self)
+        return cast("R", self._resources[open_resource])
+
+    def close_resources(self) -> None:
+        """Close what optional packages have opened."""
+        for resource in self._resources.values():
+            resource.close()
 
     async def submit(
         self,
@@ -81,10 +137,10 @@ class Aideator:
         local: bool = False,
         idempotency: tuple[str, str] | None = None,
     ) -> Run:
-        """Store a run and have it started.
+        """Store a run and start it.
 
         Args:
-            spec: What is asked for.
+            spec: The submission.
             local: Whether the submission comes from this machine, so that it may name a
                 local path.
             idempotency: The client's key and a hash of its request; the same two lead
@@ -94,8 +150,8 @@ class Aideator:
             InvalidInput: naming every wrong field.
             Conflict: if the idempotency key was used for another request.
         """
-        self._validate(spec, local=local)
-        engine = self._working()
+        validate_submission(self.settings, spec, local=local)
+        engine = self.working.engine
         run = Run(id=str(uuid_utils.uuid7()), spec=spec)
         variations = [
             Variation(run_id=run.id, number=number, spec=agent)
@@ -103,60 +159,34 @@ class Aideator:
         ]
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
-        if (
-            stored.id == run.id
-        ):  # the same request sent again finds a run that was started, and may have ended
-            await self._log.append(run.id, [Draft(RunStarted.of(run))])
+        # A repeated request finds the run of the first one, which was started then and
+        # may have ended.
+        if stored.id == run.id:
+            await self.log.append(run.id, [Draft(RunStarted.of(run))])
             await engine.start(run.id)
         return stored
-
-    def _validate(self, spec: RunSpec, *, local: bool) -> None:
-        check_prompt_and_lineup(self.settings, spec.prompt, spec.variations)
-        parse_source(spec.repo_url, source_policy(self.settings, local=local))
-        wrong = [
-            error
-            for agent in dict.fromkeys(spec.agents())
-            for error in validate_agent(agent)
-        ]
-        if spec.comparison.judge is not None:
-            wrong += self._wrong_with(spec.comparison.judge)
-        if wrong:
-            raise InvalidInput(fields=wrong)
-
-    def _wrong_with(self, judge: AgentConfig) -> list[FieldError]:
-        if not self.settings.has_a_model:
-            return [
-                FieldError(
-                    "comparison.judge",
-                    "no ANTHROPIC_API_KEY is set, so there is no model to ask",
-                )
-            ]
-        from aideator.gateway.prices import is_priced  # noqa: PLC0415 - see there
-
-        return validate_judge(
-            judge,
-            accepts=is_priced if self.settings.is_at_the_provider else lambda _: True,
-        )
 
     async def inspect(
         self, repo_url: str, ref: str | None = None, *, local: bool = False
     ) -> Project:
-        """Say how a repository would be set up and checked.
+        """Return how a repository would be set up and checked.
 
-        It is fetched, and nothing of it runs.
+        The repository is fetched; nothing in it is executed.
 
         Raises:
             InvalidInput: naming `repo_url`, if that is not allowed here.
-            RepositoryError: if it cannot be had, or its `.aideator.toml` cannot be
-                understood.
+            RepositoryError: if it cannot be fetched, or its `.aideator.toml` cannot be
+                parsed.
         """
         parse_source(repo_url, source_policy(self.settings, local=local))
-        from aideator.app.wiring import inspect  # noqa: PLC0415 - imported late, like `start_engine`
+        # Imported late, as in `open_app`: a second of imports that reading does not
+        # need.
+        from aideator.app.wiring import inspect  # noqa: PLC0415
 
         return await inspect(self.settings, repo_url, ref)
 
     async def get(self, run_id: str) -> RunDetails:
-        """A run with its variations.
+        """Return a run with its variations.
 
         Raises:
             NotFound: if there is no such run.
@@ -173,7 +203,7 @@ class Aideator:
         limit: int = 50,
         status: RunStatus | None = None,
     ) -> Page:
-        """A page of runs, newest first."""
+        """Return a page of runs, newest first."""
         async with self.database.read() as session:
             found = await runs.page(
                 session, before=before, limit=limit + 1, status=status
@@ -184,11 +214,11 @@ class Aideator:
         )
 
     async def latest_durations(self) -> Sequence[tuple[float, int]]:
-        """How many seconds the latest finished runs took, and how many variations they had."""
+        """Return seconds and number of variations of the latest finished runs."""
         return await self.database.look(runs.latest_durations)
 
     async def resolve(self, prefix: str) -> str:
-        """The run id that begins or ends with `prefix`, so that people need not type all of it.
+        """Return the run id that begins or ends with `prefix`.
 
         Raises:
             NotFound: if no run or more than one fits.
@@ -203,25 +233,25 @@ class Aideator:
         return found[0]
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
-        """The run's events above `after`, in batches, as they come.
+        """Yield the run's events above the seq `after`, in batches, as they come.
 
         Ends when nothing more will come.
         """
-        return self._log.follow(run_id, after=after)
+        return self.log.follow(run_id, after=after)
 
     async def events(
         self, run_id: str, *, after: int = 0, limit: int = 500
     ) -> Sequence[Entry]:
-        """A page of the run's events.
+        """Return a page of the run's events.
 
         Raises:
             NotFound: if there is no such run.
         """
         await self.get(run_id)
-        return await self._log.read(run_id, after=after, limit=limit)
+        return await self.log.read(run_id, after=after, limit=limit)
 
     async def at_end(self, run_id: str, after: int) -> bool:
-        """Whether the run is complete and `after` is its last event: nothing more will be heard.
+        """Return whether the run is complete and `after` is its last event.
 
         Raises:
             NotFound: if there is no such run.
@@ -234,17 +264,14 @@ class Aideator:
     def end_streams(self) -> None:
         """End every follower, now and from now on: the first step of stopping a server.
 
-        Work goes on.
-
-        What people have open in sandboxes ends too, or their requests would hold the
-        server up.
+        Runs go on. Resources of optional packages close too, or their open requests
+        would keep the server from stopping.
         """
-        self._log.close()
-        if self._workbench is not None:
-            self._workbench.close()
+        self.log.close()
+        self.close_resources()
 
     async def patch(self, run_id: str, number: int) -> bytes:
-        """What a variation changed, as `git diff --binary` writes it.
+        """Return a variation's change, as `git diff --binary` writes it.
 
         Raises:
             NotFound: if there is no such variation, or it has no patch (yet).
@@ -253,25 +280,44 @@ class Aideator:
             await runs.variation(session, run_id, number)
             return await runs.patch(session, run_id, number)
 
+    async def diff(self, run_id: str, number: int) -> Sequence[FileDiff]:
+        """Return a variation's change as files, hunks and lines.
+
+        Raises:
+            NotFound: if there is no such variation, or it has no patch (yet).
+        """
+        return parse(await self.patch(run_id, number))
+
     async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
-        """Keep a variation as the winner. Doing it again changes nothing.
+        """Choose a variation as the winner. Choosing it again changes nothing.
 
         Raises:
             NotFound: if there is no such run or variation.
-            Conflict: if the run is not finished, another winner was chosen, or the
-                variation changed nothing.
+            Conflict: if the run is not finished, another winner was chosen, the
+                variation changed nothing, or the run was imported.
         """
-        async with self.database.write() as session:
-            before = await runs.get(session, run_id)
-            joining.refuse_imported(before)
-            await runs.select_winner(session, run_id, number, reason)
-        if before.status is not RunStatus.DECIDED:
-            chosen = Selected(winning_variation_id=number, reason=reason)
-            # A second `complete`, or who follows a decided run would wait behind
-            # `selected` for ever.
-            await self._log.append(
-                run_id, [Draft(chosen), Draft(Complete(status=RunStatus.DECIDED))]
-            )
+        await decide.select(self.database, self.log, run_id, number, reason)
+        return await self.get(run_id)
+
+    async def deselect(self, run_id: str) -> RunDetails:
+        """Take the decision back. A run without one stays as it is.
+
+        Raises:
+            NotFound: if there is no such run.
+            Conflict: if the winner was published, or the run is another's answer or
+                was imported.
+        """
+        await decide.deselect(self.database, self.log, run_id)
+        return await self.get(run_id)
+
+    async def clear(self, run_id: str, number: int, reason: str) -> RunDetails:
+        """Clear a variation's flags with a reason, and rank a settled run again.
+
+        Raises:
+            NotFound: if there is no such run or variation.
+            Conflict: if it has no flags, or the run was imported.
+        """
+        await decide.clear(self.database, self.log, run_id, number, reason)
         return await self.get(run_id)
 
     async def cancel(self, run_id: str, number: int | None = None) -> RunDetails:
@@ -284,70 +330,67 @@ class Aideator:
             await runs.get(session, run_id)
             if number is not None:
                 await runs.variation(session, run_id, number)
-        await self._working().cancel(run_id, number)
+        await self.working.engine.cancel(run_id, number)
         return await self.get(run_id)
 
     async def prompt(self, run_id: str, number: int | None, text: str) -> RunDetails:
-        """Give one settled variation, or all of them, a follow-up turn on their own trees; verdicts are taken anew.
+        """Give one settled variation, or all of them, a follow-up turn.
+
+        Each continues on its own tree and gets a new verdict.
+
+        Args:
+            run_id: The run.
+            number: The variation; None for all that have settled.
+            text: The follow-up prompt.
 
         Raises:
             InvalidInput: if the prompt is too short or too long.
             NotFound: if there is no such run or variation.
             Conflict: if the variation is still at work.
         """
-        if len(text) < MIN_PROMPT:
-            raise InvalidInput(
-                fields=[FieldError("prompt", f"at least {MIN_PROMPT} characters")]
-            )
-        check_prompt_and_lineup(self.settings, text, 1)
-        return await self._join(run_id, joining.follow_up(text, number))
+        validate_follow_up(self.settings, text)
+        return await self._continue(run_id, continue_run.follow_up(text, number))
 
     async def add(self, run_id: str, agent: AgentSpec) -> RunDetails:
-        """Have one more agent work on the run, also while the others do.
+        """Add one more agent to the run, also while the others work.
 
         Raises:
             InvalidInput: if there cannot be such an agent.
             NotFound: if there is no such run.
             Conflict: if the run has as many agents as it may.
         """
-        return await self._join(
-            run_id, joining.add_agent(agent, most=self.settings.max_variations)
-        )
+        most = self.settings.max_variations
+        return await self._continue(run_id, continue_run.add_agent(agent, most=most))
 
     async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
-        """Put files and hunks of several variations together as a new one, which is judged like every other.
+        """Combine files and hunks of several variations as a new variation.
+
+        It is checked and ranked like every other.
 
         Raises:
-            InvalidInput: naming each part that names what is not there.
+            InvalidInput: naming each part that does not exist.
             NotFound: if there is no such run.
-            Conflict: naming what cannot be taken together.
+            Conflict: naming the parts that cannot be combined.
         """
-        return await self._join(run_id, joining.composition(parts))
+        return await self._continue(run_id, continue_run.composition(parts))
 
-    async def _join(self, run_id: str, change: joining.Change) -> RunDetails:
-        await joining.join(self.database, self._log, self._working(), run_id, change)
+    async def _continue(self, run_id: str, change: continue_run.Change) -> RunDetails:
+        engine = self.working.engine
+        await continue_run.apply(self.database, self.log, engine, run_id, change)
         return await self.get(run_id)
 
-    async def diff(self, run_id: str, number: int) -> Sequence[FileDiff]:
-        """What a variation changed, as files, hunks and lines.
-
-        Raises:
-            NotFound: if there is no such variation, or it has no patch (yet).
-        """
-        return parse(await self.patch(run_id, number))
-
     async def create_key(self, name: str) -> tuple[ApiKey, str]:
-        """Make an API key. It is returned here and never again."""
+        """Create an API key. Only its hash is stored: the key is never shown again."""
         async with self.database.write() as session:
             return await keys.create(session, name)
 
     async def keys(self) -> Sequence[ApiKey]:
-        """All API keys, also the revoked ones, oldest first."""
+        """Return all API keys, also the revoked ones, oldest first."""
         async with self.database.read() as session:
             return await keys.every(session)
 
     async def revoke_key(self, key_id: str) -> ApiKey:
-        """Make an API key useless, with every session that was traded for it.
+        """Revoke an API key, and with it every session that was traded for it.
 
         Raises:
             NotFound: if there is no such key.
@@ -356,11 +399,11 @@ class Aideator:
             return await keys.revoke(session, key_id)
 
     async def find_key(self, key: str) -> ApiKey | None:
-        """The API key, if it was made here and is not revoked."""
+        """Return the API key, if it was created here and is not revoked."""
         return await self.database.look(lambda connection: keys.find(connection, key))
 
     async def is_active_key(self, key_id: str | None = None) -> bool:
-        """Whether this key, or any at all when none is named, opens the door."""
+        """Return whether a key is valid, or whether any valid key exists."""
         if key_id is None:
             return await self.database.look(keys.any_active)
         return await self.database.look(
@@ -371,88 +414,14 @@ class Aideator:
         """Start the demo: three scripted agents on its own project.
 
         Raises:
-            Unavailable: if nothing is carried out here, or the demo's project cannot be
-                made.
+            Unavailable: if this AIdeator was opened for reading only or without a demo,
+                or the demo's project cannot be made.
         """
-        self._working()
+        _ = self.working  # refuse before the project is made
         if self.demo is None:
             raise Unavailable("this AIdeator was opened without its demo")
         return await self.submit(await self.demo.spec(), local=True)
 
     def agents(self) -> Mapping[str, Row]:
-        """The catalogue."""
+        """Return the catalogue of agents."""
         return catalog()
-
-    @property
-    def workbench(self) -> "Workbench":
-        """Terminals and previews in variations' sandboxes.
-
-        Raises:
-            Unavailable: if nothing is carried out here.
-        """
-        if self._workbench is None:
-            raise Unavailable(_READING_ONLY)
-        return self._workbench
-
-    def _working(self) -> Engine:
-        if self._engine is None:
-            raise Unavailable(_READING_ONLY)
-        return self._engine
-
-
-_READING_ONLY = "this AIdeator was opened for reading only"
-MIN_PROMPT = 10
-"""The fewest characters of a prompt."""
-
-
-def source_policy(settings: Settings, *, local: bool) -> SourcePolicy:
-    """Which repositories may be used."""
-    return SourcePolicy(
-        allowed_hosts=frozenset(settings.allowed_git_hosts),
-        private_hosts=frozenset(settings.private_git_hosts),
-        allow_local=local,
-    )
-
-
-@asynccontextmanager
-async def open_app(
-    settings: Settings, *, work: bool = True, url: str | None = None
-) -> AsyncIterator[Aideator]:
-    """Open everything that the settings name, and take up unfinished runs.
-
-    Args:
-        settings: Where things are and what is allowed.
-        work: Whether runs are carried out here. Without, nothing is started and nothing
-            can be submitted.
-        url: The address at which this process serves; other commands on this machine
-            find it by that.
-
-    Raises:
-        Unavailable: if another process works in the same state directory, or something
-            that runs need is missing.
-    """
-    home = make_home(settings.aideator_home)
-    async with AsyncExitStack() as stack:
-        if work:
-            stack.enter_context(claim_home(home, url=url))
-        database = await stack.enter_async_context(
-            open_database(settings.database, echo=settings.database_echo)
-        )
-        log = await stack.enter_async_context(open_event_log(database))
-        demo = Demo(home, stack)
-        working = (
-            await _start_working(stack, settings, database, log, demo) if work else None
-        )
-        yield Aideator(settings, database, log, working, demo)
-
-
-async def _start_working(
-    stack: AsyncExitStack,
-    settings: Settings,
-    database: Database,
-    log: SqlEventLog,
-    demo: Demo,
-) -> tuple[Engine, "Workbench"]:
-    from aideator.app.wiring import start_engine  # noqa: PLC0415 - a second of imports that only looking does not need
-
-    return await start_engine(stack, settings, database, log, demo)

@@ -15,7 +15,7 @@ from pathlib import Path
 from aideator.agents.factory import make_agent
 from aideator.agents.runtime import compile_packages
 from aideator.app.demo import Demo
-from aideator.app.facade import source_policy
+from aideator.app.sources import open_cache
 from aideator.domain.errors import SandboxUnavailable, Unavailable
 from aideator.domain.project import Project
 from aideator.engine.base import Engine
@@ -23,7 +23,6 @@ from aideator.engine.context import RunContext
 from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
-from aideator.repositories.cache import RepositoryCache
 from aideator.sandbox.base import Finding, Limits
 from aideator.sandbox.registry import BUBBLEWRAP, Backends, DaggerOptions
 from aideator.settings import Settings
@@ -32,7 +31,6 @@ from aideator.setup.environment import Workshop, missing_tools
 from aideator.setup.project import find_project
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
-from aideator.workbench.service import Workbench, open_workbench
 
 _NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
@@ -43,7 +41,7 @@ async def start_engine(
     database: Database,
     log: SqlEventLog,
     demo: Demo,
-) -> tuple[Engine, Workbench]:
+) -> tuple[Engine, RunContext]:
     """Start the engine, and with it what an earlier process left unfinished.
 
     All of it ends with `stack`.
@@ -89,10 +87,7 @@ async def start_engine(
     engine = await stack.enter_async_context(
         open_local_engine(context, slots=settings.max_parallel_variations)
     )
-    workbench = open_workbench(
-        context, most=settings.max_workbenches, idle=settings.workbench_idle_timeout
-    )
-    return engine, await stack.enter_async_context(workbench)
+    return engine, context
 
 
 def _environment(settings: Settings) -> str:
@@ -135,22 +130,6 @@ def _raise_the_limit_of_open_files() -> None:
     # the soft limit is often 1024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def open_cache(settings: Settings) -> RepositoryCache:
-    """The cached repositories of the state directory."""
-    return RepositoryCache(
-        settings.aideator_home,
-        policy=source_policy(
-            settings, local=True
-        ),  # what a remote user may name was checked at submission
-        clone_timeout=settings.clone_timeout,
-        max_repo_bytes=settings.max_repo_size_mb * 2**20,
-        tokens={
-            host: token.get_secret_value() for host, token in settings.tokens.items()
-        },
-        max_cache_bytes=settings.max_cache_size_mb * 2**20,
-    )
 
 
 async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project:

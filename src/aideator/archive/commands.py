@@ -39,9 +39,11 @@ async def export(
     ] = None,
 ) -> None:
     """Write a run that has ended to one file, with its events and patches."""
+    from aideator.archive.client import export_run
+
     async with context.connect() as client:
         found = await client.resolve(run_id)
-        data = await client.keeping.export(found)
+        data = await export_run(client, found)
     if output == _STDIO:
         sys.stdout.buffer.write(data)
         return
@@ -86,9 +88,11 @@ async def import_(
     ],
 ) -> None:
     """Import a run from a file, to look at it and to replay it."""
+    from aideator.archive.client import import_run
+
     data = _read(file)
     async with context.connect() as client:
-        details = await client.keeping.import_(data)
+        details = await import_run(client, data)
     if context.print_json(details):
         return
     short = details.id[-8:]

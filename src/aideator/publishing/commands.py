@@ -20,6 +20,8 @@ Examples:
 
 - `aideator publish 3f2a91c0 --draft --title "Cut words that are longer than the line"`
 
+- `aideator publish 3f2a91c0 --no-pull-request --branch cut-long-words`
+
 It needs a token that may write: GITHUB_TOKEN, or GIT_TOKENS for other hosts. A
 repository on this machine gets the branch only. Publishing again changes nothing, or
 completes what was begun.
@@ -55,6 +57,7 @@ async def publish(  # noqa: PLR0913 - each is a documented option
     """Push the winner as a branch, and open a pull request with the evidence."""
     from aideator.cli.parsing import validate
     from aideator.domain.run import Wish as PublishRequest
+    from aideator.publishing.client import publish_winner
 
     fields = {
         "branch": branch,
@@ -66,7 +69,7 @@ async def publish(  # noqa: PLR0913 - each is a documented option
     request = validate(PublishRequest, fields)
     async with context.connect() as client:
         found = await client.resolve(run_id)
-        made = await client.keeping.publish(found, request)
+        made = await publish_winner(client, found, request)
     if context.print_json(made):
         return
     commit = made.commit[:12]

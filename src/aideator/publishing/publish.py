@@ -1,122 +1,202 @@
-"""Push a winner and propose it: the change from the store, the commit from the mirror, the token from the settings."""
+"""Publish a winner: push its change as a branch, and open a pull request for it.
 
+The change comes from the store, the commit is made in the mirror, and the token comes
+from the settings.
+"""
+
+import hashlib
 from dataclasses import dataclass
 
-from aideator.app.facade import source_policy
-from aideator.app.wiring import open_cache
+from aideator.app import Aideator, source_policy
+from aideator.app.commit_message import commit_message, subject
+from aideator.app.continue_run import refuse_imported
+from aideator.app.decide import append_to_settled
+from aideator.app.sources import git_tokens, open_cache
 from aideator.changes.diff import parse
 from aideator.domain.errors import Conflict, ForgeRefused
-from aideator.domain.run import Publication, RunDetails, Variation, Wish, now
+from aideator.domain.events import Published
+from aideator.domain.run import Publication, RunDetails, RunStatus, Variation, now
+from aideator.domain.run import Wish as PublishRequest
 from aideator.domain.verdict import FlagKind
 from aideator.publishing.forge import Proposal, forge_of, open_pull_request
 from aideator.publishing.push import Push, Pushed, branch_name, push, slug, workflows
-from aideator.publishing.wording import commit_message, pull_request_body, subject
+from aideator.publishing.wording import pull_request_body
 from aideator.repositories.remote import reach, token_for
+from aideator.repositories.source import Source
 from aideator.settings import Settings
+from aideator.store import runs
+
+_SHOWN = 5
+"""Files that an error names."""
 
 
 @dataclass(frozen=True)
 class Winner:
-    """A decided run's change."""
+    """The change of a decided run."""
 
     details: RunDetails
     variation: Variation
     patch: bytes
     sha256: str
+    """Of the patch."""
 
 
-async def publish(
-    settings: Settings, winner: Winner, wish: Wish
-) -> tuple[Publication, ForgeRefused | None]:
-    """Push the winner, and open a pull request where one is wished for and can be had.
+async def publish_winner(
+    app: Aideator, run_id: str, request: PublishRequest
+) -> Publication:
+    """Push the winner as a branch, and open a pull request for it.
 
-    Returns:
-        What is there now, and why the forge refused the pull request if it did.
+    Publishing again changes nothing, or completes what was begun. A repository on this
+    machine gets the branch, and no pull request. When a follow-up has changed the
+    winner, the branch is moved to the new change.
+
+    Args:
+        app: The application.
+        run_id: The run.
+        request: Name of the branch, title, and whether to open a pull request.
 
     Raises:
-        InvalidInput: if no branch can be called so.
-        Conflict: if it may not be pushed, or the branch is somebody else's.
+        NotFound: if there is no such run.
+        InvalidInput: if no branch can have that name.
+        Conflict: if there is no winner, it must not be pushed, or the branch has
+            commits that AIdeator did not push.
         RepositoryError: if the remote refuses the branch.
+        ForgeRefused: if the branch was pushed, but no pull request opened.
     """
-    check_consent(winner, wish)
+    winner = await _winner(app, run_id)
+    before = winner.details.publication
+    if before is not None and _is_complete(before, winner, request):
+        return before
+    made, refusal = await _push_and_propose(app.settings, winner, request)
+    async with app.database.write() as session:
+        run = await runs.publish(session, run_id, winner.variation.number, made)
+    if made != before:
+        await append_to_settled(app.log, run, Published(publication=made))
+    if refusal is not None:
+        raise ForgeRefused(
+            f"pushed as {made.branch}, but the pull request was refused: {refusal}",
+            hint=refusal.hint,
+        )
+    return made
+
+
+def check_consent(winner: Winner, request: PublishRequest) -> None:
+    """Refuse to push workflow files and apparent secrets that nobody has approved.
+
+    Raises:
+        Conflict: naming the files.
+    """
+    found = workflows(file.path for file in parse(winner.patch))
+    if found and not request.workflows:
+        raise Conflict(
+            "the change touches files that a forge runs by itself, with its secrets: "
+            f"{', '.join(found[:_SHOWN])}",
+            hint="review them, then publish with `workflows`",
+        )
+    verdict = winner.variation.verdict
+    flags = verdict.flags if verdict else ()
+    secrets = [flag.path for flag in flags if flag.kind is FlagKind.SECRET]
+    if secrets and winner.variation.cleared is None:
+        raise Conflict(
+            f"the change seems to hold a secret: {', '.join(secrets[:_SHOWN])}",
+            hint="if it is none, clear the variation's flags with a reason; then publish",
+        )
+
+
+async def _winner(app: Aideator, run_id: str) -> Winner:
+    details = await app.get(run_id)
+    refuse_imported(details)
+    if details.status is not RunStatus.DECIDED or details.winner is None:
+        raise Conflict("the run has no winner", hint="select a variation first")
+    async with app.database.read() as session:
+        patch = await runs.patch(session, run_id, details.winner)
+    variation = details.variations[details.winner - 1]
+    return Winner(details, variation, patch, hashlib.sha256(patch).hexdigest())
+
+
+def _is_complete(before: Publication, winner: Winner, request: PublishRequest) -> bool:
+    """Return whether the winner is published already as it is requested."""
+    is_local = winner.details.spec.repo_url.startswith("/")
+    needs_pull_request = request.pull_request and not is_local
+    is_same_change = before.patch_sha256 == winner.sha256
+    return is_same_change and (bool(before.pull_request) or not needs_pull_request)
+
+
+async def _push_and_propose(
+    settings: Settings, winner: Winner, request: PublishRequest
+) -> tuple[Publication, ForgeRefused | None]:
+    """Return what is published now, and why the forge refused a pull request."""
+    check_consent(winner, request)
+    asked = _push_of(winner, request)
+    cache, policy = open_cache(settings), source_policy(settings, local=True)
+    commit = await cache.resolve(winner.details.spec.repo_url, winner.details.commit)
+    remote = await reach(commit.source, policy, git_tokens(settings))
+    async with cache.mirror_of(commit) as mirror:
+        pushed = await push(mirror, remote, asked, ref=winner.details.spec.ref)
+    made = _publication(winner, commit.source.url, asked.branch, pushed.commit)
+    if not request.pull_request or commit.source.local or made.pull_request:
+        return made, None
+    proposal = _proposal(winner, request, asked, pushed)
+    return await _propose(settings, commit.source, proposal, made)
+
+
+def _push_of(winner: Winner, request: PublishRequest) -> Push:
     details, before = winner.details, winner.details.publication
-    words = f"{details.id[-8:]}-{slug(wish.title or details.spec.prompt)}"
-    asked = Push(
+    words = slug(request.title or details.spec.prompt)
+    branch = before.branch if before else f"{details.id[-8:]}-{words}"
+    return Push(
         base=details.commit or "",
         patch=winner.patch,
-        message=commit_message(details, winner.variation.number, wish.title),
+        message=commit_message(details, winner.variation.number, request.title),
         at=details.decided_at or details.created_at,
-        branch=branch_name(wish.branch or (before.branch if before else words)),
+        branch=branch_name(request.branch or branch),
         ours=before.commit if before else None,
     )
-    cache, policy = open_cache(settings), source_policy(settings, local=True)
-    commit = await cache.resolve(details.spec.repo_url, details.commit)
-    tokens = {host: token.get_secret_value() for host, token in settings.tokens.items()}
-    remote = await reach(commit.source, policy, tokens)
-    async with cache.mirror_of(commit) as mirror:
-        pushed = await push(mirror, remote, asked, ref=details.spec.ref)
-    made = Publication(
-        remote=commit.source.url,
-        branch=asked.branch,
-        commit=pushed.commit,
+
+
+def _publication(winner: Winner, remote: str, branch: str, commit: str) -> Publication:
+    before = winner.details.publication
+    is_same_branch = before is not None and before.branch == branch
+    is_same_commit = before is not None and before.commit == commit
+    return Publication(
+        remote=remote,
+        branch=branch,
+        commit=commit,
         patch_sha256=winner.sha256,
-        pull_request=before.pull_request
-        if before and before.branch == asked.branch
-        else None,
-        published_at=before.published_at
-        if before and before.commit == pushed.commit
-        else now(),
+        pull_request=before.pull_request if before and is_same_branch else None,
+        published_at=before.published_at if before and is_same_commit else now(),
     )
-    if not wish.pull_request or commit.source.local or made.pull_request:
-        return made, None
-    forge = forge_of(commit.source, settings.git_forges)
+
+
+def _proposal(
+    winner: Winner, request: PublishRequest, asked: Push, pushed: Pushed
+) -> Proposal:
+    details = winner.details
+    named = details.spec.ref if pushed.named else None
+    return Proposal(
+        head=asked.branch,
+        base=named or pushed.default_branch,
+        title=subject(details, request.title),
+        body=pull_request_body(details, winner.variation.number),
+        draft=request.draft,
+    )
+
+
+async def _propose(
+    settings: Settings, source: Source, proposal: Proposal, made: Publication
+) -> tuple[Publication, ForgeRefused | None]:
+    forge = forge_of(source, settings.git_forges)
     if forge is None:
-        note = f"pushed; GIT_FORGES does not say what opens pull requests on {commit.source.url}"
-        return made.model_copy(update={"note": note}), None
-    proposal = _proposal(winner, wish, asked, pushed)
+        note = "pushed; GIT_FORGES does not say what opens pull requests on"
+        return made.model_copy(update={"note": f"{note} {source.url}"}), None
     try:
         url = await open_pull_request(
             forge,
-            commit.source,
+            source,
             proposal,
-            token=token_for(commit.source, tokens),
-            policy=policy,
+            token=token_for(source, git_tokens(settings)),
+            policy=source_policy(settings, local=True),
         )
     except ForgeRefused as refusal:
         return made, refusal
     return made.model_copy(update={"pull_request": url}), None
-
-
-def _proposal(winner: Winner, wish: Wish, asked: Push, pushed: Pushed) -> Proposal:
-    details = winner.details
-    return Proposal(
-        head=asked.branch,
-        base=details.spec.ref
-        if pushed.named and details.spec.ref
-        else pushed.default_branch,
-        title=subject(details, wish.title),
-        body=pull_request_body(details, winner.variation.number),
-        draft=wish.draft,
-    )
-
-
-def check_consent(winner: Winner, wish: Wish) -> None:
-    """Hold back what must not leave without a person's word.
-
-    Raises:
-        Conflict: naming it.
-    """
-    if (
-        found := workflows(file.path for file in parse(winner.patch))
-    ) and not wish.workflows:
-        raise Conflict(
-            f"the change touches what a forge runs by itself, with its secrets: {', '.join(found[:5])}",
-            hint="look at it, then publish with `workflows`",
-        )
-    flags = winner.variation.verdict.flags if winner.variation.verdict else ()
-    secrets = [flag.path for flag in flags if flag.kind is FlagKind.SECRET]
-    if secrets and winner.variation.cleared is None:
-        raise Conflict(
-            f"the change seems to hold a secret: {', '.join(secrets[:5])}",
-            hint="if it is none, clear the variation's flags with a reason; then publish",
-        )

@@ -21,10 +21,11 @@ Examples:
 )
 async def stats(context: CommandContext) -> None:
     """Show how often each agent, model and strategy wins, and what it costs."""
-    from aideator.statistics.tables import sentences, table
+    from aideator.statistics.client import read_statistics
+    from aideator.statistics.table import summary, tables
 
     async with context.connect() as client:
-        found = await client.keeping.stats()
+        found = await read_statistics(client)
     if context.print_json(found):
         return
     if not found.decided:
@@ -33,10 +34,6 @@ async def stats(context: CommandContext) -> None:
             "Select a winner: aideator select RUN N"
         )
         return
-    context.print(
-        table("agent", found.agents),
-        table("model", found.models, unnamed="(the agent's own)"),
-        table("strategy", found.strategies, unnamed="(none)"),
-    )
-    for sentence in sentences(found):
-        context.print_line(sentence)
+    context.print(*tables(found))
+    for line in summary(found):
+        context.print_line(line)

@@ -1,4 +1,4 @@
-"""What a person opens to look into a variation: terminals, and previews of what is served there."""
+"""Terminals and previews: what people open in the sandboxes of variations."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,12 +7,12 @@ from aideator.domain.check import Frozen
 
 
 class Place(StrEnum):
-    """Whose sandbox a person is let into."""
+    """Which sandbox of a variation is open."""
 
     AGENT = "agent"
-    """The agent's own, while it works. It ends with the turn."""
+    """The agent's own, while it works. It ends with the agent's turn."""
     COPY = "copy"
-    """A fresh one over the finished change. What is done there is thrown away."""
+    """A fresh one over the finished change. It is discarded when it closes."""
 
 
 class Terminal(Frozen):
@@ -32,18 +32,18 @@ class Terminal(Frozen):
 
 
 class Preview(Frozen):
-    """A way to what listens at a port of a variation's sandbox."""
+    """A way to the server that listens at a port of a variation's sandbox."""
 
     id: str
-    """32 hexadecimal digits that nobody can guess; they are the first label of its host
-    name, and all it takes."""
+    """32 hexadecimal digits that cannot be guessed; they are the first label of its
+    host name, and the only credential it needs."""
     run_id: str
     variation_id: int
     port: int
     place: Place
 
 
-class Desk(Frozen):
+class WorkbenchState(Frozen):
     """What is open at a variation, and what can be opened."""
 
     terminals: tuple[Terminal, ...]

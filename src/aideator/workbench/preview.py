@@ -1,4 +1,4 @@
-"""A way to what listens at a port of a sandbox, for as long as it is wanted."""
+"""Connections to a port of a sandbox, for a preview."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,31 +10,31 @@ from aideator.workbench.model import Preview
 
 
 class LivePreview:
-    """A port inside, the page that shows it, and what is under way through it."""
+    """A port of a sandbox, the page that shows it, and the open connections."""
 
     def __init__(
         self,
         sandbox: Sandbox,
         told: Preview,
         page: str,
-        places: asyncio.Semaphore,
+        slots: asyncio.Semaphore,
         *,
         on_use: Callable[[], None],
         explain: Callable[[SandboxLost], str],
     ) -> None:
-        """Nothing is connected yet.
+        """Create a preview without connections.
 
         Args:
-            sandbox: Where somebody listens, or will.
+            sandbox: Where a server listens, or will.
             told: How it was opened.
-            page: The origin of the page that shows it, and alone may.
-            places: Held by each connection.
+            page: The origin of the page that shows it; no other may.
+            slots: Held by each connection.
             on_use: Called with each connection.
-            explain: Says why the sandbox ended.
+            explain: Returns why the sandbox ended.
         """
         self.told, self.page = told, page
         self._sandbox, self._on_use, self._explain = sandbox, on_use, explain
-        self._places = places
+        self._slots = slots
         self._open = set[asyncio.StreamWriter]()
         self._is_closed = False
 
@@ -42,13 +42,13 @@ class LivePreview:
     async def connect(
         self,
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """Connect to the port, until the end of the block.
+        """Connect to the port until the end of the block.
 
         Raises:
             NobodyListens: if there is no answer.
             Conflict: if the preview was closed, or the sandbox has ended.
         """
-        async with self._places:
+        async with self._slots:
             if self._is_closed:
                 raise Conflict("the preview was closed")
             self._on_use()
@@ -66,7 +66,7 @@ class LivePreview:
                 writer.close()
 
     def close(self) -> None:
-        """Break off what is under way, and let nothing begin."""
+        """Break off open connections, and refuse new ones."""
         self._is_closed = True
         for writer in self._open:
             writer.transport.abort()

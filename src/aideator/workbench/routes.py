@@ -1,19 +1,30 @@
-"""A look into a variation over HTTP: terminals, and previews of what its project serves."""
+"""Routes of the workbench: terminals, and previews of what a project serves."""
 
+import base64
+import json
 import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.sse import format_sse_event
+from pydantic import Field
+from starlette.middleware import Middleware
 
 from aideator.api.auth import Caller, identify
+from aideator.api.dependencies import App, RunId, VariationId
+from aideator.api.extension import Extension
 from aideator.api.problems import responses, text
-from aideator.api.routes.runs import App, RunId, VariationId, stream_to
-from aideator.api.stream import MAX_ID, EventStream, cursor, of_terminal
+from aideator.api.schemas import RequestBody, ResponseBody
+from aideator.api.stream import MAX_ID, EventStream, cursor, stream_to
 from aideator.domain.errors import Conflict
 from aideator.sandbox.base import Size
-from aideator.workbench.model import Desk, Place, Preview, Terminal
-from aideator.workbench.preview_host import below_which
+from aideator.settings import Settings
+from aideator.workbench.model import Place, Preview, Terminal
+from aideator.workbench.preview_host import PreviewHosts, parent_host
+from aideator.workbench.service import workbench_of
+from aideator.workbench.terminal import Ended, LiveTerminal, Printed
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+", re.IGNORECASE)
 _LARGEST = 1000
@@ -30,13 +41,7 @@ _OPENED = responses(400, 409, 413, 429, 503)
 _TOLD = responses(400, 409, 413, 429)
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class SizeIn(_Body):
+class SizeIn(RequestBody):
     """The size of a terminal, in characters."""
 
     rows: Characters = 24
@@ -55,14 +60,14 @@ class TerminalIn(SizeIn):
     """Runs in a shell of its own; an interactive shell when absent."""
 
 
-class Keys(_Body):
+class Keys(RequestBody):
     """What a person types."""
 
     keys: str = Field(max_length=64 * 2**10, examples=["ls\r"])
     """As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003."""
 
 
-class PreviewIn(_Body):
+class PreviewIn(RequestBody):
     """What to preview."""
 
     port: int = Field(ge=1, le=65_535, examples=[3000])
@@ -81,23 +86,19 @@ class TerminalOut(Terminal):
         return cls(**dict(told), stream_url=f"{prefix}/terminals/{told.id}/stream")
 
 
-class PreviewOut(BaseModel):
+class PreviewOut(ResponseBody):
     """A preview of a server in a variation's sandbox."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     id: str
     port: int
     place: Place
     url: str
-    """Show it in a frame: an origin of its own, which nobody can guess. It is good for
-    as long as the preview lives."""
+    """Show it in a frame: an origin of its own, which cannot be guessed. It is valid
+    until the preview closes."""
 
 
-class DeskOut(BaseModel):
+class DeskOut(ResponseBody):
     """What is open at a variation, and what can be opened."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     terminals: tuple[TerminalOut, ...]
     """Also some that have ended."""
@@ -109,20 +110,17 @@ class DeskOut(BaseModel):
 
 
 @router.get("/runs/{run_id}/variations/{number}/terminals")
-async def look(
+async def show(
     run_id: RunId, number: VariationId, request: Request, app: App
 ) -> DeskOut:
     """List what is open at a variation, and say whether more can be opened."""
-    desk: Desk = await app.workbench.look(run_id, number)
-    prefix = app.settings.api_v1_prefix
+    state = await workbench_of(app).state(run_id, number)
+    prefix, host = app.settings.api_v1_prefix, app.settings.preview_host
     return DeskOut(
-        terminals=tuple(TerminalOut.of(told, prefix) for told in desk.terminals),
-        previews=tuple(
-            _with_address(told, request, app.settings.preview_host)
-            for told in desk.previews
-        ),
-        place=desk.place,
-        reason=desk.reason,
+        terminals=tuple(TerminalOut.of(told, prefix) for told in state.terminals),
+        previews=tuple(_with_address(told, request, host) for told in state.previews),
+        place=state.place,
+        reason=state.reason,
     )
 
 
@@ -130,11 +128,15 @@ async def look(
     "/runs/{run_id}/variations/{number}/terminals", status_code=201, responses=_OPENED
 )
 async def open_terminal(
-    run_id: RunId, number: VariationId, wish: TerminalIn, app: App
+    run_id: RunId, number: VariationId, wanted: TerminalIn, app: App
 ) -> TerminalOut:
-    """Open a terminal: in the agent's own sandbox while it works, in a copy of the change afterwards."""
-    told = await app.workbench.open_terminal(
-        run_id, number, Size(wish.rows, wish.cols), wish.command
+    """Open a terminal.
+
+    It is in the agent's own sandbox while the agent works, in a copy of the change
+    afterwards.
+    """
+    told = await workbench_of(app).open_terminal(
+        run_id, number, Size(wanted.rows, wanted.cols), wanted.command
     )
     return TerminalOut.of(told, app.settings.api_v1_prefix)
 
@@ -164,40 +166,38 @@ async def watch_terminal(
     one. Old output makes room for new: where `at` is not the offset at which the client
     stood, something is gone.
     """
-    return stream_to(
-        request,
-        caller,
-        of_terminal(app.workbench.terminal(terminal_id), cursor(last_event_id, after)),
-    )
+    terminal = workbench_of(app).terminal(terminal_id)
+    pieces = _framed(terminal, cursor(last_event_id, after))
+    return stream_to(request, caller, pieces)
 
 
 @router.post("/terminals/{terminal_id}/input", status_code=204, responses=_TOLD)
 async def type_keys(terminal_id: Id, typed: Keys, app: App) -> None:
     """Send what a person types."""
-    await app.workbench.terminal(terminal_id).type(typed.keys)
+    await workbench_of(app).terminal(terminal_id).type(typed.keys)
 
 
 @router.post("/terminals/{terminal_id}/size", status_code=204, responses=_TOLD)
 async def resize(terminal_id: Id, size: SizeIn, app: App) -> None:
     """Give a terminal another size."""
-    await app.workbench.terminal(terminal_id).resize(Size(size.rows, size.cols))
+    await workbench_of(app).terminal(terminal_id).resize(Size(size.rows, size.cols))
 
 
 @router.delete("/terminals/{terminal_id}", status_code=204)
 async def close_terminal(terminal_id: Id, app: App) -> None:
     """Close a terminal; its processes end."""
-    await app.workbench.close_terminal(terminal_id)
+    await workbench_of(app).close_terminal(terminal_id)
 
 
 @router.post(
     "/runs/{run_id}/variations/{number}/previews", status_code=201, responses=_OPENED
 )
 async def open_preview(
-    run_id: RunId, number: VariationId, wish: PreviewIn, request: Request, app: App
+    run_id: RunId, number: VariationId, wanted: PreviewIn, request: Request, app: App
 ) -> PreviewOut:
-    """Open a preview of what a server of the project shows, whether it listens yet or not."""
+    """Open a preview of a server of the project, whether it listens yet or not."""
     host = app.settings.preview_host
-    _below(request, host)  # before anything is opened
+    _parent(request, host)  # raise before anything is opened
     origin = request.headers.get("origin", "")
     page = (
         origin
@@ -205,31 +205,64 @@ async def open_preview(
         else f"{request.url.scheme}://{request.headers['host']}"
     )
     return _with_address(
-        await app.workbench.open_preview(run_id, number, wish.port, page), request, host
+        await workbench_of(app).open_preview(run_id, number, wanted.port, page),
+        request,
+        host,
     )
 
 
 @router.delete("/previews/{preview_id}", status_code=204)
 async def close_preview(preview_id: Id, app: App) -> None:
     """Close a preview."""
-    app.workbench.close_preview(preview_id)
+    workbench_of(app).close_preview(preview_id)
+
+
+async def _framed(terminal: LiveTerminal, after: int) -> AsyncGenerator[bytes]:
+    """Yield what a terminal prints behind the byte `after`, and its end, as SSE."""
+    async with aclosing(terminal.follow(after)) as output:
+        async for each in output:
+            match each:
+                case Printed(at, data):
+                    yield _event(
+                        "output",
+                        each.end,
+                        at=at,
+                        data=base64.b64encode(data).decode(),
+                    )
+                case Ended(at, exit_code, reason):
+                    yield _event("exit", at, exit_code=exit_code, reason=reason)
+
+
+def _event(kind: str, id_: int, **data: object) -> bytes:
+    return format_sse_event(data_str=json.dumps(data), event=kind, id=str(id_))
 
 
 def _with_address(told: Preview, request: Request, host: str | None) -> PreviewOut:
-    scheme = (
-        "https"
-        if request.headers.get("origin", "").startswith("https:")
-        else request.url.scheme
-    )
-    url = f"{scheme}://{told.id}.{_below(request, host)}/"
+    is_https = request.headers.get("origin", "").startswith("https:")
+    scheme = "https" if is_https else request.url.scheme
+    url = f"{scheme}://{told.id}.{_parent(request, host)}/"
     return PreviewOut(id=told.id, port=told.port, place=told.place, url=url)
 
 
-def _below(request: Request, host: str | None) -> str:
-    below = below_which(request.headers.get("host", ""), host)
-    if below is None:
+def _parent(request: Request, host: str | None) -> str:
+    parent = parent_host(request.headers.get("host", ""), host)
+    if parent is None:
         raise Conflict(
             "a preview needs host names of its own here",
-            hint="set PREVIEW_HOST to a name with wildcard DNS, or use the page at localhost",
+            hint="set PREVIEW_HOST to a name with wildcard DNS, "
+            "or use the page at localhost",
         )
-    return below
+    return parent
+
+
+def extension(settings: Settings) -> Extension:
+    """Add the routes, and the host names of previews, to the HTTP application."""
+
+    def frame_source(host: str) -> str | None:
+        parent = parent_host(host, settings.preview_host)
+        return f"*.{parent}" if parent else None
+
+    previews = Middleware(
+        PreviewHosts, host=settings.preview_host, key_header=settings.api_key_header
+    )
+    return Extension(router=router, middleware=[previews], frame_source=frame_source)

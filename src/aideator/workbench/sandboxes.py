@@ -1,17 +1,18 @@
-"""Where a person is let into a variation: the agent's own sandbox while it works, a copy of the change afterwards.
+"""Sandboxes opened for inspection: the running agent's, or a copy of its change.
 
-A copy is a fresh sandbox over base, environment and patch, shared by all that is opened
-there and without any way out. Nothing comes back out of it. It closes with its last
-tenant, when nobody has used it for a while, and with the server.
+A copy is a fresh sandbox over base, environment and finished patch, without network. It
+is shared by all terminals and previews of the variation, and nothing comes out of it.
+It closes with its last user, when it has not been used for a while, and with the
+server.
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
 
+from aideator.app.background import Start
 from aideator.domain.check import CheckResult
 from aideator.domain.errors import (
     Conflict,
@@ -30,103 +31,101 @@ from aideator.setup.environment import furnish
 from aideator.store import runs
 from aideator.workbench.model import Place
 
-CALLS = 32
-"""Connections of all previews of a sandbox at the same time; more wait. The sandbox has
-128, most for whoever works."""
+CONNECTIONS = 32
+"""Concurrent preview connections per sandbox; further requests queue. A sandbox allows
+128 in all; the rest is reserved for the agent."""
+RETRY_HINT = "the agent has just finished; retry to open a copy of its change"
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _nobody_yet() -> asyncio.Future[Sandbox]:
+def _pending() -> asyncio.Future[Sandbox]:
     return asyncio.get_running_loop().create_future()
 
 
 @dataclass(eq=False)
-class Bench:
-    """A sandbox that people are in."""
+class InspectionSandbox:
+    """A sandbox that people have opened, and its users."""
 
     variation: Variation
-    """As it was when they came."""
+    """As it was when the sandbox was opened."""
     place: Place
-    sandbox: asyncio.Future[Sandbox] = field(default_factory=_nobody_yet)
+    sandbox: asyncio.Future[Sandbox] = field(default_factory=_pending)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     end: str = "it was closed"
-    """Why it is over, or why it will be."""
+    """Why it is over, or will be."""
     used_at: float = field(default_factory=_now)
-    tenants: set[object] = field(default_factory=set)
-    """What is open there."""
-    calls: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CALLS))
+    """The event loop's time, in seconds."""
+    users: set[object] = field(default_factory=set)
+    """Open terminals and previews, and requests that are opening one."""
+    connections: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(CONNECTIONS)
+    )
     """Held by each connection of a preview."""
 
     def use(self) -> None:
-        """Note that somebody uses it."""
+        """Record that it is used now."""
         self.used_at = _now()
 
     def leave(self, reason: str) -> None:
-        """Have it close, and let nobody in any more."""
+        """Close it, and admit no further users."""
         if not self.over.is_set():
             self.end = reason
             self.over.set()
 
-    def dismiss(self, tenant: object) -> None:
-        """Let a tenant go; a copy closes behind the last one."""
-        self.tenants.discard(tenant)
-        if not self.tenants and self.place is Place.COPY:
+    def dismiss(self, user: object) -> None:
+        """Remove a user. A copy closes after the last one."""
+        self.users.discard(user)
+        if not self.users and self.place is Place.COPY:
             self.leave("it was closed")
 
     def explain(self, error: SandboxLost) -> str:
-        """Why the sandbox is gone. If it went by itself, nobody is let in any more."""
+        """Return why the sandbox is lost. One that failed by itself is closed."""
         self.leave(str(error))
         return self.end
 
     async def fail(self, error: Exception) -> None:
-        """Tell whoever waits for it that it cannot be had, or that it is over."""
+        """Close it with an error, which those who wait for it receive."""
         self.leave(str(error))
         if not self.sandbox.done():
             self.sandbox.set_exception(error)
-            self.sandbox.exception()  # whoever asked may have gone
+            # Mark it as retrieved: the request that waited may have been cancelled.
+            self.sandbox.exception()
 
 
-class Benches:
-    """Those of one process."""
+class InspectionSandboxes:
+    """Registry of the inspection sandboxes that are open in this process."""
 
     def __init__(
-        self,
-        context: RunContext,
-        start: Callable[[Coroutine[Any, Any, None]], None],
-        *,
-        most: int,
-        idle: float,
+        self, context: RunContext, start: Start, *, most: int, idle: float
     ) -> None:
-        """Begin with none.
+        """Create an empty registry.
 
         Args:
-            context: What the steps act with.
-            start: Has something run until it ends, or until the process does.
+            context: The services of runs.
+            start: Starts background tasks.
             most: Copies that may be open at the same time.
             idle: Seconds without use after which a copy closes.
         """
         self._context, self._start, self._most, self._idle = context, start, most, idle
-        self._open: list[Bench] = []
+        self._open: list[InspectionSandbox] = []
 
     async def find(self, run_id: str, number: int) -> tuple[Run, Variation, Place]:
-        """Where somebody who wants to look into a variation is let in.
+        """Return which sandbox of a variation can be opened now.
 
         Raises:
             NotFound: if there is no such run or variation.
-            Conflict: if there is no such place now; it says why, and what would help.
+            Conflict: if there is none now; it says why, and what would help.
         """
-        tree = False
+        has_patch = False
         async with self._context.database.read() as session:
-            run, variation = (
-                await runs.get(session, run_id),
-                await runs.variation(session, run_id, number),
-            )
+            run = await runs.get(session, run_id)
+            variation = await runs.variation(session, run_id, number)
             with suppress(NotFound):
                 await runs.patch(session, run_id, number)
-                tree = True
+                has_patch = True
         if run.imported_at is not None:
             raise Conflict(
                 "this run was imported from a file: its repository is not here",
@@ -134,121 +133,125 @@ class Benches:
             )
         if self._context.turns.find(run_id, number) is not None:
             return run, variation, Place.AGENT
-        if variation.status in SETTLED_VARIATION and tree:
+        if variation.status in SETTLED_VARIATION and has_patch:
             return run, variation, Place.COPY
-        raise _closed(variation)
+        raise _not_open(variation)
 
     @asynccontextmanager
     async def enter(
         self, run_id: str, number: int
-    ) -> AsyncIterator[tuple[Bench, Sandbox]]:
-        """Be let in. Who stays is among the tenants when the block ends.
+    ) -> AsyncIterator[tuple[InspectionSandbox, Sandbox]]:
+        """Open a variation's sandbox, or share the open one.
+
+        The block counts as a user; what shall stay open adds a user of its own.
 
         Raises:
             NotFound: as `find` does.
-            Conflict: as `find` does, and if the sandbox ends in this moment.
+            Conflict: as `find` does, and if the sandbox ends at this moment.
             TooManyRequests: if as many copies are open as may be.
         """
         run, variation, place = await self.find(run_id, number)
-        bench, guest = self._bench(run, variation, place), object()
-        bench.tenants.add(guest)
+        opened, block = self._opened(run, variation, place), object()
+        opened.users.add(block)
         try:
-            yield bench, await asyncio.shield(bench.sandbox)
+            yield opened, await asyncio.shield(opened.sandbox)
         except SandboxLost as error:
             raise Conflict(
-                f"the sandbox has ended: {bench.explain(error)}", hint="look again"
+                f"the sandbox has ended: {opened.explain(error)}",
+                hint="open the terminal or preview again",
             ) from error
         finally:
-            bench.dismiss(guest)
+            opened.dismiss(block)
 
-    def _bench(self, run: Run, variation: Variation, place: Place) -> Bench:
-        """The bench of that place: the one that is open, or a new one."""
-        self._open = [bench for bench in self._open if not bench.over.is_set()]
-        sought = (run.id, variation.number, variation.attempt, place)
-        for bench in self._open:
-            if sought == (
-                bench.variation.run_id,
-                bench.variation.number,
-                bench.variation.attempt,
-                bench.place,
-            ):
-                return bench
-        bench = (
-            self._beside_the_agent(variation)
-            if place is Place.AGENT
-            else self._copy(run, variation)
-        )
-        self._open.append(bench)
-        return bench
+    def close(self, reason: str) -> None:
+        """Close all copies. Sandboxes of running agents stay open."""
+        for opened in self._open:
+            if opened.place is Place.COPY:
+                opened.leave(reason)
 
-    def _beside_the_agent(self, variation: Variation) -> Bench:
+    def _opened(
+        self, run: Run, variation: Variation, place: Place
+    ) -> InspectionSandbox:
+        """Return the variation's open sandbox, or a new one."""
+        self._open = [opened for opened in self._open if not opened.over.is_set()]
+        wanted = _identity(variation, place)
+        for opened in self._open:
+            if _identity(opened.variation, opened.place) == wanted:
+                return opened
+        if place is Place.AGENT:
+            opened = self._of_the_agent(variation)
+        else:
+            opened = self._copy(run, variation)
+        self._open.append(opened)
+        return opened
+
+    def _of_the_agent(self, variation: Variation) -> InspectionSandbox:
         turn = self._context.turns.find(variation.run_id, variation.number)
         if turn is None:
-            raise Conflict(
-                "the agent's turn has just ended", hint="look again in a moment"
-            )
-        bench = Bench(
+            raise Conflict("the agent's turn has just ended", hint=RETRY_HINT)
+        opened = InspectionSandbox(
             variation, Place.AGENT, over=turn.over, end="the agent's turn has ended"
         )
-        bench.sandbox.set_result(turn.sandbox)
-        return bench
+        opened.sandbox.set_result(turn.sandbox)
+        return opened
 
-    def _copy(self, run: Run, variation: Variation) -> Bench:
-        if sum(bench.place is Place.COPY for bench in self._open) >= self._most:
+    def _copy(self, run: Run, variation: Variation) -> InspectionSandbox:
+        copies = sum(opened.place is Place.COPY for opened in self._open)
+        if copies >= self._most:
             raise TooManyRequests(
-                f"{self._most} variations are open to look into, as many as may be (MAX_WORKBENCHES)",
+                f"copies of {self._most} variations are open, as many as may be "
+                "(MAX_WORKBENCHES)",
                 hint="close the terminals and previews of one of them",
             )
-        bench = Bench(variation, Place.COPY)
-        self._start(first_that_works(self._keep(bench, run), bench.fail))
-        return bench
+        copy = InspectionSandbox(variation, Place.COPY)
+        self._start(first_that_works(self._hold(copy, run), copy.fail))
+        return copy
 
-    async def _keep(self, bench: Bench, run: Run) -> None:
-        """Hold a copy open for as long as it is used."""
+    async def _hold(self, copy: InspectionSandbox, run: Run) -> None:
+        """Keep a copy open for as long as it is used."""
         try:
-            async with await self._ground(bench, run) as sandbox:
-                bench.use()
-                bench.sandbox.set_result(sandbox)
-                while not bench.over.is_set():
-                    left = bench.used_at + self._idle - _now()
-                    if left <= 0:
-                        bench.leave(
-                            f"nobody has used it for {self._idle / 60:.0f} minutes"
-                        )
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(left):
-                            await bench.over.wait()
+            async with await self._prepare(copy, run) as sandbox:
+                copy.use()
+                copy.sandbox.set_result(sandbox)
+                await self._wait_until_over(copy)
         except asyncio.CancelledError:
-            await bench.fail(Unavailable("the server stops"))
+            await copy.fail(Unavailable("the server stops"))
             raise
 
-    async def _ground(
-        self, bench: Bench, run: Run
-    ) -> AbstractAsyncContextManager[Sandbox]:
-        context, number = self._context, bench.variation.number
+    async def _wait_until_over(self, copy: InspectionSandbox) -> None:
+        while not copy.over.is_set():
+            left = copy.used_at + self._idle - _now()
+            if left <= 0:
+                copy.leave(f"nobody has used it for {self._idle / 60:.0f} minutes")
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await copy.over.wait()
 
-        async def tell(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
-            """Say nothing: what is done for a copy is no part of the run."""
+    async def _prepare(
+        self, copy: InspectionSandbox, run: Run
+    ) -> AbstractAsyncContextManager[Sandbox]:
+        context, number = self._context, copy.variation.number
+
+        async def ignore(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
+            """Report nothing: set-up for a copy is no part of the run."""
 
         checkout = await context.cache.checkout(
             await context.cache.resolve(run.spec.repo_url, run.commit)
         )
         checkout = await furnish(
-            context.workshop(await context.backend_of(run)), checkout, run.setup, tell
+            context.workshop(await context.backend_of(run)), checkout, run.setup, ignore
         )
         patch = await previous_patch(context, run.id, number)
-        name = f"{run.id}-{number}-bench-{secrets.token_hex(4)}"
+        name = f"{run.id}-{number}-copy-{secrets.token_hex(4)}"
         return open_ground(context, run, checkout, patch, name)()
 
-    def close(self, reason: str) -> None:
-        """Close all copies; agents go on."""
-        for bench in self._open:
-            if bench.place is Place.COPY:
-                bench.leave(reason)
+
+def _identity(variation: Variation, place: Place) -> tuple[str, int, int, Place]:
+    return variation.run_id, variation.number, variation.attempt, place
 
 
-def _closed(variation: Variation) -> Conflict:
-    """Why nobody is let in, and what would help."""
+def _not_open(variation: Variation) -> Conflict:
+    """Return why no sandbox of the variation can be opened, and what would help."""
     number = variation.number
     match variation.status:
         case VariationStatus.QUEUED:
@@ -258,11 +261,11 @@ def _closed(variation: Variation) -> Conflict:
             )
         case VariationStatus.RUNNING:
             return Conflict(
-                f"variation {number} is being prepared or proven: no agent is at work",
+                f"variation {number} is being prepared or checked: no agent is at work",
                 hint="wait a moment",
             )
         case _:
             return Conflict(
-                f"variation {number} {variation.status} and left no tree",
+                f"variation {number} {variation.status} and left no change",
                 hint="give it a follow-up prompt",
             )

@@ -1,104 +1,90 @@
-"""Terminals and previews in variations' sandboxes: opened, found, closed.
+"""Terminals and previews in variations' sandboxes: open, find, close.
 
-`bench.py` says where that is.
+`sandboxes.py` describes the sandboxes.
 """
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
+from aideator.app import Aideator
 from aideator.domain.errors import Conflict, NotFound, TooManyRequests
 from aideator.engine.context import VISITS, RunContext, Turn
 from aideator.engine.local.engine import first_that_works
 from aideator.sandbox.base import Size
-from aideator.workbench.model import Desk, Place, Preview, Terminal
+from aideator.workbench.model import Place, Preview, Terminal, WorkbenchState
 from aideator.workbench.preview import LivePreview
-from aideator.workbench.sandboxes import Bench, Benches
+from aideator.workbench.sandboxes import (
+    RETRY_HINT,
+    InspectionSandbox,
+    InspectionSandboxes,
+)
 from aideator.workbench.terminal import LiveTerminal
 
 MOST = 8
 """Terminals, and previews, that may be open at one variation."""
 _REMEMBERED = 16
-"""Terminals that have ended, of which a reader may still want to know how."""
+"""Terminals that have ended and are kept, so that a reader can still learn how."""
 _SHELL = "command -v bash > /dev/null && exec bash --norc --noprofile -i; exec sh -i"
 
 
-@asynccontextmanager
-async def open_workbench(
-    context: RunContext, *, most: int = 4, idle: float = 1800.0
-) -> AsyncIterator["Workbench"]:
-    """Open the workbench of this process; all that is open there closes at the end.
+def workbench_of(app: Aideator) -> "Workbench":
+    """Return the workbench of an application, opened on first use.
 
-    Args:
-        context: What the steps act with.
-        most: Copies that may be open at the same time.
-        idle: Seconds without input, output or a request to a preview after which a copy
-            closes.
+    Raises:
+        Unavailable: if the application was opened for reading only.
     """
-    group = asyncio.TaskGroup()
-    await group.__aenter__()
-    tasks = set[asyncio.Task[None]]()
+    return app.resource(_open_workbench)
 
-    def start(work: Coroutine[Any, Any, None]) -> None:
-        task = group.create_task(work)
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
 
-    workbench = Workbench(context, start, Benches(context, start, most=most, idle=idle))
-    try:
-        yield workbench
-    finally:
-        workbench.close()
-        for task in tasks:
-            task.cancel()
-        # The caller's own exception is not ours to wrap in a group, so the group does
-        # not hear of it.
-        await group.__aexit__(None, None, None)
+def _open_workbench(app: Aideator) -> "Workbench":
+    working, settings = app.working, app.settings
+    sandboxes = InspectionSandboxes(
+        working.context,
+        working.start,
+        most=settings.max_workbenches,
+        idle=settings.workbench_idle_timeout,
+    )
+    return Workbench(app, sandboxes)
 
 
 class Workbench:
-    """What people have open. Made by `open_workbench`."""
+    """Terminals and previews that are open in this process. See `workbench_of`."""
 
-    def __init__(
-        self,
-        context: RunContext,
-        start: Callable[[Coroutine[Any, Any, None]], None],
-        benches: Benches,
-    ) -> None:
-        self._context, self._start, self._benches = context, start, benches
-        self._terminals: dict[str, tuple[Bench, LiveTerminal]] = {}
-        self._previews: dict[str, tuple[Bench, LivePreview]] = {}
+    def __init__(self, app: Aideator, sandboxes: InspectionSandboxes) -> None:
+        """Create a workbench where nothing is open.
 
-    async def look(self, run_id: str, number: int) -> Desk:
-        """What is open at a variation, and what can be.
+        Args:
+            app: An application that carries out runs.
+            sandboxes: The inspection sandboxes.
+        """
+        self._context: RunContext = app.working.context
+        self._start = app.working.start
+        self._sandboxes = sandboxes
+        self._terminals: dict[str, tuple[InspectionSandbox, LiveTerminal]] = {}
+        self._previews: dict[str, tuple[InspectionSandbox, LivePreview]] = {}
+
+    async def state(self, run_id: str, number: int) -> WorkbenchState:
+        """Return what is open at a variation, and whether more can be opened.
 
         Raises:
             NotFound: if there is no such run or variation.
         """
         place, reason = None, None
         try:
-            place = (await self._benches.find(run_id, number))[2]
+            place = (await self._sandboxes.find(run_id, number))[2]
         except Conflict as refusal:
             reason = f"{refusal}; {refusal.hint}"
-        terminals = (live.told for _, live in self._terminals.values())
-        previews = (
-            live.told
-            for bench, live in self._previews.values()
-            if not bench.over.is_set()
-        )
-        return Desk(
+        return WorkbenchState(
             terminals=tuple(
-                told
-                for told in terminals
-                if (told.run_id, told.variation_id) == (run_id, number)
+                live.told
+                for _, live in self._terminals.values()
+                if (live.told.run_id, live.told.variation_id) == (run_id, number)
             ),
             previews=tuple(
-                told
-                for told in previews
-                if (told.run_id, told.variation_id) == (run_id, number)
+                live.told
+                for sandbox, live in self._previews.values()
+                if (live.told.run_id, live.told.variation_id) == (run_id, number)
+                and not sandbox.over.is_set()
             ),
             place=place,
             reason=reason,
@@ -112,49 +98,51 @@ class Workbench:
         Args:
             run_id: The run.
             number: The variation.
-            size: How many characters it shows.
+            size: Rows and columns, in characters.
             command: What runs in it; a shell when absent.
 
         Raises:
             NotFound: if there is no such run or variation.
-            Conflict: if there is nothing to be let into now; it says why, and what
-                would help.
+            Conflict: if there is no sandbox to open now; it says why, and what would
+                help.
             TooManyRequests: if as many are open as may be.
         """
-        async with self._benches.enter(run_id, number) as (bench, sandbox):
-            # Who is just being let in counts as well, but for this one: many may come
-            # at once.
-            _bound(
-                sum(not isinstance(tenant, LivePreview) for tenant in bench.tenants)
-                - 1,
-                "terminals",
-            )
+        async with self._sandboxes.enter(run_id, number) as (opened, sandbox):
+            # Requests that are still opening a terminal count as well, but for this
+            # one: many may come at once.
+            others = [
+                user for user in opened.users if not isinstance(user, LivePreview)
+            ]
+            _refuse_above_limit(len(others) - 1, "terminals")
             told = Terminal(
                 id=secrets.token_hex(16),
                 run_id=run_id,
                 variation_id=number,
                 command=command,
-                place=bench.place,
+                place=opened.place,
                 opened_at=datetime.now(UTC),
                 **size._asdict(),
             )
             env = {"TERM": "xterm-256color", "PS1": f"variation {number}:${{PWD}}$ "}
             argv = ["sh", "-c", _SHELL if command is None else command]
-            turn = self._visited(bench, "terminal")
+            turn = self._record_use(opened, "terminal")
             process = await sandbox.spawn(argv, env=env, terminal=size)
-            live = LiveTerminal(process, told, on_use=bench.use, explain=bench.explain)
+            live = LiveTerminal(
+                process, told, on_use=opened.use, explain=opened.explain
+            )
             if turn is not None:
-                turn.guests.append(lambda: live.close(bench.end))
-            self._terminals[told.id] = (bench, live)
-            bench.tenants.add(live)
-            self._start(first_that_works(self._attend(bench, live)))
+                turn.guests.append(lambda: live.close(opened.end))
+            self._terminals[told.id] = (opened, live)
+            opened.users.add(live)
+            self._start(first_that_works(self._run(opened, live)))
             return told
 
-    async def _attend(self, bench: Bench, live: LiveTerminal) -> None:
+    async def _run(self, opened: InspectionSandbox, live: LiveTerminal) -> None:
+        """Run a terminal to its end, and forget the oldest that have ended."""
         try:
             await live.run()
         finally:
-            bench.dismiss(live)
+            opened.dismiss(live)
             ended = [
                 key
                 for key, (_, terminal) in self._terminals.items()
@@ -166,7 +154,7 @@ class Workbench:
     async def open_preview(
         self, run_id: str, number: int, port: int, page: str
     ) -> Preview:
-        """Open a way to a port, whether somebody listens there yet or not.
+        """Open a preview of a port, whether something listens there yet or not.
 
         Args:
             run_id: The run.
@@ -176,53 +164,53 @@ class Workbench:
 
         Raises:
             NotFound: if there is no such run or variation.
-            Conflict: if there is nothing to be let into now; it says why, and what
-                would help.
+            Conflict: if there is no sandbox to open now; it says why, and what would
+                help.
             TooManyRequests: if as many are open as may be.
         """
-        async with self._benches.enter(run_id, number) as (bench, sandbox):
-            _bound(
-                sum(isinstance(tenant, LivePreview) for tenant in bench.tenants),
-                "previews",
-            )
+        async with self._sandboxes.enter(run_id, number) as (opened, sandbox):
+            others = [user for user in opened.users if isinstance(user, LivePreview)]
+            _refuse_above_limit(len(others), "previews")
             told = Preview(
                 id=secrets.token_hex(16),
                 run_id=run_id,
                 variation_id=number,
                 port=port,
-                place=bench.place,
+                place=opened.place,
             )
             live = LivePreview(
                 sandbox,
                 told,
                 page,
-                bench.calls,
-                on_use=bench.use,
-                explain=bench.explain,
+                opened.connections,
+                on_use=opened.use,
+                explain=opened.explain,
             )
-            self._visited(bench, "preview")
-            self._previews[told.id] = (bench, live)
-            bench.tenants.add(live)
+            self._record_use(opened, "preview")
+            self._previews[told.id] = (opened, live)
+            opened.users.add(live)
             return told
 
-    def _visited(self, bench: Bench, what: str) -> Turn | None:
-        """The turn of the agent that a person is with, if it is one.
+    def _record_use(self, opened: InspectionSandbox, what: str) -> Turn | None:
+        """Record in a running agent's turn that a person used its sandbox.
 
-        From here on, its verdict says so.
+        The verdict says so from here on: the change is not the agent's alone.
+
+        Returns:
+            The turn; None for a copy.
         """
-        if bench.place is not Place.AGENT:
+        if opened.place is not Place.AGENT:
             return None
-        turn = self._context.turns.find(bench.variation.run_id, bench.variation.number)
-        if turn is None or turn.over is not bench.over:
-            raise Conflict(
-                "the agent's turn has just ended", hint="look again in a moment"
-            )
+        variation = opened.variation
+        turn = self._context.turns.find(variation.run_id, variation.number)
+        if turn is None or turn.over is not opened.over:
+            raise Conflict("the agent's turn has just ended", hint=RETRY_HINT)
         if VISITS[what] not in turn.visits:
             turn.visits.append(VISITS[what])
         return turn
 
     def terminal(self, terminal_id: str) -> LiveTerminal:
-        """The terminal of that id.
+        """Return the terminal with an id.
 
         Raises:
             NotFound: if there is none (any more).
@@ -234,13 +222,13 @@ class Workbench:
         return self._terminals[terminal_id][1]
 
     def preview(self, preview_id: str) -> LivePreview:
-        """The preview of that id.
+        """Return the preview with an id.
 
         Raises:
             NotFound: if there is none (any more).
         """
-        bench, live = self._previews.get(preview_id, (None, None))
-        if bench is None or live is None or bench.over.is_set():
+        opened, live = self._previews.get(preview_id, (None, None))
+        if opened is None or live is None or opened.over.is_set():
             self._previews.pop(preview_id, None)
             raise NotFound(
                 "there is no such preview (any more)", hint="open another one"
@@ -258,26 +246,26 @@ class Workbench:
         self._terminals.pop(terminal_id, None)
 
     def close_preview(self, preview_id: str) -> None:
-        """End a preview, and what is under way through it.
+        """Close a preview, and break off its open connections.
 
         Raises:
             NotFound: if there is none (any more).
         """
         live = self.preview(preview_id)
         live.close()
-        bench, _ = self._previews.pop(preview_id)
-        bench.dismiss(live)
+        opened, _ = self._previews.pop(preview_id)
+        opened.dismiss(live)
 
     def close(self) -> None:
-        """Let go of readers, previews and copies: the server stops."""
+        """End readers, previews and copies: the server stops."""
         for _, terminal in self._terminals.values():
             terminal.hang_up()
         for _, preview in self._previews.values():
             preview.close()
-        self._benches.close("the server stops")
+        self._sandboxes.close("the server stops")
 
 
-def _bound(count: int, what: str) -> None:
+def _refuse_above_limit(count: int, what: str) -> None:
     if count >= MOST:
         raise TooManyRequests(
             f"{MOST} {what} are open at this variation, as many as may be",

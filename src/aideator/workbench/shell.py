@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from aideator.cli.command import CommandContext
 from aideator.cli.parsing import default_variation
-from aideator.client.remote import RemoteTerminal
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -25,6 +24,7 @@ from aideator.domain.errors import (
     TooManyRequests,
 )
 from aideator.sandbox.base import Size
+from aideator.workbench.client import RemoteTerminal, open_workbench
 from aideator.workbench.screen import ScreenFilter
 from aideator.workbench.terminal import Ended, LiveTerminal
 
@@ -93,7 +93,7 @@ async def _choose(client: "Client", run_id: str, number: int | None) -> tuple[st
 async def _opened(
     client: "Client", run_id: str, number: int, command: str | None
 ) -> AsyncIterator[SandboxTerminal]:
-    workbench = client.workbench
+    workbench = open_workbench(client)
     opened = await workbench.open_terminal(run_id, number, _size(), command)
     try:
         yield workbench.terminal(opened.id)

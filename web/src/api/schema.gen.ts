@@ -132,7 +132,7 @@ export interface Checking {
   kind?: "checking" | "judging";
 }
 
-/** A person's word on a variation's flags. */
+/** Why a person accepts what a variation is flagged for. */
 export interface Clearance {
   /** Kept with the variation. */
   reason: string;
@@ -165,7 +165,7 @@ export interface Complete {
   status: RunStatus;
 }
 
-/** What a new variation takes from others. */
+/** The parts of other variations that a new variation combines. */
 export interface Composition {
   parts: readonly Part[];
 }
@@ -352,7 +352,7 @@ export interface FlagsCleared {
   reason?: string;
 }
 
-/** What one variation shall do next. */
+/** A follow-up turn. */
 export interface FollowUp {
   prompt: string;
 }
@@ -510,7 +510,7 @@ export interface PreviewOut {
   id: string;
   port: number;
   place: Place;
-  /** Show it in a frame: an origin of its own, which nobody can guess. It is good for as long as the preview lives. */
+  /** Show it in a frame: an origin of its own, which cannot be guessed. It is valid until the preview closes. */
   url: string;
 }
 
@@ -1143,78 +1143,6 @@ export interface Routes {
     body: undefined;
     answer: RunDetails;
   };
-  "POST /runs/{run_id}/publish": {
-    path: { run_id: string };
-    query: undefined;
-    body: Wish;
-    answer: Publication;
-  };
-  "GET /runs/{run_id}/export": {
-    path: { run_id: string };
-    query: undefined;
-    body: undefined;
-    answer: string;
-  };
-  "POST /runs/import": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: RunDetails;
-  };
-  "GET /stats": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: Stats;
-  };
-  "GET /runs/{run_id}/variations/{number}/terminals": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: undefined;
-    answer: DeskOut;
-  };
-  "POST /runs/{run_id}/variations/{number}/terminals": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: TerminalIn;
-    answer: TerminalOut;
-  };
-  "GET /terminals/{terminal_id}/stream": {
-    path: { terminal_id: string };
-    query: { after?: number };
-    body: undefined;
-    answer: string;
-  };
-  "POST /terminals/{terminal_id}/input": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: Keys;
-    answer: undefined;
-  };
-  "POST /terminals/{terminal_id}/size": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: SizeIn;
-    answer: undefined;
-  };
-  "DELETE /terminals/{terminal_id}": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: undefined;
-    answer: undefined;
-  };
-  "POST /runs/{run_id}/variations/{number}/previews": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: PreviewIn;
-    answer: PreviewOut;
-  };
-  "DELETE /previews/{preview_id}": {
-    path: { preview_id: string };
-    query: undefined;
-    body: undefined;
-    answer: undefined;
-  };
   "POST /repositories/inspect": {
     path: undefined;
     query: undefined;
@@ -1292,5 +1220,77 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: undefined;
+  };
+  "GET /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: undefined;
+    answer: DeskOut;
+  };
+  "POST /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: TerminalIn;
+    answer: TerminalOut;
+  };
+  "GET /terminals/{terminal_id}/stream": {
+    path: { terminal_id: string };
+    query: { after?: number };
+    body: undefined;
+    answer: string;
+  };
+  "POST /terminals/{terminal_id}/input": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: Keys;
+    answer: undefined;
+  };
+  "POST /terminals/{terminal_id}/size": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: SizeIn;
+    answer: undefined;
+  };
+  "DELETE /terminals/{terminal_id}": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
+  "POST /runs/{run_id}/variations/{number}/previews": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: PreviewIn;
+    answer: PreviewOut;
+  };
+  "DELETE /previews/{preview_id}": {
+    path: { preview_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
+  "POST /runs/{run_id}/publish": {
+    path: { run_id: string };
+    query: undefined;
+    body: Wish;
+    answer: Publication;
+  };
+  "GET /runs/{run_id}/export": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
+  "POST /runs/import": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: RunDetails;
+  };
+  "GET /stats": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Stats;
   };
 }

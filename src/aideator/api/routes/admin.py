@@ -16,8 +16,8 @@ from fastapi import Path as PathParameter
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from aideator.api.auth import Caller, identify
+from aideator.api.dependencies import App
 from aideator.api.problems import responses
-from aideator.api.routes.runs import App
 from aideator.domain.errors import NotAllowed
 from aideator.repositories.trees import disk_use
 from aideator.settings import Settings, parse_size

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict
 
 from aideator import __version__
 from aideator.api.auth import Caller, identify, is_local
+from aideator.api.dependencies import App
 from aideator.api.problems import responses
-from aideator.api.routes.runs import Accepted, App
+from aideator.api.schemas import Accepted
 from aideator.app import MIN_PROMPT, Aideator
 from aideator.domain.run import RunStatus
 from aideator.store import overview

@@ -1,18 +1,19 @@
-"""What becomes of runs over HTTP: go on, compose, publish, take back, keep.
+"""Routes by which runs continue and are decided.
 
-Each parses, calls the façade, renders.
+Follow-ups, further agents, compositions, clearing flags, taking a decision back. Each
+route parses, calls the facade and renders.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Depends
+from pydantic import ConfigDict, Field
 
 from aideator.api.auth import identify
+from aideator.api.dependencies import App, RunId, VariationId
 from aideator.api.problems import responses
-from aideator.api.routes.runs import App, FollowUp, RunId, VariationId
-from aideator.domain.run import AgentSpec, Part, Publication, RunDetails, Wish
-from aideator.statistics.model import Stats
+from aideator.api.schemas import FollowUp, RequestBody, openapi_examples
+from aideator.domain.run import AgentSpec, Part, RunDetails
 
 router = APIRouter(
     tags=["decisions"],
@@ -22,22 +23,17 @@ router = APIRouter(
 _MOVED = responses(400, 404, 409, 413, 503)
 
 
-ZIP = "application/zip"
-_FILE = {"type": "string", "format": "binary"}
+class Composition(RequestBody):
+    """The parts of other variations that a new variation combines."""
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-class Composition(_Body):
-    """What a new variation takes from others."""
+    # Not strict: FastAPI has decoded the JSON, and strict mode takes no list as tuple.
+    model_config = ConfigDict(strict=False)
 
     parts: tuple[Part, ...] = Field(min_length=1, max_length=1000)
 
 
-class Clearance(_Body):
-    """A person's word on a variation's flags."""
+class Clearance(RequestBody):
+    """Why a person accepts what a variation is flagged for."""
 
     reason: str = Field(
         min_length=1,
@@ -47,17 +43,10 @@ class Clearance(_Body):
     """Kept with the variation."""
 
 
-def _examples(**values: Any) -> Any:
-    return {
-        name: {"summary": name.replace("_", " "), "value": value}
-        for name, value in values.items()
-    }
-
-
-_AGENTS = _examples(
+_AGENTS = openapi_examples(
     another_strategy={"agent": "builtin", "instructions": "Write the test first."}
 )
-_PARTS = _examples(
+_PARTS = openapi_examples(
     a_file_and_a_hunk={
         "parts": [
             {"variation_id": 1, "path": "reflow.py"},
@@ -65,17 +54,13 @@ _PARTS = _examples(
         ]
     }
 )
-_WISHES = _examples(
-    a_draft={"title": "Cut words that are longer than the line", "draft": True},
-    as_usual={},
-)
 
 
 @router.post("/runs/{run_id}/prompt", status_code=202, responses=_MOVED)
 async def prompt_all(run_id: RunId, turn: FollowUp, app: App) -> RunDetails:
     """Give every settled variation a follow-up turn on its own tree.
 
-    Composed ones, which no agent wrote, stay.
+    Composed variations, which no agent wrote, stay as they are.
     """
     return await app.prompt(run_id, None, turn.prompt)
 
@@ -84,7 +69,7 @@ async def prompt_all(run_id: RunId, turn: FollowUp, app: App) -> RunDetails:
 async def add(
     run_id: RunId, agent: Annotated[AgentSpec, Body(openapi_examples=_AGENTS)], app: App
 ) -> RunDetails:
-    """Have one more agent work on the run, also while the others do."""
+    """Add one more agent to the run, also while the others work."""
     return await app.add(run_id, agent)
 
 
@@ -94,9 +79,9 @@ async def compose(
     wanted: Annotated[Composition, Body(openapi_examples=_PARTS)],
     app: App,
 ) -> RunDetails:
-    """Put files and hunks of variations together as a new one, which is judged like every other.
+    """Combine files and hunks of variations as a new one, checked like every other.
 
-    Hunks count from 0, as `…/diff` lists them. What cannot be taken together is
+    Hunks count from 0, as `…/diff` lists them. Parts that cannot be combined are
     answered with 409, and named.
     """
     return await app.compose(run_id, wanted.parts)
@@ -104,10 +89,10 @@ async def compose(
 
 @router.post("/runs/{run_id}/variations/{number}/clear", responses=_MOVED)
 async def clear(
-    run_id: RunId, number: VariationId, word: Clearance, app: App
+    run_id: RunId, number: VariationId, clearance: Clearance, app: App
 ) -> RunDetails:
-    """Let a variation's flags pass, with a reason; the run is ranked anew."""
-    return await app.keeping.clear(run_id, number, word.reason)
+    """Clear a variation's flags, with a reason; the run is ranked again."""
+    return await app.clear(run_id, number, clearance.reason)
 
 
 @router.post("/runs/{run_id}/deselect", responses=_MOVED)
@@ -116,61 +101,4 @@ async def deselect(run_id: RunId, app: App) -> RunDetails:
 
     A run without one stays as it is.
     """
-    return await app.keeping.deselect(run_id)
-
-
-@router.post("/runs/{run_id}/publish", responses=_MOVED | responses(502))
-async def publish(
-    run_id: RunId, wish: Annotated[Wish, Body(openapi_examples=_WISHES)], app: App
-) -> Publication:
-    """Push the winner as a branch, and open a pull request with the evidence.
-
-    Again, it answers with the first one.
-
-    When the branch was pushed but the pull request refused (502), publishing again goes
-    on where it stopped.
-    """
-    return await app.keeping.publish(run_id, wish)
-
-
-@router.get(
-    "/runs/{run_id}/export",
-    response_class=Response,
-    responses={
-        200: {
-            "description": "`aideator import` takes it",
-            "content": {ZIP: {"schema": _FILE}},
-        },
-        **responses(404, 409),
-    },
-)
-async def export(run_id: RunId, app: App) -> Response:
-    """Download a run that has ended as one file: the run, its events and its patches."""
-    name = f"aideator-{run_id[-12:]}.zip"
-    return Response(
-        await app.keeping.export(run_id),
-        media_type=ZIP,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
-
-
-@router.post(
-    "/runs/import",
-    status_code=201,
-    responses=responses(400, 409, 413, 503),
-    openapi_extra={
-        "requestBody": {"required": True, "content": {ZIP: {"schema": _FILE}}}
-    },
-)
-async def import_(request: Request, app: App) -> RunDetails:
-    """Read a run from a file, to be looked at and watched again.
-
-    Nothing more happens in it.
-    """
-    return await app.keeping.import_(await request.body())
-
-
-@router.get("/stats")
-async def stats(app: App) -> Stats:
-    """What the decisions say: wins by agent, model and strategy with 95 % intervals, and what they cost."""
-    return await app.keeping.stats()
+    return await app.deselect(run_id)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from aideator.agents.catalog import Models
 from aideator.api.auth import identify
+from aideator.api.dependencies import App
 from aideator.api.problems import responses, text
-from aideator.api.routes.runs import App
 
 probes = APIRouter(tags=["health"])
 router = APIRouter(

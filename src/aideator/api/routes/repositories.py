@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.api.auth import identify, is_local
+from aideator.api.dependencies import App
 from aideator.api.problems import responses
-from aideator.api.routes.runs import App
 from aideator.domain.project import Project
 
 _AT_ONCE = 2

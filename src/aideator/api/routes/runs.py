@@ -6,15 +6,17 @@ Each function parses, calls the façade, and renders.
 import hashlib
 import math
 import statistics
-from collections.abc import AsyncGenerator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from pydantic import Field
 
 from aideator.api.auth import Caller, identify, is_local
+from aideator.api.dependencies import App, RunId, VariationId
 from aideator.api.problems import responses, text
-from aideator.api.stream import MAX_ID, EventStream, StreamSlots, cursor, of_run
+from aideator.api.schemas import Accepted, FollowUp, RequestBody, ResponseBody
+from aideator.api.stream import MAX_ID, cursor, of_run, stream_to
 from aideator.app import Aideator
 from aideator.changes.diff import FileDiff
 from aideator.domain.events import Event
@@ -24,46 +26,17 @@ from aideator.observability import RUNS
 FIRST_GUESS_SECONDS = 120
 """How long a variation is taken to work before any run has finished here."""
 
-RunId = Annotated[str, Path(description="The run's id, a UUID.", max_length=64)]
-VariationId = Annotated[
-    int, Path(description="The variation's number, from 1.", ge=1, le=MAX_NUMBER)
-]
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", strict=True, use_attribute_docstrings=True
-    )
-
-
-class Accepted(BaseModel):
-    """A run was stored and will be carried out."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-    run_id: str
-    stream_url: str
-    """Where the run can be watched, relative to this server."""
-    status: Literal["accepted"] = "accepted"
-    estimated_duration_seconds: int
-    """From the latest finished runs and the free slots; a guess before there are
-    any."""
-
-
-class RunPage(BaseModel):
+class RunPage(ResponseBody):
     """Some runs, newest first."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     runs: tuple[Run, ...]
     next: str | None
     """Pass it as `cursor` for the next page; null on the last one."""
 
 
-class EventPage(BaseModel):
+class EventPage(ResponseBody):
     """Some events, in order."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     events: tuple[Event, ...]
     next: int | None
@@ -71,7 +44,7 @@ class EventPage(BaseModel):
     present."""
 
 
-class Selection(_Body):
+class Selection(RequestBody):
     """Which variation wins."""
 
     winning_variation_id: int = Field(ge=1, le=MAX_NUMBER, examples=[1])
@@ -83,21 +56,6 @@ class Selection(_Body):
     """Kept with the run."""
 
 
-class FollowUp(_Body):
-    """What one variation shall do next."""
-
-    prompt: str = Field(
-        min_length=10, max_length=100_000, examples=["Also cover negative numbers"]
-    )
-
-
-def get_app(request: Request) -> Aideator:
-    """The façade that this server was opened with."""
-    app: Aideator = request.app.state.aideator
-    return app
-
-
-App = Annotated[Aideator, Depends(get_app)]
 router = APIRouter(
     tags=["runs"],
     dependencies=[Depends(identify)],
@@ -225,16 +183,6 @@ async def stream(
     if await app.at_end(run_id, seen):
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
     return stream_to(request, caller, of_run(app, run_id, seen))
-
-
-def stream_to(
-    request: Request, caller: str, pieces: AsyncGenerator[bytes]
-) -> EventStream:
-    """Answer with events, as the settings say."""
-    settings = get_app(request).settings
-    slots: StreamSlots = request.app.state.slots
-    ping, retry = settings.sse_ping_interval, settings.sse_retry_timeout
-    return EventStream(pieces, slot=(slots, caller), ping=ping, retry=retry)
 
 
 @router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)

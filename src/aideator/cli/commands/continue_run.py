@@ -195,8 +195,8 @@ async def _continue(
     needs_model: bool = True,
 ) -> int:
     """Apply an action that continues a run, and watch the run to its end."""
+    from aideator.cli.follow import watch_and_summarise
     from aideator.cli.parsing import require_model
-    from aideator.cli.ui.watch import watch_and_summarise
 
     if needs_model and context.server_url() is None:
         require_model(context.settings)

@@ -47,7 +47,7 @@ async def select(
 async def undo(context: CommandContext, run_id: RunId) -> None:
     """Undo the selection of a winner, unless the winner was published."""
     async with context.connect() as client:
-        details = await client.keeping.deselect(await client.resolve(run_id))
+        details = await client.deselect(await client.resolve(run_id))
     if not context.print_json(details):
         context.print_line(
             f"Run {details.id[-8:]} is {details.status}, without a winner."
@@ -75,7 +75,7 @@ async def clear(
 
     async with context.connect() as client:
         found = await client.resolve(run_id)
-        details = await client.keeping.clear(found, number, reason)
+        details = await client.clear(found, number, reason)
     if not context.print_json(details):
         print_summary(context.console, details)
 
@@ -104,9 +104,9 @@ async def apply(
     Without a number: the winner's, or else the recommended variation's. The working
     tree must be clean.
     """
+    from aideator.app.commit_message import commit_message
     from aideator.changes.branch import apply_to_checkout
     from aideator.cli.parsing import default_variation
-    from aideator.publishing.wording import commit_message
 
     async with context.connect() as client:
         found = await client.resolve(run_id)

@@ -75,9 +75,9 @@ async def _run(
 ) -> "RunDetails":
     """Run the demo, and keep the recommended change on a branch of its project."""
     from aideator.app import open_app
+    from aideator.app.commit_message import commit_message
     from aideator.changes.branch import apply_to_checkout
-    from aideator.cli.ui.watch import watch
-    from aideator.publishing.wording import commit_message
+    from aideator.cli.follow import watch
 
     async with open_app(settings) as app:
         run = await app.submit(spec, local=True)

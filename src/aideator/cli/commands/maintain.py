@@ -89,7 +89,7 @@ async def gc(
     ] = None,
 ) -> None:
     """Free disk space: remove the least recently used repositories and environments."""
-    from aideator.app.wiring import open_cache
+    from aideator.app.sources import open_cache
 
     settings = context.settings
     kept = settings.max_cache_size_mb if max_mb is None else max_mb

@@ -198,8 +198,8 @@ async def _watch_or_cancel(
     import asyncio
 
     from aideator.cli.exit import exit_code_of
+    from aideator.cli.follow import watch
     from aideator.cli.ui.summary import print_summary
-    from aideator.cli.ui.watch import watch
 
     if not context.json:
         context.print_line(f"run {run_id}", style="dim")

@@ -36,7 +36,7 @@ async def watch(
     ] = None,
 ) -> int:
     """Follow a run live, from its start. Ctrl-C stops watching, not the run."""
-    from aideator.cli.ui.watch import watch_and_summarise
+    from aideator.cli.follow import watch_and_summarise
 
     async with context.connect() as client:
         found = await client.resolve(run_id)

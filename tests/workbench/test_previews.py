@@ -11,8 +11,9 @@ import pytest
 
 from aideator.observability import REQUESTS
 from aideator.workbench import preview_host as preview
+from aideator.workbench.service import workbench_of
 from tests.conftest import git
-from tests.flows.looking import AT_WORK, Looker, Shown, comes_true, looker
+from tests.workbench.person import AT_WORK, Looker, Shown, comes_true, looker
 
 APP = """
 import http.server, json, sys
@@ -389,7 +390,7 @@ async def test_a_body_beyond_its_bound_is_refused(app: Shown) -> None:
 async def test_browsers_that_leave_free_their_connections(
     one: Looker, app: Shown
 ) -> None:
-    live = one.me.app.workbench.preview(app.told["id"])
+    live = workbench_of(one.me.app).preview(app.told["id"])
     async with httpx2.AsyncClient(base_url=app.server.url, timeout=20) as client:
         for _ in range(40):  # more than may be open at once
             async with client.stream(

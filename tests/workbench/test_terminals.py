@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from aideator.archive.transfer import import_run
 from aideator.workbench import terminal as terminals
+from aideator.workbench.service import workbench_of
 from aideator.workbench.terminal import Printed
 from tests.actions import PROMPT
 from tests.conftest import git
-from tests.flows.looking import AT_WORK, Looker, Terminal, comes_true, looker
+from tests.workbench.person import AT_WORK, Looker, Terminal, comes_true, looker
 
 NOTE = "a person opened a terminal in this sandbox while the agent worked"
 
@@ -150,7 +152,7 @@ async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
     numbers = await one.opens("stty -onlcr; seq 1 300000")
     read = b""
     async with aclosing(
-        one.me.app.workbench.terminal(numbers.told["id"]).follow()
+        workbench_of(one.me.app).terminal(numbers.told["id"]).follow()
     ) as said:
         async for each in said:
             if isinstance(each, Printed):
@@ -160,7 +162,7 @@ async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
     assert read.endswith(b"\n300000\n")
     monkeypatch.setattr(terminals, "PATIENCE", 0.2)
     again = await one.opens("stty -onlcr; seq 1 300000")
-    live = one.me.app.workbench.terminal(again.told["id"])
+    live = workbench_of(one.me.app).terminal(again.told["id"])
     async with aclosing(live.follow()) as said:
         first = await anext(said)
         await comes_true(lambda: live.has_ended)  # though this reader did nothing
@@ -174,7 +176,7 @@ async def test_a_flood_that_nobody_reads_takes_little_memory_and_can_be_stopped(
     one: Looker,
 ) -> None:
     flood = await one.opens("trap 'echo stopped; exit 5' INT; echo $$; yes")
-    live = one.me.app.workbench.terminal(flood.told["id"])
+    live = workbench_of(one.me.app).terminal(flood.told["id"])
     await comes_true(lambda: live._start >= 10**6)  # noqa: SLF001 - that much was printed, and forgotten
     assert len(live._kept) <= 256 * 2**10  # noqa: SLF001
     await flood.types("\x03")
@@ -186,7 +188,7 @@ async def test_a_flood_that_nobody_reads_takes_little_memory_and_can_be_stopped(
 
 async def test_a_line_without_end_is_no_burden(one: Looker) -> None:
     line = await one.opens("head -c 60000000 /dev/zero | tr '\\0' x; echo; echo done")
-    live = one.me.app.workbench.terminal(line.told["id"])
+    live = workbench_of(one.me.app).terminal(line.told["id"])
     await comes_true(lambda: live.has_ended)
     await line.ends()
     assert line.shown.endswith(b"x\r\ndone\r\n")
@@ -379,7 +381,7 @@ async def test_where_nobody_can_be_let_in_it_is_said_why(
         )
         await one.me.app.cancel(waiting.id)
         assert (
-            "cancelled and left no tree"
+            "cancelled and left no change"
             in (await one.client.post(here, json={})).json()["detail"]
         )
 
@@ -390,7 +392,7 @@ async def test_an_imported_run_is_not_entered(
     exported = await one.client.get(f"/runs/{one.run_id}/export")
     (home / "elsewhere").mkdir(mode=0o711)
     async with looker(home / "elsewhere", repo) as other:
-        await other.me.app.keeping.import_(exported.content)
+        await import_run(other.me.app, exported.content)
         answer = await other.client.post(
             f"/runs/{one.run_id}/variations/1/terminals", json={}
         )

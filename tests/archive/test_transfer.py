@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from aideator.archive.transfer import export_run, import_run
 from aideator.domain.errors import Conflict
 from aideator.domain.run import AgentSpec, Part, RunDetails, Wish
+from aideator.publishing.publish import publish_winner
+from aideator.statistics.read import read_statistics
 from tests.actions import PROMPT, User, is_dense, user
 
 KEY = "sk-ant-0123456789"
@@ -27,20 +30,20 @@ async def test_another_instance_shows_streams_and_diffs_the_run_as_the_first_did
 ) -> None:
     async with user(home, repo, "three_ways", anthropic_api_key=KEY) as me:
         original = await a_decided_run(me)
-        file = await me.app.keeping.export(original.id)
-        assert await me.app.keeping.export(original.id) == file
+        file = await export_run(me.app, original.id)
+        assert await export_run(me.app, original.id) == file
         told, patch, diff = (
             await events(me, original.id),
             await me.app.patch(original.id, 2),
             await me.app.diff(original.id, 2),
         )
         assert (
-            await me.app.keeping.import_(file) == original
+            await import_run(me.app, file) == original
         )  # it is here already, and says the same
     assert KEY.encode() in b"".join(told)
 
     async with user(home / "elsewhere", repo, "three_ways") as other:
-        shown = await other.app.keeping.import_(file)
+        shown = await import_run(other.app, file)
         assert shown.imported_at
         same = shown.model_dump_json(exclude={"imported_at"})
         assert same == original.model_dump_json(exclude={"imported_at"}).replace(
@@ -54,17 +57,17 @@ async def test_another_instance_shows_streams_and_diffs_the_run_as_the_first_did
         assert await other.app.patch(original.id, 2) == patch
         assert await other.app.diff(original.id, 2) == diff
         assert [run.id for run in (await other.app.list()).runs] == [original.id]
-        again = await other.app.keeping.import_(file)
+        again = await import_run(other.app, file)
         assert again == shown
-        assert await other.app.keeping.export(original.id) == file
+        assert await export_run(other.app, original.id) == file
 
 
 async def test_nothing_more_happens_in_an_imported_run(home: Path, repo: Path) -> None:
     async with user(home, repo, "three_ways") as me:
         original = await a_decided_run(me)
-        file = await me.app.keeping.export(original.id)
+        file = await export_run(me.app, original.id)
     async with user(home / "elsewhere", repo, "three_ways") as other:
-        await other.app.keeping.import_(file)
+        await import_run(other.app, file)
         run = original.id
         for attempt in (
             lambda: other.app.prompt(run, 1, "Now subtract as well"),
@@ -72,13 +75,13 @@ async def test_nothing_more_happens_in_an_imported_run(home: Path, repo: Path) -
             lambda: other.app.add(run, AgentSpec()),
             lambda: other.app.compose(run, [Part(variation_id=1, path="calc.py")]),
             lambda: other.app.select(run, 1),
-            lambda: other.app.keeping.deselect(run),
-            lambda: other.app.keeping.clear(run, 1, "fine"),
-            lambda: other.app.keeping.publish(run, Wish()),
+            lambda: other.app.deselect(run),
+            lambda: other.app.clear(run, 1, "fine"),
+            lambda: publish_winner(other.app, run, Wish()),
         ):
             with pytest.raises(Conflict, match="imported from a file"):
                 await attempt()
-        assert (await other.app.keeping.stats()).runs == 0
+        assert (await read_statistics(other.app)).runs == 0
         # The same question is not answered with a decision that came in a file.
         asked = await other.asks_and_waits(original.spec.prompt, variations=2)
         assert asked.reused_from is None
@@ -92,11 +95,11 @@ async def test_a_run_of_the_same_id_that_says_something_else_is_refused(
 ) -> None:
     async with user(home, repo, "three_ways") as me:
         original = await a_decided_run(me)
-        file = await me.app.keeping.export(original.id)
-        await me.app.keeping.deselect(original.id)
+        file = await export_run(me.app, original.id)
+        await me.app.deselect(original.id)
         before = await me.app.get(original.id)
-        with pytest.raises(Conflict, match="says something else"):
-            await me.app.keeping.import_(file)
+        with pytest.raises(Conflict, match="with other content"):
+            await import_run(me.app, file)
         assert await me.app.get(original.id) == before
 
 
@@ -105,6 +108,6 @@ async def test_a_run_that_has_not_ended_is_not_exported(home: Path, repo: Path) 
         run = await me.asks()
         await me.hears(run.id, until="variation_started")
         with pytest.raises(Conflict, match="the run is running"):
-            await me.app.keeping.export(run.id)
+            await export_run(me.app, run.id)
         await me.app.cancel(run.id)
-        assert await me.app.keeping.export(run.id)
+        assert await export_run(me.app, run.id)

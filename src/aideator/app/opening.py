@@ -1,0 +1,63 @@
+"""Open an AIdeator: state directory, database, event log, and what carries runs out."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aideator.app.background import open_background
+from aideator.app.demo import Demo
+from aideator.app.facade import Aideator, Working
+from aideator.eventlog.sql import SqlEventLog, open_event_log
+from aideator.settings import Settings
+from aideator.store.home import claim_home, make_home
+from aideator.store.session import Database, open_database
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings, *, work: bool = True, url: str | None = None
+) -> AsyncIterator[Aideator]:
+    """Open everything that the settings name, and take up unfinished runs.
+
+    Args:
+        settings: Where things are and what is allowed.
+        work: Whether runs are carried out here. Without, nothing is started and nothing
+            can be submitted.
+        url: The address at which this process serves; other commands on this machine
+            find it by that.
+
+    Raises:
+        Unavailable: if another process works in the same state directory, or something
+            that runs need is missing.
+    """
+    home = make_home(settings.aideator_home)
+    async with AsyncExitStack() as stack:
+        if work:
+            stack.enter_context(claim_home(home, url=url))
+        database = await stack.enter_async_context(
+            open_database(settings.database, echo=settings.database_echo)
+        )
+        log = await stack.enter_async_context(open_event_log(database))
+        demo = Demo(home, stack)
+        working = (
+            await _start_working(stack, settings, database, log, demo) if work else None
+        )
+        app = Aideator(settings, database, log, working, demo)
+        try:
+            yield app
+        finally:
+            app.close_resources()
+
+
+async def _start_working(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    log: SqlEventLog,
+    demo: Demo,
+) -> Working:
+    # Imported late: a second of imports that reading does not need.
+    from aideator.app.wiring import start_engine  # noqa: PLC0415
+
+    engine, context = await start_engine(stack, settings, database, log, demo)
+    start = await stack.enter_async_context(open_background())
+    return Working(engine, context, start)

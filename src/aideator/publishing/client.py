@@ -1,0 +1,24 @@
+"""Publish from this process or at a server: what the command calls."""
+
+from aideator.app import Aideator
+from aideator.client.remote import RemoteAideator
+from aideator.domain.run import Publication
+from aideator.domain.run import Wish as PublishRequest
+
+_SECONDS = 400.0
+"""How long a push may take."""
+
+
+async def publish_winner(
+    client: Aideator | RemoteAideator, run_id: str, request: PublishRequest
+) -> Publication:
+    """Push the winner as a branch, and open a pull request for it."""
+    if isinstance(client, Aideator):
+        # Imported late: a server does the work for most commands.
+        from aideator.publishing.publish import publish_winner
+
+        return await publish_winner(client, run_id, request)
+    answer = await client.call(
+        "POST", f"/runs/{run_id}/publish", json=request.model_dump(), timeout=_SECONDS
+    )
+    return Publication.model_validate(answer)

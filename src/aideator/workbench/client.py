@@ -1,0 +1,100 @@
+"""The workbench in this process or at a server: what `aideator shell` uses."""
+
+import base64
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
+
+import httpx2
+
+from aideator.app import Aideator
+from aideator.client.remote import FETCH_SECONDS, RETRIES, RemoteAideator, pause
+from aideator.sandbox.base import Size
+from aideator.workbench.model import Terminal
+from aideator.workbench.service import Workbench, workbench_of
+from aideator.workbench.terminal import Ended, Printed
+
+
+def open_workbench(
+    client: Aideator | RemoteAideator,
+) -> "Workbench | RemoteWorkbench":
+    """Return the workbench of an application or of a server.
+
+    Raises:
+        Unavailable: if the application was opened for reading only.
+    """
+    if isinstance(client, Aideator):
+        return workbench_of(client)
+    return RemoteWorkbench(client)
+
+
+class RemoteWorkbench:
+    """The workbench of a server."""
+
+    def __init__(self, client: RemoteAideator) -> None:
+        """Use a client of the server."""
+        self._client = client
+
+    async def open_terminal(
+        self, run_id: str, number: int, size: Size, command: str | None = None
+    ) -> Terminal:
+        """Open a terminal."""
+        answer = await self._client.call(
+            "POST",
+            f"/runs/{run_id}/variations/{number}/terminals",
+            json={**size._asdict(), "command": command},
+            timeout=FETCH_SECONDS,
+        )
+        fields = {name: answer[name] for name in Terminal.model_fields}
+        return Terminal.model_validate(fields)
+
+    def terminal(self, terminal_id: str) -> "RemoteTerminal":
+        """Return the terminal with an id."""
+        return RemoteTerminal(self._client, f"/terminals/{terminal_id}")
+
+    async def close_terminal(self, terminal_id: str) -> None:
+        """Close a terminal."""
+        await self._client.send("DELETE", f"/terminals/{terminal_id}")
+
+
+class RemoteTerminal:
+    """A terminal at a server."""
+
+    def __init__(self, client: RemoteAideator, path: str) -> None:
+        """Use a client of the server, and the terminal's path below its API's prefix."""
+        self._client, self._path = client, path
+
+    async def type(self, keys: str) -> None:
+        """Send what a person types."""
+        await self._client.send("POST", f"{self._path}/input", json={"keys": keys})
+
+    async def resize(self, size: Size) -> None:
+        """Set another size."""
+        await self._client.send("POST", f"{self._path}/size", json=size._asdict())
+
+    async def follow(self, after: int = 0) -> AsyncGenerator[Printed | Ended]:
+        """Yield what the terminal prints behind the byte `after`, and how it ends.
+
+        A lost connection is opened again where it broke.
+        """
+        tries = 0
+        while tries < RETRIES:
+            with suppress(httpx2.TransportError):
+                async with aclosing(self._stream(after)) as output:
+                    async for each in output:
+                        tries = 0
+                        yield each
+                        if isinstance(each, Ended):
+                            return
+                        after = each.end
+            tries += 1
+            await pause(tries)
+
+    async def _stream(self, after: int) -> AsyncGenerator[Printed | Ended]:
+        async with self._client.listen(f"{self._path}/stream", after) as events:
+            async for data in events:
+                event = json.loads(data)
+                if "data" in event:
+                    yield Printed(event["at"], base64.b64decode(event["data"]))
+                else:
+                    yield Ended(after, event["exit_code"], event["reason"])
