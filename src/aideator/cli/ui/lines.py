@@ -7,37 +7,12 @@ from typing import assert_never
 
 from aideator.cli.ui.reduce import RunView
 from aideator.cli.ui.setup_line import start_line
-from aideator.domain import wording
-from aideator.domain.events import (
-    AgentOutput,
-    Body,
-    Checking,
-    CheckRun,
-    Complete,
-    Deselected,
-    ErrorRaised,
-    Event,
-    EvidenceGathered,
-    FlagsCleared,
-    Plan,
-    Published,
-    RunStarted,
-    Selected,
-    SetupRan,
-    ToolCall,
-    ToolCallUpdate,
-    UsageRecorded,
-    VariationAdded,
-    VariationFailed,
-    VariationFinished,
-    VariationStarted,
-    VerdictReached,
-)
+from aideator.domain import events, wording
 
 _ENDED = {"completed": "✓", "failed": "✗"}
 
 
-def line_of(event: Event, view: RunView) -> str:
+def line_of(event: events.Event, view: RunView) -> str:
     """Return what happened, and to which variation.
 
     It is empty for pieces of output, for usage, and for what the summary at the end
@@ -54,39 +29,39 @@ def line_of(event: Event, view: RunView) -> str:
 
 
 def _progress_line(  # noqa: C901 - one flat match over the union
-    body: Body, number: int | None, view: RunView
+    body: events.Body, number: int | None, view: RunView
 ) -> str:
     match body:
-        case RunStarted() | SetupRan():
+        case events.RunStarted() | events.SetupRan():
             return start_line(body)
-        case VariationStarted(attempt=attempt):
+        case events.VariationStarted(attempt=attempt):
             return f"attempt {attempt} starts"
-        case ToolCall() | ToolCallUpdate():
+        case events.ToolCall() | events.ToolCallUpdate():
             return _tool_line(body, number, view)
-        case CheckRun(result=result):
+        case events.CheckRun(result=result):
             where = " on the base" if number is None else ""
             return wording.check_outcome(result) + where
-        case VariationFinished(verdict=verdict):
+        case events.VariationFinished(verdict=verdict):
             calls = view.variation(verdict.variation_id).calls
             return f"done, {wording.count(calls, 'tool call')}"
-        case VariationFailed() | ErrorRaised():
+        case events.VariationFailed() | events.ErrorRaised():
             return f"{body.reason}: {body.message}"
         case (
-            EvidenceGathered()
-            | VariationAdded()
-            | FlagsCleared()
-            | Deselected()
-            | Published()
+            events.EvidenceGathered()
+            | events.VariationAdded()
+            | events.FlagsCleared()
+            | events.Deselected()
+            | events.Published()
         ):
             return _decision_line(body)
         case (
-            AgentOutput()
-            | Plan()
-            | UsageRecorded()
-            | Checking()
-            | VerdictReached()
-            | Selected()
-            | Complete()
+            events.AgentOutput()
+            | events.Plan()
+            | events.UsageRecorded()
+            | events.Checking()
+            | events.VerdictReached()
+            | events.Selected()
+            | events.Complete()
         ):
             return ""
         case unknown:
@@ -94,7 +69,7 @@ def _progress_line(  # noqa: C901 - one flat match over the union
 
 
 def _tool_line(
-    call: ToolCall | ToolCallUpdate, number: int | None, view: RunView
+    call: events.ToolCall | events.ToolCallUpdate, number: int | None, view: RunView
 ) -> str:
     """Return a tool call that has ended; nothing while it goes on."""
     if number is None or call.status not in _ENDED:
@@ -104,24 +79,28 @@ def _tool_line(
 
 
 def _decision_line(
-    body: EvidenceGathered | VariationAdded | FlagsCleared | Deselected | Published,
+    body: events.EvidenceGathered
+    | events.VariationAdded
+    | events.FlagsCleared
+    | events.Deselected
+    | events.Published,
 ) -> str:
     match body:
-        case EvidenceGathered(evidence=evidence):
+        case events.EvidenceGathered(evidence=evidence):
             if not evidence.cross_tests:
                 return ""
             tests = wording.count(len(evidence.cross_tests), "cross-test")
             return f"the variations were compared with {tests}"
-        case VariationAdded(composed=parts) if parts:
+        case events.VariationAdded(composed=parts) if parts:
             sources = sorted({part.variation_id for part in parts})
             return f"composed from {', '.join(map(str, sources))}"
-        case VariationAdded(spec=spec):
+        case events.VariationAdded(spec=spec):
             return f"another agent: {spec.agent}"
-        case FlagsCleared(reason=reason):
+        case events.FlagsCleared(reason=reason):
             return f"flags cleared: {reason}"
-        case Deselected():
+        case events.Deselected():
             return "the selection was undone"
-        case Published(publication=publication):
+        case events.Published(publication=publication):
             pull_request = publication.pull_request or ""
             return f"published as {publication.branch} {pull_request}"
         case unknown:

@@ -8,32 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import assert_never
 
+from aideator.domain import events
 from aideator.domain.check import CheckResult
-from aideator.domain.events import (
-    AgentOutput,
-    Body,
-    Checking,
-    CheckRun,
-    Complete,
-    Deselected,
-    ErrorRaised,
-    Event,
-    EvidenceGathered,
-    FlagsCleared,
-    Plan,
-    Published,
-    RunStarted,
-    Selected,
-    SetupRan,
-    ToolCall,
-    ToolCallUpdate,
-    UsageRecorded,
-    VariationAdded,
-    VariationFailed,
-    VariationFinished,
-    VariationStarted,
-    VerdictReached,
-)
 from aideator.domain.ranking import Ranking
 from aideator.domain.run import AgentSpec, Isolation, RunStatus
 from aideator.domain.usage import Usage
@@ -42,14 +18,20 @@ from aideator.domain.verdict import Verdict
 _SAID_LENGTH = 600
 """Characters that are kept of an agent's message; a panel shows no more."""
 
-_Activity = AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded
+_Activity = (
+    events.AgentOutput
+    | events.ToolCall
+    | events.ToolCallUpdate
+    | events.Plan
+    | events.UsageRecorded
+)
 _Progress = (
-    VariationStarted
-    | Checking
-    | CheckRun
-    | VariationFinished
-    | VariationFailed
-    | ErrorRaised
+    events.VariationStarted
+    | events.Checking
+    | events.CheckRun
+    | events.VariationFinished
+    | events.VariationFailed
+    | events.ErrorRaised
 )
 
 
@@ -80,37 +62,37 @@ class VariationView:
     failure: str = ""
     trouble: str = ""
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: events.Event) -> None:
         """Apply one event of this variation."""
         match event.body:
             case (
-                AgentOutput()
-                | ToolCall()
-                | ToolCallUpdate()
-                | Plan()
-                | UsageRecorded() as activity
+                events.AgentOutput()
+                | events.ToolCall()
+                | events.ToolCallUpdate()
+                | events.Plan()
+                | events.UsageRecorded() as activity
             ):
                 self._apply_activity(activity)
             case (
-                VariationStarted()
-                | Checking()
-                | CheckRun()
-                | VariationFinished()
-                | VariationFailed()
-                | ErrorRaised() as progress
+                events.VariationStarted()
+                | events.Checking()
+                | events.CheckRun()
+                | events.VariationFinished()
+                | events.VariationFailed()
+                | events.ErrorRaised() as progress
             ):
                 self._apply_progress(progress, event.at)
-            case VariationAdded() | FlagsCleared():
+            case events.VariationAdded() | events.FlagsCleared():
                 pass  # `RunView` applies the first; the summary shows the second
             case (
-                RunStarted()
-                | SetupRan()
-                | EvidenceGathered()
-                | VerdictReached()
-                | Selected()
-                | Deselected()
-                | Published()
-                | Complete()
+                events.RunStarted()
+                | events.SetupRan()
+                | events.EvidenceGathered()
+                | events.VerdictReached()
+                | events.Selected()
+                | events.Deselected()
+                | events.Published()
+                | events.Complete()
             ):
                 pass  # these concern the whole run
             case unknown:
@@ -118,37 +100,37 @@ class VariationView:
 
     def _apply_activity(self, activity: _Activity) -> None:
         match activity:
-            case AgentOutput(channel=channel, text=text, message_id=message):
+            case events.AgentOutput(channel=channel, text=text, message_id=message):
                 self._say((channel, message), text)
-            case ToolCall(tool_call_id=key, title=title):
+            case events.ToolCall(tool_call_id=key, title=title):
                 self.calls += 1
                 self._use_tool(key, title)
-            case ToolCallUpdate(tool_call_id=key, title=title):
+            case events.ToolCallUpdate(tool_call_id=key, title=title):
                 self._use_tool(key, title)
-            case Plan(entries=entries):
+            case events.Plan(entries=entries):
                 done = sum(entry.status == "completed" for entry in entries)
                 self.plan = f"{done}/{len(entries)} steps"
-            case UsageRecorded(usage=usage):
+            case events.UsageRecorded(usage=usage):
                 self.usage = usage
             case unknown:
                 assert_never(unknown)
 
     def _apply_progress(self, progress: _Progress, at: datetime) -> None:
         match progress:
-            case VariationStarted(spec=spec, attempt=attempt):
+            case events.VariationStarted(spec=spec, attempt=attempt):
                 self.state, self.started = "starting", at
                 self.spec, self.attempt = spec, attempt
-            case Checking():
+            case events.Checking():
                 self.state = "checking"
-            case CheckRun(result=result):
+            case events.CheckRun(result=result):
                 self.checks.append(result)
-            case VariationFinished(verdict=verdict, isolation=isolation):
+            case events.VariationFinished(verdict=verdict, isolation=isolation):
                 self.state, self.ended = "done", at
                 self.verdict, self.isolation = verdict, isolation
-            case VariationFailed(reason=reason, message=message):
+            case events.VariationFailed(reason=reason, message=message):
                 self.state = "stopped" if reason == "Cancelled" else "failed"
                 self.failure, self.ended = message, at
-            case ErrorRaised(message=message):
+            case events.ErrorRaised(message=message):
                 self.trouble = message
             case unknown:
                 assert_never(unknown)
@@ -172,20 +154,20 @@ class RunView:
     """What is shown of a whole run."""
 
     variations: dict[int, VariationView] = field(default_factory=dict)
-    started: RunStarted | None = None
+    started: events.RunStarted | None = None
     started_at: datetime | None = None
     setup: list[CheckResult] = field(default_factory=list)
     is_set_up: bool = False
     """Whether the environment existed before the run."""
     baseline: list[CheckResult] = field(default_factory=list)
     ranking: Ranking | None = None
-    selected: Selected | None = None
+    selected: events.Selected | None = None
     status: RunStatus | None = None
     trouble: str = ""
     last_seq: int = 0
     last_at: datetime | None = None
 
-    def apply(self, event: Event) -> None:
+    def apply(self, event: events.Event) -> None:
         """Apply one event.
 
         Events have to come in order; one that was applied before is skipped.
@@ -199,54 +181,54 @@ class RunView:
             self._apply_to_variation(event.variation_id, event)
 
     def _apply(  # noqa: C901 - one flat match over the union
-        self, body: Body, at: datetime
+        self, body: events.Body, at: datetime
     ) -> None:
         match body:
-            case RunStarted() as started:
+            case events.RunStarted() as started:
                 self._start(started, at)
-            case SetupRan(result=result, cached=cached):
+            case events.SetupRan(result=result, cached=cached):
                 self.setup.append(result)
                 self.is_set_up = cached
-            case CheckRun(result=result):
+            case events.CheckRun(result=result):
                 self.baseline.append(result)
-            case VerdictReached(ranking=ranking):
+            case events.VerdictReached(ranking=ranking):
                 self.ranking = ranking
-            case Selected() as selected:
+            case events.Selected() as selected:
                 self.selected = selected
-            case Deselected():
+            case events.Deselected():
                 self.selected = None
-            case ErrorRaised(message=message):
+            case events.ErrorRaised(message=message):
                 self.trouble = message
-            case Complete(status=status):
+            case events.Complete(status=status):
                 self.status = status
-            case EvidenceGathered() | Published():
+            case events.EvidenceGathered() | events.Published():
                 pass  # the summary shows both
             case (
-                VariationAdded()
-                | VariationStarted()
-                | VariationFinished()
-                | VariationFailed()
-                | FlagsCleared()
-                | AgentOutput()
-                | ToolCall()
-                | ToolCallUpdate()
-                | Plan()
-                | UsageRecorded()
-                | Checking()
+                events.VariationAdded()
+                | events.VariationStarted()
+                | events.VariationFinished()
+                | events.VariationFailed()
+                | events.FlagsCleared()
+                | events.AgentOutput()
+                | events.ToolCall()
+                | events.ToolCallUpdate()
+                | events.Plan()
+                | events.UsageRecorded()
+                | events.Checking()
             ):
                 pass  # these concern one variation
             case unknown:
                 assert_never(unknown)
 
-    def _start(self, started: RunStarted, at: datetime) -> None:
+    def _start(self, started: events.RunStarted, at: datetime) -> None:
         self.started, self.started_at, self.setup = started, at, []
         for number in range(1, started.variations + 1):
             self.variation(number)
 
-    def _apply_to_variation(self, number: int, event: Event) -> None:
-        if isinstance(event.body, VariationAdded):
+    def _apply_to_variation(self, number: int, event: events.Event) -> None:
+        if isinstance(event.body, events.VariationAdded):
             self.variations[number] = VariationView(number, spec=event.body.spec)
-        elif isinstance(event.body, VariationStarted):
+        elif isinstance(event.body, events.VariationStarted):
             # A second start is a new attempt: all but what was spent begins anew.
             usage = self.variation(number).usage
             self.variations[number] = VariationView(number, usage=usage)
