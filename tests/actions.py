@@ -22,6 +22,7 @@ from aideator.domain.events import Body, Event
 from aideator.domain.run import Run, RunDetails, RunSpec
 from aideator.settings import Settings
 from aideator.testing import ScriptedModel, scripted_model
+from tests.conftest import PATIENCE
 
 PROMPT = "Make the failing test pass, please"
 
@@ -118,7 +119,7 @@ def command(
         env=env,
         capture_output=True,
         text=True,
-        timeout=more.pop("timeout", 60),
+        timeout=more.pop("timeout", PATIENCE),
         check=False,
         cwd=more.pop("cwd", home),
         **more,
@@ -135,7 +136,7 @@ class Server:
     def client(self, **headers: str) -> httpx2.AsyncClient:
         """An HTTP client of its API."""
         return httpx2.AsyncClient(
-            base_url=f"{self.url}/api/v1", headers=headers, timeout=20
+            base_url=f"{self.url}/api/v1", headers=headers, timeout=PATIENCE
         )
 
     async def kill(self) -> None:
@@ -179,7 +180,7 @@ async def server(home: Path, model_url: str, **env: str) -> AsyncIterator[Server
     finally:
         if running.process.returncode is None:
             running.process.terminate()
-            await asyncio.wait_for(running.process.communicate(), 20)
+            await asyncio.wait_for(running.process.communicate(), PATIENCE)
 
 
 async def stream(
@@ -193,7 +194,7 @@ async def stream(
     events: list[Event] = []
     headers = {"Last-Event-ID": str(after)} if after else {}
     async with client.stream(
-        "GET", f"/runs/{run_id}/stream", headers=headers, timeout=60
+        "GET", f"/runs/{run_id}/stream", headers=headers, timeout=PATIENCE
     ) as answer:
         assert answer.status_code == 200, (answer.status_code, await answer.aread())
         async for line in answer.aiter_lines():

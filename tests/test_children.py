@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from aideator.children import DEVNULL, PIPE, start_child
+from tests.conftest import PATIENCE
 
 ENV = {"PATH": os.defpath}
 
@@ -51,7 +52,7 @@ async def test_everything_in_its_group_ends_and_it_can_be_waited_for_twice() -> 
     child.kill_group()
     assert (await child.wait(), await child.wait()) == (-9, -9)
     # Its output ends when the last of the group has closed it.
-    assert await asyncio.wait_for(child.stdout.read(), 10) == b""
+    assert await asyncio.wait_for(child.stdout.read(), PATIENCE) == b""
     child.kill_group()
 
 

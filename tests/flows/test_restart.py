@@ -9,6 +9,7 @@ import pytest
 
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream
+from tests.conftest import PATIENCE
 
 SLOW: dict[str, Any] = {
     "lanes": {
@@ -138,6 +139,6 @@ def sleepers(marker: str) -> int:
 
 async def until(condition: Any) -> None:
     """Wait until something holds."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - the process table has no event
             await asyncio.sleep(0.05)
