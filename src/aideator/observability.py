@@ -1,9 +1,7 @@
 """Logs (structlog) and metrics (Prometheus).
 
-Logs go to standard error: JSON for programs, colours for a terminal.
-
-No prompt, no key and no request header is ever logged; the access log is ours, without
-query strings.
+Logs go to standard error: JSON for programs, colours for a terminal. Prompts, keys,
+request headers and query strings are never logged.
 """
 
 import logging
@@ -23,10 +21,10 @@ RUNS = Counter("aideator_runs_submitted", "Runs that were accepted over HTTP.")
 
 
 def configure_logging(*, debug: bool = False) -> None:
-    """Send what this process logs, libraries included, to standard error.
+    """Send the logs of this process and its libraries to standard error.
 
     Args:
-        debug: Also log what only developers want to know.
+        debug: Also log messages for developers.
     """
     shared: Sequence[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,

@@ -1,6 +1,7 @@
-"""Settings from the environment and `.env`, read by the edges only: `app`, `api` and `cli`.
+"""Settings from the environment and `.env`.
 
-The field names are the variables' names in lower case. `.env.example` is generated from
+Only the facade, the HTTP API, the command line and optional packages read them. The
+field names are the variables' names in lower case. `.env.example` is generated from
 this file (`python -m aideator.settings`), and `make check` refuses one that is out of
 step.
 """
@@ -40,8 +41,11 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
+_ORIGIN = re.compile(r"https?://[a-z0-9_.-]+(:\d{1,5})?")
+_CREDENTIAL = re.compile(r"[\x21-\x7e]+:[\x20-\x7e]*|[A-Za-z]+ [\x21-\x7e]+")
+"""`user:password`, or a scheme of HTTP authentication and a token."""
 PROVIDER_URL = "https://api.anthropic.com"
-"""The provider's own address, where nothing works without a key."""
+"""The provider's own address, which needs a key."""
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -50,17 +54,14 @@ Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 def _default_home() -> Path:
     if os.geteuid() == 0:
-        return Path(
-            "/var/lib/aideator"
-        )  # the uid that sandboxes drop to must be able to traverse it
-    return (
-        Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-        / "aideator"
-    )
+        # The uid that sandboxes drop to must be able to traverse it.
+        return Path("/var/lib/aideator")
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "aideator"
 
 
 class Settings(BaseSettings):
-    """Everything that can be set."""
+    """All settings, each with its default and its meaning."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -75,7 +76,7 @@ class Settings(BaseSettings):
     project_name: str = "AIdeator"
     """The title of the API's documentation."""
     api_v1_prefix: str = "/api/v1"
-    """Where the API lives."""
+    """The path below which the API is."""
     aideator_host: str = "127.0.0.1"
     """The address that `aideator serve` listens on. Beyond loopback an API key must
     exist."""
@@ -89,20 +90,20 @@ class Settings(BaseSettings):
     """Host names, besides loopback, under which the server may be addressed, separated
     by commas."""
     debug: bool = False
-    """Log more, for people."""
+    """Log messages for developers too."""
 
     # State
     aideator_home: Path = Field(default_factory=_default_home)
-    """Where the database, cached repositories and running workspaces are kept."""
+    """The state directory: database, cached repositories and running workspaces."""
     database_url: str | None = None
-    """SQLAlchemy's URL; sqlite+aiosqlite:///AIDEATOR_HOME/aideator.db when absent."""
+    """The SQLAlchemy URL; sqlite+aiosqlite:///AIDEATOR_HOME/aideator.db when absent."""
     database_echo: bool = False
     """Log every SQL statement."""
     redis_url: str | None = None
-    """A Redis server. Not used in this version; a start with it says so."""
+    """A Redis server. Not used in this version; `aideator doctor` says so."""
     max_cache_size_mb: int = Field(default=10_000, ge=100)
-    """Megabytes of cached repositories and environments, above which those not used for
-    longest are removed."""
+    """Megabytes of cached repositories and environments, above which the least recently
+    used are removed."""
 
     # Runs
     max_variations: int = Field(default=5, ge=1, le=100)
@@ -110,36 +111,35 @@ class Settings(BaseSettings):
     max_prompt_length: int = Field(default=2000, ge=10, le=100_000)
     """The most characters of a prompt."""
     max_parallel_variations: int = Field(default=8, ge=1, le=256)
-    """Variations that work at the same time in this process; the others wait in
+    """Variations that run at the same time in this process; the others wait in
     turn."""
     max_attempts: int = Field(default=5, ge=1, le=100)
-    """How often a variation is taken up again after a crash of the server."""
+    """How often a variation is started again after a crash of the server."""
 
     # Models
     anthropic_api_key: SecretStr | None = None
     """The key for the Anthropic API. It stays on the host; agents never see it."""
     anthropic_base_url: str = Field(default=PROVIDER_URL, pattern=r"^https?://")
-    """Where model calls go. Without a key, a keyless server of your own."""
+    """Where model calls go; without a key, a server of your own that needs none."""
 
     # Sandboxes
     aideator_sandbox: Literal["auto", "bubblewrap", "dagger"] = "auto"
     """The back end that confines agents and checks; `auto` takes Dagger where an engine
     answers, else bubblewrap."""
     isolation_policy: IsolationPolicy = IsolationPolicy.ANY
-    """What a sandbox must hold before anything runs in it: `any`; `closed` (no way out
-    but the gateway); `enforced` (closed, and the kernel holds memory, processors and
-    processes). What holds is in each variation's record."""
+    """Which isolation a sandbox must have before anything runs in it: `any`; `closed`
+    (no network but the gateway); `enforced` (closed, and the kernel limits memory,
+    processors and processes). Each variation's record says which it had."""
     agent_container_image: str = "python:3.11-slim"
     """The image of container back ends. Bubblewrap uses the host's /usr instead."""
     agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)
     """Memory of one sandbox, such as 512m."""
     agent_cpu_limit: float = Field(default=0.5, gt=0, le=1024)
-    """CPUs of one sandbox, once it has started: for its first five seconds it may use
-    two."""
+    """CPUs of one sandbox. For its first five seconds it may use two."""
     agent_pids_limit: int = Field(default=256, ge=16)
     """Processes and threads of one sandbox."""
     agent_disk_limit: Size = Field(default=2 * 2**30, ge=2**20)
-    """What one variation may write to its workspace, such as 2g."""
+    """Bytes that one variation may write to its workspace, such as 2g."""
     agent_timeout: float = Field(default=1800, gt=0)
     """Seconds of wall-clock time for one turn of an agent."""
     dagger_cli: str = "dagger"
@@ -148,22 +148,22 @@ class Settings(BaseSettings):
         default=None, validation_alias="_EXPERIMENTAL_DAGGER_RUNNER_HOST"
     )
     """The Dagger engine, such as tcp://engine.internal:1234; the CLI's own choice when
-    absent. Not from `.env`."""
+    absent. Not taken from `.env`."""
     dagger_engine_timeout: float = Field(default=600, gt=0)
-    """Seconds until a container must run: starting the engine, pulling images and
-    loading the module included."""
+    """Seconds within which a container must run, including the start of the engine,
+    pulling images and loading the module."""
     dagger_cache_volume: str = "aideator-packages"
     """The engine's cache volume for the platform's own downloads, which no agent sees;
     `none` for none."""
     dagger_workdir: str = Field(default="/workspace", pattern=r"^(/[A-Za-z0-9._-]+)+$")
-    """Where the repository lies in a container. It is found at /workspace as well."""
+    """Where the repository is in a container. /workspace leads there as well."""
     dagger_log_output: bool = False
     """Write what the Dagger CLI reports to the log."""
     sandbox_toolchains: Paths = ()
     """Host directories that sandboxes see, read-only, their bin first on PATH;
     separated by commas."""
 
-    # Looking into variations
+    # Terminals and previews
     max_workbenches: int = Field(default=4, ge=0, le=256)
     """Finished variations that may be open for terminals and previews at the same time,
     each in a sandbox."""
@@ -187,14 +187,14 @@ class Settings(BaseSettings):
     """Variables for set-up, agents and checks as JSON: {"PIP_INDEX_URL": "…"}. All of
     them see it: no secrets."""
     setup_credentials: dict[str, SecretStr] = {}
-    """What mirrors are told, never seen inside, as JSON: {"https://mirror.example.org":
-    "user:password"}."""
+    """Credentials for mirrors, which sandboxes never see, as JSON:
+    {"https://mirror.example.org": "user:password"}."""
     setup_memory_limit: Size = Field(default=2 * 2**30, ge=64 * 2**20)
-    """Memory of the sandbox that set-up runs in."""
+    """Memory of the sandbox in which set-up runs."""
     setup_cpu_limit: float = Field(default=2, gt=0, le=1024)
-    """CPUs of the sandbox that set-up runs in."""
+    """CPUs of the sandbox in which set-up runs."""
     setup_disk_limit: Size = Field(default=4 * 2**30, ge=2**20)
-    """What one set-up may write, such as 4g."""
+    """Bytes that one set-up may write, such as 4g."""
 
     # Repositories
     clone_timeout: float = Field(default=300, gt=0)
@@ -207,10 +207,10 @@ class Settings(BaseSettings):
         "bitbucket.org",
         "codeberg.org",
     )
-    """Hosts that repositories may be cloned from over https, separated by commas."""
+    """Hosts from which repositories may be cloned over https, separated by commas."""
     private_git_hosts: Names = ()
-    """Hosts (host or host:port) of your own network that may be cloned from, also over
-    http; separated by commas."""
+    """Hosts (host or host:port) of your own network from which repositories may be
+    cloned, also over http; separated by commas."""
     github_token: SecretStr | None = None
     """A token for github.com: private repositories, publishing. Never written to disk,
     never in a sandbox."""
@@ -218,8 +218,8 @@ class Settings(BaseSettings):
     """Tokens for other hosts as JSON: {"git.example.org": "token"}. Publishing needs
     one that may write."""
     git_forges: dict[str, Literal["github", "gitlab", "gitea"]] = {}
-    """What opens pull requests on other hosts, as JSON: {"git.example.org": "gitlab"};
-    Forgejo counts as gitea."""
+    """The kind of forge that opens pull requests on other hosts, as JSON:
+    {"git.example.org": "gitlab"}; Forgejo counts as gitea."""
 
     # Streams
     sse_ping_interval: float = Field(default=30, gt=0)
@@ -232,7 +232,8 @@ class Settings(BaseSettings):
     def _sqlite_only(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith("sqlite+aiosqlite:///"):
             raise ValueError(
-                "this version keeps its data in SQLite: sqlite+aiosqlite:///path/to/file.db"
+                "this version keeps its data in SQLite: "
+                "sqlite+aiosqlite:///path/to/file.db"
             )
         return value
 
@@ -242,24 +243,24 @@ class Settings(BaseSettings):
         for name, text in value.items():
             if re.search(r"://[^/\s@]*:[^/\s@]+@", text):
                 raise ValueError(
-                    f"{name} holds a password, and agents see it: SETUP_CREDENTIALS is for that"
+                    f"{name} holds a password, and agents see it: "
+                    "SETUP_CREDENTIALS is for that"
                 )
         return value
 
     @field_validator("setup_credentials")
     @classmethod
     def _names_origins(cls, value: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for origin, word in value.items():
-            if not re.fullmatch(r"https?://[a-z0-9_.-]+(:\d{1,5})?", origin):
+        for origin, secret in value.items():
+            if not _ORIGIN.fullmatch(origin):
                 raise ValueError(
-                    f"{origin}: give the host alone, such as https://mirror.example.org:8443"
+                    f"{origin}: give the host alone, "
+                    "such as https://mirror.example.org:8443"
                 )
-            if not re.fullmatch(
-                r"[\x21-\x7e]+:[\x20-\x7e]*|[A-Za-z]+ [\x21-\x7e]+",
-                word.get_secret_value(),
-            ):
+            if not _CREDENTIAL.fullmatch(secret.get_secret_value()):
                 raise ValueError(
-                    f"{origin}: give user:password, or a scheme and a token, such as Bearer abc"
+                    f"{origin}: give user:password, or a scheme and a token, "
+                    "such as Bearer abc"
                 )
         return value
 
@@ -273,14 +274,15 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database URL in force."""
-        return (
-            self.database_url
-            or f"sqlite+aiosqlite:///{self.aideator_home / 'aideator.db'}"
-        )
+        file = self.aideator_home / "aideator.db"
+        return self.database_url or f"sqlite+aiosqlite:///{file}"
 
     @property
     def is_at_the_provider(self) -> bool:
-        """Whether models are asked for where they come from: their names are known, and nothing goes without a key."""
+        """Whether calls go to the provider itself.
+
+        It needs a key, and the names of its models are known.
+        """
         return self.anthropic_base_url == PROVIDER_URL
 
     @property
@@ -296,50 +298,50 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> list[str]:
-        """Everything that must not leave in an export."""
-        kept = [
-            self.anthropic_api_key,
-            *self.tokens.values(),
-            *self.setup_credentials.values(),
-        ]
-        return [
-            secret.get_secret_value()
-            for secret in kept
-            if secret and secret.get_secret_value()
-        ]
+        """Values that must not leave in an export."""
+        secrets = [*self.tokens.values(), *self.setup_credentials.values()]
+        if self.anthropic_api_key is not None:
+            secrets.insert(0, self.anthropic_api_key)
+        values = [secret.get_secret_value() for secret in secrets]
+        return [value for value in values if value]
 
 
 class SettingsError(AideatorError):
     """A setting is wrong."""
 
     hint = (
-        "mend the variable in the environment or in .env; .env.example lists them all"
+        "correct the variable in the environment or in .env; "
+        ".env.example lists them all"
     )
 
 
 def _refuse_a_diverted_key() -> None:
     # A `.env` may come with a cloned repository. It must not send the key of the user's
-    # own environment elsewhere (the shape of CVE-2026-21852).
-    from_file = {name.upper() for name in dotenv_values(".env")}
-    if "ANTHROPIC_BASE_URL" in from_file - os.environ.keys() and os.environ.get(
-        "ANTHROPIC_API_KEY"
-    ):
+    # own environment elsewhere (as in CVE-2026-21852).
+    is_diverted = "ANTHROPIC_BASE_URL" in _only_in_file()
+    if is_diverted and os.environ.get("ANTHROPIC_API_KEY"):
         raise SettingsError(
-            "ANTHROPIC_BASE_URL: the .env of this directory names another address for the key of your environment",
+            "ANTHROPIC_BASE_URL: the .env of this directory names another address "
+            "for the key of your environment",
             hint="set ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY in the same place",
         )
 
 
 def _refuse_foreign_programs() -> None:
-    # The same file must not name a program that this user then runs, nor the machine
-    # that the code is sent to.
-    given = {name.upper() for name in dotenv_values(".env")} - os.environ.keys()
+    # The same file must not name a program that this user then runs, nor the machine to
+    # which the code is sent.
+    only_in_file = _only_in_file()
     for name in ("DAGGER_CLI", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"):
-        if name in given:
+        if name in only_in_file:
             raise SettingsError(
                 f"{name}: it is not taken from a .env",
                 hint=f"export {name} in your environment",
             )
+
+
+def _only_in_file() -> set[str]:
+    """Return the variables that `.env` sets and the environment does not."""
+    return {name.upper() for name in dotenv_values(".env")} - os.environ.keys()
 
 
 def load_settings() -> Settings:
@@ -361,55 +363,49 @@ def load_settings() -> Settings:
 
 
 def check_prompt_and_lineup(settings: Settings, prompt: str, variations: int) -> None:
-    """Hold a submission to the bounds that the operator set.
+    """Check a submission against the limits that the operator set.
 
     Raises:
         InvalidInput: naming each field that is out of bounds.
     """
-    wrong = []
-    if len(prompt) > settings.max_prompt_length:
-        wrong.append(
-            FieldError(
-                "prompt",
-                f"at most {settings.max_prompt_length} characters; this has {len(prompt)}",
-            )
-        )
-    if variations > settings.max_variations:
-        wrong.append(
-            FieldError(
-                "variations",
-                f"at most {settings.max_variations} (MAX_VARIATIONS); not {variations}",
-            )
-        )
-    if wrong:
-        raise InvalidInput(fields=wrong)
+    errors: list[FieldError] = []
+    longest, most = settings.max_prompt_length, settings.max_variations
+    if len(prompt) > longest:
+        message = f"at most {longest} characters; this has {len(prompt)}"
+        errors.append(FieldError("prompt", message))
+    if variations > most:
+        message = f"at most {most} (MAX_VARIATIONS); not {variations}"
+        errors.append(FieldError("variations", message))
+    if errors:
+        raise InvalidInput(fields=errors)
 
 
 def variable(name: str) -> str:
-    """The environment variable of a field."""
+    """Return the environment variable of a field."""
     alias = Settings.model_fields[name].validation_alias
     return alias if isinstance(alias, str) else name.upper()
 
 
 def env_example() -> str:
-    """The text of `.env.example`: every variable with its meaning and its default."""
+    """Return the text of `.env.example`: variables with meanings and defaults."""
     lines = [
-        "# Every setting of AIdeator. Generated by `python -m aideator.settings`; `make check` holds it in step."
+        "# Every setting of AIdeator. Generated by `python -m aideator.settings`;",
+        "# `make check` refuses one that is out of step.",
     ]
     for name, field in Settings.model_fields.items():
-        default = field.get_default()
-        if isinstance(default, tuple):
-            default = ",".join(map(str, default))
-        shown = (
-            "" if default is None or default == {} or field.default_factory else default
-        )
         meaning = "\n# ".join((field.description or "").splitlines())
-        lines += [
-            "",
-            f"# {meaning}",
-            f"#{variable(name)}={str(shown).lower() if shown is False else shown}",
-        ]
+        default = "" if field.default_factory else _written(field.get_default())
+        lines += ["", f"# {meaning}", f"#{variable(name)}={default}"]
     return "\n".join(lines) + "\n"
+
+
+def _written(default: object) -> str:
+    """Return a default as a variable would say it; empty for none."""
+    if default is None or default == {}:
+        return ""
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
+    return "false" if default is False else str(default)
 
 
 if __name__ == "__main__":

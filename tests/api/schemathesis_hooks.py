@@ -40,7 +40,7 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> No
 
 
 def whole(value: Any) -> Any:
-    """Write 9.0 as 9: JSON Schema calls both an integer, but no client writes the first."""
+    """Write 9.0 as 9: JSON Schema calls both integers, but no client writes 9.0."""
     if isinstance(value, dict):
         return {name: whole(part) for name, part in value.items()}
     if isinstance(value, list):

@@ -1,6 +1,6 @@
 """A real server on loopback over a real database.
 
-No agents work here: tests write their part.
+No agents run here: tests write what agents would.
 """
 
 import json
@@ -26,19 +26,19 @@ from aideator.store import claims, runs
 from aideator.store.session import Database, open_database
 
 PATCH = b"""diff --git a/calc.py b/calc.py
-index 1111111111111111111111111111111111111111..2222222222222222222222222222222222222222 100644
+index %b..%b 100644
 --- a/calc.py
 +++ b/calc.py
 @@ -1,2 +1,2 @@ def add(a, b):
  def add(a, b):
 -    return a - b
 +    return a + b
-"""
+""" % (b"1" * 40, b"2" * 40)
 
 
 @dataclass
 class Stage:
-    """The server, a client of it, and the pen that writes runs."""
+    """A server, a client of it, and the database in which tests write runs."""
 
     server: Server
     client: httpx2.AsyncClient
@@ -57,7 +57,7 @@ class Stage:
     async def run(
         self, *, variations: int = 2, status: RunStatus = RunStatus.RUNNING
     ) -> str:
-        """A run whose variations have done their part, each with a patch, unless it is still running."""
+        """Store a run: running, or finished, with a patch of each variation."""
         run_id = str(uuid_utils.uuid7())
         spec = RunSpec(
             repo_url="https://github.com/user/repo",
@@ -147,7 +147,10 @@ class Frame:
 
 
 async def frames(answer: httpx2.Response) -> AsyncIterator[Frame]:
-    """Read a stream as https://html.spec.whatwg.org/multipage/server-sent-events.html says."""
+    """Yield the events of a stream, parsed as the standard says.
+
+    https://html.spec.whatwg.org/multipage/server-sent-events.html
+    """
     fields: dict[str, str] = {}
     async for line in answer.aiter_lines():
         if line:

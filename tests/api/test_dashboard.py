@@ -1,4 +1,4 @@
-"""What the page asks a server for: itself, its runs at a glance, a repository, the demo."""
+"""Routes for the page: the server, runs at a glance, a repository, the demo."""
 
 from pathlib import Path
 

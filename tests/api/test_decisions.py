@@ -126,7 +126,8 @@ async def test_a_run_is_exported_and_imported_and_a_large_file_is_let_through(
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
     writer.write(
-        f"POST {V1}/runs/import HTTP/1.1\r\nHost: localhost\r\nContent-Length: {2**30}\r\n\r\n".encode()
+        f"POST {V1}/runs/import HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Length: {2**30}\r\n\r\n".encode()
     )
     assert (await reader.readline()).split()[1] == b"413"
     writer.close()

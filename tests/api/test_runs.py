@@ -27,7 +27,7 @@ SUBMISSION: dict[str, Any] = {
 async def working(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client of a server that really works, though it cannot reach github.com from a test machine."""
+    """A client of a server that carries out runs, but may not reach github.com."""
     home = tmp_path_factory.mktemp("working", numbered=True)
     settings = Settings(_env_file=None, aideator_home=home, aideator_port=0)
     async with (

@@ -1,4 +1,4 @@
-"""`aideator serve` as a process: it starts or says why not, and it ends in good order."""
+"""`aideator serve` as a process: it starts or says why not, and ends in order."""
 
 import asyncio
 import os
@@ -61,7 +61,7 @@ async def serving(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_ends_the_server_in_good_order_while_agents_work_and_streams_are_open(
+async def test_a_signal_ends_the_server_in_order_while_agents_work_and_streams_are_open(
     home: Path, repo: Path, number: signal.Signals
 ) -> None:
     async with (

@@ -39,7 +39,7 @@ async def test_a_stream_says_what_it_is_and_that_it_must_not_be_held_back(
         assert "content-length" not in answer.headers
 
 
-async def test_the_reconnection_time_comes_first_and_at_once_even_if_nothing_has_happened(
+async def test_the_reconnection_time_comes_first_even_if_nothing_has_happened(
     stage: Stage,
 ) -> None:
     run_id = await stage.run()
@@ -119,7 +119,7 @@ async def test_last_event_id_resumes_behind_that_event(
     assert [frame.id for frame in found] == list(range(after + 1, 6))
 
 
-async def test_after_does_the_same_for_clients_that_cannot_set_headers_and_the_header_wins(
+async def test_after_does_the_same_without_headers_and_a_header_wins(
     stage: Stage,
 ) -> None:
     run_id = await stage.finished_run(events=5)

@@ -1,4 +1,4 @@
-"""Forges as their documents describe them: what a request must hold, what an answer looks like, errors included.
+"""Forges as their documentation describes them: requests, answers and errors.
 
 GitHub: https://docs.github.com/en/rest/pulls/pulls (2022-11-28). GitLab:
     https://docs.gitlab.com/api/merge_requests/.
@@ -114,7 +114,8 @@ class FakeGitLab(FakeForge):
                 409,
                 {
                     "message": [
-                        "Another open merge request already exists for this source branch: !1"
+                        "Another open merge request already exists for "
+                        "this source branch: !1"
                     ]
                 },
             )
@@ -147,14 +148,17 @@ class FakeGitea(FakeForge):
             )
         assert body.keys() == {"head", "base", "title", "body"}
         if any(each["head"] == body["head"] for each in self.opened):
-            told = f"pull request already exists for these targets [id: 1, head_branch: {body['head']}]"
+            told = (
+                "pull request already exists for these targets "
+                f"[id: 1, head_branch: {body['head']}]"
+            )
             return answer(
                 409, {"message": told, "url": "https://forge.example/api/swagger"}
             )
         self.opened.append(body)
         return answer(201, self._shown(len(self.opened)))
 
-    def find(self, path: str, query: dict[str, str]) -> Answer:  # noqa: ARG002 - the address says all
+    def find(self, path: str, query: dict[str, str]) -> Answer:  # noqa: ARG002
         base, _, head = path.removeprefix(
             "/api/v1/repos/team/project/pulls/"
         ).partition("/")

@@ -1,4 +1,4 @@
-"""What forges answer besides yes: each refusal is told in words that say what to do, and nothing is believed."""
+"""Refusals of forges: each says what to do, and nothing in an answer is trusted."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 from aideator.domain.errors import ForgeRefused
 from aideator.publishing.forge import (
     FORGES,
+    ForgeRepository,
     GitHub,
-    Place,
     Proposal,
     forge_of,
     open_pull_request,
@@ -186,6 +186,8 @@ def test_which_forge_a_repository_lies_on() -> None:
 
 
 def test_githubs_own_address_is_another_host() -> None:
-    address, body = GitHub().create(Place("https://github.com", "user/repo"), ASKED)
+    address, body = GitHub().create(
+        ForgeRepository("https://github.com", "user/repo"), ASKED
+    )
     assert address == "https://api.github.com/repos/user/repo/pulls"
     assert body["draft"] is False

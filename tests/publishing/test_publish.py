@@ -94,6 +94,9 @@ async def test_the_winner_is_pushed_and_proposed_once(
         again = await publish_winner(me.app, run.id, Wish())
         events = await me.hears(run.id)
         kept = await me.app.get(run.id)
+    assert bodies(events, "published") == [Published(publication=first)]
+    assert is_dense(events)
+    assert events[-1].body.kind == "complete"
     branch = f"aideator/{run.id[-8:]}-make-the-failing-test-pass-please"
     assert received(home) == [f"refs/heads/{branch}"]
     assert again == first == kept.publication
@@ -102,10 +105,11 @@ async def test_the_winner_is_pushed_and_proposed_once(
     assert first.pull_request.startswith("https://forge.example/team/project/")
     assert first.commit == git(bare(home), "rev-parse", branch)
     assert git(bare(home), "rev-parse", f"{branch}^") == run.commit
-    assert bodies(events, "published") == [Published(publication=first)]
-    assert is_dense(events)
-    assert events[-1].body.kind == "complete"
+    check_pull_request(forge)
+    check_commit(bare(home), branch)
 
+
+def check_pull_request(forge: FakeForge) -> None:
     (opened,) = forge.opened
     assert opened.get("base", opened.get("target_branch")) == "main"
     assert opened["title"].endswith(PROMPT)
@@ -114,13 +118,13 @@ async def test_the_winner_is_pushed_and_proposed_once(
     )
     assert "✅ fixed" in str(opened.get("body", opened.get("description")))
 
-    message = git(bare(home), "log", "-1", "--format=%B", branch)
+
+def check_commit(repo: Path, branch: str) -> None:
+    message = git(repo, "log", "-1", "--format=%B", branch)
     assert message.splitlines()[0] == PROMPT
     assert "- python3 -m unittest discover: fixed" in message
-    trailers = git(
-        bare(home), "log", "-1", "--format=%(trailers:unfold)", branch
-    ).splitlines()
-    assert [line.partition(": ")[0] for line in trailers] == [
+    trailers = git(repo, "log", "-1", "--format=%(trailers:unfold)", branch)
+    assert [line.partition(": ")[0] for line in trailers.splitlines()] == [
         "Co-authored-by",
         "AIdeator-Run",
         "AIdeator-Variation",

@@ -1,4 +1,4 @@
-"""What a pull request and a commit say, when the words in them want to do something."""
+"""Commit messages and pull requests whose text tries to be more than text."""
 
 import pytest
 from hypothesis import given
@@ -28,6 +28,7 @@ from aideator.domain.verdict import (
 )
 from aideator.publishing.wording import pull_request_body
 
+AGENT = "AIdeator's own agent (claude-opus-5-5)"
 RUN = "01a2123d-9ad8-72b4-bc7d-6ffe6e745ce9"
 
 
@@ -202,15 +203,13 @@ def test_a_body_is_never_longer_than_a_forge_takes() -> None:
     assert "**100** ← this" in body
 
 
-def test_a_commit_says_what_was_asked_and_proven_and_holds_trailers_that_git_reads() -> (
-    None
-):
+def test_a_commit_says_what_was_asked_and_proven_in_trailers_that_git_reads() -> None:
     message = commit_message(decided(), 1)
     first, *rest = message.splitlines()
     assert first == "Make it wrap wrap"
     assert "- wrap: fixed (tests: 2 fixed)" in rest
     assert rest[-3:] == [
-        "Co-authored-by: AIdeator's own agent (claude-opus-5-5) <builtin@aideator.invalid>",
+        f"Co-authored-by: {AGENT} <builtin@aideator.invalid>",
         f"AIdeator-Run: {RUN}",
         "AIdeator-Variation: 1 of 2",
     ]
@@ -233,6 +232,6 @@ def test_a_composed_change_names_all_who_wrote_it() -> None:
         if line.startswith("Co-authored-by")
     ]
     assert authors == [
-        "Co-authored-by: AIdeator's own agent (claude-opus-5-5) <builtin@aideator.invalid>",
+        f"Co-authored-by: {AGENT} <builtin@aideator.invalid>",
         "Co-authored-by: AIdeator's own agent <builtin@aideator.invalid>",
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Frame, Page, expect
 
 from tests.conftest import git
-from tests.workbench.person import comes_true, looker
+from tests.workbench.person import comes_true, person
 
 APP = r"""
 import http.server, sys
@@ -44,7 +44,7 @@ async def test_a_preview_works_in_its_frame_and_stays_there(
     (repo / "app.py").write_text(APP)
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "A page")
-    async with looker(home, repo) as one:
+    async with person(home, repo) as one:
         shown = await one.previews(3000)
         page = await chromium.new_page()
         refused: list[str] = []
@@ -53,7 +53,7 @@ async def test_a_preview_works_in_its_frame_and_stays_there(
         await page.evaluate(SHOW, shown.told["url"])
         within = page.frame_locator("iframe")
         await expect(within.locator("body")).to_contain_text(
-            "Nobody listens at port 3000"
+            "No server listens at port 3000"
         )
         await one.opens(f"python3 app.py {one.server.url}")
         # The page that said so has loaded itself anew.

@@ -43,15 +43,30 @@ AT_WORK = {
         ]
     }
 }
-"""An agent that waits until somebody makes a file, then repairs what is wrong."""
+"""An agent that waits for a file, then repairs what is wrong."""
 SECONDS = 60
 
 
 async def comes_true(fact: Callable[[], bool | Awaitable[bool]]) -> None:
     """Wait until something is so."""
     async with asyncio.timeout(SECONDS):
-        while not (found if isinstance(found := fact(), bool) else await found):  # noqa: ASYNC110
+        while True:
+            found = fact()
+            if found if isinstance(found, bool) else await found:
+                return
             await asyncio.sleep(0.02)
+
+
+def running(command: str) -> list[Path]:
+    wanted = command.replace(" ", "\0").encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if wanted in path.read_bytes():
+                found.append(path)
+        except OSError:
+            continue
+    return found
 
 
 @dataclass
@@ -132,8 +147,8 @@ async def _events(answer: httpx2.Response) -> AsyncIterator[dict[str, str]]:
 
 
 @dataclass
-class Looker:
-    """Somebody with a browser, an AIdeator that is served, and a run on it."""
+class Person:
+    """A person with a browser, a server, and a run on it."""
 
     me: User
     server: Server
@@ -175,7 +190,7 @@ class Looker:
         await comes_true(lambda: not list(forks.iterdir()))
 
     async def finds(self, place: str) -> None:
-        """Wait until somebody can be let in there."""
+        """Wait until a sandbox of that kind can be opened."""
 
         async def is_there() -> bool:
             return bool((await self.looks())["place"] == place)
@@ -216,7 +231,7 @@ class Shown:
         return await self.asks("GET", path, headers=headers)
 
     async def waits(self, path: str = "/") -> httpx2.Response:
-        """Load the page anew as it says, until somebody listens."""
+        """Load the page again, as it says, until a server listens."""
 
         answers: list[httpx2.Response] = []
 
@@ -224,7 +239,7 @@ class Shown:
             answers.append(await self.gets(path))
             return (
                 answers[-1].status_code != 502
-                or "Nobody listens" not in answers[-1].text
+                or "No server listens" not in answers[-1].text
             )
 
         await comes_true(listens)
@@ -232,14 +247,14 @@ class Shown:
 
 
 @asynccontextmanager
-async def looker(
+async def person(
     home: Path,
     repo: Path,
     scenario: str | dict[str, Any] = "one_edit",
     *,
     finished: bool = True,
     **settings: Any,
-) -> AsyncIterator[Looker]:
+) -> AsyncIterator[Person]:
     """Serve an AIdeator that has a run of one variation, finished or at work."""
     async with AsyncExitStack() as stack:
         told: dict[str, Any] = {
@@ -252,7 +267,7 @@ async def looker(
         client = httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=SECONDS)
         await stack.enter_async_context(client)
         run = await me.asks(checks=[])
-        one = Looker(me, server, client, run.id)
+        one = Person(me, server, client, run.id)
         if finished:
             await me.waits(run.id)
         else:

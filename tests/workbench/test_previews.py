@@ -13,72 +13,8 @@ from aideator.observability import REQUESTS
 from aideator.workbench import preview_host as preview
 from aideator.workbench.service import workbench_of
 from tests.conftest import git
-from tests.workbench.person import AT_WORK, Looker, Shown, comes_true, looker
-
-APP = """
-import http.server, json, sys
-
-class App(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_): pass
-
-    def answer(self, status, headers, body=b""):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        own = "http://localhost:%s" % sys.argv[1]
-        match self.path.partition("?")[0]:
-            case "/moved": self.answer(302, [("Location", own + "/there?x=1#y")])
-            case "/moved-slyly":
-                self.answer(302, [("Location", own + "//example.org/")])
-            case "/moved-away": self.answer(302, [("Location", "https://example.org/")])
-            case "/cookie":
-                given = ("a=1; Domain=localhost; Path=/; HttpOnly",
-                         "b=2; Secure;samesite=strict")
-                self.answer(200, [("Set-Cookie", cookie) for cookie in given])
-            case "/lax": self.answer(200, [
-                ("Content-Security-Policy", "default-src *"),
-                ("X-Frame-Options", "DENY"),
-                ("Cross-Origin-Resource-Policy", "cross-origin"),
-                ("Link", "<https://example.org>"),
-                ("Service-Worker-Allowed", "/"), ("Referrer-Policy", "unsafe-url"),
-                ("Permissions-Policy", "camera=*"), ("Cache-Control", "max-age=99"),
-                ("Refresh", "0; url=https://example.org"), ("X-Kept", "yes")], b"lax")
-            case "/stream":
-                self.send_response(200)
-                self.send_header("Transfer-Encoding", "chunked")
-                self.end_headers()
-                for word in (b"one", b"two"):
-                    self.wfile.write(b"%x\\r\\n%s\\r\\n" % (len(word), word))
-                    self.wfile.flush()
-                    sys.stdin.readline()
-                self.wfile.write(b"0\\r\\n\\r\\n")
-            case _:
-                headers = list(map(list, self.headers.items()))
-                told = json.dumps([self.command, self.path, headers])
-                self.answer(200, [("Content-Type", "application/json")], told.encode())
-
-    do_HEAD = do_DELETE = do_GET
-
-    def do_POST(self):
-        if self.headers.get("Transfer-Encoding") == "chunked":
-            body = b""
-            while size := int(self.rfile.readline(), 16):
-                body += self.rfile.read(size)
-                self.rfile.readline()
-            self.rfile.readline()
-        else:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.answer(201, [], b"%d %s" % (len(body), body[:20]))
-
-http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), App).serve_forever()
-"""
+from tests.workbench.person import AT_WORK, Person, Shown, comes_true, person
+from tests.workbench.served import APP
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +35,13 @@ def ground() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-async def one(ground: Path) -> AsyncIterator[Looker]:
-    async with looker(ground, ground / "user-repo") as looking:
+async def one(ground: Path) -> AsyncIterator[Person]:
+    async with person(ground, ground / "user-repo") as looking:
         yield looking
 
 
 @pytest.fixture(scope="module")
-async def app(one: Looker) -> Shown:
+async def app(one: Person) -> Shown:
     """The project's app, running in a terminal of the copy."""
     await one.opens("python3 app.py 3000")
     shown = await one.previews(3000)
@@ -113,7 +49,7 @@ async def app(one: Looker) -> Shown:
     return shown
 
 
-async def test_a_static_server_is_shown_with_absolute_paths(one: Looker) -> None:
+async def test_a_static_server_is_shown_with_absolute_paths(one: Person) -> None:
     await one.opens("cd site; exec python3 -m http.server 8123")
     shown = await one.previews(8123)
     page = await shown.waits()
@@ -124,7 +60,7 @@ async def test_a_static_server_is_shown_with_absolute_paths(one: Looker) -> None
 
 
 async def test_until_somebody_listens_a_page_says_so_and_loads_itself_anew(
-    one: Looker,
+    one: Person,
 ) -> None:
     shown = await one.previews(4999)
     answer = await shown.gets("/any/where")
@@ -171,7 +107,7 @@ async def test_methods_and_bodies_pass(app: Shown) -> None:
     assert (await app.asks("DELETE", "/x")).json()[0] == "DELETE"
 
 
-async def test_an_answer_comes_as_it_is_made(one: Looker) -> None:
+async def test_an_answer_comes_as_it_is_made(one: Person) -> None:
     serving = await one.opens("stty -echo; exec python3 app.py 3001")
     shown = await one.previews(3001)
     await shown.waits()
@@ -204,7 +140,7 @@ async def test_cookies_are_the_previews_own(app: Shown) -> None:
 
 
 async def test_the_policy_is_ours_whatever_the_server_says(
-    one: Looker, app: Shown
+    one: Person, app: Shown
 ) -> None:
     answer = await app.gets("/lax")
     policy = answer.headers["content-security-policy"]
@@ -235,7 +171,7 @@ async def test_the_policy_is_ours_whatever_the_server_says(
 
 
 async def test_only_the_page_that_opened_it_may_frame_it_and_it_may_not_be_a_tab(
-    one: Looker, app: Shown
+    one: Person, app: Shown
 ) -> None:
     tab = await app.gets("/", **{"Sec-Fetch-Dest": "document"})
     assert tab.status_code == 403
@@ -257,7 +193,7 @@ async def test_only_the_page_that_opened_it_may_frame_it_and_it_may_not_be_a_tab
     "path", ["/", "/api/v1/runs", "/health/live", "/metrics", "/docs", "/openapi.json"]
 )
 async def test_neither_api_nor_page_is_ever_at_the_host_of_a_preview(
-    one: Looker, app: Shown, path: str
+    one: Person, app: Shown, path: str
 ) -> None:
     known = (await app.gets(path)).json()
     assert known[1] == path  # what listens inside has answered
@@ -277,12 +213,8 @@ async def test_neither_api_nor_page_is_ever_at_the_host_of_a_preview(
 
 async def test_previews_are_no_requests_to_the_api(app: Shown) -> None:
     def counted() -> float:
-        return sum(
-            s.value
-            for metric in REQUESTS.collect()
-            for s in metric.samples
-            if s.name.endswith("_count")
-        )
+        (metric,) = REQUESTS.collect()
+        return sum(s.value for s in metric.samples if s.name.endswith("_count"))
 
     before = counted()
     await app.gets("/counted")
@@ -322,7 +254,7 @@ async def test_previews_are_no_requests_to_the_api(app: Shown) -> None:
     ],
 )
 async def test_a_server_that_speaks_garbage_harms_nobody(
-    one: Looker, said: str, status: int | None
+    one: Person, said: str, status: int | None
 ) -> None:
     port = 5000
     once = (
@@ -346,7 +278,7 @@ async def test_a_server_that_speaks_garbage_harms_nobody(
 
 
 async def test_a_server_that_never_answers_is_given_up(
-    one: Looker, monkeypatch: pytest.MonkeyPatch
+    one: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "HEAD_SECONDS", 0.3)
     silent = (
@@ -362,7 +294,7 @@ async def test_a_server_that_never_answers_is_given_up(
 
 
 async def test_a_closed_preview_is_gone_and_what_was_under_way_is_broken_off(
-    one: Looker,
+    one: Person,
 ) -> None:
     await one.opens("stty -echo; exec python3 app.py 3002")
     shown = await one.previews(3002)
@@ -388,7 +320,7 @@ async def test_a_body_beyond_its_bound_is_refused(app: Shown) -> None:
 
 
 async def test_browsers_that_leave_free_their_connections(
-    one: Looker, app: Shown
+    one: Person, app: Shown
 ) -> None:
     live = workbench_of(one.me.app).preview(app.told["id"])
     async with httpx2.AsyncClient(base_url=app.server.url, timeout=20) as client:
@@ -397,14 +329,15 @@ async def test_browsers_that_leave_free_their_connections(
                 "GET", "/stream", headers={"Host": app.host}
             ) as answer:
                 assert answer.status_code == 200
-    await comes_true(lambda: not live._open)  # noqa: SLF001 - the fact that all are closed
+    # The fact that all are closed.
+    await comes_true(lambda: not live._open)  # noqa: SLF001
     assert (await app.gets("/still")).status_code == 200
 
 
 async def test_a_preview_beside_an_agent_is_told_in_the_verdict_and_ends_with_it(
     home: Path, repo: Path
 ) -> None:
-    async with looker(home, repo, AT_WORK, finished=False) as one:
+    async with person(home, repo, AT_WORK, finished=False) as one:
         await one.opens("exec python3 -m http.server 8123")
         shown = await one.previews(8123)
         assert shown.told["place"] == "agent"
@@ -423,7 +356,7 @@ async def test_a_preview_beside_an_agent_is_told_in_the_verdict_and_ends_with_it
 async def test_beyond_loopback_a_preview_needs_a_name_of_its_own(
     home: Path, repo: Path
 ) -> None:
-    async with looker(home, repo, allowed_hosts=("ide.example.org",)) as one:
+    async with person(home, repo, allowed_hosts=("ide.example.org",)) as one:
         _, key = await one.me.app.create_key("alice")
         one.client.headers["X-API-Key"] = key
         named = {"Host": "ide.example.org"}
@@ -438,7 +371,7 @@ async def test_beyond_loopback_a_preview_needs_a_name_of_its_own(
         "allowed_hosts": ("ide.example.org",),
         "preview_host": "preview.example.org",
     }
-    async with looker(home / "again", repo, **names) as one:
+    async with person(home / "again", repo, **names) as one:
         _, key = await one.me.app.create_key("alice")
         one.client.headers["X-API-Key"] = key
         there = {"Host": "ide.example.org", "Origin": "https://ide.example.org"}
@@ -449,7 +382,7 @@ async def test_beyond_loopback_a_preview_needs_a_name_of_its_own(
         ).json()
         assert told["url"] == f"https://{told['id']}.preview.example.org/"
         answer = await Shown(one.server, told).gets()
-        assert "Nobody listens at port 80" in answer.text
+        assert "No server listens at port 80" in answer.text
         listed = (await one.client.get(f"{one.path}/terminals", headers=there)).json()
         assert listed["previews"] == [told]
 

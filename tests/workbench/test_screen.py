@@ -1,4 +1,4 @@
-"""What a sandbox may do to a user's terminal, however its bytes are cut."""
+"""What a sandbox may do to a user's terminal, whatever it prints."""
 
 import re
 from itertools import pairwise
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from aideator.workbench.screen import ScreenFilter
+from aideator.workbench.screen import Screen
 
 PIECES = st.sampled_from(
     [
@@ -51,17 +51,17 @@ OUTPUT = st.one_of(st.binary(max_size=60), st.lists(PIECES, max_size=25).map(b""
 
 HARMLESS = re.compile(
     r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\a\b\t\n\v\f\r]"
-    r"|\x1b\[[\d;:]*[@A-MPSTXZ`abdefgmrsu]|\x1b\[\?[\d;]+[hl]"
-    r"|\x1b\[\d+ q|\x1b[78DEHM=>]|\x1b[()*+][0AB]"
+    r"|\x1b\[[\d;:]*[@A-MPSTXZ`abdefgmrsu]|\x1b\[\?[\d;]+[hl]|\x1b\[\d+ q"
+    r"|\x1b[78DEHM=>]|\x1b[()*+][0AB]"
 )
-"""What may come out, described independently of the code."""
+"""A second description of what may come out."""
 
 
 @given(OUTPUT)
 @example(b"\x1b]52;c;ZXZpbA==\x07after")
 @example(b"\x1bP$q q\x1b\\after")
 def test_nothing_comes_out_but_text_and_harmless_sequences(data: bytes) -> None:
-    rest = HARMLESS.sub("", ScreenFilter().feed(data))
+    rest = HARMLESS.sub("", Screen().feed(data))
     assert rest == ""
 
 
@@ -73,16 +73,16 @@ def test_it_does_not_matter_where_the_bytes_are_cut(
     data: bytes, cuts: list[int]
 ) -> None:
     screen, places = (
-        ScreenFilter(),
+        Screen(),
         sorted({0, len(data), *(cut for cut in cuts if cut < len(data))}),
     )
     pieces = [screen.feed(data[start:end]) for start, end in pairwise(places)]
-    assert "".join(pieces) == ScreenFilter().feed(data)
+    assert "".join(pieces) == Screen().feed(data)
 
 
 @given(st.text(st.characters(exclude_categories=["C"])))
 def test_text_passes_as_it_is(text: str) -> None:
-    assert ScreenFilter().feed(text.encode()) == text
+    assert Screen().feed(text.encode()) == text
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_text_passes_as_it_is(text: str) -> None:
     ],
 )
 def test_what_full_screen_programs_need_passes(harmless: str) -> None:
-    assert ScreenFilter().feed(harmless.encode()) == harmless
+    assert Screen().feed(harmless.encode()) == harmless
 
 
 @pytest.mark.parametrize(
@@ -137,14 +137,14 @@ def test_what_full_screen_programs_need_passes(harmless: str) -> None:
     ],
 )
 def test_queries_strings_and_switches_are_dropped(hostile: str) -> None:
-    shown = ScreenFilter().feed(f"before{hostile}after".encode())
+    shown = Screen().feed(f"before{hostile}after".encode())
     assert "\x1b" not in shown
     assert shown.startswith("before")
     assert shown.endswith("after")
 
 
 def test_what_was_switched_on_is_switched_off_at_the_end() -> None:
-    screen = ScreenFilter()
+    screen = Screen()
     screen.feed(b"\x1b[?1049h\x1b[?25l\x1b[?2004h\x1b[?2004l\x1b[?1;1000h")
     restored = screen.restore()
     assert set(re.findall(r"\x1b\[\?(\d+)([hl])", restored)) == {
@@ -153,9 +153,9 @@ def test_what_was_switched_on_is_switched_off_at_the_end() -> None:
         ("1049", "l"),
         ("25", "h"),
     }
-    assert ScreenFilter().feed(restored.encode()) == restored
+    assert Screen().feed(restored.encode()) == restored
 
 
 def test_for_a_file_only_text_is_left() -> None:
-    assert ScreenFilter(plain=True).feed(b"\x1b[31mred\x1b[m\x1b]0;x\x07\n") == "red\n"
-    assert ScreenFilter(plain=True).restore() == ""
+    assert Screen(plain=True).feed(b"\x1b[31mred\x1b[m\x1b]0;x\x07\n") == "red\n"
+    assert Screen(plain=True).restore() == ""

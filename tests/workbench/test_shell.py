@@ -1,4 +1,4 @@
-"""`aideator shell` as a user sees it: in a real terminal, or with its output piped."""
+"""`aideator shell` in a real terminal, and with piped output."""
 
 import asyncio
 import fcntl
@@ -24,7 +24,7 @@ HOSTILE = r"printf '\033]0;title\007\033[6n\033[31mred\033[m\n'"
 
 @dataclass
 class TerminalUser:
-    """A user at a real terminal in which a command runs."""
+    """A user at a terminal in which a command runs."""
 
     process: asyncio.subprocess.Process
     terminal: int

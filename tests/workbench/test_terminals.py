@@ -16,7 +16,14 @@ from aideator.workbench.service import workbench_of
 from aideator.workbench.terminal import Printed
 from tests.actions import PROMPT
 from tests.conftest import git
-from tests.workbench.person import AT_WORK, Looker, Terminal, comes_true, looker
+from tests.workbench.person import (
+    AT_WORK,
+    Person,
+    Terminal,
+    comes_true,
+    person,
+    running,
+)
 
 NOTE = "a person opened a terminal in this sandbox while the agent worked"
 
@@ -37,14 +44,14 @@ def ground() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-async def one(ground: Path) -> AsyncIterator[Looker]:
-    """Somebody before a finished run, for all tests that leave it as it is."""
-    async with looker(ground, ground / "user-repo") as looking:
+async def one(ground: Path) -> AsyncIterator[Person]:
+    """A person with a finished run, for all tests that leave it as it is."""
+    async with person(ground, ground / "user-repo") as looking:
         yield looking
 
 
 async def test_a_copy_shows_the_change_and_what_is_done_there_stays_there(
-    one: Looker,
+    one: Person,
 ) -> None:
     before = await one.client.get(f"{one.path}/patch")
     events = await one.me.hears(one.run_id)
@@ -67,7 +74,7 @@ async def test_a_copy_shows_the_change_and_what_is_done_there_stays_there(
     assert NOTE not in details.variations[0].verdict.notes
 
 
-async def test_a_copy_has_no_way_out_and_the_agents_limits(one: Looker) -> None:
+async def test_a_copy_has_no_way_out_and_the_agents_limits(one: Person) -> None:
     tried = (
         "python3 -c \"import socket; socket.create_connection(('1.1.1.1', 80), 5)\" "
         "2>&1 | tail -1"
@@ -78,7 +85,7 @@ async def test_a_copy_has_no_way_out_and_the_agents_limits(one: Looker) -> None:
     )
 
 
-async def test_a_shell_is_a_real_one(one: Looker) -> None:
+async def test_a_shell_is_a_real_one(one: Person) -> None:
     shell = await one.opens(rows=33, cols=101)
     assert b"variation 1:/workspace$ " in await shell.reads(b"$ ")
     await shell.types("stty size; echo $TERM\r")
@@ -107,7 +114,7 @@ async def test_a_shell_is_a_real_one(one: Looker) -> None:
     await shell.closes()
 
 
-async def test_a_full_screen_program_works(one: Looker) -> None:
+async def test_a_full_screen_program_works(one: Person) -> None:
     pager = await one.opens("seq 1 500 | less", rows=10, cols=40)
     first = await pager.reads(b"\r\n9\r\n")
     assert b"\r\n10" not in first
@@ -117,7 +124,7 @@ async def test_a_full_screen_program_works(one: Looker) -> None:
     assert (await pager.ends())["exit_code"] == 0
 
 
-async def test_a_reader_that_comes_back_goes_on_where_it_stood(one: Looker) -> None:
+async def test_a_reader_that_comes_back_goes_on_where_it_stood(one: Person) -> None:
     counting = await one.opens(
         "stty -onlcr; for i in $(seq 1 400); do echo line $i; [ $((i % 40)) = 0 ] && "
         "sleep 0.1; done"
@@ -139,7 +146,7 @@ async def test_a_reader_that_comes_back_goes_on_where_it_stood(one: Looker) -> N
 
 
 async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(
-    one: Looker,
+    one: Person,
 ) -> None:
     large = await one.opens("stty -onlcr; seq 1 300000")
     await large.ends()
@@ -147,7 +154,7 @@ async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(
 
 
 async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
-    one: Looker, monkeypatch: pytest.MonkeyPatch
+    one: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = await one.opens("stty -onlcr; seq 1 300000")
     read = b""
@@ -173,11 +180,12 @@ async def test_a_slow_reader_is_waited_for_and_one_that_stands_still_is_not(
 
 
 async def test_a_flood_that_nobody_reads_takes_little_memory_and_can_be_stopped(
-    one: Looker,
+    one: Person,
 ) -> None:
     flood = await one.opens("trap 'echo stopped; exit 5' INT; echo $$; yes")
     live = workbench_of(one.me.app).terminal(flood.told["id"])
-    await comes_true(lambda: live._start >= 10**6)  # noqa: SLF001 - that much was printed, and forgotten
+    # So much was printed, and is not kept.
+    await comes_true(lambda: live._start >= 10**6)  # noqa: SLF001
     assert len(live._kept) <= 256 * 2**10  # noqa: SLF001
     await flood.types("\x03")
     assert (await flood.ends())["exit_code"] == 5
@@ -186,7 +194,7 @@ async def test_a_flood_that_nobody_reads_takes_little_memory_and_can_be_stopped(
     assert flood.gaps[0][1] > 10**6 - 256 * 2**10
 
 
-async def test_a_line_without_end_is_no_burden(one: Looker) -> None:
+async def test_a_line_without_end_is_no_burden(one: Person) -> None:
     line = await one.opens("head -c 60000000 /dev/zero | tr '\\0' x; echo; echo done")
     live = workbench_of(one.me.app).terminal(line.told["id"])
     await comes_true(lambda: live.has_ended)
@@ -196,7 +204,7 @@ async def test_a_line_without_end_is_no_burden(one: Looker) -> None:
 
 
 async def test_closing_ends_every_process_of_the_terminal_and_then_the_copy(
-    one: Looker,
+    one: Person,
 ) -> None:
     mark = f"sleep 1{os.getpid():07d}"
     shell = await one.opens(
@@ -210,25 +218,13 @@ async def test_closing_ends_every_process_of_the_terminal_and_then_the_copy(
     assert (await one.client.get(f"{shell.path}/stream")).status_code == 404
 
 
-def running(command: str) -> list[Path]:
-    wanted = command.replace(" ", "\0").encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if wanted in path.read_bytes():
-                found.append(path)
-        except OSError:
-            continue
-    return found
-
-
 async def test_a_child_that_keeps_the_terminal_open_does_not_keep_it_from_ending(
-    one: Looker,
+    one: Person,
 ) -> None:
     assert await one.runs("trap '' HUP; sleep 1000 & echo done") == "done\n"
 
 
-async def test_input_that_nothing_reads_is_refused_in_the_end(one: Looker) -> None:
+async def test_input_that_nothing_reads_is_refused_in_the_end(one: Person) -> None:
     deaf = await one.opens("stty raw -echo; echo ready; sleep 1000")
     await deaf.reads(b"ready")
     for _ in range(100):
@@ -252,14 +248,14 @@ async def test_input_that_nothing_reads_is_refused_in_the_end(one: Looker) -> No
     ],
 )
 async def test_what_is_out_of_bounds_is_refused(
-    one: Looker, path: str, body: dict[str, object]
+    one: Person, path: str, body: dict[str, object]
 ) -> None:
     shell = await one.opens()
     assert (await one.client.post(f"{shell.path}/{path}", json=body)).status_code == 422
     await shell.closes()
 
 
-async def test_what_is_not_there_is_not_found(one: Looker) -> None:
+async def test_what_is_not_there_is_not_found(one: Person) -> None:
     for method, path in (
         ("GET", "/terminals/nobody/stream"),
         ("POST", "/terminals/nobody/input"),
@@ -277,7 +273,7 @@ async def test_what_is_not_there_is_not_found(one: Looker) -> None:
 
 
 async def test_an_ended_terminal_takes_nothing_more_and_is_listed_with_its_end(
-    one: Looker,
+    one: Person,
 ) -> None:
     ended = await one.opens("exit 3")
     await ended.ends()
@@ -296,7 +292,7 @@ async def test_an_ended_terminal_takes_nothing_more_and_is_listed_with_its_end(
     ]
 
 
-async def test_so_many_terminals_may_be_open_at_one_variation(one: Looker) -> None:
+async def test_so_many_terminals_may_be_open_at_one_variation(one: Person) -> None:
     wish = {"command": "sleep 1000"}
     async with asyncio.TaskGroup() as tasks:
         many = [
@@ -324,7 +320,7 @@ async def test_so_many_terminals_may_be_open_at_one_variation(one: Looker) -> No
 async def test_an_agent_at_work_is_visited_in_its_own_sandbox_and_the_verdict_says_so(
     home: Path, repo: Path
 ) -> None:
-    async with looker(home, repo, AT_WORK, finished=False) as one:
+    async with person(home, repo, AT_WORK, finished=False) as one:
         shell = await one.opens(cols=200)
         assert shell.told["place"] == "agent"
         await shell.types(
@@ -364,7 +360,7 @@ async def test_where_nobody_can_be_let_in_it_is_said_why(
             ]
         }
     }
-    async with looker(
+    async with person(
         home, repo, slow, finished=False, max_parallel_variations=1
     ) as one:
         waiting = await one.me.asks(checks=[])
@@ -387,11 +383,11 @@ async def test_where_nobody_can_be_let_in_it_is_said_why(
 
 
 async def test_an_imported_run_is_not_entered(
-    one: Looker, home: Path, repo: Path
+    one: Person, home: Path, repo: Path
 ) -> None:
     exported = await one.client.get(f"/runs/{one.run_id}/export")
     (home / "elsewhere").mkdir(mode=0o711)
-    async with looker(home / "elsewhere", repo) as other:
+    async with person(home / "elsewhere", repo) as other:
         await import_run(other.me.app, exported.content)
         answer = await other.client.post(
             f"/runs/{one.run_id}/variations/1/terminals", json={}
@@ -403,7 +399,7 @@ async def test_an_imported_run_is_not_entered(
 async def test_copies_are_few_and_close_when_nobody_uses_them(
     home: Path, repo: Path
 ) -> None:
-    async with looker(home, repo, max_workbenches=1, workbench_idle_timeout=1.0) as one:
+    async with person(home, repo, max_workbenches=1, workbench_idle_timeout=1.0) as one:
         forgotten = await one.opens("sleep 1000")
         other = await one.me.asks_and_waits(PROMPT, checks=[], fresh=True)
         busy = await one.client.post(
@@ -411,14 +407,14 @@ async def test_copies_are_few_and_close_when_nobody_uses_them(
         )
         if busy.status_code == 429:  # unless it has closed already
             assert "MAX_WORKBENCHES" in busy.json()["detail"]
-        assert (await forgotten.ends())["reason"].startswith("nobody has used it")
+        assert (await forgotten.ends())["reason"].startswith("it was not used for")
         await one.waits_until_nothing_is_open()
 
 
 async def test_a_server_that_stops_is_not_held_up_by_a_terminal(
     home: Path, repo: Path
 ) -> None:
-    async with looker(home, repo) as one:
+    async with person(home, repo) as one:
         shell = await one.opens("yes slowly; sleep 1000")
         async with asyncio.TaskGroup() as tasks:
             reading = tasks.create_task(shell.reads())
@@ -430,7 +426,7 @@ async def test_a_server_that_stops_is_not_held_up_by_a_terminal(
 
 
 async def test_no_key_no_terminal(home: Path, repo: Path) -> None:
-    async with looker(home, repo) as one:
+    async with person(home, repo) as one:
         shell = await one.opens("sleep 1000")
         key, secret = await one.me.app.create_key("alice")
         for method, path in (

@@ -1,1 +1,1 @@
-"""DOOR: HTTP. Parse, authorise, call the façade, render."""
+"""HTTP API: routes parse and authorise requests, call the facade, and render answers."""

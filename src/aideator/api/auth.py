@@ -1,8 +1,8 @@
-"""Who may call: an API key, the cookie that a browser got for one, or this machine while no key exists.
+"""Authentication: an API key, a browser's session cookie, or this machine without keys.
 
-The cookie is signed with a secret that lives as long as the process, so nothing that
-could forge one is kept anywhere; after a restart the browser asks for the key again. It
-names its key, so revoking the key ends its sessions at once.
+The cookie is signed with a secret that exists in this process only, so nothing that
+could forge one is stored; after a restart the browser asks for the key again. It names
+its key, so revoking the key ends its sessions at once.
 """
 
 import hashlib
@@ -24,18 +24,18 @@ SESSION_SECONDS = 12 * 3600
 
 
 class Sessions:
-    """Signs the ids of keys for browsers."""
+    """Signed session cookies, each of which stands for an API key."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
 
     def issue(self, key_id: str) -> str:
-        """A cookie that stands for the key until it expires."""
+        """Return a cookie that stands for the key until it expires."""
         content = f"{key_id}.{int(time.time()) + SESSION_SECONDS}"
         return f"{content}.{self._sign(content)}"
 
     def key_id(self, cookie: str) -> str | None:
-        """The key that the cookie stands for, if it was issued here and has not expired."""
+        """Return the id of a cookie's key, if it is valid and has not expired."""
         content, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(
             signature.encode(errors="replace"), self._sign(content).encode()
@@ -51,7 +51,7 @@ class Sessions:
 
 
 def is_local(request: Request) -> bool:
-    """Whether the request was made on this machine, for this machine: not beyond loopback, and not through a proxy."""
+    """Return whether a request was made on this machine, over loopback, by no proxy."""
     app: Aideator = request.app.state.aideator
     return (
         is_loopback_name(app.settings.aideator_host)
@@ -66,10 +66,10 @@ def is_local(request: Request) -> bool:
 
 
 async def identify(request: Request) -> str:
-    """Name the caller: the id of its key, or its address on a server without keys.
+    """Return the caller: the id of its key, or "this machine" on a server without keys.
 
     Raises:
-        Unauthorized: if it may not call.
+        Unauthorized: if it is neither.
     """
     app: Aideator = request.app.state.aideator
     sessions: Sessions = request.app.state.sessions
@@ -83,8 +83,9 @@ async def identify(request: Request) -> str:
         return key_id
     if is_local(request) and not await app.is_active_key():
         return "this machine"
+    header = app.settings.api_key_header
     raise Unauthorized(
-        hint=f"send it in the {app.settings.api_key_header} header; `aideator key create NAME` makes one"
+        hint=f"send it in the {header} header; `aideator key create NAME` makes one"
     )
 
 
@@ -93,7 +94,7 @@ router = APIRouter(tags=["session"], responses=responses(403, 421))
 
 
 class Login(BaseModel):
-    """What a browser trades for a session."""
+    """What a browser exchanges for a session."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -102,7 +103,10 @@ class Login(BaseModel):
 
 @router.post("/session", status_code=204, responses=responses(400, 401, 413, 422))
 async def log_in(login: Login, request: Request, response: Response) -> None:
-    """Trade an API key for a session cookie, which an EventSource can send and no script can read."""
+    """Exchange an API key for a session cookie.
+
+    An EventSource can send it, and no script can read it.
+    """
     app: Aideator = request.app.state.aideator
     sessions: Sessions = request.app.state.sessions
     key = await app.find_key(login.api_key)
@@ -121,5 +125,5 @@ async def log_in(login: Login, request: Request, response: Response) -> None:
 
 @router.delete("/session", status_code=204)
 async def log_out(response: Response) -> None:
-    """Forget the session in this browser. Revoking the key ends it everywhere."""
+    """Delete this browser's session cookie. Revoking the key ends it everywhere."""
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")

@@ -1,12 +1,13 @@
-"""What every request passes first, whatever its route: is it meant for this server, and did a page of ours send it?
+"""The guard: refuse requests meant for another host, or sent by another site's page.
 
-A page of another site can point its own name at 127.0.0.1 (DNS rebinding) or post a
-form here (CSRF). The first is known by the Host header, the second by Origin and
-Sec-Fetch-Site: https://fetch.spec.whatwg.org/#http-sec-fetch-site. Starlette's
+Every request passes it first, whatever its route. A page of another site can point its
+own name at 127.0.0.1 (DNS rebinding) or post a form here (CSRF). The first is detected
+by the Host header, the second by Origin and Sec-Fetch-Site:
+https://fetch.spec.whatwg.org/#http-sec-fetch-site. Starlette's
 TrustedHostMiddleware is not used: it refuses `[::1]:8000`.
 
-Also here, because it holds for every answer: security headers, the bound on bodies, and
-metrics.
+Also here, because they apply to every answer: security headers, the limit on request
+bodies, and metrics.
 """
 
 import re
@@ -31,7 +32,10 @@ _SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
 def split_host(host: str) -> tuple[str, str]:
-    """The name (lower case, IPv6 without brackets) and the port of a Host header; empty when it is malformed."""
+    """Return the name and the port of a Host header; both empty when it is malformed.
+
+    The name is in lower case, an IPv6 address without brackets.
+    """
     found = _HOST.fullmatch(host)
     if found is None:
         return "", ""
@@ -39,7 +43,7 @@ def split_host(host: str) -> tuple[str, str]:
 
 
 def is_loopback_name(name: str) -> bool:
-    """Whether a host name or address always means this machine."""
+    """Return whether a host name or address always means this machine."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -49,7 +53,7 @@ def is_loopback_name(name: str) -> bool:
 
 
 class Guard:
-    """Refuses requests that are not meant for this server, and marks every answer."""
+    """Refuse requests that are not meant for this server; add headers to answers."""
 
     def __init__(
         self,
@@ -63,10 +67,10 @@ class Guard:
         """Set the rules.
 
         Args:
-            app: What is guarded.
+            app: The application behind the guard.
             loopback: Whether the server listens on loopback only.
             hosts: Names, besides loopback, under which it may be addressed. Beyond
-                loopback, where every call needs a key anyway, none means all.
+                loopback, where every call needs a key anyway, an empty list allows all.
             origins: Origins of other pages that may change things.
             body_limits: Path → bytes of a body there, where it may have more than
                 `MAX_BODY_BYTES`.
@@ -82,7 +86,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.perf_counter(), 500
+        started, status = time.perf_counter(), 500
 
         async def mark(message: Message) -> None:
             nonlocal status
@@ -96,13 +100,13 @@ class Guard:
         try:
             most = self._body_limits.get(scope["path"], MAX_BODY_BYTES)
             await (self._refusal(scope, most) or self._app)(
-                scope, _bounded(receive, most), mark
+                scope, _limited(receive, most), mark
             )
         finally:
             route = _route(scope)
             if not route.endswith("/stream"):
                 REQUESTS.labels(scope["method"], route, status).observe(
-                    time.perf_counter() - begun
+                    time.perf_counter() - started
                 )
 
     def _refusal(self, scope: Scope, most: int) -> Response | None:
@@ -146,14 +150,14 @@ def _too_large(most: int) -> str:
     return f"a request may have {most:,} bytes here"
 
 
-def _bounded(receive: Receive, most: int) -> Receive:
-    """Bound a body that does not declare its length.
+def _limited(receive: Receive, most: int) -> Receive:
+    """Limit a body that does not declare its length.
 
     FastAPI's own limit answers with plain text.
     """
     size = 0
 
-    async def bounded() -> Message:
+    async def limited() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
@@ -161,7 +165,7 @@ def _bounded(receive: Receive, most: int) -> Receive:
             raise HTTPException(413, _too_large(most))
         return message
 
-    return bounded
+    return limited
 
 
 def _route(scope: Scope) -> str:

@@ -1,7 +1,7 @@
-"""Every error as a problem document: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457.
+"""Errors as problem documents: RFC 9457, https://www.rfc-editor.org/rfc/rfc9457.
 
 There is one problem type per HTTP status; its `type` is the address of its paragraph on
-the server's own `/docs` page.
+the server's `/docs` page.
 """
 
 import re
@@ -27,7 +27,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-store",
 }
-"""For every answer that does not bring its own."""
+"""For every answer that does not set its own."""
 
 
 class WrongField(BaseModel):
@@ -83,7 +83,7 @@ class Kind:
 
 
 KINDS: Mapping[int, Kind] = {
-    400: Kind("The request cannot be read", "Mend what `detail` names."),
+    400: Kind("The request cannot be read", "Correct what `detail` names."),
     401: Kind(
         "A valid API key is needed",
         "Send a key in the X-API-Key header; `aideator key create` makes one.",
@@ -92,7 +92,7 @@ KINDS: Mapping[int, Kind] = {
         "This is not allowed",
         "Call from a page of this server, or name its origin in ALLOWED_ORIGINS.",
     ),
-    404: Kind("There is no such thing", "Look at the ids that `GET /runs` lists."),
+    404: Kind("There is no such thing", "`GET /runs` lists the ids."),
     405: Kind(
         "This address does not take this method",
         "Use a method that the Allow header names.",
@@ -103,7 +103,7 @@ KINDS: Mapping[int, Kind] = {
         "The server does not answer to this host name",
         "Use a loopback name, or add the name to ALLOWED_HOSTS.",
     ),
-    422: Kind("The submission is not valid", "Mend the fields that `errors` names."),
+    422: Kind("The submission is not valid", "Correct the fields that `errors` names."),
     429: Kind(
         "Too many requests",
         "Close a stream, or wait for the seconds that Retry-After names.",
@@ -131,7 +131,15 @@ def problem(
     errors: Sequence[FieldError] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An answer that says what went wrong."""
+    """Return a problem document as an answer.
+
+    Args:
+        status: The HTTP status.
+        detail: What went wrong this time.
+        hint: What to do next; the kind's own hint when empty.
+        errors: The wrong fields.
+        headers: Of the answer.
+    """
     kind = KINDS.get(status) or Kind(HTTPStatus(status).phrase, "")
     document = Problem(
         type=f"/docs#problem-{status}" if status in KINDS else "about:blank",
@@ -139,17 +147,14 @@ def problem(
         status=status,
         detail=detail,
         hint=hint or kind.hint or None,
-        errors=[
-            WrongField(field=error.field, message=error.message) for error in errors
-        ]
-        or None,
+        errors=[WrongField(field=e.field, message=e.message) for e in errors] or None,
     )
     body = document.model_dump_json(exclude_none=True)
     return Response(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that an operation can answer with, for OpenAPI."""
+    """Return the problems that an operation can answer with, for OpenAPI."""
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         status: {
@@ -161,7 +166,7 @@ def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def text(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
-    """The text that an operation answers with, for OpenAPI."""
+    """Return the text that an operation answers with, for OpenAPI."""
     return {
         200: {
             "description": description,
@@ -171,7 +176,7 @@ def text(description: str, media_type: str) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of an application answered with a problem document."""
+    """Answer every error of an application with a problem document."""
     app.add_exception_handler(AideatorError, _expected)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -224,27 +229,25 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods that an address takes.
+    """Return the methods that an address takes.
 
     The router knows only those of the first route that fits.
     """
     app: FastAPI = request.app
     paths: Mapping[str, Mapping[str, Any]] = app.openapi()["paths"]
-    if (
-        request.url.path in paths
-    ):  # not those of a template in which this word could stand for an id
-        return sorted(method.upper() for method in paths[request.url.path])
-    fitting = [
-        item
-        for path, item in paths.items()
-        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", path), request.url.path)
-    ]
-    return sorted({method.upper() for item in fitting for method in item}) or ["GET"]
+    path = request.url.path
+    if path in paths:
+        # Not those of templates in which a literal part could stand for an id.
+        return sorted(method.upper() for method in paths[path])
+    methods: set[str] = set()
+    for template, item in paths.items():
+        if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path):
+            methods |= {method.upper() for method in item}
+    return sorted(methods) or ["GET"]
 
 
 async def _bug(_request: Request, _error: Exception) -> Response:
-    # Starlette sends this one past every middleware, so it must bring its headers
-    # along.
+    # Starlette sends this one past every middleware, so it needs its own headers.
     return problem(
         500, "the server met something that it did not expect", headers=SECURITY_HEADERS
     )

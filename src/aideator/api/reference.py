@@ -1,4 +1,4 @@
-"""The API described: OpenAPI completed with what FastAPI cannot know, and the same as a page for people.
+"""Reference of the API: OpenAPI completed with what FastAPI cannot know, and a page.
 
 `/docs` is plain HTML of our own. Swagger UI would fetch its scripts from another
 server, or weigh more than AIdeator. `python -m aideator.api.app` prints the page as
@@ -25,9 +25,12 @@ from aideator.settings import Settings
 Schema = dict[str, Any]
 _STYLE = (
     ":root{color-scheme:light dark}"
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "code,pre{font:14px/1.45 ui-monospace,monospace}pre{padding:.75rem;border:1px solid #8884;overflow:auto}"
-    "table{border-collapse:collapse;width:100%}td,th{border-bottom:1px solid #8884;padding:.3rem .6rem;text-align:left;"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
+    "padding:0 1rem}"
+    "code,pre{font:14px/1.45 ui-monospace,monospace}"
+    "pre{padding:.75rem;border:1px solid #8884;overflow:auto}"
+    "table{border-collapse:collapse;width:100%}"
+    "td,th{border-bottom:1px solid #8884;padding:.3rem .6rem;text-align:left;"
     "vertical-align:top}h2{margin-top:2.5rem}"
 )
 _CSP = (
@@ -38,7 +41,7 @@ _CSP = (
 
 
 def install(app: FastAPI, settings: Settings) -> None:
-    """Describe an application at `/openapi.json` and `/docs`."""
+    """Serve the reference at `/openapi.json` and `/docs`."""
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
@@ -63,7 +66,7 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 
 def complete(schema: Schema, settings: Settings) -> Schema:
-    """Add keys, problems and the operator's own bounds to what FastAPI has found."""
+    """Add keys, problems and the operator's limits to the schema that FastAPI made."""
     schemas = schema["components"]["schemas"]
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {"Problem": problem}
@@ -71,22 +74,24 @@ def complete(schema: Schema, settings: Settings) -> Schema:
         "ApiKey": {"type": "apiKey", "in": "header", "name": settings.api_key_header},
         "Session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
     }
-    for operation in (
-        operation for item in schema["paths"].values() for operation in item.values()
-    ):
-        if "401" in operation["responses"] and "session" not in operation["tags"]:
-            # The empty one: a loopback server without keys asks for none.
-            operation["security"] = [{"ApiKey": []}, {"Session": []}, {}]
+    for item in schema["paths"].values():
+        for operation in item.values():
+            if "401" in operation["responses"] and "session" not in operation["tags"]:
+                # The empty one: a loopback server without keys asks for none.
+                operation["security"] = [{"ApiKey": []}, {"Session": []}, {}]
     for name in ("RunSpec", "FollowUp"):
         schemas[name]["properties"]["prompt"]["maxLength"] = settings.max_prompt_length
-    spec = schemas["RunSpec"]
-    spec["properties"]["variations"]["maximum"] = settings.max_variations
-    spec["properties"]["github_url"] = spec["properties"]["repo_url"] | {
-        "description": "Another name of `repo_url`."
-    }
+    _describe_run_spec(schemas["RunSpec"], settings)
+    return schema
+
+
+def _describe_run_spec(spec: Schema, settings: Settings) -> None:
+    fields = spec["properties"]
+    fields["variations"]["maximum"] = settings.max_variations
+    alias = {"description": "Another name of `repo_url`."}
+    fields["github_url"] = fields["repo_url"] | alias
     spec["required"].remove("repo_url")
     spec["oneOf"] = [{"required": ["repo_url"]}, {"required": ["github_url"]}]
-    return schema
 
 
 @dataclass(frozen=True)
@@ -110,28 +115,29 @@ class Operation:
 
 
 def operations(schema: Schema) -> Iterator[Operation]:
-    """Every call, in the order in which it is declared."""
+    """Yield every call, in the order in which the routes are declared."""
     models = schema["components"]["schemas"]
     for path, item in schema["paths"].items():
-        for method, found in item.items():
-            body = (
-                found.get("requestBody", {})
-                .get("content", {})
-                .get("application/json", {})
-            )
-            examples = [
-                example["value"] for example in body.get("examples", {}).values()
-            ]
-            yield Operation(
-                title=f"{method.upper()} {path}",
-                meaning=found["description"],
-                fields=(*_parameters(found), *_fields(body.get("schema", {}), models)),
-                example=json.dumps(examples[0], indent=2) if examples else "",
-                answers=tuple(
-                    f"{status}: {answer['description']}"
-                    for status, answer in found["responses"].items()
-                ),
-            )
+        for method, operation in item.items():
+            yield _operation(f"{method.upper()} {path}", operation, models)
+
+
+def _operation(
+    title: str, operation: Schema, models: Mapping[str, Schema]
+) -> Operation:
+    content = operation.get("requestBody", {}).get("content", {})
+    body = content.get("application/json", {})
+    examples = [example["value"] for example in body.get("examples", {}).values()]
+    return Operation(
+        title=title,
+        meaning=operation["description"],
+        fields=(*_parameters(operation), *_fields(body.get("schema", {}), models)),
+        example=json.dumps(examples[0], indent=2) if examples else "",
+        answers=tuple(
+            f"{status}: {answer['description']}"
+            for status, answer in operation["responses"].items()
+        ),
+    )
 
 
 def _parameters(operation: Schema) -> Iterator[Field]:
@@ -170,38 +176,44 @@ def _type(schema: Schema) -> str:
 
 
 def page(schema: Schema) -> str:
-    """The description as HTML."""
+    """Return the description as HTML."""
+    info = schema["info"]
+    title = escape(info["title"])
     parts = [
-        f"<h1>{escape(schema['info']['title'])} {escape(schema['info']['version'])}</h1>"
+        '<!doctype html><html lang="en"><meta charset="utf-8">',
+        f"<title>{title}</title><style>{_STYLE}</style>",
+        '<meta name="viewport" content="width=device-width"><body>',
+        f"<h1>{title} {escape(info['version'])}</h1>",
+        '<p>The same for programs: <a href="/openapi.json">/openapi.json</a></p>',
     ]
-    parts.append(
-        '<p>The same for programs: <a href="/openapi.json">/openapi.json</a></p>'
-    )
-    for found in operations(schema):
-        rows = "".join(
-            f"<tr><td><code>{escape(f.name)}</code><td>{escape(f.type)}<td>{escape(f.meaning)}"
-            for f in found.fields
-        )
-        parts += [
-            f"<h2><code>{escape(found.title)}</code></h2><p>{escape(found.meaning)}</p>",
-            f"<table><tr><th>Field<th>Type<th>Meaning{rows}</table>" if rows else "",
-            f"<pre>{escape(found.example)}</pre>" if found.example else "",
-            "<p>Answers</p><ul>"
-            + "".join(f"<li>{escape(answer)}" for answer in found.answers)
-            + "</ul>",
-        ]
+    for operation in operations(schema):
+        parts += _section(operation)
     parts.append("<h1>Problems</h1>")
     for status, kind in KINDS.items():
-        parts.append(
-            f'<h2 id="problem-{status}">{status}: {escape(kind.title)}</h2><p>{escape(kind.hint)}</p>'
-        )
-    title = escape(schema["info"]["title"])
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-    return f'{head}<meta name="viewport" content="width=device-width"><body>{"".join(parts)}'
+        head = f"{status}: {escape(kind.title)}"
+        parts.append(f'<h2 id="problem-{status}">{head}</h2><p>{escape(kind.hint)}</p>')
+    return "".join(parts)
+
+
+def _section(operation: Operation) -> Iterator[str]:
+    yield f"<h2><code>{escape(operation.title)}</code></h2>"
+    yield f"<p>{escape(operation.meaning)}</p>"
+    if operation.fields:
+        yield "<table><tr><th>Field<th>Type<th>Meaning"
+        for field in operation.fields:
+            yield f"<tr><td><code>{escape(field.name)}</code><td>{escape(field.type)}"
+            yield f"<td>{escape(field.meaning)}"
+        yield "</table>"
+    if operation.example:
+        yield f"<pre>{escape(operation.example)}</pre>"
+    yield "<p>Answers</p><ul>"
+    for answer in operation.answers:
+        yield f"<li>{escape(answer)}"
+    yield "</ul>"
 
 
 def markdown(schema: Schema) -> str:
-    """The description as Markdown."""
+    """Return the description as Markdown."""
     lines = ["# The API", "", "Generated by `python -m aideator.api.app`."]
     for found in operations(schema):
         lines += ["", f"## `{found.title}`", "", found.meaning]

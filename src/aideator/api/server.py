@@ -1,11 +1,11 @@
-"""`aideator serve`: uvicorn inside our own process, from an open port to an orderly end.
+"""`aideator serve`: uvicorn in this process, from an open port to an orderly end.
 
 The port is taken before anything else is opened, so that a second server fails at once
 and the state directory can say where this one serves. On SIGINT or SIGTERM the streams
 end first: uvicorn would wait for them for ever
 (https://github.com/encode/uvicorn/pull/2829). uvicorn's own signal handling is
 replaced, because it raises the signal once more when it is done, and that would kill
-the process before the runs at work were handed back.
+the process before running runs were handed back.
 """
 
 import asyncio
@@ -33,7 +33,10 @@ GRACE_SECONDS = 10
 
 
 class Server(uvicorn.Server):
-    """Ends the streams before it stops, says when it is ready and when it has ended, and leaves signals alone."""
+    """A uvicorn server that ends the streams first, and does not handle signals.
+
+    `ready` is set when it answers, `ended` when it has stopped.
+    """
 
     def __init__(self, config: uvicorn.Config, aideator: Aideator, url: str) -> None:
         super().__init__(config)
@@ -44,11 +47,11 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Do nothing: whoever runs the server decides about signals."""
+        """Do nothing: signals are handled by `serve`."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen."""
+        """Start to listen."""
         await super().startup(sockets)
         self.ready.set()
 
@@ -60,9 +63,9 @@ class Server(uvicorn.Server):
             self.ended.set()
 
     def stop(self) -> None:
-        """Take no more connections, end the streams, let other requests end.
+        """Accept no more connections, end the streams, let other requests finish.
 
-        The second time: at once.
+        Called a second time, it stops at once.
         """
         self.force_exit = self.should_exit
         self.should_exit = True
@@ -115,7 +118,7 @@ async def open_server(settings: Settings) -> AsyncIterator[Server]:
 async def serve_app(
     app: Aideator, listener: socket.socket, *, slots: StreamSlots | None = None
 ) -> AsyncIterator[Server]:
-    """Serve an opened façade on a listening socket until the end of the block."""
+    """Serve an opened facade on a listening socket until the end of the block."""
     server = Server(_config(create_app(app, slots=slots)), app, address(listener))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
@@ -144,15 +147,15 @@ def _config(app: FastAPI) -> uvicorn.Config:
 async def _need_a_key(settings: Settings) -> None:
     async with open_app(settings, work=False) as app:
         if not await app.is_active_key():
-            hint = "make one with `aideator key create NAME`, or serve on 127.0.0.1"
             raise Unavailable(
-                f"no API key exists, and {settings.aideator_host} can be reached by others",
-                hint=hint,
+                f"no API key exists, and others can reach {settings.aideator_host}",
+                hint="create one with `aideator key create NAME`, "
+                "or serve on 127.0.0.1",
             )
 
 
 def address(listener: socket.socket) -> str:
-    """The URL under which this machine reaches a listening socket."""
+    """Return the URL under which this machine reaches a listening socket."""
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -160,23 +163,23 @@ def address(listener: socket.socket) -> str:
 
 @contextlib.contextmanager
 def listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Take a port; 0 takes a free one.
+    """Listen on a port until the end of the block; 0 takes a free one.
 
     Raises:
-        Unavailable: if it cannot be had.
+        Unavailable: if the port is taken or not allowed.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
-        # Connections have it from here: asyncio sets it only where the socket names its
-        # protocol. Without, the body of an answer waits 40 ms for the client to
+        # Connections inherit it: asyncio sets it only where the socket names its
+        # protocol. Without it, the body of an answer waits 40 ms for the client to
         # acknowledge the head.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             hint = "stop what listens there, or set AIDEATOR_PORT; 0 takes a free port"
             raise Unavailable(f"port {port} of {host} is taken", hint=hint) from error
-        hint = "set AIDEATOR_HOST and AIDEATOR_PORT to an address of this machine that you may use"
+        hint = "set AIDEATOR_HOST and AIDEATOR_PORT to an address that you may use"
         raise Unavailable(
             f"cannot listen on {host}, port {port}: {error.strerror}", hint=hint
         ) from error

@@ -1,9 +1,9 @@
-"""The page at `/`: what no route of the API takes.
+"""The page at `/`: answers to requests that no route of the API takes.
 
 FastAPI's own `frontend` is not used: it would neither send what was compressed at build
-time nor the page's policy, and it looks files up for each request. Whatever a browser
-navigates to is the page, which looks at its address itself; anything else that is not
-there is 404.
+time nor the page's policy, and it looks files up for each request. Every address to
+which a browser navigates is the page, which reads its address itself; anything else
+that does not exist is 404.
 
 The files (about forty, 0.9 MB) are in memory (`aideator.web`): no request reaches the
 file system, so there is no path to traverse, and a new build needs a new start of the
@@ -23,17 +23,18 @@ from aideator.api.problems import problem
 from aideator.web import INDEX, File
 
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src 'self'; {frames}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src 'self'; "
+    "{frames}base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""Nothing from elsewhere, no script but our files, no frame but previews. Virtual lists
-need inline styles."""
+"""Nothing from elsewhere, no script but the page's files, no frame but those that
+optional packages allow. Virtual lists need inline styles."""
 _PREFIX = '<meta name="aideator-api" content="{}">'
 _DEFAULT_PREFIX = _PREFIX.format("/api/v1").encode()
 
 
 class Site:
-    """Answers what the API does not (ASGI)."""
+    """Answer what the API does not (ASGI)."""
 
     def __init__(
         self,

@@ -1,8 +1,9 @@
-"""What happens as a stream of bytes, a run or a terminal: https://html.spec.whatwg.org/multipage/server-sent-events.html.
+"""Streams of Server-Sent Events (SSE).
 
-An own ASGI response rather than FastAPI's: each event is framed once for all its
-readers, what is pending goes out in one piece, and a reader is no more than a cursor.
-Framework helpers encode each event for each reader, which costs ten times as much.
+https://html.spec.whatwg.org/multipage/server-sent-events.html. This is an ASGI response
+of our own rather than FastAPI's: each event is framed once for all its readers, what is
+pending is sent in one piece, and a reader is no more than a cursor. Framework helpers
+encode each event for each reader, which costs ten times as much.
 """
 
 import asyncio
@@ -30,17 +31,17 @@ HEADERS = {
     "X-Accel-Buffering": "no",
 }
 MAX_ID = 2**53 - 1
-"""The largest integer that JavaScript can count to."""
+"""The largest integer that JavaScript represents exactly."""
 _PIECE = 64 * 2**10
-"""Bytes that go out in one piece, unless one event alone is larger. It bounds what a
+"""Bytes that are sent in one piece, unless one event alone is larger. It limits what a
 stalled reader holds in memory."""
 _SHARED = 8 * 2**10
-"""Bytes of the largest event whose frame is remembered: 2,048 of them stay below 40
+"""Bytes of the largest event whose frame is cached: 2,048 of them stay below 40
 MB."""
 
 
 class StreamSlots:
-    """How many streams are open, in all and for each client."""
+    """Limits on open streams, in all and for each client."""
 
     def __init__(self, *, total: int = 768, per_client: int = 512) -> None:
         self._total = total
@@ -52,8 +53,8 @@ class StreamSlots:
         """Hold one slot.
 
         Raises:
-            TooManyRequests: if the client, or everybody together, has as many streams
-                open as may be.
+            TooManyRequests: if the client, or all clients together, have as many
+                streams open as may be.
         """
         if self._taken.total() >= self._total:
             raise TooManyRequests("too many streams are open on this server")
@@ -74,7 +75,7 @@ class StreamSlots:
 
 
 class EventStream(Response):
-    """Server-Sent Events, until there will be no more, the client leaves, or the server stops."""
+    """Server-Sent Events until they end, the client leaves, or the server stops."""
 
     def __init__(
         self,
@@ -132,8 +133,8 @@ class EventStream(Response):
                 async for piece in pieces:
                     await self._write(send, piece)
         except AideatorError as error:
-            # Too late for a problem document. The stream ends; the client comes back,
-            # and is told then.
+            # Too late for a problem document. The stream ends; the client reconnects,
+            # and is answered with the problem then.
             _log.warning("a stream ended early: %s", error)
 
     async def _watch(self, receive: Receive, send: Send) -> None:
@@ -170,7 +171,10 @@ def stream_to(
 
 
 async def of_run(app: Aideator, run_id: str, after: int) -> AsyncGenerator[bytes]:
-    """The events of a run above a seq: `id` is the seq, `event` the kind, `data` the event."""
+    """Yield a run's events above a seq, framed.
+
+    `id` is the seq, `event` the kind, `data` the event.
+    """
     async with aclosing(app.follow(run_id, after=after)) as batches:
         async for batch in batches:
             for piece in _pieces(batch):
@@ -178,7 +182,7 @@ async def of_run(app: Aideator, run_id: str, after: int) -> AsyncGenerator[bytes
 
 
 def cursor(last_event_id: str | None, after: int) -> int:
-    """Where a client goes on: its Last-Event-ID, else `after`.
+    """Return where a client continues: its Last-Event-ID, else `after`.
 
     Raises:
         HTTPException: if no event can have that id.
@@ -215,8 +219,8 @@ def _frame(entry: Entry) -> bytes:
     )
 
 
-# Readers of the present share these frames; a reader that replays an old run pays for
-# its own. Log entries are shared objects that compare by identity, so the cache needs
-# no key of its own, and no second ring of frames stands beside the log's.
-# `bench/sse.py` measures it beside FastAPI's own way.
+# Readers of new events share these frames; a reader that replays an old run makes its
+# own. Log entries are shared objects that compare by identity, so the cache needs no
+# key of its own, and no second ring of frames beside the log's.
+# `bench/sse.py` compares it with FastAPI's own streams.
 _shared_frame = lru_cache(maxsize=2048)(_frame)

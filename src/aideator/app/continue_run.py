@@ -1,7 +1,7 @@
-"""What makes a run go on: follow-ups, further agents, variations composed of others.
+"""Continue a run: follow-ups, further agents, variations composed of others.
 
-Each stores in one transaction what joins the run, opens a settled run again, says so,
-and has the engine take it up.
+Each stores in one transaction what is added to the run, reopens a settled run, appends
+the events, and has the engine start it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,14 +32,14 @@ from aideator.store.session import Database
 Change = Callable[
     [AsyncSession, Run, Sequence[Variation]], Awaitable[list[tuple[int, Body]]]
 ]
-"""Stores what joins the run, and returns what is to be said of it: variation number and
-event."""
+"""Stores what is added to the run, and returns the events of it with their variation's
+number."""
 
 
 async def apply(
     database: Database, log: EventLog, engine: Engine, run_id: str, change: Change
 ) -> None:
-    """Carry a change out that gives the run something to do.
+    """Apply a change that gives the run something to do, and start the engine on it.
 
     Raises:
         NotFound: if there is no such run.
@@ -48,45 +48,47 @@ async def apply(
     async with database.write() as session:
         run = await runs.get(session, run_id)
         refuse_imported(run)
-        joined = await change(session, run, await runs.variations(session, run_id))
+        added = await change(session, run, await runs.variations(session, run_id))
         reopened = run.status in SETTLED_RUN
         if reopened:
             run = await runs.move(session, run_id, RunStatus.RUNNING)
-    if reopened:  # the log must not end with `complete` while there is more to come
+    if reopened:
+        # The log must not end with `complete` while there is more to come.
         await log.append(run_id, [Draft(await _started_again(log, run))])
-    for number, body in joined:
+    for number, body in added:
         await log.append(run_id, [Draft(body)], variation_id=number)
     await engine.start(run_id)
 
 
 async def _started_again(log: EventLog, run: Run) -> RunStarted:
-    """The run's beginning with what was found out at the first one, which stands at the head of the log."""
+    """Return `run_started` with the set-up and notes found at the first start.
+
+    That event stands at the beginning of the log.
+    """
     entries = [entry for entry in await log.read(run.id) if entry.kind == "run_started"]
-    told = [Event.model_validate_json(entry.data).body for entry in entries]
-    found = [body for body in told if isinstance(body, RunStarted) and body.sources]
+    bodies = [Event.model_validate_json(entry.data).body for entry in entries]
+    found = [body for body in bodies if isinstance(body, RunStarted) and body.sources]
     started = RunStarted.of(run)
-    return (
-        started.model_copy(update=found[-1].model_dump(include={"sources", "notes"}))
-        if found
-        else started
-    )
+    if not found:
+        return started
+    return started.model_copy(update=found[-1].model_dump(include={"sources", "notes"}))
 
 
 def refuse_imported(run: Run) -> None:
-    """Keep a run from a file as it is: what it names may be somebody else's.
+    """Refuse to change an imported run: what it names may belong to somebody else.
 
     Raises:
         Conflict: if the run was imported.
     """
     if run.imported_at is not None:
         raise Conflict(
-            "this run was imported from a file; it can be looked at, no more",
+            "this run was imported from a file; it can only be looked at",
             hint="submit it anew",
         )
 
 
 def follow_up(text: str, number: int | None) -> Change:
-    """A further turn of one variation, or of all that have settled."""
+    """Return the change that gives one, or all settled variations, a further turn."""
 
     async def change(
         session: AsyncSession, run: Run, variations: Sequence[Variation]
@@ -96,9 +98,11 @@ def follow_up(text: str, number: int | None) -> Change:
         asked = [v for v in variations if number in (None, v.number)]
         if number is not None and asked[0].composed:
             raise Conflict(
-                f"variation {number} was composed; no agent wrote it that could go on",
+                f"variation {number} was composed; no agent can continue it",
                 hint="add an agent, or prompt the variations that it was composed from",
             )
+        # A variation that is named is requeued whatever its state is: `requeue` refuses
+        # one that is at work.
         able = [
             v.number
             for v in asked
@@ -117,10 +121,10 @@ def follow_up(text: str, number: int | None) -> Change:
 
 
 def add_agent(agent: AgentSpec, *, most: int) -> Change:
-    """One more agent, whatever the others are doing.
+    """Return the change that adds one more agent, whatever the others are doing.
 
     Args:
-        agent: Who it is.
+        agent: The agent to add.
         most: Agents that a run may have.
 
     Raises:
@@ -145,7 +149,7 @@ def add_agent(agent: AgentSpec, *, most: int) -> Change:
 
 
 def composition(parts: Sequence[Part]) -> Change:
-    """A variation that is put together from parts of others."""
+    """Return the change that adds a variation combined from parts of others."""
 
     async def change(
         session: AsyncSession, run: Run, variations: Sequence[Variation]
@@ -157,9 +161,8 @@ def composition(parts: Sequence[Part]) -> Change:
         }
         sources = {part.variation_id for part in parts}
         if sources - finished:
-            raise Conflict(
-                f"these variations have no finished change: {', '.join(map(str, sorted(sources - finished)))}"
-            )
+            numbers = ", ".join(map(str, sorted(sources - finished)))
+            raise Conflict(f"these variations have no finished change: {numbers}")
         patch = compose(
             {
                 number: await runs.patch(session, run.id, number)

@@ -1,9 +1,9 @@
-"""The scripted model and the project that it knows: what the demo runs on, from the command line and on a server.
+"""The demo's scripted model and project, for the command line and for a server.
 
-Both are started as processes, as a provider's server would be another machine; product
-code never imports them. A run on the demo's own project always meets the scripted
-model, whatever key is set, and no other run ever does: so the page may say of a run
-that it is scripted, and be right, also after a restart.
+Both are started as processes, as a provider's server would be on another machine;
+product code never imports them. A run on the demo's own project always uses the
+scripted model, whatever key is set, and no other run ever does: so the page can say
+that a run is scripted, also after a restart.
 """
 
 import asyncio
@@ -20,17 +20,14 @@ _READY = "listening on "
 
 
 class Demo:
-    """The demo of one state directory.
-
-    Nothing is made or started before it is asked for.
-    """
+    """The demo of one state directory. Its parts are created when first needed."""
 
     def __init__(self, home: Path, stack: AsyncExitStack) -> None:
-        """Know the place.
+        """Create a demo of which nothing exists yet.
 
         Args:
             home: The state directory.
-            stack: What ends the scripted model, once it has been started.
+            stack: Ends the scripted model, once it has been started.
         """
         self.project = home / "scripted" / "re-flow"
         self._stack = stack
@@ -38,25 +35,22 @@ class Demo:
         self._lock = asyncio.Lock()
 
     async def spec(self) -> RunSpec:
-        """A submission on the demo's project, which is made at the first time.
+        """Return a submission on the demo's project, which is created on first use.
 
         Raises:
-            Unavailable: if it cannot be made.
+            Unavailable: if it cannot be created.
         """
-        told = self.project.parent / "spec.json"
+        file = self.project.parent / "spec.json"
         async with self._lock:
-            if not told.is_file():
+            if not file.is_file():
                 self.project.parent.mkdir(mode=0o711, exist_ok=True)
-                told.write_text(
-                    (await make_project(self.project)).model_dump_json(),
-                    encoding="utf-8",
-                )
-        return RunSpec.model_validate_json(told.read_bytes()).model_copy(
-            update={"fresh": True}
-        )
+                spec = await make_project(self.project)
+                file.write_text(spec.model_dump_json(), encoding="utf-8")
+        spec = RunSpec.model_validate_json(file.read_bytes())
+        return spec.model_copy(update={"fresh": True})
 
     async def upstream(self, spec: RunSpec) -> str | None:
-        """Where the model calls of a run go: to the scripted model for the demo's project, else the usual way (None).
+        """Return the scripted model's URL for a run on the demo's project, else None.
 
         Raises:
             Unavailable: if the scripted model does not start.
@@ -70,27 +64,29 @@ class Demo:
 
 
 async def make_project(repo: Path) -> RunSpec:
-    """Make the demo's repository, and return a submission for it.
+    """Create the demo's repository, and return a submission for it.
 
     Raises:
-        Unavailable: if it cannot be made.
+        Unavailable: if it cannot be created.
     """
-    made = await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "aideator.testing.demo_repo",
         str(repo),
         stdout=asyncio.subprocess.PIPE,
     )
-    told, _ = await made.communicate()
-    if made.returncode != 0:
-        raise Unavailable("the demo's project cannot be made", hint="is git installed?")
-    return RunSpec.model_validate(json.loads(told))
+    output, _ = await process.communicate()
+    if process.returncode != 0:
+        raise Unavailable(
+            "the demo's project cannot be created", hint="is git installed?"
+        )
+    return RunSpec.model_validate(json.loads(output))
 
 
 @asynccontextmanager
 async def scripted_model() -> AsyncIterator[str]:
-    """Run the scripted model until the context ends. Yields its address.
+    """Run the scripted model until the block ends; yield its address.
 
     Raises:
         Unavailable: if it does not start.

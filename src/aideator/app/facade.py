@@ -1,4 +1,4 @@
-"""The application facade: open · inspect · submit · get · list · follow · cancel · select.
+"""The application facade: submit, follow, cancel, select runs, and read about them.
 
 The command line, the HTTP API and optional packages call only this.
 """
@@ -56,7 +56,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Working:
-    """What carries runs out in this process."""
+    """The parts that carry runs out in this process."""
 
     engine: Engine
     context: "RunContext"
@@ -65,7 +65,7 @@ class Working:
 
 
 class Resource(Protocol):
-    """Something that an optional package keeps for as long as the application is open."""
+    """State that an optional package keeps while the application is open."""
 
     def close(self) -> None:
         """End what holds requests open. Called when streams end, maybe twice."""

@@ -1,4 +1,8 @@
-"""What carries runs out here: cached repositories, gateway, sandboxes, engine, opened as the settings say."""
+"""Open what carries runs out, as the settings say.
+
+Repository cache, gateway, sandbox back ends, engine. Importing this takes about a
+second, so those who only read runs do not.
+"""
 
 import asyncio
 import base64
@@ -8,6 +12,7 @@ import platform
 import resource
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -42,17 +47,24 @@ async def start_engine(
     log: SqlEventLog,
     demo: Demo,
 ) -> tuple[Engine, RunContext]:
-    """Start the engine, and with it what an earlier process left unfinished.
+    """Start the engine, which takes up what an earlier process left unfinished.
 
-    All of it ends with `stack`.
+    Args:
+        stack: Closes all of it.
+        settings: Limits, programs, credentials.
+        database: Where runs are stored.
+        log: Where their events are.
+        demo: Knows where the demo's model calls go.
+
+    Returns:
+        The engine, and the services that its runs use.
     """
-    _raise_the_limit_of_open_files()
+    _raise_open_file_limit()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
     await asyncio.to_thread(cache.recover)
-    await asyncio.to_thread(
-        compile_packages
-    )  # else every sandbox would compile the agent's imports anew
+    # Otherwise every sandbox would compile the agent's imports again.
+    await asyncio.to_thread(compile_packages)
     gateway = await stack.enter_async_context(
         open_gateway(
             socket=runtime / "gateway.sock",
@@ -91,41 +103,37 @@ async def start_engine(
 
 
 def _environment(settings: Settings) -> str:
-    """A hash of what a check can see beside the tree, as it is now: programs, their versions, limits.
+    """Return a hash of what a check can see beside the tree: programs and limits.
 
-    Whoever installs something changes a folder of it. A server that runs meanwhile
-    believes its memory until it starts anew; only what a check could not even begin to
-    run is tried again at once.
+    Installing a program changes a folder's time of modification. The hash is taken when
+    the server starts: measurements that it remembers stay valid until it starts again;
+    only a check that could not start is tried again at once.
     """
-    folders = [
-        folder
-        for root in (Path("/usr"), *settings.sandbox_toolchains)
-        for folder in _down_to(root, 3)
-    ]
-    seen = [
+    parts = [
         platform.platform(),
         settings.aideator_sandbox,
         settings.agent_container_image,
         repr(_limits(settings)),
-        *(f"{folder} {folder.stat().st_mtime_ns}" for folder in folders),
     ]
-    return hashlib.sha256("\n".join(seen).encode()).hexdigest()
+    for root in (Path("/usr"), *settings.sandbox_toolchains):
+        for folder in _folders(root, depth=3):
+            parts.append(f"{folder} {folder.stat().st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _down_to(root: Path, depth: int) -> list[Path]:
-    inner = (
-        sorted(path for path in root.glob("*/") if not path.is_symlink())
-        if depth and root.is_dir()
-        else []
-    )
-    return (
-        [root, *(path for folder in inner for path in _down_to(folder, depth - 1))]
-        if root.is_dir()
-        else []
-    )
+def _folders(root: Path, depth: int) -> Iterator[Path]:
+    """Yield a folder and those inside it, sorted, links excluded."""
+    if not root.is_dir():
+        return
+    yield root
+    if depth == 0:
+        return
+    for folder in sorted(root.glob("*/")):
+        if not folder.is_symlink():
+            yield from _folders(folder, depth - 1)
 
 
-def _raise_the_limit_of_open_files() -> None:
+def _raise_open_file_limit() -> None:
     # A sandbox may hold more than a hundred connections, and a server many sandboxes;
     # the soft limit is often 1024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -133,23 +141,21 @@ def _raise_the_limit_of_open_files() -> None:
 
 
 async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project:
-    """What a run on this repository would do besides the agents' work."""
+    """Return how a run would set this repository up and check it."""
     cache = open_cache(settings)
     checkout = await cache.checkout(await cache.resolve(repo_url, ref))
     project = await asyncio.to_thread(find_project, checkout, egress(settings))
     missing: tuple[str, ...] = ()
-    with suppress(SandboxUnavailable):  # `aideator doctor` says why
+    with suppress(SandboxUnavailable):  # `aideator doctor` reports why
         backend = await _backends(settings).choose()
-        # A container has its image's programs, and takes too long to open for a look.
-        missing = (
-            await missing_tools(backend, checkout, project)
-            if backend.name == BUBBLEWRAP
-            else ()
-        )
+        # A container has the programs of its image, and takes too long to open here.
+        if backend.name == BUBBLEWRAP:
+            missing = await missing_tools(backend, checkout, project)
     return project.model_copy(update={"notes": (*project.notes, *missing)})
 
 
 def _backends(settings: Settings) -> Backends:
+    volume = settings.dagger_cache_volume
     return Backends(
         settings.aideator_sandbox,
         runtime_dir=runtime_dir(settings.aideator_home),
@@ -159,9 +165,7 @@ def _backends(settings: Settings) -> Backends:
             program=settings.dagger_cli,
             image=settings.agent_container_image,
             runner_host=settings.dagger_runner_host,
-            cache_volume=""
-            if settings.dagger_cache_volume == "none"
-            else settings.dagger_cache_volume,
+            cache_volume="" if volume == "none" else volume,
             workdir=settings.dagger_workdir,
             engine_timeout=settings.dagger_engine_timeout,
             log_output=settings.dagger_log_output,
@@ -171,58 +175,62 @@ def _backends(settings: Settings) -> Backends:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """What works on this machine and what does not: `aideator doctor`."""
-    git, keyed = shutil.which("git"), settings.anthropic_api_key is not None
-    findings = [
-        Finding(
-            "git",
-            ok=git is not None,
-            detail=git or "not found",
-            fix="install git",
-            fatal=True,
-        ),
-        Finding(
-            "sqlite",
-            ok=True,
-            detail=f"{sqlite3.sqlite_version}, one writing connection",
-        ),
-        Finding(
-            "model",
-            ok=settings.has_a_model,
-            detail="ANTHROPIC_API_KEY is set"
-            if keyed
-            else f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}",
-            fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
-        ),
-    ]
-    hosts = ", ".join((*settings.setup_allowed_hosts, *settings.setup_private_hosts))
-    findings.append(
-        Finding("set-up", ok=True, detail=f"may reach {hosts}" if hosts else _NO_HOSTS)
-    )
+    """Return what works on this machine and what does not: `aideator doctor`."""
+    findings = [_git(), _sqlite(), _model(settings), _setup(settings)]
     if settings.redis_url:
-        findings.append(
-            Finding(
-                "redis",
-                ok=False,
-                detail="REDIS_URL is set, but not used in this version",
-            )
-        )
+        detail = "REDIS_URL is set, but not used in this version"
+        findings.append(Finding("redis", ok=False, detail=detail))
     try:
         make_home(settings.aideator_home)
     except Unavailable as error:
-        return [
-            *findings,
-            Finding("state", ok=False, detail=str(error), fix=error.hint, fatal=True),
-        ]
+        unusable = Finding(
+            "state", ok=False, detail=str(error), fix=error.hint, fatal=True
+        )
+        return [*findings, unusable]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
     return findings + await _backends(settings).check()
 
 
+def _git() -> Finding:
+    git = shutil.which("git")
+    return Finding(
+        "git",
+        ok=git is not None,
+        detail=git or "not found",
+        fix="install git",
+        fatal=True,
+    )
+
+
+def _sqlite() -> Finding:
+    detail = f"{sqlite3.sqlite_version}, one writing connection"
+    return Finding("sqlite", ok=True, detail=detail)
+
+
+def _model(settings: Settings) -> Finding:
+    if settings.anthropic_api_key is not None:
+        detail = "ANTHROPIC_API_KEY is set"
+    else:
+        detail = f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}"
+    return Finding(
+        "model",
+        ok=settings.has_a_model,
+        detail=detail,
+        fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
+    )
+
+
+def _setup(settings: Settings) -> Finding:
+    hosts = ", ".join((*settings.setup_allowed_hosts, *settings.setup_private_hosts))
+    detail = f"may reach {hosts}" if hosts else _NO_HOSTS
+    return Finding("set-up", ok=True, detail=detail)
+
+
 def egress(settings: Settings) -> Egress:
-    """What set-up may reach."""
+    """Return which hosts set-up may reach, and with which credentials."""
     credentials = {
-        origin: _header(word.get_secret_value())
-        for origin, word in settings.setup_credentials.items()
+        origin: _authorization(secret.get_secret_value())
+        for origin, secret in settings.setup_credentials.items()
     }
     return Egress(
         frozenset(settings.setup_allowed_hosts),
@@ -231,10 +239,12 @@ def egress(settings: Settings) -> Egress:
     )
 
 
-def _header(word: str) -> str:
-    """`user:password` as HTTP's Basic; a scheme with its token as it stands."""
-    is_pair = ":" in word.partition(" ")[0]
-    return f"Basic {base64.b64encode(word.encode()).decode()}" if is_pair else word
+def _authorization(secret: str) -> str:
+    """Return `user:password` as HTTP Basic; a scheme with its token unchanged."""
+    is_pair = ":" in secret.partition(" ")[0]
+    if not is_pair:
+        return secret
+    return f"Basic {base64.b64encode(secret.encode()).decode()}"
 
 
 def _setup_limits(settings: Settings) -> Limits:

@@ -5,9 +5,9 @@
     events.ndjson       every event, as it was streamed
     patches/N.patch     what variation N changed
 
-What comes in is hostile: only these names are read, never written to a disk, each up to
-a bound, and every value is validated as if it came from a client. What agents remember
-of their sessions is theirs and stays out.
+A file that comes in is untrusted: only these names are read, each up to a limit, none
+is written to a disk, and every value is validated as if it came from a client. The
+memory of agents' sessions is not exported.
 """
 
 import io
@@ -49,7 +49,7 @@ _NEVER = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Archive:
-    """A run that has ended, whole."""
+    """A run that has ended, with its events and patches."""
 
     details: RunDetails
     events: tuple[bytes, ...]
@@ -63,10 +63,10 @@ def pack(archive: Archive) -> bytes:
     Raises:
         InvalidInput: if the run is too large for one.
     """
-    told = archive.details.model_dump_json(exclude={"imported_at"}).encode()
+    run = archive.details.model_dump_json(exclude={"imported_at"}).encode()
     members = {
         _HEAD: json.dumps({"format": FORMAT}).encode(),
-        _RUN: told,
+        _RUN: run,
         _EVENTS: b"".join(line + b"\n" for line in archive.events),
         **{
             f"patches/{number}.patch": patch
@@ -86,7 +86,8 @@ def unpack(data: bytes) -> Archive:
     """Read an archive that may come from anywhere.
 
     Raises:
-        InvalidInput: if it is none, or is not whole and sound; the message says where.
+        InvalidInput: if it is no archive, incomplete or damaged; the message says
+            where.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as file:
@@ -105,26 +106,39 @@ def unpack(data: bytes) -> Archive:
 
 def _read(file: zipfile.ZipFile) -> Archive:
     members = {info.filename: info for info in file.infolist()}
-    numbers = {int(m[1]): name for name in members if (m := _PATCH.fullmatch(name))}
-    odd = members.keys() - {_HEAD, _RUN, _EVENTS} - set(numbers.values())
-    if odd or len(file.infolist()) != len(members) or len(members) > _MAX_MEMBERS:
-        raise _broken(
-            f"it holds what no export holds: {sorted(odd)[:1] or 'the same name twice'}"
-        )
-    if not {_HEAD, _RUN, _EVENTS} <= members.keys():
-        raise _broken("it lacks a part")
+    patches = _patches(file)
+    _check_names(file, set(patches.values()))
     _check_format(_content(file, members[_HEAD], 1000))
     details = _details(_content(file, members[_RUN], _MAX_JSON))
     present = {v.number for v in details.variations}
-    if not numbers.keys() <= present:
+    if not patches.keys() <= present:
         raise _broken("it has a patch of a variation that it does not have")
     with _open(file, members[_EVENTS]) as stream:
         events = tuple(_events(_lines(stream), details))
     return Archive(
         details,
         events,
-        {n: _content(file, members[name], _MAX_PATCH) for n, name in numbers.items()},
+        {n: _content(file, members[name], _MAX_PATCH) for n, name in patches.items()},
     )
+
+
+def _patches(file: zipfile.ZipFile) -> dict[int, str]:
+    """Return the names of patches by variation number."""
+    found = [_PATCH.fullmatch(info.filename) for info in file.infolist()]
+    return {int(match[1]): match[0] for match in found if match}
+
+
+def _check_names(file: zipfile.ZipFile, patches: set[str]) -> None:
+    names = [info.filename for info in file.infolist()]
+    parts = {_HEAD, _RUN, _EVENTS}
+    if unknown := sorted(set(names) - parts - patches):
+        raise _broken(f"it holds what no export holds: {unknown[:1]}")
+    if len(set(names)) != len(names):
+        raise _broken("it holds what no export holds: the same name twice")
+    if len(names) > _MAX_MEMBERS:
+        raise _broken("it holds more patches than a run may have")
+    if not parts <= set(names):
+        raise _broken("it lacks a part")
 
 
 def _open(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
@@ -134,7 +148,7 @@ def _open(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> Any:
 
 
 def _content(file: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
-    # The size that the archive states may be a lie.
+    # The size that the archive states may be wrong.
     with _open(file, info) as stream:
         content: bytes = stream.read(most + 1)
     if len(content) > most:
@@ -172,26 +186,28 @@ def _details(content: bytes) -> RunDetails:
         raise _broken(
             f"run.json: {'.'.join(map(str, first['loc']))}: {first['msg']}"
         ) from None
-    numbers = [v.number for v in details.variations]
-    if not _UUID.fullmatch(details.id):
-        raise _broken("run.json: the id is no UUID")
-    if numbers != list(range(1, len(numbers) + 1)) or any(
-        v.run_id != details.id for v in details.variations
-    ):
-        raise _broken(
-            "run.json: the variations are not numbered from 1, or are another run's"
-        )
-    if details.status not in SETTLED_RUN or any(
-        v.status not in SETTLED_VARIATION for v in details.variations
-    ):
-        raise _broken("run.json: the run has not ended")
-    if (details.status is RunStatus.DECIDED) != (details.winner in numbers):
-        raise _broken("run.json: a decided run has a winner, and no other has")
+    _check_details(details)
     return details.model_copy(update={"imported_at": None})
 
 
+def _check_details(details: RunDetails) -> None:
+    """Raise `InvalidInput` unless this is a run that has ended, with its variations."""
+    numbers = [variation.number for variation in details.variations]
+    if not _UUID.fullmatch(details.id):
+        raise _broken("run.json: the id is no UUID")
+    if numbers != list(range(1, len(numbers) + 1)):
+        raise _broken("run.json: the variations are not numbered from 1")
+    if any(variation.run_id != details.id for variation in details.variations):
+        raise _broken("run.json: a variation is another run's")
+    statuses = {variation.status for variation in details.variations}
+    if details.status not in SETTLED_RUN or not statuses <= SETTLED_VARIATION:
+        raise _broken("run.json: the run has not ended")
+    if (details.status is RunStatus.DECIDED) != (details.winner in numbers):
+        raise _broken("run.json: only a decided run has a winner")
+
+
 def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
-    """The events as we would have written them; nothing of the file's own spelling is passed on."""
+    """Yield the events in the form in which this version writes them."""
     numbers = {None, *(v.number for v in details.variations)}
     kind = ""
     for seq, line in enumerate(lines, start=1):
@@ -201,10 +217,8 @@ def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
             raise _broken(
                 f"{_EVENTS}, line {seq}: {error.errors()[0]['msg']}"
             ) from None
-        if (event.seq, event.run_id) != (
-            seq,
-            details.id,
-        ) or event.variation_id not in numbers:
+        is_next = event.seq == seq and event.run_id == details.id
+        if not is_next or event.variation_id not in numbers:
             raise _broken(
                 f"{_EVENTS}, line {seq}: this is not the next event of the run"
             )
@@ -217,5 +231,5 @@ def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
 def _broken(what: str) -> InvalidInput:
     return InvalidInput(
         f"the file cannot be imported: {what}",
-        hint="make it anew with `aideator export`",
+        hint="export the run again with `aideator export`",
     )

@@ -50,7 +50,7 @@ async def export(run_id: RunId, app: App) -> Response:
     },
 )
 async def import_(request: Request, app: App) -> RunDetails:
-    """Read a run from a file. It can be looked at and watched again, but not continued."""
+    """Read a run from a file: it can be looked at and watched, but not continued."""
     return await import_run(app, await request.body())
 
 

@@ -1,4 +1,4 @@
-"""A run as a whole: read for an export, written by an import. One transaction each."""
+"""Rows of a whole run: read for an export, written by an import, a transaction each."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from aideator.store.tables import PatchRow, RunRow, VariationRow
 
 
 def patches(connection: Connection, run_id: str) -> dict[int, bytes]:
-    """What each variation of the run has changed."""
+    """Return the patches of a run by variation number."""
     rows = select(col(PatchRow.number), col(PatchRow.data)).where(
         col(PatchRow.run_id) == run_id
     )
@@ -25,24 +25,22 @@ def restore(
     lines: Sequence[bytes],
     changes: Mapping[int, bytes],
 ) -> bool:
-    """Store a run that has ended, marked as imported, so that nothing ever takes it up or answers with it.
+    """Store a run that has ended, marked as imported.
+
+    The mark keeps the engine from starting it, and its answer from being reused.
 
     Args:
-        connection: In the writer's thread.
+        connection: The connection of the writing thread.
         run: The run.
         variations: Its variations.
         lines: Its events as JSON, whole and in order.
-        changes: Variation id → patch.
+        changes: Variation number → patch.
 
     Returns:
         Whether it was stored; False if there is a run of this id.
     """
-    if (
-        connection.execute(
-            select(col(RunRow.id)).where(col(RunRow.id) == run.id)
-        ).first()
-        is not None
-    ):
+    present = select(col(RunRow.id)).where(col(RunRow.id) == run.id)
+    if connection.execute(present).first() is not None:
         return False
     kept = {name: getattr(run, name) for name in Run.model_fields}
     mark = {
@@ -54,11 +52,12 @@ def restore(
     connection.execute(insert(RunRow), [kept | mark])
     if variations:
         rows = [
-            {name: getattr(v, name) for name in Variation.model_fields}
-            | {"forgiven": 0}
-            for v in variations
+            {name: getattr(variation, name) for name in Variation.model_fields}
+            for variation in variations
         ]
-        connection.execute(insert(VariationRow), rows)
+        connection.execute(
+            insert(VariationRow), [row | {"forgiven": 0} for row in rows]
+        )
     if changes:
         made = [
             {"run_id": run.id, "number": n, "attempt": 0, "data": data}

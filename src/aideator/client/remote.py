@@ -50,7 +50,12 @@ class RemoteAideator:
         """Use a client whose base URL is the API's prefix."""
         self._client = client
 
-    async def submit(self, spec: RunSpec, *, local: bool = False) -> Run:  # noqa: ARG002 - the server decides that
+    async def submit(
+        self,
+        spec: RunSpec,
+        *,
+        local: bool = False,  # noqa: ARG002 - the server decides that
+    ) -> Run:
         """Submit a run."""
         # Defaults are the server's to decide, but for what every submission names.
         body = spec.model_dump(mode="json", exclude_defaults=True) | {

@@ -15,7 +15,7 @@ async def publish_winner(
     """Push the winner as a branch, and open a pull request for it."""
     if isinstance(client, Aideator):
         # Imported late: a server does the work for most commands.
-        from aideator.publishing.publish import publish_winner
+        from aideator.publishing.publish import publish_winner  # noqa: PLC0415
 
         return await publish_winner(client, run_id, request)
     answer = await client.call(

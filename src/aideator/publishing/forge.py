@@ -1,14 +1,13 @@
-"""Open a pull request: one small port, three kinds of forge.
+"""Open a pull request on a forge: GitHub, GitLab, Gitea or Forgejo.
 
-A forge is told one thing and asked one thing: propose this branch, and where is the
-proposal of this branch. So it is described by where its API is and how it words the
-two. What it answers is data: of it only the pull request's URL and, when it refuses,
-its words are used.
+A kind of forge is described by the address of its API and by its requests to open a
+pull request for a branch and to find it. Its answers are untrusted: only the pull
+request's URL is used and, when it refuses, its message.
 
-GitHub: https://docs.github.com/en/rest/pulls/pulls · GitLab:
-    https://docs.gitlab.com/api/merge_requests/ · Gitea and
-Forgejo: https://docs.gitea.com/api/ (`repoCreatePullRequest`,
-    `repoGetPullRequestByBaseHead`)
+- GitHub: https://docs.github.com/en/rest/pulls/pulls
+- GitLab: https://docs.gitlab.com/api/merge_requests/
+- Gitea and Forgejo: https://docs.gitea.com/api/ (`repoCreatePullRequest`,
+  `repoGetPullRequestByBaseHead`)
 """
 
 import json
@@ -19,22 +18,23 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 
+from aideator.app.commit_message import printable
 from aideator.domain.errors import ForgeRefused, RepositoryError
 from aideator.repositories.remote import call
 from aideator.repositories.source import Source, SourcePolicy
 
 _MAX_WORDS = 300
-"""Characters of a forge's own words that are shown."""
+"""Characters of a forge's own message that are shown."""
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A pull request that is asked for."""
+    """A pull request to open."""
 
     head: str
     """The branch that was pushed."""
     base: str
-    """The branch that it shall go into."""
+    """The branch to merge it into."""
     title: str
     body: str
     """Markdown."""
@@ -42,7 +42,7 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Place:
+class ForgeRepository:
     """A repository on a forge."""
 
     root: str
@@ -52,22 +52,24 @@ class Place:
 
 
 class Forge(Protocol):
-    """How one kind of forge is spoken to."""
+    """Requests to one kind of forge, and how to read its answers."""
 
     def headers(self, token: str) -> dict[str, str]:
-        """What every call carries."""
+        """Return the headers of every request."""
         ...
 
-    def create(self, place: Place, asked: Proposal) -> tuple[str, dict[str, Any]]:
-        """The address and the body of the call that opens a pull request."""
+    def create(
+        self, place: ForgeRepository, asked: Proposal
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the URL and the body of the request that opens a pull request."""
         ...
 
-    def find(self, place: Place, asked: Proposal) -> str:
-        """The address that shows the open pull request of the branch."""
+    def find(self, place: ForgeRepository, asked: Proposal) -> str:
+        """Return the URL that shows the branch's open pull request."""
         ...
 
     def url(self, answer: Any) -> str | None:
-        """The pull request's URL in an answer to either call."""
+        """Return the pull request's URL in an answer to either request."""
         ...
 
 
@@ -75,15 +77,17 @@ class GitHub:
     """github.com, and GitHub Enterprise under `/api/v3`."""
 
     def headers(self, token: str) -> dict[str, str]:
-        """Bearer, with the API's version pinned."""
+        """Authenticate as bearer, and pin the API's version."""
         return {
             "authorization": f"Bearer {token}",
             "accept": "application/vnd.github+json",
             "x-github-api-version": "2022-11-28",
         }
 
-    def create(self, place: Place, asked: Proposal) -> tuple[str, dict[str, Any]]:
-        """POST …/pulls."""
+    def create(
+        self, place: ForgeRepository, asked: Proposal
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a POST to …/pulls."""
         body = {
             "title": asked.title,
             "head": asked.head,
@@ -93,17 +97,17 @@ class GitHub:
         }
         return f"{self._repository(place)}/pulls", body
 
-    def find(self, place: Place, asked: Proposal) -> str:
-        """GET …/pulls?head=OWNER:BRANCH."""
+    def find(self, place: ForgeRepository, asked: Proposal) -> str:
+        """Return …/pulls?head=OWNER:BRANCH."""
         owner = place.path.partition("/")[0]
         query = urlencode({"head": f"{owner}:{asked.head}", "state": "open"})
         return f"{self._repository(place)}/pulls?{query}"
 
     def url(self, answer: Any) -> str | None:
-        """`html_url`, of the first of a list."""
+        """Return `html_url`, of the first of a list."""
         return _field(answer, "html_url")
 
-    def _repository(self, place: Place) -> str:
+    def _repository(self, place: ForgeRepository) -> str:
         root = (
             "https://api.github.com"
             if place.root == "https://github.com"
@@ -113,14 +117,16 @@ class GitHub:
 
 
 class GitLab:
-    """gitlab.com and own servers. A draft is a title that says so."""
+    """gitlab.com and self-hosted servers. A title marks drafts."""
 
     def headers(self, token: str) -> dict[str, str]:
-        """The header of personal, group and project tokens."""
+        """Return the header of personal, group and project tokens."""
         return {"private-token": token}
 
-    def create(self, place: Place, asked: Proposal) -> tuple[str, dict[str, Any]]:
-        """POST …/merge_requests."""
+    def create(
+        self, place: ForgeRepository, asked: Proposal
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a POST to …/merge_requests."""
         title = f"Draft: {asked.title}" if asked.draft else asked.title
         body = {
             "source_branch": asked.head,
@@ -131,28 +137,30 @@ class GitLab:
         }
         return f"{self._project(place)}/merge_requests", body
 
-    def find(self, place: Place, asked: Proposal) -> str:
-        """GET …/merge_requests?source_branch=BRANCH."""
+    def find(self, place: ForgeRepository, asked: Proposal) -> str:
+        """Return …/merge_requests?source_branch=BRANCH."""
         query = urlencode({"source_branch": asked.head, "state": "opened"})
         return f"{self._project(place)}/merge_requests?{query}"
 
     def url(self, answer: Any) -> str | None:
-        """`web_url`, of the first of a list."""
+        """Return `web_url`, of the first of a list."""
         return _field(answer, "web_url")
 
-    def _project(self, place: Place) -> str:
+    def _project(self, place: ForgeRepository) -> str:
         return f"{place.root}/api/v4/projects/{quote(place.path, safe='')}"
 
 
 class Gitea:
-    """Gitea and Forgejo (codeberg.org). A draft is a title that says so."""
+    """Gitea and Forgejo (codeberg.org). A title marks drafts."""
 
     def headers(self, token: str) -> dict[str, str]:
-        """The scheme is called token."""
+        """Authenticate with the scheme `token`."""
         return {"authorization": f"token {token}"}
 
-    def create(self, place: Place, asked: Proposal) -> tuple[str, dict[str, Any]]:
-        """POST …/pulls."""
+    def create(
+        self, place: ForgeRepository, asked: Proposal
+    ) -> tuple[str, dict[str, Any]]:
+        """Return a POST to …/pulls."""
         title = f"WIP: {asked.title}" if asked.draft else asked.title
         body = {
             "head": asked.head,
@@ -162,33 +170,32 @@ class Gitea:
         }
         return f"{self._repository(place)}/pulls", body
 
-    def find(self, place: Place, asked: Proposal) -> str:
-        """GET …/pulls/BASE/HEAD."""
-        return f"{self._repository(place)}/pulls/{quote(asked.base, safe='')}/{quote(asked.head)}"
+    def find(self, place: ForgeRepository, asked: Proposal) -> str:
+        """Return …/pulls/BASE/HEAD."""
+        branches = f"{quote(asked.base, safe='')}/{quote(asked.head)}"
+        return f"{self._repository(place)}/pulls/{branches}"
 
     def url(self, answer: Any) -> str | None:
-        """`html_url`, unless it is closed."""
-        return (
-            _field(answer, "html_url")
-            if isinstance(answer, dict) and answer.get("state") == "open"
-            else None
-        )
+        """Return `html_url`, unless it is closed."""
+        if not isinstance(answer, dict) or answer.get("state") != "open":
+            return None
+        return _field(answer, "html_url")
 
-    def _repository(self, place: Place) -> str:
+    def _repository(self, place: ForgeRepository) -> str:
         return f"{place.root}/api/v1/repos/{quote(place.path)}"
 
 
 FORGES: Mapping[str, Forge] = {"github": GitHub(), "gitlab": GitLab(), "gitea": Gitea()}
-"""Every kind, by the name that a setting gives it."""
+"""Every kind, by its name in the setting GIT_FORGES."""
 KNOWN_HOSTS = {"github.com": "github", "gitlab.com": "gitlab", "codeberg.org": "gitea"}
 
 
 def forge_of(source: Source, named: Mapping[str, str]) -> Forge | None:
-    """The kind of forge that a repository lies on; None when nobody has said.
+    """Return a repository's kind of forge, or None if it is not known.
 
     Args:
         source: The repository.
-        named: `host` or `host:port` → kind, as the operator has set it.
+        named: `host` or `host:port` → kind, as the operator has set (GIT_FORGES).
     """
     parts = urlsplit(source.url)
     hosts = KNOWN_HOSTS | dict(named)
@@ -204,59 +211,65 @@ async def open_pull_request(
     token: str,
     policy: SourcePolicy,
 ) -> str:
-    """Propose a branch that was pushed.
-
-    If that was done before, the same pull request is the answer.
+    """Open a pull request for a branch that was pushed, or find the open one.
 
     Args:
-        forge: What kind of forge it is.
+        forge: The kind of forge.
         source: The repository there.
         asked: The pull request.
-        token: Of that host; it may open pull requests.
-        policy: Judges the address that is called.
+        token: A token of that host that may open pull requests.
+        policy: Which addresses may be called.
 
     Returns:
         The pull request's URL.
 
     Raises:
-        ForgeRefused: if the forge does not do it; the message says why.
+        ForgeRefused: if the forge does not open it; the message says why.
     """
     parts = urlsplit(source.url)
-    place = Place(
+    if not token:
+        raise ForgeRefused(
+            f"there is no token for {parts.netloc}",
+            hint="set GITHUB_TOKEN or GIT_TOKENS",
+        )
+    place = ForgeRepository(
         f"{parts.scheme}://{parts.netloc}", parts.path.strip("/").removesuffix(".git")
     )
     headers = forge.headers(token) | {
         "user-agent": "aideator",
         "content-type": "application/json",
     }
-
-    async def ask(
-        method: str, url: str, body: dict[str, Any] | None = None
-    ) -> tuple[httpx2.Response, Any]:
-        content = None if body is None else json.dumps(body).encode()
-        # Its API may have a name of its own, which the operator need not have allowed
-        # for cloning.
-        try:
-            response, answer = await call(
-                method, url, policy, headers=headers, content=content
-            )
-        except RepositoryError as error:
-            raise ForgeRefused(str(error), hint=error.hint) from None
-        return response, _parsed(answer)
-
-    if not token:
-        raise ForgeRefused(
-            f"there is no token for {parts.netloc}",
-            hint="set GITHUB_TOKEN or GIT_TOKENS",
-        )
-    response, answer = await ask("POST", *forge.create(place, asked))
+    url, body = forge.create(place, asked)
+    content = json.dumps(body).encode()
+    response, answer = await _request("POST", url, policy, headers, content)
     found = forge.url(answer) if response.status_code in {200, 201} else None
-    if response.status_code in {409, 422}:  # most often: there is one already
-        there, existing = await ask("GET", forge.find(place, asked))
-        found = forge.url(existing) if there.status_code == 200 else None
+    # Most often, the branch has a pull request already.
+    if response.status_code in {409, 422}:
+        url = forge.find(place, asked)
+        existing, answer_of_find = await _request("GET", url, policy, headers)
+        found = forge.url(answer_of_find) if existing.status_code == 200 else None
     if found is None or not found.startswith((f"{parts.scheme}://", "https://")):
         raise _refusal(response, answer, parts.netloc)
     return found
+
+
+async def _request(
+    method: str,
+    url: str,
+    policy: SourcePolicy,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> tuple[httpx2.Response, Any]:
+    """Send a request; return the answer and the JSON in it, or None."""
+    # The API may have a host name of its own, which the operator need not have allowed
+    # for cloning; `call` checks only its address.
+    try:
+        response, answer = await call(
+            method, url, policy, headers=headers, content=content
+        )
+    except RepositoryError as error:
+        raise ForgeRefused(str(error), hint=error.hint) from None
+    return response, _parsed(answer)
 
 
 def _parsed(answer: bytes) -> Any:
@@ -274,61 +287,63 @@ def _field(answer: Any, name: str) -> str | None:
 
 
 def _refusal(response: httpx2.Response, answer: Any, host: str) -> ForgeRefused:
-    words, status = _words(answer), response.status_code
-    limited = (
-        status == 429
+    """Return why a forge has not opened the pull request, and what would help."""
+    status, words = response.status_code, _words(answer) or "no reason given"
+    if status in {403, 429} and _is_rate_limit(response):
+        wait = response.headers.get("retry-after", "")
+        when = f"in {wait} seconds" if wait.isdecimal() else "in a while"
+        return ForgeRefused(
+            f"{host} limits how often it may be called ({status})",
+            hint=f"publish again {when}",
+        )
+    if status >= 500:
+        return ForgeRefused(
+            f"{host} fails ({status})",
+            hint="publish again later; nothing is pushed twice",
+        )
+    match status:
+        case 401:
+            message = f"{host} does not accept the token"
+            hint = "set one that is valid, then publish again"
+        case 403:
+            message = f"the token may not open pull requests on {host}: {words}"
+            hint = (
+                "give it that right (GitHub: pull requests, write; GitLab: api; "
+                "Gitea: repository, write)"
+            )
+        case 404:
+            message = (
+                f"{host} knows no such repository, or does not show it to this token"
+            )
+            hint = "check the token's rights"
+        case 200 | 201:
+            message = f"{host} answered without the pull request's address"
+            hint = f"look for it on {host}, then publish again"
+        case _:
+            message = f"{words} ({status})"
+            hint = "correct that, then publish again"
+    return ForgeRefused(message, hint=hint)
+
+
+def _is_rate_limit(response: httpx2.Response) -> bool:
+    return (
+        response.status_code == 429
         or response.headers.get("x-ratelimit-remaining") == "0"
         or "retry-after" in response.headers
     )
-    match status:
-        case 403 | 429 if limited:
-            wait = response.headers.get("retry-after", "")
-            when = f"in {wait} seconds" if wait.isdecimal() else "in a while"
-            return ForgeRefused(
-                f"{host} limits how often it may be asked ({status})",
-                hint=f"publish again {when}",
-            )
-        case 401:
-            return ForgeRefused(
-                f"{host} does not accept the token",
-                hint="set one that is valid, then publish again",
-            )
-        case 403:
-            return ForgeRefused(
-                f"the token may not open pull requests on {host}: {words or 'no reason given'}",
-                hint="give it that right (GitHub: pull requests, write; GitLab: api; Gitea: repository, write)",
-            )
-        case 404:
-            return ForgeRefused(
-                f"{host} knows no such repository, or does not show it to this token",
-                hint="check the token's rights",
-            )
-        case 200 | 201:
-            return ForgeRefused(
-                f"{host} answered without the pull request's address",
-                hint="look there, then again",
-            )
-        case _ if status >= 500:
-            return ForgeRefused(
-                f"{host} fails ({status})",
-                hint="publish again later; nothing is pushed twice",
-            )
-        case _:
-            return ForgeRefused(
-                f"{words or 'no reason given'} ({status})",
-                hint="mend that, then publish again",
-            )
 
 
 def _words(answer: Any) -> str:
-    """A forge's own words about what is wrong, in the places where the three put them."""
+    """Return a forge's error message, from where the three kinds have it."""
     if not isinstance(answer, dict):
         return ""
-    told = [answer.get("message"), answer.get("error")]
-    details = answer.get("errors")
-    for detail in details if isinstance(details, list) else ():
-        told.append(detail.get("message") if isinstance(detail, dict) else detail)
-    if isinstance(answer.get("message"), list | dict):  # GitLab
-        told = [json.dumps(answer["message"])]
-    text = "; ".join(each for each in told if isinstance(each, str))
-    return "".join(c if c.isprintable() else " " for c in text)[:_MAX_WORDS]
+    message, details = answer.get("message"), answer.get("errors")
+    texts: list[Any] = [message, answer.get("error")]
+    if isinstance(message, list | dict):  # GitLab
+        texts = [json.dumps(message)]
+    else:
+        for detail in details if isinstance(details, list) else ():
+            is_object = isinstance(detail, dict)
+            texts.append(detail.get("message") if is_object else detail)
+    text = "; ".join(each for each in texts if isinstance(each, str))
+    return printable(text)[:_MAX_WORDS]

@@ -99,7 +99,8 @@ def check_consent(winner: Winner, request: PublishRequest) -> None:
     if secrets and winner.variation.cleared is None:
         raise Conflict(
             f"the change seems to hold a secret: {', '.join(secrets[:_SHOWN])}",
-            hint="if it is none, clear the variation's flags with a reason; then publish",
+            hint="if it is none, clear the variation's flags with a reason, "
+            "then publish",
         )
 
 

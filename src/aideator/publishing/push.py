@@ -1,8 +1,8 @@
-"""Push a change as a branch: from the mirror, to exactly one ref below `aideator/`, never over somebody else's work.
+"""Push a change as one branch below `aideator/`, never over commits of others.
 
-New objects lie in a scratch directory beside the mirror's own, so that nothing of a
-change stays behind. A commit is a function of what is published and when it was
-decided: publishing again makes the same one, and pushes nothing.
+New objects are in a scratch directory beside the mirror's own, so that nothing of a
+change stays in the mirror. The commit depends only on what is published and when it was
+decided: publishing again makes the same commit, and pushes nothing.
 """
 
 import re
@@ -12,24 +12,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from aideator.app.commit_message import printable
 from aideator.changes.commit import commit_patch
 from aideator.domain.errors import Conflict, FieldError, InvalidInput, RepositoryError
 from aideator.repositories.git import GitError, GitTimeout, git
 from aideator.repositories.remote import Remote
 
+_SYMBOLIC = "ref: refs/heads/"
+"""What `git ls-remote --symref` prints before the branch that HEAD names."""
 PREFIX = "aideator/"
-"""Below this are all branches that AIdeator pushes."""
+"""The prefix of all branches that AIdeator pushes."""
 _TIMEOUT = 300.0
+"""Seconds."""
 _MAX_WORDS = 500
-"""Characters of a server's own words that are shown."""
+"""Characters of a server's own message that are shown."""
 _WORKFLOWS = re.compile(
-    r"\.(github|gitea|forgejo)/workflows/.*|\.gitlab-ci\.ya?ml|\.circleci/.*|\.woodpecker.*"
+    r"\.(github|gitea|forgejo)/workflows/.*|\.gitlab-ci\.ya?ml|\.circleci/.*"
+    r"|\.woodpecker.*"
 )
+"""Files that a forge runs by itself, with its own secrets, once they are pushed."""
 
 
 @dataclass(frozen=True)
 class Push:
-    """What is to be pushed, and where."""
+    """A change to push, and its branch."""
 
     base: str
     patch: bytes
@@ -39,13 +45,13 @@ class Push:
     branch: str
     """Its full name, below `PREFIX`."""
     ours: str | None = None
-    """The commit that we pushed there before, if any: the only one that may be
+    """The commit that AIdeator pushed there before, if any: the only one that may be
     replaced."""
 
 
 @dataclass(frozen=True)
 class Pushed:
-    """What is there now."""
+    """The state of the remote after a push."""
 
     commit: str
     default_branch: str
@@ -55,58 +61,49 @@ class Pushed:
 
 
 def branch_name(wanted: str) -> str:
-    """The full name of a branch of ours.
+    """Return the full name of a branch below `PREFIX`.
 
     Raises:
-        InvalidInput: if no branch can be called so.
+        InvalidInput: if no branch can have that name.
     """
     name = wanted if wanted.startswith(PREFIX) else PREFIX + wanted
-    # Stricter than git-check-ref-format(1): what stays needs no quoting anywhere.
-    if (
-        len(name) > 200
-        or not re.fullmatch(r"(/?[A-Za-z0-9_][A-Za-z0-9_.+-]*)+", name)
-        or _odd(name)
-    ):
-        raise InvalidInput(
-            fields=[
-                FieldError(
-                    "branch", "letters, digits and - _ . + in parts between slashes"
-                )
-            ]
-        )
+    if not _is_valid_branch(name):
+        message = "letters, digits and - _ . + in parts between slashes"
+        raise InvalidInput(fields=[FieldError("branch", message)])
     return name
 
 
-def _odd(name: str) -> bool:
-    return ".." in name or any(
-        part.endswith((".lock", ".")) for part in name.split("/")
-    )
+def _is_valid_branch(name: str) -> bool:
+    """Apply rules stricter than git-check-ref-format(1): no name needs quoting."""
+    if len(name) > 200 or ".." in name:
+        return False
+    if any(part.endswith((".lock", ".")) for part in name.split("/")):
+        return False
+    return re.fullmatch(r"(/?[A-Za-z0-9_][A-Za-z0-9_.+-]*)+", name) is not None
 
 
 def slug(text: str) -> str:
-    """A few words of a text, for the name of a branch."""
+    """Return the first words of a text, for the name of a branch."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:40].strip("-") or "change"
 
 
 def workflows(paths: Iterable[str]) -> list[str]:
-    """Those files that a forge would run by itself, with its own secrets, once they are pushed."""
+    """Return the paths that a forge would run by itself, with its own secrets."""
     return [path for path in paths if _WORKFLOWS.fullmatch(path)]
 
 
 async def push(mirror: Path, remote: Remote, asked: Push, *, ref: str | None) -> Pushed:
-    """Commit the change on its base and push it.
-
-    What is there already is not pushed again.
+    """Commit the change on its base and push it, unless the remote has it already.
 
     Args:
         mirror: The bare repository that has the base.
-        remote: Where to; reached just now.
-        asked: What.
+        remote: The remote, which has just been reached.
+        asked: The change and its branch.
         ref: The run's own ref, which may be a branch.
 
     Raises:
         PatchRejected: if the patch does not apply.
-        Conflict: if the branch holds something that we have not pushed.
+        Conflict: if the branch has commits that AIdeator has not pushed.
         RepositoryError: if the remote refuses.
     """
     with tempfile.TemporaryDirectory(prefix="aideator-push-") as scratch:
@@ -139,7 +136,7 @@ async def push(mirror: Path, remote: Remote, asked: Push, *, ref: str | None) ->
 
 
 async def _look(remote: Remote, *names: str) -> tuple[dict[str, str], str]:
-    """What the remote has of some refs, and the branch that its HEAD names."""
+    """Return the remote's commits of some refs, and the branch that its HEAD names."""
     try:
         listed = await git(
             *(
@@ -157,26 +154,27 @@ async def _look(remote: Remote, *names: str) -> tuple[dict[str, str], str]:
         )
     except GitError as error:
         raise _refused(error, remote) from None
-    pairs = [
-        line.rsplit("\t", 1) for line in listed.decode(errors="replace").splitlines()
-    ]
-    found = {name: value for value, name in pairs if name in names}
-    heads = [
-        value
-        for value, name in pairs
-        if name == "HEAD" and value.startswith("ref: refs/heads/")
-    ]
-    return found, heads[0].removeprefix("ref: refs/heads/") if heads else ""
+    refs: dict[str, str] = {}
+    default = ""
+    for line in listed.decode(errors="replace").splitlines():
+        value, name = line.rsplit("\t", 1)
+        if name in names:
+            refs[name] = value
+        elif name == "HEAD" and value.startswith(_SYMBOLIC) and not default:
+            default = value.removeprefix(_SYMBOLIC)
+    return refs, default
 
 
 async def _send(
     mirror: Path, remote: Remote, refspec: str, *, lease: str, env: dict[str, str]
 ) -> None:
-    # The serving side of a local push does not inherit our settings; the repository's
-    # hooks are its owner's, and would run as us.
-    local = (
-        "--receive-pack=git -c safe.directory=* -c core.hooksPath=/dev/null -c gc.auto=0 receive-pack",
+    # The receiving side of a local push does not inherit our settings. The repository's
+    # hooks belong to its owner, and would run as this user.
+    receive_pack = (
+        "--receive-pack=git -c safe.directory=* -c core.hooksPath=/dev/null "
+        "-c gc.auto=0 receive-pack"
     )
+    local = [receive_pack] if remote.source.local else []
     try:
         await git(
             *(
@@ -187,7 +185,7 @@ async def _send(
                 "--no-verify",
                 "--recurse-submodules=no",
             ),
-            *(f"--force-with-lease={lease}", *(local if remote.source.local else ())),
+            *(f"--force-with-lease={lease}", *local),
             *("--", remote.url, refspec),
             cwd=mirror,
             config=remote.config,
@@ -209,8 +207,9 @@ def _refused(error: GitError, remote: Remote) -> RepositoryError:
         r"Authentication failed|could not read Username|error: 40[13]", error.stderr
     ):
         return RepositoryError(
-            f"{where} does not let us push",
-            hint="set a token that may write to it (GITHUB_TOKEN, GIT_TOKENS), then publish again",
+            f"{where} does not allow the push",
+            hint="set a token that may write to it (GITHUB_TOKEN, GIT_TOKENS), "
+            "then publish again",
         )
     words = " ".join(
         line.removeprefix("remote: ")
@@ -218,10 +217,6 @@ def _refused(error: GitError, remote: Remote) -> RepositoryError:
         if line.strip()
     )
     return RepositoryError(
-        f"{where} refused the branch: {_plain(words)}",
-        hint="mend that, then publish again",
+        f"{where} refused the branch: {printable(words)[:_MAX_WORDS]}",
+        hint="correct that, then publish again",
     )
-
-
-def _plain(words: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in words)[:_MAX_WORDS]

@@ -82,7 +82,7 @@ def _flags(winner: Variation) -> list[str]:
     if winner.verdict is None or not winner.verdict.flags:
         return []
     lines = [f"{flag.path}: {flag.message}" for flag in winner.verdict.flags]
-    answer = winner.cleared or "nobody has said anything about them yet"
+    answer = winner.cleared or "not answered yet"
     text = "\n".join([*lines, "", answer])
     return ["", "Flags, and what a person says about them:", _fence(text, _FLAGS)]
 
@@ -93,13 +93,11 @@ def _table(details: RunDetails, number: int) -> list[str]:
     columns = {number, *judged[: _COLUMNS - 1]}
     shown = [v for v in details.variations if v.number in columns]
     heads = [_head(v.number, number) for v in shown]
+    checks = [_check_row(check.label, shown) for check in details.checks]
     return [
         _row("", heads),
         _row("---", ["---"] * len(shown)),
-        *(
-            _row(_code(check.label), [_change(v.verdict, check.label) for v in shown])
-            for check in details.checks
-        ),
+        *checks,
         _row("change", [_size(v.verdict) for v in shown]),
         _row("flags", [_flag_count(v.verdict) for v in shown]),
         _row("cost", [_cost(v.usage.cost_usd) for v in shown]),
@@ -113,6 +111,10 @@ def _head(number: int, winner: int) -> str:
 
 def _row(head: str, cells: Iterable[str]) -> str:
     return f"| {' | '.join([head, *cells])} |"
+
+
+def _check_row(label: str, shown: Iterable[Variation]) -> str:
+    return _row(_code(label), [_change(v.verdict, label) for v in shown])
 
 
 def _change(verdict: Verdict | None, label: str) -> str:

@@ -1,4 +1,4 @@
-"""Count decisions: two queries, whatever the number of runs."""
+"""Queries that count decisions: two, whatever the number of runs."""
 
 from typing import Any
 
@@ -28,14 +28,14 @@ def _inside(column: Any, path: str) -> ColumnElement[Any]:
 
 
 def counted(connection: Connection) -> tuple[list[AgentCount], list[RunCount]]:
-    """Both counts, of the same moment."""
+    """Return both counts, of the same moment."""
     return agents(connection), ended_runs(connection)
 
 
 def agents(connection: Connection) -> list[AgentCount]:
-    """How often each agent was in a decided run, and how often it was chosen."""
-    # Each variation with the number of those beside it, first; aggregates cannot hold a
-    # window.
+    """Return how often each agent was in a decided run, and how often chosen."""
+    # First, each variation with the number of variations of its run: an aggregate
+    # cannot contain a window function.
     each = (
         select(
             _inside(VariationRow.spec, "$.agent").label("agent"),
@@ -69,7 +69,7 @@ def agents(connection: Connection) -> list[AgentCount]:
 
 
 def ended_runs(connection: Connection) -> list[RunCount]:
-    """Every run that has ended here, with what its decision was and what it cost."""
+    """Return every run that has ended here, with its decision and cost."""
     cost = cast(_inside(VariationRow.usage, "$.cost_usd"), Float)
     counted = (
         select(

@@ -1,4 +1,4 @@
-"""The page: the files that `make web` (or the build of a wheel) has put into `dist`, ready to be sent.
+"""The page's files, which `make web` (or the build of a wheel) has put into `dist`.
 
 They are read once and looked up by their path, so that no request ever reaches the file
 system. How they are served is `aideator.api.site`; where they come from is the folder
@@ -34,30 +34,23 @@ class File:
 
 
 def load(folder: Path = DIST) -> Mapping[str, File]:
-    """The files by the path under which they are asked for; none, if the page was not built here."""
+    """Return the files by request path; empty if the page was not built here."""
     if not (folder / INDEX[1:]).is_file():
         return {}
-    files = (
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".gz"
-    )
-    return {
-        f"/{path.relative_to(folder)}": _read(path, f"/{path.relative_to(folder)}")
-        for path in files
-    }
+    files: dict[str, File] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.suffix != ".gz":
+            name = f"/{path.relative_to(folder)}"
+            files[name] = _read(path, name)
+    return files
 
 
 def _read(path: Path, name: str) -> File:
     gzipped = path.with_name(f"{path.name}.gz")
-    kind = (
-        _TYPES.get(path.suffix)
-        or mimetypes.guess_type(path.name)[0]
-        or "application/octet-stream"
-    )
+    guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return File(
         body=path.read_bytes(),
         gzipped=gzipped.read_bytes() if gzipped.is_file() else None,
-        type=kind,
+        type=_TYPES.get(path.suffix, guessed),
         lasting=name.startswith(_ASSETS),
     )

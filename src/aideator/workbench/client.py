@@ -61,7 +61,7 @@ class RemoteTerminal:
     """A terminal at a server."""
 
     def __init__(self, client: RemoteAideator, path: str) -> None:
-        """Use a client of the server, and the terminal's path below its API's prefix."""
+        """Use a client of the server, and the path of the terminal in its API."""
         self._client, self._path = client, path
 
     async def type(self, keys: str) -> None:

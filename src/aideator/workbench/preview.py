@@ -15,7 +15,7 @@ class LivePreview:
     def __init__(
         self,
         sandbox: Sandbox,
-        told: Preview,
+        details: Preview,
         page: str,
         slots: asyncio.Semaphore,
         *,
@@ -26,13 +26,13 @@ class LivePreview:
 
         Args:
             sandbox: Where a server listens, or will.
-            told: How it was opened.
+            details: How it was opened.
             page: The origin of the page that shows it; no other may.
             slots: Held by each connection.
             on_use: Called with each connection.
             explain: Returns why the sandbox ended.
         """
-        self.told, self.page = told, page
+        self.details, self.page = details, page
         self._sandbox, self._on_use, self._explain = sandbox, on_use, explain
         self._slots = slots
         self._open = set[asyncio.StreamWriter]()
@@ -53,7 +53,7 @@ class LivePreview:
                 raise Conflict("the preview was closed")
             self._on_use()
             try:
-                reader, writer = await self._sandbox.connect(self.told.port)
+                reader, writer = await self._sandbox.connect(self.details.port)
             except SandboxLost as error:
                 raise Conflict(
                     f"the sandbox has ended: {self._explain(error)}"

@@ -154,7 +154,7 @@ class PreviewHosts:
         except (AideatorError, _TooLarge, *_BROKEN) as error:
             # Returning without the answer's last piece makes the server drop the
             # connection, so that the browser sees that it was cut.
-            return None if exchange.has_begun else _failure(error, live.told.port)
+            return None if exchange.has_begun else _failure(error, live.details.port)
         return None
 
 
@@ -166,7 +166,7 @@ def _failure(error: Exception, port: int) -> Response:
     """Return a page that says why there is no answer."""
     match error:
         case NobodyListens():
-            text = f"Nobody listens at port {port} of the sandbox yet."
+            text = f"No server listens at port {port} of the sandbox yet."
             return _page(502, text, "This page tries again by itself.", again=True)
         case AideatorError():
             return _page(404, _ENDED, str(error))
@@ -226,7 +226,7 @@ class _Exchange:
     def _request(self, scope: Scope, not_forwarded: frozenset[bytes]) -> h11.Request:
         given: list[tuple[bytes, bytes]] = scope["headers"]
         names = dict(given)
-        ours = b"localhost:%d" % self._live.told.port
+        ours = b"localhost:%d" % self._live.details.port
         headers = [(b"host", ours), (b"connection", b"close")]
         headers += [(name, value) for name, value in given if name not in not_forwarded]
         if b"origin" in names:
@@ -311,7 +311,7 @@ def _returned(
             case dropped if dropped in _NOT_RETURNED:
                 continue
             case b"location":
-                yield b"location", _own_location(value, live.told.port)
+                yield b"location", _own_location(value, live.details.port)
             case b"set-cookie":
                 yield b"set-cookie", _COOKIE_SCOPE.sub(b"", value) + _COOKIE_ATTRIBUTES
             case kept:

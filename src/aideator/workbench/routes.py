@@ -38,7 +38,7 @@ router = APIRouter(
 Id = Annotated[str, Path(description="Its id.", max_length=64)]
 Characters = Annotated[int, Field(ge=1, le=_LARGEST)]
 _OPENED = responses(400, 409, 413, 429, 503)
-_TOLD = responses(400, 409, 413, 429)
+_TYPED = responses(400, 409, 413, 429)
 
 
 class SizeIn(RequestBody):
@@ -49,7 +49,7 @@ class SizeIn(RequestBody):
 
 
 class TerminalIn(SizeIn):
-    """What terminal to open."""
+    """The terminal to open."""
 
     command: str | None = Field(
         default=None,
@@ -61,14 +61,14 @@ class TerminalIn(SizeIn):
 
 
 class Keys(RequestBody):
-    """What a person types."""
+    """Typed keys."""
 
     keys: str = Field(max_length=64 * 2**10, examples=["ls\r"])
     """As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003."""
 
 
 class PreviewIn(RequestBody):
-    """What to preview."""
+    """The port to preview."""
 
     port: int = Field(ge=1, le=65_535, examples=[3000])
     """Where a server of the project listens inside the sandbox, or will."""
@@ -81,9 +81,11 @@ class TerminalOut(Terminal):
     """Where it can be watched, relative to this server."""
 
     @classmethod
-    def of(cls, told: Terminal, prefix: str) -> Self:
+    def of(cls, details: Terminal, prefix: str) -> Self:
         """The terminal with its address."""
-        return cls(**dict(told), stream_url=f"{prefix}/terminals/{told.id}/stream")
+        return cls(
+            **dict(details), stream_url=f"{prefix}/terminals/{details.id}/stream"
+        )
 
 
 class PreviewOut(ResponseBody):
@@ -117,8 +119,10 @@ async def show(
     state = await workbench_of(app).state(run_id, number)
     prefix, host = app.settings.api_v1_prefix, app.settings.preview_host
     return DeskOut(
-        terminals=tuple(TerminalOut.of(told, prefix) for told in state.terminals),
-        previews=tuple(_with_address(told, request, host) for told in state.previews),
+        terminals=tuple(TerminalOut.of(details, prefix) for details in state.terminals),
+        previews=tuple(
+            _with_address(details, request, host) for details in state.previews
+        ),
         place=state.place,
         reason=state.reason,
     )
@@ -135,10 +139,10 @@ async def open_terminal(
     It is in the agent's own sandbox while the agent works, in a copy of the change
     afterwards.
     """
-    told = await workbench_of(app).open_terminal(
+    details = await workbench_of(app).open_terminal(
         run_id, number, Size(wanted.rows, wanted.cols), wanted.command
     )
-    return TerminalOut.of(told, app.settings.api_v1_prefix)
+    return TerminalOut.of(details, app.settings.api_v1_prefix)
 
 
 @router.get(
@@ -171,13 +175,13 @@ async def watch_terminal(
     return stream_to(request, caller, pieces)
 
 
-@router.post("/terminals/{terminal_id}/input", status_code=204, responses=_TOLD)
+@router.post("/terminals/{terminal_id}/input", status_code=204, responses=_TYPED)
 async def type_keys(terminal_id: Id, typed: Keys, app: App) -> None:
     """Send what a person types."""
     await workbench_of(app).terminal(terminal_id).type(typed.keys)
 
 
-@router.post("/terminals/{terminal_id}/size", status_code=204, responses=_TOLD)
+@router.post("/terminals/{terminal_id}/size", status_code=204, responses=_TYPED)
 async def resize(terminal_id: Id, size: SizeIn, app: App) -> None:
     """Give a terminal another size."""
     await workbench_of(app).terminal(terminal_id).resize(Size(size.rows, size.cols))
@@ -237,11 +241,11 @@ def _event(kind: str, id_: int, **data: object) -> bytes:
     return format_sse_event(data_str=json.dumps(data), event=kind, id=str(id_))
 
 
-def _with_address(told: Preview, request: Request, host: str | None) -> PreviewOut:
+def _with_address(details: Preview, request: Request, host: str | None) -> PreviewOut:
     is_https = request.headers.get("origin", "").startswith("https:")
     scheme = "https" if is_https else request.url.scheme
-    url = f"{scheme}://{told.id}.{_parent(request, host)}/"
-    return PreviewOut(id=told.id, port=told.port, place=told.place, url=url)
+    url = f"{scheme}://{details.id}.{_parent(request, host)}/"
+    return PreviewOut(id=details.id, port=details.port, place=details.place, url=url)
 
 
 def _parent(request: Request, host: str | None) -> str:

@@ -222,7 +222,7 @@ class InspectionSandboxes:
         while not copy.over.is_set():
             left = copy.used_at + self._idle - _now()
             if left <= 0:
-                copy.leave(f"nobody has used it for {self._idle / 60:.0f} minutes")
+                copy.leave(f"it was not used for {self._idle / 60:.0f} minutes")
             with suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await copy.over.wait()
@@ -232,7 +232,7 @@ class InspectionSandboxes:
     ) -> AbstractAsyncContextManager[Sandbox]:
         context, number = self._context, copy.variation.number
 
-        async def ignore(result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
+        async def ignore(_: CheckResult, __: bool) -> None:  # noqa: FBT001 - a callback
             """Report nothing: set-up for a copy is no part of the run."""
 
         checkout = await context.cache.checkout(

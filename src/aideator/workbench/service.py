@@ -76,14 +76,14 @@ class Workbench:
             reason = f"{refusal}; {refusal.hint}"
         return WorkbenchState(
             terminals=tuple(
-                live.told
+                live.details
                 for _, live in self._terminals.values()
-                if (live.told.run_id, live.told.variation_id) == (run_id, number)
+                if (live.details.run_id, live.details.variation_id) == (run_id, number)
             ),
             previews=tuple(
-                live.told
+                live.details
                 for sandbox, live in self._previews.values()
-                if (live.told.run_id, live.told.variation_id) == (run_id, number)
+                if (live.details.run_id, live.details.variation_id) == (run_id, number)
                 and not sandbox.over.is_set()
             ),
             place=place,
@@ -114,7 +114,7 @@ class Workbench:
                 user for user in opened.users if not isinstance(user, LivePreview)
             ]
             _refuse_above_limit(len(others) - 1, "terminals")
-            told = Terminal(
+            details = Terminal(
                 id=secrets.token_hex(16),
                 run_id=run_id,
                 variation_id=number,
@@ -128,14 +128,14 @@ class Workbench:
             turn = self._record_use(opened, "terminal")
             process = await sandbox.spawn(argv, env=env, terminal=size)
             live = LiveTerminal(
-                process, told, on_use=opened.use, explain=opened.explain
+                process, details, on_use=opened.use, explain=opened.explain
             )
             if turn is not None:
                 turn.guests.append(lambda: live.close(opened.end))
-            self._terminals[told.id] = (opened, live)
+            self._terminals[details.id] = (opened, live)
             opened.users.add(live)
             self._start(first_that_works(self._run(opened, live)))
-            return told
+            return details
 
     async def _run(self, opened: InspectionSandbox, live: LiveTerminal) -> None:
         """Run a terminal to its end, and forget the oldest that have ended."""
@@ -171,7 +171,7 @@ class Workbench:
         async with self._sandboxes.enter(run_id, number) as (opened, sandbox):
             others = [user for user in opened.users if isinstance(user, LivePreview)]
             _refuse_above_limit(len(others), "previews")
-            told = Preview(
+            details = Preview(
                 id=secrets.token_hex(16),
                 run_id=run_id,
                 variation_id=number,
@@ -180,16 +180,16 @@ class Workbench:
             )
             live = LivePreview(
                 sandbox,
-                told,
+                details,
                 page,
                 opened.connections,
                 on_use=opened.use,
                 explain=opened.explain,
             )
             self._record_use(opened, "preview")
-            self._previews[told.id] = (opened, live)
+            self._previews[details.id] = (opened, live)
             opened.users.add(live)
-            return told
+            return details
 
     def _record_use(self, opened: InspectionSandbox, what: str) -> Turn | None:
         """Record in a running agent's turn that a person used its sandbox.

@@ -25,7 +25,7 @@ from aideator.domain.errors import (
 )
 from aideator.sandbox.base import Size
 from aideator.workbench.client import RemoteTerminal, open_workbench
-from aideator.workbench.screen import ScreenFilter
+from aideator.workbench.screen import Screen
 from aideator.workbench.terminal import Ended, LiveTerminal
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ async def open_shell(
         executed = (line or None) if is_interactive else _PIPED_PRELUDE + line
         async with _opened(client, run, number, executed) as terminal:
             if not is_interactive:
-                return await _print(terminal, ScreenFilter(plain=True))
+                return await _print(terminal, Screen(plain=True))
             sys.stderr.write("(Ctrl-] leaves)\r\n")
             with _raw_mode(sys.stdin.fileno()):
                 return await _attach(terminal)
@@ -104,7 +104,7 @@ async def _opened(
 
 async def _attach(terminal: SandboxTerminal) -> int:
     """Pass keys to the terminal and its output to the screen, until one side ends."""
-    loop, resized, screen = asyncio.get_running_loop(), asyncio.Event(), ScreenFilter()
+    loop, resized, screen = asyncio.get_running_loop(), asyncio.Event(), Screen()
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -121,7 +121,7 @@ async def _attach(terminal: SandboxTerminal) -> int:
     return 128 + signal.SIGHUP if printing.cancelled() else printing.result()
 
 
-async def _print(terminal: SandboxTerminal, screen: ScreenFilter) -> int:
+async def _print(terminal: SandboxTerminal, screen: Screen) -> int:
     """Write what the terminal prints, filtered, and return its exit code."""
     async with aclosing(terminal.follow()) as output:
         async for each in output:

@@ -1,10 +1,10 @@
-"""A terminal that people share: one process, what it printed last, and readers who come and go.
+"""A terminal with several readers: one process, and a buffer of its latest output.
 
-What is printed is kept in a bounded buffer, and old output makes room for new: a build
-must not stop because nobody looks. Readers who keep up lose nothing, for the process is
-read no faster than the slowest of them. One who has stood still for `PATIENCE` seconds
-is waited for no more; it goes on with the oldest that is kept, and can tell by the
-offset.
+The buffer is bounded, and old output makes room for new: a build must not stop because
+no reader is connected. Readers that keep up lose nothing, since the process is read no
+faster than the slowest of them. A reader that has not read for `PATIENCE` seconds is
+not waited for any longer; it continues with the oldest output that is kept, and can
+tell by the offset.
 """
 
 import asyncio
@@ -16,27 +16,26 @@ from aideator.sandbox.base import Process, Size
 from aideator.workbench.model import Terminal
 
 KEPT_BYTES = 256 * 2**10
-"""How much of what was printed is kept."""
+"""Bytes of output that are kept."""
 PATIENCE = 10.0
-"""Seconds for which a reader may stand still before it is waited for no more."""
+"""Seconds without reading after which a reader is not waited for any longer."""
 _PIECE = 64 * 2**10
 _BYTES_A_SECOND = 8 * 2**20
-"""How fast a terminal is read. A flood that nobody could follow must not cost the
-others their server."""
+"""How fast a terminal is read, so that a flood of output does not occupy the server."""
 _UNREAD_INPUT = 64 * 2**10
 
 
 @dataclass(frozen=True)
 class Printed:
-    """Some bytes of what was printed."""
+    """Some bytes of output."""
 
     at: int
-    """How many bytes came before them, in all."""
+    """Bytes of output before these, in all."""
     data: bytes
 
     @property
     def end(self) -> int:
-        """How many bytes there were with them."""
+        """Bytes of output up to the end of these, in all."""
         return self.at + len(self.data)
 
 
@@ -56,25 +55,25 @@ class _Reader:
 
 
 class LiveTerminal:
-    """A process on a terminal, and all that is known of it."""
+    """A process on a terminal, its latest output and its readers."""
 
     def __init__(
         self,
         process: Process,
-        told: Terminal,
+        details: Terminal,
         *,
         on_use: Callable[[], None],
         explain: Callable[[SandboxLost], str],
     ) -> None:
-        """Take a process that was just started.
+        """Wrap a process that was just started.
 
         Args:
             process: It runs on a terminal.
-            told: How it was opened.
+            details: How it was opened.
             on_use: Called when there is input or output.
-            explain: Says why the sandbox ended, if that came first.
+            explain: Returns why the sandbox ended, if that came first.
         """
-        self.told = told
+        self.details = details
         self.has_ended = False
         self._process, self._on_use, self._explain = process, on_use, explain
         self._kept, self._start, self._reason = bytearray(), 0, ""
@@ -83,7 +82,7 @@ class LiveTerminal:
         self._is_hung_up = False
 
     async def run(self) -> None:
-        """Take in what the process prints, until it ends."""
+        """Read the output of the process until it ends."""
         code = None
         try:
             while chunk := await self._process.stdout.read(_PIECE):
@@ -94,12 +93,12 @@ class LiveTerminal:
         except SandboxLost as error:
             self._reason = self._reason or self._explain(error)
         finally:
-            self.told = self.told.model_copy(update={"exit_code": code})
+            self.details = self.details.model_copy(update={"exit_code": code})
             self.has_ended = True
             self._ring()
 
     async def follow(self, after: int = 0) -> AsyncGenerator[Printed | Ended]:
-        """What was printed from the byte `after` on, then what is, then how it ended."""
+        """Yield the kept output behind the byte `after`, new output, and the end."""
         reader = _Reader(min(after, self._end))
         self._readers.add(reader)
         try:
@@ -107,15 +106,12 @@ class LiveTerminal:
                 if reader.at < self._end:
                     piece = self._piece(reader.at)
                     yield piece
-                    reader.at, reader.is_late = (
-                        piece.end,
-                        reader.is_late and piece.end < self._end,
-                    )
+                    reader.at = piece.end
+                    reader.is_late = reader.is_late and reader.at < self._end
                     self._ring()
                 elif self.has_ended:
-                    yield Ended(
-                        self._end, self.told.exit_code, self._reason or "it has ended"
-                    )
+                    reason = self._reason or "it has ended"
+                    yield Ended(self._end, self.details.exit_code, reason)
                     return
                 else:
                     await self._bell.wait()
@@ -128,25 +124,25 @@ class LiveTerminal:
 
         Raises:
             Conflict: if the terminal has ended.
-            TooManyRequests: if nothing inside takes what was typed before.
+            TooManyRequests: if no process reads what was typed before.
         """
         self._refuse_if_ended()
         if self._process.stdin.transport.get_write_buffer_size() > _UNREAD_INPUT:
             raise TooManyRequests(
-                "nothing in the terminal reads what was typed",
+                "no process in the terminal reads what was typed",
                 hint="wait, or close the terminal",
             )
         self._on_use()
         self._process.stdin.write(keys.encode(errors="replace"))
 
     async def resize(self, size: Size) -> None:
-        """Give it another size.
+        """Set another size.
 
         Raises:
             Conflict: if the terminal has ended.
         """
         self._refuse_if_ended()
-        self.told = self.told.model_copy(update=size._asdict())
+        self.details = self.details.model_copy(update=size._asdict())
         self._process.resize(size)
 
     async def close(self, reason: str) -> None:
@@ -155,7 +151,7 @@ class LiveTerminal:
         await self._process.kill()
 
     def hang_up(self) -> None:
-        """End every reader, now and from now on; the process goes on."""
+        """End every reader, now and from now on. The process goes on."""
         self._is_hung_up = True
         self._ring()
 
@@ -176,7 +172,7 @@ class LiveTerminal:
         self._ring()
 
     async def _wait_for_readers(self) -> None:
-        """Give readers the time that they need, so that the next piece drops nothing that they have not seen."""
+        """Wait until the next piece drops nothing that readers have not seen."""
         try:
             async with asyncio.timeout(PATIENCE):
                 while self._slow():

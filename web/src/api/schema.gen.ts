@@ -17,7 +17,7 @@ export interface Agent {
   models: Models;
   /** Whether it can work on this server now. */
   available: boolean;
-  /** What it lacks; null when it is available. */
+  /** What is missing; null when it is available. */
   missing: string | null;
 }
 
@@ -238,12 +238,12 @@ export interface DiffContent {
   new_text: string;
 }
 
-/** What the state directory takes. */
+/** Disk use of the state directory. */
 export interface Disk {
   home: string;
-  /** Bytes that are free on its disk. */
+  /** Free bytes on its disk. */
   free: number;
-  /** Bytes that its disk has. */
+  /** Bytes of its disk. */
   total: number;
   /** Bytes of cached repositories above which the oldest are removed. */
   bound: number;
@@ -251,7 +251,7 @@ export interface Disk {
   parts: readonly DiskPart[];
 }
 
-/** Something that takes disk. */
+/** Something that takes disk space. */
 export interface DiskPart {
   /** Its name in the state directory. */
   name: string;
@@ -321,12 +321,12 @@ export interface FileDiff {
   hunks: readonly Hunk[];
 }
 
-/** One line about this machine. */
+/** One finding about this machine. */
 export interface FindingOut {
   name: string;
   ok: boolean;
   detail: string;
-  /** What mends it; empty where nothing is wrong. */
+  /** How to fix it; empty where nothing is wrong. */
   fix: string;
   /** Whether no run can be carried out without it. */
   fatal: boolean;
@@ -357,7 +357,7 @@ export interface FollowUp {
   prompt: string;
 }
 
-/** A probe's answer. */
+/** The answer to a probe. */
 export interface Health {
   status: "ok";
 }
@@ -372,7 +372,7 @@ export interface Hunk {
   lines: readonly Line[];
 }
 
-/** Which commit to look at. */
+/** Which commit to inspect. */
 export interface Inspection {
   /** As in a run. */
   repo_url: string;
@@ -391,24 +391,24 @@ export interface Isolation {
 
 export type JsonValue = unknown;
 
-/** How a key shall be called. */
+/** The name of a new key. */
 export interface KeyName {
   name: string;
 }
 
-/** What is known about an API key. */
+/** An API key, without the key itself. */
 export interface KeyOut {
   id: string;
   name: string;
-  /** Its first characters, so that its owner can tell keys apart. */
+  /** Its first characters, by which its owner can tell keys apart. */
   prefix: string;
   created_at: string;
   revoked_at: string | null;
-  /** Whether it is the caller's own. */
+  /** Whether the caller uses it. */
   mine: boolean;
 }
 
-/** What a person types. */
+/** Typed keys. */
 export interface Keys {
   /** As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003. */
   keys: string;
@@ -421,7 +421,7 @@ export interface Line {
   newline: boolean;
 }
 
-/** What a browser trades for a session. */
+/** What a browser exchanges for a session. */
 export interface Login {
   api_key: string;
 }
@@ -435,15 +435,15 @@ export interface Models {
   rejects: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A key that was just made. */
+/** A key that was just created. */
 export interface NewKey {
   id: string;
   name: string;
-  /** Its first characters, so that its owner can tell keys apart. */
+  /** Its first characters, by which its owner can tell keys apart. */
   prefix: string;
   created_at: string;
   revoked_at: string | null;
-  /** Whether it is the caller's own. */
+  /** Whether the caller uses it. */
   mine: boolean;
   /** The key itself. It is shown only now. */
   key: string;
@@ -499,7 +499,7 @@ export interface PlanEntry {
   status?: "pending" | "in_progress" | "completed";
 }
 
-/** What to preview. */
+/** The port to preview. */
 export interface PreviewIn {
   /** Where a server of the project listens inside the sandbox, or will. */
   port: number;
@@ -581,13 +581,13 @@ export interface Ranking {
   standings?: readonly Standing[];
 }
 
-/** A share, with what can honestly be said of the share behind it. */
+/** A share of a count, with its confidence interval. */
 export interface Rate {
   count: number;
   of: number;
-  /** Null when there is nothing to count in. */
+  /** Null when `of` is 0. */
   share: number | null;
-  /** The 95 % interval's lower end. */
+  /** The lower bound of the 95 % interval. */
   low: number;
   high: number;
 }
@@ -719,15 +719,15 @@ export interface Selection {
   reason?: string;
 }
 
-/** What a submission form must know about this server. */
+/** What a submission form needs to know about this server. */
 export interface ServerInfo {
   name: string;
   version: string;
-  /** Who is asking: the id of a key, or "this machine". */
+  /** The caller: the id of a key, or "this machine". */
   caller: string;
   /** Whether the caller may name paths of this machine as repositories. */
   local: boolean;
-  /** Whether a model can be called: a key is set, or another provider than the usual one. */
+  /** Whether a model can be called: a key is set, or another provider than the default. */
   model_ready: boolean;
   min_prompt_length: number;
   max_prompt_length: number;
@@ -735,7 +735,7 @@ export interface ServerInfo {
   max_parallel_variations: number;
   /** Seconds that one turn of an agent may take. */
   agent_timeout: number;
-  /** Hosts that repositories may come from. */
+  /** Hosts from which repositories may come. */
   git_hosts: readonly string[];
   /** The demo's repository: a run on it is scripted. */
   demo_repo: string | null;
@@ -749,7 +749,7 @@ export interface ServerInfo {
 export interface SettingOut {
   /** Its environment variable. */
   name: string;
-  /** As it is in force. Of a secret only whether it is set. */
+  /** The value in force. Of a secret, only whether it is set. */
   value: string;
   is_default: boolean;
   meaning: string;
@@ -785,7 +785,7 @@ export interface Standing {
   group_share?: number;
 }
 
-/** What the decisions that were made here say. Imported runs and reused answers do not count. */
+/** Statistics of the decisions that were made on this server. Imported runs and reused answers do not count. */
 export interface Stats {
   /** Runs that have ended. */
   runs: number;
@@ -793,13 +793,13 @@ export interface Stats {
   published: number;
   agents: readonly Tally[];
   models: readonly Tally[];
-  /** By the instructions of the agent; "" for an agent without any. */
+  /** By the agent's instructions; "" for an agent without any. */
   strategies: readonly Tally[];
-  /** Of the decided runs with a recommendation, those where it was chosen. */
+  /** Runs whose recommendation was chosen, of the decided runs that had one. */
   followed: Rate;
-  /** What all these runs cost; null when the price of a call is unknown. */
+  /** Cost of all these runs; null when the price of a call is unknown. */
   cost_usd: number | null;
-  /** The cost of all runs, also those that came to nothing, for each accepted change. */
+  /** The cost of all runs, decided or not, divided by the accepted changes. */
   cost_per_decision_usd: number | null;
   /** The median time from the end of a run to its decision. */
   decision_seconds: number | null;
@@ -825,19 +825,19 @@ export interface Summary {
   finished_at: string | null;
 }
 
-/** How one agent, model or strategy has done in decided runs. */
+/** The results of one agent, model or strategy in decided runs. */
 export interface Tally {
   name: string;
-  /** Of the variations in decided runs, those that were chosen. */
+  /** Chosen variations, of those in decided runs. */
   wins: Rate;
-  /** The share that choosing blindly would have given it: 1/2 among two, 1/5 among five. */
+  /** The share that a random choice would have given it: 1/2 among two, 1/5 among five. */
   by_chance: number | null;
-  /** What its variations cost in these runs; null when the price of a call is unknown. */
+  /** Cost of its variations in these runs; null when the price of a call is unknown. */
   cost_usd: number | null;
   cost_per_win_usd: number | null;
 }
 
-/** What terminal to open. */
+/** The terminal to open. */
 export interface TerminalIn {
   rows?: number;
   cols?: number;

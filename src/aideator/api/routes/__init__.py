@@ -1,1 +1,1 @@
-"""The HTTP routes, one module per subject."""
+"""HTTP routes of the core, one module per subject."""

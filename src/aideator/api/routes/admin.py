@@ -1,6 +1,6 @@
-"""For whoever runs this server: the settings in force, the disk, the keys.
+"""Routes for the operator of this server: settings, disk use, API keys.
 
-The doctor is in `page`.
+The doctor is in `dashboard`.
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi import Path as PathParameter
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic.fields import FieldInfo
 
 from aideator.api.auth import Caller, identify
 from aideator.api.dependencies import App
 from aideator.api.problems import responses
+from aideator.api.schemas import RequestBody, ResponseBody
 from aideator.domain.errors import NotAllowed
 from aideator.repositories.trees import disk_use
 from aideator.settings import Settings, parse_size
@@ -31,87 +33,82 @@ router = APIRouter(
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class SettingOut(_Answer):
+class SettingOut(ResponseBody):
     """One setting of this server."""
 
     name: str
     """Its environment variable."""
     value: str
-    """As it is in force. Of a secret only whether it is set."""
+    """The value in force. Of a secret, only whether it is set."""
     is_default: bool
     meaning: str
 
 
-class DiskPart(_Answer):
-    """Something that takes disk."""
+class DiskPart(ResponseBody):
+    """Something that takes disk space."""
 
     name: str
     """Its name in the state directory."""
     bytes: int
 
 
-class Disk(_Answer):
-    """What the state directory takes."""
+class Disk(ResponseBody):
+    """Disk use of the state directory."""
 
     home: str
     free: int
-    """Bytes that are free on its disk."""
+    """Free bytes on its disk."""
     total: int
-    """Bytes that its disk has."""
+    """Bytes of its disk."""
     bound: int
     """Bytes of cached repositories above which the oldest are removed."""
     parts: tuple[DiskPart, ...]
     """Largest first."""
 
 
-class KeyOut(_Answer):
-    """What is known about an API key."""
+class KeyOut(ResponseBody):
+    """An API key, without the key itself."""
 
     id: str
     name: str
     prefix: str
-    """Its first characters, so that its owner can tell keys apart."""
+    """Its first characters, by which its owner can tell keys apart."""
     created_at: datetime
     revoked_at: datetime | None
     mine: bool
-    """Whether it is the caller's own."""
+    """Whether the caller uses it."""
 
 
 class NewKey(KeyOut):
-    """A key that was just made."""
+    """A key that was just created."""
 
     key: str
     """The key itself. It is shown only now."""
 
 
-class KeyName(BaseModel):
-    """How a key shall be called."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+class KeyName(RequestBody):
+    """The name of a new key."""
 
     name: str = Field(min_length=1, max_length=80, examples=["laptop"])
 
 
 @router.get("/settings")
 async def settings(app: App) -> Sequence[SettingOut]:
-    """List the settings in force. Secrets stay where they are."""
+    """List the settings in force. Secrets are not shown."""
     return [
-        SettingOut(
-            name=name.upper(),
-            value=_shown(
-                getattr(app.settings, name),
-                is_size=any(_is_size(mark) for mark in field.metadata),
-            ),
-            is_default=getattr(app.settings, name)
-            == field.get_default(call_default_factory=True),
-            meaning=field.description or "",
-        )
+        _setting(name, field, getattr(app.settings, name))
         for name, field in Settings.model_fields.items()
     ]
+
+
+def _setting(name: str, field: FieldInfo, value: object) -> SettingOut:
+    is_size = any(_is_size(mark) for mark in field.metadata)
+    return SettingOut(
+        name=name.upper(),
+        value=_shown(value, is_size=is_size),
+        is_default=value == field.get_default(call_default_factory=True),
+        meaning=field.description or "",
+    )
 
 
 def _is_size(mark: object) -> bool:
@@ -124,7 +121,7 @@ def _shown(value: object, *, is_size: bool) -> str:
     if isinstance(value, SecretStr):
         return "set"
     if isinstance(value, Mapping):
-        return ", ".join(value)  # host → token: the hosts
+        return ", ".join(value)  # host → token: only the hosts
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
     if isinstance(value, bool):
@@ -134,9 +131,9 @@ def _shown(value: object, *, is_size: bool) -> str:
 
 @router.get("/disk")
 async def disk(request: Request, app: App) -> Disk:
-    """Measure what the state directory takes.
+    """Measure the disk use of the state directory.
 
-    It looks at every file, one caller at a time.
+    Every file is looked at, for one caller at a time.
     """
     async with request.app.state.measuring:
         return await asyncio.to_thread(
@@ -166,21 +163,21 @@ def _size(path: Path) -> int:
         return disk_use(path)
     try:
         return path.lstat().st_blocks * 512
-    except FileNotFoundError:  # a journal that SQLite has just dropped
+    except FileNotFoundError:  # a journal that SQLite has just deleted
         return 0
 
 
 async def key_holder(caller: Caller) -> str:
-    """The id of the caller's key.
+    """Return the id of the caller's key.
 
     Raises:
-        NotAllowed: if it has none: whoever merely reaches a server without keys shall
-            not lock its owner out.
+        NotAllowed: if it has none. On a server without keys, anyone on this machine
+            could otherwise create the first key and lock the owner out.
     """
     if caller == "this machine":
         raise NotAllowed(
             "keys are managed with a key",
-            hint="make the first one with `aideator key create NAME`",
+            hint="create the first one with `aideator key create NAME`",
         )
     return caller
 
@@ -197,7 +194,7 @@ async def list_keys(app: App, holder: Holder) -> Sequence[KeyOut]:
 
 @router.post("/keys", status_code=201, responses=responses(400, 413, 422))
 async def create_key(wanted: KeyName, app: App, holder: Holder) -> NewKey:
-    """Make a key. The answer is the only place where it can ever be read."""
+    """Create a key. Only this answer shows it."""
     async with app.database.write() as session:
         made, key = await keys.create(session, wanted.name)
     return NewKey(**_key(made, holder).model_dump(), key=key)
@@ -207,7 +204,7 @@ async def create_key(wanted: KeyName, app: App, holder: Holder) -> NewKey:
 async def revoke_key(
     key_id: Annotated[str, PathParameter(max_length=64)], app: App, holder: Holder
 ) -> KeyOut:
-    """Make a key worthless, with every session that was opened by it."""
+    """Revoke a key, and every session that was opened with it."""
     async with app.database.write() as session:
         return _key(await keys.revoke(session, key_id), holder)
 
@@ -217,5 +214,5 @@ def _key(key: keys.ApiKey, holder: str) -> KeyOut:
 
 
 def measuring() -> asyncio.Semaphore:
-    """One measurement at a time."""
+    """Return what lets one measurement happen at a time."""
     return asyncio.Semaphore(1)

@@ -1,4 +1,4 @@
-"""What the page asks for besides the runs themselves: the server, its runs at a glance, the machine, the demo."""
+"""Routes for the page beside the runs: server, runs at a glance, doctor, demo."""
 
 import asyncio
 import time
@@ -7,40 +7,35 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict
 
 from aideator import __version__
 from aideator.api.auth import Caller, identify, is_local
 from aideator.api.dependencies import App
 from aideator.api.problems import responses
-from aideator.api.schemas import Accepted
+from aideator.api.schemas import Accepted, ResponseBody
 from aideator.app import MIN_PROMPT, Aideator
 from aideator.domain.run import RunStatus
 from aideator.store import overview
 
 _FRESH_SECONDS = 60.0
-"""How long an examination of the machine is good for: it opens a sandbox."""
+"""How long an examination of the machine stays valid: it opens a sandbox."""
 router = APIRouter(
     tags=["page"], dependencies=[Depends(identify)], responses=responses(401, 403, 421)
 )
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class ServerInfo(_Answer):
-    """What a submission form must know about this server."""
+class ServerInfo(ResponseBody):
+    """What a submission form needs to know about this server."""
 
     name: str
     version: str
     caller: str
-    """Who is asking: the id of a key, or "this machine"."""
+    """The caller: the id of a key, or "this machine"."""
     local: bool
     """Whether the caller may name paths of this machine as repositories."""
     model_ready: bool
-    """Whether a model can be called: a key is set, or another provider than the usual
-    one."""
+    """Whether a model can be called: a key is set, or another provider than the
+    default."""
     min_prompt_length: int
     max_prompt_length: int
     max_variations: int
@@ -48,7 +43,7 @@ class ServerInfo(_Answer):
     agent_timeout: float
     """Seconds that one turn of an agent may take."""
     git_hosts: tuple[str, ...]
-    """Hosts that repositories may come from."""
+    """Hosts from which repositories may come."""
     demo_repo: str | None
     """The demo's repository: a run on it is scripted."""
     recent: tuple[overview.Recent, ...]
@@ -58,7 +53,7 @@ class ServerInfo(_Answer):
     demo does not count."""
 
 
-class Overview(_Answer):
+class Overview(ResponseBody):
     """Some runs at a glance, newest first."""
 
     runs: tuple[overview.Summary, ...]
@@ -66,14 +61,14 @@ class Overview(_Answer):
     """Pass it as `cursor` for the next page; null on the last one."""
 
 
-class FindingOut(_Answer):
-    """One line about this machine."""
+class FindingOut(ResponseBody):
+    """One finding about this machine."""
 
     name: str
     ok: bool
     detail: str
     fix: str
-    """What mends it; empty where nothing is wrong."""
+    """How to fix it; empty where nothing is wrong."""
     fatal: bool
     """Whether no run can be carried out without it."""
 
@@ -139,7 +134,10 @@ async def list_at_a_glance(
 
 @router.get("/doctor")
 async def doctor(request: Request, app: App) -> Sequence[FindingOut]:
-    """Say what works on this machine and which limits are enforced, as `aideator doctor` does."""
+    """Report what works on this machine and which limits are enforced.
+
+    `aideator doctor` shows the same.
+    """
     examination: Examination = request.app.state.examination
     return await examination.findings(app)
 
@@ -156,7 +154,7 @@ async def demo(app: App) -> Accepted:
 
 
 class Examination:
-    """What `aideator doctor` has found, kept for a minute: several pages may ask at once."""
+    """Findings of `aideator doctor`, kept for a minute, as several pages may ask."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
@@ -164,8 +162,9 @@ class Examination:
         self._found: list[FindingOut] = []
 
     async def findings(self, app: Aideator) -> list[FindingOut]:
-        """Examine the machine, unless that was done just now."""
-        from aideator.app.wiring import examine  # noqa: PLC0415 - loads what only a working server has loaded anyway
+        """Return the findings; examine the machine if the last ones are too old."""
+        # Imported late: what it loads, only a server that works has loaded already.
+        from aideator.app.wiring import examine  # noqa: PLC0415
 
         async with self._lock:
             if not self._found or time.monotonic() - self._at > _FRESH_SECONDS:

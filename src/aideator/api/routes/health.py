@@ -1,16 +1,16 @@
-"""Probes, metrics, and the catalogue of agents."""
+"""Routes for probes, metrics, and the catalogue of agents."""
 
 from collections.abc import Sequence
 from typing import Literal
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, ConfigDict
 
 from aideator.agents.catalog import Models
 from aideator.api.auth import identify
 from aideator.api.dependencies import App
 from aideator.api.problems import responses, text
+from aideator.api.schemas import ResponseBody
 
 probes = APIRouter(tags=["health"])
 router = APIRouter(
@@ -20,16 +20,14 @@ router = APIRouter(
 )
 
 
-class Health(BaseModel):
-    """A probe's answer."""
+class Health(ResponseBody):
+    """The answer to a probe."""
 
     status: Literal["ok"] = "ok"
 
 
-class Agent(BaseModel):
+class Agent(ResponseBody):
     """One row of the catalogue."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
     name: str
     title: str
@@ -37,18 +35,18 @@ class Agent(BaseModel):
     available: bool
     """Whether it can work on this server now."""
     missing: str | None
-    """What it lacks; null when it is available."""
+    """What is missing; null when it is available."""
 
 
 @probes.get("/health/live", responses=responses(421))
 async def live() -> Health:
-    """Say that the process answers."""
+    """Answer while the process runs."""
     return Health()
 
 
 @probes.get("/health/ready", responses=responses(421, 503))
 async def ready(app: App) -> Health:
-    """Say that the database answers too, so that runs can be submitted."""
+    """Answer while the database answers too, so that runs can be submitted."""
     await app.list(limit=1)
     return Health()
 

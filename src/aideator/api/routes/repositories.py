@@ -1,17 +1,19 @@
-"""A look at a repository before a run: what would be installed, and what would prove a change."""
+"""Route that inspects a repository before a run: its set-up and its checks."""
 
 import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from aideator.api.auth import identify, is_local
 from aideator.api.dependencies import App
 from aideator.api.problems import responses
+from aideator.api.schemas import RequestBody
 from aideator.domain.project import Project
 
 _AT_ONCE = 2
+"""Repositories that are fetched at the same time."""
 
 router = APIRouter(
     prefix="/repositories",
@@ -21,12 +23,8 @@ router = APIRouter(
 )
 
 
-class Inspection(BaseModel):
-    """Which commit to look at."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+class Inspection(RequestBody):
+    """Which commit to inspect."""
 
     repo_url: str = Field(
         min_length=1, max_length=2000, examples=["https://github.com/user/repo"]
@@ -40,15 +38,15 @@ class Inspection(BaseModel):
 async def inspect(
     request: Request, app: App, asked: Annotated[Inspection, Body()]
 ) -> Project:
-    """Fetch a repository and say how a run would set it up and check it.
+    """Fetch a repository and show how a run would set it up and check it.
 
-    Nothing of it runs.
+    Nothing in it is executed.
     """
-    turns: asyncio.Semaphore = request.app.state.inspections
-    async with turns:
+    slots: asyncio.Semaphore = request.app.state.inspections
+    async with slots:
         return await app.inspect(asked.repo_url, asked.ref, local=is_local(request))
 
 
 def inspections() -> asyncio.Semaphore:
-    """As many repositories as may be brought here at once for a look."""
+    """Return what limits how many repositories are fetched at the same time."""
     return asyncio.Semaphore(_AT_ONCE)

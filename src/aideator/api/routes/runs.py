@@ -1,6 +1,6 @@
-"""Runs over HTTP: submit, look, listen, decide.
+"""Routes of runs: submit, show, stream, select, cancel, prompt.
 
-Each function parses, calls the façade, and renders.
+Each route parses, calls the facade, and renders.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from aideator.domain.run import MAX_NUMBER, Run, RunDetails, RunSpec, RunStatus
 from aideator.observability import RUNS
 
 FIRST_GUESS_SECONDS = 120
-"""How long a variation is taken to work before any run has finished here."""
+"""The estimate for a variation before any run has finished here."""
 
 
 class RunPage(ResponseBody):
@@ -160,7 +160,8 @@ async def show(run_id: RunId, app: App) -> RunDetails:
     responses={
         **text("The events as they come", "text/event-stream"),
         204: {
-            "description": "The run is complete and the client has seen all of it: do not reconnect"
+            "description": "The run is complete and the client has seen all of it: "
+            "do not reconnect"
         },
         **responses(400, 404, 429, 503),
     },
@@ -178,7 +179,11 @@ async def stream(
         str | None, Header(description="Sent by browsers; it wins over `after`.")
     ] = None,
 ) -> Response:
-    """Watch a run as Server-Sent Events: `id` is the seq, `event` the kind, `data` an Event. Ends after `complete`."""
+    """Watch a run as Server-Sent Events.
+
+    `id` is the seq, `event` the kind, `data` an Event. The stream ends after
+    `complete`.
+    """
     seen = cursor(last_event_id, after)
     if await app.at_end(run_id, seen):
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
@@ -195,7 +200,7 @@ async def events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> Response:
     """Read the stream's events as pages of JSON."""
-    # The stored bytes are the answer: parsing them only to write them again would cost
+    # The stored bytes are the answer: parsing them and writing them again would cost
     # ten times as much.
     found = await app.events(run_id, after=after, limit=limit)
     next_ = b"%d" % found[-1].seq if len(found) == limit else b"null"
@@ -220,7 +225,7 @@ async def cancel(run_id: RunId, app: App) -> RunDetails:
 
 @router.post("/runs/{run_id}/variations/{number}/cancel", responses=_MOVED)
 async def cancel_variation(run_id: RunId, number: VariationId, app: App) -> RunDetails:
-    """Stop one variation; the others go on."""
+    """Stop one variation; the others continue."""
     return await app.cancel(run_id, number)
 
 
