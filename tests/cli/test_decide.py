@@ -140,7 +140,7 @@ def test_a_file_that_is_no_run_is_wrong_input(home: Path, file: bytes) -> None:
     done = command("import", "run.zip", home=home)
     assert done.returncode == 2
     assert "error: the file cannot be imported" in done.stderr
-    assert "next: make it anew with `aideator export`" in done.stderr
+    assert "next: export the run again with `aideator export`" in done.stderr
 
 
 def test_a_file_that_is_not_there_is_wrong_input(home: Path) -> None:
