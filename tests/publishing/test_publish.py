@@ -262,7 +262,7 @@ async def test_a_server_that_lets_nobody_push_is_a_clear_error_and_nothing_is_ke
     server.read_only = True
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
-        with pytest.raises(RepositoryError, match="does not let us push"):
+        with pytest.raises(RepositoryError, match="does not allow the push"):
             await publish_winner(me.app, run.id, Wish())
         hook = bare(home) / "hooks" / "pre-receive"
         server.read_only = False

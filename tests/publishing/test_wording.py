@@ -161,7 +161,7 @@ def test_the_evidence_stands_in_a_table_beside_its_rivals() -> None:
     assert "It fixes wrap." in lines
     assert any(
         line.startswith(
-            "**Variation 1 of 2.** Variation 1 was recommended (confidence: high)"
+            "**Variation 1 of 2.** Variation 1 is recommended (high confidence)"
         )
         for line in lines
     )

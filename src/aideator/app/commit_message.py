@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from aideator.agents.catalog import catalog
 from aideator.domain.run import AgentSpec, RunDetails, Variation
-from aideator.domain.verdict import Change, CheckChange, Verdict
+from aideator.domain.verdict import Change, Verdict
+from aideator.domain.wording import change_counts
 
 _SUBJECT = 72
 """Characters of a commit's first line."""
@@ -52,20 +53,13 @@ def printable(text: str, keep: str = "") -> str:
     return "".join(c if c.isprintable() or c in keep else " " for c in text)
 
 
-def tests_in_brackets(row: CheckChange) -> str:
-    """Return the changes of a check's tests in brackets; empty if there are none."""
-    counts = [
-        f"{row.counts[change]} {change.replace('_', ' ')}"
-        for change in Change
-        if row.counts.get(change)
-    ]
-    return f" (tests: {', '.join(counts)})" if counts else ""
-
-
 def _check_lines(verdict: Verdict | None) -> Iterator[str]:
+    # Publishing again must make the same commit, so these words must not change.
     for row in verdict.checks if verdict else ():
         check = " ".join(row.check.split())[:_CHECK]
-        yield f"{check}: {row.change.replace('_', ' ')}{tests_in_brackets(row)}"
+        counts = change_counts(row, Change)
+        tests = f" (tests: {counts})" if counts else ""
+        yield f"{check}: {row.change.replace('_', ' ')}{tests}"
 
 
 def _co_authors(details: RunDetails, variation: Variation) -> list[str]:

@@ -7,23 +7,27 @@ stands in code, where a forge takes no `@name`, `closes #1` or `/command` from i
 import re
 from collections.abc import Iterable
 
-from aideator.app.commit_message import printable, tests_in_brackets
+from aideator.app.commit_message import printable
 from aideator.domain.run import RunDetails, Variation
 from aideator.domain.verdict import Change, Verdict
+from aideator.domain.wording import (
+    change_counts,
+    change_word,
+    flag_line,
+    patch_size,
+    recommendation,
+)
 
 _PROMPT, _REASONS, _FLAGS, _COLUMNS = 4_000, 8_000, 4_000, 8
 """Characters of each text, and variations in the table: together less than the 65,536
 that GitHub takes."""
 _CELL = 200
 """Characters of a table's cell."""
-_CHANGES = {
-    Change.FIXED: "✅ fixed",
-    Change.STILL_PASSING: "✅ passes",
-    Change.STILL_FAILING: "❌ still fails",
-    Change.BROKEN: "❌ broken",
-    Change.NEW: "new",
-    Change.GONE: "gone",
-    Change.FLAKY: "flaky",
+_MARKS = {
+    Change.FIXED: "✅ ",
+    Change.STILL_PASSING: "✅ ",
+    Change.STILL_FAILING: "❌ ",
+    Change.BROKEN: "❌ ",
 }
 
 
@@ -57,17 +61,7 @@ def _choice(details: RunDetails, number: int) -> str:
     because = f", with the reason {_code(reason)}" if reason else ""
     return (
         f"**Variation {number} of {len(details.variations)}.** "
-        f"{_recommendation(details)}; a person chose {number}{because}."
-    )
-
-
-def _recommendation(details: RunDetails) -> str:
-    ranking = details.ranking
-    if ranking is None or ranking.recommended is None:
-        return "No variation was recommended"
-    return (
-        f"Variation {ranking.recommended} was recommended "
-        f"(confidence: {ranking.confidence})"
+        f"{recommendation(details.ranking)}; a person chose {number}{because}."
     )
 
 
@@ -81,7 +75,7 @@ def _reasons(details: RunDetails) -> list[str]:
 def _flags(winner: Variation) -> list[str]:
     if winner.verdict is None or not winner.verdict.flags:
         return []
-    lines = [f"{flag.path}: {flag.message}" for flag in winner.verdict.flags]
+    lines = [flag_line(flag) for flag in winner.verdict.flags]
     answer = winner.cleared or "not answered yet"
     text = "\n".join([*lines, "", answer])
     return ["", "Flags, and what a person says about them:", _fence(text, _FLAGS)]
@@ -120,15 +114,14 @@ def _check_row(label: str, shown: Iterable[Variation]) -> str:
 def _change(verdict: Verdict | None, label: str) -> str:
     for row in verdict.checks if verdict else ():
         if row.check == label:
-            return f"{_CHANGES[row.change]}{tests_in_brackets(row)}"
+            counts = change_counts(row)
+            tests = f" (tests: {counts})" if counts else ""
+            return f"{_MARKS.get(row.change, '')}{change_word(row.change)}{tests}"
     return "–"
 
 
 def _size(verdict: Verdict | None) -> str:
-    if verdict is None or not verdict.patch or not verdict.patch.files:
-        return "none"
-    patch = verdict.patch
-    return f"{patch.files} files, +{patch.additions} −{patch.deletions}"
+    return patch_size(verdict.patch if verdict else None)
 
 
 def _flag_count(verdict: Verdict | None) -> str:
