@@ -1,9 +1,8 @@
-"""Measure the comparison's diff in a real browser: 20,000 lines in 60 files.
+"""The diff of the comparison page in a browser: 20,000 lines in 60 files.
 
-Printed: how long until the first lines are there, nodes and heap then, frames while all
-of it is scrolled past. The floor is the screen's 16.7 ms;
-`docs/decisions/0051-own-diff-view.md` names the figures of the peers that were
-measured once.
+Prints the time until the first lines are visible, with nodes and heap then, and frame
+times while all of it is scrolled. The floor is the screen's 16.7 ms;
+`docs/decisions/0051-own-diff-view.md` has the figures of peers, measured once.
 """
 
 import asyncio
@@ -29,12 +28,11 @@ SCROLLS = 120
 
 
 def tree(step: int) -> dict[str, str]:
-    """Return Python files; each step changes one line of each function."""
+    """Python files; a step changes part of one line in each function."""
     return {
         f"package/module_{file}.py": "".join(
-            f'def function_{n}(value: int) -> int:\n    """Count on."""\n    total = '
-            f"value * {n} + {step}\n"
-            f"    return total\n\n"
+            f'def function_{n}(value: int) -> int:\n    """Count on."""\n'
+            f"    total = value * {n} + {step}\n    return total\n\n"
             for n in range(FUNCTIONS)
         )
         for file in range(FILES)
@@ -60,8 +58,8 @@ async def measure(stage: Stage, page: Page, look: str) -> None:
     ordered = sorted((await page.evaluate("window.frames_"))[5:])
     p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
     print(
-        f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms: "
-        f"{json.dumps(await figures(page))}"
+        f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms:"
+        f" {json.dumps(await figures(page))}"
     )
 
 

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +111,9 @@ async def gateway(upstream: str, path: str) -> None:
     async def ignore(usage: Usage, model: str | None) -> None:
         pass
 
+    async def nothing_spent() -> Mapping[int, Usage]:
+        return {}
+
     limits = Limits(calls_per_minute=10_000_000)
     async with (
         open_gateway(
@@ -119,7 +122,13 @@ async def gateway(upstream: str, path: str) -> None:
             api_key=SecretStr("sk-bench"),
             limits=limits,
         ) as opened,
-        opened.lease("run", 1, Budget(run_usd=1e6), on_usage=ignore) as lease,
+        opened.lease(
+            "run",
+            1,
+            Budget(run_usd=1e6),
+            spending=nothing_spent,
+            on_usage=ignore,
+        ) as lease,
     ):
         print(lease.token, flush=True)
         await asyncio.Event().wait()

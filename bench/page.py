@@ -24,7 +24,7 @@ from tests.api.stage import Stage, open_stage
 
 from aideator.domain.events import (
     AgentOutput,
-    Body,
+    EventBody,
     RunStarted,
     TextContent,
     ToolCall,
@@ -51,9 +51,9 @@ WATCH_FRAMES = """() => {
 }"""
 
 
-def work(count: int, first: int = 0) -> list[Body]:
+def work(count: int, first: int = 0) -> list[EventBody]:
     """Return what an agent may send: messages in pieces and commands with output."""
-    bodies: list[Body] = []
+    bodies: list[EventBody] = []
     for turn in range(first, first + count // 10):
         say = [
             AgentOutput(
@@ -91,7 +91,7 @@ async def fill(stage: Stage) -> str:
     )
     await stage.log.append(run_id, [Draft(begun)])
     for number in range(1, LANES + 1):
-        bodies: list[Body] = [
+        bodies: list[EventBody] = [
             VariationStarted(spec=AgentSpec(), attempt=1),
             *work(EVENTS),
         ]

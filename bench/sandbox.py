@@ -1,4 +1,4 @@
-"""Measure a sandbox from nothing to the first byte of output, one and eight at once.
+"""Sandbox: time to the first byte of output inside, one at a time and eight at once.
 
     python bench/sandbox.py [--rounds 20]
 
@@ -22,8 +22,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from aideator.sandbox.base import Limits, SandboxBackend, Tree
-from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
-from aideator.sandbox.registry import DaggerOptions, open_backend
+from aideator.sandbox.bubblewrap.command import system_bwrap, wheel_bwrap
+from aideator.sandbox.registry import open_backend
 
 EVENTS = 50
 ECHO = ["sh", "-c", 'while read line; do echo "$line"; done']
@@ -70,7 +70,7 @@ async def median(rounds: int, once: Callable[[int], Awaitable[float]]) -> float:
 async def round_trips(
     stdin: asyncio.StreamWriter, stdout: asyncio.StreamReader
 ) -> list[float]:
-    """Return the milliseconds that lines take to an echoing process and back."""
+    """Return how long each line takes to an echoing process and back, in ms."""
     took = []
     for number in range(EVENTS):
         began = time.perf_counter()
@@ -122,9 +122,7 @@ async def compare(home: Path, found: dict[str, list[str]]) -> None:
     ways: dict[str, Callable[[int], Awaitable[tuple[float, list[float]]]]] = {}
     bubblewrap = open_backend("bubblewrap", runtime_dir=home / "run")
     ways["bubblewrap"] = lambda number: through(bubblewrap, home, f"events-{number}")
-    dagger = open_backend(
-        "dagger", runtime_dir=home / "run", dagger=DaggerOptions(server=os.environ)
-    )
+    dagger = open_backend("dagger", runtime_dir=home / "run", server=os.environ)
     missing = [finding for finding in await dagger.check() if finding.fatal]
     if not missing:
         ways["dagger"] = lambda number: through(dagger, home, f"contained-{number}")
@@ -135,9 +133,12 @@ async def compare(home: Path, found: dict[str, list[str]]) -> None:
     print(f"\n{'':18} first output: cold      warm p50   one event p50")
     for name, way in ways.items():
         cold, _ = await way(0)
-        rounds = [await way(number) for number in range(1, 6)]
-        warm = statistics.median(first for first, _ in rounds)
-        event = statistics.median(took for _, events in rounds for took in events)
+        starts, events = list[float](), list[float]()
+        for number in range(1, 6):
+            start, took = await way(number)
+            starts.append(start)
+            events += took
+        warm, event = statistics.median(starts), statistics.median(events)
         print(f"{name:18} {cold:14.1f} ms {warm:11.1f} ms {event:10.2f} ms")
     if missing:
         print(f"{'dagger':18} SKIP: {missing[0].detail}")
@@ -206,14 +207,11 @@ async def main(rounds: int) -> None:
 
 async def report(one: float, eight: float, rounds: int) -> None:
     """Print our own figures, and those of what lies below them."""
-    print(
-        f"one sandbox, to its first output   p50 {one:7.1f} ms   target < "
-        f"{TARGET_ONE_MS:.0f}"
-    )
-    print(
-        f"eight at once, to the last output  p50 {eight:7.1f} ms   target < "
-        f"{TARGET_EIGHT_MS:.0f}"
-    )
+    for what, took, target in (
+        ("one sandbox, to its first output", one, TARGET_ONE_MS),
+        ("eight at once, to the last output", eight, TARGET_EIGHT_MS),
+    ):
+        print(f"{what:34} p50 {took:7.1f} ms   target < {target:.0f}")
     found = peers()
     for name, argv in found.items():
         try:

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -172,12 +173,15 @@ def show_intervals(results: dict[str, list[Tally]]) -> None:
 
 def show_tiers(results: dict[str, list[Tally]]) -> None:
     print("\nHow often the pick is right, by confidence (and in how many of the runs)")
-    groups = {**results, "all": [tally for row in results.values() for tally in row]}
+    groups = {**results, "all": [*chain.from_iterable(results.values())]}
     for name, tallies in groups.items():
-        total = sum(len(hits) for tally in tallies for hits in tally.tiers.values())
+        by_tier = {
+            tier: [*chain.from_iterable(tally.tiers[tier] for tally in tallies)]
+            for tier in Confidence
+        }
+        total = sum(map(len, by_tier.values()))
         cells = []
-        for tier in Confidence:
-            hits = [hit for tally in tallies for hit in tally.tiers[tier]]
+        for tier, hits in by_tier.items():
             told = (
                 f"{100 * fmean(hits):.0f} % of {100 * len(hits) / total:.0f} %"
                 if hits

@@ -159,28 +159,39 @@ def draws(task: Task, column: Column, size: int, count: int) -> Iterator[Draw]:
 
 def _draw(task: Task, column: Column, size: int, rng: random.Random) -> Draw:
     chosen = rng.sample(range(len(task.truth)), size)
-    batches = [_batch(task, column.tests, candidate, rng) for candidate in chosen]
-    if column.tests == "drawn":
-        batches = _real_batches(task, size, rng)
-    tests = sorted({test for batch in batches for test in batch})
-    owners = [
-        tuple(k for k, batch in enumerate(batches) if test in batch) for test in tests
-    ]
-    if column.authored:
-        admitted = [
-            any(task.matrix[chosen[k]][test] for k in of)
-            for test, of in zip(tests, owners, strict=True)
-        ]
-        tests = [test for test, good in zip(tests, admitted, strict=True) if good]
-        owners = [of for of, good in zip(owners, admitted, strict=True) if good]
+    owned = _by_owner(_batches(task, column.tests, chosen, rng))
+    if column.authored:  # a test has to pass on one of those who wrote it
+        rows = [task.matrix[k] for k in chosen]
+        owned = {t: of for t, of in owned.items() if any(rows[k][t] for k in of)}
+    tests = list(owned)
+    nothing = ((),) * size
     return Draw(
         truth=tuple(task.truth[k] for k in chosen),
         identical=tuple(task.identical[k] for k in chosen),
-        existing=tuple(task.existing[k] if column.existing else () for k in chosen),
+        existing=tuple(task.existing[k] for k in chosen)
+        if column.existing
+        else nothing,
         matrix=tuple(tuple(task.matrix[k][test] for test in tests) for k in chosen),
-        owners=tuple(owners),
+        owners=tuple(owned.values()),
         authored=column.authored,
     )
+
+
+def _batches(
+    task: Task, kind: str, chosen: list[int], rng: random.Random
+) -> list[tuple[int, ...]]:
+    if kind == "drawn":
+        return _real_batches(task, len(chosen), rng)
+    return [_batch(task, kind, candidate, rng) for candidate in chosen]
+
+
+def _by_owner(batches: list[tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+    """Return who wrote each test, by test in order."""
+    owned: dict[int, tuple[int, ...]] = {}
+    for owner, batch in enumerate(batches):
+        for test in dict.fromkeys(batch):
+            owned[test] = (*owned.get(test, ()), owner)
+    return dict(sorted(owned.items()))
 
 
 def _real_batches(task: Task, size: int, rng: random.Random) -> list[tuple[int, ...]]:
@@ -196,20 +207,21 @@ def _batch(
 ) -> tuple[int, ...]:
     every = range(len(task.right))
     match kind:
-        case "drawn":
-            return ()
         case "sparse":
             return task.batches[candidate]
         case "self":
             own = [test for test in every if task.matrix[candidate][test]]
             return tuple(rng.sample(own, min(3, len(own))))
         case share:
-            right, wrong = (
-                [t for t in every if task.right[t]],
-                [t for t in every if not task.right[t]],
-            )
-            picks = [
-                right if right and (not wrong or rng.random() < float(share)) else wrong
-                for _ in range(4)
-            ]
-            return tuple(sorted({rng.choice(pool) for pool in picks if pool}))
+            return _mixed_batch(task, float(share), rng)
+
+
+def _mixed_batch(task: Task, share: float, rng: random.Random) -> tuple[int, ...]:
+    """Return up to four tests, of which this share is right on average."""
+    right = [test for test, is_right in enumerate(task.right) if is_right]
+    wrong = [test for test, is_right in enumerate(task.right) if not is_right]
+    pools = []
+    for _ in range(4):
+        takes_right = right and (not wrong or rng.random() < share)
+        pools.append(right if takes_right else wrong)
+    return tuple(sorted({rng.choice(pool) for pool in pools if pool}))

@@ -16,7 +16,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from aideator.api.server import listen, open_server, serve_app
 from aideator.app import Aideator
-from aideator.domain.events import AgentOutput, Body
+from aideator.domain.events import AgentOutput, EventBody
 from aideator.domain.run import Run, RunSpec, RunStatus, Variation
 from aideator.eventlog.base import Draft
 from aideator.eventlog.sql import open_event_log
@@ -41,7 +41,7 @@ async def lines() -> AsyncIterator[list[str]]:
         yield line.decode().split()
 
 
-def body() -> Body:
+def body() -> EventBody:
     return AgentOutput(channel="thought", text=f"t={time.monotonic_ns()} {PAD}")
 
 

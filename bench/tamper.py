@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,11 +29,10 @@ ENV = {
     "PATH": os.environ["PATH"],
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
-    **{
-        f"GIT_{role}_{key}": "bench"
-        for role in ("AUTHOR", "COMMITTER")
-        for key in ("NAME", "EMAIL")
-    },
+    "GIT_AUTHOR_NAME": "bench",
+    "GIT_AUTHOR_EMAIL": "bench",
+    "GIT_COMMITTER_NAME": "bench",
+    "GIT_COMMITTER_EMAIL": "bench",
 }
 Files = dict[str, str]
 LANGUAGES = (PYTHON, TYPESCRIPT, GO, RUST, JAVA)
@@ -129,10 +128,9 @@ def _cheats(language: Language, test: Test) -> Iterator[Change]:
     other = '"other"' if value.startswith('"') else "77"
     changed = language.equal.format(e=first, v=other)
     before, after = language.swallow
-    inner = tuple(f"    {line}" for lines in body for line in lines.split("\n"))
-    commented = tuple(
-        language.comment + line for lines in body for line in lines.split("\n")
-    )
+    lines = "\n".join(body).split("\n")
+    inner = tuple(f"    {line}" for line in lines)
+    commented = tuple(language.comment + line for line in lines)
     yield "is deleted", FlagKind.DELETED_TEST, ()
     yield "is renamed out of sight", FlagKind.DELETED_TEST, (_out_of_sight(test),)
     yield "expects another value", weak, (replace(test, body=(changed, *rest)),)
@@ -318,30 +316,32 @@ def main() -> int:
         f"{'flagged':>8} {'precision':>10}"
     )
     for name in (*(language.name for language in LANGUAGES), "all"):
-        own = [
-            finding
-            for finding in findings
-            if name in {"all", finding.plant.language.name}
-        ]
-        bad = [finding for finding in own if finding.plant.kind]
-        good = [finding for finding in own if not finding.plant.kind]
-        found, wrongly = (
-            sum(finding.right for finding in bad),
-            sum(not finding.right for finding in good),
-        )
-        print(
-            f"{name:12} {len(bad):8} {found:6} {found / len(bad):7.1%} {len(good):8} "
-            f"{wrongly:8}"
-            f" {found / (found + wrongly):10.1%}"
-        )
+        own = [f for f in findings if name in {"all", f.plant.language.name}]
+        show(name, own)
+    if "--misses" in sys.argv:
+        show_misses(findings)
+    return 0
+
+
+def show(name: str, findings: Sequence[Finding]) -> None:
+    cheats = [finding for finding in findings if finding.plant.kind]
+    honest = [finding for finding in findings if not finding.plant.kind]
+    found = sum(finding.right for finding in cheats)
+    wrongly = sum(not finding.right for finding in honest)
+    print(
+        f"{name:12} {len(cheats):8} {found:6} {found / len(cheats):7.1%} "
+        f"{len(honest):8} {wrongly:8} {found / (found + wrongly):10.1%}"
+    )
+
+
+def show_misses(findings: Sequence[Finding]) -> None:
     for finding in findings:
-        if not finding.right and "--misses" in sys.argv:
+        if not finding.right:
             plant = finding.plant
             print(
                 f"  {plant.language.name}: {plant.name}: expected {plant.kind}, "
                 f"flagged {sorted(finding.kinds)}"
             )
-    return 0
 
 
 if __name__ == "__main__":

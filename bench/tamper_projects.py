@@ -89,11 +89,8 @@ class Language:
         return test.body or tuple(self.equal.format(e=e, v=v) for e, v in test.asserts)
 
     def _test(self, test: Test) -> str:
-        body = "\n".join(
-            self.indent + line
-            for lines in self.body(test)
-            for line in lines.split("\n")
-        )
+        lines = "\n".join(self.body(test)).split("\n")
+        body = "\n".join(self.indent + line for line in lines)
         marks = "".join(f"{self.mark_indent}{mark}\n" for mark in test.marks)
         return self.test.format(marks=marks, name=test.name, body=body)
 

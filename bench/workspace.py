@@ -1,8 +1,9 @@
-"""Measure a fork beside `git worktree add` and `git clone --local`.
+"""Fork a large repository; compare with `git worktree add` and `git clone --local`.
 
-A tree counts as usable when a process inside it has printed a file: for us fork +
-sandbox + `cat`, for git the command itself (no sandbox). Run it with `python
-bench/workspace.py [files]`.
+A tree counts as usable when a process inside it has printed a file: fork + sandbox +
+`cat` for AIdeator, the command itself (no sandbox) for git.
+
+    python bench/workspace.py [files]
 """
 
 import asyncio
@@ -34,11 +35,10 @@ ENV = {
     "PATH": os.environ["PATH"],
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
-    **{
-        f"GIT_{role}_{key}": "bench"
-        for role in ("AUTHOR", "COMMITTER")
-        for key in ("NAME", "EMAIL")
-    },
+    "GIT_AUTHOR_NAME": "bench",
+    "GIT_AUTHOR_EMAIL": "bench",
+    "GIT_COMMITTER_NAME": "bench",
+    "GIT_COMMITTER_EMAIL": "bench",
 }
 
 
@@ -168,11 +168,11 @@ async def main(home: Path, files: int) -> None:
     mirrored = time.perf_counter()
     checkout = await cache.checkout(commit)
     print(
-        f"{files} files; mirror {mirrored - begun:.1f} s, checkout "
-        f"{time.perf_counter() - mirrored:.1f} s, once"
+        f"{files} files; mirror {mirrored - begun:.1f} s,"
+        f" checkout {time.perf_counter() - mirrored:.1f} s, once"
     )
-    # What the file system still does about 100,000 new files is not what is measured
-    # here: a fork comes later.
+    # Let the file system finish its work on 100,000 new files before measuring: a fork
+    # happens later.
     os.sync()
     await asyncio.sleep(SETTLE_SECONDS)
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
@@ -183,8 +183,8 @@ async def main(home: Path, files: int) -> None:
     alone = statistics.median([await fork_alone(checkout, home) for _ in range(ROUNDS)])
     p50 = statistics.median(ours)
     print(
-        f"fork: p50 {alone * 1e3:.1f} ms; fork + sandbox + first output: p50 "
-        f"{p50 * 1e3:.0f} ms"
+        f"fork: p50 {alone * 1e3:.1f} ms;"
+        f" fork + sandbox + first output: p50 {p50 * 1e3:.0f} ms"
     )
     together, disk = await eight_at_once(backend, checkout, home)
     print(f"eight at once: {together * 1e3:.0f} ms, {disk / 2**20:.2f} MB of disk each")
@@ -196,14 +196,12 @@ async def main(home: Path, files: int) -> None:
     for name, (seconds, size) in peers(home, repo).items():
         print(f"{name}: {seconds:.2f} s, {size / 2**20:.0f} MB each", end="; ")
         print(
-            f"ratio {seconds / alone:.0f} to the fork, {seconds / p50:.0f} to fork + "
-            "sandbox + first output"
+            f"ratio {seconds / alone:.0f} to the fork,"
+            f" {seconds / p50:.0f} to fork + sandbox + first output"
         )
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="aid-") as ground:
-        os.chmod(ground, 0o711)  # noqa: PTH101
-        asyncio.run(
-            main(Path(ground), int(sys.argv[1]) if len(sys.argv) > 1 else 50_000)
-        )
+    with tempfile.TemporaryDirectory(prefix="aid-") as home:
+        os.chmod(home, 0o711)  # noqa: PTH101
+        asyncio.run(main(Path(home), int(sys.argv[1]) if len(sys.argv) > 1 else 50_000))

@@ -18,7 +18,7 @@ import httpx2
 from pydantic import TypeAdapter
 
 from aideator.app import Aideator, open_app
-from aideator.domain.events import Body, Event
+from aideator.domain.events import Event, EventBody
 from aideator.domain.run import Run, RunDetails, RunSpec
 from aideator.settings import Settings
 from aideator.testing import ScriptedModel, scripted_model
@@ -89,7 +89,9 @@ async def user(
         yield User(app, repo, model)
 
 
-def bodies(events: list[Event], kind: str, variation: int | None = None) -> list[Body]:
+def bodies(
+    events: list[Event], kind: str, variation: int | None = None
+) -> list[EventBody]:
     """What the events of one kind say."""
     return [
         e.body

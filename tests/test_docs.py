@@ -17,7 +17,7 @@ import yaml
 from typer.core import TyperGroup
 
 from aideator.cli.app import app
-from aideator.domain.events import Body, BodyAdapter, Event
+from aideator.domain.events import Event, EventBody, EventBodyAdapter
 from aideator.domain.run import RunSpec
 
 ROOT = Path(__file__).parent.parent
@@ -186,12 +186,12 @@ def test_every_example_in_json_is_json(page: Path) -> None:
 def test_every_event_in_the_reference_is_one() -> None:
     whole, *bodies = blocks(ROOT / "docs" / "reference" / "events.md", "json")
     assert Event.model_validate_json(whole).seq == 7
-    kinds = [BodyAdapter.validate_json(body).kind for body in bodies]
+    kinds = [EventBodyAdapter.validate_json(body).kind for body in bodies]
     assert kinds == re.findall(
         r"^## `(\w+)`$", (ROOT / "docs/reference/events.md").read_text(), re.MULTILINE
     )
     assert kinds == [
-        kind.model_fields["kind"].default for kind in get_args(get_args(Body)[0])
+        kind.model_fields["kind"].default for kind in get_args(get_args(EventBody)[0])
     ]
 
 

@@ -21,8 +21,7 @@ from aideator.domain.check import Check, CheckResult, Command, TestOutcome, Test
 from aideator.domain.errors import AideatorError, VariationError
 from aideator.domain.events import (
     AgentOutput,
-    Body,
-    BodyAdapter,
+    AgentPlan,
     Checking,
     CheckRun,
     Complete,
@@ -30,9 +29,10 @@ from aideator.domain.events import (
     DiffContent,
     ErrorRaised,
     Event,
+    EventBody,
+    EventBodyAdapter,
     EvidenceGathered,
     FlagsCleared,
-    Plan,
     PlanEntry,
     Published,
     RunStarted,
@@ -57,7 +57,13 @@ from aideator.domain.ranking import (
     Evidence,
     Ranking,
 )
-from aideator.domain.run import AgentSpec, Isolation, Part, Publication, RunStatus
+from aideator.domain.run import (
+    AgentSpec,
+    ComposedPart,
+    Isolation,
+    Publication,
+    RunStatus,
+)
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 from aideator.settings import Settings, variable
@@ -75,7 +81,7 @@ _HOME = (
     "`~/.local/state/aideator`"
 )
 
-EXAMPLES: tuple[Body, ...] = (
+EXAMPLES: tuple[EventBody, ...] = (
     RunStarted(
         repo_url="https://github.com/user/repo",
         commit="4672a81c561e1b716f54090c3ef641043b3a3c5b",
@@ -92,8 +98,8 @@ EXAMPLES: tuple[Body, ...] = (
     VariationAdded(
         spec=AgentSpec(agent="composed"),
         composed=(
-            Part(variation_id=1, path="reflow.py"),
-            Part(variation_id=3, path="test_wrap.py", hunks=(0,)),
+            ComposedPart(variation_id=1, path="reflow.py"),
+            ComposedPart(variation_id=3, path="test_wrap.py", hunks=(0,)),
         ),
     ),
     VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
@@ -118,7 +124,7 @@ EXAMPLES: tuple[Body, ...] = (
             ),
         ),
     ),
-    Plan(
+    AgentPlan(
         entries=(
             PlanEntry(content="Run the tests", priority="high", status="completed"),
         )
@@ -310,10 +316,10 @@ def commands_page() -> str:
 def events_page() -> str:
     """What can happen in a run: kind, meaning, fields, and one example each."""
     kinds = [type(example) for example in EXAMPLES]
-    assert kinds == list(get_args(get_args(Body)[0])), (
+    assert kinds == list(get_args(get_args(EventBody)[0])), (
         "EXAMPLES: one of each kind, in the order of the union"
     )
-    schema = BodyAdapter.json_schema(ref_template="{model}", mode="serialization")
+    schema = EventBodyAdapter.json_schema(ref_template="{model}", mode="serialization")
     types: dict[str, Schema] = schema["$defs"]
     whole = Event(
         seq=7,

@@ -1,9 +1,9 @@
-"""Child processes, started without a copy of this process.
+"""Child processes that are started without copying this process.
 
 uvloop starts a child by a plain fork: the kernel copies this process's page tables
-while the loop stands still, 15 ms in a server of 150 MB. `subprocess.Popen` asks for
-vfork, half a millisecond at any size. So the child is Popen's, and only its pipes and
-its end are the loop's.
+while the event loop is blocked, 15 ms in a server of 150 MB. `subprocess.Popen` uses
+vfork, half a millisecond at any size. So Popen starts the child, and the event loop
+serves only its pipes and its exit.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ class Child:
     """A child process, the leader of its own process group. Made by `start_child`.
 
     Attributes:
-        pid: Its process id, which is its group's as well.
-        stdin: Its standard input, if that was asked for.
-        stdout: Its standard output, likewise.
-        stderr: Its standard error, likewise.
+        pid: Its process id, and that of its group.
+        stdin: Its standard input, if that is a pipe.
+        stdout: Its standard output, if that is a pipe.
+        stderr: Its standard error, if that is a pipe.
     """
 
     stdin: asyncio.StreamWriter
@@ -42,22 +42,16 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, as in `subprocess`: -n when signal n ended it.
-
-        Null while it runs.
-        """
+        """The exit code, -n for signal n as in `subprocess`; None while it runs."""
         return self._process.returncode
 
     async def wait(self) -> int:
-        """Wait for the end and return the code."""
+        """Wait for the end and return the exit code."""
         await self._ended.wait()
         return self._process.returncode
 
     def kill_group(self) -> None:
-        """End it with all that it started and that stayed in its group.
-
-        Ending what has ended is no error.
-        """
+        """Kill its process group; do nothing if it has ended."""
         if self.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
@@ -81,18 +75,21 @@ async def start_child(
 
     Args:
         argv: The program and its arguments.
-        cwd: Where it runs.
-        env: Its whole environment. Its PATH is where a program without a slash is
-            looked for.
+        cwd: Its working directory.
+        env: Its whole environment. A program without a slash is looked up in its PATH.
         streams: Standard input, output and error: each `DEVNULL`, `PIPE`, or a
             descriptor.
         pass_fds: Further descriptors that it inherits.
+
+    Returns:
+        The running child.
 
     Raises:
         OSError: if it cannot be started.
     """
     stdin, stdout, stderr = streams
-    process = subprocess.Popen(  # noqa: ASYNC220 - half a millisecond; a thread's turn takes no less
+    # Half a millisecond: a thread would take no less.
+    process = subprocess.Popen(  # noqa: ASYNC220
         argv,
         cwd=cwd,
         env=env,
@@ -110,9 +107,8 @@ async def start_child(
         raise
     pipes = [pipe for pipe in (process.stderr, process.stdout, process.stdin) if pipe]
     async with AsyncExitStack() as undo:
-        undo.callback(
-            lambda: [pipe.close() for pipe in pipes]
-        )  # the loop closes those that it has taken
+        # The loop closes those that it has taken over.
+        undo.callback(lambda: [pipe.close() for pipe in pipes])
         undo.push_async_callback(child.wait)
         undo.callback(child.kill_group)
         if process.stdin:

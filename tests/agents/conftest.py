@@ -1,4 +1,7 @@
-"""A place to work for agents under test: the user's repository in a real sandbox, a gateway, a scripted model."""
+"""A workplace for agents under test.
+
+The user's repository in a real sandbox, a gateway, a scripted model.
+"""
 
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +17,7 @@ from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Bind, Limits, Sandbox, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing import ScriptedModel, scripted_model
+from tests.gateway.harness import nothing_spent
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ Open = Callable[..., AbstractAsyncContextManager[Place]]
 
 @pytest.fixture
 def repo(repo: Path) -> Path:
-    """The user's repository, owned as a checkout of the platform is: by whoever works in the sandbox."""
+    """The user's repository, owned by the sandbox's user, as checkouts are."""
     owner = sandbox_uid()
     for path in (repo, *repo.rglob("*")):
         if owner is not None:
@@ -59,7 +63,9 @@ def place(home: Path, repo: Path) -> Open:
         async with (
             scripted_model(scenario) as model,
             open_gateway(socket=home / "gateway", base_url=model.url) as gateway,
-            gateway.lease("run", 1, budget or Budget(), on_usage=on_usage) as lease,
+            gateway.lease(
+                "run", 1, budget or Budget(), spending=nothing_spent, on_usage=on_usage
+            ) as lease,
             backend.open(
                 Tree((repo,), upper, work),
                 Limits(cpus=2.0),

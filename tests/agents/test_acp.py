@@ -1,4 +1,7 @@
-"""The driver against agents of every temper, each a real process in a real sandbox."""
+"""The driver with well-behaved, broken and hostile agents.
+
+Each is a real process in a real sandbox.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,7 @@ from aideator.domain.errors import (
     AgentTimeout,
     OutputLimitExceeded,
 )
-from aideator.domain.events import AgentOutput, Body, ErrorRaised, ToolCallUpdate
+from aideator.domain.events import AgentOutput, ErrorRaised, EventBody, ToolCallUpdate
 from aideator.eventlog.base import Draft
 from aideator.sandbox.base import Sandbox
 
@@ -59,11 +62,11 @@ async def acts(cell: Sandbox, actor: AcpAgent) -> list[Draft]:
         return [draft async for draft in drafts]
 
 
-async def bodies(cell: Sandbox, script: str) -> list[Body]:
+async def bodies(cell: Sandbox, script: str) -> list[EventBody]:
     return [draft.body for draft in await acts(cell, agent(script))]
 
 
-def words(told: list[Body]) -> list[str]:
+def words(told: list[EventBody]) -> list[str]:
     return [body.text for body in told if isinstance(body, AgentOutput)]
 
 
@@ -75,7 +78,7 @@ async def test_updates_come_in_order_and_none_is_lost(cell: Sandbox) -> None:
 async def test_a_slow_reader_slows_the_agent_down_and_loses_nothing(
     cell: Sandbox,
 ) -> None:
-    script = "p = begin()\nfor i in range(5000): text(str(i))\nopen('/workspace/said-all', 'w'); end(p)"
+    script = "p = begin()\nfor i in range(5000): text(str(i))\nend(p)"
     async with aclosing(agent(script).run(Task("Do it."), cell, TOKEN)) as drafts:
         taken = [(await anext(drafts)).body]
         # More than every buffer on the way holds cannot be waited for, so the agent has
@@ -107,7 +110,8 @@ async def test_the_prompt_reaches_the_agent_and_offers_nothing_of_the_host(
 greeting = hear(); say(id=greeting["id"], result={"protocolVersion": 1})
 session = hear(); say(id=session["id"], result={"sessionId": "s"})
 prompt = hear()
-text(json.dumps([greeting["params"]["clientCapabilities"], session["params"]["cwd"], prompt["params"]["prompt"]]))
+offered = greeting["params"]["clientCapabilities"]
+text(json.dumps([offered, session["params"]["cwd"], prompt["params"]["prompt"]]))
 end(prompt["id"])
 """
     (heard,) = words(await bodies(cell, script))
@@ -116,8 +120,9 @@ end(prompt["id"])
 
 async def test_lines_that_are_no_messages_are_skipped(cell: Sandbox) -> None:
     script = r"""
-print("Welcome to the agent!"); print(); print("[]"); print('{"id": [1]}'); print('{"id": 0, "error": []}')
-print("[" * 100_000); print('{"method": 5, "id": 1}'); print('{"method": "session/update"}'); print('"\\ud800"')
+print("Welcome to the agent!"); print(); print("[]"); print('{"id": [1]}')
+print('{"id": 0, "error": []}'); print("[" * 100_000); print('{"method": 5, "id": 1}')
+print('{"method": "session/update"}'); print('"\\ud800"')
 p = begin(); print("\0\0"); text("still here"); end(p)
 """
     assert words(await bodies(cell, script)) == ["still here"]
@@ -148,14 +153,19 @@ async def test_an_agent_that_says_too_much_is_stopped(cell: Sandbox) -> None:
 
 
 async def test_a_chatty_standard_error_blocks_nothing(cell: Sandbox) -> None:
-    script = "p = begin(); sys.stderr.write('x' * 600_000); sys.stderr.flush(); text('done'); end(p)"
+    script = """
+p = begin(); sys.stderr.write('x' * 600_000); sys.stderr.flush(); text('done'); end(p)
+"""
     assert words(await bodies(cell, script)) == ["done"]
 
 
 async def test_a_crash_tells_exit_code_and_last_words_but_not_the_lease(
     cell: Sandbox,
 ) -> None:
-    script = "begin(); sys.stderr.write('x' * 9999 + 'cannot go on with ' + os.environ['LEASE']); sys.exit(3)"
+    script = """
+begin()
+sys.stderr.write('x' * 9999 + 'cannot go on with ' + os.environ['LEASE']); sys.exit(3)
+"""
     with pytest.raises(
         AgentCrashed,
         match=r"exited with 3 before its turn ended: x+cannot go on with …$",
@@ -212,9 +222,11 @@ async def test_permission_is_given_because_the_sandbox_is_the_limit(
 ) -> None:
     script = """
 p = begin()
-options = [{"optionId": "no", "kind": "reject_once"}, {"optionId": "yes", "kind": "allow_once"}]
+no = {"optionId": "no", "kind": "reject_once"}
+options = [no, {"optionId": "yes", "kind": "allow_once"}]
+call = {"toolCallId": "t1", "title": "rm -rf"}
 say(id="q", method="session/request_permission",
-    params={"sessionId": "s", "toolCall": {"toolCallId": "t1", "title": "rm -rf"}, "options": options})
+    params={"sessionId": "s", "toolCall": call, "options": options})
 text(json.dumps(hear()["result"])); end(p)
 """
     asked, answered = await bodies(cell, script)
@@ -227,7 +239,8 @@ text(json.dumps(hear()["result"])); end(p)
 
 async def test_the_host_reads_no_file_for_an_agent(cell: Sandbox) -> None:
     script = """
-p = begin(); say(id=7, method="fs/read_text_file", params={"sessionId": "s", "path": "/etc/passwd"})
+p = begin()
+say(id=7, method="fs/read_text_file", params={"sessionId": "s", "path": "/etc/passwd"})
 text(str(hear()["error"]["code"])); end(p)
 """
     assert words(await bodies(cell, script)) == ["-32601"]
@@ -280,11 +293,13 @@ async def test_a_failed_turn_says_why(
             "Authentication required",
         ),
         (
-            "say(id=hear()['id'], result={'protocolVersion': 2}); say(id=hear()['id'], result={})",
+            "say(id=hear()['id'], result={'protocolVersion': 2})\n"
+            "say(id=hear()['id'], result={})",
             "version 1",
         ),
         (
-            "say(id=hear()['id'], result={'protocolVersion': 1}); say(id=hear()['id'], result={})",
+            "say(id=hear()['id'], result={'protocolVersion': 1})\n"
+            "say(id=hear()['id'], result={})",
             "version 1",
         ),
     ],

@@ -1,4 +1,4 @@
-"""The built-in agent at work: real sandbox, real gateway, a scripted model at the far end."""
+"""The built-in agent at work: real sandbox, real gateway, a scripted model."""
 
 import asyncio
 import json
@@ -64,7 +64,8 @@ async def test_a_whole_session_streams_in_order_and_changes_the_workspace(
     assert list(told(drafts)) == [
         (
             "thought",
-            "The failing test says that add(2, 3) is not 5. I look at the function first.",
+            "The failing test says that add(2, 3) is not 5. "
+            "I look at the function first.",
         ),
         ("message", "I will look at the code."),
         ("message", "The sign is wrong."),
@@ -167,7 +168,7 @@ async def test_cancelling_in_the_middle_of_an_answer_hangs_up_on_the_model(
             await anext(drafts)
         assert await alive(here) == []
         async with asyncio.timeout(20):
-            while not here.model.requests[0].hung_up:  # noqa: ASYNC110 - the model does not tell
+            while not here.model.requests[0].hung_up:  # noqa: ASYNC110 - not told
                 await asyncio.sleep(0.02)
 
 
@@ -183,7 +184,7 @@ async def test_a_spent_budget_stops_the_agent_at_once(place: Open) -> None:
 
 
 async def alive(here: Place) -> list[str]:
-    """What still runs of the agent and its commands; the search does not find itself."""
+    """Return what still runs of the agent and its commands, without this search."""
     pattern = "aideator[.]agents|sleep.123[4]"
     found = await here.sandbox.exec(
         ["sh", "-c", f"grep -lEa '{pattern}' /proc/[0-9]*/cmdline | grep -v /$$/"]

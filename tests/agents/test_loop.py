@@ -1,4 +1,7 @@
-"""The built-in agent's loop with its model: real HTTP, real tools, no sandbox, so that many cases are cheap."""
+"""The built-in agent's loop with its model: real HTTP, real tools, no sandbox.
+
+Without a sandbox many cases are cheap.
+"""
 
 from itertools import pairwise
 from pathlib import Path
@@ -237,7 +240,8 @@ async def test_a_paused_turn_is_taken_up_again(tmp_path: Path) -> None:
 
 def test_settings_are_read_from_what_the_catalogue_makes(tmp_path: Path) -> None:
     spec = AgentSettings.parse(
-        '{"model": "m", "max_turns": 7, "thinking": false, "instructions": "Be brief."}',
+        '{"model": "m", "max_turns": 7, "thinking": false, '
+        '"instructions": "Be brief."}',
         tmp_path,
     )
     assert (spec.model, spec.max_turns, spec.thinking) == ("m", 7, False)

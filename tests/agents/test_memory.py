@@ -1,4 +1,7 @@
-"""What an agent keeps from one turn to the next: its own to read, opaque to the platform, and never needed."""
+"""What an agent keeps from one turn to the next.
+
+Its own to read, opaque to the platform, and never needed.
+"""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +26,8 @@ home = os.path.expanduser("~/.keeps")
 os.makedirs(home, exist_ok=True)
 
 def serve(answer_load, keep="mine"):
-    say(id=hear()["id"], result={"protocolVersion": 1, "agentCapabilities": {"loadSession": True}})
+    offered = {"loadSession": True}
+    say(id=hear()["id"], result={"protocolVersion": 1, "agentCapabilities": offered})
     request = hear()
     if request["method"] == "session/load":
         answer_load(request)
@@ -32,7 +36,8 @@ def serve(answer_load, keep="mine"):
         say(id=request["id"], result={"sessionId": "new"})
         request = hear()
     open(home + "/kept", "w").write(keep)
-    text(request["params"]["sessionId"] + " hears: " + request["params"]["prompt"][0]["text"])
+    asked = request["params"]
+    text(asked["sessionId"] + " hears: " + asked["prompt"][0]["text"])
     end(request["id"])
 
 def loads(request):
@@ -94,7 +99,7 @@ def again(memory: bytes) -> Task:
     return Task("All there is to know.", memory=memory, follow_up="And now?")
 
 
-async def test_an_agent_that_can_goes_on_with_its_session_and_what_it_repeats_is_not_told_again(
+async def test_an_agent_continues_its_session_and_what_it_replays_is_not_told_again(
     cells: Cells,
 ) -> None:
     memory = await remembered(cells)
@@ -143,7 +148,7 @@ async def test_too_much_is_forgotten(
 async def test_what_leaves_a_hostile_agent_stays_a_blob_until_it_is_back_inside(
     cells: Cells,
 ) -> None:
-    """Links out of its folder are links of the sandbox: the host never opens the archive."""
+    """Links out of its folder lead into the sandbox: the host opens no archive."""
     script = "os.symlink('/etc/passwd', home + '/link')\nserve(loads)"
     memory = await remembered(cells, script)
     assert json.loads(memory.partition(b"\n")[0]) == "new"

@@ -218,7 +218,7 @@ async def test_wrong_use_is_explained_to_the_model(
 
 
 async def is_gone(pid: int) -> bool:
-    """Wait until the process has ended: whoever inherits an orphan reaps it in its own time."""
+    """Wait until the process has ended: an orphan is reaped at some later time."""
     async with asyncio.timeout(10):
         while state(pid) not in ("", "Z"):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from aideator.agents.translate import RAW_MAX, TEXT_MAX, translate
 from aideator.domain.events import (
     AgentOutput,
-    BodyAdapter,
     DiffContent,
+    EventBodyAdapter,
     ToolCall,
     ToolCallUpdate,
 )
@@ -113,7 +113,7 @@ def test_whatever_an_agent_says_becomes_a_storable_event_or_nothing(
     if body is not None:
         stored = body.model_dump_json()
         assert "\\u0000" not in stored
-        assert BodyAdapter.validate_json(stored) == body
+        assert EventBodyAdapter.validate_json(stored) == body
 
 
 def test_text_is_capped() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from aideator.archive.transfer import export_run, import_run
 from aideator.domain.errors import Conflict
-from aideator.domain.run import AgentSpec, Part, RunDetails, Wish
+from aideator.domain.run import AgentSpec, ComposedPart, PublishRequest, RunDetails
 from aideator.publishing.publish import publish_winner
 from aideator.statistics.read import read_statistics
 from tests.actions import PROMPT, User, is_dense, user
@@ -78,11 +78,13 @@ async def test_nothing_more_happens_in_an_imported_run(home: Path, repo: Path) -
             lambda: other.app.prompt(run, 1, "Now subtract as well"),
             lambda: other.app.prompt(run, None, "Now subtract as well"),
             lambda: other.app.add(run, AgentSpec()),
-            lambda: other.app.compose(run, [Part(variation_id=1, path="calc.py")]),
+            lambda: other.app.compose(
+                run, [ComposedPart(variation_id=1, path="calc.py")]
+            ),
             lambda: other.app.select(run, 1),
             lambda: other.app.deselect(run),
             lambda: other.app.clear(run, 1, "fine"),
-            lambda: publish_winner(other.app, run, Wish()),
+            lambda: publish_winner(other.app, run, PublishRequest()),
         ):
             with pytest.raises(Conflict, match="imported from a file"):
                 await attempt()

@@ -53,7 +53,8 @@ async def test_the_change_is_a_commit_of_the_user_on_a_new_branch_of_the_base(
         repo, base=base, patch=patch, branch="fix/add", message="Add, at last\n\nBody\n"
     )
     assert git(repo, "log", "-1", "--format=%H|%P|%an|%ae|%cn|%s|%b|%D", "HEAD") == (
-        f"{made}|{base}|Ann Other|ann@example.org|Ann Other|Add, at last|Body\n|HEAD -> fix/add"
+        f"{made}|{base}|Ann Other|ann@example.org|Ann Other|Add, at last|Body\n|"
+        "HEAD -> fix/add"
     )
     assert "a + b" in (repo / "calc.py").read_text()
     assert (repo / "data.bin").read_bytes() == b"\0\xff"
@@ -80,7 +81,7 @@ async def test_a_dirty_tree_is_refused(repo: Path, patch: bytes) -> None:
 
 async def test_an_existing_branch_is_refused(repo: Path, patch: bytes) -> None:
     before = state(repo)
-    with pytest.raises(Conflict, match="branch main already"):
+    with pytest.raises(Conflict, match="branch main exists already"):
         await apply_to_checkout(
             repo, base="HEAD", patch=patch, branch="main", message="m"
         )

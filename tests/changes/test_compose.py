@@ -1,4 +1,4 @@
-"""Files and hunks of several patches become one: real git makes the patches and applies the result."""
+"""Files and hunks of several patches become one; git makes and applies the patches."""
 
 import subprocess
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aideator.changes.compose import compose
 from aideator.changes.diff import parse
 from aideator.domain.errors import Conflict, InvalidInput
-from aideator.domain.run import Part
+from aideator.domain.run import ComposedPart
 from tests.conftest import GIT_ENV, git
 
 Tree = dict[str, bytes]
@@ -87,12 +87,12 @@ def edited(*changes: tuple[int, bytes]) -> bytes:
     return b"".join(lines)
 
 
-def whole(number: int, *paths: str) -> list[Part]:
-    return [Part(variation_id=number, path=path) for path in paths]
+def whole(number: int, *paths: str) -> list[ComposedPart]:
+    return [ComposedPart(variation_id=number, path=path) for path in paths]
 
 
-def hunks(number: int, path: str, *which: int) -> list[Part]:
-    return [Part(variation_id=number, path=path, hunks=which)]
+def hunks(number: int, path: str, *which: int) -> list[ComposedPart]:
+    return [ComposedPart(variation_id=number, path=path, hunks=which)]
 
 
 def test_hunks_of_two_variations_of_one_file_are_what_git_would_have_written(
@@ -155,7 +155,10 @@ def test_changes_of_neighbouring_lines_go_together_and_of_the_same_do_not(
     assert applied(project, same) == {"a.txt": edited((10, b"one\n"))}
     after = compose(patches, [*hunks(5, "a.txt", 0), *hunks(1, "a.txt", 0)])
     assert applied(project, after) == {"a.txt": edited((10, b"one\nfive\n"))}
-    words = r"a\.txt: hunk 0 of variation \d and hunk 0 of variation \d change the same place \(line 10 of the base\)"
+    words = (
+        r"a\.txt: hunk 0 of variation \d and hunk 0 of variation \d"
+        r" change the same place \(line 10 of the base\)"
+    )
     with pytest.raises(Conflict, match=words):
         compose(patches, [*hunks(1, "a.txt", 0), *hunks(3, "a.txt", 0)])
     with pytest.raises(Conflict, match="change the same place"):
@@ -223,7 +226,7 @@ def test_a_file_cannot_lie_in_a_file(project: Path) -> None:
         1: patch(project, {"a.txt": BASE, "lib": b"x\n"}),
         2: patch(project, {"a.txt": BASE, "lib/x.py": b"x\n"}),
     }
-    with pytest.raises(Conflict, match=r"lib cannot be a file and hold lib/x\.py"):
+    with pytest.raises(Conflict, match=r"lib cannot be a file and contain lib/x\.py"):
         compose(patches, [*whole(1, "lib"), *whole(2, "lib/x.py")])
 
 
@@ -231,18 +234,21 @@ def test_a_file_cannot_lie_in_a_file(project: Path) -> None:
     ("part", "words"),
     [
         (
-            Part(variation_id=1, path="b.txt"),
+            ComposedPart(variation_id=1, path="b.txt"),
             r"parts\.0: variation 1 does not change 'b\.txt'",
         ),
         (
-            Part(variation_id=1, path="a.txt", hunks=(2,)),
+            ComposedPart(variation_id=1, path="a.txt", hunks=(2,)),
             r"parts\.0\.hunks: there is no hunk 2; the hunks are 0 … 1",
         ),
-        (Part(variation_id=1, path="a.txt", hunks=()), r"parts\.0\.hunks: name a hunk"),
+        (
+            ComposedPart(variation_id=1, path="a.txt", hunks=()),
+            r"parts\.0\.hunks: name a hunk",
+        ),
     ],
 )
 def test_a_part_that_is_not_there_is_named(
-    project: Path, part: Part, words: str
+    project: Path, part: ComposedPart, words: str
 ) -> None:
     commit(project, {"a.txt": BASE})
     patches = {1: patch(project, {"a.txt": edited((3, b"one\n"), (20, b"uno\n"))})}
@@ -289,50 +295,47 @@ def test_all_hunks_of_one_are_that_one_and_any_choice_applies_or_is_a_conflict(
         for _ in range(2)
     ]
     patches = {number: patch(project, tree) for number, tree in enumerate(trees, 1)}
-    shown = {
-        number: {file.path: len(file.hunks) for file in parse(made)}
-        for number, made in patches.items()
-    }
-    for number, files in shown.items():
-        parts = [
-            Part(variation_id=number, path=path, hunks=tuple(range(count)))
-            for path, count in files.items()
-        ]
-        if parts:
-            assert compose(patches, parts) == patches[number]
-    choice = [
-        Part(variation_id=number, path=path, hunks=tuple(picked))
-        for number, files in shown.items()
-        for path, count in files.items()
-        if count
-        and (
-            picked := data.draw(
-                st.lists(st.integers(0, count - 1), unique=True), label="hunks"
-            )
-        )
-    ]
+    everything = [part for n in patches for part in all_hunks(n, patches[n])]
+    for number in patches:
+        parts = [part for part in everything if part.variation_id == number]
+        assert compose(patches, parts) == patches[number]
+    choice = [some for part in everything if (some := choose(data, part)).hunks]
     try:
         made = compose(patches, choice)
     except Conflict:
-        assert (
-            len({part.variation_id for part in choice}) == 2
-        )  # hunks of one never disagree
+        # Hunks of one variation never conflict.
+        assert len({part.variation_id for part in choice}) == 2
         return
     assert compose(patches, list(reversed(choice))) == made
-    after = applied(project, made) if made else {"a.txt": base, "b.txt": base}
-    sides = [
-        applied(project, alone)
-        if (alone := compose(patches, [p for p in choice if p.variation_id == n]))
-        else after | {"a.txt": base, "b.txt": base}
-        for n in (1, 2)
-    ]
-    for path in ("a.txt", "b.txt"):
+    unchanged = {"a.txt": base, "b.txt": base}
+    after = applied(project, made) if made else unchanged
+    sides = []
+    for number in patches:
+        alone = compose(patches, [p for p in choice if p.variation_id == number])
+        sides.append(applied(project, alone) if alone else unchanged)
+    for path in unchanged:
         merged = merge(project.parent, sides[0][path], base, sides[1][path])
         assert merged is None or after[path] == merged
 
 
+def all_hunks(number: int, made: bytes) -> list[ComposedPart]:
+    """Name every hunk of a patch."""
+    return [
+        ComposedPart(
+            variation_id=number, path=file.path, hunks=tuple(range(len(file.hunks)))
+        )
+        for file in parse(made)
+    ]
+
+
+def choose(data: st.DataObject, part: ComposedPart) -> ComposedPart:
+    """Draw some of the hunks of a part; maybe none."""
+    some = data.draw(st.lists(st.sampled_from(part.hunks or ()), unique=True))
+    return part.model_copy(update={"hunks": tuple(some)})
+
+
 def merge(scratch: Path, ours: bytes, base: bytes, theirs: bytes) -> bytes | None:
-    """What git's own three-way merge makes of two sides; None where it wants a person to decide."""
+    """Merge two sides as git does; None where a person has to decide."""
     files = [scratch / name for name in ("ours", "base", "theirs")]
     for file, content in zip(files, (ours, base, theirs), strict=True):
         file.write_bytes(content)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aideator.changes.diff import FileDiff, Line, parse
+from aideator.changes.diff import DiffLine, FileDiff, parse
 from tests.conftest import GIT_ENV, git
 
 
@@ -51,9 +51,9 @@ def test_a_changed_line_has_its_place_and_surroundings(repo: Path) -> None:
         5,
     )
     assert hunk.lines[:3] == (
-        Line("context", "def add(a, b):"),
-        Line("removed", "    return a - b"),
-        Line("added", "    return a + b"),
+        DiffLine("context", "def add(a, b):"),
+        DiffLine("removed", "    return a - b"),
+        DiffLine("added", "    return a + b"),
     )
 
 
@@ -77,14 +77,19 @@ def test_added_removed_executable_linked_binary_and_empty_files(repo: Path) -> N
         "test_calc.py": ("removed", "100644", None, False),
         "tool": ("added", None, "100755", False),
     }
-    assert found["tool"].hunks[0].lines == (Line("added", "#!/bin/sh", newline=False),)
+    assert found["tool"].hunks[0].lines == (
+        DiffLine("added", "#!/bin/sh", newline=False),
+    )
     assert found["data.bin"].hunks == found["empty"].hunks == ()
 
 
 def test_lines_that_look_like_headers_and_odd_line_ends_are_only_text(
     repo: Path,
 ) -> None:
-    text = "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n\\ No newline\ncr\r\nff\fvt\v\x1c\x85\u2028end"
+    text = (
+        "diff --git a/x b/x\n--- a/x\n+++ b/x\n@@ -1 +1 @@\n\\ No newline\n"
+        "cr\r\nff\fvt\v\x1c\x85\u2028end"
+    )
     (repo / "odd.txt").write_bytes(text.encode())
     (found,) = diff(repo)
     assert [line.text for line in found.hunks[0].lines] == text.split("\n")

@@ -17,7 +17,7 @@ from aideator.domain.errors import Conflict, NotFound
 from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.source import SourcePolicy
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import sandbox_uid
 
 
@@ -58,7 +58,7 @@ async def test_a_name_in_use_is_refused_and_a_left_over_is_replaced(
 async def test_a_name_that_leads_elsewhere_is_refused(
     checkout: Checkout, home: Path, name: str
 ) -> None:
-    with pytest.raises(ValueError, match="not a name"):
+    with pytest.raises(ValueError, match="invalid name of a fork"):
         async with fork(checkout, home, name):
             pass
 
@@ -89,12 +89,15 @@ PR_SET_DUMPABLE = 4
 
 HOSTILE = r"""
 import os, socket
-os.mkdir("locked"); open("locked/file", "w").close(); os.mkdir("locked/inner"); os.chmod("locked/inner", 0)
+os.mkdir("locked"); open("locked/file", "w").close()
+os.mkdir("locked/inner"); os.chmod("locked/inner", 0)
 os.chmod("locked", 0)
-os.symlink("/", "root"); os.symlink(os.environ["PRECIOUS"], "precious"); os.symlink("..", "up"); os.symlink("x", "x")
+os.symlink("/", "root"); os.symlink(os.environ["PRECIOUS"], "precious")
+os.symlink("..", "up"); os.symlink("x", "x")
 os.mkfifo("fifo"); os.mkfifo("fifo0", 0)
 socket.socket(socket.AF_UNIX).bind("socket")
-for name in (b"\xff\xfe", b"new\nline", b"\x1b[31m", b"-rf", b".moved-", b" ", b"x" * 255):
+names = (b"\xff\xfe", b"new\nline", b"\x1b[31m", b"-rf", b".moved-", b" ", b"x" * 255)
+for name in names:
     open(name, "w").close()
 os.mkdir(b".moved-0"); os.mkdir(b"\xff.d"); open(b"\xff.d/\xfe", "w").close()
 open("readonly", "w").close(); os.chmod("readonly", 0o400)
@@ -160,7 +163,10 @@ def test_a_tree_that_is_a_link_is_not_followed(home: Path) -> None:
 def test_it_needs_few_descriptors_and_no_deep_stack(home: Path) -> None:
     tree = home / "deep"
     tree.mkdir()
-    code = "import os, sys\nos.chdir(sys.argv[1])\nfor _ in range(2000):\n    os.mkdir('d'); os.chdir('d')\n"
+    code = (
+        "import os, sys\nos.chdir(sys.argv[1])\n"
+        "for _ in range(2000):\n    os.mkdir('d'); os.chdir('d')\n"
+    )
     subprocess.run([sys.executable, "-c", code, str(tree)], check=True)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))

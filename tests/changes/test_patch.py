@@ -1,168 +1,17 @@
-"""Changes come out of a hostile tree as a patch, and go into a clean one, both inside real sandboxes."""
+"""Extracting and applying a patch is safe, whatever an agent has left in the tree."""
 
-import os
-import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from aideator.changes.fork import Fork, fork
-from aideator.changes.patch import Patch, apply, extract
-from aideator.domain.errors import PatchRejected, SandboxUnavailable
+from aideator.changes.fork import Fork
+from aideator.changes.patch import Patch, extract
+from aideator.domain.errors import PatchRejected
 from aideator.domain.verdict import PatchStats
-from aideator.repositories.cache import RepositoryCache
-from aideator.repositories.checkout import Checkout
-from aideator.repositories.source import SourcePolicy
 from aideator.sandbox.base import Bind, Finding, Limits, Sandbox, SandboxBackend, Tree
-from aideator.sandbox.registry import open_backend
-from tests.conftest import git
-
-LIMITS = Limits(cpus=2.0)
-
-
-@pytest.fixture(scope="session")
-async def why_no_sandbox() -> str:
-    """Why no sandbox can be opened on this machine, or nothing."""
-    with tempfile.TemporaryDirectory(prefix="aid-") as ground:
-        tree = Path(ground, "tree")
-        os.chmod(ground, 0o711)  # noqa: PTH101
-        os.mkdir(tree)  # noqa: PTH102
-        backend = open_backend("bubblewrap", runtime_dir=Path(ground, "run"))
-        try:
-            async with backend.open(Tree(layers=(tree,)), LIMITS):
-                return ""
-        except SandboxUnavailable as error:
-            return f"no sandbox here: {error}"
-
-
-@pytest.fixture
-async def backend(home: Path, why_no_sandbox: str) -> SandboxBackend:
-    if why_no_sandbox:
-        pytest.skip(why_no_sandbox)
-    return open_backend("bubblewrap", runtime_dir=home / "run")
-
-
-@pytest.fixture
-async def forked(home: Path, repo: Path) -> AsyncIterator[Fork]:
-    async with fork(await checkout(home, repo), home, "one") as made:
-        yield made
-
-
-async def checkout(home: Path, repo: Path) -> Checkout:
-    cache = RepositoryCache(home, policy=SourcePolicy(frozenset(), allow_local=True))
-    return await cache.checkout(await cache.resolve(str(repo)))
-
-
-async def work(backend: SandboxBackend, forked: Fork, script: str) -> None:
-    """Do what an agent does."""
-    async with backend.open(forked.tree, LIMITS) as sandbox:
-        done = await sandbox.exec(["bash", "-ec", script], timeout=60)
-        assert done.exit_code == 0, done.stderr
-
-
-async def listing(sandbox: Sandbox) -> bytes:
-    """Every file with its mode, kind, content or target; git's own folder left out."""
-    script = """
-find . -path ./.git -prune -o ! -type d -printf '%m %y %l %p\\0' | sort -z
-find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0r sha256sum -z
-"""
-    return (await sandbox.exec(["sh", "-c", script])).stdout
-
-
-async def applied(
-    backend: SandboxBackend, forked: Fork, home: Path, patch: Patch
-) -> bytes:
-    async with (
-        fork(forked.checkout, home, "clean") as clean,
-        backend.open(clean.tree, LIMITS) as sandbox,
-    ):
-        await apply(sandbox, patch)
-        return await listing(sandbox)
-
-
-ALL_KINDS = r"""
-sed -i 's/a - b/a + b/' calc.py
-git add calc.py; git -c user.name=a -c user.email=a@b commit -qm 'fixed'
-printf 'staged\n' > staged.txt; git add staged.txt
-printf 'no newline' > untracked.txt
-printf '\0\1\2\377' > data.bin
-rm test_calc.py
-ln -s /etc/passwd link; ln -s nowhere dangling
-mkdir -p deep/er; printf 'x\r\n\fy\n' > deep/er/crlf.txt; printf '#!/bin/sh\n' > tool; chmod +x tool
-printf 'odd' > $'odd \xff\xe9 "name"\n\t\e[31m'
-touch empty
-"""
-
-
-async def test_every_kind_of_change_arrives_byte_for_byte(
-    backend: SandboxBackend, forked: Fork, home: Path
-) -> None:
-    await work(backend, forked, ALL_KINDS)
-    async with backend.open(forked.result, LIMITS) as sandbox:
-        left = await listing(sandbox)
-    patch = await extract(forked, backend, limits=LIMITS)
-    assert patch.notes == ()
-    assert patch.stats == PatchStats(files=11, additions=9, deletions=12)
-    assert set(patch.paths) >= {
-        "calc.py",
-        "data.bin",
-        "deep/er/crlf.txt",
-        'odd \\xff\\xe9 "name"\n\t\x1b[31m',
-    }
-    assert b"+    return a + b\n" in patch.data
-    assert await applied(backend, forked, home, patch) == left
-
-
-async def test_no_change_is_an_empty_patch_that_applies(
-    backend: SandboxBackend, forked: Fork, home: Path
-) -> None:
-    await work(
-        backend,
-        forked,
-        "cat calc.py; git status; python3 -m unittest -q || true; touch calc.py; git gc -q",
-    )
-    patch = await extract(forked, backend, limits=LIMITS)
-    assert patch == Patch(b"")
-    await applied(backend, forked, home, patch)
-
-
-async def test_a_change_that_keeps_size_and_time_is_still_seen(
-    backend: SandboxBackend, forked: Fork
-) -> None:
-    await work(
-        backend,
-        forked,
-        "cp -p calc.py /tmp/old; sed -i 's/a - b/a + b/' calc.py; touch -r /tmp/old calc.py; git status",
-    )
-    assert (await extract(forked, backend, limits=LIMITS)).paths == ("calc.py",)
-
-
-async def test_what_the_project_ignores_and_common_debris_stay_behind(
-    backend: SandboxBackend, forked: Fork
-) -> None:
-    await work(backend, forked, "echo '*.log' > .gitignore; echo x > a.log")
-    await work(
-        backend,
-        forked,
-        "mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y",
-    )
-    assert (await extract(forked, backend, limits=LIMITS)).paths == (".gitignore",)
-
-
-async def test_a_debris_name_that_the_project_tracks_is_no_debris(
-    backend: SandboxBackend, home: Path, repo: Path
-) -> None:
-    (repo / "node_modules").mkdir()
-    (repo / "node_modules" / "kept.js").write_text("1\n")
-    git(repo, "add", "-f", ".")
-    git(repo, "commit", "-q", "-m", "vendored")
-    async with fork(await checkout(home, repo), home, "one") as forked:
-        await work(backend, forked, "echo 2 > node_modules/kept.js")
-        assert (await extract(forked, backend, limits=LIMITS)).paths == (
-            "node_modules/kept.js",
-        )
+from tests.changes.extraction import COMMIT, LIMITS, applied, work
 
 
 @pytest.mark.parametrize(
@@ -172,20 +21,21 @@ async def test_a_debris_name_that_the_project_tracks_is_no_debris(
         "rm -rf .git; echo 'gitdir: /nowhere' > .git",
         "rm -rf .git; ln -s /etc .git",
         "rm -rf .git; mkfifo .git",
-        "rm -rf .git; git init -q; git add -A; git -c user.name=a -c user.email=a@b commit -qm mine",
-        "echo garbage > .git/index; echo garbage > .git/HEAD; echo garbage > .git/config",
+        f"rm -rf .git; git init -q; git add -A; {COMMIT} -qm mine",
+        "for file in index HEAD config; do echo garbage > .git/$file; done",
         "git update-index --assume-unchanged calc.py",
         "git update-index --skip-worktree calc.py",
         "git config core.worktree /usr",
         "git config core.bare true",
-        "echo '*' > .git/info/exclude || { mkdir .git/info; echo '*' > .git/info/exclude; }",
+        "mkdir -p .git/info; echo '*' > .git/info/exclude",
         "git config core.excludesFile /workspace/all; echo '*' > .git/all",
-        "git config core.fileMode false; git config core.symlinks false; git config core.quotePath false",
-        "git config diff.noprefix true; git config diff.mnemonicPrefix true; git config diff.algorithm patience",
+        "for key in fileMode symlinks quotePath; do git config core.$key false; done",
+        "git config diff.noprefix true; git config diff.mnemonicPrefix true;"
+        " git config diff.algorithm patience",
         "mkdir -p .git/info; echo '*.py -diff' > .git/info/attributes",
         "mkdir -p .git/objects/info; echo /usr > .git/objects/info/alternates",
         "git checkout -q --orphan new; git rm -q -f --cached -r .",
-        "git replace HEAD $(git -c user.name=a -c user.email=a@b commit-tree -m x $(git write-tree)) || true",
+        f"git replace HEAD $({COMMIT}-tree -m x $(git write-tree)) || true",
     ],
 )
 async def test_a_deleted_or_poisoned_git_folder_changes_nothing(
@@ -198,27 +48,29 @@ async def test_a_deleted_or_poisoned_git_folder_changes_nothing(
     assert patch.notes == ()
 
 
-# Each plants a program; `naive` is what a careless caller would run and what starts it.
+PROGRAM = "/workspace/.git/evil"
+ATTRIBUTES = "echo '* {}=evil' > .gitattributes; "
+# Each plants a program, and then names the naive call of git that would run it.
 VECTORS = {
     "fsmonitor": ("git config core.fsmonitor /workspace/.git/evil", "git status"),
     "clean filter": (
-        "echo '* filter=evil' > .gitattributes; git config filter.evil.clean /workspace/.git/evil",
+        ATTRIBUTES.format("filter") + f"git config filter.evil.clean {PROGRAM}",
         "git add -A",
     ),
     "smudge filter": (
-        "echo '* filter=evil' > .gitattributes; git config filter.evil.smudge /workspace/.git/evil",
+        ATTRIBUTES.format("filter") + f"git config filter.evil.smudge {PROGRAM}",
         "rm calc.py; git checkout calc.py",
     ),
     "filter process": (
-        "echo '* filter=evil' > .gitattributes; git config filter.evil.process /workspace/.git/evil",
+        ATTRIBUTES.format("filter") + f"git config filter.evil.process {PROGRAM}",
         "git add -A",
     ),
     "textconv": (
-        "echo '* diff=evil' > .gitattributes; git config diff.evil.textconv /workspace/.git/evil",
+        ATTRIBUTES.format("diff") + f"git config diff.evil.textconv {PROGRAM}",
         "git diff HEAD",
     ),
     "diff driver": (
-        "echo '* diff=evil' > .gitattributes; git config diff.evil.command /workspace/.git/evil",
+        ATTRIBUTES.format("diff") + f"git config diff.evil.command {PROGRAM}",
         "git diff HEAD",
     ),
     "external diff": ("git config diff.external /workspace/.git/evil", "git diff HEAD"),
@@ -228,37 +80,40 @@ VECTORS = {
     ),
     "hook on commit": (
         "mkdir -p .git/hooks; cp .git/evil .git/hooks/pre-commit",
-        "git -c user.name=a -c user.email=a@b commit -qam x",
+        f"{COMMIT} -qam x",
     ),
     "hooks path": (
-        "git config core.hooksPath /workspace/h; mkdir h; cp .git/evil h/post-index-change",
+        "git config core.hooksPath /workspace/h; mkdir h;"
+        " cp .git/evil h/post-index-change",
         "git add -A",
     ),
     "include": (
-        "printf '[core]\\nfsmonitor = /workspace/.git/evil\\n' > inc; git config include.path /workspace/inc",
+        f"printf '[core]\\nfsmonitor = {PROGRAM}\\n' > inc;"
+        " git config include.path /workspace/inc",
         "git status",
     ),
     "git file": (
-        "mv .git real; git config -f real/config core.fsmonitor /workspace/real/evil; echo 'gitdir: real' > .git",
+        "mv .git real; git config -f real/config core.fsmonitor /workspace/real/evil;"
+        " echo 'gitdir: real' > .git",
         "git status",
     ),
     "nested fsmonitor": (
-        "git init -q n; cd n; git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x; "
-        "git config core.fsmonitor /workspace/.git/evil; cd ..; git add n; touch n/x",
+        f"git init -q n; cd n; {COMMIT} -q --allow-empty -m x; "
+        f"git config core.fsmonitor {PROGRAM}; cd ..; git add n; touch n/x",
         "git status",
     ),
     "merge driver": (
-        "echo '* merge=evil' > .gitattributes; git config merge.evil.driver /workspace/.git/evil",
-        "git stash -q; echo '# x' >> calc.py; git -c user.name=a -c user.email=a@b commit -qam y; git stash pop",
+        ATTRIBUTES.format("merge") + f"git config merge.evil.driver {PROGRAM}",
+        f"git stash -q; echo '# x' >> calc.py; {COMMIT} -qam y; git stash pop",
     ),
     "alias": ("git config alias.st '!/workspace/.git/evil'", "git st"),
     "gpg": (
-        "git config gpg.program /workspace/.git/evil; git config commit.gpgSign true",
-        "git -c user.name=a -c user.email=a@b commit -qam x",
+        f"git config gpg.program {PROGRAM}; git config commit.gpgSign true",
+        f"{COMMIT} -qam x",
     ),
     "editor": (
         "git config core.editor /workspace/.git/evil",
-        "git -c user.name=a -c user.email=a@b commit -a",
+        f"{COMMIT} -a",
     ),
 }
 EVIL = r"""
@@ -268,7 +123,7 @@ sed -i 's/a - b/a + b/' calc.py
 
 
 class Watched:
-    """A real back end whose sandboxes are looked at before they end: did a planted program run inside?"""
+    """A back end that records for each sandbox whether a planted program ran inside."""
 
     name = "watched"
     runtime = None
@@ -316,123 +171,6 @@ async def test_a_planted_program_never_runs_with_our_call_and_does_with_a_naive_
     assert control.fired == [True], "the vector is real"
 
 
-@pytest.mark.parametrize(
-    ("make", "note"),
-    [
-        (
-            "git init -q n; cd n; git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x",
-            "n is a repository",
-        ),
-        ("git init -q unborn; touch unborn/file", "unborn is a repository"),
-        ("echo secret > locked; chmod 000 locked", "locked cannot be read"),
-        (
-            "mkdir closed; echo secret > closed/file; chmod 000 closed",
-            "closed cannot be read",
-        ),
-        ("rm calc.py; mkfifo calc.py", "calc.py is neither a file nor a link"),
-    ],
-)
-async def test_what_cannot_be_taken_along_is_noted(
-    backend: SandboxBackend, forked: Fork, make: str, note: str
-) -> None:
-    await work(backend, forked, f"echo new > new.txt; ({make})")
-    patch = await extract(forked, backend, limits=LIMITS)
-    assert patch.paths == ("new.txt",)
-    assert len(patch.notes) == 1
-    assert patch.notes[0].startswith(note)
-    assert patch.notes[0].endswith("left out of the patch")
-
-
-async def test_pipes_sockets_deep_folders_and_empty_ones_do_not_hold_it_up(
-    backend: SandboxBackend, forked: Fork
-) -> None:
-    script = """
-mkfifo pipe; mkfifo calc.fifo; mkdir empty
-python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sock")'
-python3 -c 'import os
-for _ in range(1500): os.mkdir("d"); os.chdir("d")'
-ln -s . loop; ln -s loop loop2
-echo new > new.txt
-"""
-    await work(backend, forked, script)
-    assert (await extract(forked, backend, limits=LIMITS)).paths == (
-        "loop",
-        "loop2",
-        "new.txt",
-    )
-
-
-async def test_a_file_may_become_a_folder_and_a_folder_s_name_a_link(
-    backend: SandboxBackend, forked: Fork, home: Path
-) -> None:
-    await work(
-        backend,
-        forked,
-        "rm calc.py test_calc.py; ln -s test_calc.py calc.py; mkdir test_calc.py; touch test_calc.py/x",
-    )
-    patch = await extract(forked, backend, limits=LIMITS)
-    assert set(patch.paths) == {"calc.py", "test_calc.py", "test_calc.py/x"}
-    async with backend.open(forked.result, LIMITS) as sandbox:
-        assert await applied(backend, forked, home, patch) == await listing(sandbox)
-
-
-async def test_a_tree_without_a_single_file_left_is_a_change_like_any_other(
-    backend: SandboxBackend, forked: Fork, home: Path
-) -> None:
-    await work(backend, forked, "rm -rf * .git")
-    patch = await extract(forked, backend, limits=LIMITS)
-    assert patch.stats == PatchStats(files=2, deletions=17)
-    assert await applied(backend, forked, home, patch) == b""
-
-
-async def test_line_ends_that_the_project_converts_arrive_byte_for_byte(
-    backend: SandboxBackend, home: Path, repo: Path
-) -> None:
-    (repo / ".gitattributes").write_text(
-        "*.py text eol=crlf\n*.u16 text working-tree-encoding=UTF-16LE eol=lf\n"
-    )
-    (repo / "a.u16").write_bytes("one\ntwo\n".encode("utf-16-le"))
-    git(repo, "add", "-A")
-    git(repo, "commit", "-q", "-m", "line ends")
-    async with fork(await checkout(home, repo), home, "one") as forked:
-        await work(
-            backend,
-            forked,
-            "sed -i 's/a - b/a + b/' calc.py; printf 't\\0w\\0o\\0\\n\\0' > a.u16; grep -q $'\\r' calc.py",
-        )
-        patch = await extract(forked, backend, limits=LIMITS)
-        assert patch.paths == ("a.u16", "calc.py")
-        async with backend.open(forked.result, LIMITS) as sandbox:
-            assert await applied(backend, forked, home, patch) == await listing(sandbox)
-
-
-async def test_the_index_is_warm_in_every_fork(
-    backend: SandboxBackend, forked: Fork
-) -> None:
-    async with backend.open(forked.tree, LIMITS) as sandbox:
-        assert (await sandbox.exec(["git", "status", "--porcelain"])).exit_code == 0
-    # git writes an index that it had to refresh, and it would land here.
-    assert not (forked.upper / ".git" / "index").exists()
-
-
-async def test_git_init_in_a_folder_of_the_project_hides_nothing(
-    backend: SandboxBackend, home: Path, repo: Path
-) -> None:
-    (repo / "src").mkdir()
-    (repo / "src" / "a.py").write_text("1\n")
-    git(repo, "add", ".")
-    git(repo, "commit", "-q", "-m", "src")
-    async with fork(await checkout(home, repo), home, "one") as forked:
-        await work(
-            backend,
-            forked,
-            "cd src; echo 2 > a.py; echo new > b.py; git init -q; git add a.py",
-        )
-        patch = await extract(forked, backend, limits=LIMITS)
-        assert patch.paths == ("src/a.py", "src/b.py")
-        assert patch.notes == ()
-
-
 async def test_a_change_above_the_cap_is_rejected(
     backend: SandboxBackend, forked: Fork
 ) -> None:
@@ -456,15 +194,23 @@ async def test_a_patch_that_does_not_fit_is_rejected(
             await applied(backend, forked, home, Patch(wrong))
 
 
+def added(path: str, mode: str, line: str) -> bytes:
+    """A patch that adds a file of one line."""
+    return (
+        f"diff --git a/{path} b/{path}\nnew file mode {mode}\n"
+        f"--- /dev/null\n+++ b/{path}\n@@ -0,0 +1 @@\n+{line}\n"
+    ).encode()
+
+
 async def test_a_patch_cannot_write_through_a_link_or_into_git(
     backend: SandboxBackend, forked: Fork, home: Path
 ) -> None:
     through = (
-        b"diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/tmp\n"
-        b"\\ No newline at end of file\n"
-        b"diff --git a/l/x b/l/x\nnew file mode 100644\n--- /dev/null\n+++ b/l/x\n@@ -0,0 +1 @@\n+x\n"
+        added("l", "120000", "/tmp")
+        + b"\\ No newline at end of file\n"
+        + added("l/x", "100644", "x")
     )
-    hook = b"diff --git a/.git/x b/.git/x\nnew file mode 100755\n--- /dev/null\n+++ b/.git/x\n@@ -0,0 +1 @@\n+x\n"
+    hook = added(".git/x", "100755", "x")
     for wrong in (through, hook):
         with pytest.raises(PatchRejected):
             await applied(backend, forked, home, Patch(wrong))

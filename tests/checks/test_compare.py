@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.checks.compare import MAX_BRIEF, MAX_ROWS, brief, compare
+from aideator.checks.compare import (
+    MAX_TESTS_IN_EVENT,
+    MAX_TESTS_IN_VERDICT,
+    brief,
+    compare,
+)
 from aideator.domain.check import (
     Check,
     CheckResult,
@@ -194,13 +199,23 @@ def test_a_long_list_is_cut_where_it_tells_least_and_counted_in_full() -> None:
         Change.GONE: 4999,
     }
     assert [test.test for test in row.tests[:2]] == ["old7", "sick"]
-    assert len(row.tests) == MAX_ROWS
+    assert len(row.tests) == MAX_TESTS_IN_VERDICT
 
 
 OUTCOMES = st.sampled_from(TestOutcome)
 RUNS = st.lists(
     st.dictionaries(st.sampled_from("abcde"), OUTCOMES), min_size=1, max_size=3
 )
+
+
+def flaky(runs: list[dict[str, TestOutcome]]) -> set[str]:
+    """The tests of the first run that passed and failed."""
+    said = {name: {run[name] for run in runs if name in run} for name in runs[0]}
+    return {
+        name
+        for name, outcomes in said.items()
+        if PASSED in outcomes and outcomes & {FAILED, ERROR}
+    }
 
 
 @given(st.integers(0, 2), RUNS, st.integers(0, 2), RUNS)
@@ -216,14 +231,11 @@ def test_whatever_is_measured_each_test_is_told_once_and_a_flaky_one_never_decid
     decided = {
         test.test for test in row.tests if test.change in {Change.FIXED, Change.BROKEN}
     }
-    for side in (before, after):
-        for name in decided:
-            said = {run[name] for run in side if name in run and name in side[0]}
-            assert not (PASSED in said and said & {FAILED, ERROR})
+    assert not decided.intersection(flaky(before) | flaky(after))
 
 
 def test_an_event_tells_what_did_not_pass_and_only_the_first_of_it() -> None:
     result = told(1, {f"t{n}": FAILED if n % 2 else PASSED for n in range(400)}).result
     short = brief(result)
-    assert len(short.tests) == MAX_BRIEF
+    assert len(short.tests) == MAX_TESTS_IN_EVENT
     assert {test.outcome for test in short.tests} == {FAILED}

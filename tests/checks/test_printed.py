@@ -1,4 +1,4 @@
-"""Runners that only print are read from what they really print: the texts below are recorded."""
+"""Runners without a report are read from recorded samples of what they print."""
 
 from pathlib import Path
 

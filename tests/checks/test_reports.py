@@ -1,4 +1,7 @@
-"""Reports of test runners are read whatever is in them; what cannot be read says why and gives no tests."""
+"""Reports of test runners, whatever is in them.
+
+What cannot be read says why and gives no tests.
+"""
 
 import json
 import tracemalloc
@@ -19,29 +22,41 @@ PASSED, FAILED, ERROR, SKIPPED = (
 )
 
 PYTEST = """<?xml version="1.0" encoding="utf-8"?>
-<testsuites name="pytest tests"><testsuite name="pytest" errors="2" failures="1" skipped="1" tests="6" time="0.050">
-<testcase classname="" name="tests.test_b" file="tests/test_b.py" time="0.000"><error message="collection failure">
+<testsuites name="pytest tests"><testsuite name="pytest" errors="2" failures="1"
+skipped="1" tests="6" time="0.050">
+<testcase classname="" name="tests.test_b" file="tests/test_b.py" time="0.000"><error
+message="collection failure">
 E   ModuleNotFoundError: No module named 'nothere'</error></testcase>
-<testcase classname="tests.test_a.TestX" name="test_p[1]" file="tests/test_a.py" line="2" time="0.001" />
-<testcase classname="tests.test_a.TestX" name="test_p[\\xfc]" file="tests/test_a.py" line="2" time="0.25">
-<failure message="AssertionError: assert 'ü' == 1">&gt;   def test_p(self, v): assert v == 1
+<testcase classname="tests.test_a.TestX" name="test_p[1]" file="tests/test_a.py"
+line="2" time="0.001" />
+<testcase classname="tests.test_a.TestX" name="test_p[\\xfc]" file="tests/test_a.py"
+line="2" time="0.25">
+<failure
+message="AssertionError: assert 'ü' == 1">&gt;   def test_p(self, v): assert v == 1
 tests/test_a.py:4: AssertionError</failure></testcase>
-<testcase classname="tests.test_a" name="test_ok" file="tests/test_a.py" line="4" time="0.000" />
-<testcase classname="tests.test_a" name="test_fix" file="tests/test_a.py" line="7" time="0.000">
-<error message="failed on setup with &quot;ValueError: x&quot;">ValueError</error></testcase>
+<testcase classname="tests.test_a" name="test_ok" file="tests/test_a.py" line="4"
+time="0.000" />
+<testcase classname="tests.test_a" name="test_fix" file="tests/test_a.py" line="7"
+time="0.000">
+<error message="failed on setup with &quot;ValueError: x&quot;">ValueError</error>
+</testcase>
 <testcase classname="tests.test_a" name="test_s" file="tests/test_a.py" time="0.000">
-<skipped type="pytest.skip" message="unconditional skip">/workspace/tests/test_a.py:9: unconditional skip</skipped>
+<skipped type="pytest.skip"
+message="unconditional skip">/workspace/tests/test_a.py:9: unconditional skip</skipped>
 </testcase></testsuite></testsuites>""".encode()
 
 SUREFIRE = b"""<?xml version="1.0" encoding="UTF-8"?>
-<testsuite xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" name="org.example.CalcTest" time="1,034.05" tests="3">
+<testsuite xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+name="org.example.CalcTest" time="1,034.05" tests="3">
   <properties><property name="java.version" value="21"/></properties>
   <testcase name="adds" classname="org.example.CalcTest" time="0.012"/>
   <testcase name="divides" classname="org.example.CalcTest" time="0.001">
-    <error message="/ by zero" type="java.lang.ArithmeticException"><![CDATA[java.lang.ArithmeticException: / by zero
+    <error message="/ by zero"
+type="java.lang.ArithmeticException"><![CDATA[java.lang.ArithmeticException: / by zero
 	at org.example.Calc.divide(Calc.java:9)]]></error><system-out>noise</system-out>
   </testcase>
-  <testcase name="later" classname="org.example.CalcTest" time="0"><skipped message="not yet"/></testcase>
+  <testcase name="later" classname="org.example.CalcTest" time="0"><skipped
+message="not yet"/></testcase>
 </testsuite>"""
 
 JEST = {
@@ -121,20 +136,27 @@ def test_jest_and_vitest_name_tests_by_file_and_titles() -> None:
 
 
 def test_suites_nest_and_one_without_class_names_lends_its_own() -> None:
-    text = b"""<testsuites><testsuite name="outer"><testsuite name="inner"><testcase name="a"/></testsuite>
+    text = b"""<testsuites><testsuite name="outer"><testsuite name="inner"><testcase
+name="a"/></testsuite>
     <testcase name="b"/></testsuite><testcase name="c"/></testsuites>"""
     assert outcomes(read(text)) == {"inner.a": PASSED, "outer.b": PASSED, "c": PASSED}
 
 
 def test_of_tests_with_one_id_the_worst_counts() -> None:
-    cases = '<testcase name="a"/><testcase name="a"><failure message="no"/></testcase><testcase name="a"/>'
+    cases = (
+        '<testcase name="a"/><testcase name="a"><failure '
+        'message="no"/></testcase><testcase name="a"/>'
+    )
     (only,) = read(f"<testsuite>{cases}</testsuite>".encode()).tests
     assert (only.outcome, only.message) == (FAILED, "no")
 
 
-LAUGHS = b"""<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">
-<!ENTITY lol3 "&lol2;&lol2;&lol2;&lol2;&lol2;&lol2;">]><testsuite><testcase name="&lol3;"/></testsuite>"""
-FILE = b"""<?xml version="1.0"?><!DOCTYPE x [<!ENTITY file SYSTEM "file:///etc/passwd">]>
+LAUGHS = b"""<?xml
+version="1.0"?><!DOCTYPE lolz [<!ENTITY lol "lol"><!ENTITY lol2 "&lol;&lol;&lol;&lol;">
+<!ENTITY lol3 "&lol2;&lol2;&lol2;&lol2;&lol2;&lol2;">]><testsuite><testcase
+name="&lol3;"/></testsuite>"""
+FILE = b"""<?xml
+version="1.0"?><!DOCTYPE x [<!ENTITY file SYSTEM "file:///etc/passwd">]>
 <testsuite><testcase name="&file;"/></testsuite>"""
 
 
@@ -221,7 +243,8 @@ def test_what_a_runner_writes_is_what_is_read(
         SKIPPED: "<skipped>{}</skipped>",
     }
     cases = "".join(
-        f"<testcase classname='c' name={quoteattr(name)}>{tags[outcome].format(escape(message))}</testcase>"
+        "<testcase classname='c' "
+        f"name={quoteattr(name)}>{tags[outcome].format(escape(message))}</testcase>"
         for name, outcome, message in rows
     )
     report = read(f"<testsuite>{cases}</testsuite>".encode())
@@ -302,7 +325,10 @@ def test_whatever_the_json_reading_ends_with_tests_that_can_be_stored(
 
 
 def test_a_name_that_no_database_takes_is_made_one() -> None:
-    line = '{"outcome": "failed", "names": ["\\ud800\\u0000"], "message": "\\udfff", "file": "a.js"}'
+    line = (
+        '{"outcome": "failed", "names": ["\\ud800\\u0000"], "message": "\\udfff", '
+        '"file": "a.js"}'
+    )
     (test,) = read(line.encode()).tests
     assert test.test == "a.js > ?�"
     assert test.message.encode() == b"?"

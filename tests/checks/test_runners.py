@@ -1,4 +1,7 @@
-"""How commands are recognised and rewritten: nothing of the project is touched, and what is not understood stays."""
+"""How commands are recognised and rewritten.
+
+Nothing of the project is touched, and what is not understood stays as it is.
+"""
 
 import json
 from pathlib import Path

@@ -11,7 +11,7 @@ import pytest
 from aideator.cli.commands.continue_run import parse_part
 from aideator.cli.follow import paced
 from aideator.domain.errors import InvalidInput
-from aideator.domain.run import Part
+from aideator.domain.run import ComposedPart
 from aideator.eventlog.base import Entry
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command, server
@@ -124,11 +124,11 @@ async def test_the_same_verbs_reach_a_server(home: Path, repo: Path) -> None:
 
 
 def test_a_part_as_it_is_typed() -> None:
-    assert parse_part("1:a.py") == Part(variation_id=1, path="a.py")
-    assert parse_part("12:dir/a#b.py#0,2") == Part(
+    assert parse_part("1:a.py") == ComposedPart(variation_id=1, path="a.py")
+    assert parse_part("12:dir/a#b.py#0,2") == ComposedPart(
         variation_id=12, path="dir/a#b.py", hunks=(0, 2)
     )
-    assert parse_part("1:c#") == Part(variation_id=1, path="c#")
+    assert parse_part("1:c#") == ComposedPart(variation_id=1, path="c#")
     for text in ("a.py", "1:", ":a.py", "0:a.py", "999:a.py"):
         with pytest.raises(InvalidInput):
             parse_part(text)

@@ -12,12 +12,12 @@ from aideator.cli.ui.reduce import RunView
 from aideator.domain.check import CheckResult, Command
 from aideator.domain.events import (
     AgentOutput,
-    Body,
+    AgentPlan,
     CheckRun,
     Complete,
     ErrorRaised,
     Event,
-    Plan,
+    EventBody,
     PlanEntry,
     RunStarted,
     Selected,
@@ -47,7 +47,7 @@ VERDICT = Verdict(
     variation_id=1, patch=PatchStats(files=1, additions=2, deletions=3), checks=()
 )
 ISOLATION = Isolation(backend="bubblewrap", network="gateway only", limits={})
-BODIES: st.SearchStrategy[Body] = st.one_of(
+BODIES: st.SearchStrategy[EventBody] = st.one_of(
     st.builds(
         RunStarted,
         commit=st.just("c" * 40),
@@ -60,7 +60,7 @@ BODIES: st.SearchStrategy[Body] = st.one_of(
     st.builds(ToolCall, tool_call_id=KEYS, title=TEXT),
     st.builds(ToolCallUpdate, tool_call_id=KEYS, title=st.none() | TEXT),
     st.builds(
-        Plan,
+        AgentPlan,
         entries=st.lists(st.builds(PlanEntry, content=TEXT), max_size=3).map(tuple),
     ),
     st.builds(UsageRecorded, usage=st.builds(Usage, requests=st.integers(0, 9))),
@@ -124,7 +124,7 @@ def test_events_in_any_order_are_drawn_within_the_screen(
 
 
 def test_a_new_attempt_begins_its_view_anew_and_keeps_what_was_spent() -> None:
-    bodies: list[Body] = [
+    bodies: list[EventBody] = [
         VariationStarted(spec=AgentSpec(), attempt=1),
         AgentOutput(channel="message", text="first"),
         UsageRecorded(usage=Usage(requests=3)),
@@ -150,7 +150,7 @@ def test_a_new_attempt_begins_its_view_anew_and_keeps_what_was_spent() -> None:
 
 
 def test_a_piece_of_a_message_joins_the_one_before_and_a_channel_begins_anew() -> None:
-    bodies: list[Body] = [
+    bodies: list[EventBody] = [
         AgentOutput(channel="thought", text="I "),
         AgentOutput(channel="thought", text="think"),
         AgentOutput(channel="message", text="I say"),
@@ -163,7 +163,7 @@ def test_a_piece_of_a_message_joins_the_one_before_and_a_channel_begins_anew() -
     assert view_of(events).variation(1).said == "I say"
 
 
-def headline(*bodies: Body) -> str:
+def headline(*bodies: EventBody) -> str:
     """The first line of the picture after these events."""
     view = RunView()
     for seq, body in enumerate(bodies, start=1):

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 
 from aideator.sandbox.base import SandboxBackend
-from aideator.sandbox.registry import DaggerOptions, open_backend
+from aideator.sandbox.registry import open_backend
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 def make_double(directory: Path) -> Path:
-    """Write the double's program: it starts with an environment of the tests, whatever it was started with."""
+    """Write the double's program, which sets the tests' environment by itself."""
     program = directory / "dagger"
     path = ":".join([str(CHECKOUT), str(CHECKOUT / "src")])
     program.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{path}" PYTHONDONTWRITEBYTECODE=1 exec {sys.executable} -m tests.dagger.double "$@"\n'
+        f'#!/bin/sh\nPYTHONPATH="{path}" PYTHONDONTWRITEBYTECODE=1 '
+        f'exec {sys.executable} -m tests.dagger.double "$@"\n'
     )
     program.chmod(0o755)
     return program
@@ -31,7 +32,7 @@ MakeBackend = Callable[..., SandboxBackend]
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Path]:
-    """The double's state: what one test had it prepare serves the others, as with a real engine."""
+    """The double's state. All tests share what it has built, as with a real engine."""
     if os.geteuid() != 0:
         pytest.skip("the double needs root to be an engine")
     path = Path(tempfile.mkdtemp(prefix="aid-engine-"))
@@ -47,7 +48,10 @@ def double(home: Path, engine: Path) -> Path:
 
 @pytest.fixture
 def dagger(home: Path, double: Path, engine: Path) -> MakeBackend:
-    """A Dagger back end over the double: the double's options, and fields of `DaggerOptions`."""
+    """Make a Dagger back end over the double.
+
+    Takes the double's own options as a query string, and fields of `DaggerOptions`.
+    """
 
     def make(query: str = "", **options: object) -> SandboxBackend:
         fields = {
@@ -56,7 +60,6 @@ def dagger(home: Path, double: Path, engine: Path) -> MakeBackend:
             "server": os.environ,
             **options,
         }
-        dagger = DaggerOptions(**fields)  # type: ignore[arg-type]
-        return open_backend("dagger", runtime_dir=home / "run", dagger=dagger)
+        return open_backend("dagger", runtime_dir=home / "run", **fields)
 
     return make

@@ -1,4 +1,6 @@
-"""The module against a GraphQL endpoint that only writes down what it is asked: `python -m tests.dagger.stub`.
+"""Run the module against a GraphQL endpoint that only records queries.
+
+    python -m tests.dagger.stub
 
 Its schema is that of the installed dagger-io. Every query is validated against it, and
 an object's id is the chain of operations that makes it, so that a container which a
@@ -100,7 +102,7 @@ def opened(value: Any) -> Any:
 
 
 async def main() -> None:
-    """Call a function with arguments, or register the module's types, and print what came of it."""
+    """Call a function, or register the module's types, and print the result."""
     os.environ["DAGGER_SESSION_TOKEN"] = "stub"
     sys.path.insert(0, str(CHECKOUT / ".dagger" / "src"))
     stub = Stub()

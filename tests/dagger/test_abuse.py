@@ -1,4 +1,4 @@
-"""The abuse list in a container over the double: what the launcher's own means hold, whatever the engine adds."""
+"""Abuse probes in a container over the double: what the launcher itself blocks."""
 
 import asyncio
 import os
@@ -9,15 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from aideator.repositories.trees import remove_tree
-from aideator.sandbox.registry import DaggerOptions, open_backend
+from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import PROBES, Outcome, expected
 from aideator.testing.abuse.__main__ import sweep
 from tests.dagger.conftest import make_double
 
 KNOWN = {
-    "arguments_of_pid_1": "the double's own first process shows how it was started; the engine's is its init",
-    "weakness_of_pid_1": "the first process is the engine's, and root's: no process of the sandbox can reach it",
+    "arguments_of_pid_1": (
+        "the double's own first process shows how it was started; the engine's is its "
+        "init"
+    ),
+    "weakness_of_pid_1": (
+        "the first process is the engine's, and root's: no process of the sandbox can "
+        "reach it"
+    ),
 }
 """Probes that get through, with the reason."""
 ALONE = [
@@ -35,12 +41,13 @@ def found() -> Iterator[dict[str, tuple[Outcome, str]]]:
     directory = Path(tempfile.mkdtemp(prefix="aid-"))
     directory.chmod(0o711)
     engine = tempfile.mkdtemp(prefix="aid-engine-")
-    options = DaggerOptions(
+    backend = open_backend(
+        "dagger",
+        runtime_dir=directory / "run",
         program=str(make_double(directory)),
         runner_host=f"double://{engine}?",
         server=os.environ,
     )
-    backend = open_backend("dagger", runtime_dir=directory / "run", dagger=options)
     outcomes: dict[str, tuple[Outcome, str]] = {}
     for number, names in enumerate(
         [[name for name in PROBES if name not in ALONE], *([name] for name in ALONE)]

@@ -1,4 +1,4 @@
-"""What is particular to the Dagger back end: how the CLI is spoken to, how it fails, what the supervisor holds."""
+"""The Dagger back end: its use of the CLI, its failures, the supervisor's limits."""
 
 import asyncio
 import os
@@ -20,6 +20,7 @@ from aideator.sandbox.base import Bind, Limits, Tree
 from aideator.sandbox.dagger import cli
 from aideator.sandbox.dagger.explain import record_of, why_closed
 from aideator.sandbox.policy import shortfalls
+from tests.conftest import PATIENCE
 from tests.dagger.conftest import MakeBackend
 
 
@@ -114,11 +115,12 @@ def test_only_known_versions_are_spoken_to(said: str, *, ok: bool) -> None:
     ("told", "what"),
     [
         (
-            "Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock",
+            "Error: start engine: Cannot connect to the Docker daemon "
+            "at unix:///var/run/docker.sock",
             "no Dagger engine",
         ),
         (
-            "failed to resolve source metadata for docker.io/library/no:such: not found",
+            "failed to resolve source metadata for docker.io/library/no: not found",
             "image cannot be pulled",
         ),
         ("failed to serve module: ModuleLoadError: no", "module does not load"),
@@ -210,11 +212,16 @@ SERVER = """
 import asyncio, os, sys
 from pathlib import Path
 from aideator.sandbox.base import Limits, Tree
-from aideator.sandbox.registry import DaggerOptions, open_backend
+from aideator.sandbox.registry import open_backend
 
 async def serve(layer, home, program, engine):
-    options = DaggerOptions(program=program, runner_host=f"double://{engine}?", server=os.environ)
-    backend = open_backend("dagger", runtime_dir=Path(home, "run"), dagger=options)
+    backend = open_backend(
+        "dagger",
+        runtime_dir=Path(home, "run"),
+        program=program,
+        runner_host=f"double://{engine}?",
+        server=os.environ,
+    )
     async with backend.open(Tree(layers=(Path(layer),)), Limits()) as sandbox:
         await sandbox.spawn(["sleep", "86543.25"])
         print("open", flush=True)
@@ -236,7 +243,7 @@ async def test_a_server_that_is_killed_takes_its_containers_along(
     assert any(b"86543.25" in line for line in command_lines())
     server.kill()
     await server.wait()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while any(  # noqa: ASYNC110
             b"86543.25" in line or arguments[0].encode() in line
             for line in command_lines()
@@ -286,7 +293,10 @@ async def test_a_bind_that_does_not_exist_is_named(
 async def test_memory_is_held_by_the_supervisor_for_all_processes_together(
     tree: Tree, dagger: MakeBackend
 ) -> None:
-    hog = "import os, time\nfor _ in range(3): os.fork()\nx = bytearray(b'1') * (40 << 20)\ntime.sleep(600)"
+    hog = (
+        "import os, time\nfor _ in range(3): os.fork()\n"
+        "x = bytearray(b'1') * (40 << 20)\ntime.sleep(600)"
+    )
     async with dagger().open(tree, Limits(memory_bytes=128 * 2**20)) as sandbox:
         assert (await sandbox.exec(["python3", "-c", hog], timeout=60)).exit_code == 137
         assert (await sandbox.exec(["echo", "fine"])).stdout == b"fine\n"
@@ -295,7 +305,10 @@ async def test_memory_is_held_by_the_supervisor_for_all_processes_together(
 async def test_processors_are_shared_out_by_the_supervisor(
     tree: Tree, dagger: MakeBackend
 ) -> None:
-    burn = "import time\nt = time.time()\nwhile time.time() - t < 5: pass\nprint(time.process_time())"
+    burn = (
+        "import time\nt = time.time()\nwhile time.time() - t < 5: pass\n"
+        "print(time.process_time())"
+    )
     async with dagger().open(tree, Limits(cpus=0.3, start_cpus=0.3)) as sandbox:
         used = float((await sandbox.exec(["python3", "-c", burn], timeout=60)).stdout)
     assert (

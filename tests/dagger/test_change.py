@@ -1,4 +1,4 @@
-"""What travels between a tree here and a tree there, and what a hostile file of that kind cannot do."""
+"""The file format of changes: it carries a tree, and a hostile file does no harm."""
 
 import io
 import json
@@ -14,7 +14,7 @@ from aideator.sandbox.dagger.inside.change import (
     DEEPEST,
     LONGEST_LINE,
     BadChange,
-    LayDown,
+    ChangeReader,
     take_manifest,
     write_changes,
     write_upper,
@@ -81,7 +81,7 @@ def test_a_change_makes_of_the_one_tree_the_other(
     change = io.BytesIO()
     write_changes(str(home / "here"), manifest, change)
     change.seek(0)
-    LayDown(str(home / "there")).read(change, most=10_000)
+    ChangeReader(str(home / "there")).apply(change, most=10_000)
     assert seen(home / "there") == after
 
 
@@ -98,7 +98,7 @@ def test_an_upper_directory_goes_and_comes_as_overlayfs_keeps_it(
         (tmp_path / name).mkdir()
     change.seek(0)
     try:
-        LayDown(str(tmp_path / "upper"), overlay=True).read(change, most=100)
+        ChangeReader(str(tmp_path / "upper"), overlay=True).apply(change, most=100)
     except BadChange as error:
         pytest.skip(f"this machine makes no whiteouts: {error}")
     whiteout = (tmp_path / "upper" / "gone").lstat()
@@ -109,7 +109,7 @@ def test_an_upper_directory_goes_and_comes_as_overlayfs_keeps_it(
     write_upper(str(tmp_path / "upper"), travelled)
     grow(tmp_path / "other", {"gone": b"g", "kept": b"k", "dir": {"inner": b"i"}})
     travelled.seek(0)
-    LayDown(str(tmp_path / "other")).read(travelled, most=100)
+    ChangeReader(str(tmp_path / "other")).apply(travelled, most=100)
     assert seen(tmp_path / "other") == {
         "kept": b"k",
         "dir": {"inner": b"i"},
@@ -172,7 +172,7 @@ def test_a_hostile_change_is_refused_and_touches_nothing_outside(
     outside.mkdir()
     (root / "out").symlink_to(outside)
     with pytest.raises(BadChange):
-        LayDown(str(root)).read(io.BytesIO(said), most=100)
+        ChangeReader(str(root)).apply(io.BytesIO(said), most=100)
     assert list(outside.iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outside", "root"]
 
@@ -183,7 +183,7 @@ def test_a_file_replaces_a_link_and_does_not_follow_it(tmp_path: Path) -> None:
     target.write_text("untouched")
     (root / "link").symlink_to(target)
     said = entry(path="link", kind="file", mode=0o4777, size=2) + b"hi" + END
-    LayDown(str(root), mask=0o755).read(io.BytesIO(said), most=100)
+    ChangeReader(str(root), mask=0o755).apply(io.BytesIO(said), most=100)
     assert (target.read_text(), (root / "link").read_text()) == ("untouched", "hi")
     assert (root / "link").stat().st_mode & 0o7777 == 0o755
 
@@ -196,6 +196,6 @@ def test_a_directory_that_may_not_be_written_to_is_filled_all_the_same(
         + entry(path="d/f", kind="file", mode=0o400, size=0)
         + END
     )
-    LayDown(str(tmp_path)).read(io.BytesIO(said), most=100)
+    ChangeReader(str(tmp_path)).apply(io.BytesIO(said), most=100)
     assert (tmp_path / "d").stat().st_mode & 0o777 == 0o500
     assert (tmp_path / "d" / "f").exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aideator.testing.conformance import BEHAVIOURS, try_behaviour
-from aideator.testing.conformance.ground import Behaviour
+from aideator.testing.conformance.context import Behaviour
 from tests.dagger.conftest import MakeBackend
 
 

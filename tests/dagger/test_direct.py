@@ -1,4 +1,4 @@
-"""Direct mode: `dagger call stream-agent`, `run-agent` and `run-check` from a shell, without an AIdeator server."""
+"""Direct mode: `dagger call` from a shell, without an AIdeator server."""
 
 import asyncio
 import json
@@ -129,7 +129,10 @@ async def test_run_agent_returns_the_same_as_json_and_events_go_to_a_socket(
 
 
 async def test_the_agent_cannot_find_the_key(repo: Path, call: Call) -> None:
-    script = "env; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n'; cat /run/aideator/*.json; echo looked"
+    script = (
+        "env; cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n'; "
+        "cat /run/aideator/*.json; echo looked"
+    )
     scenario = {
         "lanes": {
             "default": [{"calls": [{"bash": {"command": script}}]}, {"say": "done"}]

@@ -1,4 +1,4 @@
-"""The engine configuration that ships: it says what the page says, in a form that an engine reads."""
+"""The shipped engine configuration: it agrees with the page, and an engine reads it."""
 
 import json
 import tomllib

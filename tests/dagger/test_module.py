@@ -43,7 +43,7 @@ def given(value: str, kind: str) -> str:
     return encode((("address", {"value": value}), (kind, {})))
 
 
-ORDER = {
+CONFIG = {
     "run": "/run/aideator",
     "home": "/run/aideator/host",
     "workspace": "/workspace",
@@ -52,8 +52,8 @@ ORDER = {
     "changes": ["/run/aideator/change0"],
     "directories": ["/opt/tool"],
     "files": ["/opt/one"],
-    "rooms": {"/tmp": 0o1777, "/home/agent": 0o700},
-    "room_bytes": 2**40,
+    "tmpfs": {"/tmp": 0o1777, "/home/agent": 0o700},
+    "tmpfs_bytes": 2**40,
 }
 
 
@@ -62,7 +62,7 @@ def sandbox(**changes: Any) -> Steps:
     arguments = {
         "source": given("/checkout", "directory"),
         "host": given("unix:///run/s/home", "socket"),
-        "order": json.dumps(ORDER | changes),
+        "launcher_config": json.dumps(CONFIG | changes),
         "run_id": "run-1",
         "platform": given("/platform", "directory"),
         "cache_volume": "packages",
@@ -115,7 +115,7 @@ def test_a_sandbox_begins_with_the_image_and_ends_with_the_run() -> None:
     )
     launch = steps[-1][1]["args"]
     assert launch[:5] == ["python3", "-I", "-S", "-X", "utf8"]
-    assert launch[-1] == "/run/aideator/order.json"
+    assert launch[-1] == "/run/aideator/launcher.json"
     assert "aideator.sandbox.dagger.inside.launcher" in launch[6]
 
 
@@ -180,9 +180,9 @@ def test_what_is_shown_besides_is_read_only() -> None:
     ]
 
 
-def test_the_rooms_are_small_and_their_size_fits_the_api() -> None:
-    rooms = [values for name, values in sandbox() if name == "withMountedTemp"]
-    assert rooms == [
+def test_temporary_file_systems_are_small_and_their_size_fits_the_api() -> None:
+    temps = [values for name, values in sandbox() if name == "withMountedTemp"]
+    assert temps == [
         {"path": path, "size": 2**31 - 1} for path in ("/tmp", "/home/agent")
     ]
 

@@ -27,17 +27,21 @@ from aideator.domain.errors import SandboxLost, SandboxUnavailable
 from aideator.domain.run import RunStatus
 from aideator.sandbox.base import Limits, Sandbox, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.dagger import cli
-from aideator.sandbox.registry import DaggerOptions, open_backend
+from aideator.sandbox.registry import open_backend
 from aideator.testing.conformance import BEHAVIOURS, try_behaviour
-from aideator.testing.conformance.ground import Behaviour
+from aideator.testing.conformance.context import Behaviour
 from tests.actions import user
 from tests.dagger.conftest import CHECKOUT
 
 pytestmark = pytest.mark.dagger
 
 KNOWN = {
-    "directories_can_be_renamed": "an engine's overlay answers EXDEV to rename(2) of a directory that an image brought",
-    "gateway_is_the_only_way_out": "a stock engine's network is open: docs/how-to/dagger.md closes it",
+    "directories_can_be_renamed": (
+        "an engine's overlay answers EXDEV to rename(2) of a directory of an image"
+    ),
+    "gateway_is_the_only_way_out": (
+        "a stock engine's network is open: docs/how-to/dagger.md closes it"
+    ),
 }
 KEY = f"sk-ant-canary-{secrets.token_hex(16)}"
 Program = tuple[Path, dict[str, str]]
@@ -73,13 +77,14 @@ def program() -> Program:
 
 @pytest.fixture
 def backend(program: Program, home: Path) -> SandboxBackend:
-    options = DaggerOptions(
+    return open_backend(
+        "dagger",
+        runtime_dir=home / "run",
         program=str(program[0]),
         runner_host=os.environ.get(cli.RUNNER_HOST),
         cache_volume="aideator-tests",
         server=os.environ,
     )
-    return open_backend("dagger", runtime_dir=home / "run", dagger=options)
 
 
 @pytest.fixture
@@ -124,7 +129,7 @@ async def test_every_event_comes_at_once(
     new_tree: Callable[[], Tree],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Each line is answered before the next is asked for: what is held back anywhere on the way would hang this."""
+    """Each line is answered before the next is sent: buffering would hang this."""
     begun = time.monotonic()
     async with backend.open(new_tree(), Limits()) as sandbox:
         record_property("seconds until the sandbox is open", time.monotonic() - begun)
@@ -186,7 +191,10 @@ async def test_a_cancelled_sandbox_stops_working(
         beats += 1
         writer.close()
 
-    beat = "import socket, sys, time\nwhile True:\n s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+    beat = (
+        "import socket, sys, time\nwhile True:\n"
+        " s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+    )
     beat += " s.sendall(b'x'); s.close(); time.sleep(0.1)"
 
     async def use(sandbox: Sandbox) -> None:
@@ -267,7 +275,10 @@ async def test_the_record_says_what_holds(
 async def test_a_container_that_runs_out_of_memory_says_so(
     backend: SandboxBackend, new_tree: Callable[[], Tree]
 ) -> None:
-    hog = "import os, time\nfor _ in range(3): os.fork()\nx = bytearray(b'1') * (40 << 20)\ntime.sleep(600)"
+    hog = (
+        "import os, time\nfor _ in range(3): os.fork()\n"
+        "x = bytearray(b'1') * (40 << 20)\ntime.sleep(600)"
+    )
     async with backend.open(new_tree(), Limits(memory_bytes=128 * 2**20)) as sandbox:
         assert (
             await sandbox.exec(["python3", "-c", hog], timeout=120)
@@ -287,7 +298,7 @@ async def test_a_shim_that_is_killed_ends_its_own_sandbox(
 def direct(
     program: Program, *arguments: str, **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Call the module as a user does, from a checkout, with the platform of that checkout by default."""
+    """Call the module as a user does, from a checkout with its own platform."""
     found, environment = program
     return subprocess.run(
         [str(found), "--progress=logs", "call", f"--mod={CHECKOUT}", *arguments],
@@ -316,7 +327,7 @@ def test_a_check_by_hand_returns_json_and_is_never_replayed(
 def test_the_key_is_in_no_output_and_in_no_layer(
     program: Program, scratch: Path
 ) -> None:
-    """The provider cannot be reached, so the agent fails; its key was there all the same."""
+    """The provider cannot be reached, so the agent fails; still it had a key."""
     arguments = [
         "stream-agent",
         "--repo-url=https://github.com/octocat/Hello-World",

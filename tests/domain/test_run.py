@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from aideator.domain.errors import AideatorError, Conflict
-from aideator.domain.run import RUN_MOVES, AgentSpec, RunSpec, RunStatus, check_move
+from aideator.domain.run import (
+    RUN_TRANSITIONS,
+    AgentSpec,
+    RunSpec,
+    RunStatus,
+    check_transition,
+)
 from aideator.domain.usage import Usage
 
 ASKED = {
@@ -63,10 +69,10 @@ def test_a_spec_survives_its_own_json() -> None:
 
 
 def test_every_status_has_its_moves_and_an_illegal_one_is_a_conflict() -> None:
-    assert set(RUN_MOVES) == set(RunStatus)
-    check_move(RunStatus.RUNNING, RunStatus.FINISHED)
+    assert set(RUN_TRANSITIONS) == set(RunStatus)
+    check_transition(RunStatus.RUNNING, RunStatus.FINISHED)
     with pytest.raises(Conflict, match="finished; it cannot become queued"):
-        check_move(RunStatus.FINISHED, RunStatus.QUEUED)
+        check_transition(RunStatus.FINISHED, RunStatus.QUEUED)
 
 
 @given(
@@ -84,4 +90,4 @@ def test_an_unknown_price_makes_the_sum_unknown() -> None:
 
 
 def test_an_error_without_a_message_says_its_docstring() -> None:
-    assert str(AideatorError()) == "Something that AIdeator expects went wrong."
+    assert str(AideatorError()) == "AIdeator could not do what was asked."

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from aideator.domain.errors import Fenced, NotFound, Unavailable
-from aideator.domain.events import AgentOutput, Body, Event, RunStarted, ToolCall
+from aideator.domain.events import AgentOutput, Event, EventBody, RunStarted, ToolCall
 from aideator.domain.run import RunStatus
 from aideator.eventlog.base import Draft, Entry
 from aideator.eventlog.sql import SqlEventLog, open_event_log
@@ -32,7 +32,7 @@ async def heard(batches: AsyncGenerator[list[Entry]]) -> list[Entry]:
 
 async def test_an_event_comes_back_whole(db: Database, log: SqlEventLog) -> None:
     await start(db, "r1")
-    bodies: list[Body] = [
+    bodies: list[EventBody] = [
         ToolCall(
             tool_call_id="1",
             title='a "quote", a \x00, a \n and ü',

@@ -12,7 +12,7 @@ from bench.tamper import LANGUAGES, examine
 from aideator.changes.diff import parse
 from aideator.domain.check import Check
 from aideator.domain.verdict import Flag, FlagKind
-from aideator.flags.tamper import MOST, find_flags
+from aideator.flags.tamper import MAX_FLAGS, find_flags
 from tests.conftest import GIT_ENV, git
 
 TESTS = """\
@@ -208,7 +208,7 @@ def test_hostile_names_bytes_and_lengths_are_read_in_bounded_time(work: Path) ->
     for number in range(120):
         (work / f"t{number}.pth").write_text("import os\n")
     found = flags(work)
-    assert len(found) == MOST
+    assert len(found) == MAX_FLAGS
 
 
 @pytest.mark.parametrize(
@@ -231,11 +231,10 @@ def test_what_is_no_patch_gives_no_flags(patch: bytes) -> None:
 
 def test_planted_cheats_are_found_and_honest_work_is_left_alone() -> None:
     findings = [*examine(every=11)]
-    assert {finding.plant.language.name for finding in findings} == {
-        language.name for language in LANGUAGES
-    }
-    cheats = [finding for finding in findings if finding.plant.kind]
-    honest = [finding for finding in findings if not finding.plant.kind]
-    assert min(len(cheats), len(honest)) > 40
-    assert sum(finding.right for finding in cheats) >= 0.97 * len(cheats)
-    assert sum(finding.right for finding in honest) >= 0.97 * len(honest)
+    languages = {finding.plant.language.name for finding in findings}
+    assert languages == {language.name for language in LANGUAGES}
+    cheats = [finding.right for finding in findings if finding.plant.kind]
+    honest = [finding.right for finding in findings if not finding.plant.kind]
+    for right in (cheats, honest):
+        assert len(right) > 40
+        assert sum(right) >= 0.97 * len(right)

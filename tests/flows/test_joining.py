@@ -7,7 +7,7 @@ import pytest
 
 from aideator.domain.errors import Conflict, InvalidInput
 from aideator.domain.events import RunStarted, VariationAdded, VariationStarted
-from aideator.domain.run import AgentSpec, Part, RunStatus, VariationStatus
+from aideator.domain.run import AgentSpec, ComposedPart, RunStatus, VariationStatus
 from aideator.domain.verdict import Change
 from tests.actions import PROMPT, bodies, is_dense, user
 
@@ -122,9 +122,9 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
         run = await me.asks_and_waits(variations=2, checks=CHECKS)
         calls = len(me.model.requests)
         parts = [
-            Part(variation_id=1, path="calc.py"),
-            Part(variation_id=1, path="one.txt"),
-            Part(variation_id=2, path="two.txt"),
+            ComposedPart(variation_id=1, path="calc.py"),
+            ComposedPart(variation_id=1, path="one.txt"),
+            ComposedPart(variation_id=2, path="two.txt"),
         ]
         await me.app.compose(run.id, parts)
         events = await me.hears(run.id)
@@ -168,8 +168,8 @@ async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(
     async with user(home, repo, "three_ways") as me:
         run = await me.asks_and_waits(variations=2)
         both = [
-            Part(variation_id=1, path="calc.py", hunks=(0,)),
-            Part(variation_id=2, path="calc.py", hunks=(0,)),
+            ComposedPart(variation_id=1, path="calc.py", hunks=(0,)),
+            ComposedPart(variation_id=2, path="calc.py", hunks=(0,)),
         ]
         with pytest.raises(
             Conflict,
@@ -182,9 +182,9 @@ async def test_parts_that_do_not_go_together_are_named_and_nothing_is_added(
         with pytest.raises(
             InvalidInput, match=r"parts\.0: variation 1 does not change 'nowhere'"
         ):
-            await me.app.compose(run.id, [Part(variation_id=1, path="nowhere")])
+            await me.app.compose(run.id, [ComposedPart(variation_id=1, path="nowhere")])
         with pytest.raises(Conflict, match="no finished change: 7"):
-            await me.app.compose(run.id, [Part(variation_id=7, path="calc.py")])
+            await me.app.compose(run.id, [ComposedPart(variation_id=7, path="calc.py")])
         after = await me.app.get(run.id)
     assert after.status is RunStatus.FINISHED
     assert len(after.variations) == 2

@@ -87,7 +87,7 @@ async def test_nobody_is_asked_where_tests_or_equal_changes_have_decided(
             KEYED,
             {"model": "claude-opsu-5-5"},
             ".model",
-            "nobody knows a model 'claude-opsu-5-5'; there are: claude-",
+            "unknown model 'claude-opsu-5-5'; known models: claude-",
         ),
         (
             KEYED,

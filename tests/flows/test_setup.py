@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from aideator.domain.events import CheckRun, RunStarted, SetupRan, VariationFini
 from aideator.domain.project import Origin
 from aideator.domain.run import RunDetails, RunStatus
 from aideator.domain.verdict import Change
+from aideator.sandbox.base import TOOLS, Limits, Tree, missing_programs
+from aideator.sandbox.registry import open_backend
 from aideator.testing import scripted_model
 from tests.actions import (
     PROMPT,
@@ -356,16 +359,22 @@ async def test_a_repository_can_be_looked_at_before_a_run(
         found = await app.inspect(str(repo), local=True)
     assert found.commit == git(repo, "rev-parse", "HEAD")
     assert [check.command for check in found.checks] == ["python3 -m unittest discover"]
-    (repo / "uv").write_text("")
     git(repo, "tag", "guessed")
+    (repo / "go").write_text("")
+    uses = "; ".join(f"true && {tool} x" for tool in TOOLS)
     (repo / ".aideator.toml").write_text(
-        'setup = ["uv sync && python3 x", "./uv"]\nchecks = ["true; make x"]\n'
+        f'setup = ["{uses}", "./go", "unknown-tool"]\nchecks = ["true"]\n'
     )
     git(repo, "add", ".")
-    git(repo, "commit", "-q", "-m", "Needs what no sandbox has")
-    assert (
-        "! sandboxes do not see uv: install it in /usr"
-        in command("inspect", str(repo), home=home).stdout
+    git(repo, "commit", "-q", "-m", "Needs every tool")
+    told = command("inspect", str(repo), home=home).stdout
+    # Which tools a machine has is not the test's to say: a developer's has uv or a
+    # shim of Rust where another has none.
+    backend = open_backend("bubblewrap", runtime_dir=home / "run")
+    async with backend.open(Tree((repo,)), Limits()) as sandbox:
+        missing = await missing_programs(sandbox, TOOLS)
+    assert re.findall(r"! sandboxes do not see (\S+): install it in /usr", told) == (
+        sorted(missing)
     )
     shown = command("inspect", str(repo), "--ref", "guessed", home=home)
     assert shown.returncode == 0, shown.stderr
@@ -402,4 +411,4 @@ def test_the_command_line_shows_set_up_and_where_it_is_from(
     assert "protected: x/**" in done.stdout
     assert "set-up `echo broken tools; false` failed after" in done.stdout
     assert "  broken tools\n" in done.stdout
-    assert "go without set-up" in done.stdout
+    assert "run without set-up" in done.stdout

@@ -1,4 +1,4 @@
-"""Stages that many Hypothesis examples share."""
+"""Harnesses that many Hypothesis examples share."""
 
 import tempfile
 from collections.abc import AsyncIterator
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from aideator.gateway.app import Limits
+from tests.gateway.harness import Harness, open_harness
 from tests.gateway.provider import whole
-from tests.gateway.stage import Stage, open_stage
 
 
 @pytest.fixture(scope="module")
-async def wide() -> AsyncIterator[Stage]:
-    """One stage for a whole module, without a rate limit that examples could reach together."""
+async def wide() -> AsyncIterator[Harness]:
+    """One harness for a module, without a rate limit that its examples could reach."""
     with tempfile.TemporaryDirectory(prefix="aid-") as folder:
-        async with open_stage(
+        async with open_harness(
             Path(folder), whole(b""), limits=Limits(calls_per_minute=1_000_000)
-        ) as stage:
-            yield stage
+        ) as harness:
+            yield harness

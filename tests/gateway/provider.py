@@ -1,4 +1,4 @@
-"""A model provider on loopback that plays whatever wire a test writes: real sockets, exact bytes, exact faults."""
+"""A model provider on loopback that sends exactly the bytes, and faults, of a test."""
 
 import asyncio
 import json
@@ -82,7 +82,10 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAM_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
 
 
 def whole(

@@ -9,8 +9,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aideator.domain.usage import Budget, Usage
-from tests.gateway.provider import MODEL, OUTPUT_USD, Request, message, whole
-from tests.gateway.stage import Stage, open_stage
+from aideator.gateway.budget import (
+    JUDGE,
+)
+from tests.gateway.harness import Harness, open_harness
+from tests.gateway.provider import (
+    MODEL,
+    OUTPUT_USD,
+    STREAM_HEAD,
+    Request,
+    chunk,
+    message,
+    sse,
+    start,
+    text,
+    whole,
+)
 
 
 def assert_told_to_stop(answer: httpx2.Response) -> None:
@@ -40,31 +54,31 @@ async def test_a_spent_budget_ends_the_calls_and_says_what_is_left(
     home: Path, budget: Budget
 ) -> None:
     async with (
-        open_stage(home, whole(message(100, 100))) as stage,
-        stage.lease(budget=budget) as lease,
+        open_harness(home, whole(message(100, 100))) as harness,
+        harness.lease(budget=budget) as lease,
     ):
-        assert (await stage.ask(lease)).status_code == 200
+        assert (await harness.ask(lease)).status_code == 200
         assert not lease.exhausted
-        answer = await stage.ask(lease)
+        answer = await harness.ask(lease)
         while answer.status_code == 200:
-            answer = await stage.ask(lease)
+            answer = await harness.ask(lease)
     assert_told_to_stop(answer)
     assert "left to the" in answer.json()["error"]["message"]
     assert lease.exhausted
     assert "budget is spent" in (lease.last_error or "")
-    assert lease.usage.requests == len(stage.provider.requests)
+    assert lease.usage.requests == len(harness.provider.requests)
     assert (lease.usage.cost_usd or 0) <= 0.005
 
 
 async def test_a_call_that_may_cost_more_than_is_left_is_not_begun(home: Path) -> None:
     budget = Budget(variation_usd=0.01)
     async with (
-        open_stage(home, whole(message())) as stage,
-        stage.lease(budget=budget) as lease,
+        open_harness(home, whole(message())) as harness,
+        harness.lease(budget=budget) as lease,
     ):
-        assert_told_to_stop(await stage.ask(lease, max_tokens=1000))
-        assert stage.provider.requests == []
-        assert (await stage.ask(lease, max_tokens=100)).status_code == 200
+        assert_told_to_stop(await harness.ask(lease, max_tokens=1000))
+        assert harness.provider.requests == []
+        assert (await harness.ask(lease, max_tokens=100)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -74,30 +88,30 @@ async def test_a_model_without_a_price_is_refused_under_a_cap_in_dollars(
     home: Path, budget: Budget
 ) -> None:
     async with (
-        open_stage(home, whole(message())) as stage,
-        stage.lease(budget=budget) as lease,
+        open_harness(home, whole(message())) as harness,
+        harness.lease(budget=budget) as lease,
     ):
-        answer = await stage.ask(lease, model="my-own-model")
+        answer = await harness.ask(lease, model="my-own-model")
         assert_told_to_stop(answer)
         assert "no known price" in answer.json()["error"]["message"]
-        assert stage.provider.requests == []
+        assert harness.provider.requests == []
         assert not lease.exhausted
 
 
 async def test_a_model_without_a_price_obeys_a_cap_in_tokens(home: Path) -> None:
     play = whole(message(100, 100, model="my-own-model"))
     async with (
-        open_stage(home, play) as stage,
-        stage.lease(budget=Budget(variation_tokens=400)) as lease,
+        open_harness(home, play) as harness,
+        harness.lease(budget=Budget(variation_tokens=400)) as lease,
     ):
-        answers = [await stage.ask(lease, model="my-own-model") for _ in range(3)]
+        answers = [await harness.ask(lease, model="my-own-model") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 402]
 
 
 async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(
     home: Path,
 ) -> None:
-    """Ten calls that may cost a third of the cap each, and do cost a fifth: never more than three at once."""
+    """Ten calls that reserve a third of the cap each, and cost a fifth."""
     cap, each = 0.0075, 100
     now = most = 0
 
@@ -113,12 +127,12 @@ async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(
         await whole(message(0, 75))(request, reader, writer)
 
     async with (
-        open_stage(home, play) as stage,
-        stage.lease(budget=Budget(variation_usd=cap)) as lease,
+        open_harness(home, play) as harness,
+        harness.lease(budget=Budget(variation_usd=cap)) as lease,
         asyncio.TaskGroup() as tasks,
     ):
         calls = [
-            tasks.create_task(stage.ask(lease, max_tokens=each)) for _ in range(10)
+            tasks.create_task(harness.ask(lease, max_tokens=each)) for _ in range(10)
         ]
     codes = sorted(call.result().status_code for call in calls)
     assert most in (2, 3)
@@ -139,7 +153,7 @@ async def test_calls_at_once_stay_under_the_cap_and_wait_for_each_other(
     ),
 )
 async def test_variations_together_never_spend_more_than_the_run_may(
-    wide: Stage, cap: float, share: float, asked: list[tuple[int, int, float]]
+    wide: Harness, cap: float, share: float, asked: list[tuple[int, int, float]]
 ) -> None:
     async def play(
         request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -151,6 +165,7 @@ async def test_variations_together_never_spend_more_than_the_run_may(
         await whole(message(0, used))(request, reader, writer)
 
     wide.provider.play = play
+    wide.recorded.clear()
     budget = Budget(run_usd=cap, variation_usd=cap / share)
     async with (
         wide.lease(1, budget) as first,
@@ -176,39 +191,38 @@ async def test_variations_together_never_spend_more_than_the_run_may(
 async def test_the_variations_of_a_run_share_its_cap(home: Path) -> None:
     budget = Budget(run_usd=0.005)
     async with (
-        open_stage(home, whole(message(0, 100))) as stage,
-        stage.lease(1, budget) as first,
-        stage.lease(2, budget) as second,
+        open_harness(home, whole(message(0, 100))) as harness,
+        harness.lease(1, budget) as first,
+        harness.lease(2, budget) as second,
     ):
-        answers = [await stage.ask(lease) for lease in (first, second, first)]
+        answers = [await harness.ask(lease) for lease in (first, second, first)]
         assert [answer.status_code for answer in answers] == [200, 200, 402]
         assert "left to the run" in answers[-1].json()["error"]["message"]
 
 
-@pytest.mark.parametrize("where", ["spent", "run_spent"])
-async def test_what_was_spent_before_counts(home: Path, where: str) -> None:
+@pytest.mark.parametrize("who", [1, 2, JUDGE])
+async def test_what_was_spent_before_counts(home: Path, who: int) -> None:
     before = Usage(requests=1, output_tokens=200, cost_usd=0.004)
     async with (
-        open_stage(home, whole(message())) as stage,
-        stage.lease(1, Budget(run_usd=0.005), **{where: before}) as lease,
+        open_harness(home, whole(message())) as harness,
+        harness.lease(1, Budget(run_usd=0.005), spent={who: before}) as lease,
     ):
-        assert_told_to_stop(await stage.ask(lease))
+        assert_told_to_stop(await harness.ask(lease))
 
 
 async def test_a_new_attempt_in_the_same_run_does_not_count_twice(home: Path) -> None:
     budget = Budget(run_usd=0.0065)
     async with (
-        open_stage(home, whole(message(0, 100))) as stage,
-        stage.lease(2, budget) as other,
+        open_harness(home, whole(message(0, 100))) as harness,
+        harness.lease(2, budget) as other,
     ):
-        async with stage.lease(1, budget) as lease:
-            assert (await stage.ask(lease)).status_code == 200
-            spent = lease.usage
-        async with stage.lease(1, budget, spent=spent) as again:
-            assert (await stage.ask(again)).status_code == 200
+        async with harness.lease(1, budget) as lease:
+            assert (await harness.ask(lease)).status_code == 200
+        async with harness.lease(1, budget) as again:
+            assert (await harness.ask(again)).status_code == 200
             assert again.usage.requests == 2
-        assert (await stage.ask(other)).status_code == 200
-        assert (await stage.ask(other)).status_code == 402
+        assert (await harness.ask(other)).status_code == 200
+        assert (await harness.ask(other)).status_code == 402
 
 
 async def test_counting_tokens_is_free_even_when_the_budget_is_spent(
@@ -216,11 +230,62 @@ async def test_counting_tokens_is_free_even_when_the_budget_is_spent(
 ) -> None:
     before = Usage(cost_usd=1.0)
     async with (
-        open_stage(home, whole(b'{"input_tokens": 1}')) as stage,
-        stage.lease(1, Budget(variation_usd=1), spent=before) as lease,
+        open_harness(home, whole(b'{"input_tokens": 1}')) as harness,
+        harness.lease(1, Budget(variation_usd=1), spent={1: before}) as lease,
     ):
         headers = {"x-api-key": lease.token}
-        answer = await stage.agent.post(
+        answer = await harness.agent.post(
             "/v1/messages/count_tokens", json={"model": MODEL}, headers=headers
         )
         assert answer.status_code == 200
+
+
+async def test_earlier_spending_counts_once_however_many_leases_are_opened(
+    home: Path,
+) -> None:
+    before = {n: Usage(requests=1, output_tokens=100, cost_usd=0.5) for n in (1, 2, 3)}
+    budget = Budget(run_usd=2.0)
+    async with (
+        open_harness(home, whole(message())) as harness,
+        harness.lease(1, budget, spent=before) as first,
+        harness.lease(2, budget),
+        harness.lease(3, budget),
+    ):
+        assert first.budget.run.spent.cost_usd == pytest.approx(1.5)
+        assert first.usage.cost_usd == pytest.approx(0.5)
+
+
+async def test_a_judge_spends_from_the_budget_of_the_run(home: Path) -> None:
+    budget = Budget(run_usd=0.005)
+    async with open_harness(home, whole(message(0, 100))) as harness:
+        async with harness.lease(1, budget) as variation:
+            assert (await harness.ask(variation)).status_code == 200
+        async with harness.lease(JUDGE, budget) as judge:
+            assert (await harness.ask(judge)).status_code == 200
+            refused = await harness.ask(judge)
+        assert_told_to_stop(refused)
+        async with harness.lease(1, budget) as follow_up:
+            assert_told_to_stop(await harness.ask(follow_up))
+
+
+async def test_a_call_that_ends_with_its_lease_is_booked_before_the_figures_are_read(
+    home: Path,
+) -> None:
+    async def play(
+        request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        writer.write(STREAM_HEAD + chunk(sse(start(100), text("x" * 300))))
+        await harness.provider.wait_for_hang_up(reader)
+
+    async with open_harness(home, play) as harness:
+        async with harness.lease(1) as lease:
+            headers = {"x-api-key": lease.token}
+            streamed = harness.agent.stream(
+                "POST", "/v1/messages", json={"model": MODEL}, headers=headers
+            )
+            answer = await streamed.__aenter__()
+            pieces = answer.aiter_raw()
+            await anext(pieces)
+        async with harness.lease(2) as other:
+            assert other.budget.run.spent.tokens == 200
+        await streamed.__aexit__(None, None, None)

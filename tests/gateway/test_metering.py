@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from aideator.domain.errors import Fenced
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.budget import Lease
+from aideator.gateway.lease import Lease
 from aideator.gateway.meter import Meter
+from tests.gateway.harness import Harness, nothing_spent, open_harness
 from tests.gateway.provider import (
     INPUT_USD,
     MODEL,
     OUTPUT_USD,
     STREAM_HEAD,
+    Play,
     chunk,
     end,
     message,
@@ -29,7 +31,6 @@ from tests.gateway.provider import (
     text,
     whole,
 )
-from tests.gateway.stage import Stage, open_stage
 
 ANSWER = sse(start(100), text("hello"), {"type": "ping"}, *end(42))
 COST = 100 * INPUT_USD + 42 * OUTPUT_USD
@@ -70,13 +71,16 @@ def test_usage_is_the_same_however_the_stream_is_cut_up(
     ids=["stream", "json", "gzipped json", "gzipped stream"],
 )
 async def test_a_call_is_counted_and_priced_before_its_end_is_seen(
-    home: Path, play: object
+    home: Path, play: Play
 ) -> None:
-    async with open_stage(home, play) as stage, stage.lease() as lease:  # type: ignore[arg-type]
-        answer = await stage.ask(lease)
-        assert stage.seen == [(lease.usage, MODEL)]
+    async with (
+        open_harness(home, play) as harness,
+        harness.lease() as lease,
+    ):
+        answer = await harness.ask(lease)
+        assert harness.seen == [(lease.usage, MODEL)]
         assert answer.content in (ANSWER, message())
-        assert stage.provider.requests[-1].header("accept-encoding") == "identity"
+        assert harness.provider.requests[-1].header("accept-encoding") == "identity"
     assert (
         lease.usage.requests,
         lease.usage.input_tokens,
@@ -88,7 +92,7 @@ async def test_a_call_is_counted_and_priced_before_its_end_is_seen(
 
 async def test_cached_tokens_are_input_and_have_their_own_price(home: Path) -> None:
     async with (
-        open_stage(
+        open_harness(
             home,
             stream(
                 sse(
@@ -100,10 +104,10 @@ async def test_cached_tokens_are_input_and_have_their_own_price(home: Path) -> N
                     *end(0),
                 )
             ),
-        ) as stage,
-        stage.lease() as lease,
+        ) as harness,
+        harness.lease() as lease,
     ):
-        await stage.ask(lease)
+        await harness.ask(lease)
     usage = lease.usage
     assert (usage.input_tokens, usage.cache_read_tokens, usage.cache_write_tokens) == (
         1510,
@@ -119,22 +123,22 @@ async def test_a_model_without_a_price_keeps_its_tokens_and_has_no_cost(
     home: Path,
 ) -> None:
     async with (
-        open_stage(home, whole(message(model="my-own-model"))) as stage,
-        stage.lease() as lease,
+        open_harness(home, whole(message(model="my-own-model"))) as harness,
+        harness.lease() as lease,
     ):
-        await stage.ask(lease, model="my-own-model")
+        await harness.ask(lease, model="my-own-model")
     assert (lease.usage.tokens, lease.usage.cost_usd) == (142, None)
-    assert stage.seen == [(lease.usage, "my-own-model")]
+    assert harness.seen == [(lease.usage, "my-own-model")]
 
 
 async def test_usage_goes_on_from_what_earlier_attempts_spent(home: Path) -> None:
     before = Usage(requests=3, input_tokens=1000, output_tokens=10, cost_usd=0.5)
     async with (
-        open_stage(home, whole(message())) as stage,
-        stage.lease(spent=before) as lease,
+        open_harness(home, whole(message())) as harness,
+        harness.lease(spent={1: before}) as lease,
     ):
         assert lease.usage == before
-        await stage.ask(lease)
+        await harness.ask(lease)
     assert (lease.usage.requests, lease.usage.input_tokens) == (4, 1100)
     assert lease.usage.cost_usd == pytest.approx(0.5 + COST)
 
@@ -143,13 +147,13 @@ async def test_calls_that_end_together_are_reported_with_figures_that_only_grow(
     home: Path,
 ) -> None:
     async with (
-        open_stage(home, whole(message())) as stage,
-        stage.lease() as lease,
+        open_harness(home, whole(message())) as harness,
+        harness.lease() as lease,
         asyncio.TaskGroup() as tasks,
     ):
         for _ in range(10):
-            tasks.create_task(stage.ask(lease))
-    counts = [usage.requests for usage, _ in stage.seen]
+            tasks.create_task(harness.ask(lease))
+    counts = [usage.requests for usage, _ in harness.seen]
     assert counts == sorted(counts)
     assert (len(counts), counts[-1]) == (10, 10)
 
@@ -161,15 +165,15 @@ async def test_hanging_up_ends_the_call_upstream_and_still_counts_what_was_strea
         request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         writer.write(STREAM_HEAD + chunk(sse(start(100), text("x" * 300))))
-        await stage.provider.wait_for_hang_up(reader)
+        await harness.provider.wait_for_hang_up(reader)
 
-    async with open_stage(home, play) as stage, stage.lease() as lease:
+    async with open_harness(home, play) as harness, harness.lease() as lease:
         headers = {"x-api-key": lease.token}
-        async with stage.agent.stream(
+        async with harness.agent.stream(
             "POST", "/v1/messages", json={"model": MODEL}, headers=headers
         ) as answer:
             await anext(answer.aiter_raw())
-        await asyncio.wait_for(stage.provider.hung_up.wait(), 10)
+        await asyncio.wait_for(harness.provider.hung_up.wait(), 10)
     assert (
         lease.usage.requests,
         lease.usage.input_tokens,
@@ -184,15 +188,15 @@ async def test_hanging_up_before_the_answer_begins_counts_the_input(home: Path) 
         request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         called.set()
-        await stage.provider.wait_for_hang_up(reader)
+        await harness.provider.wait_for_hang_up(reader)
 
-    async with open_stage(home, play) as stage, stage.lease() as lease:
+    async with open_harness(home, play) as harness, harness.lease() as lease:
         async with asyncio.TaskGroup() as tasks:
-            call = tasks.create_task(stage.ask(lease))
+            call = tasks.create_task(harness.ask(lease))
             await called.wait()
             call.cancel()
-        await asyncio.wait_for(stage.provider.hung_up.wait(), 10)
-    length = len(stage.provider.requests[0].body)
+        await asyncio.wait_for(harness.provider.hung_up.wait(), 10)
+    length = len(harness.provider.requests[0].body)
     assert (lease.usage.requests, lease.usage.input_tokens) == (1, -(-length // 3))
 
 
@@ -201,20 +205,20 @@ async def test_closing_a_lease_ends_its_calls_and_counts_them(home: Path) -> Non
         request: object, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         writer.write(STREAM_HEAD + chunk(sse(start(100), text("x" * 30))))
-        await stage.provider.wait_for_hang_up(reader)
+        await harness.provider.wait_for_hang_up(reader)
 
-    async with open_stage(home, play) as stage:
-        async with stage.lease() as lease:
+    async with open_harness(home, play) as harness:
+        async with harness.lease() as lease:
             headers = {"x-api-key": lease.token}
-            streamed = stage.agent.stream(
+            streamed = harness.agent.stream(
                 "POST", "/v1/messages", json={"model": MODEL}, headers=headers
             )
             answer = await streamed.__aenter__()
             pieces = answer.aiter_raw()  # kept: a collected iterator hangs up by itself
             await anext(pieces)
-        assert stage.seen == [(lease.usage, MODEL)]
+        assert harness.seen == [(lease.usage, MODEL)]
         assert lease.usage.output_tokens == 10
-        await asyncio.wait_for(stage.provider.hung_up.wait(), 10)
+        await asyncio.wait_for(harness.provider.hung_up.wait(), 10)
         await streamed.__aexit__(None, None, None)
 
 
@@ -228,13 +232,18 @@ async def test_an_agent_that_leaves_while_its_last_call_is_booked_still_pays(
         await may_end.wait()
         seen.append(usage)
 
-    async def ask(stage: Stage, lease: Lease) -> None:
+    async def ask(harness: Harness, lease: Lease) -> None:
         with suppress(httpx2.TransportError):  # the lease ends before the answer does
-            await stage.ask(lease)
+            await harness.ask(lease)
 
-    async with open_stage(home, stream(ANSWER)) as stage, asyncio.TaskGroup() as tasks:
-        async with stage.gateway.lease("run", 1, Budget(), on_usage=record) as lease:
-            tasks.create_task(ask(stage, lease))
+    async with (
+        open_harness(home, stream(ANSWER)) as harness,
+        asyncio.TaskGroup() as tasks,
+    ):
+        async with harness.gateway.lease(
+            "run", 1, Budget(), spending=nothing_spent, on_usage=record
+        ) as lease:
+            tasks.create_task(ask(harness, lease))
             await booking.wait()
             asyncio.get_running_loop().call_later(0.05, may_end.set)
         assert [usage.output_tokens for usage in seen] == [42]
@@ -242,18 +251,20 @@ async def test_an_agent_that_leaves_while_its_last_call_is_booked_still_pays(
 
 async def test_an_answer_without_usage_is_counted_by_its_length(home: Path) -> None:
     body = json.dumps({"type": "message", "content": "y" * 3000}).encode()
-    async with open_stage(home, whole(body)) as stage, stage.lease() as lease:
-        await stage.ask(lease)
+    async with open_harness(home, whole(body)) as harness, harness.lease() as lease:
+        await harness.ask(lease)
     assert lease.usage.output_tokens == -(-len(body) // 3)
     assert lease.usage.input_tokens > 0
 
 
 async def test_a_coding_that_cannot_be_read_does_not_pass(home: Path) -> None:
     async with (
-        open_stage(home, whole(b"\x1b\x03", "200 OK", "Content-Encoding: br")) as stage,
-        stage.lease() as lease,
+        open_harness(
+            home, whole(b"\x1b\x03", "200 OK", "Content-Encoding: br")
+        ) as harness,
+        harness.lease() as lease,
     ):
-        answer = await stage.ask(lease)
+        answer = await harness.ask(lease)
     assert (answer.status_code, answer.json()["error"]["type"]) == (502, "api_error")
     assert "br" in (lease.last_error or "")
 
@@ -265,9 +276,11 @@ async def test_a_lease_whose_books_nobody_keeps_any_more_is_at_an_end(
         raise Fenced
 
     async with (
-        open_stage(home, whole(message())) as stage,
-        stage.gateway.lease("run", 1, Budget(), on_usage=fenced) as lease,
+        open_harness(home, whole(message())) as harness,
+        harness.gateway.lease(
+            "run", 1, Budget(), spending=nothing_spent, on_usage=fenced
+        ) as lease,
     ):
-        assert (await stage.ask(lease)).status_code == 200
+        assert (await harness.ask(lease)).status_code == 200
         assert "newer attempt" in (lease.last_error or "")
-        assert (await stage.ask(lease)).status_code == 401
+        assert (await harness.ask(lease)).status_code == 401

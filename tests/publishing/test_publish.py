@@ -10,7 +10,7 @@ import pytest
 
 from aideator.domain.errors import Conflict, ForgeRefused, RepositoryError
 from aideator.domain.events import Published
-from aideator.domain.run import Publication, RunDetails, RunStatus, Wish
+from aideator.domain.run import Publication, PublishRequest, RunDetails, RunStatus
 from aideator.publishing.publish import publish_winner
 from aideator.store import runs
 from tests.actions import PROMPT, User, bodies, is_dense, user
@@ -90,8 +90,8 @@ async def test_the_winner_is_pushed_and_proposed_once(
     server.api = forge
     async with user(home, home, "three_ways", **told(server, kind)) as me:
         run = await decided(me, server)
-        first = await publish_winner(me.app, run.id, Wish(draft=True))
-        again = await publish_winner(me.app, run.id, Wish())
+        first = await publish_winner(me.app, run.id, PublishRequest(draft=True))
+        again = await publish_winner(me.app, run.id, PublishRequest())
         events = await me.hears(run.id)
         kept = await me.app.get(run.id)
     assert bodies(events, "published") == [Published(publication=first)]
@@ -137,7 +137,7 @@ async def test_the_token_is_in_no_argument_list_while_git_pushes(
     server.token = TOKEN
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
-        await publish_winner(me.app, run.id, Wish(pull_request=False))
+        await publish_winner(me.app, run.id, PublishRequest(pull_request=False))
     arguments = (home / "arguments").read_bytes()
     assert b"push\0-q" in arguments, "git was seen at work"
     assert TOKEN.encode() not in arguments
@@ -162,12 +162,12 @@ async def test_a_pull_request_that_is_refused_is_told_and_taken_up_where_it_stop
                 r"access"
             ),
         ):
-            await publish_winner(me.app, run.id, Wish())
+            await publish_winner(me.app, run.id, PublishRequest())
         kept = (await me.app.get(run.id)).publication
         assert kept
         assert kept.pull_request is None
         forge.failing = None
-        made = await publish_winner(me.app, run.id, Wish())
+        made = await publish_winner(me.app, run.id, PublishRequest())
     assert made == kept.model_copy(
         update={"pull_request": "https://forge.example/team/project/pull/1"}
     )
@@ -181,11 +181,11 @@ async def test_a_pull_request_that_exists_already_is_the_answer(
     server.api = forge = FakeGitHub()
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
-        made = await publish_winner(me.app, run.id, Wish(branch="fix"))
+        made = await publish_winner(me.app, run.id, PublishRequest(branch="fix"))
         forgotten = made.model_copy(update={"pull_request": None})
         async with me.app.database.write() as session:
             await runs.publish(session, run.id, 1, forgotten)
-        again = await publish_winner(me.app, run.id, Wish(branch="fix"))
+        again = await publish_winner(me.app, run.id, PublishRequest(branch="fix"))
     assert again == made
     assert len(forge.opened) == 1
 
@@ -204,9 +204,9 @@ async def test_a_decision_can_be_undone_until_it_is_published(
         )
         assert await me.app.deselect(run.id) == undone
         with pytest.raises(Conflict, match="has no winner"):
-            await publish_winner(me.app, run.id, Wish())
+            await publish_winner(me.app, run.id, PublishRequest())
         await me.app.select(run.id, 2)
-        await publish_winner(me.app, run.id, Wish())
+        await publish_winner(me.app, run.id, PublishRequest())
         with pytest.raises(Conflict, match="was published as aideator/"):
             await me.app.deselect(run.id)
         events = await me.hears(run.id)
@@ -230,11 +230,11 @@ async def test_after_a_follow_up_the_branch_is_moved_and_the_pull_request_stays(
     server.api = forge = FakeGitHub()
     async with user(home, home, "follow_up", **told(server)) as me:
         run = await decided(me, server)
-        first = await publish_winner(me.app, run.id, Wish())
+        first = await publish_winner(me.app, run.id, PublishRequest())
         await me.app.prompt(run.id, 1, "Now subtract as well, please")
         await me.waits(run.id)
         await me.app.select(run.id, 1)
-        second = await publish_winner(me.app, run.id, Wish())
+        second = await publish_winner(me.app, run.id, PublishRequest())
     assert (second.branch, second.pull_request) == (first.branch, first.pull_request)
     assert second.commit != first.commit
     assert git(bare(home), "rev-parse", first.branch) == second.commit
@@ -252,7 +252,9 @@ async def test_a_branch_of_somebody_else_is_left_alone(
         with pytest.raises(
             Conflict, match="has a branch aideator/fix with other commits"
         ):
-            await publish_winner(me.app, run.id, Wish(branch="fix", pull_request=False))
+            await publish_winner(
+                me.app, run.id, PublishRequest(branch="fix", pull_request=False)
+            )
     assert git(bare(home), "for-each-ref") == before
 
 
@@ -263,14 +265,14 @@ async def test_a_server_that_lets_nobody_push_is_a_clear_error_and_nothing_is_ke
     async with user(home, home, "three_ways", **told(server)) as me:
         run = await decided(me, server)
         with pytest.raises(RepositoryError, match="does not allow the push"):
-            await publish_winner(me.app, run.id, Wish())
+            await publish_winner(me.app, run.id, PublishRequest())
         hook = bare(home) / "hooks" / "pre-receive"
         server.read_only = False
         hook.write_text("#!/bin/sh\necho 'no pushes on \x1b[31mFridays' >&2; exit 1\n")
         with pytest.raises(
             RepositoryError, match=r"refused the branch: .*no pushes on .*Fridays"
         ) as refused:
-            await publish_winner(me.app, run.id, Wish())
+            await publish_winner(me.app, run.id, PublishRequest())
         assert (await me.app.get(run.id)).publication is None
     assert "\x1b" not in str(refused.value)
 
@@ -287,9 +289,11 @@ async def test_workflow_files_are_pushed_with_consent_only(
         with pytest.raises(
             Conflict, match=r"runs by itself.*\.github/workflows/ci\.yml"
         ):
-            await publish_winner(me.app, run.id, Wish(pull_request=False))
+            await publish_winner(me.app, run.id, PublishRequest(pull_request=False))
         assert received(home) == []
-        await publish_winner(me.app, run.id, Wish(pull_request=False, workflows=True))
+        await publish_winner(
+            me.app, run.id, PublishRequest(pull_request=False, workflows=True)
+        )
     assert len(received(home)) == 1
 
 
@@ -298,7 +302,7 @@ async def test_a_forge_that_nobody_has_named_gets_the_branch_and_no_pull_request
 ) -> None:
     async with user(home, home, "three_ways", **told(server, None)) as me:
         run = await decided(me, server)
-        made = await publish_winner(me.app, run.id, Wish())
+        made = await publish_winner(me.app, run.id, PublishRequest())
     assert made.pull_request is None
     assert "GIT_FORGES" in made.note
 
@@ -315,8 +319,8 @@ async def test_a_repository_on_this_machine_gets_a_branch_and_keeps_its_work_tre
     async with user(home, repo, "three_ways") as me:
         run = await me.asks_and_waits()
         await me.app.select(run.id, 1)
-        made: Publication = await publish_winner(me.app, run.id, Wish())
-        assert await publish_winner(me.app, run.id, Wish()) == made
+        made: Publication = await publish_winner(me.app, run.id, PublishRequest())
+        assert await publish_winner(me.app, run.id, PublishRequest()) == made
     assert git(repo, "rev-parse", made.branch) == made.commit
     assert "a + b" in git(repo, "show", f"{made.branch}:calc.py")
     assert (repo / "calc.py").read_text() == "mine, unfinished\n"

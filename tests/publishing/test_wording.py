@@ -11,7 +11,7 @@ from aideator.domain.check import Check
 from aideator.domain.ranking import Confidence, Ranking
 from aideator.domain.run import (
     AgentSpec,
-    Part,
+    ComposedPart,
     RunDetails,
     RunSpec,
     RunStatus,
@@ -218,7 +218,10 @@ def test_a_commit_says_what_was_asked_and_proven_in_trailers_that_git_reads() ->
 
 def test_a_composed_change_names_all_who_wrote_it() -> None:
     details = decided()
-    parts = (Part(variation_id=1, path="a"), Part(variation_id=2, path="b"))
+    parts = (
+        ComposedPart(variation_id=1, path="a"),
+        ComposedPart(variation_id=2, path="b"),
+    )
     composed = Variation(
         run_id=RUN, number=3, spec=AgentSpec(agent="composed"), composed=parts
     )

@@ -1,4 +1,7 @@
-"""A real smart-HTTP git server: `git http-backend` behind the standard library's HTTP server, with faults on demand."""
+"""A smart-HTTP git server with faults on demand.
+
+It is `git http-backend` behind the standard library's HTTP server.
+"""
 
 import base64
 import os

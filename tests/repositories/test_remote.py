@@ -11,7 +11,7 @@ import pytest
 
 from aideator.domain.errors import InvalidInput, RepositoryError
 from aideator.repositories.cache import RepositoryCache
-from aideator.repositories.remote import reach
+from aideator.repositories.remote import resolve_remote
 from aideator.repositories.source import Source, SourcePolicy
 from tests.conftest import git
 from tests.repositories.server import GitServer, serve
@@ -238,7 +238,7 @@ async def test_a_redirect_within_the_allowed_hosts_is_followed(
     [
         ("http://169.254.169.254/latest", "not on the list of allowed hosts"),
         ("http://localhost/project.git", "not on the list of allowed hosts"),
-        ("file:///etc", "file: is not a way"),
+        ("file:///etc", "file: is not supported"),
         ("ext::sh -c id", "refused"),
         ("/loop", "redirects more than"),
     ],
@@ -307,7 +307,7 @@ async def test_a_name_that_leads_to_a_private_address_is_not_reached_for(
     _answer(monkeypatch, [[address]])
     source = Source("https://git.example/a/b")
     with pytest.raises(RepositoryError, match="has a private address"):
-        await reach(source, SourcePolicy(frozenset({"*"})), {})
+        await resolve_remote(source, SourcePolicy(frozenset({"*"})), {})
 
 
 async def test_one_private_address_among_public_ones_is_enough_to_refuse(
@@ -315,7 +315,7 @@ async def test_one_private_address_among_public_ones_is_enough_to_refuse(
 ) -> None:
     _answer(monkeypatch, [["93.184.215.14", "10.0.0.1"]])
     with pytest.raises(RepositoryError, match="has a private address"):
-        await reach(
+        await resolve_remote(
             Source("https://git.example/a/b"), SourcePolicy(frozenset({"*"})), {}
         )
 
@@ -347,9 +347,8 @@ def _answer(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> list[s
         ]
 
     loops = asyncio.base_events.BaseEventLoop
-    monkeypatch.setattr(
-        loops, "getaddrinfo", getaddrinfo
-    )  # house: a hostile resolver, without one on the network
+    # There is no hostile resolver on the network.
+    monkeypatch.setattr(loops, "getaddrinfo", getaddrinfo)  # house: a hostile resolver
     return asked
 
 

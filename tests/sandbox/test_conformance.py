@@ -6,7 +6,7 @@ import pytest
 
 from aideator.sandbox.registry import open_backend
 from aideator.testing.conformance import BEHAVIOURS, try_behaviour
-from aideator.testing.conformance.ground import Behaviour
+from aideator.testing.conformance.context import Behaviour
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Verdicts and cross-tests in few words."""
 
-from aideator.domain.ranking import CrossOutcome, CrossTest
+from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence
 from aideator.domain.verdict import (
     Change,
     CheckChange,
@@ -10,6 +10,7 @@ from aideator.domain.verdict import (
     TestChange,
     Verdict,
 )
+from aideator.selection.weights import weigh_cross_tests
 
 FIXED, BROKEN, PASSING, FAILING = (
     Change.FIXED,
@@ -32,7 +33,7 @@ def verdict(
     flagged: bool = False,
     fingerprint: str = "",
 ) -> Verdict:
-    """A verdict with one check for each change, or with one check that tells its tests apart."""
+    """A verdict with a check for each change, or one that tells its tests apart."""
     rows = [
         CheckChange(check=f"check {index}", change=change)
         for index, change in enumerate(changes)
@@ -75,7 +76,10 @@ def with_tests(tests: dict[str, Change], name: str = "pytest") -> CheckChange:
 def cross(
     name: str, author: int, marks: str, *, base: str = "F", stable: bool = True
 ) -> CrossTest:
-    """A cross-test with one letter for each variation, from 1: P passes, F fails, - cannot be compared."""
+    """A cross-test with one letter for each variation, from 1.
+
+    P passes, F fails, - cannot be compared.
+    """
     outcomes = {number: MARKS[mark] for number, mark in enumerate(marks, 1)}
     return CrossTest(
         check="pytest",
@@ -86,3 +90,8 @@ def cross(
         outcomes=outcomes,
         stable=stable,
     )
+
+
+def weighed(*tests: CrossTest) -> Evidence:
+    """Evidence of these cross-tests, with their weights."""
+    return Evidence(cross_tests=weigh_cross_tests(tests))

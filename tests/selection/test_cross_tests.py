@@ -1,4 +1,4 @@
-"""Which tests a change wrote, which of them may share a sandbox, and what a foreign answer is worth."""
+"""Which tests a change wrote, which share a sandbox, and what their outcomes say."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from aideator.domain.ranking import CrossOutcome
 from aideator.selection.cross_tests import (
     Bundle,
     OwnTest,
-    answer,
-    comparable,
-    convincing,
+    always_passing,
     edited_names,
-    laid_over,
+    outcome_of_run,
+    outcome_of_runs,
     own_tests,
     pack,
+    paths_to_copy,
 )
 
 PASSED, FAILED, ERROR, SKIPPED = (
@@ -71,7 +71,10 @@ def case(
     return TestResult(test=test, outcome=outcome, message=message, file=file)
 
 
-DEEP = "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n         self.assertEqual(a, 1)\n"
+DEEP = (
+    "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n         "
+    "self.assertEqual(a, 1)\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -81,17 +84,20 @@ DEEP = "@@ -11,3 +11,3 @@\n         c = 3\n-        d = 4\n+        d = 5\n     
         (DEEP, {"test_one"}),
         # A new test between two others is an edit of neither.
         (
-            "@@ -13,4 +13,8 @@\n         self.assertEqual(a, 1)\n \n+    @skip\n+    def test_new(self):\n+      pass\n"
+            "@@ -13,4 +13,8 @@\n         self.assertEqual(a, 1)\n \n+    @skip\n+    "
+            "def test_new(self):\n+      pass\n"
             "+\n     def test_two(self):\n         self.assertEqual(2, 2)\n",
             {"test_new"},
         ),
         (
-            "@@ -5,2 +5,2 @@\n     def helper(self):\n-        return 1\n+        return 2\n",
+            "@@ -5,2 +5,2 @@\n     def helper(self):\n-        return 1\n+        "
+            "return 2\n",
             {"helper"},
         ),
         ("@@ -1,2 +1,3 @@\n import unittest\n+import os\n \n", set()),
         (
-            "@@ -15,2 +15,1 @@\n     def test_two(self):\n-        self.assertEqual(2, 2)\n",
+            "@@ -15,2 +15,1 @@\n     def test_two(self):\n-        "
+            "self.assertEqual(2, 2)\n",
             {"test_two"},
         ),
     ],
@@ -168,16 +174,18 @@ def test_helpers_and_data_of_tests_go_along_and_source_stays() -> None:
             "README.md",
         )
     ]
-    assert laid_over(files) == ["tests/data/x.json", "tests/test_a.py", "conftest.py"]
+    assert paths_to_copy(files) == [
+        "tests/data/x.json",
+        "tests/test_a.py",
+        "conftest.py",
+    ]
 
 
 def own(test: str, file: str) -> OwnTest:
     return OwnTest("tests", case(test, file=file), added(file, "x"))
 
 
-def test_authors_share_a_sandbox_unless_their_files_or_names_collide_or_they_bring_more() -> (
-    None
-):
+def test_authors_share_a_sandbox_unless_they_collide_or_bring_more() -> None:
     a = Bundle(1, ("test_a.py",), (own("a.x", "test_a.py"),))
     b = Bundle(2, ("test_b.py",), (own("b.x", "test_b.py"),))
     a_again = Bundle(3, ("test_a.py",), (own("a.y", "test_a.py"),))
@@ -251,7 +259,8 @@ IN_CODE = IN_TEST + '  File "/workspace/calc.py", line 2, in f\n    g()\n'
             case(
                 "t",
                 FAILED,
-                f"TypeError: f is not a function\n    at g (/workspace/src/a.js:2:8)\n{JS_TEST}",
+                "TypeError: f is not a function\n    at g "
+                f"(/workspace/src/a.js:2:8)\n{JS_TEST}",
             ),
             FAIL,
         ),
@@ -261,19 +270,21 @@ IN_CODE = IN_TEST + '  File "/workspace/calc.py", line 2, in f\n    g()\n'
 def test_only_what_the_others_code_answered_counts_against_it(
     result: TestResult | None, outcome: CrossOutcome
 ) -> None:
-    assert comparable(result) is outcome
+    assert outcome_of_run(result) is outcome
 
 
-def test_an_answer_that_changes_is_not_stable_and_one_that_is_missing_says_what_held_it_up() -> (
-    None
-):
+def test_a_changing_outcome_is_not_stable_and_a_missing_one_says_why() -> None:
     twice = Measurement(result=said(case("t")), again=(said(case("t", FAILED, "no")),))
-    assert answer(twice, "t")[:2] == (NEITHER, False)
+    assert outcome_of_runs(twice, "t")[:2] == (NEITHER, False)
     held_up = Measurement(
         result=said(case("mod", ERROR, "ImportError: plus")), again=(said(),)
     )
-    assert answer(held_up, "mod.T.test_x") == (NEITHER, True, "ImportError: plus")
-    assert answer(None, "t") == (NEITHER, True, "")
+    assert outcome_of_runs(held_up, "mod.T.test_x") == (
+        NEITHER,
+        True,
+        "ImportError: plus",
+    )
+    assert outcome_of_runs(None, "t") == (NEITHER, True, "")
 
 
 def test_a_test_convinces_that_passes_on_its_author_each_time() -> None:
@@ -281,4 +292,4 @@ def test_a_test_convinces_that_passes_on_its_author_each_time() -> None:
         result=said(case("good"), case("flaky"), case("bad", FAILED)),
         again=(said(case("good"), case("flaky", FAILED)),),
     )
-    assert convincing(measured) == {"good"}
+    assert always_passing(measured) == {"good"}

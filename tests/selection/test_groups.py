@@ -1,5 +1,7 @@
 """Who behaves like whom: agreement on what can be compared, and nothing else."""
 
+from itertools import chain
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -95,9 +97,8 @@ def test_groups_divide_the_variations_whatever_they_did(
     ]
     tests: list[CrossTest] = [cross(f"t{n}", 1, text) for n, text in enumerate(marks)]
     found = group(verdicts, tests)
-    assert sorted(n for ids in found.groups for n in ids) == [
-        v.variation_id for v in verdicts
-    ]
+    numbers = [v.variation_id for v in verdicts]
+    assert sorted(chain.from_iterable(found.groups)) == numbers
     assert found == group(verdicts[::-1], tests[::-1])
     assert found.agreement is None or found.agreement == len(found.groups[0]) / len(
         verdicts

@@ -1,4 +1,4 @@
-"""Environments: made once for a commit and its set-up, read-only for everybody, and seen in no change."""
+"""Environments: built once per commit and set-up, read-only, and part of no change."""
 
 import asyncio
 import os
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from aideator.changes import tool_paths as tools
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply, extract
 from aideator.domain.check import CheckResult, Command
@@ -19,15 +18,16 @@ from aideator.repositories.checkout import Checkout
 from aideator.repositories.source import SourcePolicy
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
+from aideator.setup import tool_paths
 from aideator.setup.egress import Egress
-from aideator.setup.environment import Workshop, furnish
+from aideator.setup.environment import SetupContext, build_environment
 from tests.conftest import git
 from tests.setup.test_egress import serving
 
 
 @pytest.fixture
-def workshop(home: Path) -> Workshop:
-    return Workshop(
+def workshop(home: Path) -> SetupContext:
+    return SetupContext(
         open_backend("bubblewrap", runtime_dir=home / "run"),
         home,
         home / "run",
@@ -53,16 +53,16 @@ class Told(list[tuple[CheckResult, bool]]):
 
 
 async def set_up(
-    workshop: Workshop, checkout: Checkout, *commands: str, told: Told | None = None
+    workshop: SetupContext, checkout: Checkout, *commands: str, told: Told | None = None
 ) -> Checkout:
     setup = [Command(command=command, timeout=20) for command in commands]
-    return await furnish(
+    return await build_environment(
         workshop, checkout, setup, told if told is not None else Told()
     )
 
 
 async def attempt(
-    workshop: Workshop, checkout: Checkout, script: str, name: str = "one"
+    workshop: SetupContext, checkout: Checkout, script: str, name: str = "one"
 ) -> tuple[str, Patch]:
     """What an agent sees that runs a script, and its change."""
     async with fork(checkout, workshop.home, name) as forked:
@@ -74,7 +74,7 @@ async def attempt(
 
 
 async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     told = Told()
     made = await set_up(
@@ -104,14 +104,17 @@ async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
 
 
 async def test_only_the_change_of_the_attempt_is_in_the_patch(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(
         workshop,
         checkout,
         "mkdir lib; echo made > lib/made; echo more >> calc.py; rm test_calc.py",
     )
-    script = "echo mine >> calc.py; echo mine > lib/made; echo mine > lib/mine; echo mine > own; git commit -qam x"
+    script = (
+        "echo mine >> calc.py; for file in lib/made lib/mine own; do"
+        " echo mine > $file; done; git commit -qam x"
+    )
     _, patch = await attempt(workshop, made, script)
     assert patch.paths == ("calc.py", "own")
     assert b"more" not in patch.data
@@ -145,7 +148,7 @@ async def test_only_the_change_of_the_attempt_is_in_the_patch(
     ],
 )
 async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
-    workshop: Workshop, checkout: Checkout, name: str
+    workshop: SetupContext, checkout: Checkout, name: str
 ) -> None:
     path = (
         "$(printf %b '" + "".join(f"\\0{byte:03o}" for byte in os.fsencode(name)) + "')"
@@ -157,13 +160,16 @@ async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
     )
     assert {name, f"{name}.txt"} <= set(made.made)
     for ignore in ("!*\n", "*\n!.gitignore\n!own\n"):
-        script = f'printf %s "{ignore}" > .gitignore; echo z >> "{path}/in/file"; echo o > own; echo z >> "{path}.txt"'
+        script = (
+            f'printf %s "{ignore}" > .gitignore; echo z >> "{path}/in/file";'
+            f' echo o > own; echo z >> "{path}.txt"'
+        )
         _, patch = await attempt(workshop, made, script)
         assert patch.paths == (".gitignore", "own")
 
 
 async def test_attempts_cannot_change_what_the_others_see(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(workshop, checkout, "mkdir lib; echo made > lib/made")
     await attempt(workshop, made, "rm -rf lib .aideator; ln -s /etc lib")
@@ -172,7 +178,7 @@ async def test_attempts_cannot_change_what_the_others_see(
 
 
 async def test_it_is_made_once_also_when_two_ask_at_once(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     count = "echo run >> /workspace/runs; sleep 0.5"
     first, second = Told(), Told()
@@ -193,7 +199,7 @@ async def test_it_is_made_once_also_when_two_ask_at_once(
 
 
 async def test_other_commands_or_variables_make_another_one(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     one = await set_up(workshop, checkout, "true")
     two = await set_up(workshop, checkout, "true", "true")
@@ -230,7 +236,7 @@ async def test_other_commands_or_variables_make_another_one(
     ],
 )
 async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
-    workshop: Workshop,
+    workshop: SetupContext,
     checkout: Checkout,
     command: str,
     limits: Mapping[str, int],
@@ -239,7 +245,7 @@ async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
     tight = replace(workshop, limits=replace(workshop.limits, **limits))
     told = Told()
     with pytest.raises(SetupFailed, match=message):
-        await furnish(
+        await build_environment(
             tight,
             checkout,
             [Command(command=command, timeout=1 if "60" in command else 20)],
@@ -253,20 +259,23 @@ async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
 
 
 ODD = """
-ln -s /etc/passwd link; ln -s . self; mkfifo pipe; mkdir shut; : > shut/in; chmod 000 shut
+ln -s /etc/passwd link; ln -s . self; mkfifo pipe
+mkdir shut; : > shut/in; chmod 000 shut
 python3 -c 'import os, socket
 socket.socket(socket.AF_UNIX).bind("sock")
-for name in (b"\\xff\\xfe", b"new\\nline", b"\\x1b[31m", b"x" * 255): open(name, "w").close()
+for name in (b"\\xff\\xfe", b"new\\nline", b"\\x1b[31m", b"x" * 255):
+    open(name, "w").close()
 for _ in range(1500): os.mkdir("d"); os.chdir("d")'
 mkdir nested; cd nested; git init -q; git commit -q --allow-empty -m x; cd ..
 git config core.hooksPath /workspace/hooks; mkdir hooks
 printf '#!/bin/sh\\ntouch /workspace/fired' > hooks/post-index-change
-chmod +x hooks/*; rm -rf .git/refs; echo 'gitdir: /' > .git/HEAD; rm calc.py; ln -s /etc/passwd calc.py
+chmod +x hooks/*; rm -rf .git/refs; echo 'gitdir: /' > .git/HEAD
+rm calc.py; ln -s /etc/passwd calc.py
 """
 
 
 async def test_odd_files_do_no_harm(
-    workshop: Workshop, checkout: Checkout, cache: RepositoryCache
+    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
     made = await set_up(workshop, checkout, ODD)
     seen, patch = await attempt(
@@ -282,7 +291,7 @@ async def test_odd_files_do_no_harm(
 
 
 async def test_an_environment_in_use_is_spared_and_an_unused_one_goes(
-    workshop: Workshop, checkout: Checkout, cache: RepositoryCache
+    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
     made = await set_up(workshop, checkout, "head -c 3000000 /dev/urandom > big")
     assert made.environment
@@ -294,7 +303,7 @@ async def test_an_environment_in_use_is_spared_and_an_unused_one_goes(
 
 
 async def test_what_a_crash_left_half_made_is_removed(
-    workshop: Workshop, checkout: Checkout, cache: RepositoryCache
+    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
     made = await set_up(workshop, checkout, "true")
     assert made.environment
@@ -306,7 +315,7 @@ async def test_what_a_crash_left_half_made_is_removed(
 
 
 async def test_being_stopped_in_the_middle_leaves_nothing(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     task = asyncio.ensure_future(set_up(workshop, checkout, "sleep 15"))
     while not list((workshop.home / "environments").glob("*.part/*/.aideator")):  # noqa: ASYNC110
@@ -321,7 +330,7 @@ GET = "python3 -c 'import os, urllib.request as u; print(u.urlopen(\"http://{}/x
 
 
 async def test_set_up_reaches_named_hosts_and_nobody_else_does(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     async with serving() as host, serving() as other:
         open_ = replace(workshop, egress=Egress(private_hosts=frozenset({host.name})))
@@ -344,7 +353,7 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
 
 
 async def test_the_variables_of_tools_are_the_same_for_all(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     told = Told()
     made = await set_up(workshop, checkout, "mkdir -p .venv/bin; env | sort", told=told)
@@ -353,30 +362,31 @@ async def test_the_variables_of_tools_are_the_same_for_all(
         dict(line.partition("=")[::2] for line in text.splitlines())
         for text in (told[0][0].output, seen)
     )
-    expected = tools.variables(made.made)
+    expected = tool_paths.variables(made.made)
     assert {name: after.get(name) for name in expected} == expected
     assert after["VIRTUAL_ENV"] == "/workspace/.venv"
     assert after["PATH"] == while_made["PATH"]
-    shared = set(expected) - set(tools.OFFLINE) - {"VIRTUAL_ENV"}
+    shared = set(expected) - set(tool_paths.OFFLINE) - {"VIRTUAL_ENV"}
     assert {name: while_made.get(name) for name in shared} == {
         name: expected[name] for name in shared
     }
 
 
 async def test_a_venv_that_a_change_brings_along_is_not_on_the_path(
-    workshop: Workshop, checkout: Checkout
+    workshop: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(workshop, checkout, "true")
     seen, _ = await attempt(
         workshop,
         made,
-        "mkdir -p .venv/bin; printf '#!/bin/sh\\necho evil' > .venv/bin/git; chmod +x .venv/bin/git; git --version",
+        "mkdir -p .venv/bin; printf '#!/bin/sh\\necho evil' > .venv/bin/git;"
+        " chmod +x .venv/bin/git; git --version",
     )
     assert "evil" not in seen
 
 
 async def test_many_files_of_set_up_beside_the_projects_own(
-    workshop: Workshop, home: Path, cache: RepositoryCache
+    workshop: SetupContext, home: Path, cache: RepositoryCache
 ) -> None:
     repo = home / "wide"
     (repo / "src").mkdir(parents=True)
@@ -390,6 +400,6 @@ async def test_many_files_of_set_up_beside_the_projects_own(
     _, patch = await attempt(workshop, made, "echo b > src/a; rm src/7")
     assert patch.paths == ("src/a",)
     with pytest.raises(
-        SetupFailed, match="5002 files in folders of the project; at most 5000"
+        SetupFailed, match="5002 files in folders of the project; the limit is 5000"
     ):
         await set_up(workshop, checkout, write.format(5_001))

@@ -36,7 +36,8 @@ def package(**more: object) -> str:
             },
             [
                 VENV,
-                f"{PIP} -r requirements-dev.txt -r requirements.txt -r requirements/test.txt",
+                f"{PIP} -r requirements-dev.txt -r requirements.txt"
+                " -r requirements/test.txt",
             ],
         ),
         ({"pyproject.toml": PROJECT}, [VENV, f"{PIP} -e ."]),
@@ -47,7 +48,8 @@ def package(**more: object) -> str:
         (
             {
                 "pyproject.toml": PROJECT
-                + '[project.optional-dependencies]\ntest = ["pytest"]\ndocs = []\ndev = []\n'
+                + "[project.optional-dependencies]\n"
+                + 'test = ["pytest"]\ndocs = []\ndev = []\n'
             },
             [VENV, f"{PIP} -e '.[dev,test]'"],
         ),
@@ -158,7 +160,7 @@ def test_where_nothing_can_be_reached_nothing_is_guessed_and_that_is_said(
     guessed, (note,) = guess_setup(tmp_path, Egress())
     assert guessed == ()
     assert note.startswith(
-        "nothing is installed, for set-up may reach no host (SETUP_ALLOWED_HOSTS)"
+        "nothing is installed, because set-up may reach no host (SETUP_ALLOWED_HOSTS)"
     )
     assert "npm install --no-package-lock; go mod download" in note
 

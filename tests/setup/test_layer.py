@@ -1,15 +1,15 @@
-"""A layer says nothing about the project's own files once it was restored, whatever was done to them."""
+"""A restored layer contains no change of the project's own files."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from aideator.changes.fork import make_ground
-from aideator.repositories.trees import remove_tree
+from aideator.changes.fork import make_writable_directory
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
-from aideator.setup.layer import hide, restore
+from aideator.setup.layer import exclude_from_git, restore_project_files
 
 FILES = ("top", "src/a", "src/deep/b", "src/deep/c", ".gitignore", ".git/config")
 
@@ -22,7 +22,7 @@ def backend(home: Path) -> SandboxBackend:
 @pytest.fixture
 def below(home: Path) -> Path:
     path = home / "below"
-    make_ground(path)
+    make_writable_directory(path)
     for name in FILES:
         file = path / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -34,16 +34,21 @@ def below(home: Path) -> Path:
 
 
 async def after(backend: SandboxBackend, below: Path, home: Path, script: str) -> str:
-    """What a reader finds above `below`, after a script has run there and the layer was restored."""
+    """Run a script in a layer above `below`, restore the layer, and list the result."""
     layer, work = home / "layer", home / "work"
-    make_ground(layer)
-    make_ground(work)
+    make_writable_directory(layer)
+    make_writable_directory(work)
     async with backend.open(Tree((below,), layer, work), Limits()) as sandbox:
         done = await sandbox.exec(["sh", "-ec", script])
         assert done.exit_code == 0, done.stderr
-    restore(layer, [name.encode() for name in FILES if not name.startswith(".git/")])
+    restore_project_files(
+        layer, [name.encode() for name in FILES if not name.startswith(".git/")]
+    )
     async with backend.open(Tree((below, layer)), Limits()) as sandbox:
-        show = "find . -type f -o -type l | LC_ALL=C sort | xargs -n1 sh -c 'echo $0=$(cat $0)'"
+        show = (
+            "find . -type f -o -type l | LC_ALL=C sort"
+            " | xargs -n1 sh -c 'echo $0=$(cat $0)'"
+        )
         found = await sandbox.exec(["sh", "-c", show])
     return found.stdout.decode()
 
@@ -63,7 +68,8 @@ SAME = "".join(f"./{name}={name}\n" for name in sorted(FILES))
         "rm -rf src/deep; ln -s /workspace/.git src/deep",
         "rm top; mkdir top; echo x > top/file; mkdir -p top/a/b/c",
         "rm src/a; mkfifo src/a; rm src/deep/c; ln -s /etc/passwd src/deep/c",
-        "echo x > .git/config; mkdir -p .git/hooks; echo evil > .git/hooks/post-checkout",
+        "echo x > .git/config; mkdir -p .git/hooks;"
+        " echo evil > .git/hooks/post-checkout",
         "rm -rf .git; echo 'gitdir: /tmp' > .git",
         "chmod 000 src/deep; chmod 000 src; chmod 000 top",
         "mv src/deep src/deep2; mv src/deep2 src/deep; mv src other; mv other src",
@@ -78,7 +84,10 @@ async def test_the_project_is_as_it_was(
 async def test_what_is_new_stays(
     backend: SandboxBackend, below: Path, home: Path
 ) -> None:
-    script = "mkdir lib; echo l > lib/l; echo n > src/new; rm -rf src/deep; mkdir src/deep; echo d > src/deep/new"
+    script = (
+        "mkdir lib; echo l > lib/l; echo n > src/new; rm -rf src/deep;"
+        " mkdir src/deep; echo d > src/deep/new"
+    )
     seen = await after(backend, below, home, script)
     assert {
         "./lib/l=l",
@@ -105,7 +114,7 @@ async def test_a_link_in_a_folders_place_is_not_followed(
 def test_hidden_paths_are_written_as_git_reads_them(home: Path) -> None:
     layer = home / "layer"
     layer.mkdir()
-    hide(
+    exclude_from_git(
         layer,
         ["lib", "a b", "#x", "!y", "st*r", "caf\udce9", "line\nbreak"],
         sandbox_uid(),

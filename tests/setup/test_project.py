@@ -1,4 +1,4 @@
-"""What a run does besides the agents' work: the submission's word, else `.aideator.toml`, else a guess."""
+"""Set-up, checks, protected paths: submission, else `.aideator.toml`, else a guess."""
 
 import os
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_a_file_that_cannot_be_understood_is_refused_by_name(
     (checkout.path / ".aideator.toml").write_bytes(text.encode("latin-1"))
     with pytest.raises(RepositoryError, match=message) as refused:
         find_project(checkout, ANYWHERE)
-    assert "mend the file" in refused.value.hint
+    assert "correct the file" in refused.value.hint
     # Whoever says everything does not need the file.
     assert (
         find_project(

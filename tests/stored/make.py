@@ -39,7 +39,7 @@ from typing import Any
 from aideator import __version__
 from aideator.agents.translate import translate
 from aideator.archive.transfer import export_run, import_run
-from aideator.domain.run import AgentSpec, Part, Wish
+from aideator.domain.run import AgentSpec, ComposedPart, PublishRequest
 from aideator.eventlog.base import Draft
 from aideator.eventlog.sql import open_event_log
 from aideator.publishing.publish import publish_winner
@@ -78,7 +78,7 @@ async def make_ranked(making: Making) -> None:
         await me.waits(run.id)
         await me.app.clear(run.id, 4, "the new bound was agreed")
         await me.app.select(run.id, 1, "repairs all of it")
-        await publish_winner(me.app, run.id, Wish(branch="clamp"))
+        await publish_winner(me.app, run.id, PublishRequest(branch="clamp"))
     making.runs["ranked"] = run.id
 
 
@@ -105,9 +105,9 @@ async def make_continued(making: Making, repo: Path) -> None:
         await me.app.add(run.id, AgentSpec(instructions="Leave add() to the others."))
         await me.waits(run.id)
         parts = [
-            Part(variation_id=1, path="calc.py", hunks=(0,)),
-            Part(variation_id=1, path="one.txt"),
-            Part(variation_id=2, path="two.txt"),
+            ComposedPart(variation_id=1, path="calc.py", hunks=(0,)),
+            ComposedPart(variation_id=1, path="one.txt"),
+            ComposedPart(variation_id=2, path="two.txt"),
         ]
         await me.app.compose(run.id, parts)
         await me.waits(run.id)

@@ -1,4 +1,4 @@
-"""A client as an agent has it, and a small agent: the real SDK, the real tools, no sandbox."""
+"""An agent's client, and a small agent: the real SDK, the real tools, no sandbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""The demo's content, played with the real SDK and the real tools on a real repository."""
+"""The demo's scenario with the real SDK and the real tools on a real repository."""
 
 import subprocess
 import sys

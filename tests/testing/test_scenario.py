@@ -1,4 +1,4 @@
-"""The scenario format: errors that name their place, branches that follow what the tools say."""
+"""The scenario format: errors name their place, branches follow the tool results."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aideator.agents.builtin.tools import SCHEMAS
-from aideator.testing.model.protocol import Refused, check_call
+from aideator.testing.model.protocol import InvalidRequest, check_call
 from aideator.testing.model.scenario import (
     SCENARIOS,
     Branch,
@@ -22,7 +22,7 @@ from aideator.testing.model.scenario import (
     When,
     load,
 )
-from aideator.testing.model.script import END, Round, cue
+from aideator.testing.model.script import END, Round, due_turn
 
 ASKED = Round("Do it.")
 
@@ -36,19 +36,18 @@ def branches(*branches: dict[str, Any]) -> dict[str, Any]:
 
 
 def said(steps: tuple[Step, ...], *rounds: Round) -> str:
-    return cue(steps, rounds).turn.say
+    return due_turn(steps, rounds).turn.say
 
 
 def every_turn(steps: tuple[Step, ...]) -> list[Turn]:
-    return [
-        turn
-        for step in steps
-        for turn in (
-            [step]
-            if isinstance(step, Turn)
-            else [t for b in step.choose for t in every_turn(b.turns)]
-        )
-    ]
+    turns = list[Turn]()
+    for step in steps:
+        if isinstance(step, Turn):
+            turns.append(step)
+            continue
+        for branch in step.choose:
+            turns += every_turn(branch.turns)
+    return turns
 
 
 @pytest.mark.parametrize(
@@ -60,8 +59,9 @@ def test_every_shipped_scenario_calls_the_builtin_agents_tools_as_they_are(
     scenario = load(path.stem)
     assert scenario.about
     for steps in scenario.lanes.values():
-        for call in (call for turn in every_turn(steps) for call in turn.calls):
-            check_call(call.name, call.input, {"tools": SCHEMAS})
+        for turn in every_turn(steps):
+            for call in turn.calls:
+                check_call(call.name, call.input, {"tools": SCHEMAS})
 
 
 @given(st.lists(st.text(min_size=1), min_size=1, max_size=8), st.data())
@@ -131,7 +131,7 @@ def test_named_groups_fill_what_is_said_and_done_from_then_on() -> None:
     )
     reply = Round("Do it.", "3 failed")
     assert said(steps, reply) == "3 and {{other}}"
-    assert cue(steps, [reply, ASKED]).turn.calls[0].input == {
+    assert due_turn(steps, [reply, ASKED]).turn.calls[0].input == {
         "command": "echo 3",
         "more": [{"deep": "3"}],
     }
@@ -172,7 +172,8 @@ def test_a_variation_without_a_lane_gets_the_default_or_the_lanes_go_round(
             "bad.yaml:3: lanes.1.0.turn: Value error, a turn needs one of say",
         ),
         (
-            "lanes:\n  1:\n    - say: x\n      calls:\n        - {bash: {}, read: {}}\n",
+            "lanes:\n  1:\n    - say: x\n"
+            "      calls:\n        - {bash: {}, read: {}}\n",
             "bad.yaml:5: lanes.1.0.turn.calls.0",
         ),
         (
@@ -184,7 +185,8 @@ def test_a_variation_without_a_lane_gets_the_default_or_the_lanes_go_round(
             "bad.yaml:3: lanes.1.0.turn.fault: Value error",
         ),
         (
-            "lanes:\n  1:\n    - choose:\n        - when: {result: '('}\n          turns: []\n",
+            "lanes:\n  1:\n    - choose:\n"
+            "        - when: {result: '('}\n          turns: []\n",
             "no regular expression",
         ),
         ("lanes:\n  zero: []\n", "bad.yaml:2: lanes"),
@@ -215,9 +217,9 @@ def test_a_missing_file_is_an_error_of_the_scenario(home: Path) -> None:
 
 
 def test_a_call_of_a_tool_that_is_not_offered_is_the_scenarios_fault() -> None:
-    with pytest.raises(Refused, match="the turn calls 'fly'"):
+    with pytest.raises(InvalidRequest, match="the turn calls 'fly'"):
         check_call("fly", {}, {"tools": SCHEMAS})
-    with pytest.raises(Refused, match="bash takes"):
+    with pytest.raises(InvalidRequest, match="bash takes"):
         check_call("bash", {"cmd": "ls"}, {"tools": SCHEMAS})
 
 
@@ -234,7 +236,7 @@ def test_the_reference_shows_a_scenario_that_works_and_names_every_field(
     (home / "doc.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
     assert load(home / "doc.yaml").lanes
     parts = (Scenario, Turn, Choice, Branch, When, Fault, Figures)
-    fields = {name for part in parts for name in part.model_fields}
+    fields = set[str]().union(*(part.model_fields for part in parts))
     assert {name for name in fields if f"`{name}`" not in text} == set()
     assert {
         path.stem for path in SCENARIOS.glob("*.yaml") if f"`{path.stem}`" not in text

@@ -11,10 +11,10 @@ from playwright.async_api import Browser, expect
 from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
-    Body,
+    AgentPlan,
     CheckRun,
     DiffContent,
-    Plan,
+    EventBody,
     PlanEntry,
     RunStarted,
     TextContent,
@@ -32,7 +32,7 @@ from tests.web.visitor import Visitor
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FIRST_LOAD_BYTES = 300_000
-WORK: tuple[Body, ...] = (
+WORK: tuple[EventBody, ...] = (
     VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
     AgentOutput(
         channel="thought",
@@ -58,7 +58,7 @@ WORK: tuple[Body, ...] = (
         status="completed",
         content=(DiffContent(path="wrap.py", old_text="a\nb", new_text="a\nc"),),
     ),
-    Plan(
+    AgentPlan(
         entries=(
             PlanEntry(content="Repair", status="in_progress"),
             PlanEntry(content="Test"),

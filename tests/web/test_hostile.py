@@ -10,11 +10,11 @@ from playwright.async_api import expect
 from aideator.domain.check import CheckResult
 from aideator.domain.events import (
     AgentOutput,
-    Body,
+    AgentPlan,
     CheckRun,
     DiffContent,
     ErrorRaised,
-    Plan,
+    EventBody,
     PlanEntry,
     RunStarted,
     TextContent,
@@ -73,7 +73,7 @@ async def stage() -> AsyncIterator[Stage]:
             yield opened
 
 
-def everywhere(payload: str, index: int) -> list[Body]:
+def everywhere(payload: str, index: int) -> list[EventBody]:
     """One event for each field of a lane that an agent has a hand in."""
     return [
         AgentOutput(channel="thought", text=payload, message_id=f"t{index}"),
@@ -92,7 +92,7 @@ def everywhere(payload: str, index: int) -> list[Body]:
             paths=(payload,),
             raw_input={payload: payload},
         ),
-        Plan(entries=(PlanEntry(content=payload, status="in_progress"),)),
+        AgentPlan(entries=(PlanEntry(content=payload, status="in_progress"),)),
         CheckRun(
             result=CheckResult(
                 check=payload, exit_code=1, seconds=0.1, output=payload, note=payload
@@ -118,7 +118,7 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
         checks=(),
     )
     await stage.log.append(run_id, [Draft(started)])
-    bodies: list[Body] = [
+    bodies: list[EventBody] = [
         VariationStarted(spec=agent, attempt=1),
         *everywhere(payload, index),
     ]

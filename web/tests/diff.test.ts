@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { FileDiff, Line } from "../src/api/schema.gen";
+import type { DiffLine, FileDiff } from "../src/api/schema.gen";
 import { between } from "../src/compare/diff/between";
 import { hunks, script } from "../src/compare/diff/edits";
 import { begunBefore } from "../src/compare/diff/highlight";
@@ -8,7 +8,7 @@ import { rowsOf } from "../src/compare/diff/rows";
 import { segments } from "../src/compare/diff/tokens";
 import { changedWords } from "../src/compare/diff/words";
 
-type Text = Pick<Line, "text" | "newline">;
+type Text = Pick<DiffLine, "text" | "newline">;
 
 function lines(text: string): Text[] {
   return text === "" ? [] : text.split("").map((each) => ({ text: each, newline: true }));

@@ -1,9 +1,9 @@
-"""The functions of the module, as `dagger call` offers them.
+"""The module's functions, as `dagger call` offers them.
 
-Each says what it takes and calls `pipeline`.
+The docstrings and `Doc` texts here are the help that `dagger call --help` prints.
 
-All of them have the cache policy "session": within one call nothing runs twice, and no
-later call is answered from it. No argument may have the name of an option of the CLI
+All functions have the cache policy "session": within one call nothing runs twice, and
+no later call is answered from it. No argument may have the name of an option of the CLI
 itself (`--workdir`, `--progress`, …), which would take it.
 """
 
@@ -12,81 +12,83 @@ from typing import Annotated
 
 import dagger
 from aideator_module import pipeline
-from aideator_module.pipeline import IMAGE, PLATFORM_FILES, Place, Visible
+from aideator_module.pipeline import IMAGE, PLATFORM_FILES, Mounts, Toolbox
 from dagger import DefaultPath, Doc, Ignore, dag, function, object_type
 
 Platform = Annotated[
     dagger.Directory,
     DefaultPath("src/aideator"),
     Ignore(PLATFORM_FILES),
-    Doc("The Python package `aideator`; that of the module's own checkout when absent"),
+    Doc("Python package `aideator`; default: that of the module's own checkout"),
 ]
-Source = Annotated[dagger.Directory, Doc("The repository")]
+Source = Annotated[dagger.Directory, Doc("Directory of the repository")]
 Image = Annotated[str, Doc("Container image with Python 3.11 or later")]
 RunId = Annotated[
-    str, Doc("A new UUID for each call, or an earlier result may be replayed")
+    str,
+    Doc("New UUID for each call; with an old one an earlier result may be replayed"),
 ]
 CacheVolume = Annotated[
-    str, Doc("Cache volume for the platform's downloads; no agent sees it")
+    str, Doc("Name of a cache volume for downloads of tools; agents cannot see it")
 ]
-Directory = Annotated[str, Doc("Where the repository lies in the container")]
-RepoUrl = Annotated[str, Doc("An https URL of a git repository")]
-Prompt = Annotated[str, Doc("What the agent is asked to do")]
+Directory = Annotated[str, Doc("Directory of the repository in the container")]
+RepoUrl = Annotated[str, Doc("HTTPS URL of a git repository")]
+Prompt = Annotated[str, Doc("Task for the agent")]
 PromptFile = Annotated[
-    dagger.File | None, Doc("A file with the prompt, to keep it off the command line")
+    dagger.File | None, Doc("File with the prompt, which keeps it off the command line")
 ]
-VariationId = Annotated[str, Doc("Which of the variations this is, from 1")]
+VariationId = Annotated[str, Doc("Number of the variation, from 1")]
 Key = Annotated[
-    dagger.Secret, Doc("The provider's key, by reference: env:ANTHROPIC_API_KEY")
+    dagger.Secret, Doc("API key of the provider, by reference: env:ANTHROPIC_API_KEY")
 ]
 AgentConfig = Annotated[
-    str, Doc("JSON object: model, max_turns, effort, temperature, instructions")
+    str, Doc("JSON object with model, max_turns, effort, temperature, instructions")
 ]
 Events = Annotated[
     dagger.Socket | None,
-    Doc("Where each message goes as it comes: unix:///path/of/a/socket"),
+    Doc("Socket that receives each message at once: unix:///path/of/a/socket"),
 ]
-Ref = Annotated[str, Doc("Branch, tag or commit; the default branch when absent")]
-BaseUrl = Annotated[str, Doc("Another endpoint of the Messages API")]
-Seconds = Annotated[int, Doc("Wall-clock time")]
+Ref = Annotated[str, Doc("Branch, tag or commit; default: the default branch")]
+BaseUrl = Annotated[str, Doc("Endpoint of the Messages API")]
+Seconds = Annotated[int, Doc("Time limit in seconds (wall clock)")]
 MODEL_URL = "https://api.anthropic.com"
 
 
 @object_type
 class Aideator:
-    """Coding agents in containers: each on its own copy of a repository."""
+    """Run coding agents and checks in containers, on copies of a repository."""
 
     @function(cache="session")
     def sandbox(
         self,
         source: Source,
         host: Annotated[
-            dagger.Socket, Doc("Where the shim dials home: unix:///path/of/a/socket")
+            dagger.Socket, Doc("Socket of the server: unix:///path/of/a/socket")
         ],
-        order: Annotated[str, Doc("JSON object for the launcher: places and limits")],
+        launcher_config: Annotated[
+            str, Doc("JSON object for the launcher: paths and limits")
+        ],
         run_id: RunId,
         platform: Platform,
         image: Image = IMAGE,
         cache_volume: CacheVolume = "",
         changes: Annotated[
-            list[dagger.File] | None, Doc("Changes to apply above the source")
+            list[dagger.File] | None, Doc("Changes to apply to the source, in order")
         ] = None,
         directories: Annotated[
-            list[dagger.Directory] | None, Doc("Further directories, read-only")
+            list[dagger.Directory] | None, Doc("Further directories to mount read-only")
         ] = None,
         files: Annotated[
-            list[dagger.File] | None, Doc("Further files, read-only")
+            list[dagger.File] | None, Doc("Further files to mount read-only")
         ] = None,
     ) -> dagger.Container:
         """Open a sandbox for an AIdeator server.
 
-        Its stdout is the final record, when the server has closed it.
+        Its stdout is the final record, printed when the server closes the sandbox.
         """
-        visible = Visible(changes or (), directories or (), files or ())
-        place = Place(image, platform, cache_volume)
-        return pipeline.sandbox(
-            dag, place, source, host, json.loads(order), run_id, visible
-        )
+        config = json.loads(launcher_config)
+        mounts = Mounts(changes or (), directories or (), files or ())
+        toolbox = Toolbox(image, platform, cache_volume)
+        return pipeline.sandbox(dag, toolbox, source, host, config, run_id, mounts)
 
     @function(cache="session")
     async def stream_agent(
@@ -107,9 +109,9 @@ class Aideator:
         directory: Directory = "/workspace",
         seconds: Seconds = 1800,
     ) -> dagger.Container:
-        """Let the built-in agent work on a repository, without an AIdeator server.
+        """Run the built-in agent on a repository, without an AIdeator server.
 
-        Ask for its `stdout`.
+        The result is the `stdout` of the container: see `run-agent`.
         """
         text = await prompt_file.contents() if prompt_file else prompt
         task = pipeline.agent_task(
@@ -117,10 +119,10 @@ class Aideator:
         )
         repository = dag.git(repo_url)
         source = (repository.ref(ref) if ref else repository.head()).tree()
-        place = Place(image, platform, cache_volume)
+        toolbox = Toolbox(image, platform, cache_volume)
         return pipeline.agent(
             dag,
-            place,
+            toolbox,
             source,
             task,
             anthropic_api_key,
@@ -147,7 +149,11 @@ class Aideator:
         directory: Directory = "/workspace",
         seconds: Seconds = 1800,
     ) -> str:
-        """Do the same, and return JSON: exit_code, stop_reason, message, patch, stats and what held it in."""
+        """Run the built-in agent on a repository, and return its result as JSON.
+
+        The object has exit_code, stop_reason, message, patch, stats, and what the
+        container could reach.
+        """
         container = await self.stream_agent(
             repo_url=repo_url,
             variation_id=variation_id,
@@ -171,11 +177,11 @@ class Aideator:
     async def run_check(
         self,
         source: Source,
-        command: Annotated[str, Doc("A shell command, such as `python -m pytest -q`")],
+        command: Annotated[str, Doc("Shell command, such as `python -m pytest -q`")],
         platform: Platform,
         patch: Annotated[
             dagger.File | None,
-            Doc("A patch to apply first, as `git diff --binary` writes it"),
+            Doc("Patch to apply first, as `git diff --binary` writes it"),
         ] = None,
         run_id: RunId = "",
         image: Image = IMAGE,
@@ -183,11 +189,14 @@ class Aideator:
         directory: Directory = "/workspace",
         seconds: Seconds = 600,
     ) -> str:
-        """Run a command on a repository with a patch, and return JSON: exit_code, output, seconds, what held it in."""
+        """Run a command on a repository with a patch, and return its result as JSON.
+
+        The object has exit_code, output, seconds, and what the container could reach.
+        """
         task = pipeline.check_task(command, run_id, seconds, patched=patch is not None)
         container = pipeline.check(
             dag,
-            Place(image, platform, cache_volume),
+            Toolbox(image, platform, cache_volume),
             source,
             patch,
             task,
@@ -199,5 +208,8 @@ class Aideator:
     def image(
         self, platform: Platform, image: Image = IMAGE, cache_volume: CacheVolume = ""
     ) -> dagger.Container:
-        """The image with git and the agent's packages: publish it for engines that cannot reach a package index."""
-        return pipeline.toolbox(dag, Place(image, platform, cache_volume))
+        """Build the image with git and the agent's packages.
+
+        Publish it for engines that cannot reach a package index.
+        """
+        return pipeline.toolbox(dag, Toolbox(image, platform, cache_volume))

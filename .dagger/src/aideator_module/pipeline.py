@@ -1,12 +1,12 @@
-"""What the module's functions build.
+"""Build the containers of the module's functions.
 
-No decorators here, so that it is typed and tested without an engine.
+Without decorators, so that it can be type-checked and tested without an engine.
 
-The order of the steps is the cache's: image and tools first, then the repository, last
-of all the run's id. What stands before it is shared by all runs, what stands after it
-belongs to one: a variation never replays another's result.
+The steps are ordered for the cache: image and tools first, then the repository, the
+run's id last. All runs share the steps before the id, and no run shares those after it:
+a variation never replays another's result.
 
-Nothing is ever built from the repository: a Dockerfile in it is a file like any other.
+Nothing is built from the repository: a Dockerfile in it is a file like any other.
 """
 
 import json
@@ -30,10 +30,10 @@ PLATFORM_FILES = [
     "!agents/__init__.py",
     "!agents/builtin/*",
 ]
-"""What the container needs of the package `aideator`, as patterns to ignore: all but
-these."""
+"""Patterns of files of the package `aideator` to ignore: all but those that the
+container needs."""
 LARGEST_INT = 2**31 - 1
-"""What GraphQL can say in an Int."""
+"""Largest Int of GraphQL."""
 DIRECT_UID = 64_646
 DIRECT_LIMITS: dict[str, Any] = {
     "memory_bytes": 2 * 2**30,
@@ -42,122 +42,123 @@ DIRECT_LIMITS: dict[str, Any] = {
     "start_seconds": 5.0,
     "pids": 512,
     "disk_bytes": 2 * 2**30,
-    "room_bytes": 512 * 2**20,
+    "tmpfs_bytes": 512 * 2**20,
 }
-"""What holds in a container that was asked for by hand."""
+"""Limits of a container that a person opens, without an AIdeator server."""
 _GIT = (
-    "command -v git >/dev/null 2>&1 || { command -v apt-get >/dev/null && apt-get update -q && "
-    "apt-get install -qy --no-install-recommends git ca-certificates && rm -rf /var/lib/apt/lists/*; } || "
+    "command -v git >/dev/null 2>&1 || { command -v apt-get >/dev/null && "
+    "apt-get update -q && apt-get install -qy --no-install-recommends "
+    "git ca-certificates && rm -rf /var/lib/apt/lists/*; } || "
     "apk add --no-cache git"
 )
 _PIP = (
-    f"python3 -c \"import sys; sys.path.insert(0, '{PACKAGES}'); import anthropic, httpx2\" 2>/dev/null || "
-    "python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --require-hashes "
+    f"python3 -c \"import sys; sys.path.insert(0, '{PACKAGES}'); "
+    'import anthropic, httpx2" 2>/dev/null || '
+    "python3 -m pip install --quiet --disable-pip-version-check "
+    "--root-user-action=ignore --require-hashes "
     f"--cache-dir {PIP_CACHE} --target {PACKAGES} --requirement {REQUIREMENTS}"
 )
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where something is to run."""
+class Toolbox:
+    """The image that every container here begins with."""
 
     image: str
     """A container image with Python 3.11 or later; git is added where it is missing."""
     platform: dagger.Directory
     """The Python package `aideator`: the shim, the supervisor, the built-in agent."""
     cache_volume: str = ""
-    """A cache volume for downloads. Only the platform's own steps see it: no agent can
-    put anything there."""
+    """Name of a cache volume for downloads. Only the steps of `toolbox` see it, so that
+    no agent can write to it."""
 
 
 @dataclass(frozen=True)
-class Visible:
-    """What a sandbox shows besides its source, as the order names it."""
+class Mounts:
+    """Mounts of a sandbox besides its source. The launcher's config has the targets."""
 
     changes: Sequence[dagger.File] = ()
-    """Applied to the source by the launcher, one after the other."""
+    """Changes that the launcher applies to the source, in order."""
     directories: Sequence[dagger.Directory] = ()
     files: Sequence[dagger.File] = ()
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is asked for by hand, without an AIdeator server."""
+    """A task that a person gives, without an AIdeator server."""
 
     run_id: str
     content: dict[str, Any]
-    """As `direct.py` reads it."""
+    """The JSON object that `direct.py` reads."""
     seconds: float
-    """Wall-clock time."""
+    """Time limit in seconds (wall clock)."""
 
 
-def toolbox(dag: dagger.Client, place: Place) -> dagger.Container:
-    """The image with git, the agent's packages and the platform: the same for every run, and cached.
+def toolbox(dag: dagger.Client, base: Toolbox) -> dagger.Container:
+    """Build the image with git, the agent's packages and the platform.
+
+    It is the same for every run, and cached.
 
     An image that has git and the packages already is left as it is, so that an engine
     without a network can use it.
     """
-    requirements = place.platform.file("agents/builtin/requirements.txt")
+    requirements = base.platform.file("agents/builtin/requirements.txt")
     container = (
-        dag.container()
-        .from_(place.image)
-        .with_user("0:0")
-        .with_exec(["sh", "-c", _GIT])
+        dag.container().from_(base.image).with_user("0:0").with_exec(["sh", "-c", _GIT])
     )
     container = container.with_file(REQUIREMENTS, requirements)
-    if place.cache_volume:
+    if base.cache_volume:
         container = container.with_mounted_cache(
-            PIP_CACHE, dag.cache_volume(place.cache_volume)
+            PIP_CACHE, dag.cache_volume(base.cache_volume)
         )
     container = container.with_exec(["sh", "-c", _PIP])
-    if place.cache_volume:
-        # Gone before anything of a run comes: what all share, nobody may write to.
+    if base.cache_volume:
+        # Unmounted before anything of a run comes: no run may write to what all share.
         container = container.without_mount(PIP_CACHE)
-    return container.with_directory(f"{PLATFORM}/aideator", place.platform)
+    return container.with_directory(f"{PLATFORM}/aideator", base.platform)
 
 
 def sandbox(
     dag: dagger.Client,
-    place: Place,
+    base: Toolbox,
     source: dagger.Directory,
     host: dagger.Socket,
-    order: dict[str, Any],
+    config: dict[str, Any],
     run_id: str,
-    visible: Visible,
+    mounts: Mounts,
 ) -> dagger.Container:
-    """A container whose shim dials home; it runs for as long as its host wants it to.
+    """Build a container whose shim connects to the host, and runs until that ends it.
 
     Its standard output is the supervisor's final record.
     """
-    owner = f"{order['uid']}:{order['uid']}"
-    container = toolbox(dag, place)
+    owner = f"{config['uid']}:{config['uid']}"
+    container = toolbox(dag, base)
     container = container.with_directory(
-        order["workspace"], source, owner=owner if order["writable"] else "0:0"
+        config["workspace"], source, owner=owner if config["writable"] else "0:0"
     )
     for target, directory in zip(
-        order["directories"], visible.directories, strict=True
+        config["directories"], mounts.directories, strict=True
     ):
         container = container.with_mounted_directory(target, directory, read_only=True)
-    # Not the order's: files that a process may not change are root's, and stay root's.
-    for target, file in zip(order["files"], visible.files, strict=True):
+    # Without an owner: files that a process may not change belong to root.
+    for target, file in zip(config["files"], mounts.files, strict=True):
         container = container.with_mounted_file(target, file)
-    for target, change in zip(order["changes"], visible.changes, strict=True):
+    for target, change in zip(config["changes"], mounts.changes, strict=True):
         container = container.with_mounted_file(target, change)
-    container = container.with_unix_socket(order["home"], host, owner=owner)
-    return _launch(container, order, run_id, ["launcher"])
+    container = container.with_unix_socket(config["home"], host, owner=owner)
+    return _launch(container, config, run_id, ["launcher"])
 
 
 def _launch(
     container: dagger.Container,
-    order: dict[str, Any],
+    config: dict[str, Any],
     run_id: str,
     command: Sequence[str],
 ) -> dagger.Container:
-    """Run one of the programs for the inside, with the order as its first argument."""
-    for room in order["rooms"]:
-        container = container.with_mounted_temp(
-            room, size=min(order["room_bytes"], LARGEST_INT)
-        )
+    """Run a program of `sandbox/dagger/inside`, with the config as first argument."""
+    size = min(config["tmpfs_bytes"], LARGEST_INT)
+    for path in config["tmpfs"]:
+        container = container.with_mounted_temp(path, size=size)
     program, *arguments = command
     code = (
         f"import sys; sys.path.insert(0, '{PLATFORM}'); "
@@ -171,18 +172,18 @@ def _launch(
         "utf8",
         "-c",
         code,
-        f"{RUN}/order.json",
+        f"{RUN}/launcher.json",
         *arguments,
     ]
     container = container.with_new_file(
-        f"{RUN}/order.json", json.dumps(order), permissions=0o600
+        f"{RUN}/launcher.json", json.dumps(config), permissions=0o600
     )
-    # The run's id last: everything before it is shared, and nothing after it is ever
-    # taken from the cache.
+    # The run's id last: steps before it are shared, those after it are never taken from
+    # the cache.
     return container.with_env_variable(RUN_ID, run_id).with_exec(argv)
 
 
-def _direct_order(workdir: str, seconds: float) -> dict[str, Any]:
+def _direct_config(workdir: str, seconds: float) -> dict[str, Any]:
     return DIRECT_LIMITS | {
         "run": RUN,
         "workspace": workdir,
@@ -190,7 +191,7 @@ def _direct_order(workdir: str, seconds: float) -> dict[str, Any]:
         "writable": True,
         "changes": [],
         "wall_seconds": seconds,
-        "rooms": {"/tmp": 0o1777, "/home/agent": 0o700},
+        "tmpfs": {"/tmp": 0o1777, "/home/agent": 0o700},
         "packages": PACKAGES,
         "platform": PLATFORM,
     }
@@ -198,7 +199,7 @@ def _direct_order(workdir: str, seconds: float) -> dict[str, Any]:
 
 def agent(
     dag: dagger.Client,
-    place: Place,
+    base: Toolbox,
     source: dagger.Directory,
     task: Task,
     key: dagger.Secret,
@@ -206,14 +207,14 @@ def agent(
     events: dagger.Socket | None = None,
     workdir: str = "/workspace",
 ) -> dagger.Container:
-    """A container in which the built-in agent works on the source, without an AIdeator server.
+    """Build a container in which the built-in agent works on the source.
 
     Its standard output is one JSON line: how it ended, statistics, the patch. The key
-    is a secret by reference: in no layer, blanked out of what is printed, and held by a
-    process that the agent cannot look into. With `events`, every message of the agent
-    goes there as it comes; without, to standard error.
+    is a secret by reference: it is in no layer, the engine blanks it out of output, and
+    the process that holds it cannot be read by the agent. Each message of the agent is
+    sent to `events` at once, or to standard error without one.
     """
-    container = toolbox(dag, place).with_directory(
+    container = toolbox(dag, base).with_directory(
         workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
     )
     container = container.with_new_file(
@@ -225,24 +226,24 @@ def agent(
         container = container.with_unix_socket(f"{RUN}/events", events)
         arguments.append(f"{RUN}/events")
     return _launch(
-        container, _direct_order(workdir, task.seconds), task.run_id, arguments
+        container, _direct_config(workdir, task.seconds), task.run_id, arguments
     )
 
 
 def check(
     dag: dagger.Client,
-    place: Place,
+    base: Toolbox,
     source: dagger.Directory,
     patch: dagger.File | None,
     task: Task,
     *,
     workdir: str = "/workspace",
 ) -> dagger.Container:
-    """A container in which a command runs on the source with a patch.
+    """Build a container in which a command runs on the source with a patch.
 
     Its standard output is one JSON line.
     """
-    container = toolbox(dag, place).with_directory(
+    container = toolbox(dag, base).with_directory(
         workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
     )
     container = container.with_new_file(
@@ -252,7 +253,7 @@ def check(
         container = container.with_mounted_file(f"{RUN}/patch", patch)
     return _launch(
         container,
-        _direct_order(workdir, task.seconds),
+        _direct_config(workdir, task.seconds),
         task.run_id,
         ["direct", f"{RUN}/task.json"],
     )
@@ -266,7 +267,7 @@ def agent_task(
     base_url: str,
     seconds: float,
 ) -> Task:
-    """What a direct call of the agent asks for.
+    """Return the task of a direct call of the agent.
 
     Raises:
         ValueError: if there is no prompt, or the configuration is no JSON object.
@@ -287,7 +288,7 @@ def agent_task(
 
 
 def check_task(command: str, run_id: str, seconds: float, *, patched: bool) -> Task:
-    """What a direct call of a check asks for."""
+    """Return the task of a direct call of a check."""
     content = {
         "kind": "check",
         "command": command,
@@ -298,6 +299,5 @@ def check_task(command: str, run_id: str, seconds: float, *, patched: bool) -> T
 
 
 def _fresh(run_id: str) -> str:
-    # Whoever does not name a run wants a new one. The function itself runs once for
-    # each session.
+    # A call that names no run gets a new one: the function runs once in each session.
     return run_id or str(uuid4())

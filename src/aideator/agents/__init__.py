@@ -1,1 +1,1 @@
-"""ACTING: any agent that speaks the Agent Client Protocol over stdio."""
+"""Agents: any program that speaks the Agent Client Protocol over stdio."""

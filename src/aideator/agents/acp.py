@@ -1,14 +1,14 @@
-"""The one driver for every agent: a process in the sandbox that speaks the Agent Client Protocol over stdio.
+"""The driver of every agent: a process in the sandbox that speaks ACP over stdio.
 
-Nothing the agent says about its success or cost is believed; it is only told on. No
-client capabilities are offered, so that no agent asks the host to read files or run
-commands for it.
+Agent Client Protocol: https://agentclientprotocol.com. What the agent reports about its
+success or cost is passed on but never believed. No client capabilities are offered, so
+that no agent asks the host to read files or run commands for it.
 """
 
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from acp.exceptions import RequestError
 from acp.task import TaskSupervisor
 
 from aideator.agents.base import Task
-from aideator.agents.jsonrpc import OUTPUT_BYTES_MAX, Wire
+from aideator.agents.jsonrpc import OUTPUT_BYTES_MAX, JsonRpcTransport
 from aideator.agents.translate import ID_MAX, clean
 from aideator.domain.errors import (
     AgentCrashed,
@@ -32,19 +32,22 @@ from aideator.sandbox.base import Bind, Process, Sandbox
 
 PROTOCOL_VERSION = 1
 WALL_CLOCK_SECONDS = 1800.0
+"""Seconds that one turn may take, unless a setting says otherwise."""
 LINGER_SECONDS = 0.1
-"""How long updates are still taken after the turn's answer; some agents send them
-late."""
+"""Seconds after the turn's answer in which updates are still taken; some agents send
+them late."""
 CANCEL_SECONDS = 0.5
-"""How long a cancelled agent may take to stop by itself."""
+"""Seconds that a cancelled agent may take to stop by itself."""
 EXIT_SECONDS = 2.0
-"""How long the end of an agent that closed its output, or was killed, is waited for."""
+"""Seconds to wait for the exit of an agent that closed its output, or was killed."""
 MEMORY_BYTES_MAX = 4 * 2**20
-"""What an agent may keep from one turn to the next, compressed; more is forgotten."""
+"""Bytes that an agent may keep from one turn to the next, compressed. A larger memory
+is dropped as a whole."""
 MEMORY_SECONDS = 30.0
-"""How long keeping it, or giving it back, may take."""
+"""Seconds that saving the memory, or restoring it, may take."""
 STDERR_BYTES_KEPT = 16 * 1024
 STDERR_CHARACTERS_SHOWN = 2_000
+"""Characters of standard error, or of an agent's error, that a message shows."""
 
 _STOPS = {
     "max_turn_requests": "The agent reached its limit of model calls.",
@@ -52,43 +55,44 @@ _STOPS = {
     "refusal": "The model refused to go on.",
     "cancelled": "The agent stopped because it was cancelled.",
 }
-_PLACE = {"cwd": "/workspace", "mcpServers": list[str]()}
+_SESSION = {"cwd": "/workspace", "mcpServers": list[str]()}
 _FAILURES = frozenset({"budget_exhausted", "model_failed"})
-"""Reasons that our own agent gives in the data of its error."""
+"""Reasons that the built-in agent gives in the data of its error."""
 
 
 @dataclass
-class Turn:
-    """What became of one prompt, as its conversation goes on."""
+class PromptTurn:
+    """State of one prompt turn."""
 
     session_id: str | None = None
     loadable: bool = False
-    """Whether the agent says that it can take a session up again."""
+    """Whether the agent offers `session/load`."""
     ended: bool = False
     """Whether the agent answered the prompt."""
     stop: ErrorRaised | None = None
-    """Why the turn ended, when it was not done."""
+    """Why the turn ended before the work was done."""
     failure: VariationError | None = None
+    """Why the turn could not be held."""
 
 
 @dataclass
-class Tail:
-    """The last of what a process writes to standard error.
+class StderrTail:
+    """The end of what a process writes to standard error.
 
-    Unread, it would block for ever once the pipe is full.
+    It has to be read all the time: the process would block once the pipe is full.
     """
 
     kept: bytearray = field(default_factory=bytearray)
 
     async def drain(self, stream: asyncio.StreamReader) -> None:
-        """Read to the end."""
+        """Read to the end of the stream."""
         with suppress(ConnectionError):
             while chunk := await stream.read(64 * 1024):
                 self.kept += chunk
                 del self.kept[:-STDERR_BYTES_KEPT]
 
     def text(self, secret: str) -> str:
-        """What was kept, for an error message, without the lease's token."""
+        """Return the end for an error message, without the lease's token."""
         text = clean(
             self.kept.decode(errors="replace").replace(secret, "…"), STDERR_BYTES_KEPT
         ).strip()
@@ -96,14 +100,14 @@ class Tail:
 
 
 class AcpAgent:
-    """An agent by its command line; implements the `Agent` port."""
+    """An agent by its command line. Implements the `Agent` port."""
 
-    def __init__(  # noqa: PLR0913 - each is a fact of one row of the catalogue
+    def __init__(  # noqa: PLR0913 - fields of the catalogue
         self,
         command: Sequence[str],
         *,
         env: Mapping[str, str],
-        places: Mapping[str, str] | None = None,
+        placeholders: Mapping[str, str] | None = None,
         binds: Sequence[Bind] = (),
         memory: str = "",
         wall_clock: float = WALL_CLOCK_SECONDS,
@@ -114,18 +118,17 @@ class AcpAgent:
         Args:
             command: What to run in the sandbox.
             env: Its environment.
-            places: What stands for `{name}` in command and environment, besides
+            placeholders: Values for `{name}` in command and environment, besides
                 `{gateway_url}` and `{token}`.
-            binds: What the sandbox must show for it.
-            memory: The folder in its home where it keeps its sessions, if it can take
-                one up again.
+            binds: Host folders that the sandbox must show.
+            memory: Folder in its home with its sessions, if it can load one.
             wall_clock: Seconds that one turn may take, start-up included.
-            output_bytes: How much the agent may say in one turn.
+            output_bytes: Bytes that the agent may write in one turn.
         """
         self.binds = tuple(binds)
         self._command = tuple(command)
         self._env = dict(env)
-        self._places = dict(places or {})
+        self._placeholders = dict(placeholders or {})
         self._memory = memory
         self._session = ""
         self._wall_clock = wall_clock
@@ -134,43 +137,49 @@ class AcpAgent:
     async def run(
         self, task: Task, sandbox: Sandbox, token: str
     ) -> AsyncGenerator[Draft]:
-        """Work on a task; see the port."""
-        earlier = (
-            await _give_back(task.memory, sandbox)
-            if self._memory and task.memory
-            else ""
-        )
+        """Work on a task (see the port)."""
+        earlier = ""
+        if self._memory and task.memory:
+            earlier = await _restore_memory(task.memory, sandbox)
         deadline = asyncio.get_running_loop().time() + self._wall_clock
-        places = {**self._places, "gateway_url": sandbox.gateway_url, "token": token}
-        env = {name: _filled(value, places) for name, value in self._env.items()}
+        values = {
+            **self._placeholders,
+            "gateway_url": sandbox.gateway_url,
+            "token": token,
+        }
         process = await sandbox.spawn(
-            [_filled(part, places) for part in self._command], env=env
+            [_fill_in(part, values) for part in self._command],
+            env={name: _fill_in(value, values) for name, value in self._env.items()},
         )
-        wire, turn, errors = Wire(process, self._output_bytes), Turn(), Tail()
-        connection = Connection(_answer, wire)
-        # Not a TaskGroup: around a `yield` it would cancel whoever consumes this
+        transport = JsonRpcTransport(process, self._output_bytes)
+        turn, stderr = PromptTurn(), StderrTail()
+        connection = Connection(_answer, transport)
+        # Not a TaskGroup: around a `yield` it would cancel the consumer of this
         # generator, and wrap what is raised.
         tasks = TaskSupervisor(source=__name__)
-        draining = tasks.create(errors.drain(process.stderr))
-        talking = tasks.create(_converse(connection, wire, turn, task, earlier))
+        draining = tasks.create(stderr.drain(process.stderr))
+        talking = tasks.create(_hold_turn(connection, transport, turn, task, earlier))
         try:
-            while draft := await self._next(wire, deadline):
+            while draft := await self._next(transport, deadline):
                 yield draft
             if not turn.ended:
                 raise (
                     turn.failure
-                    or wire.failure
-                    or await _crash(process, draining, errors, token)
+                    or transport.failure
+                    or await _explain_exit(process, draining, stderr, token)
                 )
             if turn.stop is not None:
                 yield Draft(turn.stop)
         finally:
-            await _end(connection, wire, turn, talking, process)
+            await _stop(connection, transport, turn, talking, process)
             await tasks.shutdown()
             self._session = turn.session_id or "" if turn.loadable else ""
 
     async def remember(self, sandbox: Sandbox) -> bytes:
-        """Keep the sessions' folder as a tar archive, behind a line that names the session; see the port."""
+        """Pack the folder with its sessions (see the port).
+
+        A line that names the session, then a tar archive.
+        """
         if not self._memory or not self._session:
             return b""
         pack = ["sh", "-c", 'cd && exec tar -czf - -- "$1"', "sh", self._memory]
@@ -179,26 +188,30 @@ class AcpAgent:
             return b""
         return json.dumps(self._session).encode() + b"\n" + done.stdout
 
-    async def _next(self, wire: Wire, deadline: float) -> Draft | None:
+    async def _next(self, transport: JsonRpcTransport, deadline: float) -> Draft | None:
         try:
             async with asyncio.timeout_at(deadline):
-                return await wire.next()
+                return await transport.next_draft()
         except TimeoutError:
             raise AgentTimeout(
                 f"the agent did not finish within {self._wall_clock:g} s"
             ) from None
 
 
-def _filled(template: str, places: Mapping[str, str]) -> str:
-    # Not `str.format`, for templates may be JSON; and in one pass, for what is filled
-    # in may look like a place.
+def _fill_in(template: str, values: Mapping[str, str]) -> str:
+    # Not `str.format`, because templates may be JSON. In one pass, because a value may
+    # look like a placeholder.
     return re.sub(
-        r"\{([a-z_]+)\}", lambda match: places.get(match[1], match[0]), template
+        r"\{([a-z_]+)\}", lambda match: values.get(match[1], match[0]), template
     )
 
 
-async def _give_back(memory: bytes, sandbox: Sandbox) -> str:
-    """Lay what an agent has kept into its new home; return the session that it is about, or "" if that failed."""
+async def _restore_memory(memory: bytes, sandbox: Sandbox) -> str:
+    """Unpack an agent's memory in its new home.
+
+    Returns:
+        The id of the session, or "" if it could not be unpacked.
+    """
     session, _, archive = memory.partition(b"\n")
     done = await sandbox.exec(
         ["sh", "-c", "cd && exec tar -xzf -"], stdin=archive, timeout=MEMORY_SECONDS
@@ -206,43 +219,45 @@ async def _give_back(memory: bytes, sandbox: Sandbox) -> str:
     return str(json.loads(session)) if done.exit_code == 0 else ""
 
 
-async def _converse(
-    connection: Connection, wire: Wire, turn: Turn, task: Task, earlier: str
+async def _hold_turn(
+    connection: Connection,
+    transport: JsonRpcTransport,
+    turn: PromptTurn,
+    task: Task,
+    earlier: str,
 ) -> None:
-    """Hold the conversation of one turn and note how it ended."""
+    """Open or load a session, prompt it, and note in `turn` how that ended."""
     try:
-        # The process is gone, or `wire.failure` says why: the driver finds out which.
+        # After a ConnectionError the driver finds out whether the process has gone or
+        # `transport.failure` is the reason.
         with suppress(ConnectionError):
-            await _introduce(connection, turn)
-            if (
-                turn.loadable
-                and earlier
-                and await _load(connection, wire, turn, earlier)
-            ):
-                await _prompt(connection, turn, task.follow_up)
-            else:
-                await _open(connection, turn)
-                await _prompt(connection, turn, task.prompt)
+            await _initialize(connection, turn)
+            loaded = False
+            if turn.loadable and earlier:
+                loaded = await _load_session(connection, transport, turn, earlier)
+            if not loaded:
+                await _open_session(connection, turn)
+            await _prompt(connection, turn, task.follow_up if loaded else task.prompt)
             await asyncio.sleep(LINGER_SECONDS)
     except VariationError as error:
         turn.failure = error
-    await wire.finish()
+    await transport.finish()
 
 
-async def _introduce(connection: Connection, turn: Turn) -> None:
+async def _initialize(connection: Connection, turn: PromptTurn) -> None:
     client = {"name": "aideator", "title": "AIdeator", "version": "1"}
-    greeting = {
+    request = {
         "protocolVersion": PROTOCOL_VERSION,
         "clientCapabilities": {},
         "clientInfo": client,
     }
     try:
-        welcome = await connection.send_request("initialize", greeting)
+        answer = await connection.send_request("initialize", request)
     except RequestError as error:
         raise AgentProtocolError(
-            f"the agent did not open a session: {_explained(error)}"
+            f"the agent did not open a session: {_message(error)}"
         ) from error
-    match welcome:
+    match answer:
         case {"protocolVersion": 1, "agentCapabilities": {"loadSession": True}}:
             turn.loadable = True
         case {"protocolVersion": 1}:
@@ -253,12 +268,12 @@ async def _introduce(connection: Connection, turn: Turn) -> None:
             )
 
 
-async def _open(connection: Connection, turn: Turn) -> None:
+async def _open_session(connection: Connection, turn: PromptTurn) -> None:
     try:
-        session = await connection.send_request("session/new", _PLACE)
+        session = await connection.send_request("session/new", _SESSION)
     except RequestError as error:
         raise AgentProtocolError(
-            f"the agent did not open a session: {_explained(error)}"
+            f"the agent did not open a session: {_message(error)}"
         ) from error
     match session:
         case {"sessionId": str(session_id)}:
@@ -270,17 +285,20 @@ async def _open(connection: Connection, turn: Turn) -> None:
             )
 
 
-async def _load(
-    connection: Connection, wire: Wire, turn: Turn, session_id: str
+async def _load_session(
+    connection: Connection,
+    transport: JsonRpcTransport,
+    turn: PromptTurn,
+    session_id: str,
 ) -> bool:
-    """Have the agent take an earlier session up; whether it did.
+    """Have the agent load an earlier session; return whether it did.
 
-    What it tells again meanwhile was told before.
+    The updates that it replays meanwhile were recorded in the earlier turn.
     """
-    wire.ignore_updates()
+    transport.ignore_updates()
     try:
         await connection.send_request(
-            "session/load", {"sessionId": session_id, **_PLACE}
+            "session/load", {"sessionId": session_id, **_SESSION}
         )
     except RequestError:
         return False
@@ -288,42 +306,54 @@ async def _load(
         turn.session_id = session_id
         return True
     finally:
-        wire.heed_updates()
+        transport.accept_updates()
 
 
-async def _prompt(connection: Connection, turn: Turn, prompt: str) -> None:
+async def _prompt(connection: Connection, turn: PromptTurn, prompt: str) -> None:
     blocks = [{"type": "text", "text": prompt}]
     try:
         answer = await connection.send_request(
             "session/prompt", {"sessionId": turn.session_id, "prompt": blocks}
         )
     except RequestError as error:
-        reason = error.data.get("reason") if isinstance(error.data, dict) else None
-        known = (
-            reason if isinstance(reason, str) and reason in _FAILURES else "agent_error"
+        turn.stop = ErrorRaised(
+            reason=_known(error.data, "reason", _FAILURES), message=_message(error)
         )
-        turn.stop = ErrorRaised(reason=known, message=_explained(error))
     else:
-        reason = answer.get("stopReason") if isinstance(answer, dict) else None
-        if reason != "end_turn":
-            known = (
-                reason
-                if isinstance(reason, str) and reason in _STOPS
-                else "agent_error"
-            )
-            turn.stop = ErrorRaised(
-                reason=known,
-                message=_STOPS.get(known, "The agent stopped without a known reason."),
-            )
+        turn.stop = _stopped(answer)
     turn.ended = True
 
 
-def _explained(error: RequestError) -> str:
+def _stopped(answer: object) -> ErrorRaised | None:
+    match answer:
+        case {"stopReason": "end_turn"}:
+            return None
+    reason = _known(answer, "stopReason", _STOPS)
+    return ErrorRaised(
+        reason=reason,
+        message=_STOPS.get(reason, "The agent stopped without a known reason."),
+    )
+
+
+def _known(data: object, name: str, reasons: Collection[str]) -> str:
+    """Return the reason under that name, if it is one of ours."""
+    reason = data.get(name) if isinstance(data, dict) else None
+    return reason if isinstance(reason, str) and reason in reasons else "agent_error"
+
+
+def _message(error: RequestError) -> str:
     return clean(str(error), STDERR_CHARACTERS_SHOWN) or "no reason given"
 
 
-async def _answer(method: str, params: Any, _notification: bool) -> dict[str, Any]:  # noqa: FBT001 - the SDK's shape
-    """Answer a request of the agent: whatever it asks leave for is allowed, because the sandbox is the limit."""
+async def _answer(
+    method: str,
+    params: Any,
+    _notification: bool,  # noqa: FBT001 - the SDK's signature
+) -> dict[str, Any]:
+    """Answer a request of the agent.
+
+    Every permission is granted (decision 0062): the sandbox is the limit.
+    """
     if method != "session/request_permission":
         raise RequestError.method_not_found(method)
     options = params.get("options") if isinstance(params, dict) else None
@@ -334,36 +364,40 @@ async def _answer(method: str, params: Any, _notification: bool) -> dict[str, An
     return {"outcome": {"outcome": "cancelled"}}
 
 
-async def _crash(
-    process: Process, draining: asyncio.Task[Any], errors: Tail, token: str
+async def _explain_exit(
+    process: Process, draining: asyncio.Task[Any], stderr: StderrTail, token: str
 ) -> VariationError:
-    """Say how a process ended that should not have; raises what the sandbox says if that is why."""
+    """Return how a process ended that should not have.
+
+    Raises:
+        SandboxLost: if the sandbox has ended.
+    """
     try:
         async with asyncio.timeout(EXIT_SECONDS):
             code = await process.wait()
             await asyncio.wait([draining], timeout=1.0)
     except TimeoutError:
         return AgentProtocolError(
-            f"the agent closed its output before its turn ended{errors.text(token)}"
+            f"the agent closed its output before its turn ended{stderr.text(token)}"
         )
     return AgentCrashed(
-        f"the agent exited with {code} before its turn ended{errors.text(token)}"
+        f"the agent exited with {code} before its turn ended{stderr.text(token)}"
     )
 
 
-async def _end(
+async def _stop(
     connection: Connection,
-    wire: Wire,
-    turn: Turn,
+    transport: JsonRpcTransport,
+    turn: PromptTurn,
     talking: asyncio.Task[Any],
     process: Process,
 ) -> None:
-    """Leave nothing running.
+    """End the agent and its connection.
 
     A turn that still goes on is cancelled first, so that the agent can end its
     children.
     """
-    wire.ignore_updates()
+    transport.ignore_updates()
     if turn.session_id is not None and not talking.done():
         with suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS):

@@ -1,4 +1,4 @@
-"""The port: somebody who works on a prompt inside a sandbox."""
+"""The port of an agent: it works on a prompt inside a sandbox."""
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -10,27 +10,27 @@ from aideator.sandbox.base import Bind, Sandbox
 
 @dataclass(frozen=True)
 class Task:
-    """What an agent is asked for in one turn."""
+    """What an agent is asked to do in one turn."""
 
     prompt: str
-    """For an agent that remembers nothing: it says all that there is to know."""
+    """For an agent without a memory: it says everything that there is to know."""
     memory: bytes = b""
-    """What the agent left behind when its last turn ended (`Agent.remember`); empty
-    when there is nothing."""
+    """What the agent kept when its last turn ended (`Agent.remember`); empty when it
+    kept nothing."""
     follow_up: str = ""
-    """What an agent is asked instead that has its memory again."""
+    """What is asked instead of `prompt` if the agent has its memory again."""
 
 
 class Agent(Protocol):
-    """An agent, ready to work."""
+    """An agent that is ready to work."""
 
     @property
     def binds(self) -> Sequence[Bind]:
-        """What the sandbox must show for the agent to run in it."""
+        """Host folders that the sandbox must show for the agent to run in it."""
         ...
 
     def run(self, task: Task, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
-        """Work on `task` in `/workspace` and yield what happens, as it happens, until the turn has ended.
+        """Work on `task` in `/workspace` and yield what happens until the turn ends.
 
         A turn that ended for another reason than being done yields an `ErrorRaised`
         last, whose reason is one of `max_turn_requests`, `max_tokens`, `refusal`,
@@ -40,21 +40,21 @@ class Agent(Protocol):
         Args:
             task: What to do.
             sandbox: Where to do it; its `gateway_url` is the agent's only way out.
-            token: The lease that the gateway knows the agent by.
+            token: The lease by which the gateway knows the agent.
 
         Raises:
             AgentCrashed: if the process ended before the turn did.
             AgentTimeout: if the turn took longer than the agent's wall-clock limit.
-            AgentProtocolError: if what it says is not the Agent Client Protocol.
-            OutputLimitExceeded: if it says too much.
+            AgentProtocolError: if its output is not the Agent Client Protocol.
+            OutputLimitExceeded: if its output is too long.
             SandboxLost: if the sandbox ended.
         """
         ...
 
     async def remember(self, sandbox: Sandbox) -> bytes:
-        """What the agent keeps of the turn that has ended, for the next one; empty when it keeps nothing.
+        """Return what the agent keeps of the turn for the next one, or nothing.
 
-        It is hostile: nobody but the same variation's agent is ever given it, inside its own
+        It is hostile: only the same variation's agent is ever given it, inside its own
         sandbox.
 
         Raises:

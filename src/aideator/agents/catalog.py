@@ -1,4 +1,4 @@
-"""Which agents there are: `catalog.toml`, read and checked once."""
+"""The catalogue of agents: `catalog.toml`, read and checked once."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -22,22 +22,22 @@ class _Frozen(BaseModel):
 
 
 class Models(_Frozen):
-    """What is known about the models that an agent can work with."""
+    """Models that an agent can work with, as far as they are known."""
 
     default: str
     known: tuple[str, ...] = ()
-    """Worth offering; any other id is passed on as it is."""
+    """Models to offer; any other id is passed on as it is."""
     rejects: dict[Parameter, tuple[str, ...]] = Field(default_factory=dict)
     """Parameter → patterns of model ids that do not take it."""
 
     def reject(self, parameter: Parameter, model: str) -> bool:
-        """Whether the model is known not to take the parameter."""
+        """Return whether the model is known not to take the parameter."""
         return any(
             fnmatchcase(model, pattern) for pattern in self.rejects.get(parameter, ())
         )
 
 
-class Row(_Frozen):
+class AgentEntry(_Frozen):
     """One agent of the catalogue."""
 
     name: str
@@ -45,33 +45,35 @@ class Row(_Frozen):
     command: tuple[str, ...]
     env: dict[str, str] = Field(default_factory=dict)
     runtime: Literal["python"] | None = None
-    """What the sandbox must show besides the system; null when the command is found
-    there."""
+    """What the sandbox must show besides the system; null when the command is part of
+    the system."""
     memory: str = ""
     """The folder in its home where it keeps sessions that it can load (ACP's
     `session/load`); empty for none."""
     memory_mb: int
+    """Memory of the agent itself while it works, in MB, to size sandboxes by."""
     startup_seconds: float
+    """Seconds to the first answer, at half a CPU."""
     models: Models
 
 
 @cache
-def catalog() -> Mapping[str, Row]:
-    """Every agent by its name."""
+def catalog() -> Mapping[str, AgentEntry]:
+    """Return every agent by its name."""
     table = tomllib.loads(
         files(__package__).joinpath("catalog.toml").read_text(encoding="utf-8")
     )
-    return {name: Row(name=name, **row) for name, row in table.items()}
+    return {name: AgentEntry(name=name, **entry) for name, entry in table.items()}
 
 
-def find(name: str) -> Row:
-    """The agent of that name.
+def find(name: str) -> AgentEntry:
+    """Return the agent of that name.
 
     Raises:
         InvalidInput: if there is none; the message names those that exist.
     """
-    row = catalog().get(name)
-    if row is None:
+    entry = catalog().get(name)
+    if entry is None:
         raise InvalidInput(
             fields=[
                 FieldError(
@@ -80,25 +82,25 @@ def find(name: str) -> Row:
                 )
             ]
         )
-    return row
+    return entry
 
 
 def validate_agent(spec: AgentSpec) -> list[FieldError]:
-    """Say what is wrong with an agent, as far as it can be known before the model is asked."""
+    """Return what is wrong with an agent, as far as is known before it is started."""
     try:
-        row = find(spec.agent)
+        entry = find(spec.agent)
     except InvalidInput as error:
         return list(error.fields)
-    model = spec.model or row.models.default
+    model = spec.model or entry.models.default
     wrong = []
-    if spec.temperature is not None and row.models.reject("temperature", model):
+    if spec.temperature is not None and entry.models.reject("temperature", model):
         wrong.append(
             FieldError(
                 "temperature",
                 f"{model} does not take a temperature; leave it out, or set `effort`",
             )
         )
-    if spec.effort is not None and row.models.reject("effort", model):
+    if spec.effort is not None and entry.models.reject("effort", model):
         wrong.append(
             FieldError("effort", f"{model} does not take an effort; leave it out")
         )
@@ -108,13 +110,17 @@ def validate_agent(spec: AgentSpec) -> list[FieldError]:
 def validate_judge(
     judge: AgentConfig, *, accepts: Callable[[str], bool]
 ) -> list[FieldError]:
-    """Say what is wrong with a judge.
+    """Validate the judge before the run starts.
 
-    It is asked last, when the agents have cost what they cost.
+    It is called last, after all agents have been paid for.
 
     Args:
-        judge: What the submission says of it.
-        accepts: Whether a model that the catalogue does not name can be asked for.
+        judge: The judge as it was submitted.
+        accepts: Returns whether a model that the catalogue does not name can be asked
+            for.
+
+    Returns:
+        What is wrong with it.
     """
     models, wrong = (
         find(AgentSpec().agent).models,
@@ -125,7 +131,7 @@ def validate_judge(
         wrong.append(
             FieldError(
                 "model",
-                f"nobody knows a model {model!r}; there are: {', '.join(models.known)}",
+                f"unknown model {model!r}; known models: {', '.join(models.known)}",
             )
         )
     if judge.max_turns is not None:

@@ -1,8 +1,8 @@
-"""The transport under the ACP SDK's connection: JSON-RPC lines of a process that may say anything.
+"""The transport under the ACP SDK's connection: JSON-RPC lines of a hostile process.
 
-Odd on purpose: session updates never reach the SDK, which would start a task for each
-and lose their order. They are translated here, as they are read, and wait in a bounded
-queue: a slow consumer slows the agent down, not the host's memory up.
+Session updates never reach the SDK, which would start a task for each and lose their
+order. They are translated here, as they are read, and wait in a bounded queue: a slow
+consumer slows the agent down instead of filling the host's memory.
 https://agentclientprotocol.com/protocol/transports
 """
 
@@ -23,21 +23,22 @@ from aideator.sandbox.base import Process
 
 LINE_BYTES_MAX = 8 * 2**20
 OUTPUT_BYTES_MAX = 256 * 2**20
-"""All that an agent may say in one turn. The longest real sessions are a few MB."""
+"""Bytes that an agent may write in one turn. The longest real sessions are a few MB."""
 NOISE_LINES_MAX = 1_000
-"""Lines that are not JSON-RPC: launchers print banners, but a process that only prints
+"""Lines that are not JSON-RPC. Launchers print banners, but a process that only prints
 is no agent."""
 UNANSWERED_MAX = 64
-"""Requests of the agent that may wait for our answer; more means that it does not
-read."""
+"""Requests of the agent that may wait for our answer. More of them mean that it does
+not read its input."""
 QUEUE_MAX = 1_000
+"""Events that wait for the consumer before reading from the agent stops."""
 RAW_CHARACTERS_MAX = 16 * 1024
-"""How much of a line is kept beside the event that was made from it."""
+"""Characters of a line that are kept beside the event that was made from it."""
 _CHUNK = 64 * 1024
 
 
-class Wire:
-    """An `acp` transport over a process' standard input and output."""
+class JsonRpcTransport:
+    """A transport of the ACP SDK over a process' standard input and output."""
 
     def __init__(self, process: Process, output_bytes: int = OUTPUT_BYTES_MAX) -> None:
         self._process = process
@@ -46,55 +47,60 @@ class Wire:
         self._messages = self._read()
         self._noise = 0
         self._unanswered = 0
-        self._deaf = False
+        self._ignoring = False
         self.failure: VariationError | None = None
         """Why reading stopped, when it was not the end of the output."""
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Write one message; the SDK's interface.
+        """Write one message (the SDK's interface).
 
         Raises:
             ConnectionError: if the process no longer reads.
         """
         answers = "method" not in message
         try:
-            if (
-                self._process.stdin.is_closing()
-            ):  # which uvloop would answer with a RuntimeError
+            # Writing to a closed pipe is a RuntimeError in uvloop.
+            if self._process.stdin.is_closing():
                 raise ConnectionResetError("the agent has gone")
             self._process.stdin.write(
                 json.dumps(message, separators=(",", ":")).encode() + b"\n"
             )
             await self._process.stdin.drain()
         except ConnectionError:
-            # The SDK would raise it again when it closes, for an answer that nobody
-            # waits for any more.
+            # An answer is no longer needed, and the SDK would raise the error again
+            # when it closes.
             if not answers:
                 raise
         self._unanswered -= answers
 
     async def receive(self) -> dict[str, Any] | None:
-        """Return the next message that is not a session update, None at the end; the SDK's interface."""
+        """Return the next message that is not a session update, or None at the end.
+
+        (The SDK's interface.)
+        """
         return await anext(self._messages, None)
 
     async def close(self) -> None:
-        """Nothing to do: the SDK cancels its reader next, and the process is the driver's; the SDK's interface."""
+        """Do nothing (the SDK's interface).
 
-    async def next(self) -> Draft | None:
-        """The next thing that happened, or None when nothing more will."""
+        The SDK cancels its reader next, and the process belongs to the driver.
+        """
+
+    async def next_draft(self) -> Draft | None:
+        """Return the next event, or None after the last one."""
         return await self._queue.get()
 
     async def finish(self) -> None:
-        """Let `next` return None after what is queued."""
+        """Let `next_draft` return None after what is queued."""
         await self._queue.put(None)
 
-    def heed_updates(self) -> None:
-        """Queue again what happens, after `ignore_updates`."""
-        self._deaf = False
+    def accept_updates(self) -> None:
+        """Queue session updates again, after `ignore_updates`."""
+        self._ignoring = False
 
     def ignore_updates(self) -> None:
-        """Drop what happens from here on: nobody takes it, and answers must not queue behind it."""
-        self._deaf = True
+        """Drop session updates from now on: answers must not queue behind them."""
+        self._ignoring = True
         while not self._queue.empty():
             self._queue.get_nowait()
 
@@ -105,12 +111,12 @@ class Wire:
             ) as lines:
                 async for line in lines:
                     message = self._parse(line)
-                    if message is not None and not await self._taken(message, line):
+                    if message is not None and not await self._handle(message, line):
                         yield message
         except ConnectionError:
             return
         except VariationError as error:
-            # The SDK would log it and drop it; so the driver looks here when the
+            # The SDK would log and drop it, so the driver looks here when the
             # connection ends.
             self.failure = error
 
@@ -124,20 +130,23 @@ class Wire:
         self._noise += bool(line.strip())
         if self._noise > NOISE_LINES_MAX:
             raise AgentProtocolError(
-                f"the agent printed more than {NOISE_LINES_MAX} lines that are not JSON-RPC"
+                f"the agent printed more than {NOISE_LINES_MAX} lines "
+                "that are not JSON-RPC"
             )
         return None
 
-    async def _taken(self, message: dict[str, Any], line: bytes) -> bool:
-        """Queue what the message tells; return whether that was all."""
+    async def _handle(self, message: dict[str, Any], line: bytes) -> bool:
+        """Queue the update in a message; return whether the SDK need not see it."""
         params = message.get("params")
         match message.get("method"), params:
             case "session/update", {"update": update}:
-                await self._tell(update, line)
+                await self._queue_update(update, line)
                 return True
             case "session/request_permission", {"toolCall": dict(call)}:
-                # Some agents mention a tool call here first.
-                await self._tell({**call, "sessionUpdate": "tool_call_update"}, line)
+                # Some agents report a tool call here first.
+                await self._queue_update(
+                    {**call, "sessionUpdate": "tool_call_update"}, line
+                )
         if "method" in message and "id" not in message:
             return True
         if "method" in message:
@@ -148,15 +157,15 @@ class Wire:
             )
         return False
 
-    async def _tell(self, update: object, line: bytes) -> None:
+    async def _queue_update(self, update: object, line: bytes) -> None:
         body = translate(update)
-        if body is not None and not self._deaf:
+        if body is not None and not self._ignoring:
             raw = line[:RAW_CHARACTERS_MAX].decode(errors="replace").strip()
             await self._queue.put(Draft(body, raw=raw.replace("\0", "")))
 
 
 def _well_formed(message: dict[str, Any]) -> bool:
-    """Whether the SDK can handle the message without failing on its shape."""
+    """Return whether the SDK can handle the message without failing on its shape."""
     if "method" in message:
         return isinstance(message["method"], str) and isinstance(
             message.get("id"), str | int | None
@@ -167,7 +176,9 @@ def _well_formed(message: dict[str, Any]) -> bool:
 
 
 async def _lines(stream: asyncio.StreamReader, limit: int) -> AsyncGenerator[bytes]:
-    """Split a stream into lines without its own limit, which differs between sandboxes.
+    """Split a stream into lines.
+
+    Not by the stream's own limit, which differs between sandboxes.
 
     Raises:
         AgentProtocolError: at a line of more than `LINE_BYTES_MAX`.
@@ -178,7 +189,7 @@ async def _lines(stream: asyncio.StreamReader, limit: int) -> AsyncGenerator[byt
     while chunk := await stream.read(_CHUNK):
         total += len(chunk)
         if total > limit:
-            raise OutputLimitExceeded(f"the agent said more than {limit} bytes")
+            raise OutputLimitExceeded(f"the agent wrote more than {limit} bytes")
         *complete, rest = chunk.split(b"\n")
         for piece in complete:
             _grow(pending, piece)

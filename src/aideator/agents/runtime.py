@@ -1,7 +1,8 @@
-"""This server's own Python as agents in a sandbox see it: interpreter, packages and our source, all read-only.
+"""This server's own Python as agents in a sandbox see it.
 
-It lies at places of its own and is started with `-I -S`, so that the project's Python
-in the workspace sees none of it.
+Interpreter, packages and our source are shown read-only, in folders of their own. The
+interpreter is started with `-I -S`, so that the project's Python in the workspace sees
+none of it.
 """
 
 import compileall
@@ -17,15 +18,15 @@ from aideator.sandbox.host_python import host_python
 SOURCE = "/opt/aideator/src"
 PACKAGES = "/opt/aideator/packages"
 _NEEDED = ("anthropic", "pydantic_core", "httpx2")
-"""Packages by which the directories with all the others are found: pure and compiled
-ones may lie apart."""
+"""Packages by which the folders with all the others are found: pure and compiled ones
+may lie apart."""
 
 _IMPORTED = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
 
 
 @cache
 def python_runtime() -> PythonRuntime:
-    """Where things are on this host, and where a sandbox has to show them."""
+    """Return where things are on this host, and where a sandbox has to show them."""
     python = host_python()
     directories = dict.fromkeys(_package(name).parent for name in _NEEDED)
     packages = tuple(
@@ -42,7 +43,9 @@ def python_runtime() -> PythonRuntime:
 
 
 def compile_packages(packages: Sequence[Path] | None = None) -> bool:
-    """Write the bytecode of the built-in agent's packages once, if the installer did not and this user may.
+    """Write the bytecode of the built-in agent's packages, once.
+
+    For installers that did not, as far as this user may write there.
 
     Without it every start compiles some 3,000 modules anew, because a sandbox cannot
     write there: about twice the start-up time. Takes several seconds when there is
@@ -52,10 +55,10 @@ def compile_packages(packages: Sequence[Path] | None = None) -> bool:
         packages: Directories of packages; those that the agent imports when absent.
 
     Returns:
-        Whether the bytecode is there now.
+        Whether all bytecode exists now.
     """
     if sys.pycache_prefix is not None:
-        return False  # it would land where no sandbox looks
+        return False  # it would be written where no sandbox looks for it
     marker = f"__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
     lacking = [
         path

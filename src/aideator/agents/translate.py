@@ -1,9 +1,8 @@
-"""ACP session updates → our closed union of event bodies.
+"""Translate ACP session updates into our closed union of event bodies.
 
-Pure, and tolerant of anything.
-
-Whatever an agent sends is hostile and often newer than this file: what is unknown is
-left out, what is odd becomes a default, and every text is capped and made storable.
+Pure functions that accept anything. What an agent sends is hostile and often newer than
+this file: unknown parts are left out, malformed values become a default, and every text
+is capped and made storable.
 Schema: https://agentclientprotocol.com/protocol/schema
 """
 
@@ -16,9 +15,9 @@ from pydantic import JsonValue
 
 from aideator.domain.events import (
     AgentOutput,
+    AgentPlan,
     DiffContent,
     ErrorRaised,
-    Plan,
     PlanEntry,
     TextContent,
     ToolCall,
@@ -27,8 +26,8 @@ from aideator.domain.events import (
     ToolStatus,
 )
 
-Told = AgentOutput | ToolCall | ToolCallUpdate | Plan | ErrorRaised
-"""What an agent's updates can become."""
+UpdateBody = AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | ErrorRaised
+"""Event bodies that an agent's updates can become."""
 
 TEXT_MAX = 64 * 1024
 """Characters of one text or file version."""
@@ -46,8 +45,12 @@ KINDS = frozenset(
 _Json = dict[str, Any]
 
 
-def translate(update: object) -> Told | None:
-    """Translate one `update` of a `session/update`, or return None when it says nothing to a watcher."""
+def translate(update: object) -> UpdateBody | None:
+    """Translate one `update` of a `session/update`.
+
+    Returns:
+        None if the update has nothing to show.
+    """
     if not isinstance(update, dict):
         return None
     match update.get("sessionUpdate"):
@@ -60,7 +63,7 @@ def translate(update: object) -> Told | None:
         case "tool_call_update":
             return _tool_call_update(update)
         case "plan":
-            return Plan(
+            return AgentPlan(
                 entries=tuple(
                     _plan_entry(entry) for entry in _items(update.get("entries"))
                 )
@@ -72,7 +75,10 @@ def translate(update: object) -> Told | None:
 
 
 def clean(value: object, limit: int = TEXT_MAX) -> str:
-    """Make a text of `value` that any store takes: no lone surrogates, no NUL, at most `limit` characters."""
+    """Return `value` as a text that any store takes; "" if it is no text.
+
+    It has no lone surrogates, no NUL and at most `limit` characters.
+    """
     text = value if isinstance(value, str) else ""
     text = (
         text.encode("utf-8", "replace")
@@ -88,15 +94,14 @@ def _output(
     content = update.get("content")
     if not isinstance(content, dict):
         return None
-    text = (
-        clean(content.get("text"))
-        if content.get("type") == "text"
-        else f"[{clean(content.get('type'), 40)}]"
-    )
+    if content.get("type") == "text":
+        text = clean(content.get("text"))
+    else:
+        text = f"[{clean(content.get('type'), 40)}]"
+    if not text:
+        return None
     message_id = clean(update.get("messageId"), ID_MAX) or None
-    return (
-        AgentOutput(channel=channel, text=text, message_id=message_id) if text else None
-    )
+    return AgentOutput(channel=channel, text=text, message_id=message_id)
 
 
 def _tool_call(update: _Json) -> ToolCall | None:
@@ -168,7 +173,7 @@ def _content(item: object) -> ToolContent | None:
 
 
 def _codex_terminal(update: _Json) -> tuple[ToolContent, ...] | None:
-    # Codex shows a command's output in its own extension only.
+    # Codex reports a command's output in its own extension only.
     match update.get("_meta"):
         case {"terminal_output_delta": {"data": str(data)}}:
             return (TextContent(text=clean(data)),)
@@ -177,8 +182,8 @@ def _codex_terminal(update: _Json) -> tuple[ToolContent, ...] | None:
 
 
 def _codex_error(update: _Json) -> ErrorRaised | None:
-    # Codex ends a turn regularly when every model call was refused, and says so here
-    # only.
+    # Codex ends a turn in good order when every model call was refused, and reports
+    # the refusal here only.
     match update.get("_meta"):
         case {"codex": {"error": str(message)}} | {
             "codex": {"error": {"message": str(message)}}
@@ -216,30 +221,35 @@ def _items(value: object) -> Sequence[object]:
 
 
 def _raw(value: object) -> JsonValue:
-    plain = _plain(value, RAW_DEPTH)
-    encoded = json.dumps(plain, ensure_ascii=False)
-    return plain if len(encoded) <= RAW_MAX else f"{encoded[:RAW_MAX]}…"
+    storable = _storable(value, RAW_DEPTH)
+    encoded = json.dumps(storable, ensure_ascii=False)
+    return storable if len(encoded) <= RAW_MAX else f"{encoded[:RAW_MAX]}…"
 
 
-def _plain(value: object, depth: int) -> JsonValue:
+def _storable_number(value: float) -> JsonValue:
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    # Beyond 64 bits stores and browsers disagree about numbers.
+    return value if abs(value) < 2**63 else hex(value)[:ID_MAX]
+
+
+def _storable(value: object, depth: int) -> JsonValue:
     if depth == 0:
         return "…"
     match value:
         case None | bool():
             return value
-        case float():
-            return value if isfinite(value) else None
-        case int():
-            # Beyond 64 bits stores and browsers disagree about numbers.
-            return value if abs(value) < 2**63 else hex(value)[:ID_MAX]
+        case float() | int():
+            return _storable_number(value)
         case str():
             return clean(value, RAW_MAX)
         case dict():
             fields = list(value.items())[:ITEMS_MAX]
             return {
-                clean(name, ID_MAX): _plain(field, depth - 1) for name, field in fields
+                clean(name, ID_MAX): _storable(field, depth - 1)
+                for name, field in fields
             }
         case list():
-            return [_plain(item, depth - 1) for item in _items(value)]
+            return [_storable(item, depth - 1) for item in _items(value)]
         case _:
             return None

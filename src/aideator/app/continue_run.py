@@ -11,14 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aideator.agents.catalog import validate_agent
 from aideator.changes.compose import compose
 from aideator.domain.errors import Conflict, InvalidInput
-from aideator.domain.events import Body, Event, RunStarted, VariationAdded
+from aideator.domain.events import Event, EventBody, RunStarted, VariationAdded
 from aideator.domain.run import (
     COMPOSED,
     MAX_COMPOSED,
     SETTLED_RUN,
     SETTLED_VARIATION,
     AgentSpec,
-    Part,
+    ComposedPart,
     Run,
     RunStatus,
     Variation,
@@ -30,7 +30,7 @@ from aideator.store import claims, runs
 from aideator.store.session import Database
 
 Change = Callable[
-    [AsyncSession, Run, Sequence[Variation]], Awaitable[list[tuple[int, Body]]]
+    [AsyncSession, Run, Sequence[Variation]], Awaitable[list[tuple[int, EventBody]]]
 ]
 """Stores what is added to the run, and returns the events of it with their variation's
 number."""
@@ -92,7 +92,7 @@ def follow_up(text: str, number: int | None) -> Change:
 
     async def change(
         session: AsyncSession, run: Run, variations: Sequence[Variation]
-    ) -> list[tuple[int, Body]]:
+    ) -> list[tuple[int, EventBody]]:
         if number is not None:
             await runs.variation(session, run.id, number)
         asked = [v for v in variations if number in (None, v.number)]
@@ -135,7 +135,7 @@ def add_agent(agent: AgentSpec, *, most: int) -> Change:
 
     async def change(
         session: AsyncSession, run: Run, variations: Sequence[Variation]
-    ) -> list[tuple[int, Body]]:
+    ) -> list[tuple[int, EventBody]]:
         agents = sum(not v.composed for v in variations)
         if agents >= most:
             raise Conflict(
@@ -148,12 +148,12 @@ def add_agent(agent: AgentSpec, *, most: int) -> Change:
     return change
 
 
-def composition(parts: Sequence[Part]) -> Change:
+def composition(parts: Sequence[ComposedPart]) -> Change:
     """Return the change that adds a variation combined from parts of others."""
 
     async def change(
         session: AsyncSession, run: Run, variations: Sequence[Variation]
-    ) -> list[tuple[int, Body]]:
+    ) -> list[tuple[int, EventBody]]:
         if sum(bool(v.composed) for v in variations) >= MAX_COMPOSED:
             raise Conflict(f"the run has {MAX_COMPOSED} composed variations already")
         finished = {

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from aideator.app.continue_run import refuse_imported
 from aideator.domain.events import (
-    Body,
     Complete,
     Deselected,
+    EventBody,
     FlagsCleared,
     Selected,
     VerdictReached,
@@ -83,7 +83,7 @@ async def clear(
         await append_to_settled(log, run, VerdictReached(ranking=run.ranking))
 
 
-async def append_to_settled(log: EventLog, run: Run, body: Body) -> None:
+async def append_to_settled(log: EventLog, run: Run, body: EventBody) -> None:
     """Append an event to a settled run, and `complete` once more.
 
     Without the second `complete`, a follower of the run would wait for ever behind the

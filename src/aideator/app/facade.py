@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import uuid_utils
 
-from aideator.agents.catalog import Row, catalog
+from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
@@ -21,7 +21,7 @@ from aideator.domain.events import RunStarted
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
-    Part,
+    ComposedPart,
     Run,
     RunDetails,
     RunSpec,
@@ -362,7 +362,7 @@ class Aideator:
         most = self.settings.max_variations
         return await self._continue(run_id, continue_run.add_agent(agent, most=most))
 
-    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+    async def compose(self, run_id: str, parts: Sequence[ComposedPart]) -> RunDetails:
         """Combine files and hunks of several variations as a new variation.
 
         It is checked and ranked like every other.
@@ -422,6 +422,6 @@ class Aideator:
             raise Unavailable("this AIdeator was opened without its demo")
         return await self.submit(await self.demo.spec(), local=True)
 
-    def agents(self) -> Mapping[str, Row]:
+    def agents(self) -> Mapping[str, AgentEntry]:
         """Return the catalogue of agents."""
         return catalog()

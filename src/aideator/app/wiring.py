@@ -29,10 +29,10 @@ from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Finding, Limits
-from aideator.sandbox.registry import BUBBLEWRAP, Backends, DaggerOptions
+from aideator.sandbox.registry import BUBBLEWRAP, Backends
 from aideator.settings import Settings
 from aideator.setup.egress import Egress
-from aideator.setup.environment import Workshop, missing_tools
+from aideator.setup.environment import SetupContext, missing_tools
 from aideator.setup.project import find_project
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
@@ -78,7 +78,7 @@ async def start_engine(
         log=log,
         cache=cache,
         workshop=partial(
-            Workshop,
+            SetupContext,
             home=home,
             runtime=runtime,
             limits=_setup_limits(settings),
@@ -159,18 +159,20 @@ def _backends(settings: Settings) -> Backends:
     return Backends(
         settings.aideator_sandbox,
         runtime_dir=runtime_dir(settings.aideator_home),
-        toolchains=settings.sandbox_toolchains,
         policy=settings.isolation_policy,
-        dagger=DaggerOptions(
-            program=settings.dagger_cli,
-            image=settings.agent_container_image,
-            runner_host=settings.dagger_runner_host,
-            cache_volume="" if volume == "none" else volume,
-            workdir=settings.dagger_workdir,
-            engine_timeout=settings.dagger_engine_timeout,
-            log_output=settings.dagger_log_output,
-            server=os.environ,
-        ),
+        options={
+            BUBBLEWRAP: {"toolchains": settings.sandbox_toolchains},
+            "dagger": {
+                "program": settings.dagger_cli,
+                "image": settings.agent_container_image,
+                "runner_host": settings.dagger_runner_host,
+                "cache_volume": "" if volume == "none" else volume,
+                "workdir": settings.dagger_workdir,
+                "engine_timeout": settings.dagger_engine_timeout,
+                "log_output": settings.dagger_log_output,
+                "server": os.environ,
+            },
+        },
     )
 
 

@@ -1,1 +1,1 @@
-"""Changes: private copies of a checkout, and the patches that come out of them."""
+"""Changes: private forks of a checkout, and the patches extracted from them."""

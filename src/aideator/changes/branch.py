@@ -1,8 +1,8 @@
-"""Put a change on a new branch of the user's own checkout.
+"""Apply a change to the user's own checkout, as a new branch.
 
-The commit is made beside the work tree, with an index of its own; the tree is touched
-last, in one step. Hooks do not
-run: a hook that lies in the tree (husky and the like) would be the agent's code.
+The commit is made with an index of its own; the work tree is changed last, in one step.
+Hooks do not run: a hook that lies in the tree (husky and the like) would be the agent's
+code.
 """
 
 from pathlib import Path
@@ -17,31 +17,28 @@ async def apply_to_checkout(
 ) -> str:
     """Commit a patch on top of `base` as a new branch, and switch to it.
 
-    Author is who git says the user is. On failure the user's files, index and branches
-    are as they were.
+    The author is the user whom git's configuration names. On failure the user's files,
+    index and branches are unchanged.
 
     Args:
         repo: The user's checkout, or a folder in it.
-        base: The commit that the patch was made against.
-        patch: As `patch.extract` made it.
-        branch: A name that no branch has yet.
-        message: The commit's message.
+        base: The commit that the patch applies to.
+        patch: A patch that `patch.extract` made.
+        branch: The new branch's name.
+        message: The commit message.
 
     Returns:
         The new commit's hash.
 
     Raises:
         Conflict: if there are uncommitted changes, the branch exists, or the base
-            commit is not here.
+            commit is missing.
         PatchRejected: if the patch does not apply.
-        GitError: if git refuses for another reason, such as a bad branch name.
+        GitError: if git fails for another reason, such as an invalid branch name.
     """
     user = user_environment()
-    root = Path(
-        (await git("rev-parse", "--show-toplevel", cwd=repo))
-        .decode()
-        .removesuffix("\n")
-    )
+    top_level = await git("rev-parse", "--show-toplevel", cwd=repo)
+    root = Path(top_level.decode().removesuffix("\n"))
     await git("check-ref-format", "--branch", branch)
     await _check(root, base, branch, user)
     commit = await commit_patch(root, base=base, patch=patch, message=message)
@@ -55,6 +52,7 @@ async def apply_to_checkout(
 
 
 async def _check(root: Path, base: str, branch: str, user: dict[str, str]) -> None:
+    """Raise `Conflict` if the patch cannot be committed to this checkout."""
     if await git(
         "status", "--porcelain", "-z", "--untracked-files=no", cwd=root, env=user
     ):
@@ -63,7 +61,7 @@ async def _check(root: Path, base: str, branch: str, user: dict[str, str]) -> No
         )
     if await _resolves(root, f"refs/heads/{branch}"):
         raise Conflict(
-            f"there is a branch {branch} already",
+            f"the branch {branch} exists already",
             hint="choose another name with --branch",
         )
     if not await _resolves(root, f"{base}^{{commit}}"):

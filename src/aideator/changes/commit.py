@@ -1,4 +1,8 @@
-"""Make a commit of a patch, beside every work tree: with an index of its own, and whose author git says the user is."""
+"""Commit a patch without touching a work tree.
+
+The commit is made with an index of its own; its author is the user whom git's
+configuration names.
+"""
 
 import os
 import tempfile
@@ -8,7 +12,8 @@ from pathlib import Path
 from aideator.domain.errors import PatchRejected
 from aideator.repositories.git import GitError, git
 
-_STRANGER = ("AIdeator", "aideator@localhost")
+_DEFAULT_IDENTITY = {"name": "AIdeator", "email": "aideator@localhost"}
+"""Author when git's configuration names no user."""
 
 
 async def commit_patch(
@@ -19,13 +24,13 @@ async def commit_patch(
     message: str,
     env: Mapping[str, str] | None = None,
 ) -> str:
-    """Commit a patch on top of `base`; no branch, index or file is touched.
+    """Commit a patch on top of `base`, leaving branches, index and files unchanged.
 
     Args:
-        repository: Whose objects these are.
-        base: The commit that the patch was made against.
-        patch: As `patch.extract` made it.
-        message: The commit's message.
+        repository: The repository that the objects are written to.
+        base: The commit that the patch applies to.
+        patch: A patch that `patch.extract` made.
+        message: The commit message.
         env: Environment variables for git, such as where new objects go.
 
     Returns:
@@ -68,38 +73,35 @@ async def commit_patch(
 
 
 def user_environment() -> dict[str, str]:
-    """What makes git read the user's own configuration."""
+    """Return environment variables that make git read the user's own configuration."""
     home = Path.home()
+    return {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(_user_config(home))}
+
+
+def _user_config(home: Path) -> Path:
+    """Find the user's configuration where git does: git-config(1), FILES."""
+    if named := os.environ.get("GIT_CONFIG_GLOBAL"):
+        return Path(named)
     xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "git", "config")
-    named = os.environ.get("GIT_CONFIG_GLOBAL")
-    config = (
-        Path(named)
-        if named
-        else next(
-            (p for p in (home / ".gitconfig", xdg) if p.exists()), Path(os.devnull)
-        )
-    )
-    return {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(config)}
+    for config in (home / ".gitconfig", xdg):
+        if config.exists():
+            return config
+    return Path(os.devnull)
 
 
 async def _identity(repository: Path, user: Mapping[str, str]) -> dict[str, str]:
-    name, email = [
-        await _setting(repository, f"user.{key}", user) or stranger
-        for key, stranger in zip(("name", "email"), _STRANGER, strict=True)
-    ]
-    return {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", name), ("EMAIL", email))
-    }
+    """Return the variables that name the user as author and committer."""
+    identity = {}
+    for key, default in _DEFAULT_IDENTITY.items():
+        value = await _setting(repository, f"user.{key}", user) or default
+        identity[f"GIT_AUTHOR_{key.upper()}"] = value
+        identity[f"GIT_COMMITTER_{key.upper()}"] = value
+    return identity
 
 
 async def _setting(repository: Path, key: str, user: Mapping[str, str]) -> str:
     try:
-        return (
-            (await git("config", "--get", key, cwd=repository, env=user))
-            .decode()
-            .strip()
-        )
+        value = await git("config", "--get", key, cwd=repository, env=user)
     except GitError:
         return ""
+    return value.decode().strip()

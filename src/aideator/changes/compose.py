@@ -1,22 +1,22 @@
-"""Put files and hunks of several patches together to one.
+"""Compose one patch from files and hunks of several patches.
 
-Pure: what cannot be decided is refused, never guessed.
+Does no I/O. A combination that is ambiguous is refused, never guessed.
 
-All patches are against the same commit, so a hunk says which lines of the base it
-replaces. Two hunks may both be taken where they replace different lines; where their
-surroundings meet, they become one hunk, as git would have written it.
+All patches are against the same commit, so each hunk says which lines of the base it
+replaces. Two hunks can be combined if they replace different lines; where their
+contexts meet, they become one hunk, as git would have written it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
-from aideator.changes.diff import FileDiff, pieces
+from aideator.changes.diff import FileDiff, parse_with_lines
 from aideator.domain.errors import Conflict, FieldError, InvalidInput
-from aideator.domain.run import Part
+from aideator.domain.run import ComposedPart
 
 _CONTEXT = 3
-"""Lines of surroundings that git shows on each side of a change."""
+"""Lines of context on each side of a change, as in git."""
 _NO_LINE_FEED = b"\n\\ No newline at end of file\n"
 
 
@@ -26,7 +26,7 @@ class _File:
 
     number: int
     diffs: tuple[FileDiff, ...]
-    """One; two where a file became something else, a link for example."""
+    """One; two where the file's type changed, for example to a link."""
     lines: tuple[bytes, ...]
 
     @property
@@ -35,7 +35,7 @@ class _File:
 
     @property
     def divisible(self) -> bool:
-        """Whether a part of its hunks can be taken."""
+        """Whether some of its hunks can be taken without the others."""
         return (
             len(self.diffs) == 1
             and self.diffs[0].status == "modified"
@@ -49,13 +49,13 @@ class _File:
 
 @dataclass(frozen=True)
 class _Edit:
-    """Lines of the base that are replaced; `start` counts from 0."""
+    """A replacement of lines of the base; `start` counts from 0."""
 
     start: int
     removed: tuple[bytes, ...]
     added: tuple[bytes, ...]
     source: str = field(compare=False)
-    """Which hunk it is from, for people."""
+    """The hunk that it comes from, for messages."""
 
     @property
     def end(self) -> int:
@@ -63,8 +63,8 @@ class _Edit:
 
 
 @dataclass
-class _Taken:
-    """What is taken of one path."""
+class _Selection:
+    """The parts selected for one path."""
 
     whole: list[_File] = field(default_factory=list)
     hunks: dict[_File, set[int]] = field(default_factory=dict)
@@ -73,102 +73,112 @@ class _Taken:
     def files(self) -> list[_File]:
         return [*self.whole, *self.hunks]
 
+    def add(self, file: _File, hunks: tuple[int, ...] | None) -> None:
+        """Select the file, or only some of its hunks."""
+        if hunks is None or not file.divisible:
+            self.whole.append(file)
+        else:
+            self.hunks.setdefault(file, set()).update(hunks)
 
-def compose(patches: Mapping[int, bytes], parts: Sequence[Part]) -> bytes:
-    """The patch that makes just the changes that are named.
 
-    A file's mode comes along when the file is taken whole, or with all of its hunks.
+def compose(patches: Mapping[int, bytes], parts: Sequence[ComposedPart]) -> bytes:
+    """Return a patch with exactly the selected changes.
+
+    A change of a file's mode is included if the file is taken whole or with all of its
+    hunks.
 
     Args:
-        patches: Variation id → its patch, as `patch.extract` made it.
-        parts: What is taken; their order means nothing.
+        patches: Variation id → its patch, as made by `patch.extract`.
+        parts: The selected files and hunks, in any order.
 
     Raises:
-        InvalidInput: naming each part that names what is not there.
-        Conflict: naming what cannot be taken together.
+        InvalidInput: naming each part that does not exist.
+        Conflict: naming parts that cannot be combined.
     """
-    taken = _take(
-        {number: _files(number, patch) for number, patch in patches.items()}, parts
-    )
-    _refuse_files_in_files(taken)
-    return b"".join(_put_together(path, taken[path]) for path in sorted(taken))
+    files = {number: _files(number, patch) for number, patch in patches.items()}
+    selected = _select(files, parts)
+    _refuse_files_in_files(selected)
+    return b"".join(_compose_file(path, selected[path]) for path in sorted(selected))
 
 
 def _files(number: int, patch: bytes) -> dict[str, _File]:
+    """Return the files of a variation's patch by path."""
     found: dict[str, _File] = {}
-    for diff, lines in pieces(patch):
+    for diff, lines in parse_with_lines(patch):
         before = found.get(diff.path, _File(number, (), ()))
         found[diff.path] = _File(number, (*before.diffs, diff), (*before.lines, *lines))
     return found
 
 
-def _take(
-    files: Mapping[int, Mapping[str, _File]], parts: Sequence[Part]
-) -> dict[str, _Taken]:
-    taken: dict[str, _Taken] = {}
+def _select(
+    files: Mapping[int, Mapping[str, _File]], parts: Sequence[ComposedPart]
+) -> dict[str, _Selection]:
+    """Group the parts by path, after checking that each exists."""
+    selected: dict[str, _Selection] = {}
     wrong: list[FieldError] = []
-    for place, part in enumerate(parts):
+    for position, part in enumerate(parts):
         file = files.get(part.variation_id, {}).get(part.path)
         if file is None:
             wrong.append(
                 FieldError(
-                    f"parts.{place}",
+                    f"parts.{position}",
                     f"variation {part.variation_id} does not change {part.path!r}",
                 )
             )
         elif problem := _problem(file, part.hunks):
-            wrong.append(FieldError(f"parts.{place}.hunks", problem))
-        elif part.hunks is None or not file.divisible:
-            taken.setdefault(part.path, _Taken()).whole.append(file)
+            wrong.append(FieldError(f"parts.{position}.hunks", problem))
         else:
-            taken.setdefault(part.path, _Taken()).hunks.setdefault(file, set()).update(
-                part.hunks
-            )
+            selected.setdefault(part.path, _Selection()).add(file, part.hunks)
     if wrong:
         raise InvalidInput(
             fields=wrong,
             hint="`GET /runs/{id}/variations/{n}/diff` shows files and hunks",
         )
-    return taken
+    return selected
 
 
 def _problem(file: _File, wanted: tuple[int, ...] | None) -> str:
+    """Say why these hunks cannot be taken from the file; empty if they can."""
     if wanted is None:
         return ""
     count = sum(len(diff.hunks) for diff in file.diffs)
     if not file.divisible and (count != 1 or wanted != (0,)):
         return "this file can only be taken whole; leave `hunks` out"
-    if strange := [n for n in wanted if not 0 <= n < count]:
-        return f"there is no hunk {strange[0]}; the hunks are 0 … {count - 1}"
+    if unknown := [n for n in wanted if not 0 <= n < count]:
+        return f"there is no hunk {unknown[0]}; the hunks are 0 … {count - 1}"
     return "" if wanted else "name a hunk, or leave `hunks` out for the whole file"
 
 
-def _refuse_files_in_files(taken: Mapping[str, _Taken]) -> None:
-    stay = [
-        path for path in taken if not any(file.removed for file in taken[path].files)
+def _refuse_files_in_files(selected: Mapping[str, _Selection]) -> None:
+    """Raise `Conflict` if a path would be both a file and a folder."""
+    present = [
+        path
+        for path, selection in selected.items()
+        if not any(file.removed for file in selection.files)
     ]
-    for path, other in pairwise(sorted(stay, key=lambda path: path.split("/"))):
+    for path, other in pairwise(sorted(present, key=lambda path: path.split("/"))):
         if other.startswith(f"{path}/"):
             raise Conflict(
-                f"{path} cannot be a file and hold {other} as well",
+                f"{path} cannot be a file and contain {other} as well",
                 hint="take one of the two",
             )
 
 
-def _put_together(path: str, taken: _Taken) -> bytes:
-    if taken.whole and len({file.text for file in taken.files}) > 1:
-        numbers = " and ".join(
-            str(n) for n in sorted({file.number for file in taken.files})
-        )
+def _compose_file(path: str, selection: _Selection) -> bytes:
+    files, hunks = selection.files, selection.hunks
+    if selection.whole and len({file.text for file in files}) > 1:
+        numbers = " and ".join(map(str, sorted({file.number for file in files})))
         raise Conflict(
-            f"{path} is taken whole from one of variations {numbers}, so nothing else of it can be taken",
-            hint="name the hunks that you want of each, or take the file from one of them",
+            f"{path} is taken whole from one of variations {numbers},"
+            " so no other change of it can be taken",
+            hint="select hunks of each, or take the file from one of them",
         )
-    first = taken.files[0]
-    complete = len(taken.hunks) == 1 and len(taken.hunks[first]) == len(
-        first.diffs[0].hunks
-    )
-    return first.text if taken.whole or complete else _merge(path, taken.hunks)
+    first = files[0]
+    if selection.whole:
+        return first.text
+    if len(hunks) == 1 and len(hunks[first]) == len(first.diffs[0].hunks):
+        return first.text  # all hunks of one file, which includes its mode
+    return _merge(path, hunks)
 
 
 def _merge(path: str, hunks: Mapping[_File, set[int]]) -> bytes:
@@ -181,22 +191,27 @@ def _merge(path: str, hunks: Mapping[_File, set[int]]) -> bytes:
                     start, rows, f"hunk {number} of variation {file.number}", base
                 )
     ordered = sorted(edits, key=lambda edit: (edit.start, edit.end))
-    for one, other in pairwise(ordered):
-        if other.start < one.end or (other.start, other.end) == (one.start, one.end):
-            where = (
-                f"line {max(other.start, 1)}"
-                if not other.removed
-                else f"line {other.start + 1}"
-            )
-            raise Conflict(
-                f"{path}: {one.source} and {other.source} change the same place ({where} of the base)",
-                hint="take one of the two",
-            )
+    _refuse_overlaps(path, ordered)
     return _head(next(iter(hunks))) + b"".join(_written(ordered, base))
 
 
+def _refuse_overlaps(path: str, ordered: Sequence[_Edit]) -> None:
+    """Raise `Conflict` if two edits change the same lines of the base."""
+    for one, other in pairwise(ordered):
+        if other.start < one.end or (other.start, other.end) == (one.start, one.end):
+            line = other.start + 1 if other.removed else max(other.start, 1)
+            raise Conflict(
+                f"{path}: {one.source} and {other.source} change the same place"
+                f" (line {line} of the base)",
+                hint="take one of the two",
+            )
+
+
 def _head(file: _File) -> bytes:
-    """The lines that name the file: without its mode and hashes, which belong to the whole."""
+    """Return the header lines that name the file.
+
+    Modes and hashes are left out: they belong to the complete change.
+    """
     before = takewhile(lambda line: not line.startswith(b"@@ "), file.lines)
     return b"".join(
         line + b"\n"
@@ -206,7 +221,7 @@ def _head(file: _File) -> bytes:
 
 
 def _hunks(file: _File) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
-    """Each hunk: where it begins in the base, counted from 0, and its lines with their marks."""
+    """Yield each hunk's start in the base, from 0, and its marked lines."""
     starts = [place for place, line in enumerate(file.lines) if line.startswith(b"@@ ")]
     for hunk, (start, end) in zip(
         file.diffs[0].hunks, pairwise([*starts, len(file.lines)]), strict=True
@@ -223,15 +238,13 @@ def _hunks(file: _File) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
 def _edits(
     start: int, rows: Sequence[tuple[bytes, bytes]], source: str, base: dict[int, bytes]
 ) -> set[_Edit]:
-    """The changes of one hunk; the lines of the base that it shows are written into `base`."""
+    """Return one hunk's edits; add the lines of the base that it shows to `base`."""
     edits: set[_Edit] = set()
     removed: list[bytes] = []
     added: list[bytes] = []
     place = start
-    for mark, text in [
-        *rows,
-        (b" ", b""),
-    ]:  # a last line of context ends the last change
+    # The additional line of context at the end completes the last edit.
+    for mark, text in [*rows, (b" ", b"")]:
         if mark == b" ":
             if removed or added:
                 edits.add(
@@ -251,7 +264,7 @@ def _edits(
 
 
 def _written(edits: Sequence[_Edit], base: Mapping[int, bytes]) -> Iterator[bytes]:
-    """Hunks of these edits, which are in order and apart from each other."""
+    """Yield the hunks of edits that are sorted and do not overlap."""
     shift = 0
     group: list[_Edit] = []
     for edit, following in zip(edits, [*edits[1:], None], strict=True):
@@ -263,6 +276,13 @@ def _written(edits: Sequence[_Edit], base: Mapping[int, bytes]) -> Iterator[byte
 
 
 def _hunk(group: Sequence[_Edit], base: Mapping[int, bytes], shift: int) -> bytes:
+    """Write one hunk.
+
+    Args:
+        group: Its edits, in order.
+        base: The known lines of the base by number, from 0.
+        shift: Lines that earlier hunks added, less those that they removed.
+    """
     first, last = group[0].start, group[-1].end
     while first - 1 in base and first > group[0].start - _CONTEXT:
         first -= 1

@@ -1,8 +1,8 @@
-"""Read a patch as files and hunks, for `GET …/diff`.
+"""Parse patches into files and hunks, for `GET …/diff`.
 
-It reads what `patch.extract` makes, and only that: git's own format
-(Documentation/diff-generate-patch.txt) without renames. Names may hold any byte but
-NUL, so the rare parts (quoting, binary patches, form feeds) are read exactly.
+The parser accepts only what `patch.extract` makes: git's own format
+(Documentation/diff-generate-patch.txt) without renames. File names may contain any byte
+but NUL, so quoting, binary patches and form feeds are handled exactly.
 """
 
 import re
@@ -12,6 +12,13 @@ from itertools import pairwise
 from typing import Literal
 
 _HEADER = b"diff --git "
+_EXTENDED_HEADERS = (
+    "old mode",
+    "new mode",
+    "new file mode",
+    "deleted file mode",
+    "index",
+)
 _HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@ ?(.*)")
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _ESCAPES = {
@@ -26,34 +33,34 @@ _ESCAPES = {
 
 
 @dataclass(frozen=True)
-class Line:
+class DiffLine:
     """One line of a hunk."""
 
     kind: Literal["context", "added", "removed"]
     text: str
-    """Without its line feed; bytes that are no UTF-8 are written as `\\xNN`."""
+    """The line without its line feed; bytes that are not UTF-8 as `\\xNN`."""
     newline: bool = True
-    """False for a last line that has no line feed."""
+    """False for a last line without a line feed."""
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """A stretch of changed lines with their surroundings. Lines count from 1."""
+    """Changed lines with their context. Line numbers start at 1."""
 
     old_start: int
     old_lines: int
     new_start: int
     new_lines: int
     heading: str
-    """The function or section that git found above it."""
-    lines: tuple[Line, ...]
+    """The function or section that contains the hunk, as git determined it."""
+    lines: tuple[DiffLine, ...]
 
 
 @dataclass(frozen=True)
 class FileDiff:
-    """What happened to one file.
+    """The change of one file.
 
-    A change of type (a file becomes a link) is a removal and an addition.
+    A change of type, such as a file that becomes a link, is a removal and an addition.
     """
 
     path: str
@@ -67,18 +74,17 @@ class FileDiff:
 
 
 def parse(patch: bytes) -> list[FileDiff]:
-    """Read the output of `git diff --binary --no-renames --full-index`.
+    """Parse the output of `git diff --binary --no-renames --full-index`.
 
-    Anything else gives no files.
+    Anything else gives an empty list.
     """
-    return [file for file, _ in pieces(patch)]
+    return [file for file, _ in parse_with_lines(patch)]
 
 
-def pieces(patch: bytes) -> Iterator[tuple[FileDiff, list[bytes]]]:
-    """Each file of a patch, with the lines that say so, without their line feeds.
+def parse_with_lines(patch: bytes) -> Iterator[tuple[FileDiff, list[bytes]]]:
+    """Yield each file of a patch with its lines of the patch, without line feeds.
 
-    Never split by any line end but the line feed: a carriage return or form feed is
-    part of a line.
+    Lines end with a line feed only: a carriage return or a form feed is part of a line.
     """
     lines = patch.removesuffix(b"\n").split(b"\n")
     for start, end in pairwise([*_file_starts(lines), len(lines)]):
@@ -86,54 +92,51 @@ def pieces(patch: bytes) -> Iterator[tuple[FileDiff, list[bytes]]]:
 
 
 def _file_starts(lines: list[bytes]) -> Iterator[int]:
-    # Lines of a hunk begin with ' ', '+', '-' or '\\', those of a binary patch hold no
-    # space: none looks like a header.
+    # Lines of a hunk begin with ' ', '+', '-' or '\\', and lines of a binary patch
+    # contain no space, so none looks like a header.
     return (number for number, line in enumerate(lines) if line.startswith(_HEADER))
 
 
 def _file(lines: list[bytes]) -> FileDiff:
-    body = next(
-        (
-            n
-            for n, line in enumerate(lines)
-            if line.startswith((b"@@ ", b"GIT binary", b"Binary "))
-        ),
-        len(lines),
-    )
-    facts = dict(_facts(lines[1:body]))
-    status: Literal["added", "removed", "modified"] = "modified"
-    if "new file mode" in facts:
-        status = "added"
-    elif "deleted file mode" in facts:
-        status = "removed"
-    same = facts.get("index", b"").partition(b" ")[2].decode() or None
+    """Parse the lines of one file: header, extended header lines, then hunks."""
+    body = _body_start(lines)
+    headers = dict(_extended_headers(lines[1:body]))
+    status, old_mode, new_mode = _status_and_modes(headers)
     return FileDiff(
         path=_path(lines[0].removeprefix(_HEADER)),
         status=status,
         binary=body < len(lines) and not lines[body].startswith(b"@@ "),
-        old_mode=_mode(facts, "old mode", "deleted file mode")
-        or (same if status == "modified" else None),
-        new_mode=_mode(facts, "new mode", "new file mode")
-        or (same if status == "modified" else None),
+        old_mode=old_mode,
+        new_mode=new_mode,
         hunks=tuple(_hunks(lines[body:])),
     )
 
 
-def _facts(lines: list[bytes]) -> Iterator[tuple[str, bytes]]:
+def _body_start(lines: list[bytes]) -> int:
+    for number, line in enumerate(lines):
+        if line.startswith((b"@@ ", b"GIT binary", b"Binary ")):
+            return number
+    return len(lines)
+
+
+def _extended_headers(lines: list[bytes]) -> Iterator[tuple[str, str]]:
     for line in lines:
-        for name in (
-            "old mode",
-            "new mode",
-            "new file mode",
-            "deleted file mode",
-            "index",
-        ):
+        for name in _EXTENDED_HEADERS:
             if line.startswith(name.encode() + b" "):
-                yield name, line[len(name) + 1 :]
+                yield name, line[len(name) + 1 :].decode(errors="replace")
 
 
-def _mode(facts: dict[str, bytes], *names: str) -> str | None:
-    return next((facts[name].decode() for name in names if name in facts), None)
+def _status_and_modes(
+    headers: dict[str, str],
+) -> tuple[Literal["added", "removed", "modified"], str | None, str | None]:
+    """Return the file's status, old mode and new mode."""
+    if "new file mode" in headers:
+        return "added", None, headers["new file mode"]
+    if "deleted file mode" in headers:
+        return "removed", headers["deleted file mode"], None
+    # An unchanged mode stands behind the hashes: `index OLD..NEW MODE`.
+    same = headers.get("index", "").partition(" ")[2] or None
+    return "modified", headers.get("old mode", same), headers.get("new mode", same)
 
 
 def _hunks(lines: list[bytes]) -> Iterator[Hunk]:
@@ -154,20 +157,25 @@ def _hunks(lines: list[bytes]) -> Iterator[Hunk]:
 
 def _rows(
     lines: list[bytes], position: int, old: int, new: int
-) -> tuple[list[Line], int]:
-    rows: list[Line] = []
+) -> tuple[list[DiffLine], int]:
+    """Parse the lines of a hunk until its counts of old and new lines are used up.
+
+    Returns:
+        The lines, and the position after them.
+    """
+    rows: list[DiffLine] = []
     while position < len(lines):
         mark, text = lines[position][:1], _text(lines[position][1:])
         if mark == b"\\" and rows:
-            rows[-1] = Line(rows[-1].kind, rows[-1].text, newline=False)
+            rows[-1] = DiffLine(rows[-1].kind, rows[-1].text, newline=False)
         elif mark == b" " and old and new:
-            rows.append(Line("context", text))
+            rows.append(DiffLine("context", text))
             old, new = old - 1, new - 1
         elif mark == b"-" and old:
-            rows.append(Line("removed", text))
+            rows.append(DiffLine("removed", text))
             old -= 1
         elif mark == b"+" and new:
-            rows.append(Line("added", text))
+            rows.append(DiffLine("added", text))
             new -= 1
         else:
             break
@@ -176,8 +184,8 @@ def _rows(
 
 
 def _path(header: bytes) -> str:
-    # Without renames both names are the same, but for a/ and b/: the middle is known
-    # even where names hold spaces.
+    # Without renames both names are equal except for a/ and b/, so the middle of the
+    # header is known even where names contain spaces.
     half = header[: len(header) // 2]
     return _text(_unquote(half)[2:])
 

@@ -1,4 +1,4 @@
-"""When two patches are the same change."""
+"""Fingerprints of patches: equal for patches that make the same change."""
 
 import hashlib
 import re
@@ -10,10 +10,10 @@ _FILE = re.compile(rb"^(?=diff --git )", re.MULTILINE)
 
 
 def fingerprint(patch: bytes) -> str:
-    """A name for what the patch does; empty for an empty patch.
+    """Return a hash of the change that a patch makes; empty for an empty patch.
 
-    It is equal for patches against the same base that differ in nothing but white space
-    at line ends, the context shown around changes, and the order of files.
+    Patches against the same base have equal fingerprints if they differ only in white
+    space at line ends, in the context shown around changes, and in the order of files.
     """
     files = sorted(
         _file(section)
@@ -25,25 +25,27 @@ def fingerprint(patch: bytes) -> str:
 
 def _file(section: bytes) -> bytes:
     (diff,) = parse(section)
-    # What a binary file becomes is known only by its bytes, and those stand in the
-    # patch as git wrote them.
+    # The content of a binary file is known only from the bytes of the patch.
     content = section if diff.binary else repr(list(_changes(diff))).encode()
-    return hashlib.sha256(
-        repr((diff.path, diff.status, diff.new_mode)).encode() + content
-    ).digest()
+    head = repr((diff.path, diff.status, diff.new_mode)).encode()
+    return hashlib.sha256(head + content).digest()
 
 
 def _changes(diff: FileDiff) -> Iterator[tuple[int, str, str]]:
     for hunk in diff.hunks:
-        yield from _placed(hunk)
+        yield from _hunk_changes(hunk)
 
 
-def _placed(hunk: Hunk) -> Iterator[tuple[int, str, str]]:
-    """Each changed line at its place in the base, which no amount of context moves."""
-    place = hunk.old_start + (
-        hunk.old_lines == 0
-    )  # git names the line before a pure insertion
+def _hunk_changes(hunk: Hunk) -> Iterator[tuple[int, str, str]]:
+    """Yield each changed line with its line number in the base.
+
+    That number does not depend on how much context the hunk shows.
+    """
+    number = hunk.old_start
+    if hunk.old_lines == 0:  # a pure insertion: git gives the line before it
+        number += 1
     for line in hunk.lines:
         if line.kind != "context":
-            yield place, line.kind, line.text.rstrip()
-        place += line.kind != "added"
+            yield number, line.kind, line.text.rstrip()
+        if line.kind != "added":
+            number += 1

@@ -1,7 +1,7 @@
-"""A place for one attempt to write: an empty overlay above a checkout, made and removed in no time.
+"""Forks: a private, writable overlay above a checkout for one attempt.
 
-Everything below `upper` is hostile. It is looked at by file descriptor and name, never
-by path through a link.
+Everything below `upper` is untrusted: it is read by file descriptor and name, never by
+a path through a link.
 """
 
 import asyncio
@@ -12,9 +12,13 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from aideator.changes import tool_paths as tools
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.trees import discard, locked_directory, remove_tree
+from aideator.repositories.entries import (
+    DIRECTORY_MODE,
+    locked_directory,
+    remove_entry,
+)
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Tree, sandbox_uid
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,120}")
@@ -22,75 +26,76 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,120}")
 
 @dataclass(frozen=True)
 class Fork:
-    """One attempt's own view of a checkout."""
+    """A private, writable view of a checkout for one attempt."""
 
     checkout: Checkout
     upper: Path
-    """What the attempt has changed, as overlayfs keeps it: files, and character devices
-    0:0 for what is gone."""
+    """What the attempt has written, as overlayfs stores it: files, and whiteouts
+    (character devices 0:0) for removed ones."""
     work: Path
+    """overlayfs' scratch directory."""
 
     @property
     def tree(self) -> Tree:
-        """What the attempt sees and may write to."""
-        if self.checkout.environment is None:
-            return Tree(self.checkout.layers, self.upper, self.work)
-        env = {**tools.variables(self.checkout.made), **self.checkout.variables}
-        path = tools.programs(self.checkout.made)
-        return Tree(self.checkout.layers, self.upper, self.work, env=env, path=path)
+        """The tree that the attempt sees and writes to."""
+        return Tree(
+            self.checkout.layers,
+            self.upper,
+            self.work,
+            env=self.checkout.variables,
+            path=self.checkout.bin_directories,
+        )
 
     @property
     def scratch(self) -> Tree:
-        """The same, when what is written is of no use to anybody."""
+        """The same tree for a sandbox whose writes are not read afterwards."""
         return replace(self.tree, wanted=False)
 
     @property
     def result(self) -> Tree:
-        """The same, read-only."""
+        """The same tree, read-only."""
         return Tree((*self.checkout.layers, self.upper))
 
 
 @asynccontextmanager
 async def fork(checkout: Checkout, home: Path, name: str) -> AsyncIterator[Fork]:
-    """Fork a checkout; O(1) in time and space, whatever its size.
+    """Fork a checkout in constant time and space; remove the fork at the context's end.
 
-    The fork is removed at the end.
-
-    While it lives, locks (flocks) on its folder and on those of its layers say so to
-    every process on this machine.
+    While it exists, flocks on its folder and on the folders of its layers tell every
+    process on this machine that they are in use.
 
     Args:
-        checkout: What the fork starts as.
+        checkout: The initial content.
         home: The state directory.
-        name: The fork's name, unique among those that live.
+        name: The fork's name, unique among existing forks.
 
     Raises:
         Conflict: if a fork of this name is in use.
-        NotFound: if the checkout or its environment has been removed since
+        NotFound: if the checkout or its environment has been removed
             (`RepositoryCache.gc`).
     """
     if not _NAME.fullmatch(name):
-        raise ValueError(f"not a name for a fork: {name!r}")
+        raise ValueError(f"invalid name of a fork: {name!r}")
     root = home / "forks" / name
-    root.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    root.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     with ExitStack() as locks:
         for layer in checkout.layers:
             locks.enter_context(locked_directory(layer.parent, exclusive=False))
         if root.exists():
-            await asyncio.to_thread(discard, root)
-        root.mkdir(mode=0o711)
+            await asyncio.to_thread(remove_entry, root)
+        root.mkdir(mode=DIRECTORY_MODE)
         locks.enter_context(locked_directory(root))
         made = Fork(checkout, upper=root / "upper", work=root / "work")
         for path in (made.upper, made.work):
-            make_ground(path)
+            make_writable_directory(path)
         try:
             yield made
         finally:
             await asyncio.to_thread(remove_tree, root)
 
 
-def make_ground(path: Path) -> None:
-    """Make an empty directory that a sandbox may write to."""
+def make_writable_directory(path: Path) -> None:
+    """Create an empty directory that sandboxed processes may write to."""
     path.mkdir(mode=0o755)
     if (uid := sandbox_uid()) is not None:
         os.chown(path, uid, uid)

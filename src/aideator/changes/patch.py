@@ -1,11 +1,10 @@
-"""Take a change out of a hostile tree, and put it into a clean one.
+"""Extract a change from an untrusted tree as a patch, and apply it to a clean one.
 
-Both happen inside a sandbox.
-
-The host never runs git where an agent has been. Here git runs in a throw-away sandbox
-over the read-only tree, with the checkout's own `.git` as GIT_DIR: whatever
-configuration, hooks, filters or index the agent has left is never read. An own GIT_DIR
-is what helps: with flags alone, a planted `filter.clean` still runs.
+Both happen inside a sandbox: the host never runs git in a tree that an agent has
+written to. git runs in a disposable sandbox over the read-only tree, with the
+checkout's own `.git` as GIT_DIR, so it never reads configuration, hooks, filters or an
+index that the agent has left. The separate GIT_DIR is essential: with command-line
+flags alone, a planted `filter.clean` still runs.
 """
 
 import os
@@ -29,16 +28,16 @@ from aideator.sandbox.base import (
 
 _TRUSTED = "/trusted.git"
 _CHANGES = "/changes"
-"""What the attempt itself has written, by itself."""
+"""The upper layer alone: what the attempt has written."""
 _SCRATCH = "/tmp/extract"
-"""Inside the sandbox, whose /tmp is nobody else's."""
+"""In the disposable sandbox's own /tmp."""
 _TIMEOUT = 120.0
-_MAX_TOLD = 50
-"""Files of set-up that are looked at for a note."""
+_MAX_SETUP_FILES = 50
+"""Files made by set-up that are checked for changes, to say so in a note."""
 
 Paths = tuple[str, ...]
-"""From the root of the repository; bytes that are no UTF-8 as `os.fsdecode` writes
-them."""
+"""Paths relative to the repository's root; bytes that are not UTF-8 as `os.fsdecode`
+writes them."""
 
 _DEBRIS = """\
 __pycache__/
@@ -51,7 +50,7 @@ __pycache__/
 node_modules/
 .DS_Store
 """
-"""What tools leave behind, and no change should carry unless the project tracks it."""
+"""Files that tools leave behind; left out of patches unless the project tracks them."""
 
 _ENV = {
     "GIT_CONFIG_NOSYSTEM": "1",
@@ -66,8 +65,8 @@ _EXTRACT_ENV = _ENV | {
     "GIT_INDEX_FILE": f"{_SCRATCH}/index",
     "GIT_OBJECT_DIRECTORY": f"{_SCRATCH}/objects",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{_TRUSTED}/objects",
-    # An agent can give a changed file its old size and time back; the change time it
-    # cannot.
+    # An agent can restore a changed file's size and modification time, but not its
+    # change time.
     **config_environment(
         HARDENED
         | {
@@ -106,24 +105,25 @@ class Patch:
     data: bytes
     stats: PatchStats = field(default_factory=PatchStats)
     paths: tuple[str, ...] = ()
-    """The files that it changes; bytes that are no UTF-8 are written as `\\xNN`."""
+    """The files that it changes; bytes that are not UTF-8 as `\\xNN`."""
     notes: tuple[str, ...] = ()
-    """What a reader should know, such as a nested repository that was left out."""
+    """Remarks, such as a nested repository that is left out."""
 
 
 async def extract(
     fork: Fork, backend: SandboxBackend, *, limits: Limits, max_bytes: int = 10 * 2**20
 ) -> Patch:
-    """Take the change out of a fork: committed or not, binary, deleted, symbolic links.
+    """Extract the change of a fork, whether committed or not.
 
-    What the project's own `.gitignore` excludes, common debris (`__pycache__` and the
-    like) and what set-up made is left out.
+    Includes binary files, deletions and symbolic links. Leaves out what the project's
+    own `.gitignore` excludes, common debris (`__pycache__` and the like) and what
+    set-up made.
 
     Args:
-        fork: Where an agent has worked; nothing runs there any more.
-        backend: Makes the throw-away sandbox.
-        limits: For that sandbox.
-        max_bytes: How large the patch may be.
+        fork: The fork that an agent has worked in; nothing may run there any more.
+        backend: Opens the disposable sandbox.
+        limits: Limits of that sandbox.
+        max_bytes: Size limit of the patch.
 
     Raises:
         PatchRejected: if the change is too large, or git cannot make a patch of it.
@@ -135,7 +135,7 @@ async def extract(
     async with backend.open(fork.result, limits, binds=binds) as sandbox:
         notes = (
             *_notes(await _add_all(sandbox, checkout.made)),
-            *await _kept_out(sandbox, checkout.unignored),
+            *await _setup_files_changed(sandbox, checkout.unignored),
         )
         sha = checkout.commit.sha
         kinds = await _diff(sandbox, "--raw", "-z", sha, "--")
@@ -146,14 +146,14 @@ async def extract(
             sandbox, "--binary", "--full-index", "--ignore-submodules=all", sha, "--"
         )
     stats, paths = _count(counts)
-    return Patch(data, stats, paths, (*notes, *_links(kinds)))
+    return Patch(data, stats, paths, (*notes, *_nested_repositories(kinds)))
 
 
 async def apply(sandbox: Sandbox, patch: Patch) -> None:
-    """Put a change into the sandbox's clean workspace.
+    """Apply a patch to the clean workspace of a sandbox.
 
     Raises:
-        PatchRejected: if it does not fit.
+        PatchRejected: if it does not apply.
     """
     if not patch.data:
         return
@@ -170,14 +170,20 @@ async def apply(sandbox: Sandbox, patch: Patch) -> None:
 async def list_untracked(
     checkout: Path, layer: Path, backend: SandboxBackend, limits: Limits
 ) -> tuple[Paths, Paths]:
-    """Find what a layer above a checkout holds beside the project's own files, whole folders as one.
+    """List what a layer adds to a checkout; a folder without tracked files counts once.
+
+    Args:
+        checkout: The checkout's files.
+        layer: The layer above them.
+        backend: Opens a disposable sandbox.
+        limits: Limits of that sandbox.
 
     Returns:
-        All of it but Python's bytecode, and the part that is neither ignored by the
-        project nor common debris.
+        All added paths but Python's bytecode, and those of them that are neither
+        ignored by the project nor common debris.
 
     Raises:
-        PatchRejected: if there is too much to tell, or git cannot.
+        PatchRejected: if the list is too long, or git fails.
         SandboxLost: if the sandbox ended early.
     """
     others = ["git", "ls-files", "--others", "--directory", "-z"]
@@ -197,15 +203,22 @@ def _names(listed: bytes) -> Paths:
 
 
 async def _prepare(sandbox: Sandbox) -> None:
-    prepare = f"mkdir -p {_SCRATCH}/objects && cp {_TRUSTED}/index {_SCRATCH}/index && cat > {_SCRATCH}/debris"
-    await _git(sandbox, ["sh", "-c", prepare], stdin=_DEBRIS.encode())
+    """Give git its own index, object store and excludes file in the sandbox's /tmp."""
+    script = (
+        f"mkdir -p {_SCRATCH}/objects && cp {_TRUSTED}/index {_SCRATCH}/index"
+        f" && cat > {_SCRATCH}/debris"
+    )
+    await _git(sandbox, ["sh", "-c", script], stdin=_DEBRIS.encode())
 
 
 async def _add_all(sandbox: Sandbox, left_out: Paths) -> ExecResult:
+    """Stage the whole tree except the paths in `left_out`."""
     await _prepare(sandbox)
-    # By name, because whatever excludes by pattern an attempt's own `.gitignore` may
-    # include again.
-    paths = [b".", *(spec for path in left_out for spec in _without(os.fsencode(path)))]
+    # Excluded by name, because the attempt's own `.gitignore` can include again what an
+    # ignore pattern excludes.
+    pathspecs = [b"."]
+    for path in left_out:
+        pathspecs += _exclude(os.fsencode(path))
     done = await sandbox.exec(
         [
             "git",
@@ -216,40 +229,36 @@ async def _add_all(sandbox: Sandbox, left_out: Paths) -> ExecResult:
             "--pathspec-file-nul",
         ],
         env=_EXTRACT_ENV,
-        stdin=b"\0".join(paths),
+        stdin=b"\0".join(pathspecs),
         timeout=_TIMEOUT,
     )
     if done.exit_code not in {0, 1, 128}:
         raise PatchRejected(
-            "the change is too large to be taken out: git was killed, or took too long"
+            "the change is too large to extract: git was killed, or took too long"
         )
     return done
 
 
-def _without(path: bytes) -> tuple[bytes, bytes]:
-    """Pathspecs that leave a file or a folder out, whatever is ignored.
+def _exclude(path: bytes) -> tuple[bytes, bytes]:
+    """Return pathspecs that exclude a file or folder, whether it is ignored or not.
 
-    The first character stands in brackets, because git refuses to pass over an ignored
-    path that is named literally, be it named to be left out.
+    The first character is in brackets because git reports an error for an ignored path
+    that a pathspec names literally, even to exclude it.
     """
     pattern = b"[\\%c]" % path[0] + re.sub(rb"([\\*?\[])", rb"\\\1", path[1:])
     return b":(top,exclude,glob)" + pattern, b":(top,exclude,glob)" + pattern + b"/**"
 
 
-async def _kept_out(sandbox: Sandbox, unignored: Paths) -> tuple[str, ...]:
-    """Say which of the files that set-up made, and a reader would expect in the patch, the attempt has touched."""
+async def _setup_files_changed(sandbox: Sandbox, unignored: Paths) -> tuple[str, ...]:
+    """Return a note for each unignored file of set-up that the attempt has changed."""
+    if not unignored:
+        return ()
     script = 'for path in "$@"; do ! test -e "./$path" || printf "%s\\0" "$path"; done'
-    command = ["sh", "-c", script, "sh", *unignored[:_MAX_TOLD]]
-    touched = (
-        (await sandbox.exec(command, cwd=_CHANGES, timeout=_TIMEOUT)).stdout.split(
-            b"\0"
-        )
-        if unignored
-        else []
-    )
+    command = ["sh", "-c", script, "sh", *unignored[:_MAX_SETUP_FILES]]
+    done = await sandbox.exec(command, cwd=_CHANGES, timeout=_TIMEOUT)
     return tuple(
         f"{_text(path)} was made by set-up; its change is left out of the patch"
-        for path in touched
+        for path in done.stdout.split(b"\0")
         if path
     )
 
@@ -273,7 +282,7 @@ async def _git(sandbox: Sandbox, command: Sequence[str], stdin: bytes = b"") -> 
     if done.truncated:
         raise PatchRejected(
             "the change is too large for a patch",
-            hint="have build products ignored by .gitignore",
+            hint="exclude build products with .gitignore",
         )
     if done.exit_code != 0:
         raise PatchRejected(
@@ -292,26 +301,30 @@ def _last_line(done: ExecResult) -> str:
 
 
 def _notes(added: ExecResult) -> tuple[str, ...]:
-    """Read what `git add` left out and why; anything that it did not expect is a reason to refuse the change."""
+    """Return a note for each path that `git add` left out.
+
+    Raises:
+        PatchRejected: if git printed anything else that is not known to be harmless.
+    """
     notes = []
     for line in added.stderr.decode(errors="backslashreplace").splitlines():
-        if found := next(
-            (
-                (what, m[1])
-                for pattern, what in _LEFT_OUT
-                if (m := pattern.fullmatch(line))
-            ),
-            None,
-        ):
-            what, name = found
-            notes.append(f"{name} {what}; it is left out of the patch")
+        if note := _left_out(line):
+            notes.append(note)
         elif not _HARMLESS.fullmatch(line):
             raise PatchRejected(f"git cannot make a patch of the change: {line}")
     return tuple(notes)
 
 
-def _links(raw: bytes) -> tuple[str, ...]:
-    """Find repositories inside the repository (mode 160000) in `git diff --raw -z`."""
+def _left_out(line: str) -> str:
+    """Return the note for a message of `git add`; empty if no path was left out."""
+    for pattern, reason in _LEFT_OUT:
+        if found := pattern.fullmatch(line):
+            return f"{found[1]} {reason}; it is left out of the patch"
+    return ""
+
+
+def _nested_repositories(raw: bytes) -> tuple[str, ...]:
+    """Return a note for each nested repository (mode 160000) in `git diff --raw -z`."""
     fields = raw.split(b"\0")
     pairs = zip(fields[::2], fields[1::2], strict=False)
     return tuple(
@@ -322,7 +335,10 @@ def _links(raw: bytes) -> tuple[str, ...]:
 
 
 def _count(numstat: bytes) -> tuple[PatchStats, tuple[str, ...]]:
-    """Read `git diff --numstat -z`: additions, deletions (both `-` for binary files) and path."""
+    """Parse `git diff --numstat -z`: statistics and paths.
+
+    Each row is additions, deletions (both `-` for a binary file) and path.
+    """
     rows = [row.split(b"\t", 2) for row in numstat.split(b"\0") if row]
     numbers = [(int(plus), int(minus)) for plus, minus, _ in rows if plus != b"-"]
     stats = PatchStats(

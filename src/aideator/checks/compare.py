@@ -1,37 +1,36 @@
-"""Say what a change did to each check and test: pure functions of the measurements on the base and on base + patch."""
+"""Compare a check's runs on base + patch with its baseline: checks and single tests.
+
+Pure functions of the measurements on both trees.
+"""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
 from aideator.domain.check import (
+    FAILING,
     Check,
     CheckResult,
     Measurement,
     TestOutcome,
     TestResult,
 )
-from aideator.domain.verdict import Change, CheckChange, Delta, TestChange
+from aideator.domain.verdict import (
+    MOST_TELLING_FIRST,
+    Change,
+    CheckChange,
+    Delta,
+    TestChange,
+)
 
-MAX_ROWS, MAX_BRIEF = 100, 50
-"""Tests that are listed for each check in a verdict, and in an event; the counts know
-of all."""
+MAX_TESTS_IN_VERDICT, MAX_TESTS_IN_EVENT = 100, 50
+"""Tests that are listed for each check; the counts cover all."""
 MAX_MESSAGE = 600
 """Characters of a message in a verdict or an event. The measurement keeps more."""
 
-_BAD = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
-_ORDER = (
-    Change.BROKEN,
-    Change.FIXED,
-    Change.FLAKY,
-    Change.NEW,
-    Change.GONE,
-    Change.STILL_FAILING,
-)
-
 
 class State(Enum):
-    """What a check says about a tree after all its repeats."""
+    """The result of a check on a tree, after all its reruns."""
 
     PASSES = "passes"
     FAILS = "fails"
@@ -39,9 +38,10 @@ class State(Enum):
 
 
 def brief(result: CheckResult) -> CheckResult:
-    """A result for the log: only what did not pass, and of that the first tests."""
-    tests = [test for test in result.tests if test.outcome in _BAD][:MAX_BRIEF]
-    return result.model_copy(update={"tests": tuple(_shorter(test) for test in tests)})
+    """Return a result for the event log: only the first tests that did not pass."""
+    failing = [test for test in result.tests if test.outcome in FAILING]
+    shown = tuple(_shorter(test) for test in failing[:MAX_TESTS_IN_EVENT])
+    return result.model_copy(update={"tests": shown})
 
 
 def _shorter(test: TestResult) -> TestResult:
@@ -53,10 +53,15 @@ def compare(
     baseline: Mapping[str, Measurement],
     measured: Mapping[str, Measurement],
 ) -> tuple[CheckChange, ...]:
-    """Say what became of each check that was measured, against the measurement of the same check on the base.
+    """Compare each check that was measured with the same check on the base.
 
     A check without a baseline is compared with one that fails: a change must prove
     itself.
+
+    Args:
+        checks: In the order of the result.
+        baseline: Measurements on the base, by the check's label.
+        measured: Measurements on base + patch.
     """
     return tuple(
         _compare(check, baseline.get(check.label), measured[check.label])
@@ -69,135 +74,148 @@ def _compare(
     check: Check, before: Measurement | None, after: Measurement
 ) -> CheckChange:
     rows = tuple(_rows(before, after))
-    told = sorted(
-        (row for row in rows if row.change is not Change.STILL_PASSING), key=_telling
-    )
-    change = _change(
-        State.FAILS if before is None else state(before), state(after), rows
-    )
+    listed = [row for row in rows if row.change is not Change.STILL_PASSING]
+    listed.sort(key=_telling)
+    state_before = State.FAILS if before is None else state_of(before)
     return CheckChange(
         check=check.label,
-        change=change,
+        change=_change_of_check(state_before, state_of(after), rows),
         kind=check.kind,
         counts=dict(Counter(row.change for row in rows)),
-        tests=tuple(told[:MAX_ROWS]),
+        tests=tuple(listed[:MAX_TESTS_IN_VERDICT]),
     )
 
 
 def _telling(row: TestChange) -> tuple[int, bool]:
-    return _ORDER.index(row.change), row.after not in _BAD
+    return MOST_TELLING_FIRST.index(row.change), row.after not in FAILING
 
 
-def _rows(before: Measurement | None, after: Measurement) -> Iterable[TestChange]:
-    """One row for each test that ran on either side, if the tests can be told apart on base + patch."""
+def _rows(before: Measurement | None, after: Measurement) -> Iterator[TestChange]:
+    """Yield one row for each test that ran on either side.
+
+    No rows if the tests on base + patch cannot be told apart.
+    """
     if not after.result.tests:
         return
-    old = outcomes(before) if before is not None else {}
-    new = outcomes(after)
-    said = _messages(after)
-    files = {
-        test.test: test
-        for test in [*(before.result.tests if before else ()), *after.result.tests]
-    }
+    old = outcomes_by_test(before) if before is not None else {}
+    new = outcomes_by_test(after)
+    messages = _messages(after)
+    known = before.result.tests if before is not None else ()
+    files = {test.test: test.file for test in (*known, *after.result.tests)}
     for test in {**new, **old}:
         was, now = old.get(test, ()), new.get(test, ())
-        if change := change_of(was, now):
-            yield TestChange(
-                test=test,
-                change=change,
-                before=was[0] if was else None,
-                after=now[0] if now else None,
-                file=files[test].file,
-                message=said.get(test, "")
-                if change is not Change.STILL_PASSING
-                else "",
-            )
+        change = change_of(was, now)
+        if change is None:
+            continue
+        passes = change is Change.STILL_PASSING
+        yield TestChange(
+            test=test,
+            change=change,
+            before=was[0] if was else None,
+            after=now[0] if now else None,
+            file=files[test],
+            message="" if passes else messages.get(test, ""),
+        )
 
 
 def _messages(measurement: Measurement) -> dict[str, str]:
-    """Why tests did not pass, from the first run that says so."""
-    runs = [measurement.result, *measurement.again]
-    return {
-        t.test: t.message[:MAX_MESSAGE]
-        for run in reversed(runs)
-        for t in run.tests
-        if t.message
-    }
+    """Return why tests did not pass, each from the first run that says so."""
+    found: dict[str, str] = {}
+    for run in (measurement.result, *measurement.again):
+        for test in run.tests:
+            if test.message:
+                found.setdefault(test.test, test.message[:MAX_MESSAGE])
+    return found
 
 
-def outcomes(measurement: Measurement) -> dict[str, tuple[TestOutcome, ...]]:
-    """What each test said, each time it was run."""
-    found: dict[str, list[TestOutcome]] = {
-        test.test: [test.outcome] for test in measurement.result.tests
-    }
+def outcomes_by_test(measurement: Measurement) -> dict[str, tuple[TestOutcome, ...]]:
+    """Return the outcomes of each test of the first run, in all runs in order."""
+    found = {test.test: [test.outcome] for test in measurement.result.tests}
     for run in measurement.again:
         for test in run.tests:
             if test.test in found:
                 found[test.test].append(test.outcome)
-    return {test: tuple(said) for test, said in found.items()}
+    return {test: tuple(outcomes) for test, outcomes in found.items()}
 
 
-def is_flaky(said: Sequence[TestOutcome]) -> bool:
-    """Whether a test has passed and failed on the same tree."""
-    return TestOutcome.PASSED in said and any(outcome in _BAD for outcome in said)
+def is_flaky(outcomes: Sequence[TestOutcome]) -> bool:
+    """Return whether a test has passed and failed on the same tree."""
+    return TestOutcome.PASSED in outcomes and not FAILING.isdisjoint(outcomes)
 
 
 def change_of(was: Sequence[TestOutcome], now: Sequence[TestOutcome]) -> Change | None:
-    """What became of one test.
+    """Return the change of one test; None if it ran on neither side.
 
-    Skipped is as good as not there; None if it ran on neither side.
+    A skipped test counts as one that does not exist.
+
+    Args:
+        was: Its outcomes in all runs on the base; empty where it does not exist.
+        now: Its outcomes on base + patch.
     """
     if is_flaky(was) or is_flaky(now):
         return Change.FLAKY
-    ran_before = bool(was) and was[0] is not TestOutcome.SKIPPED
-    runs_now = bool(now) and now[0] is not TestOutcome.SKIPPED
-    if not (ran_before and runs_now):
-        return Change.NEW if runs_now else Change.GONE if ran_before else None
-    if now[0] in _BAD:
-        return Change.STILL_FAILING if was[0] in _BAD else Change.BROKEN
-    return Change.FIXED if was[0] in _BAD else Change.STILL_PASSING
+    ran_before, runs_now = _ran(was), _ran(now)
+    if ran_before and runs_now:
+        return _change_of_both(was[0], now[0])
+    if runs_now:
+        return Change.NEW
+    return Change.GONE if ran_before else None
 
 
-def state(measurement: Measurement) -> State:
-    """What the check says: its exit code, unless repeats contradict it."""
+def _ran(outcomes: Sequence[TestOutcome]) -> bool:
+    return bool(outcomes) and outcomes[0] is not TestOutcome.SKIPPED
+
+
+def _change_of_both(was: TestOutcome, now: TestOutcome) -> Change:
+    if now in FAILING:
+        return Change.STILL_FAILING if was in FAILING else Change.BROKEN
+    return Change.FIXED if was in FAILING else Change.STILL_PASSING
+
+
+def state_of(measurement: Measurement) -> State:
+    """Return the state of a check: its exit code, unless reruns contradict it."""
     result = measurement.result
-    said = outcomes(measurement)
-    flaky = any(is_flaky(each) for each in said.values())
-    if not result.tests and measurement.again:
-        ended = {run.passed for run in measurement.again} | {result.passed}
-        flaky = len(ended) > 1
-        return State.FLAKY if flaky else State.PASSES if result.passed else State.FAILS
-    if result.passed:
-        return State.FLAKY if flaky else State.PASSES
-    stable = any(each[0] in _BAD and not is_flaky(each) for each in said.values())
-    return State.FLAKY if flaky and not stable else State.FAILS
+    exit_code_state = State.PASSES if result.passed else State.FAILS
+    if not result.tests:
+        contradicted = any(run.passed != result.passed for run in measurement.again)
+        return State.FLAKY if contradicted else exit_code_state
+    by_test = outcomes_by_test(measurement).values()
+    any_flaky = any(is_flaky(outcomes) for outcomes in by_test)
+    if not any_flaky or (not result.passed and any(map(_always_fails, by_test))):
+        return exit_code_state
+    return State.FLAKY
 
 
-def _change(before: State, after: State, rows: Sequence[TestChange]) -> Change:
-    if after is State.FLAKY:
+def _always_fails(outcomes: Sequence[TestOutcome]) -> bool:
+    return outcomes[0] in FAILING and not is_flaky(outcomes)
+
+
+def _change_of_check(before: State, after: State, rows: Sequence[TestChange]) -> Change:
+    if after is State.FLAKY or (after is State.PASSES and before is State.FLAKY):
         return Change.FLAKY
     if after is State.PASSES:
-        return {
-            State.PASSES: Change.STILL_PASSING,
-            State.FAILS: Change.FIXED,
-            State.FLAKY: Change.FLAKY,
-        }[before]
-    if before is State.PASSES:
+        return Change.STILL_PASSING if before is State.PASSES else Change.FIXED
+    if before is State.PASSES or _broke_more(before, rows):
         return Change.BROKEN
-    # The base fails as well, for other reasons perhaps: what has come to fail is this
-    # change's doing.
+    return Change.STILL_FAILING
+
+
+def _broke_more(before: State, rows: Sequence[TestChange]) -> bool:
+    """Return whether a check that fails now, and did not pass on the base, broke more.
+
+    The base may fail for other reasons: tests that started to fail are this change's
+    doing. A file that cannot be collected any more replaces its passing tests by one
+    new error.
+    """
     new = {row.after for row in rows if row.change is Change.NEW}
-    lost = any(
+    lost_passing = any(
         row.change is Change.GONE and row.before is TestOutcome.PASSED for row in rows
     )
-    broken = any(row.change is Change.BROKEN for row in rows) or (
-        TestOutcome.ERROR in new and lost
-    )
-    return (
-        Change.BROKEN
-        if broken or (before is State.FLAKY and new & _BAD)
-        else Change.STILL_FAILING
-    )
+    if any(row.change is Change.BROKEN for row in rows):
+        return True
+    if TestOutcome.ERROR in new and lost_passing:
+        return True
+    return before is State.FLAKY and not FAILING.isdisjoint(new)
 
 
 def deltas(
@@ -205,28 +223,30 @@ def deltas(
     baseline: Mapping[str, Measurement],
     measured: Mapping[str, Measurement],
 ) -> tuple[Delta, ...]:
-    """The figures that stand beside the evidence: findings of linters, coverage of changed lines."""
-    found = []
+    """Return the figures beside the evidence: findings of linters, lines covered."""
+    found: list[Delta] = []
     for check in checks:
-        before, after = baseline.get(check.label), measured.get(check.label)
-        if after is not None and after.result.findings is not None:
-            was = before.result.findings if before else None
-            found.append(
-                Delta(
-                    name=check.label,
-                    before=was,
-                    after=after.result.findings,
-                    unit="findings",
-                )
-            )
-        if after is not None and after.covered is not None:
-            run, lines = after.covered
-            found.append(
-                Delta(
-                    name="changed lines covered",
-                    before=None,
-                    after=round(100 * run / lines, 1),
-                    unit="%",
-                )
-            )
+        after = measured.get(check.label)
+        if after is not None:
+            found += _deltas(check, baseline.get(check.label), after)
     return tuple(found)
+
+
+def _deltas(
+    check: Check, before: Measurement | None, after: Measurement
+) -> Iterator[Delta]:
+    if after.result.findings is not None:
+        yield Delta(
+            name=check.label,
+            before=before.result.findings if before else None,
+            after=after.result.findings,
+            unit="findings",
+        )
+    if after.covered is not None:
+        run, executable = after.covered
+        yield Delta(
+            name="changed lines covered",
+            before=None,
+            after=round(100 * run / executable, 1),
+            unit="%",
+        )

@@ -1,4 +1,7 @@
-"""Coverage of changed lines, from reports that the project's own tools have written: Cobertura XML and lcov.
+"""Coverage of changed lines, from reports that the project's own tools have written.
+
+Formats: Cobertura XML (cobertura.github.io, coverage-04.dtd) and lcov's tracefile
+(`geninfo(1)`).
 
 Shown beside the evidence, never deciding; nothing is installed or asked for. Like all
 reports these are hostile input.
@@ -13,28 +16,33 @@ COVERAGE_REPORTS = ("**/coverage.xml", "**/cobertura*.xml", "**/lcov.info")
 """Where tools leave them by default: coverage.py, pytest-cov, istanbul (jest, vitest,
 nyc), cargo-llvm-cov, JaCoCo's converters."""
 
+_NUMBER_DIGITS = 40
+"""Fewer digits than this may stand in a line number and its hits together."""
+
 
 def covered(
     files: Iterable[bytes], lines: Mapping[str, Collection[int]]
 ) -> tuple[int, int] | None:
-    """How many of the lines that can be run were run, and how many can be; None if no report speaks of them.
+    """Return how many added lines were executed, and how many are executable.
+
+    None if no report mentions one of them.
 
     Args:
         files: The reports.
-        lines: Added line numbers by path.
+        lines: Added line numbers, from 1, by path.
     """
     run: dict[tuple[str, int], bool] = {}
     for file in files:
-        for path, line, hits in (
-            _cobertura(file) if file.lstrip()[:1] == b"<" else _lcov(file)
-        ):
-            if (changed := _changed_path(path, lines)) and line in lines[changed]:
+        is_xml = file.lstrip()[:1] == b"<"
+        for path, line, hits in _cobertura(file) if is_xml else _lcov(file):
+            changed = _changed_path(path, lines)
+            if changed and line in lines[changed]:
                 run[changed, line] = run.get((changed, line), False) or hits > 0
     return (sum(run.values()), len(run)) if run else None
 
 
 def added_lines(files: Iterable[FileDiff]) -> dict[str, set[int]]:
-    """The numbers of the lines that a change added, by file."""
+    """Return the numbers of the lines that a change added, from 1, by path."""
     return {file.path: set(_added(file)) for file in files}
 
 
@@ -49,14 +57,10 @@ def _added(file: FileDiff) -> Iterable[int]:
 
 def _changed_path(path: str, lines: Mapping[str, Collection[int]]) -> str:
     # Cobertura names files from a source folder, which need not be the root.
-    return next(
-        (
-            changed
-            for changed in lines
-            if changed == path or changed.endswith(f"/{path}")
-        ),
-        "",
-    )
+    for changed in lines:
+        if changed == path or changed.endswith(f"/{path}"):
+            return changed
+    return ""
 
 
 def _lcov(file: bytes) -> Iterable[tuple[str, int, int]]:
@@ -68,8 +72,14 @@ def _lcov(file: bytes) -> Iterable[tuple[str, int, int]]:
         elif kind == "DA":
             number, _, hits = value.partition(",")
             hits = hits.partition(",")[0]
-            if number.isdecimal() and hits.isdecimal() and len(number + hits) < 40:
+            if _are_numbers(number, hits):
                 yield path, int(number), int(hits)
+
+
+def _are_numbers(number: str, hits: str) -> bool:
+    # Python converts long numbers in quadratic time, and a report is hostile input.
+    short = len(number + hits) < _NUMBER_DIGITS
+    return number.isdecimal() and hits.isdecimal() and short
 
 
 def _cobertura(file: bytes) -> Iterable[tuple[str, int, int]]:
@@ -82,7 +92,7 @@ def _cobertura(file: bytes) -> Iterable[tuple[str, int, int]]:
             path = from_root(attributes.get("filename", ""))
         elif name == "line":
             number, hits = attributes.get("number", ""), attributes.get("hits", "")
-            if number.isdecimal() and hits.isdecimal() and len(number + hits) < 40:
+            if _are_numbers(number, hits):
                 found.append((path, int(number), int(hits)))
 
     try:

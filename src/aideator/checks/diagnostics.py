@@ -1,4 +1,4 @@
-"""Count what linters and type checkers complain about, where their output says so.
+"""Count the findings of linters and type checkers, where their output says so.
 
 Shown, never deciding.
 """
@@ -18,20 +18,23 @@ _SUMMARIES = (
 _LINE = re.compile(r"^(\.?[\w./@+-]+)[:(]\d+([:,]\d+)?[):]*:? ", re.MULTILINE)
 """`path:line:column: …` or `path(line,column): …`, one finding a line: flake8, pylint,
 tsc, go vet, gcc."""
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 def count_findings(
     kind: Literal["test", "build", "lint", "types"], done: ExecResult
 ) -> int | None:
-    """How many findings a check of lint or types reports; None for other checks, and where it cannot be told."""
+    """Return how many findings a lint or type check reports.
+
+    None for other checks, and where its output does not say.
+    """
     if kind not in {"lint", "types"} or done.truncated or done.exit_code is None:
         return None
-    said = re.sub(
-        r"\x1b\[[\d;]*m",
-        "",
-        (done.stdout + b"\n" + done.stderr).decode(errors="replace"),
-    )
+    text = (done.stdout + b"\n" + done.stderr).decode(errors="replace")
+    text = _COLOUR.sub("", text)
     for summary in _SUMMARIES:
-        if found := summary.findall(said):
-            return int(found[-1][:9])
-    return len(_LINE.findall(said)) or (0 if done.exit_code == 0 else None)
+        if found := summary.findall(text):
+            return int(found[-1][:9])  # hostile input: a bounded number
+    if lines := len(_LINE.findall(text)):
+        return lines
+    return 0 if done.exit_code == 0 else None

@@ -1,4 +1,7 @@
-"""Read what test runners print where they write no report: unittest, libtest (cargo), nextest, go's JSON lines, TAP.
+"""Read the output of test runners that write no report file.
+
+These are unittest, libtest (cargo), nextest, go's JSON lines (`go doc test2json`), and
+TAP 13 and 14 (testanything.org).
 
 Pure functions over text that a change may have printed itself; the same care as in
 `reports.py`. A reader that does not recognise the text, or misses its end, returns a
@@ -8,7 +11,8 @@ report without tests.
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aideator.checks.reports import MESSAGE, NAME, Report, report, result
@@ -34,6 +38,8 @@ _BLOCK = re.compile(
     r"^={70}\n(FAIL|ERROR|UNEXPECTED SUCCESS): (\w+) \(([\w.<>]+)\).*\n", re.MULTILINE
 )
 _RAN = re.compile(r"^Ran \d+ tests? in ", re.MULTILINE)
+_NOT_IMPORTED = "unittest.loader._FailedTest"
+"""The class that stands in for a module that cannot be imported."""
 
 
 def unittest(text: str) -> Report:
@@ -45,70 +51,63 @@ def unittest(text: str) -> Report:
     """
     if not _RAN.search(text):
         return Report(note="the test runner did not come to its end")
+    outcomes = _listed_outcomes(text.partition("\n" + "=" * 70)[0])
+    messages: dict[str, str] = {}
+    for block, end in _blocks(text):
+        test = _unittest_id(block[2], block[3])
+        outcome = ERROR if block[1] == "ERROR" else FAILED
+        outcomes[test] = _worse(outcomes.get(test, PASSED), outcome)
+        messages.setdefault(test, text[block.end() : end].strip("-\n"))
+    rows = (
+        result(test, _in_the_body(test, outcome), message=messages.get(test, ""))
+        for test, outcome in outcomes.items()
+    )
+    return report("text", rows)
+
+
+def _listed_outcomes(text: str) -> dict[str, TestOutcome]:
+    """Read the lines `test_a (module.Class.test_a) ... ok` above the tracebacks."""
     outcomes: dict[str, TestOutcome] = {}
     current = ""
-    for line in text.partition("\n" + "=" * 70)[0].split("\n"):
+    for line in text.split("\n"):
         if header := _HEADER.match(line.strip()):
             current = _unittest_id(header[1], header[2])
             outcomes.setdefault(current, PASSED)
-        if current and (
-            outcome := next(
-                (o for pattern, o in _UNITTEST if pattern.match(line)), None
-            )
-        ):
-            outcomes[current] = max(outcomes[current], outcome, key=_worse)
-    messages: dict[str, str] = {}
-    for found, end in _blocks(text):
-        test = _unittest_id(found[2], found[3])
-        outcomes[test] = max(
-            outcomes.get(test, PASSED),
-            ERROR if found[1] == "ERROR" else FAILED,
-            key=_worse,
-        )
-        messages.setdefault(test, text[found.end() : end].strip("-\n"))
-    return report(
-        "text",
-        (
-            result(t, _in_the_body(t, o), message=messages.get(t, ""))
-            for t, o in outcomes.items()
-        ),
-    )
+        # What a test prints may stand between its name and its outcome.
+        outcome = next((o for pattern, o in _UNITTEST if pattern.match(line)), None)
+        if current and outcome:
+            outcomes[current] = _worse(outcomes[current], outcome)
+    return outcomes
 
 
-def _worse(outcome: TestOutcome) -> int:
-    return (PASSED, SKIPPED, FAILED, ERROR).index(outcome)
+def _worse(one: TestOutcome, other: TestOutcome) -> TestOutcome:
+    return max(one, other, key=(PASSED, SKIPPED, FAILED, ERROR).index)
 
 
 def _blocks(text: str) -> Iterator[tuple[re.Match[str], int]]:
-    found = list(_BLOCK.finditer(text))
-    ends = [
-        *(each.start() for each in found[1:]),
-        next(m.start() for m in reversed(list(_RAN.finditer(text)))),
-    ]
-    return zip(found, ends, strict=True) if found else iter(())
+    """Yield the head of each traceback, and where it ends."""
+    heads = list(_BLOCK.finditer(text))
+    summary = [found.start() for found in _RAN.finditer(text)][-1]
+    ends = [*(head.start() for head in heads[1:]), summary]
+    return zip(heads, ends, strict=False)
 
 
 def _unittest_id(method: str, where: str) -> str:
     # Python 3.11 writes module.Class.method in the brackets, older ones module.Class.
-    where = where.removeprefix("unittest.loader._FailedTest.").removeprefix(
-        "unittest.loader._FailedTest"
-    )
+    where = where.removeprefix(f"{_NOT_IMPORTED}.").removeprefix(_NOT_IMPORTED)
     if not where:
         return method
-    return (
-        where
-        if where == method or where.endswith(f".{method}")
-        else f"{where}.{method}"
-    )
+    is_whole = where == method or where.endswith(f".{method}")
+    return where if is_whole else f"{where}.{method}"
 
 
 def _in_the_body(test: str, outcome: TestOutcome) -> TestOutcome:
-    not_run = "." not in test or test.rpartition(".")[2] in {
-        "setUpClass",
-        "setUpModule",
-        "tearDownClass",
-    }
-    return FAILED if outcome is ERROR and not not_run else outcome
+    """Return a failure for an error that a test's own body has raised."""
+    method = test.rpartition(".")[2]
+    set_up = {"setUpClass", "setUpModule", "tearDownClass"}
+    if outcome is ERROR and "." in test and method not in set_up:
+        return FAILED
+    return outcome
 
 
 _BINARY = re.compile(r"^ +(?:Running (?:unittests )?(\S+) \(|Doc-tests (\S+))")
@@ -139,8 +138,8 @@ def libtest(text: str) -> Report:
         elif speaker is not None:
             speaker.append(line)
     rows = (
-        result(t, o, file=f, message="\n".join(said.get(t, [])))
-        for t, (f, o) in tests.items()
+        result(test, outcome, file=file, message="\n".join(said.get(test, [])))
+        for test, (file, outcome) in tests.items()
     )
     return report("text", rows)
 
@@ -150,7 +149,8 @@ def _rust_id(binary: str, name: str) -> str:
 
 
 _NEXTEST = re.compile(
-    r"^ +(PASS|FAIL|SKIP|TIMEOUT|ABORT|SIG\w+|FLAKY \S+) \[[^\]]*\] (?:\([^)]*\) )?(\S+) (.+)$"
+    r"^ +(PASS|FAIL|SKIP|TIMEOUT|ABORT|SIG\w+|FLAKY \S+) \[[^\]]*\] "
+    r"(?:\([^)]*\) )?(\S+) (.+)$"
 )
 
 
@@ -172,49 +172,55 @@ _GO_DEPTH = 10
 _GO_OUTCOMES = {"pass": PASSED, "fail": FAILED, "skip": SKIPPED}
 
 
+_GoTest = tuple[str, str]
+"""A package and a test in it; the test of the package as a whole is empty."""
+
+
 def go(text: str) -> Report:
-    """Read what `go test -json` prints: one event a line, among whatever else stands there."""
-    ended: dict[tuple[str, str], tuple[TestOutcome, float]] = {}
-    said: dict[tuple[str, str], str] = {}
+    """Read what `go test -json` prints: one event a line, among any other lines."""
+    ended: dict[_GoTest, tuple[TestOutcome, float]] = {}
+    output: dict[_GoTest, str] = {}
     for event in _events(text):
-        key = (
-            str(event.get("Package") or event.get("ImportPath", "")).partition(" ")[0],
-            str(event.get("Test", ""))[:NAME],
-        )
-        if event.get("Action") in {"output", "build-output"}:
-            said[key] = (said.get(key, "") + str(event.get("Output", "")))[
-                -2 * MESSAGE :
-            ]
-        elif outcome := _GO_OUTCOMES.get(str(event.get("Action"))):
+        action = event.get("Action")
+        package = str(event.get("Package") or event.get("ImportPath", ""))
+        key = (package.partition(" ")[0], str(event.get("Test", ""))[:NAME])
+        if action in {"output", "build-output"}:
+            text_so_far = output.get(key, "") + str(event.get("Output", ""))
+            output[key] = text_so_far[-2 * MESSAGE :]
+        elif outcome := _GO_OUTCOMES.get(str(action)):
             elapsed = event.get("Elapsed", 0)
-            ended[key] = outcome, elapsed if isinstance(elapsed, int | float) else 0.0
-    parents = {
-        (package, parent) for package, test in ended for parent in _parents(test)
-    }
-    fallen = {
-        package for package, test in ended if test and ended[package, test][0] is FAILED
-    }
-    rows = []
+            seconds = elapsed if isinstance(elapsed, int | float) else 0.0
+            ended[key] = outcome, seconds
+    return report("json", _go_results(ended, output))
+
+
+def _go_results(
+    ended: Mapping[_GoTest, tuple[TestOutcome, float]], output: Mapping[_GoTest, str]
+) -> Iterator[TestResult]:
+    """Yield the tests without subtests, and packages that failed without a test."""
+    parents: set[_GoTest] = set()
+    failed_in_a_test: set[str] = set()
+    for (package, test), (outcome, _) in ended.items():
+        parents.update((package, parent) for parent in _parents(test))
+        if test and outcome is FAILED:
+            failed_in_a_test.add(package)
     for key, (outcome, seconds) in ended.items():
         package, test = key
-        if test and key not in parents:
-            rows.append(
-                result(
-                    f"{package}.{test}",
-                    outcome,
-                    message=said.get(key, ""),
-                    seconds=seconds,
-                )
-            )
-        elif (
-            not test and outcome is FAILED and package not in fallen
-        ):  # it was not built, or ended by itself
-            rows.append(result(package, ERROR, message=said.get(key, "")))
-    return report("json", rows)
+        message = output.get(key, "")
+        if test:
+            if key not in parents:
+                name = f"{package}.{test}"
+                yield result(name, outcome, message=message, seconds=seconds)
+        elif outcome is FAILED and package not in failed_in_a_test:
+            # The package was not built, or its process ended by itself.
+            yield result(package, ERROR, message=message)
 
 
 def _parents(test: str) -> Iterator[str]:
-    """The tests that a subtest may be part of: as a name may hold slashes itself, each is tried."""
+    """Yield the tests that a subtest may be part of.
+
+    A name may itself hold slashes, so the part before each slash is one.
+    """
     place = test.find("/")
     for _ in range(_GO_DEPTH):
         if place < 0:
@@ -234,19 +240,21 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
 
 
 def go_output(text: str) -> str:
-    """What `go test` would have printed without `-json`."""
-    return "".join(
-        str(next(_events(line), {}).get("Output", ""))
-        if line.startswith("{")
-        else line + "\n"
-        for line in text.split("\n")
-    )
+    """Return what `go test` would have printed without `-json`."""
+    return "".join(map(_go_line, text.split("\n")))
+
+
+def _go_line(line: str) -> str:
+    if not line.startswith("{"):
+        return line + "\n"
+    return str(next(_events(line), {}).get("Output", ""))
 
 
 _PLAN = re.compile(r"^1\.\.(\d+)(?: *#.*)?$")
 _POINT = re.compile(r"(not )?ok\b(?: ++(\d++))?(?: ++-(?= ))?(.*)", re.DOTALL)
 _DIRECTIVE = re.compile(r"(?<=#) *+(?:skip|todo)\b", re.IGNORECASE)
-_TAP_DEPTH = 20
+_TAP_DEPTH, _TAP_NOTES = 20, 50
+"""Levels of subtests, and lines kept below a test that explain it."""
 
 
 def tap(text: str) -> Report:
@@ -259,51 +267,74 @@ def tap(text: str) -> Report:
         return Report()
     if bailed := next((line for line in lines if line.startswith("Bail out!")), None):
         return Report(note=bailed[:200])
-    return report("tap", _points(lines))
+    points = _TapReader().read(lines)
+    rows = (
+        result(point.name, point.outcome, message="\n".join(point.notes))
+        for point in points
+    )
+    return report("tap", rows)
 
 
-def _points(lines: list[str]) -> Iterator[TestResult]:
-    inner: list[list[tuple[str, TestOutcome, list[str]]]] = [[]]
-    counts = Counter[int]()
-    notes: list[str] | None = None
-    for line in lines:
-        depth = (len(line) - len(line.lstrip(" "))) // 4
-        if notes is not None and line.strip() in {"---", "..."}:
-            notes = notes if line.strip() == "---" else None
-        elif (point := _POINT.match(line.strip())) and depth < _TAP_DEPTH:
-            while len(inner) <= depth + 1:
-                inner.append([])
-            counts[depth] += 1
-            counts[depth + 1] = 0
-            name = (
-                point[3].partition(" #")[0].strip()
-                or f"test {point[2] or counts[depth]}"
-            )
-            outcome = (
-                SKIPPED
-                if _DIRECTIVE.search(point[3])
-                else FAILED
-                if point[1]
-                else PASSED
-            )
-            notes = []
-            children, inner[depth + 1] = inner[depth + 1], []
-            if children and (
-                outcome is not FAILED or any(o is FAILED for _, o, _ in children)
-            ):
-                inner[depth] += [
-                    (f"{name} > {child}", o, said) for child, o, said in children
-                ]
-            else:
-                inner[depth].append((name, outcome, notes))
-        elif notes is not None and len(notes) < 50:
-            notes.append(line.strip())
-    for name, outcome, said in inner[0]:
-        yield result(name, outcome, message="\n".join(said))
+@dataclass(frozen=True)
+class _TapPoint:
+    name: str
+    outcome: TestOutcome
+    notes: list[str]
+
+
+class _TapReader:
+    """Collects test points by depth: those of a subtest stand before its own point."""
+
+    def __init__(self) -> None:
+        self._points: list[list[_TapPoint]] = [[]]
+        self._counts = Counter[int]()
+        self._notes: list[str] | None = None
+
+    def read(self, lines: Iterable[str]) -> list[_TapPoint]:
+        """Return the innermost test points, in order."""
+        for line in lines:
+            text = line.strip()
+            depth = (len(line) - len(line.lstrip(" "))) // 4
+            if self._notes is not None and text in {"---", "..."}:
+                if text == "...":
+                    self._notes = None
+            elif (point := _POINT.match(text)) and depth < _TAP_DEPTH:
+                self._add(point, depth)
+            elif self._notes is not None and len(self._notes) < _TAP_NOTES:
+                self._notes.append(text)
+        return self._points[0]
+
+    def _add(self, point: re.Match[str], depth: int) -> None:
+        while len(self._points) <= depth + 1:
+            self._points.append([])
+        self._counts[depth] += 1
+        self._counts[depth + 1] = 0
+        number = point[2] or self._counts[depth]
+        name = point[3].partition(" #")[0].strip() or f"test {number}"
+        outcome = FAILED if point[1] else PASSED
+        if _DIRECTIVE.search(point[3]):
+            outcome = SKIPPED
+        self._notes = []
+        children, self._points[depth + 1] = self._points[depth + 1], []
+        # A subtest that fails although all in it pass is kept as one test.
+        fails_itself = outcome is FAILED and not _any_failed(children)
+        if children and not fails_itself:
+            for child in children:
+                named = replace(child, name=f"{name} > {child.name}")
+                self._points[depth].append(named)
+        else:
+            self._points[depth].append(_TapPoint(name, outcome, self._notes))
+
+
+def _any_failed(points: Iterable[_TapPoint]) -> bool:
+    return any(point.outcome is FAILED for point in points)
 
 
 def recognise(text: str) -> Report:
-    """Read the output of a command that nobody knows, such as `make test`, if a known runner has printed it."""
+    """Read the output of an unknown command, such as `make test`.
+
+    The report has tests if a known runner has printed it.
+    """
     for reader in (libtest, nextest, tap):
         if (found := reader(text)).tests:
             return found

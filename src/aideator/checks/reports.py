@@ -1,4 +1,7 @@
-"""Read what test runners report: JUnit XML, and what vitest, jest, go and our reporter for node write as JSON.
+"""Read the report files of test runners: JUnit XML, and JSON of jest, vitest and node.
+
+JUnit XML has no standard; what is read here is the common part of what pytest, Maven's
+Surefire (surefire-test-report.xsd), Gradle and others write.
 
 Pure functions over bytes that anything may have written: a report comes out of a
 sandbox in which a change has run. So entities and document types are refused (nothing
@@ -8,8 +11,10 @@ and says why; then the check's exit code decides alone. Runners that only print 
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Literal
 from xml.parsers import expat
 
@@ -48,7 +53,7 @@ class Report:
 
 
 def report(source: Source, tests: Iterable[TestResult]) -> Report:
-    """Put a report together.
+    """Return a report of these tests.
 
     Tests with the same id are one, which has passed if none of them has failed.
     """
@@ -57,11 +62,13 @@ def report(source: Source, tests: Iterable[TestResult]) -> Report:
         known = found.get(test.test)
         if known is None and len(found) >= MAX_TESTS:
             return Report(note=f"the report names more than {MAX_TESTS} tests")
-        if known is None or _SEVERITY.index(test.outcome) > _SEVERITY.index(
-            known.outcome
-        ):
+        if known is None or _is_worse(test.outcome, known.outcome):
             found[test.test] = test
     return Report(source, tuple(found.values()))
+
+
+def _is_worse(outcome: TestOutcome, other: TestOutcome) -> bool:
+    return _SEVERITY.index(outcome) > _SEVERITY.index(other)
 
 
 def result(
@@ -72,7 +79,7 @@ def result(
     message: str = "",
     seconds: float = 0.0,
 ) -> TestResult:
-    """One test, with its texts bounded and free of what no database takes."""
+    """Return one test, with its texts bounded and free of what no database takes."""
     passed = outcome is TestOutcome.PASSED
     return TestResult(
         test=clean(test)[:NAME],
@@ -84,12 +91,18 @@ def result(
 
 
 def clean(text: str) -> str:
-    """Text without NUL and lone surrogates, which JSON may bring and neither UTF-8 nor a database takes."""
+    """Return text without NUL and lone surrogates.
+
+    JSON may hold both; neither UTF-8 nor a database takes them.
+    """
     return text.encode(errors="replace").decode().replace("\0", "�")
 
 
 def shortened(text: str, limit: int = MESSAGE) -> str:
-    """The first line of a message, which names the error, and its end, which shows the place."""
+    """Return the first line of a message, and its end.
+
+    The first line names the error, the end shows the place.
+    """
     text = text.strip()
     if len(text) <= limit:
         return text
@@ -115,21 +128,20 @@ def read(data: bytes) -> Report:
 
 
 def merge(reports: Iterable[Report]) -> Report:
-    """Several files of one run as one report; one that is broken spoils the whole, for nobody knows what it hid."""
+    """Return several files of one run as one report.
+
+    One broken file makes the whole report broken, since it may have held any test.
+    """
     found = list(reports)
-    if broken := next((each for each in found if each.note), None):
-        return broken
-    return (
-        report(found[0].source, (test for each in found for test in each.tests))
-        if found
-        else Report()
-    )
+    for each in found:
+        if each.note:
+            return each
+    tests = chain.from_iterable(each.tests for each in found)
+    return report(found[0].source, tests) if found else Report()
 
 
 class _Junit:
-    """The one streaming pass over JUnit XML.
-
-    Elements that nobody knows are passed over, at any depth.
+    """Reads JUnit XML in one streaming pass. Unknown elements are skipped.
 
     An `<error>` is, for pytest, a test that could not be run; for all others, any
     exception but a failed assertion.
@@ -141,10 +153,11 @@ class _Junit:
         self._case: dict[str, str] | None = None
         self._outcome = TestOutcome.PASSED
         self._message: list[str] = []
-        self._said = 0
-        self._saying = False
+        self._message_size = 0
+        self._in_message = False
 
     def read(self, data: bytes) -> list[TestResult]:
+        """Return the tests, in order of their ends."""
         parse_xml(data, self._start, self._end, self._text)
         return self._tests
 
@@ -152,56 +165,51 @@ class _Junit:
         if name == "testsuite":
             self._suites.append(attributes.get("name", ""))
         elif name == "testcase":
-            self._case, self._outcome, self._message, self._said = (
-                attributes,
-                TestOutcome.PASSED,
-                [],
-                0,
-            )
-            self._saying = False
+            self._case, self._outcome = attributes, TestOutcome.PASSED
+            self._message, self._message_size = [], 0
+            self._in_message = False
         elif self._case is not None and name in _JUNIT_OUTCOMES:
             outcome = _JUNIT_OUTCOMES[name]
             if name == "error" and not self._case.get("file", "").endswith(".py"):
                 outcome = TestOutcome.FAILED
-            if (
-                _SEVERITY.index(outcome) > _SEVERITY.index(self._outcome)
-                or outcome is TestOutcome.SKIPPED
-            ):
+            if _is_worse(outcome, self._outcome) or outcome is TestOutcome.SKIPPED:
                 self._outcome = outcome
-            self._saying = True
+            self._in_message = True
             self._text(attributes.get("message", "") + "\n")
 
     def _text(self, text: str) -> None:
         # A gigabyte of text in one element is read and dropped, but for its beginning
         # and its end.
-        if not self._saying:
+        if not self._in_message:
             return
         self._message.append(text)
-        self._said += len(text)
-        if self._said > 8 * MESSAGE:
+        self._message_size += len(text)
+        if self._message_size > 8 * MESSAGE:
             self._message = [shortened("".join(self._message), 2 * MESSAGE)]
-            self._said = len(self._message[0])
+            self._message_size = len(self._message[0])
 
     def _end(self, name: str) -> None:
         if name in _JUNIT_OUTCOMES:
-            self._saying = False
+            self._in_message = False
         elif name == "testsuite" and self._suites:
             self._suites.pop()
         elif name == "testcase" and self._case is not None:
-            if len(self._tests) > MAX_TESTS:
-                raise Unreadable(f"the report names more than {MAX_TESTS} tests")
-            test, file = _junit_id(self._case, self._suites)
-            seconds = _number(self._case.get("time"))
-            self._tests.append(
-                result(
-                    test,
-                    self._outcome,
-                    file=file,
-                    message="".join(self._message),
-                    seconds=seconds,
-                )
-            )
+            self._add(self._case)
             self._case = None
+
+    def _add(self, case: dict[str, str]) -> None:
+        if len(self._tests) > MAX_TESTS:
+            raise Unreadable(f"the report names more than {MAX_TESTS} tests")
+        test, file = _junit_id(case, self._suites)
+        self._tests.append(
+            result(
+                test,
+                self._outcome,
+                file=file,
+                message="".join(self._message),
+                seconds=_number(case.get("time")),
+            )
+        )
 
 
 _JUNIT_OUTCOMES = {
@@ -217,10 +225,16 @@ def parse_xml(
     end: Callable[[str], None] = lambda _: None,
     text: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Go through XML, element by element, without expanding or fetching anything.
+    """Read XML element by element, without expanding or fetching anything.
+
+    Args:
+        data: The document.
+        start: Called with the name and attributes of each element that begins.
+        end: Called with the name of each element that ends.
+        text: Called with each piece of text.
 
     Raises:
-        Unreadable: if it is broken, nested too deeply, or declares an entity.
+        Unreadable: If it is broken, nested too deeply, or declares an entity.
     """
     depth = 0
 
@@ -238,11 +252,9 @@ def parse_xml(
 
     parser = expat.ParserCreate()
     parser.EntityDeclHandler = _refuse
-    (
-        parser.StartElementHandler,
-        parser.EndElementHandler,
-        parser.CharacterDataHandler,
-    ) = opened, closed, text
+    parser.StartElementHandler = opened
+    parser.EndElementHandler = closed
+    parser.CharacterDataHandler = text
     try:
         for place in range(0, len(data), _CHUNK):
             parser.Parse(data[place : place + _CHUNK])
@@ -256,22 +268,22 @@ def _refuse(*_: object) -> None:
 
 
 def _junit_id(case: dict[str, str], suites: list[str]) -> tuple[str, str]:
-    """The test's id as its runner would take it, and its file."""
-    name, group, file = (
-        case.get("name", ""),
-        case.get("classname", ""),
-        case.get("file", ""),
-    )
-    if file.endswith(
-        ".py"
-    ):  # pytest: file::Class::test; a file that cannot be collected is its own id
-        module = file.removesuffix(".py").replace("/", ".")
-        if name == module:
-            return file, file
-        inner = group.removeprefix(module).strip(".")
-        return "::".join(part for part in (file, *inner.split("."), name) if part), file
+    """Return the test's id as its runner takes it on the command line, and its file."""
+    name, group = case.get("name", ""), case.get("classname", "")
+    file = case.get("file", "")
+    if file.endswith(".py"):
+        return _pytest_id(name, group, file), file
     group = group or next((suite for suite in reversed(suites) if suite), "")
     return f"{group}.{name}" if group else name, file
+
+
+def _pytest_id(name: str, group: str, file: str) -> str:
+    """Return `file::Class::test`; of a file that cannot be collected, `file`."""
+    module = file.removesuffix(".py").replace("/", ".")
+    if name == module:
+        return file
+    inner = group.removeprefix(module).strip(".")
+    return "::".join(part for part in (file, *inner.split("."), name) if part)
 
 
 def _number(text: str | None) -> float:
@@ -279,22 +291,19 @@ def _number(text: str | None) -> float:
         found = float((text or "0").replace(",", ""))
     except ValueError:
         return 0.0
-    return found if found == found else 0.0
+    return 0.0 if math.isnan(found) else found
 
 
 def _json(data: bytes) -> Iterator[TestResult]:
-    """One document (jest, vitest) or one object a line (our reporter for node)."""
+    """Read one document (jest, vitest) or one object a line (our reporter for node)."""
     try:
         lines = [json.loads(line) for line in data.split(b"\n") if line.strip()]
     except (ValueError, RecursionError):
         lines = [_document(data)]
     for found in lines:
         if isinstance(found, dict):
-            yield from (
-                _jest(found)
-                if isinstance(found.get("testResults"), list)
-                else _line(found)
-            )
+            is_jest = isinstance(found.get("testResults"), list)
+            yield from _jest(found) if is_jest else _node(found)
 
 
 def _document(data: bytes) -> Any:
@@ -312,29 +321,20 @@ def _jest(document: dict[str, Any]) -> Iterator[TestResult]:
         file = from_root(str(suite.get("name", "")))
         tests = _dicts(suite.get("assertionResults"))
         if not tests and suite.get("status") == "failed":
-            yield result(
-                file,
-                TestOutcome.ERROR,
-                file=file,
-                message=str(suite.get("message", "")),
-            )
+            message = str(suite.get("message", ""))
+            yield result(file, TestOutcome.ERROR, file=file, message=message)
         for test in tests:
-            titles = test.get("ancestorTitles")
-            names = [
-                *(titles if isinstance(titles, list) else []),
-                test.get("title", ""),
-            ]
-            said = test.get("failureMessages")
+            names = [file, *_list(test.get("ancestorTitles")), test.get("title", "")]
             yield result(
-                " > ".join(map(str, [file, *names])),
+                " > ".join(map(str, names)),
                 _JEST_OUTCOMES.get(str(test.get("status")), TestOutcome.SKIPPED),
                 file=file,
-                message="\n".join(map(str, said)) if isinstance(said, list) else "",
+                message="\n".join(map(str, _list(test.get("failureMessages")))),
                 seconds=_number(str(test.get("duration") or 0)) / 1000,
             )
 
 
-def _line(found: dict[str, Any]) -> Iterator[TestResult]:
+def _node(found: dict[str, Any]) -> Iterator[TestResult]:
     if str(found.get("outcome")) in set(TestOutcome):
         file = from_root(str(found.get("file") or ""))
         yield result(
@@ -355,5 +355,5 @@ def _list(found: object) -> list[Any]:
 
 
 def from_root(path: str) -> str:
-    """A path as seen from the root of the repository, which is `/workspace` inside."""
+    """Return a path from the root of the repository, which is `/workspace` inside."""
     return path.removeprefix("file://").removeprefix("/workspace/").removeprefix("./")

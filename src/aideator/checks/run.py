@@ -1,8 +1,8 @@
-"""Run the project's own checks in a sandbox, read what each test said, and run again what is in doubt.
+"""Run the project's checks in a sandbox, read each test's outcome, rerun the doubtful.
 
 A check that hangs, prints without end or takes its sandbox along is a result like any
-other; the next one gets a new sandbox. Repeats are fresh processes in the same sandbox:
-a test that passes only when it has run before shows itself.
+other; the next one gets a new sandbox. Reruns are fresh processes in the same sandbox:
+a test that passes only when it has run before shows itself (decision record 0038).
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from aideator.checks.printed import go, go_output
 from aideator.checks.reports import Report
 from aideator.checks.runners import PLACE, REPORTER, Plan, short_name
 from aideator.domain.check import (
+    FAILING,
     NOT_FOUND,
     NOT_FOUND_NOTE,
     CheckResult,
@@ -37,52 +38,52 @@ REPORT_BYTES = 16 * 2**20
 and the exit code decides."""
 _READ_SECONDS = 60.0
 
-BAD = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
-
-Ground = Callable[[], AbstractAsyncContextManager[Sandbox]]
-"""Opens a fresh sandbox over the tree that is to be measured."""
+SandboxFactory = Callable[[], AbstractAsyncContextManager[Sandbox]]
+"""Opens a fresh sandbox over the tree to measure."""
 
 
 @dataclass(frozen=True)
-class Doubts:
-    """Which tests are run again before they count."""
+class RerunPolicy:
+    """Which tests are rerun before they count, and whose coverage is read."""
 
     reruns: int = 2
-    before: Mapping[str, Measurement] | None = None
-    """What the same checks said on the base; None when it is the base that is
+    baseline: Mapping[str, Measurement] | None = None
+    """The measurements on the base, by the check's label; None when the base itself is
     measured."""
     edited: Collection[str] = ()
-    """Names of tests whose own lines the change touches."""
+    """Short names of tests whose own lines the change edits."""
     lines: Mapping[str, Collection[int]] = field(default_factory=dict)
-    """The lines that the change added, by file, whose coverage is looked for."""
+    """The lines that the change added, by path, whose coverage is read."""
 
 
-def for_checks(limits: Limits) -> Limits:
-    """The limits of a sandbox that runs checks: it may report more than an agent may print."""
+def limits_for_checks(limits: Limits) -> Limits:
+    """Return limits for a sandbox that runs checks: reports may be longer."""
     return replace(limits, output_bytes=REPORT_BYTES)
 
 
 async def measure(
-    ground: Ground, plans: Sequence[Plan], doubts: Doubts
+    open_sandbox: SandboxFactory, plans: Sequence[Plan], policy: RerunPolicy
 ) -> AsyncGenerator[Measurement]:
-    """Run checks one after another, like the steps of a CI job, and yield each measurement as it comes.
+    """Run checks one after another, like the steps of a CI job.
+
+    Yields each measurement as it comes.
 
     Raises:
-        AideatorError: if no sandbox can be had, or the change cannot be put into it.
+        AideatorError: If no sandbox can be opened, or the change does not apply in it.
     """
     pending = deque(plans)
     while pending:
-        async with ground() as sandbox:
+        async with open_sandbox() as sandbox:
             alive = True
             while pending and alive:
-                measurement, alive = await _measure(sandbox, pending.popleft(), doubts)
+                measurement, alive = await _measure(sandbox, pending.popleft(), policy)
                 yield measurement
 
 
 async def _measure(
-    sandbox: Sandbox, plan: Plan, doubts: Doubts
+    sandbox: Sandbox, plan: Plan, policy: RerunPolicy
 ) -> tuple[Measurement, bool]:
-    """One check, and whether its sandbox is still there."""
+    """Measure one check; return also whether its sandbox is still alive."""
     begun = time.monotonic()
     again: list[CheckResult] = []
     lines = None
@@ -91,12 +92,11 @@ async def _measure(
     except (SandboxLost, DiskLimitExceeded) as lost:
         return Measurement(result=_lost(plan, lost, time.monotonic() - begun)), False
     try:
-        if doubts.lines and plan.check.kind == "test":
-            lines = await asyncio.to_thread(
-                covered, await _coverage(sandbox), doubts.lines
-            )
-        tests = doubtful(plan, result, doubts)
-        for _ in range(doubts.reruns if tests is not None else 0):
+        if policy.lines and plan.check.kind == "test":
+            found = await _coverage(sandbox)
+            lines = await asyncio.to_thread(covered, found, policy.lines)
+        tests = tests_to_rerun(plan, result, policy)
+        for _ in range(policy.reruns if tests is not None else 0):
             again.append(await run_check(sandbox, plan, only=tests))
     except (SandboxLost, DiskLimitExceeded) as lost:
         again.append(_lost(plan, lost, 0.0))
@@ -120,37 +120,61 @@ def _lost(plan: Plan, lost: Exception, seconds: float) -> CheckResult:
     )
 
 
-def doubtful(
-    plan: Plan, result: CheckResult, doubts: Doubts
-) -> tuple[TestResult, ...] | None:
-    """The tests to run again, none of them for the whole check; None when nothing is in doubt.
+WHOLE_CHECK: tuple[TestResult, ...] = ()
+"""Stands for all tests of a check where single ones cannot be named."""
 
-    On the base what fails is in doubt; on base + patch also what is new, what has come
-    to pass, and what was edited.
-    """
+
+def tests_to_rerun(
+    plan: Plan, result: CheckResult, policy: RerunPolicy
+) -> tuple[TestResult, ...] | None:
+    """Return the tests to rerun, or `WHOLE_CHECK`; None where nothing may be flaky."""
     if plan.check.kind != "test" or result.exit_code is None:
         return None
-    before = doubts.before.get(plan.check.label) if doubts.before is not None else None
+    before = (policy.baseline or {}).get(plan.check.label)
     if not result.tests:
-        return (
-            () if not result.passed or (before and not before.result.passed) else None
-        )
-    known = {test.test: test.outcome for test in before.result.tests} if before else {}
+        return None if result.passed and not _failed(before) else WHOLE_CHECK
+    known = _outcomes(before)
     tests = tuple(
-        test
-        for test in result.tests
-        if test.outcome in BAD
-        or (known.get(test.test) in BAD and test.outcome is TestOutcome.PASSED)
-        or (
-            doubts.before is not None
-            and test.test not in known
-            and test.outcome is not TestOutcome.SKIPPED
-        )
-        or short_name(test.test) in doubts.edited
+        test for test in result.tests if needs_rerun(test, known.get(test.test), policy)
     )
-    # A check that fails although none of its tests does is in doubt as a whole.
-    blame = result.passed or any(test.outcome in BAD for test in tests)
-    return (tests or None) if blame else ()
+    if not result.passed and not _any_failed(tests):
+        return WHOLE_CHECK  # it fails although none of its tests does
+    return tests or None
+
+
+def _any_failed(tests: Sequence[TestResult]) -> bool:
+    return any(test.outcome in FAILING for test in tests)
+
+
+def _failed(before: Measurement | None) -> bool:
+    return before is not None and not before.result.passed
+
+
+def _outcomes(before: Measurement | None) -> dict[str, TestOutcome]:
+    if before is None:
+        return {}
+    return {test.test: test.outcome for test in before.result.tests}
+
+
+def needs_rerun(
+    test: TestResult, before: TestOutcome | None, policy: RerunPolicy
+) -> bool:
+    """Return whether a test has to have the same outcome more than once to count.
+
+    Args:
+        test: Its result in the first run.
+        before: Its outcome on the base; None where the base has no such test.
+        policy: Whether the base is measured, and which tests the change edits.
+    """
+    if test.outcome in FAILING:  # it may be flaky
+        return True
+    if short_name(test.test) in policy.edited:  # the change rewrote the test itself
+        return True
+    if before is None:  # a new test has to pass more than once; the base has no new one
+        on_patch = policy.baseline is not None
+        return on_patch and test.outcome is not TestOutcome.SKIPPED
+    # A fix has to hold.
+    return before in FAILING and test.outcome is TestOutcome.PASSED
 
 
 async def run_check(
@@ -160,32 +184,28 @@ async def run_check(
     only: Sequence[TestResult] | None = None,
     timeout: float | None = None,
 ) -> CheckResult:
-    """Run one check, or some of its tests where its runner can select them, else all.
+    """Run one check, or some of its tests where its runner can select them.
+
+    Args:
+        sandbox: Holds the tree to measure.
+        plan: The check, and how it is run.
+        only: The tests to run; all where there are none, or they cannot be selected.
+        timeout: Seconds after which it is stopped, if that is less than the check's
+            own time-out.
 
     Raises:
-        SandboxLost: if the sandbox ended before the check did.
+        SandboxLost: If the sandbox ended before the check did.
     """
-    command = (plan.command(only) if only else None) or plan.command()
-    assert command is not None
-    token = secrets.token_hex(4)
-    place = f"{PLACE}/{token}"
+    place = f"{PLACE}/{secrets.token_hex(4)}"
     env = {
         name: value.replace("{report}", place)
         for name, value in plan.runner.env.items()
     }
-    if any(REPORTER.name in value for value in env.values()):
-        await sandbox.exec(
-            ["sh", "-c", f"mkdir -p {PLACE}; cat > {PLACE}/{REPORTER.name}"],
-            stdin=_reporter(),
-        )
-    # One stream, so that the kept tail shows errors where they happened.
-    joined = "" if plan.runner.apart else "exec 2>&1; "
-    marks = f"mkdir -p {PLACE}; [ -e {PLACE}/first.begun ] || : > {PLACE}/first.begun; : > {place}.begun"
-    before = f"{plan.runner.before}; " if plan.runner.before else ""
-    script = f"{marks}; {before}{joined}{command.replace('{report}', place)}"
-    begun = time.monotonic()
+    await _install_reporter(sandbox, env)
+    script = ["sh", "-c", _script(plan, only, place)]
     limit = plan.check.timeout if timeout is None else min(timeout, plan.check.timeout)
-    done = await sandbox.exec(["sh", "-c", script], env=env, timeout=limit)
+    begun = time.monotonic()
+    done = await sandbox.exec(script, env=env, timeout=limit)
     seconds = round(time.monotonic() - begun, 3)
     if done.exit_code is None:
         return CheckResult(
@@ -196,21 +216,14 @@ async def run_check(
             note=f"stopped after {limit:g} s",
         )
     report = await _report(sandbox, plan, done, place)
-    tests = tuple(plan.seen_from_the_root(test) for test in report.tests)
-    asked = {test.test for test in only} if only else None
-    # What could not be collected stays: it may be why others are missing.
-    tests = tuple(
-        test
-        for test in tests
-        if asked is None or test.test in asked or test.outcome is TestOutcome.ERROR
-    )
+    tests = _selected([plan.from_root(test) for test in report.tests], only)
+    missing_program = done.exit_code == NOT_FOUND and not tests
     return CheckResult(
         check=plan.check.label,
         exit_code=done.exit_code,
         seconds=seconds,
         output=_tail(done, readable=go_output if plan.runner.output is go else None),
-        note=report.note
-        or (NOT_FOUND_NOTE if done.exit_code == NOT_FOUND and not tests else ""),
+        note=report.note or (NOT_FOUND_NOTE if missing_program else ""),
         source=report.source if tests else "exit_code",
         counts=dict(Counter(test.outcome for test in tests)),
         tests=tests,
@@ -218,30 +231,63 @@ async def run_check(
     )
 
 
-def _reporter() -> bytes:
-    return REPORTER.read_bytes()
+async def _install_reporter(sandbox: Sandbox, env: Mapping[str, str]) -> None:
+    """Write our reporter for `node --test`, if the environment names it."""
+    if any(REPORTER.name in value for value in env.values()):
+        write = f"mkdir -p {PLACE}; cat > {PLACE}/{REPORTER.name}"
+        reporter = await asyncio.to_thread(REPORTER.read_bytes)
+        await sandbox.exec(["sh", "-c", write], stdin=reporter)
+
+
+def _script(plan: Plan, only: Sequence[TestResult] | None, place: str) -> str:
+    """Return the shell script of a run that leaves reports at `place` + an ending."""
+    command = (plan.command(only) if only else None) or plan.command()
+    assert command is not None
+    steps = [
+        f"mkdir -p {PLACE}",
+        # Files that tell reports of the first run, and of this one, from older ones.
+        f"[ -e {PLACE}/first.begun ] || : > {PLACE}/first.begun",
+        f": > {place}.begun",
+    ]
+    if plan.runner.before:
+        steps.append(plan.runner.before)
+    if not plan.runner.separate_stderr:
+        # One stream, so that the kept tail shows errors where they happened.
+        steps.append("exec 2>&1")
+    return "; ".join([*steps, command.replace("{report}", place)])
+
+
+def _selected(
+    tests: Sequence[TestResult], only: Sequence[TestResult] | None
+) -> tuple[TestResult, ...]:
+    """Return the results of the tests that were asked for."""
+    if not only:
+        return tuple(tests)
+    asked = {test.test for test in only}
+    # What could not be collected stays: it may be why others are missing.
+    return tuple(
+        test
+        for test in tests
+        if test.test in asked or test.outcome is TestOutcome.ERROR
+    )
 
 
 async def _report(sandbox: Sandbox, plan: Plan, done: ExecResult, place: str) -> Report:
-    if plan.runner.output is not None and not plan.check.report:
+    """Read the report from the output, or else from the files of this run."""
+    runner = plan.runner
+    if runner.output is not None and not plan.check.report:
         if done.truncated:
-            return Report(
-                note=f"the output is larger than {REPORT_BYTES // 2**20} MiB, so no tests are read from it"
-            )
-        said = (done.stderr if plan.runner.apart else done.stdout).decode(
-            errors="replace"
-        )
-        printed = await asyncio.to_thread(plan.runner.output, said)
+            return Report(note=_OUTPUT_TOO_LARGE)
+        stream = done.stderr if runner.separate_stderr else done.stdout
+        text = stream.decode(errors="replace")
+        printed = await asyncio.to_thread(runner.output, text)
         if printed.tests or printed.note or not plan.reports:
             return printed
     if not plan.reports:
         return Report()
+    patterns = [pattern.replace("{report}", place) for pattern in plan.reports]
     try:
-        files = await _reports(
-            sandbox,
-            place,
-            [pattern.replace("{report}", place) for pattern in plan.reports],
-        )
+        files = await _reports(sandbox, place, patterns)
     except reports.Unreadable as error:
         return Report(note=str(error))
     return await asyncio.to_thread(
@@ -249,12 +295,19 @@ async def _report(sandbox: Sandbox, plan: Plan, done: ExecResult, place: str) ->
     )
 
 
+_OUTPUT_TOO_LARGE = (
+    f"the output is larger than {REPORT_BYTES // 2**20} MiB, "
+    "so no tests are read from it"
+)
+
+
 _FIND = """
 begun="$1"; shift
 for pattern; do
   case "$pattern" in
     /*) [ -f "$pattern" ] && [ ! -L "$pattern" ] && cat -- "$pattern" && printf '\\0' ;;
-    *) find . -name .git -prune -o -type f -newer "$begun" -path "./$pattern" -exec cat {} \\; -exec printf '\\0' \\; ;;
+    *) find . -name .git -prune -o -type f -newer "$begun" -path "./$pattern" \\
+         -exec cat {} \\; -exec printf '\\0' \\; ;;
   esac
 done
 """
@@ -264,7 +317,7 @@ done
 async def _reports(
     sandbox: Sandbox, place: str, patterns: Sequence[str]
 ) -> list[bytes]:
-    """The reports that this run has written; older ones are not its own."""
+    """Return the reports that this run has written; older ones are not its own."""
     # find's own * crosses folders, so `**/` is one.
     patterns = [
         pattern if pattern.startswith("/") else pattern.replace("**/", "*")
@@ -285,8 +338,6 @@ def _tail(done: ExecResult, *, readable: Callable[[str], str] | None = None) -> 
     if readable is not None:
         output = readable(output.decode(errors="replace")).encode()
     text = output[-OUTPUT_TAIL:].decode(errors="replace")
-    return (
-        text
-        if len(output) <= OUTPUT_TAIL
-        else f"[… {len(output) - OUTPUT_TAIL} bytes before this]\n{text}"
-    )
+    if len(output) <= OUTPUT_TAIL:
+        return text
+    return f"[… {len(output) - OUTPUT_TAIL} bytes before this]\n{text}"

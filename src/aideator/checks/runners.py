@@ -1,4 +1,4 @@
-"""Which test runner a check calls, how to have it report each test, and how to have it run only some.
+"""The known test runners: how they are recognised, report each test, and select some.
 
 Nothing of the project is changed or trusted for that: a runner is told by an
 environment variable or by arguments after the command, and reports to a place outside
@@ -17,7 +17,7 @@ from pathlib import Path
 from aideator.checks import printed
 from aideator.checks.printed import Reader
 from aideator.domain.check import Check, TestResult
-from aideator.repositories.trees import read_regular
+from aideator.repositories.untrusted_tree import read_regular_file
 
 PLACE = "/tmp/aideator"
 """Where reports go, inside: /tmp is the sandbox's own and no part of the tree."""
@@ -34,14 +34,11 @@ that cannot be said."""
 
 @dataclass(frozen=True)
 class Runner:
-    """What is known about one test runner.
-
-    `{report}` stands for the path of the report of this run.
-    """
+    """One test runner. In its texts, `{report}` is the path of a run's report."""
 
     name: str
     calls: re.Pattern[str]
-    """What its commands look like."""
+    """Matches commands that call it."""
     env: Mapping[str, str] = field(default_factory=dict)
     arguments: str = ""
     """Added at the end of its command."""
@@ -50,11 +47,12 @@ class Runner:
     output: Reader | None = None
     """Reads what it prints, where there is no report file."""
     before: str = ""
-    """What is run before it, in the shell."""
-    apart: bool = False
-    """Whether standard output and standard error are kept apart, since the reader needs
-    the latter alone."""
+    """A shell command to run before it."""
+    separate_stderr: bool = False
+    """Whether standard error is kept apart from standard output, since the reader needs
+    it alone."""
     select: Select | None = None
+    """Selects some of its tests; None if it cannot."""
 
 
 def _pytest(command: str, tests: Sequence[TestResult]) -> str | None:
@@ -65,14 +63,8 @@ def _pytest(command: str, tests: Sequence[TestResult]) -> str | None:
     if re.search(r"[$*?{~]", command):
         return None
     words = shlex.split(command)
-    start = (
-        next(
-            place
-            for place, word in enumerate(words)
-            if re.fullmatch(r"(.*/)?(pytest|py\.test)", word)
-        )
-        + 1
-    )
+    calls = [bool(re.fullmatch(r"(.*/)?(pytest|py\.test)", word)) for word in words]
+    start = calls.index(True) + 1
     kept, takes_value = words[:start], False
     for word in words[start:]:
         if word.startswith("-") or takes_value:
@@ -89,11 +81,9 @@ def _unittest(command: str, tests: Sequence[TestResult]) -> str | None:
 
 def _by_file(command: str, tests: Sequence[TestResult], flag: str = "") -> str | None:
     files = sorted({test.file for test in tests if test.file})
-    return (
-        f"{command}{flag} {shlex.join(files)}"
-        if files and not _has_paths(command)
-        else None
-    )
+    if not files or _has_paths(command):
+        return None
+    return f"{command}{flag} {shlex.join(files)}"
 
 
 def _jest(command: str, tests: Sequence[TestResult]) -> str | None:
@@ -106,25 +96,25 @@ def _has_paths(command: str) -> bool:
 
 def _go(command: str, tests: Sequence[TestResult]) -> str | None:
     names = sorted({short_name(test.test) for test in tests})
-    return (
-        f"{command} -run {shlex.quote('^(' + '|'.join(map(re.escape, names)) + ')$')}"
-    )
+    pattern = f"^({'|'.join(map(re.escape, names))})$"
+    return f"{command} -run {shlex.quote(pattern)}"
 
 
 def _cargo(command: str, tests: Sequence[TestResult]) -> str | None:
     names = [test.test.partition("::")[2] if test.file else test.test for test in tests]
-    return f"{command}{'' if ' -- ' in command else ' --'} --exact {shlex.join(names)}"
+    separator = "" if " -- " in command else " --"
+    return f"{command}{separator} --exact {shlex.join(names)}"
 
 
 def _nextest(command: str, tests: Sequence[TestResult]) -> str | None:
-    return f"{command} -E {shlex.quote(' | '.join(f'test({short_name(test.test)})' for test in tests))}"
+    filters = " | ".join(f"test({short_name(test.test)})" for test in tests)
+    return f"{command} -E {shlex.quote(filters)}"
 
 
 def _maven(command: str, tests: Sequence[TestResult]) -> str | None:
-    methods = ",".join(
-        "#".join(test.test.partition("(")[0].rsplit(".", 1)) for test in tests
-    )
-    return f"{command} {'-Dtest=' + shlex.quote(methods)} -Dsurefire.failIfNoSpecifiedTests=false"
+    names = [test.test.partition("(")[0].rsplit(".", 1) for test in tests]
+    methods = shlex.quote(",".join("#".join(name) for name in names))
+    return f"{command} -Dtest={methods} -Dsurefire.failIfNoSpecifiedTests=false"
 
 
 def _gradle(command: str, tests: Sequence[TestResult]) -> str | None:
@@ -134,12 +124,14 @@ def _gradle(command: str, tests: Sequence[TestResult]) -> str | None:
 
 
 def short_name(test: str) -> str:
-    """What a test is called where it is defined: the last part of its id, without parameters and subtests."""
+    """Return what a test is called where it is defined.
+
+    This is the last part of its id, without parameters and subtests.
+    """
     if " > " in test:
         return test.rpartition(" > ")[2]
-    if subtest := re.search(
-        r"\.((?:Test|Fuzz|Example)\w*)(?:/|$)", test
-    ):  # go: package.Test/subtest
+    # Go's ids are `package.Test/subtest`.
+    if subtest := re.search(r"\.((?:Test|Fuzz|Example)\w*)(?:/|$)", test):
         return subtest[1]
     name = re.split(r"[\[(]", test, maxsplit=1)[0].rpartition("::")[2]
     return name if " " in name else name.rpartition(".")[2]
@@ -161,7 +153,7 @@ RUNNERS = (
         re.compile(r"\s-m unittest(\s|$)"),
         arguments=" -v",
         output=printed.unittest,
-        apart=True,
+        separate_stderr=True,
         select=_unittest,
     ),
     Runner(
@@ -182,7 +174,8 @@ RUNNERS = (
         "node",
         re.compile(r"(^|[\s/])node\s(?!.*--test-reporter)(.*\s)?--test(\s|$)"),
         {
-            "NODE_OPTIONS": f"--test-reporter={PLACE}/reporter.mjs --test-reporter-destination={_JSON}"
+            "NODE_OPTIONS": f"--test-reporter={PLACE}/reporter.mjs"
+            f" --test-reporter-destination={_JSON}"
             " --test-reporter=spec --test-reporter-destination=stdout"
         },
         reports=(_JSON,),
@@ -219,17 +212,17 @@ RUNNERS = (
     Runner(
         "gradle",
         re.compile(r"(^|[\s/])gradlew?\s(.*\s)?(\S*[tT]est|check|build)(\s|$)"),
-        # It does not run again what it knows the outcome of, and then there is no
-        # report of this run: a base that set-up has tested reported nothing, and a
-        # repeat repeated nothing. So old reports are removed first, and the build cache
-        # is off.
+        # Gradle does not rerun tests whose outcome it knows, and then there is no
+        # report of this run: a base that set-up had tested reported nothing, and a
+        # rerun ran nothing. So old reports are removed first, and the build cache is
+        # off.
         arguments=" --no-build-cache",
         before="find . -path '*/build/test-results/*' -name 'TEST-*.xml' -delete",
         reports=("**/build/test-results/*/TEST-*.xml",),
         select=_gradle,
     ),
 )
-"""In the order in which they are looked for."""
+"""In the order in which they are matched."""
 
 UNKNOWN = Runner(
     "", re.compile(""), _PYTEST_ENV, reports=(_JUNIT,), output=printed.recognise
@@ -238,12 +231,12 @@ UNKNOWN = Runner(
 outputs are recognised."""
 
 QUIET = Runner("", re.compile(""))
-"""A build, a linter: it passes or fails as a whole."""
+"""A build or a linter: it passes or fails as a whole."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one check is carried out."""
+    """How one check is run."""
 
     check: Check
     runner: Runner
@@ -255,22 +248,21 @@ class Plan:
 
     @property
     def reports(self) -> tuple[str, ...]:
-        """Where reports are looked for: the user's own word first."""
-        asked = re.search(r"--junit-?xml[= ](\S+)", self.check.command)
-        own = (
-            (self.check.report,)
-            if self.check.report
-            else (self.folder + asked[1],)
-            if asked
-            else ()
-        )
-        return own or self.runner.reports
+        """Return where reports are: where the user or the command says, first."""
+        if self.check.report:
+            return (self.check.report,)
+        if named := re.search(r"--junit-?xml[= ](\S+)", self.check.command):
+            return (self.folder + named[1],)
+        return self.runner.reports
 
     def command(self, only: Sequence[TestResult] | None = None) -> str | None:
-        """The shell command for the whole check, or for some of its tests; None if these cannot be selected."""
-        command = self.check.command.rstrip() + (
-            self.separator + self.runner.arguments if self.runner.arguments else ""
-        )
+        """Return the shell command for the whole check, or for some of its tests.
+
+        None if these tests cannot be selected.
+        """
+        command = self.check.command.rstrip()
+        if self.runner.arguments:
+            command += self.separator + self.runner.arguments
         if only is None:
             return command
         if self.runner.select is None:
@@ -278,12 +270,12 @@ class Plan:
         head, tail = _last_step(command)
         if self.separator and not self.runner.arguments:
             tail += self.separator
-        chosen = self.runner.select(
-            tail, [self._seen_from_the_folder(test) for test in only]
-        )
-        return head + chosen if chosen and len(head + chosen) <= MAX_COMMAND else None
+        chosen = self.runner.select(tail, [self._from_folder(test) for test in only])
+        if not chosen or len(head + chosen) > MAX_COMMAND:
+            return None
+        return head + chosen
 
-    def _seen_from_the_folder(self, test: TestResult) -> TestResult:
+    def _from_folder(self, test: TestResult) -> TestResult:
         if not self.folder or not test.file:
             return test
         update = {
@@ -292,8 +284,8 @@ class Plan:
         }
         return test.model_copy(update=update)
 
-    def seen_from_the_root(self, test: TestResult) -> TestResult:
-        """The test with its file as it is called from the root, although the runner ran in a folder below."""
+    def from_root(self, test: TestResult) -> TestResult:
+        """Return a test that was run in a folder, with its paths as from the root."""
         if not self.folder or not test.file or test.file.startswith(self.folder):
             return test
         of_file = test.test.startswith(test.file)
@@ -305,7 +297,7 @@ class Plan:
 
 
 def plan(check: Check, tree: Path) -> Plan:
-    """Recognise the runner of a check.
+    """Return how a check is run: recognise the test runner that it calls.
 
     Args:
         check: The check.
@@ -313,36 +305,48 @@ def plan(check: Check, tree: Path) -> Plan:
     """
     if check.kind != "test":
         return Plan(check, QUIET)
-    folder = re.match(r"\s*cd ([\w][\w./-]*) &&", check.command)
-    place = f"{folder[1].rstrip('/')}/" if folder and ".." not in folder[1] else ""
+    changes_to = re.match(r"\s*cd ([\w][\w./-]*) &&", check.command)
+    folder = _folder(changes_to[1]) if changes_to else ""
     head, tail = _last_step(check.command)
-    script, separator = _script(tail, tree / place)
-    calls = script or tail
-    simple = not re.search(r"[|<>&`()#\n]", tail) and not (
-        script and re.search(r"[|<>&;`()#\n]", script)
-    )
-    found = next((runner for runner in RUNNERS if runner.calls.search(calls)), UNKNOWN)
-    if simple and _is_closed(tail) and not (folder is None and "cd " in head):
-        return Plan(check, found, separator, place)
+    script, separator = _script(tail, tree / folder)
+    found = _runner_of(script or tail)
+    folder_is_known = bool(changes_to) or "cd " not in head
+    if folder_is_known and _is_simple(tail, script):
+        return Plan(check, found, separator, folder)
     # Its environment reaches the runner; its arguments would go astray.
     by_env = found if found.env else UNKNOWN
-    return Plan(
-        check,
-        replace(by_env, name="", output=printed.recognise, select=None),
-        folder=place,
-    )
+    runner = replace(by_env, name="", output=printed.recognise, select=None)
+    return Plan(check, runner, folder=folder)
+
+
+def _folder(path: str) -> str:
+    return "" if ".." in path else f"{path.rstrip('/')}/"
+
+
+def _runner_of(command: str) -> Runner:
+    return next((each for each in RUNNERS if each.calls.search(command)), UNKNOWN)
 
 
 def _last_step(command: str) -> tuple[str, str]:
     """Cut a chain of commands before its last one."""
-    cut = max(
-        command.rfind(word) + len(word) if word in command else 0
-        for word in ("&&", ";")
-    )
+    cut = 0
+    for separator in ("&&", ";"):
+        if separator in command:
+            cut = max(cut, command.rfind(separator) + len(separator))
     return command[:cut], command[cut:]
 
 
-def _is_closed(command: str) -> bool:
+def _is_simple(command: str, script: str) -> bool:
+    """Return whether arguments at the end of a command reach the program it calls.
+
+    They do not behind a pipe, a redirection, a comment or an open quote.
+
+    Args:
+        command: The last one of its chain.
+        script: What it calls, if it runs a script of `package.json`.
+    """
+    if re.search(r"[|<>&`()#\n]", command) or re.search(r"[|<>&;`()#\n]", script):
+        return False
     try:
         shlex.split(command)
     except ValueError:
@@ -351,12 +355,13 @@ def _is_closed(command: str) -> bool:
 
 
 _SCRIPT = re.compile(
-    r"\s*(npm|pnpm|yarn|bun)( run| run-script)?( -s| --silent)? ([\w:.-]+)\s*(--\s.*|--)?$"
+    r"\s*(npm|pnpm|yarn|bun)( run| run-script)?( -s| --silent)?"
+    r" ([\w:.-]+)\s*(--\s.*|--)?$"
 )
 
 
 def _script(command: str, folder: Path) -> tuple[str, str]:
-    """What a script of `package.json` calls, and what has to stand before arguments for it."""
+    """Return what a script of `package.json` calls, and what separates arguments."""
     found = _SCRIPT.match(command)
     if not found:
         return "", ""
@@ -369,7 +374,7 @@ def _script(command: str, folder: Path) -> tuple[str, str]:
 
 def _package(file: Path) -> dict[str, object]:
     try:
-        found = json.loads(read_regular(file) or b"{}")
+        found = json.loads(read_regular_file(file) or b"{}")
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,4 +1,4 @@
-"""What a path says about the part that its file plays, by the conventions of the languages that we know."""
+"""Recognise test files by their paths, by the conventions of the known languages."""
 
 import re
 
@@ -9,21 +9,23 @@ _TEST_NAME = re.compile(
     r"|[^/]*[._-](test|tests|spec|specs)\.[cm]?[jt]sx?"
     r"|[^/]*_test\.go"
     r"|[^/]*_(test|spec)\.(rb|rs|exs?|dart|cc|cpp|c)"
-    r"|(Test[A-Z][^/]*|[^/]*(Tests?|TestCase|IT|Spec))\.(java|kt|kts|scala|groovy|cs|swift|php)"
+    r"|(Test[A-Z][^/]*|[^/]*(Tests?|TestCase|IT|Spec))"
+    r"\.(java|kt|kts|scala|groovy|cs|swift|php)"
     r")$"
 )
 _SOURCE = re.compile(
-    r"\.(py|[cm]?[jt]sx?|go|rb|rs|java|kts?|scala|groovy|cs|swift|php|exs?|dart|cc|cpp|c|sh|bats|t)$"
+    r"\.(py|[cm]?[jt]sx?|go|rb|rs|java|kts?|scala|groovy|cs|swift|php|exs?|dart"
+    r"|cc|cpp|c|sh|bats|t)$"
 )
 
 
 def is_test(path: str) -> bool:
-    """Whether a file holds tests, or what tests are made with (fixtures, helpers), judged by its name and folder."""
+    """Return whether a file holds tests, or code for tests (fixtures, helpers)."""
     return bool(_TEST_NAME.search(path)) or bool(
         _TEST_FOLDER.search(path) and _SOURCE.search(path)
     )
 
 
 def is_of_tests(path: str) -> bool:
-    """Whether a file lies among tests, whatever it holds: a test, a helper, or the data of one."""
+    """Return whether a file lies among tests: a test, a helper, or their data."""
     return is_test(path) or bool(_TEST_FOLDER.search(path))

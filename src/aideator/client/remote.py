@@ -25,7 +25,7 @@ from aideator.domain.errors import (
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
-    Part,
+    ComposedPart,
     Run,
     RunDetails,
     RunSpec,
@@ -190,7 +190,7 @@ class RemoteAideator:
         spec = agent.model_dump(mode="json")
         return await self._details(f"/runs/{run_id}/variations", spec)
 
-    async def compose(self, run_id: str, parts: Sequence[Part]) -> RunDetails:
+    async def compose(self, run_id: str, parts: Sequence[ComposedPart]) -> RunDetails:
         """Combine parts of variations as a new variation."""
         chosen = [part.model_dump(mode="json") for part in parts]
         return await self._details(f"/runs/{run_id}/compose", {"parts": chosen})

@@ -1,1 +1,1 @@
-"""WHAT: the nouns. Frozen types, legal moves, no I/O."""
+"""Domain types: immutable models, legal transitions and errors, without I/O."""

@@ -6,16 +6,9 @@ A check that runs tests reports each test by itself where its report can be read
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Frozen(BaseModel):
-    """Base of immutable models: no field changes, and unknown fields are refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
-
+from aideator.domain.base import FrozenModel
 
 NOT_FOUND = 127
 """The exit code of a POSIX shell when it cannot find a program."""
@@ -25,7 +18,7 @@ NOT_FOUND_NOTE = (
 """The note of a check that ended with `NOT_FOUND`."""
 
 
-class Command(Frozen):
+class Command(FrozenModel):
     """A shell command, run with `sh -c` in the root of the repository."""
 
     command: str = Field(min_length=1, max_length=2000, examples=["npm ci"])
@@ -73,7 +66,7 @@ FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR})
 """The outcomes of a test that ran, or should have run, and did not pass."""
 
 
-class TestResult(Frozen):
+class TestResult(FrozenModel):
     """The result of one test in one run of a check."""
 
     __test__ = False
@@ -89,7 +82,7 @@ class TestResult(Frozen):
     """Why it did not pass: the end of the report's message, of bounded length."""
 
 
-class CheckResult(Frozen):
+class CheckResult(FrozenModel):
     """The result of one run of a check on one tree."""
 
     check: str
@@ -119,7 +112,7 @@ class CheckResult(Frozen):
         return self.exit_code == 0
 
 
-class Measurement(Frozen):
+class Measurement(FrozenModel):
     """All runs of one check on one tree: the whole check, and reruns of some tests."""
 
     result: CheckResult

@@ -1,20 +1,20 @@
-"""Every error that AIdeator expects, as one tree.
+"""The errors that AIdeator expects.
 
     AideatorError
-    ├── InvalidInput            422  the submission itself is wrong, field by field
+    ├── InvalidInput            422  a submission is wrong; the fields are named
     ├── NotFound                404
-    ├── Conflict                409  the move is not legal in the present state
+    ├── Conflict                409  the current state does not allow the operation
     ├── NotAllowed              403
     ├── Unauthorized            401
     ├── TooManyRequests         429
-    ├── RepositoryError         422  the source cannot be had
-    ├── SetupFailed             422  a set-up command failed on the base
+    ├── RepositoryError         422  a repository cannot be fetched or read
+    ├── SetupFailed             422  a set-up command failed on the base commit
     ├── ForgeRefused            502  a forge did not open the pull request
-    ├── NobodyListens           502  no process listens at that port of the sandbox
-    ├── Unavailable             503  the machine lacks something that a run needs
+    ├── PortNotOpen             502  nothing listens on that port of the sandbox
+    ├── Unavailable             503  the machine lacks something that is needed
     │   └── SandboxUnavailable
     │       └── IsolationTooWeak
-    ├── Fenced                  409  a newer attempt has taken over
+    ├── Fenced                  409  a newer attempt owns the variation
     └── VariationError               one variation failed; the others go on
         ├── AgentCrashed · AgentTimeout · AgentProtocolError
         ├── ModelFailed · BudgetExhausted
@@ -25,8 +25,9 @@
         ├── Cancelled
         └── CrashLoop
 
-The docstring is the default message; facts are attributes; `status` is the HTTP status
-a door answers with; `hint` says what to do next.
+The first line of a class's docstring is its default message. `status` is the HTTP
+status of the API's response, `hint` says what to do next, and further facts are
+attributes.
 """
 
 from collections.abc import Sequence
@@ -35,10 +36,17 @@ from typing import ClassVar
 
 
 class AideatorError(Exception):
-    """Something that AIdeator expects went wrong."""
+    """AIdeator could not do what was asked.
+
+    Args:
+        message: What happened and why; the first line of the docstring when empty.
+        hint: What to do next; the class's own hint when empty.
+    """
 
     status: ClassVar[int] = 500
+    """The HTTP status of the API's response."""
     hint: str = ""
+    """What to do next."""
 
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(
@@ -50,14 +58,20 @@ class AideatorError(Exception):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One wrong field of a submission."""
+    """One invalid field of a submission."""
 
     field: str
     message: str
 
 
 class InvalidInput(AideatorError):
-    """The submission is not valid."""
+    """The submission is not valid.
+
+    Args:
+        message: What is wrong; made from `fields` when empty.
+        fields: The invalid fields.
+        hint: What to do next.
+    """
 
     status = 422
 
@@ -72,46 +86,49 @@ class InvalidInput(AideatorError):
 
 
 class NotFound(AideatorError):
-    """There is no such thing here."""
+    """The requested object does not exist."""
 
     status = 404
 
 
 class Conflict(AideatorError):
-    """The present state does not allow this."""
+    """The current state does not allow this operation."""
 
     status = 409
 
 
 class NotAllowed(AideatorError):
-    """This is not allowed here."""
+    """This operation is not allowed on this server."""
 
     status = 403
 
 
 class Unauthorized(AideatorError):
-    """A valid API key is needed."""
+    """A valid API key is required."""
 
     status = 401
 
 
 class TooManyRequests(AideatorError):
-    """Too many requests."""
+    """Too many requests were made in a short time."""
 
     status = 429
 
 
 class RepositoryError(AideatorError):
-    """The repository cannot be had."""
+    """The repository cannot be fetched or read."""
 
     status = 422
 
 
 class SetupFailed(AideatorError):
-    """A set-up command failed, so no environment could be made for the run."""
+    """A set-up command failed, so the run has no environment to work in."""
 
     status = 422
-    hint = "mend the command, or go without set-up: `setup: []`, on the command line --no-setup"
+    hint = (
+        "correct the command, or run without set-up: `setup: []`, on the command line"
+        " --no-setup"
+    )
 
 
 class ForgeRefused(AideatorError):
@@ -120,14 +137,14 @@ class ForgeRefused(AideatorError):
     status = 502
 
 
-class NobodyListens(AideatorError):
-    """No process listens at that port of the sandbox."""
+class PortNotOpen(AideatorError):
+    """No process listens on that port of the sandbox."""
 
     status = 502
 
 
 class Unavailable(AideatorError):
-    """The machine lacks something that this needs."""
+    """This machine lacks something that the operation needs."""
 
     status = 503
 
@@ -135,27 +152,29 @@ class Unavailable(AideatorError):
 class SandboxUnavailable(Unavailable):
     """No sandbox can be opened on this machine."""
 
-    hint = "run `aideator doctor`: it says what is missing and how to get it"
+    hint = "run `aideator doctor`: it shows what is missing and how to install it"
 
 
 class IsolationTooWeak(SandboxUnavailable):
-    """The sandbox holds less than ISOLATION_POLICY asks for."""
+    """The sandbox isolates less than ISOLATION_POLICY requires."""
 
-    hint = "close what is open (docs/how-to/dagger.md), or ask for less with ISOLATION_POLICY"
+    hint = (
+        "close what is open (docs/how-to/dagger.md), or set a weaker ISOLATION_POLICY"
+    )
 
 
 class Fenced(AideatorError):
-    """A newer attempt has taken this variation over."""
+    """A newer attempt owns this variation."""
 
     status = 409
 
 
 class VariationError(AideatorError):
-    """This variation failed."""
+    """The variation failed."""
 
 
 class AgentCrashed(VariationError):
-    """The agent's process ended before its turn did."""
+    """The agent's process ended before its turn was over."""
 
 
 class AgentTimeout(VariationError):
@@ -163,7 +182,7 @@ class AgentTimeout(VariationError):
 
 
 class AgentProtocolError(VariationError):
-    """The agent said something that is not the Agent Client Protocol."""
+    """The agent sent a message that violates the Agent Client Protocol."""
 
 
 class ModelFailed(VariationError):
@@ -179,9 +198,9 @@ class SandboxLost(VariationError):
 
 
 class EngineLost(SandboxLost):
-    """The engine that ran the container went away.
+    """The container engine that ran the sandbox stopped.
 
-    That is nobody's fault here: the variation is taken up again.
+    Neither the agent nor the run caused it, so a new attempt is made.
     """
 
 
@@ -194,12 +213,12 @@ class OutputLimitExceeded(VariationError):
 
 
 class PatchRejected(VariationError):
-    """The change cannot be taken out of the sandbox as a patch."""
+    """The change cannot be extracted from the sandbox as a patch."""
 
 
 class Cancelled(VariationError):
-    """Stopped by the user."""
+    """The user stopped the variation."""
 
 
 class CrashLoop(VariationError):
-    """The variation was taken up too often without finishing."""
+    """The variation was started too often without finishing."""

@@ -1,40 +1,41 @@
-"""Everything that can happen in a run, as one closed union on `kind`.
+"""The events of a run, as one closed union on `kind`.
 
-The middle kinds carry the words of the Agent Client Protocol, shaped as upserts by id
-(ACP v2), so that a reader may apply them in order without asking what came before.
+The kinds from `agent_output` to `plan` carry the data of the Agent Client Protocol as
+upserts by id (ACP v2): a reader applies them in order and needs no earlier state.
 https://agentclientprotocol.com/protocol/schema
 """
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AliasChoices, Field, JsonValue, TypeAdapter
 
+from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, CheckResult, Command
-from aideator.domain.project import Finding, Origin
+from aideator.domain.project import Origin, ProjectField
 from aideator.domain.ranking import Evidence, Ranking
-from aideator.domain.run import AgentSpec, Isolation, Part, Publication, Run, RunStatus
+from aideator.domain.run import (
+    AgentSpec,
+    ComposedPart,
+    Isolation,
+    Publication,
+    Run,
+    RunStatus,
+)
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
-
-
 SPEC = Field(validation_alias=AliasChoices("spec", "seat"))
-"""Stored logs of version 0.1 call the field `seat`."""
+"""The field `spec`, which stored logs of version 0.1 call `seat`."""
 
 
-# Written when a run is accepted (`commit` is null), again when the repository is at
-# hand, and by a follow-up that opens the run again. A clone may take minutes: without
-# the first one, a reader could not tell a new run's empty stream from a broken one. The
-# kind is the same because a reader does the same with each: take it for the present
-# state, never for a second run.
-class RunStarted(_Body):
-    """The run was accepted; and again, with what was found out, when the repository is at hand."""
+# Written when a run is accepted (`commit` is null), again when the repository has been
+# fetched, and by a follow-up that opens the run again. A clone may take minutes:
+# without the first event, a reader could not tell a new run's empty stream from a
+# broken one. All are of one kind because a reader treats each alike: as the run's
+# current state, never as a second run.
+class RunStarted(FrozenModel):
+    """The run was accepted, or its repository was fetched; the newest event applies."""
 
     kind: Literal["run_started"] = "run_started"
     repo_url: str
@@ -44,18 +45,19 @@ class RunStarted(_Body):
     variations: int
     checks: tuple[Check, ...]
     checks_guessed: bool = False
-    """Whether the submission left it to the repository what the checks are."""
+    """Whether the checks come from the repository because the submission has none."""
     setup: tuple[Command, ...] = ()
     protected: tuple[str, ...] = ()
-    sources: dict[Finding, Origin] = Field(default_factory=dict)
-    """Where each of them is from; empty while the repository is being fetched."""
+    sources: dict[ProjectField, Origin] = Field(default_factory=dict)
+    """Where set-up, checks and protected paths come from; empty while the repository is
+    being fetched."""
     notes: tuple[str, ...] = ()
-    """What a reader should know of how they were found."""
+    """Remarks on how they were determined, such as why nothing is installed."""
     reused_from: str | None = None
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """The beginning of a run's course, also when a follow-up opens it again."""
+        """Return the event for a run's start, also when a follow-up opens it again."""
         return cls(
             repo_url=run.spec.repo_url,
             commit=run.commit,
@@ -69,10 +71,11 @@ class RunStarted(_Body):
         )
 
 
-class VariationStarted(_Body):
-    """A worker took the variation up.
+class VariationStarted(FrozenModel):
+    """An attempt at the variation started.
 
-    A second one for the same variation is a new attempt: begin its lane anew.
+    A second event for the same variation is a new attempt: discard what was shown of
+    the earlier one.
     """
 
     kind: Literal["variation_started"] = "variation_started"
@@ -81,8 +84,8 @@ class VariationStarted(_Body):
     follow_up: str | None = None
 
 
-class AgentOutput(_Body):
-    """A piece of what the agent says.
+class AgentOutput(FrozenModel):
+    """A piece of the agent's message or thought.
 
     Pieces with the same message id belong together.
     """
@@ -93,15 +96,15 @@ class AgentOutput(_Body):
     message_id: str | None = None
 
 
-class TextContent(_Body):
+class TextContent(FrozenModel):
     """Text that a tool printed or returned."""
 
     type: Literal["text"] = "text"
     text: str
 
 
-class DiffContent(_Body):
-    """A file as a tool changed it."""
+class DiffContent(FrozenModel):
+    """A file that a tool changed, before and after."""
 
     type: Literal["diff"] = "diff"
     path: str
@@ -114,26 +117,26 @@ ToolContent = Annotated[TextContent | DiffContent, Field(discriminator="type")]
 ToolStatus = Literal["pending", "in_progress", "completed", "failed"]
 
 
-class ToolCall(_Body):
-    """The agent uses a tool."""
+class ToolCall(FrozenModel):
+    """The agent called a tool."""
 
     kind: Literal["tool_call"] = "tool_call"
     tool_call_id: str
     title: str
     tool_kind: str = "other"
-    """ACP's tool kind: read, edit, delete, move, search, execute, think, fetch,
+    """The ACP tool kind: read, edit, delete, move, search, execute, think, fetch or
     other."""
     status: ToolStatus = "pending"
     content: tuple[ToolContent, ...] = ()
     paths: tuple[str, ...] = ()
-    """Files that the call is about."""
+    """Files that the call concerns."""
     raw_input: JsonValue = None
 
 
-class ToolCallUpdate(_Body):
-    """News of a tool call.
+class ToolCallUpdate(FrozenModel):
+    """A tool call changed.
 
-    A field that is null is unchanged; content replaces what was there.
+    A field that is null is unchanged; `content` replaces the earlier content.
     """
 
     kind: Literal["tool_call_update"] = "tool_call_update"
@@ -147,33 +150,34 @@ class ToolCallUpdate(_Body):
     raw_output: JsonValue = None
 
 
-class PlanEntry(_Body):
-    """One line of a plan."""
+class PlanEntry(FrozenModel):
+    """One entry of a plan."""
 
     content: str
     priority: Literal["high", "medium", "low"] = "medium"
     status: Literal["pending", "in_progress", "completed"] = "pending"
 
 
-class Plan(_Body):
-    """The agent's plan as it stands now; it replaces the one before."""
+class AgentPlan(FrozenModel):
+    """The agent's current plan; it replaces the earlier one."""
 
     kind: Literal["plan"] = "plan"
     entries: tuple[PlanEntry, ...]
 
 
-class UsageRecorded(_Body):
-    """What the variation has spent so far, as the gateway counts it."""
+class UsageRecorded(FrozenModel):
+    """What the variation has spent so far, as metered by the gateway."""
 
     kind: Literal["usage"] = "usage"
     usage: Usage
     model: str | None = None
 
 
-class SetupRan(_Body):
+class SetupRan(FrozenModel):
     """A set-up command ended.
 
-    When the environment was there already, only the last one is told, as `cached`.
+    When the environment existed already, only its last command is reported, as
+    `cached`.
     """
 
     kind: Literal["setup"] = "setup"
@@ -181,112 +185,112 @@ class SetupRan(_Body):
     cached: bool = False
 
 
-# Carries nothing. Without it the first event after the agent's last word would be the
-# result of the first check, minutes later with a slow suite, and a watcher would see
-# "writing" until then. Logs from before this kind lack it.
-class Checking(_Body):
-    """The agent's turn is over: what it changed is taken out and checked."""
+# Has no fields. Without it the first event after the agent's last output would be the
+# result of the first check, minutes later with a slow suite, and a watcher would show
+# "writing" until then. Logs that are older than this kind lack it.
+class Checking(FrozenModel):
+    """The agent's turn is over; its change is extracted and checked."""
 
     kind: Literal["checking", "judging"] = "checking"
-    """`judging` in stored logs of version 0.1."""
+    """Stored logs of version 0.1 call it `judging`."""
 
 
-class CheckRun(_Body):
-    """A check ended: on the base (no variation id) or on base + patch."""
+class CheckRun(FrozenModel):
+    """A check ended: on the base commit (no variation id) or on base + patch."""
 
     kind: Literal["check"] = "check"
     result: CheckResult
 
 
-class VariationFinished(_Body):
-    """The variation is done and judged."""
+class VariationFinished(FrozenModel):
+    """The variation finished and has a verdict."""
 
     kind: Literal["variation_finished"] = "variation_finished"
     verdict: Verdict
     isolation: Isolation
 
 
-class VariationFailed(_Body):
-    """The variation came to nothing. The others go on."""
+class VariationFailed(FrozenModel):
+    """The variation failed. The others go on."""
 
     kind: Literal["variation_failed"] = "variation_failed"
     reason: str
     message: str
 
 
-class VariationAdded(_Body):
-    """Another variation joined the run: a further agent, or one composed from parts of others."""
+class VariationAdded(FrozenModel):
+    """A variation was added: a further agent, or one composed from others."""
 
     kind: Literal["variation_added"] = "variation_added"
     spec: AgentSpec = SPEC
-    composed: tuple[Part, ...] = ()
+    composed: tuple[ComposedPart, ...] = ()
 
 
-class FlagsCleared(_Body):
-    """A person lets the variation's flags pass."""
+class FlagsCleared(FrozenModel):
+    """A person cleared the variation's flags."""
 
     kind: Literal["cleared"] = "cleared"
     reason: str = ""
 
 
-class EvidenceGathered(_Body):
-    """The variations were run against each other; the newest one holds."""
+class EvidenceGathered(FrozenModel):
+    """The variations were tested against each other; the newest event applies."""
 
     kind: Literal["evidence"] = "evidence"
     evidence: Evidence
 
 
-class VerdictReached(_Body):
-    """The platform compared the variations."""
+class VerdictReached(FrozenModel):
+    """The platform compared and ranked the variations."""
 
     kind: Literal["verdict"] = "verdict"
     ranking: Ranking
 
 
-class Selected(_Body):
-    """A person (or a reused decision) chose the winner."""
+class Selected(FrozenModel):
+    """A person, or a reused decision, selected the winner."""
 
     kind: Literal["selected"] = "selected"
     winning_variation_id: int
     reason: str = ""
 
 
-class Deselected(_Body):
+class Deselected(FrozenModel):
     """The decision was undone."""
 
     kind: Literal["deselected"] = "deselected"
 
 
-class Published(_Body):
-    """The winner was pushed, and a pull request opened where that was asked for."""
+class Published(FrozenModel):
+    """The winner was pushed, with a pull request if one was requested."""
 
     kind: Literal["published"] = "published"
     publication: Publication
 
 
-class ErrorRaised(_Body):
-    """Something went wrong that does not end the variation or run by itself."""
+class ErrorRaised(FrozenModel):
+    """An error occurred that does not by itself end the variation or the run."""
 
     kind: Literal["error"] = "error"
     reason: str
     message: str
 
 
-class Complete(_Body):
-    """Nothing more will happen, unless somebody asks for a follow-up."""
+class Complete(FrozenModel):
+    """The run is over. Only a follow-up adds further events."""
 
     kind: Literal["complete"] = "complete"
     status: RunStatus
 
 
-Body = Annotated[
+EventBody = Annotated[
     RunStarted
     | VariationAdded
     | VariationStarted
     | AgentOutput
     | ToolCall
     | ToolCallUpdate
-    | Plan
+    | AgentPlan
     | UsageRecorded
     | SetupRan
     | Checking
@@ -304,15 +308,11 @@ Body = Annotated[
     Field(discriminator="kind"),
 ]
 
-BodyAdapter: TypeAdapter[Body] = TypeAdapter(Body)
+EventBodyAdapter: TypeAdapter[EventBody] = TypeAdapter(EventBody)
 
 
-class Event(BaseModel):
-    """One thing that happened. `seq` is dense per run and is the id on the stream."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+class Event(FrozenModel):
+    """One event. `seq` has no gaps within a run and is the event id on the stream."""
 
     seq: int
     run_id: str
@@ -320,4 +320,4 @@ class Event(BaseModel):
     attempt: int | None = None
     """The attempt that wrote the event."""
     at: datetime
-    body: Body
+    body: EventBody

@@ -1,36 +1,38 @@
-"""What a repository says, or lets guess, about how it is set up and checked."""
+"""How a repository is set up and checked, as it states itself or as guessed."""
 
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import Field
 
-from aideator.domain.check import Check, Command, Frozen
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import Check, Command
 
-Finding = Literal["setup", "checks", "protected"]
+ProjectField = Literal["setup", "checks", "protected"]
 
 
 class Origin(StrEnum):
-    """Where a finding is from; the first one that says something holds."""
+    """Where a setting of the project comes from, in order of precedence."""
 
     REQUEST = "request"
     """The submission."""
     FILE = "file"
-    """`.aideator.toml` in the repository, as it is in the base commit."""
+    """`.aideator.toml` in the repository, as of the base commit."""
     GUESS = "guess"
-    """Files such as `package.json`."""
+    """Guessed from files such as `package.json`."""
 
 
-class Project(Frozen):
-    """One commit, and what a run on it would do besides the agents' work."""
+class Project(FrozenModel):
+    """The set-up, checks and protected paths of a run on one commit."""
 
     commit: str
     setup: tuple[Command, ...] = ()
-    """Commands that install what the project needs."""
+    """Commands that install the project's dependencies."""
     checks: tuple[Check, ...] = ()
-    """Commands that prove a change."""
+    """Commands that test a change."""
     protected: tuple[str, ...] = ()
-    """Paths that a change must leave alone."""
-    sources: dict[Finding, Origin] = Field(default_factory=dict)
+    """Paths (globs) whose change is flagged."""
+    sources: dict[ProjectField, Origin] = Field(default_factory=dict)
+    """Where each of the three comes from."""
     notes: tuple[str, ...] = ()
-    """What a reader should know, such as why nothing is installed."""
+    """Remarks, such as why nothing is installed."""

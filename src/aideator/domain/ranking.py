@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from aideator.domain.check import Frozen
+from aideator.domain.base import FrozenModel
 from aideator.domain.usage import Usage
 
 
@@ -20,7 +20,7 @@ class CrossOutcome(StrEnum):
     """It cannot be collected or imported there. Never counts as failed."""
 
 
-class CrossTest(Frozen):
+class CrossTest(FrozenModel):
     """A test that a variation added or edited, run on the base and all variations."""
 
     check: str
@@ -43,7 +43,7 @@ class CrossTest(Frozen):
     """Why it failed, by variation id."""
 
 
-class Cost(Frozen):
+class Cost(FrozenModel):
     """What gathering the evidence cost."""
 
     sandboxes: int = 0
@@ -54,7 +54,7 @@ class Cost(Frozen):
     """Tests that the limit on sandboxes or seconds did not allow."""
 
 
-class Opinion(Frozen):
+class Opinion(FrozenModel):
     """The preference of a judge model among variations that no test separates."""
 
     model: str
@@ -65,7 +65,7 @@ class Opinion(Frozen):
     usage: Usage = Usage()
 
 
-class Evidence(Frozen):
+class Evidence(FrozenModel):
     """What cross-testing the variations has shown."""
 
     cross_tests: tuple[CrossTest, ...] = ()
@@ -78,8 +78,18 @@ class Evidence(Frozen):
     """The largest group's share of all variations; null where no test could tell them
     apart."""
     opinion: Opinion | None = None
+    judge_usage: Usage = Usage()
+    """What judges of this run have used, those of earlier comparisons included. It
+    counts towards the run's budget."""
     cost: Cost = Cost()
     notes: tuple[str, ...] = ()
+
+    @property
+    def spent_on_judge(self) -> Usage:
+        """`judge_usage`, also of evidence that was stored without that field."""
+        if self.opinion is None or self.judge_usage.requests:
+            return self.judge_usage
+        return self.opinion.usage
 
 
 class Confidence(StrEnum):
@@ -90,7 +100,7 @@ class Confidence(StrEnum):
     OPEN = "open"
 
 
-class Standing(Frozen):
+class Standing(FrozenModel):
     """The figures that decided a variation's place in the ranking."""
 
     variation_id: int
@@ -108,7 +118,7 @@ class Standing(Frozen):
     """The share of all variations in its behaviour group."""
 
 
-class Ranking(Frozen):
+class Ranking(FrozenModel):
     """The order of the variations and the recommendation, with reasons."""
 
     order: tuple[int, ...]

@@ -1,91 +1,84 @@
-"""What is asked for, and what becomes of it: the spec, the run, its variations and their legal moves."""
+"""Runs: the submitted spec, the run with its variations, and their states."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 from sqlmodel import SQLModel
 
-from aideator.domain.check import Check, Command, Frozen
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.usage import Budget, Usage
 from aideator.domain.verdict import Verdict
 
 MAX_LINEUP = 100
-"""The hard upper bound of agents in one run; MAX_VARIATIONS may set a lower one."""
+"""Upper limit for agents in one run. The setting MAX_VARIATIONS may set a lower one."""
 MAX_COMPOSED = 50
-"""The most variations of a run that are put together from others."""
+"""Upper limit for variations of a run that are composed from others."""
 MAX_NUMBER = MAX_LINEUP + MAX_COMPOSED
-"""The highest number that a variation can have."""
+"""Highest possible number of a variation."""
 
 
 def now() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Return the current time in UTC, timezone-aware."""
     return datetime.now(UTC)
 
 
-class AgentConfig(BaseModel):
-    """How an agent is to work. What is left out is the agent's own default."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+class AgentConfig(FrozenModel):
+    """Settings of an agent. A field that is absent leaves the agent's own default."""
 
     model: str | None = Field(
         default=None, max_length=120, examples=["claude-opus-5-5"]
     )
-    """The model's id, as its provider names it."""
+    """The model's id in its provider's API."""
     temperature: float | None = Field(default=None, ge=0, le=1, strict=True)
-    """Sampling temperature. Refused at submission for models that do not take one."""
+    """Sampling temperature. Rejected at submission if the model does not accept one."""
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    """How hard the model should think."""
+    """The model's reasoning effort."""
     max_turns: int | None = Field(default=None, ge=1, le=1000, strict=True)
-    """Model calls after which the agent stops."""
+    """Number of model calls after which the agent stops."""
     instructions: str = Field(default="", max_length=4000)
-    """A strategy for this agent, added to the agent's own instructions."""
+    """A strategy for this agent, appended to the agent's own instructions."""
 
 
 class AgentSpec(AgentConfig):
     """One agent of the lineup: agent × model × effort × strategy."""
 
     agent: str = Field(default="builtin", max_length=60)
-    """A row of the catalogue (`GET /agents`)."""
+    """The agent's name in the catalogue (`GET /agents`)."""
 
 
-class Comparison(Frozen):
-    """How far the platform goes to tell the variations apart, and what that may cost."""
+class Comparison(FrozenModel):
+    """How the platform compares the variations, and the limits for doing so."""
 
     cross_tests: bool = Field(default=True, strict=True)
-    """Run the tests that one variation wrote on all others."""
+    """Run the tests that each variation wrote on all other variations."""
     reruns: int = Field(default=2, ge=0, le=10, strict=True)
-    """How often a test that failed or is new is run again before it counts."""
+    """How often a test that failed or is new is repeated before its result counts."""
     sandboxes: int = Field(default=200, ge=0, le=10_000, strict=True)
-    """The most sandboxes that cross-tests may take."""
+    """Maximum number of sandboxes for cross-tests."""
     seconds: float = Field(default=900, ge=0, le=86_400, strict=True)
-    """The most seconds that cross-tests may take."""
+    """Maximum time for cross-tests, in seconds."""
     judge: AgentConfig | None = None
-    """A model that is asked about ties, blinded and in both orders; none when absent.
-    It costs money."""
+    """A model that judges ties, blinded and in both orders; no model when null. Its
+    calls cost money."""
 
 
-class Part(Frozen):
-    """What a composed variation takes from another one."""
+class ComposedPart(FrozenModel):
+    """Changes that a composed variation takes from another variation."""
 
     variation_id: int = Field(ge=1, le=MAX_NUMBER, strict=True)
     path: str = Field(min_length=1, max_length=4096)
-    """A file of that variation's diff."""
+    """Path of a file in that variation's diff."""
     hunks: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None
-    """Which hunks of it, from 0; the whole file when null."""
+    """Numbers of the file's hunks, from 0; the whole file when null."""
 
 
-class RunSpec(BaseModel):
-    """A submission: the same object for the API, the command line, a YAML file and the queued job."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+class RunSpec(FrozenModel):
+    """A submission, identical in the API, on the command line and in a YAML file."""
 
     repo_url: str = Field(
         validation_alias=AliasChoices("repo_url", "github_url"),
@@ -93,49 +86,49 @@ class RunSpec(BaseModel):
         max_length=2000,
         examples=["https://github.com/user/repo"],
     )
-    """The git repository: an https URL; a local path from the command line or on a
-    loopback server."""
+    """The git repository: an https URL, or a local path from the command line and on a
+    server that is bound to loopback."""
     ref: str | None = Field(default=None, max_length=250, examples=["main"])
-    """A branch, tag or commit; the default branch when absent."""
+    """A branch, tag or commit; the default branch when null."""
     prompt: str = Field(
         min_length=10, max_length=100_000, examples=["Refactor the main function"]
     )
-    """What the agents shall do."""
+    """The task for the agents."""
     variations: int = Field(default=3, ge=1, le=MAX_LINEUP, strict=True)
-    """How many agents work side by side."""
+    """Number of agents that work in parallel."""
     agent_config: AgentConfig = AgentConfig()
-    """Settings of every agent, when no lineup is given."""
+    """Settings of every agent when `lineup` is null."""
     lineup: tuple[AgentSpec, ...] | None = Field(
         default=None, min_length=1, max_length=MAX_LINEUP
     )
-    """One entry for each agent; its length is the number of variations."""
+    """One entry per agent; the number of variations is its length."""
     checks: tuple[Check, ...] | None = Field(default=None, max_length=20)
-    """Commands that prove a change; guessed from the repository when absent, none when
-    empty."""
+    """Commands that test a change; read or guessed from the repository when null, none
+    when empty."""
     setup: tuple[Command, ...] | None = Field(default=None, max_length=20)
-    """Commands that install what the project needs, once per commit; guessed when
-    absent, none when empty."""
+    """Commands that install the project's dependencies, once per commit; read or
+    guessed from the repository when null, none when empty."""
     protected: tuple[str, ...] | None = Field(
         default=None, max_length=100, examples=[["tests/contract/**"]]
     )
-    """Paths (globs) that a change must leave alone, or be flagged; the repository's own
-    when absent."""
+    """Paths (globs) whose change is flagged; those of the repository's `.aideator.toml`
+    when null."""
     comparison: Comparison = Field(
         default=Comparison(), validation_alias=AliasChoices("comparison", "examination")
     )
-    """How the variations are told apart."""
+    """How the variations are compared."""
     sandbox: Literal["auto", "bubblewrap", "dagger"] | None = None
-    """The sandbox back end; the server's own choice when absent."""
+    """The sandbox back end; the server's default when null."""
     budget: Budget = Budget()
-    """Caps on money and tokens."""
+    """Limits for cost and tokens."""
     fresh: bool = Field(default=False, strict=True)
-    """Run the agents even if the same question has been decided before."""
+    """Run the agents even if an identical submission has been decided before."""
 
     @model_validator(mode="before")
     @classmethod
     def _count_the_lineup(cls, data: object) -> object:
-        # A lineup says by itself how many agents there are; only a contradiction is an
-        # error.
+        # A lineup determines the number of agents, so `variations` may be left out; a
+        # different number is an error (below).
         if (
             isinstance(data, dict)
             and "variations" not in data
@@ -148,19 +141,20 @@ class RunSpec(BaseModel):
     def _lineup_matches(self) -> Self:
         if self.lineup is not None and len(self.lineup) != self.variations:
             raise ValueError(
-                f"the lineup has {len(self.lineup)} agents, but variations is {self.variations}"
+                f"the lineup has {len(self.lineup)} agents,"
+                f" but variations is {self.variations}"
             )
         return self
 
     def agents(self) -> tuple[AgentSpec, ...]:
-        """The lineup, written out."""
+        """Return one spec per variation: the lineup, or `agent_config` for each."""
         return self.lineup or tuple(
             AgentSpec(**self.agent_config.model_dump()) for _ in range(self.variations)
         )
 
 
 class RunStatus(StrEnum):
-    """Where a run stands. A decided run has a winner."""
+    """State of a run. A decided run has a winner."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -171,7 +165,12 @@ class RunStatus(StrEnum):
 
 
 class VariationStatus(StrEnum):
-    """Where a variation stands."""
+    """State of a variation.
+
+    A queued variation starts running, fails or is cancelled. A running one finishes,
+    fails, is cancelled, is queued again at a shutdown, or starts a new attempt (running
+    to running). A follow-up prompt queues a settled one.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -180,7 +179,7 @@ class VariationStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
+RUN_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset(
         {RunStatus.RUNNING, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED}
     ),
@@ -192,28 +191,9 @@ RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.FAILED: frozenset({RunStatus.RUNNING}),
     RunStatus.CANCELLED: frozenset({RunStatus.RUNNING}),
 }
-"""Legal moves of a run. A settled one goes back to running when a variation is added or
-gets a follow-up prompt; a decided one to finished when the decision is undone."""
-
-VARIATION_MOVES: dict[VariationStatus, frozenset[VariationStatus]] = {
-    VariationStatus.QUEUED: frozenset(
-        {VariationStatus.RUNNING, VariationStatus.FAILED, VariationStatus.CANCELLED},
-    ),
-    VariationStatus.RUNNING: frozenset(
-        {
-            VariationStatus.QUEUED,
-            VariationStatus.RUNNING,
-            VariationStatus.FINISHED,
-            VariationStatus.FAILED,
-            VariationStatus.CANCELLED,
-        },
-    ),
-    VariationStatus.FINISHED: frozenset({VariationStatus.QUEUED}),
-    VariationStatus.FAILED: frozenset({VariationStatus.QUEUED}),
-    VariationStatus.CANCELLED: frozenset({VariationStatus.QUEUED}),
-}
-"""Legal moves of a variation. Running to running is a new attempt; a settled one is
-queued by a follow-up prompt."""
+"""Legal transitions of a run. A settled run goes back to running when a variation is
+added or gets a follow-up prompt, and a decided one to finished when the decision is
+undone."""
 
 SETTLED_RUN = frozenset(
     {RunStatus.FINISHED, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED}
@@ -223,85 +203,76 @@ SETTLED_VARIATION = frozenset(
 )
 
 
-def check_move(old: RunStatus, new: RunStatus) -> None:
-    """Refuse an illegal move of a run.
+def check_transition(old: RunStatus, new: RunStatus) -> None:
+    """Check that a run may change from state `old` to `new`.
 
     Raises:
-        Conflict: if a run that is `old` cannot become `new`.
+        Conflict: if the transition is not legal.
     """
-    if new not in RUN_MOVES[old]:
+    if new not in RUN_TRANSITIONS[old]:
         raise Conflict(f"the run is {old}; it cannot become {new}")
 
 
 COMPOSED = "composed"
-"""What stands for an agent's name in the agent of a variation that was put together from
-others."""
+"""The agent's name in the spec of a composed variation, which no agent worked on."""
 
 
-class Failure(BaseModel):
+class Failure(FrozenModel):
     """Why a variation or a run failed."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
-
     reason: str
-    """The error's class name, stable for programs."""
+    """The error's class name; stable, for programs."""
     message: str
-    """What happened, for people."""
+    """What happened and why, for people."""
 
 
 class IsolationPolicy(StrEnum):
-    """What a sandbox has to hold before anything runs in it.
+    """The isolation that a sandbox must provide before anything runs in it.
 
     Each level includes the ones before it.
     """
 
     ANY = "any"
-    """What the back end can do; the run's record says what that was."""
+    """Whatever the back end provides; each variation records what that was."""
     CLOSED = "closed"
-    """Nothing outside can be reached, but by way of the gateway."""
+    """Nothing outside the sandbox is reachable except through the gateway."""
     ENFORCED = "enforced"
-    """The kernel holds memory, processors and processes, for all of a sandbox's
-    processes together."""
+    """The kernel enforces the limits of memory, processors and number of processes, for
+    all processes of a sandbox together."""
 
 
-class Isolation(BaseModel):
-    """What held a variation in, as it was really enforced."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True
-    )
+class Isolation(FrozenModel):
+    """The isolation of a variation's sandbox, as it was enforced."""
 
     backend: str
     network: str
-    """What the processes inside can reach, such as "gateway only"."""
+    """What processes in the sandbox can reach, such as "gateway only"."""
     limits: dict[str, str]
-    """Limit → who enforces it, such as `{"memory": "cgroup v2", "disk":
+    """Each limit and what enforces it, such as `{"memory": "cgroup v2", "disk":
     "watchdog"}`."""
 
 
-class Wish(Frozen):
-    """How a winner shall be published."""
+class PublishRequest(FrozenModel):
+    """How to publish the winner."""
 
     branch: str = Field(default="", max_length=200, examples=["cut-long-words"])
-    """Its name below `aideator/`; made of the run and its prompt when empty."""
+    """The branch's name below `aideator/`; made from run id and prompt when empty."""
     title: str = Field(
         default="", max_length=200, examples=["Cut words that are longer than the line"]
     )
-    """Of the commit and the pull request; the beginning of the prompt when empty."""
+    """Title of the commit and the pull request; the start of the prompt when empty."""
     pull_request: bool = Field(default=True, strict=True)
-    """Open a pull request as well; a repository on the server's own machine has
-    none."""
+    """Whether to open a pull request as well. A repository on the server's own machine
+    has none."""
     draft: bool = Field(default=False, strict=True)
-    """Open it as a draft."""
+    """Whether to open the pull request as a draft."""
     workflows: bool = Field(default=False, strict=True)
-    """Push files that the forge runs by itself, with its secrets (`.github/workflows`
-    and the like)."""
+    """Whether to push files that the forge itself runs, with its secrets
+    (`.github/workflows` and the like)."""
 
 
-class Publication(Frozen):
-    """Where the winner lives on."""
+class Publication(FrozenModel):
+    """Where the winner was published."""
 
     remote: str
     """The repository's URL, without credentials."""
@@ -310,30 +281,30 @@ class Publication(Frozen):
     pull_request: str | None = None
     """The pull request's URL."""
     patch_sha256: str = ""
-    """Of the change that was published. When the winner's is another one, publishing
-    again moves the branch."""
+    """SHA-256 of the published patch. When the winner's patch is another one,
+    publishing again moves the branch."""
     note: str = ""
-    """Why there is no pull request, where one was asked for."""
+    """Why there is no pull request although one was requested."""
     published_at: datetime = Field(default_factory=now)
 
 
 class Variation(SQLModel):
-    """One agent's attempt at the prompt."""
+    """One agent's work on the prompt."""
 
     run_id: str
     number: int
-    """1 … N; the `variation_id` of the API and of events."""
+    """From 1 to N; called `variation_id` in the API and in events."""
     spec: AgentSpec
     status: VariationStatus = VariationStatus.QUEUED
     attempt: int = 0
-    """Goes up each time the variation is taken up; a write of an older attempt is
-    refused."""
+    """Increases each time the variation is started; writes of an older attempt are
+    rejected."""
     follow_up: str | None = None
-    """The prompt of the present follow-up turn; the run's own prompt when null."""
-    composed: tuple[Part, ...] = ()
-    """What it was put together from; empty for an agent's own work."""
+    """The prompt of the current follow-up; null while the run's own prompt applies."""
+    composed: tuple[ComposedPart, ...] = ()
+    """The changes it was composed from; empty for an agent's own work."""
     cleared: str | None = None
-    """Why a person lets its flags pass; null while nobody has said so."""
+    """Why a person cleared its flags; null while they are not cleared."""
     usage: Usage = Usage()
     verdict: Verdict | None = None
     failure: Failure | None = None
@@ -353,20 +324,20 @@ class Variation(SQLModel):
 
 
 class Run(SQLModel):
-    """A submission and what became of it."""
+    """A submission with its state and results."""
 
     id: str
     spec: RunSpec
     status: RunStatus = RunStatus.QUEUED
     commit: str | None = None
-    """The commit that every variation starts from."""
+    """The base commit of every variation."""
     checks: tuple[Check, ...] = ()
-    """The checks in force: the spec's, the repository's own, or those guessed from
-    it."""
+    """The effective checks: those of the spec, of the repository's `.aideator.toml`, or
+    guessed from its files."""
     setup: tuple[Command, ...] = ()
-    """The set-up commands in force, found like the checks."""
+    """The effective set-up commands, from the same sources."""
     protected: tuple[str, ...] = ()
-    """The protected paths in force."""
+    """The effective protected paths."""
     evidence: Evidence | None = None
     ranking: Ranking | None = None
     winner: int | None = None
@@ -374,18 +345,17 @@ class Run(SQLModel):
     publication: Publication | None = None
     failure: Failure | None = None
     reused_from: str | None = None
-    """The decided run whose winner answers this one."""
+    """The id of the decided run whose winner is reused."""
     created_at: datetime = Field(default_factory=now)
     finished_at: datetime | None = None
-    """When its variations were compared, or when it came to nothing."""
+    """When the comparison of the variations ended, or the run failed."""
     decided_at: datetime | None = None
     """When the winner was chosen."""
     imported_at: datetime | None = None
-    """When it was read from a file. An imported run can be looked at; nothing more
-    happens in it."""
+    """When it was imported from a file. An imported run is read-only."""
 
 
 class RunDetails(Run):
-    """A run with its variations: what `GET /runs/{id}` answers."""
+    """A run with its variations, as returned by `GET /runs/{id}`."""
 
     variations: tuple[Variation, ...] = ()

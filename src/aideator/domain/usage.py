@@ -1,4 +1,4 @@
-"""What a run may spend and what it has spent."""
+"""What a run may spend (`Budget`) and what it has spent (`Usage`)."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from aideator.domain.check import Frozen, TestOutcome
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import TestOutcome
 
 
 class Change(StrEnum):
@@ -37,7 +38,7 @@ MOST_TELLING_FIRST = (
 """The order of changes in lists and counts. What passes as before is left out."""
 
 
-class TestChange(Frozen):
+class TestChange(FrozenModel):
     """One test in a verdict."""
 
     __test__ = False  # pytest would collect a class called Test…
@@ -53,7 +54,7 @@ class TestChange(Frozen):
     """Why it does not pass, from a run in which it failed."""
 
 
-class CheckChange(Frozen):
+class CheckChange(FrozenModel):
     """One check in a verdict."""
 
     check: str
@@ -85,7 +86,7 @@ class FlagKind(StrEnum):
     SECRET = "secret"
 
 
-class Flag(Frozen):
+class Flag(FrozenModel):
     """A place of the change that a person has to clear before it can be recommended."""
 
     kind: FlagKind
@@ -98,7 +99,7 @@ class Flag(Frozen):
     """What happened there, in a sentence."""
 
 
-class Delta(Frozen):
+class Delta(FrozenModel):
     """A figure beside the evidence, such as lint errors. Shown, never deciding."""
 
     name: str
@@ -107,7 +108,7 @@ class Delta(Frozen):
     unit: str = ""
 
 
-class PatchStats(Frozen):
+class PatchStats(FrozenModel):
     """The size of a change. Shown, never deciding."""
 
     files: int = 0
@@ -115,7 +116,7 @@ class PatchStats(Frozen):
     deletions: int = 0
 
 
-class Verdict(Frozen):
+class Verdict(FrozenModel):
     """What running its checks showed about one variation."""
 
     variation_id: int

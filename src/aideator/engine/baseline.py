@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from aideator.checks.compare import brief
-from aideator.checks.run import Doubts
+from aideator.checks.run import RerunPolicy
 from aideator.domain.check import Measurement
 from aideator.domain.errors import AideatorError
 from aideator.domain.events import CheckRun, Event
@@ -53,7 +53,7 @@ class Baseline:
             if measurement.result.check not in told:
                 await writer.write(CheckRun(result=brief(measurement.result)))
 
-        doubts = Doubts(reruns=self._run.spec.comparison.reruns)
+        doubts = RerunPolicy(reruns=self._run.spec.comparison.reruns)
         return await prove(self._context, self._run, self.checkout, None, doubts, tell)
 
     async def _told(self) -> set[str]:

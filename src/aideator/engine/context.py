@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aideator.agents.base import Agent
-from aideator.domain.events import Body
+from aideator.domain.events import EventBody
 from aideator.domain.run import AgentSpec, Run, RunSpec
 from aideator.eventlog.base import Draft, EventLog
 from aideator.gateway.app import Gateway
 from aideator.repositories.cache import RepositoryCache
 from aideator.sandbox.base import Limits, PythonRuntime, Sandbox, SandboxBackend
 from aideator.setup.egress import Egress
-from aideator.setup.environment import Workshop
+from aideator.setup.environment import SetupContext
 from aideator.store.session import Database
 
 
@@ -75,7 +75,7 @@ class RunContext:
     database: Database
     log: EventLog
     cache: RepositoryCache
-    workshop: Callable[[SandboxBackend], Workshop]
+    workshop: Callable[[SandboxBackend], SetupContext]
     """Where set-up is done, in sandboxes of that back end."""
     egress: Egress
     """What set-up may reach."""
@@ -119,7 +119,7 @@ class EventWriter:
     variation_id: int | None = None
     attempt: int | None = None
 
-    async def write(self, *bodies: Body) -> None:
+    async def write(self, *bodies: EventBody) -> None:
         """Store what happened. Raises `Fenced` when a newer attempt has taken over."""
         await self.copy([Draft(body) for body in bodies])
 

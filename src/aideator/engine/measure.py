@@ -11,13 +11,13 @@ from aideator.changes.diff import parse
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply
 from aideator.checks.coverage import added_lines
-from aideator.checks.run import Doubts, for_checks, measure
+from aideator.checks.run import RerunPolicy, limits_for_checks, measure
 from aideator.checks.runners import Plan, plan
 from aideator.domain.check import Measurement
 from aideator.domain.run import Run
 from aideator.engine.context import RunContext
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.trees import read_regular
+from aideator.repositories.untrusted_tree import read_regular_file
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import edited_tests
 from aideator.store import measurements
@@ -37,7 +37,7 @@ async def prove(
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
-    doubts: Doubts,
+    doubts: RerunPolicy,
     tell: Callable[[Measurement], Awaitable[None]],
 ) -> dict[str, Measurement]:
     """Run every check on the base, or with a patch on it, and return what each said, by its label.
@@ -78,12 +78,12 @@ async def prove(
 
 def doubts_about(
     run: Run, patch: Patch, before: Mapping[str, Measurement], checkout: Checkout
-) -> Doubts:
+) -> RerunPolicy:
     """What is run again on base + patch, and whose coverage is looked for."""
     files = parse(patch.data)
-    return Doubts(
+    return RerunPolicy(
         reruns=run.spec.comparison.reruns,
-        before=before,
+        baseline=before,
         edited=edited_tests(files, old_text(checkout)),
         lines=added_lines(files),
     )
@@ -91,7 +91,7 @@ def doubts_about(
 
 def old_text(checkout: Checkout) -> Callable[[str], str]:
     """How to read a file of the base; what is no file there is empty."""
-    return lambda path: read_regular(checkout.path / path).decode(
+    return lambda path: read_regular_file(checkout.path / path).decode(
         errors="backslashreplace"
     )
 
@@ -106,7 +106,7 @@ def open_ground(
         backend = await context.backend_of(run)
         async with (
             fork(checkout, context.home, name) as clean,
-            backend.open(clean.scratch, for_checks(context.limits)) as sandbox,
+            backend.open(clean.scratch, limits_for_checks(context.limits)) as sandbox,
         ):
             if patch is not None:
                 await apply(sandbox, patch)
@@ -120,13 +120,17 @@ def _key(
     run: Run,
     checkout: Checkout,
     patch: Patch | None,
-    doubts: Doubts,
+    doubts: RerunPolicy,
     todo: Sequence[Plan],
 ) -> str:
     # A check runs where those before it have run, so they belong to its question.
     commands = [each.check.model_dump_json() for each in todo]
     return hashed(
-        context, run, checkout, patch, [doubts.reruns, doubts.before is None, commands]
+        context,
+        run,
+        checkout,
+        patch,
+        [doubts.reruns, doubts.baseline is None, commands],
     )
 
 

@@ -35,7 +35,7 @@ from aideator.engine.context import EventWriter, RunContext
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
 from aideator.selection.rank import finished_verdicts, rank
-from aideator.setup.environment import furnish
+from aideator.setup.environment import build_environment
 from aideator.setup.project import find_project
 from aideator.store import reuse, runs
 
@@ -91,7 +91,7 @@ async def _furnish(context: RunContext, run: Run, checkout: Checkout) -> Checkou
         await writer.write(SetupRan(result=result, cached=cached))
 
     workshop = context.workshop(await context.backend_of(run))
-    return await furnish(workshop, checkout, run.setup, tell)
+    return await build_environment(workshop, checkout, run.setup, tell)
 
 
 def question(spec: RunSpec, project: Project) -> str:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from aideator.agents.base import Task
 from aideator.changes.diff import parse
@@ -30,10 +31,10 @@ from aideator.domain.errors import (
     NotFound,
 )
 from aideator.domain.events import (
-    Body,
     Checking,
     CheckRun,
     ErrorRaised,
+    EventBody,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -45,8 +46,9 @@ from aideator.domain.verdict import Flag, Verdict
 from aideator.engine.baseline import Baseline
 from aideator.engine.context import VISITS, EventWriter, RunContext
 from aideator.engine.measure import doubts_about, prove
+from aideator.engine.spending import spending
 from aideator.flags.tamper import find_flags
-from aideator.gateway.budget import Lease
+from aideator.gateway.lease import Lease
 from aideator.store import claims, runs
 
 BUDGET_EXHAUSTED, MODEL_FAILED = "budget_exhausted", "model_failed"
@@ -162,14 +164,13 @@ async def act(
     """Let the agent work in its sandbox, and record what it does as it happens."""
 
     async def on_usage(usage: Usage, model: str | None) -> None:
-        with suppress(
-            Fenced
-        ):  # a stale attempt's last call is the new attempt's business no more
-            await writer.write(UsageRecorded(usage=usage, model=model))
-            async with context.database.write() as session:
-                await claims.record_usage(
-                    session, run.id, variation.number, variation.attempt, usage
-                )
+        # `Fenced` passes on to the gateway, which closes the lease: a newer attempt
+        # owns the variation.
+        await writer.write(UsageRecorded(usage=usage, model=model))
+        async with context.database.write() as session:
+            await claims.record_usage(
+                session, run.id, variation.number, variation.attempt, usage
+            )
 
     backend = await context.backend_of(run)
     agent = context.make_agent(variation.spec, backend.runtime)
@@ -178,8 +179,7 @@ async def act(
             run.id,
             variation.number,
             run.spec.budget,
-            spent=variation.usage,
-            run_spent=await spent_by_others(context, variation),
+            spending=partial(spending, context, run.id),
             on_usage=on_usage,
         ) as lease,
         backend.open(
@@ -233,7 +233,7 @@ async def put_together(
     return Done(sandbox.isolation)
 
 
-def _is_the_gateways_to_say(body: Body) -> bool:
+def _is_the_gateways_to_say(body: EventBody) -> bool:
     # On money and on the model the gateway is believed, not the agent: see `explain`.
     return isinstance(body, ErrorRaised) and body.reason in {
         BUDGET_EXHAUSTED,
@@ -241,21 +241,15 @@ def _is_the_gateways_to_say(body: Body) -> bool:
     }
 
 
-async def spent_by_others(context: RunContext, variation: Variation) -> Usage:
-    """What the run's other variations have spent until now."""
-    async with context.database.read() as session:
-        everyone = await runs.variations(session, variation.run_id)
-    return sum(
-        (other.usage for other in everyone if other.number != variation.number), Usage()
-    )
-
-
 async def explain(patch: Patch, lease: Lease | None, writer: EventWriter) -> None:
-    """Say how the model let the agent down, if it did.
+    """Record how the model let the agent down, if it did.
+
+    The gateway remembers every refusal and failure, so an agent that was refused is
+    never reported as one that changed nothing, whatever it says itself.
 
     Raises:
         BudgetExhausted: if the budget ended before the agent changed anything.
-        ModelFailed: if the model's failure did.
+        ModelFailed: if a call was refused or failed, and the agent changed nothing.
     """
     if lease is None:
         return

@@ -4,14 +4,14 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from aideator.domain.events import Body
+from aideator.domain.events import EventBody
 
 
 @dataclass(frozen=True)
 class Draft:
     """An event that has no place in the log yet."""
 
-    body: Body
+    body: EventBody
     raw: str | None = None
     """The agent's JSON-RPC line that the body was made from; kept beside it, not
     streamed."""

@@ -1,4 +1,7 @@
-"""What a check's own command runs in the repository: scripts by path, and targets of task runners."""
+"""What the commands of checks run in the repository.
+
+These are scripts by path, and targets of task runners such as make.
+"""
 
 import re
 import shlex
@@ -23,11 +26,12 @@ _RUNNERS = {
     "bun": ("package.json",),
     "composer": ("composer.json",),
 }
-"""Programs that look up what to do in a file of the repository."""
+"""Task runners, with the files of the repository that define their targets."""
 
 _NOT_TARGETS = frozenset(
     {"run", "run-script", "exec", "ci", "install", "-s", "--silent", "--"}
 )
+_WRAPPERS = frozenset({"env", "exec", "time", "(", "{"})
 _RULE = re.compile(r"^([\w./-]+(?:\s+[\w./-]+)*)\s*::?(?!=)")
 _ASSIGNMENT = re.compile(r"^(?:export\s+|override\s+)?[\w.]+\s*[:?+!]?=")
 _SCRIPT = re.compile(r"^\"([\w:.-]+)\"\s*:\s*\"")
@@ -35,19 +39,22 @@ _SPLIT = re.compile(r"&&|\|\||[;|\n]")
 
 
 @dataclass(frozen=True)
-class Called:
+class CheckCommands:
     """What the commands of checks run."""
 
     paths: frozenset[str]
     targets: dict[str, frozenset[str]]
     """By file: the targets or scripts in it; the default one is an empty name."""
 
-    def names(self, path: str) -> bool:
-        """Whether a command runs this very file."""
+    def run_file(self, path: str) -> bool:
+        """Return whether a command runs this file by its path."""
         return path in self.paths
 
-    def changed(self, path: str, hunk: Hunk) -> Iterator[tuple[str, str]]:
-        """The changed lines of a hunk that belong to a target which a check runs."""
+    def changed_lines(self, path: str, hunk: Hunk) -> Iterator[tuple[str, str]]:
+        """Yield the changed lines of a hunk that belong to a target which a check runs.
+
+        Each with its kind, `added` or `removed`.
+        """
         wanted = self.targets.get(path)
         if wanted is None:
             return
@@ -55,23 +62,28 @@ class Called:
         yield from reads(hunk, wanted)
 
 
-def called_by(checks: Iterable[Check]) -> Called:
-    """Read the commands of checks, as far as they can be read without a shell."""
+def parse_commands(checks: Iterable[Check]) -> CheckCommands:
+    """Parse the commands of checks, as far as that is possible without a shell."""
     paths: set[str] = set()
     targets: dict[str, frozenset[str]] = {}
     for check in checks:
         for part in _SPLIT.split(check.command):
             words = _words(part)
-            paths.update(word.removeprefix("./") for word in words)
-            paths.update(
-                f"{module.replace('.', '/')}{end}"
-                for flag, module in pairwise(words)
-                if flag == "-m"
-                for end in (".py", "/__main__.py")
-            )
+            paths.update(_paths(words))
             for file in _RUNNERS.get(_program(words), ()):
                 targets[file] = targets.get(file, frozenset()) | _targets(words)
-    return Called(frozenset(paths), targets)
+    return CheckCommands(frozenset(paths), targets)
+
+
+def _paths(words: list[str]) -> Iterator[str]:
+    """Yield the paths that a command may run, also as `python -m`."""
+    for word in words:
+        yield word.removeprefix("./")
+    for flag, module in pairwise(words):
+        if flag == "-m":
+            path = module.replace(".", "/")
+            yield f"{path}.py"
+            yield f"{path}/__main__.py"
 
 
 def _words(part: str) -> list[str]:
@@ -82,13 +94,11 @@ def _words(part: str) -> list[str]:
 
 
 def _program(words: list[str]) -> str:
-    plain = [
-        word
-        for word in words
-        if not re.match(r"^\w+=", word)
-        and word not in {"env", "exec", "time", "(", "{"}
-    ]
-    return plain[0].rpartition("/")[2] if plain else ""
+    """Return the name of the program that a command starts."""
+    for word in words:
+        if not re.match(r"^\w+=", word) and word not in _WRAPPERS:
+            return word.rpartition("/")[2]
+    return ""
 
 
 def _targets(words: list[str]) -> frozenset[str]:
@@ -98,20 +108,28 @@ def _targets(words: list[str]) -> frozenset[str]:
         if word not in _NOT_TARGETS and not word.startswith("-") and "=" not in word
     ]
     first = {"t": "test", "tst": "test"}.get(named[0], named[0]) if named else ""
-    # Whoever runs `npm run check` runs `precheck` and `postcheck` too.
+    # `npm run check` also runs `precheck` and `postcheck`.
     return frozenset({first, *named[1:], f"pre{first}", f"post{first}"})
 
 
 def _rules(hunk: Hunk, wanted: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Lines of a Makefile or the like: recipes of the targets, and variables, which any recipe may use."""
-    rule = found[1].split() if (found := _RULE.match(hunk.heading)) else []
+    """Yield changed lines of a Makefile or the like.
+
+    These are recipes of the targets, and variables, which any recipe may use.
+    """
+    targets = _targets_of_rule(hunk.heading) or []
     for line in hunk.lines:
-        if found := _RULE.match(line.text):
-            rule = found[1].split()
-        assigns = _ASSIGNMENT.match(line.text)
-        runs = not wanted.isdisjoint(rule) or ("" in wanted and bool(rule))
-        if line.kind != "context" and line.text.strip() and (assigns or runs):
-            yield line.kind, line.text.strip()
+        targets = _targets_of_rule(line.text) or targets
+        # Without a named target, the first one runs, which a hunk need not show.
+        runs = not wanted.isdisjoint(targets) or ("" in wanted and bool(targets))
+        text = line.text.strip()
+        if line.kind != "context" and text and (runs or _ASSIGNMENT.match(line.text)):
+            yield line.kind, text
+
+
+def _targets_of_rule(line: str) -> list[str]:
+    found = _RULE.match(line)
+    return found[1].split() if found else []
 
 
 def _json_scripts(hunk: Hunk, wanted: frozenset[str]) -> Iterator[tuple[str, str]]:

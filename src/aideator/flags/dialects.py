@@ -1,4 +1,4 @@
-"""How tests look in the languages that we know: definitions, assertions, and the many ways of switching them off.
+"""How tests look in the known languages: definitions, assertions, ways to skip them.
 
 Tables and nothing else. They read single lines of a diff, where no parser can: what
 they miss is measured in `bench/tamper.py`.
@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 @dataclass(frozen=True)
 class Dialect:
-    """The patterns of one family of test runners, for single lines without their indentation.
+    """The patterns of one family of test runners, for lines without indentation.
 
     `test`, `function`, `mark` and `comment` match at the beginning of the line, the
     others anywhere in it.
@@ -37,25 +37,29 @@ class Dialect:
 
 
 def named(pattern: re.Pattern[str], line: str) -> str | None:
-    """The name that a line defines; empty where it defines something whose name stands elsewhere."""
+    """Return the name that a line defines; None if it defines nothing.
+
+    Empty where it defines something whose name stands on another line.
+    """
     found = pattern.match(line)
-    return (
-        next((name for name in found.groups() if name is not None), "")
-        if found
-        else None
-    )
+    if found is None:
+        return None
+    return next((name for name in found.groups() if name is not None), "")
 
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
-    """One of these, and not in the middle of a word."""
-    return re.compile(
-        rf"(?<!\w)(?:{'|'.join(alternatives)})" if alternatives else r"(?!)"
-    )
+    """Return a pattern of any of these, but not in the middle of a word."""
+    if not alternatives:
+        return re.compile(r"(?!)")
+    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})")
 
 
 _SLASHES = re.compile(r"//|/?\*")
 
-_C_FUNCTION = r"(?:(?:export|default|pub|public|private|protected|static|async|final) )*function\*? ?(\w*)"
+_C_FUNCTION = (
+    r"(?:(?:export|default|pub|public|private|protected|static|async|final) )*"
+    r"function\*? ?(\w*)"
+)
 
 _PYTHON = Dialect(
     test=_pattern(r"(?:async )?def (test\w*)", r"class (Test\w*|\w+Tests?)\b"),
@@ -76,7 +80,8 @@ _PYTHON = Dialect(
     assertion=_pattern(
         r"assert\b",
         r"(?:self|cls|case|tc)\.(?:assert\w+|fail)\(",
-        r"with (?:pytest\.|self\.)(?:raises|warns|assertRaises\w*|assertWarns\w*|assertLogs)\b",
+        r"with (?:pytest\.|self\.)"
+        r"(?:raises|warns|assertRaises\w*|assertWarns\w*|assertLogs)\b",
         r"(?:np|numpy|tm|torch)\.testing\.\w+\(",
         r"\w+\.assert_\w+\(",
         r"pytest\.fail\(",
@@ -92,18 +97,21 @@ _PYTHON = Dialect(
 
 _JAVASCRIPT = Dialect(
     test=_pattern(
-        r"[xf]?(?:it|test|specify|describe|context|suite)(?:\.\w+\b[^'\"`]*)?\(\s*['\"`]([^'\"`]*)",
+        r"[xf]?(?:it|test|specify|describe|context|suite)(?:\.\w+\b[^'\"`]*)?"
+        r"\(\s*['\"`]([^'\"`]*)",
         r"Deno\.test\(\s*['\"`]([^'\"`]*)",
     ),
     function=_pattern(
         _C_FUNCTION,
-        r"(?:it|test|specify|describe|context|suite|beforeEach|afterEach|beforeAll|afterAll)\b[.\w]*\(",
+        r"(?:it|test|specify|describe|context|suite"
+        r"|beforeEach|afterEach|beforeAll|afterAll)\b[.\w]*\(",
         r"(?:const|let|var) (\w+) = (?:async )?(?:function|\(.*=>)",
     ),
     mark=_pattern(r"@"),
     comment=_SLASHES,
     skip=_pattern(
-        r"\b(?:it|test|describe|specify|context|suite)\.(?:skip|todo|fails|failing|skipIf|runIf|fixme)\b",
+        r"\b(?:it|test|describe|specify|context|suite)"
+        r"\.(?:skip|todo|fails|failing|skipIf|runIf|fixme)\b",
         r"\b(?:xit|xtest|xdescribe|xspecify|xcontext)\(",
         r"(?:this|ctx|context|t)\.skip\(",
         r"\bpending\(",
@@ -115,8 +123,10 @@ _JAVASCRIPT = Dialect(
     assertion=_pattern(
         r"(?:await )?expect\b",
         r"(?:return )?(?:await )?assert\b",
-        r"\.(?:not\.|resolves\.|rejects\.)?to(?:Be|Equal|Have|Throw|Match|Contain|Strict)\w*\(",
-        r"t\.(?:is|deepEqual|true|false|truthy|falsy|throws|like|not|equal|same|ok|strictEqual)\(",
+        r"\.(?:not\.|resolves\.|rejects\.)?"
+        r"to(?:Be|Equal|Have|Throw|Match|Contain|Strict)\w*\(",
+        r"t\.(?:is|deepEqual|true|false|truthy|falsy|throws|like|not|equal|same|ok"
+        r"|strictEqual)\(",
         r"\.should\b",
         r"(?:done|t)\.fail\(",
         r"(?:strictEqual|deepEqual|deepStrictEqual|equal|ok|throws|rejects)\(",
@@ -147,7 +157,8 @@ _GO = Dialect(
     assertion=_pattern(
         r"[tbf]\.(?:Error|Errorf|Fatal|Fatalf|Fail|FailNow)\(",
         r"(?:assert|require|is|qt|td|cmp)\.\w+\(",
-        r"(?:s|suite)\.(?:Equal|True|False|NoError|Error|Len|Nil|NotNil|Contains|Require)\b",
+        r"(?:s|suite)"
+        r"\.(?:Equal|True|False|NoError|Error|Len|Nil|NotNil|Contains|Require)\b",
         r"if .*(?:!=|==|<|>|!|DeepEqual|Compare|Equal).*\{",
     ),
     swallow=_pattern(
@@ -186,11 +197,13 @@ _RUST = Dialect(
 
 _JAVA = Dialect(
     test=_pattern(
-        r"@(?:\w+\.)*(?:Test|ParameterizedTest|RepeatedTest|TestFactory|TestTemplate)\b",
+        r"@(?:\w+\.)*"
+        r"(?:Test|ParameterizedTest|RepeatedTest|TestFactory|TestTemplate)\b",
         r"void (test\w+)\(",
     ),
     function=_pattern(
-        r"(?:(?:public|private|protected|static|final|abstract|default|override|suspend|internal) )*"
+        r"(?:(?:public|private|protected|static|final|abstract|default|override"
+        r"|suspend|internal) )*"
         r"(?:void|fun|func|def|class|Task|[A-Z]\w*(?:<.*>)?) [`]?(\w[\w ]*?)`? ?[({]",
     ),
     mark=_pattern(r"@"),
@@ -208,7 +221,8 @@ _JAVA = Dialect(
         r"(?:Assert(?:ions)?\.)?(?:assert\w+|fail)\(",
         r"(?:Assertions\.)?(?:expectThat|verify)\w*\(",
         r"assert\b",
-        r"\.(?:isEqualTo|isTrue|isFalse|isNull|isNotNull|contains\w*|hasSize|isInstanceOf|isEmpty)\(",
+        r"\.(?:isEqualTo|isTrue|isFalse|isNull|isNotNull|contains\w*|hasSize"
+        r"|isInstanceOf|isEmpty)\(",
         r"should(?:Be|Throw|Have|Equal)\b",
     ),
     swallow=_pattern(r"\}?\s*catch\b", r"if \(false\)", r"return;$", r"System\.exit\("),
@@ -284,35 +298,44 @@ _BY_SUFFIX = {
 
 
 def dialect_of(path: str) -> Dialect | None:
-    """The dialect of a file's tests, by its ending."""
+    """Return the dialect of a file's tests, by its suffix."""
     return _BY_SUFFIX.get(PurePosixPath(path).suffix)
 
 
 TRIVIAL = re.compile(
-    r"assert (?:True|1|not False|true)\b(?!\s*[=!<>])|\bor True\b|\|\| true\b|if false\b"
-    r"|assert(?:True|That)?(?:\.ok)?!?\(\s*(?:[Tt]rue|1)\b|assertFalse\(\s*[Ff]alse\b"
+    r"assert (?:True|1|not False|true)\b(?!\s*[=!<>])|\bor True\b|\|\| true\b"
+    r"|if false\b"
+    r"|assert(?:True|That)?(?:\.ok)?!?\(\s*(?:[Tt]rue|1)\b"
+    r"|assertFalse\(\s*[Ff]alse\b"
     r"|expect\((?:true|1)\)\.to(?:Be|Equal|BeTruthy)|expect\((\w+)\)\.to\w+\(\1\)"
-    r"|assert_eq!\(\s*(\w+)\s*,\s*\2\s*[,)]|assertEquals?\(\s*(\w+)\s*,\s*\3\s*[,)]|assert (\w+) == \4$"
+    r"|assert_eq!\(\s*(\w+)\s*,\s*\2\s*[,)]"
+    r"|assertEquals?\(\s*(\w+)\s*,\s*\3\s*[,)]|assert (\w+) == \4$"
 )
 """An assertion that cannot fail."""
 
 EQUALITY = re.compile(
-    r"==|!==?|assertEquals?\b|assert\w*Equals?\b|assert_eq|assert_equal|toBe\(|toEqual|toStrictEqual"
-    r"|[dD]eep(?:Strict)?Equal|isEqualTo|strictEqual|\.equal\(|\.is\(|\.Equal\(|eq\(|assertSame|assertDictEqual"
-    r"|assertListEqual|toHaveLength|cmp\.Diff|toMatchInlineSnapshot|to eq|must_equal|should\.equal|raises|assertThrows"
+    r"==|!==?|assertEquals?\b|assert\w*Equals?\b|assert_eq|assert_equal"
+    r"|toBe\(|toEqual|toStrictEqual"
+    r"|[dD]eep(?:Strict)?Equal|isEqualTo|strictEqual|\.equal\(|\.is\(|\.Equal\("
+    r"|eq\(|assertSame|assertDictEqual"
+    r"|assertListEqual|toHaveLength|cmp\.Diff|toMatchInlineSnapshot|to eq"
+    r"|must_equal|should\.equal|raises|assertThrows"
     r"|toThrow|approx|AlmostEqual|toBeCloseTo"
 )
 """Compares with one exact value, or names the exact error."""
 
 LOOSE = re.compile(
-    r"is not None|assertIsNotNone|assertTrue\b|isinstance|assertIsInstance|toBeDefined|toBeTruthy|not\.toBeNull"
-    r"|assertNotNull|isNotNull|NotNil|is_some\(\)|is_ok\(\)|\.ok\(|toBeInstanceOf|not_to be_nil|assert_not_nil|!= null"
+    r"is not None|assertIsNotNone|assertTrue\b|isinstance|assertIsInstance"
+    r"|toBeDefined|toBeTruthy|not\.toBeNull"
+    r"|assertNotNull|isNotNull|NotNil|is_some\(\)|is_ok\(\)|\.ok\(|toBeInstanceOf"
+    r"|not_to be_nil|assert_not_nil|!= null"
     r"|!= nil|!== undefined"
 )
 """Says little more than that something is there."""
 
 NEGATION = re.compile(
-    r"!=|!(?!=)|\bnot\b|Not[A-Z]|\bnot_|_ne\b|\brefute|\.not\.|assertFalse|isFalse|toBeFalsy"
+    r"!=|!(?!=)|\bnot\b|Not[A-Z]|\bnot_|_ne\b|\brefute|\.not\."
+    r"|assertFalse|isFalse|toBeFalsy"
 )
 """Turns what is said into its opposite."""
 

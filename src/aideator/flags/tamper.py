@@ -1,4 +1,4 @@
-"""Places of a change that need a person's word: it may have bent what is to prove it, rather than do the work.
+"""Flag places of a change that may bend what proves it, rather than do the work.
 
 A flag accuses nobody. A task may well be to change a test or the CI; the flag makes
 sure that somebody looks. New tests are welcome and never flagged. Precision and recall
@@ -14,69 +14,27 @@ from aideator.changes.diff import FileDiff, Hunk
 from aideator.checks.test_files import is_test
 from aideator.domain.check import Check
 from aideator.domain.verdict import Flag, FlagKind
-from aideator.flags import test_diff as testdiff
-from aideator.flags.commands import Called, called_by
+from aideator.flags.commands import CheckCommands, parse_commands
 from aideator.flags.dialects import Dialect, dialect_of
-from aideator.flags.test_diff import LINE_LIMIT, excerpt_of
+from aideator.flags.excerpts import LINE_LIMIT, ChangedLine, excerpt_of
+from aideator.flags.patterns import (
+    CI,
+    CONFTEST,
+    SECRET,
+    SECTION,
+    SHADOW,
+    SHARED_CONFIG,
+    SNAPSHOT,
+    TEST_CONFIG,
+    TEST_DETECTION,
+    TEST_KEY,
+    TEST_SECTION,
+    TESTS_OFF,
+)
+from aideator.flags.test_diff import flag_test_changes
 
-MOST = 50
-"""Flags that are kept. Who has that many need not be told of more."""
-
-_CI = re.compile(
-    r"^(\.github/(workflows|actions)/|\.gitlab/ci/|\.circleci/|\.buildkite/|\.drone/|\.tekton/|\.woodpecker/|\.ci/"
-    r"|\.forgejo/workflows/|\.gitea/workflows/)"
-    r"|^(\.gitlab-ci|\.travis|appveyor|azure-pipelines|bitbucket-pipelines|\.cirrus|\.drone|cloudbuild|codecov|\.codecov"
-    r"|\.pre-commit-config)\.ya?ml$"
-    r"|^(Jenkinsfile|lefthook\.yml|\.husky/.*)$"
-)
-_CONFIG = re.compile(
-    r"(^|/)(pytest\.ini|\.pytest\.ini|pytest\.toml|tox\.ini|\.coveragerc|noxfile\.py|(jest|vitest|vite|karma|playwright"
-    r"|cypress|ava|mocha|wdio|nyc)\.(config|conf|setup|workspace)\.(js|cjs|mjs|ts|mts|json)|\.mocharc\.\w+|\.nycrc(\.json)?"
-    r"|\.taprc|\.c8rc\.json|phpunit\.xml(\.dist)?|\.rspec|\.simplecov|nextest\.toml|testng\.xml|junit-platform\.properties"
-    r"|sitecustomize\.py|usercustomize\.py|[^/]+\.pth)$"
-)
-_SHADOW = re.compile(
-    r"^(src/)?(pytest|unittest|_pytest|pluggy|coverage|hypothesis|nose2?)(\.py$|/)|(^|/)node_modules/(\.bin/)?(jest|vitest|mocha)"
-)
-"""A file that stands in for the test runner."""
-
-_SNAPSHOT = re.compile(
-    r"(^|/)(__snapshots__|__image_snapshots__|snapshots|goldens?|approvals|cassettes)/|\.(snap|ambr|golden|approved\.\w+)$"
-    r"|(^|/)testdata/.*\.(golden|want|out|expected)$|\.expected(\.\w+)?$",
-    re.IGNORECASE,
-)
-_SECRET = re.compile(
-    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36,}|\bgithub_pat_\w{50,}|\bglpat-[\w-]{20,}|\bsk-ant-[\w-]{20,}"
-    r"|\bsk-(proj-)?[A-Za-z0-9_-]{32,}|\bxox[abprs]-[\w-]{10,}|\bAIza[\w-]{35}|\b[rs]k_live_[A-Za-z0-9]{20,}"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bnpm_[A-Za-z0-9]{36}\b|\bpypi-AgE[\w-]{50,}|\bhf_[A-Za-z0-9]{34}\b"
-)
-_DETECTS = re.compile(
-    r"PYTEST_CURRENT_TEST|PYTEST_VERSION|[\"'](pytest|unittest)[\"'] in sys\.modules|JEST_WORKER_ID"
-    r"|VITEST_WORKER_ID|process\.env\.VITEST|NODE_ENV\W+test\b|testing\.Testing\(\)|RSPEC|cfg!\(test\)"
-)
-"""Code that finds out whether it is being tested."""
-
-_CONFTEST = re.compile(
-    r"\bpytest_\w+|collect_ignore|autouse|monkeypatch|sys\.modules|_exit|skip|xfail|outcome|mock\b|setattr|__eq__|builtins"
-)
-_KEYS = re.compile(
-    r"^[\"']?(addopts|testpaths|python_(files|classes|functions)|norecursedirs|filterwarnings|xfail_strict|collect_ignore\w*"
-    r"|markers|usefixtures|required_plugins|omit|exclude_(lines|also)|fail_under|branch|test(PathIgnorePatterns|Match|Regex"
-    r"|Environment|Timeout|NamePattern)|setupFiles\w*|coverageThreshold|moduleNameMapper|globalSetup|modulePathIgnorePatterns"
-    r"|skipTests|skipITs|testFailureIgnore|maven\.test\.\w+|trimStackTrace|ignoreFailures|excludes?|groups|excludedGroups"
-    r"|autotests|harness|doctest|jest|mocha|vitest|ava|nyc|c8)\b[\"']?\s*[:=]"
-    r"|<(skipTests|skip|testFailureIgnore|excludes?|excludedGroups|groups|maven\.test\.\w+)>|\b(exclude|excludeTestsMatching"
-    r"|useJUnitPlatform|ignoreFailures|enabled)\b.*(Test|true|false)"
-)
-_SECTION = re.compile(r"^\[+([^\]]+)\]+")
-_TEST_SECTION = re.compile(
-    r"pytest|coverage|tool:pytest|testenv|nose|unittest|\btest\b|tox|nox|mutmut"
-)
-_OFF = re.compile(r"^(test|doctest|harness|autotests)\s*=\s*false")
-_SHARED = re.compile(
-    r"(^|/)(pyproject\.toml|setup\.cfg|package\.json|Cargo\.toml|pom\.xml|build\.gradle(\.kts)?)$"
-)
-"""Files that configure tests among other things."""
+MAX_FLAGS = 50
+"""Flags that are kept of one change. More would tell a person nothing new."""
 
 
 def find_flags(
@@ -85,17 +43,23 @@ def find_flags(
     checks: Sequence[Check],
     protected: Sequence[str],
 ) -> tuple[Flag, ...]:
-    """Find what a person should look at before this change can be recommended.
+    """Return what a person should look at before this change can be recommended.
 
     Args:
-        files: what the change does, as `workspace.diff.parse` reads it.
-        checks: those in force; what their commands call is theirs alone.
-        protected: globs of paths that a change must leave alone. A folder stands for
+        files: The change, as `changes.diff.parse` reads it.
+        checks: Those in force; what their commands run must not be edited unseen.
+        protected: Globs of paths that a change must leave alone. A folder stands for
             all that is in it.
     """
-    called = called_by(checks)
-    found = (flag for diff in files for flag in _of_file(diff, called, protected))
-    return tuple(islice(_unique([*found, *_of_tests(files)]), MOST))
+    commands = parse_commands(checks)
+    flags: list[Flag] = []
+    for diff in files:
+        flags += _flags_of_file(diff, protected)
+        flags += _flags_of_commands(diff, commands)
+        for number, hunk in enumerate(diff.hunks):
+            flags += _flags_of_hunk(diff, number, hunk, commands)
+    flags += _flags_of_tests(files)
+    return tuple(islice(_unique(flags), MAX_FLAGS))
 
 
 def _unique(flags: Iterable[Flag]) -> Iterator[Flag]:
@@ -107,163 +71,167 @@ def _unique(flags: Iterable[Flag]) -> Iterator[Flag]:
             yield flag
 
 
-def _of_tests(files: Sequence[FileDiff]) -> Iterator[Flag]:
-    known = [
-        (diff, dialect)
-        for diff in files
-        if (dialect := _read_as_tests(diff.path)) and not diff.binary
-    ]
-    seen = frozenset(diff.path for diff, _ in known if _is_collected(diff.path))
-    yield from testdiff.find(
-        known,
-        seen,
-        frozenset(path for path in (d.path for d, _ in known) if is_test(path)),
+def _flags_of_tests(files: Sequence[FileDiff]) -> Iterator[Flag]:
+    with_tests: list[tuple[FileDiff, Dialect]] = []
+    for diff in files:
+        dialect = _dialect_of_tests(diff.path)
+        if dialect is not None and not diff.binary:
+            with_tests.append((diff, dialect))
+    paths = [diff.path for diff, _ in with_tests]
+    return flag_test_changes(
+        with_tests,
+        collected=frozenset(path for path in paths if _is_collected(path)),
+        only_tests=frozenset(path for path in paths if is_test(path)),
     )
 
 
-def _read_as_tests(path: str) -> Dialect | None:
-    """The dialect of a file that may hold tests; Rust keeps them beside the code."""
+def _dialect_of_tests(path: str) -> Dialect | None:
+    """Return the dialect of a file that may hold tests.
+
+    Rust keeps them beside the code.
+    """
     return dialect_of(path) if is_test(path) or path.endswith(".rs") else None
 
 
 def _is_collected(path: str) -> bool:
-    """Whether a runner looks for tests here, by its default.
+    """Return whether a runner looks for tests here by default.
 
-    Python's needs a name, not only a folder.
+    pytest and unittest go by the name of the file, not by its folder.
     """
     name = path.rpartition("/")[2]
-    return (
-        not name.endswith(".py")
-        or name.startswith("test")
-        or name.endswith(("_test.py", "tests.py"))
-    )
+    if not name.endswith(".py"):
+        return True
+    return name.startswith("test") or name.endswith(("_test.py", "tests.py"))
 
 
-def _of_file(
-    diff: FileDiff, called: Called, protected: Sequence[str]
-) -> Iterator[Flag]:
+def _flags_of_file(diff: FileDiff, protected: Sequence[str]) -> Iterator[Flag]:
+    """Yield flags for the part that a file plays, by its path."""
     path = diff.path
     if any(_glob(pattern).match(path) for pattern in protected):
-        yield _whole(FlagKind.PROTECTED_PATH, diff, "This path is protected.")
+        yield _whole_file(FlagKind.PROTECTED_PATH, diff, "This path is protected.")
     if path == ".aideator.toml":
-        yield _whole(
-            FlagKind.CHECK_COMMAND,
-            diff,
-            "The repository's own word on setup, checks and protected paths.",
-        )
-    if _CI.search(path):
-        yield _whole(
-            FlagKind.CI_CONFIG, diff, "What runs in continuous integration was changed."
-        )
-    elif _CONFIG.search(path) or _SHADOW.search(path):
-        yield _whole(
-            FlagKind.TEST_CONFIG,
-            diff,
-            "It configures how tests are found and run, or stands in for that.",
-        )
-    if (
-        diff.status != "added"
-        and _SNAPSHOT.search(path)
-        and (_removes(diff) or diff.binary)
-    ):
-        yield _whole(FlagKind.SNAPSHOT, diff, "What tests compare with was rewritten.")
-    if called.names(path) and not is_test(path):
-        yield _whole(
-            FlagKind.CHECK_COMMAND, diff, "A check's own command runs this file."
-        )
-    for number, hunk in enumerate(diff.hunks):
-        yield from _of_hunk(diff, number, hunk, called)
+        message = "The repository's own word on setup, checks and protected paths."
+        yield _whole_file(FlagKind.CHECK_COMMAND, diff, message)
+    if CI.search(path):
+        message = "What runs in continuous integration was changed."
+        yield _whole_file(FlagKind.CI_CONFIG, diff, message)
+    elif TEST_CONFIG.search(path) or SHADOW.search(path):
+        message = "It configures how tests are found and run, or stands in for that."
+        yield _whole_file(FlagKind.TEST_CONFIG, diff, message)
+    if SNAPSHOT.search(path) and _replaces_content(diff):
+        message = "What tests compare with was rewritten."
+        yield _whole_file(FlagKind.SNAPSHOT, diff, message)
 
 
-def _of_hunk(diff: FileDiff, number: int, hunk: Hunk, called: Called) -> Iterator[Flag]:
-    added = [text for kind, text in _changed(hunk) if kind == "added"]
-    if secrets := [
-        text for text in added if _SECRET.search(text) and "EXAMPLE" not in text
-    ]:
-        excerpt = excerpt_of(
-            ("added", _SECRET.sub("[secret]", text)) for text in secrets
-        )
-        yield _flag(
-            FlagKind.SECRET,
-            diff,
-            number,
-            excerpt,
-            "It adds what looks like a key or password.",
-        )
-    if not is_test(diff.path) and (
-        detects := [text for text in added if _DETECTS.search(text)]
-    ):
-        excerpt = excerpt_of(("added", text) for text in detects)
-        yield _flag(
+def _flags_of_commands(diff: FileDiff, commands: CheckCommands) -> Iterator[Flag]:
+    if commands.run_file(diff.path) and not is_test(diff.path):
+        message = "A check's own command runs this file."
+        yield _whole_file(FlagKind.CHECK_COMMAND, diff, message)
+
+
+def _flags_of_hunk(
+    diff: FileDiff, number: int, hunk: Hunk, commands: CheckCommands
+) -> Iterator[Flag]:
+    """Yield flags for the lines of one hunk, by their content."""
+    secrets = _secrets(hunk)
+    detections = [] if is_test(diff.path) else _test_detections(hunk)
+    found = (
+        (FlagKind.SECRET, secrets, "It adds what looks like a key or password."),
+        (
             FlagKind.TEST_CONFIG,
-            diff,
-            number,
-            excerpt,
+            detections,
             "The code finds out whether it is being tested.",
-        )
-    if lines := list(_configures(diff.path, hunk)):
-        message = "It configures how tests are found and run."
-        yield _flag(FlagKind.TEST_CONFIG, diff, number, excerpt_of(lines), message)
-    if lines := list(called.changed(diff.path, hunk)):
-        yield _flag(
+        ),
+        (
+            FlagKind.TEST_CONFIG,
+            list(_config_lines(diff.path, hunk)),
+            "It configures how tests are found and run.",
+        ),
+        (
             FlagKind.CHECK_COMMAND,
-            diff,
-            number,
-            excerpt_of(lines),
+            list(commands.changed_lines(diff.path, hunk)),
             "A check's own command runs this.",
-        )
-
-
-def _changed(hunk: Hunk) -> Iterator[tuple[str, str]]:
-    return (
-        (line.kind, line.text.strip()[:LINE_LIMIT])
-        for line in hunk.lines
-        if line.kind != "context"
+        ),
     )
+    for kind, lines, message in found:
+        if lines:
+            yield _flag(kind, diff, number, excerpt_of(lines), message)
 
 
-def _removes(diff: FileDiff) -> bool:
-    return any(
-        kind == "removed" and text
-        for hunk in diff.hunks
-        for kind, text in _changed(hunk)
-    )
+def _secrets(hunk: Hunk) -> list[ChangedLine]:
+    """Return the added lines with a secret, which is blanked out.
+
+    Providers mark the keys of their documentation by the word EXAMPLE.
+    """
+    return [
+        (kind, SECRET.sub("[secret]", text))
+        for kind, text in _changed_lines(hunk)
+        if kind == "added" and SECRET.search(text) and "EXAMPLE" not in text
+    ]
 
 
-def _configures(path: str, hunk: Hunk) -> Iterator[tuple[str, str]]:
-    """The changed lines of a hunk that say how tests are found and run."""
+def _test_detections(hunk: Hunk) -> list[ChangedLine]:
+    return [
+        (kind, text)
+        for kind, text in _changed_lines(hunk)
+        if kind == "added" and TEST_DETECTION.search(text)
+    ]
+
+
+def _changed_lines(hunk: Hunk) -> Iterator[ChangedLine]:
+    for line in hunk.lines:
+        if line.kind != "context":
+            yield line.kind, line.text.strip()[:LINE_LIMIT]
+
+
+def _replaces_content(diff: FileDiff) -> bool:
+    """Return whether a file that was there before loses lines, or is binary."""
+    if diff.status == "added":
+        return False
+    return diff.binary or any(map(_removes_text, diff.hunks))
+
+
+def _removes_text(hunk: Hunk) -> bool:
+    return any(kind == "removed" and text for kind, text in _changed_lines(hunk))
+
+
+def _config_lines(path: str, hunk: Hunk) -> Iterator[ChangedLine]:
+    """Yield the changed lines of a hunk that say how tests are found and run."""
     if path.rpartition("/")[2] == "conftest.py":
         # A new fixture is as welcome as a new test; what reaches into the run, or
         # replaces what was there, is not.
-        yield from (
-            (kind, text)
-            for kind, text in _changed(hunk)
-            if kind == "removed" or _CONFTEST.search(text)
-        )
-    elif _SHARED.search(path):
-        section = found[1] if (found := _SECTION.match(hunk.heading)) else ""
+        for kind, text in _changed_lines(hunk):
+            if kind == "removed" or CONFTEST.search(text):
+                yield kind, text
+    elif SHARED_CONFIG.search(path):
+        heading = SECTION.match(hunk.heading)
+        section = heading[1] if heading else ""
         for line in hunk.lines:
             text = line.text.strip()[:LINE_LIMIT]
-            if header := _SECTION.match(text):
+            if header := SECTION.match(text):
                 section = header[1]
-            about_tests = (
-                bool(_TEST_SECTION.search(section))
-                if section
-                else bool(_KEYS.search(text))
-            )
-            about_tests = (
-                about_tests
-                or bool(_OFF.match(text))
-                or (not path.endswith(".toml") and bool(_KEYS.search(text)))
-            )
-            if line.kind != "context" and text and about_tests:
+            if line.kind != "context" and text and _is_about_tests(path, section, text):
                 yield line.kind, text
 
 
-def _whole(kind: FlagKind, diff: FileDiff, message: str) -> Flag:
-    """A flag for the file as a whole, with its first changed lines."""
-    lines = [pair for hunk in diff.hunks[:1] for pair in _changed(hunk)]
-    return _flag(kind, diff, None, _SECRET.sub("[secret]", excerpt_of(lines)), message)
+def _is_about_tests(path: str, section: str, text: str) -> bool:
+    """Return whether a line of a shared configuration file configures tests.
+
+    Args:
+        path: The file. In TOML, the section decides where it is known.
+        section: The name of the section that the line stands in, if the diff shows it.
+        text: The line.
+    """
+    if TESTS_OFF.match(text) or (section and TEST_SECTION.search(section)):
+        return True
+    in_other_section = section and path.endswith(".toml")
+    return not in_other_section and bool(TEST_KEY.search(text))
+
+
+def _whole_file(kind: FlagKind, diff: FileDiff, message: str) -> Flag:
+    """Return a flag for the file as a whole, with its first changed lines."""
+    lines = _changed_lines(diff.hunks[0]) if diff.hunks else ()
+    return _flag(kind, diff, None, SECRET.sub("[secret]", excerpt_of(lines)), message)
 
 
 def _flag(
@@ -274,12 +242,12 @@ def _flag(
 
 @cache
 def _glob(pattern: str) -> re.Pattern[str]:
-    """A glob as an expression: `**` crosses folders, `*` and `?` do not; a folder holds all that is below it."""
-    parts = re.split(
-        r"(\*\*/|\*\*|\*|\?)", pattern.strip().removeprefix("./").removesuffix("/")
-    )
+    """Return a glob as a pattern.
+
+    `**` crosses folders, `*` and `?` do not; a folder holds all that is below it.
+    """
+    text = pattern.strip().removeprefix("./").removesuffix("/")
     wild = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
-    return re.compile(
-        "".join(wild.get(part, re.escape(part)) for part in parts) + r"(?:/.*)?$",
-        re.DOTALL,
-    )
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", text)
+    expression = "".join(wild.get(part, re.escape(part)) for part in parts)
+    return re.compile(expression + r"(?:/.*)?$", re.DOTALL)

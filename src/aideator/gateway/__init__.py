@@ -1,4 +1,4 @@
-"""METERED: the way from a sandbox to a model.
+"""The gateway: the only way from a sandbox to a model.
 
-It holds the key, counts, and enforces budgets.
+It holds the real key, meters calls and enforces budgets.
 """

@@ -1,204 +1,261 @@
-"""Who may spend how much: leases, and the accounts that they draw on.
+"""What a run and each of its variations may spend, have spent and have reserved.
 
-A call reserves what it may cost at most before it goes out, and pays what it did cost
-when it ends. So what is spent and what is reserved stay together under the cap, however
-many calls run at once.
+One `RunBudget` owns these figures for a run. A call reserves what it typically costs
+while it is in flight, and what it did cost is booked when it ends (decision 0064).
 """
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.refusal import Message, Refusal
+from aideator.gateway.refusal import Refusal
 
-UNSPENT = Usage()
+JUDGE = 0
+"""The account of the run's judge. Variations are numbered from 1."""
 
-OnUsage = Callable[[Usage, str | None], Awaitable[None]]
-"""Takes what the variation has used so far, and the model of the call that has just
-ended."""
+TYPICAL_OUTPUT_TOKENS = 16_000
+"""Output tokens that a call reserves at most. Agents ask for up to 128,000 and use a
+small part of them (decision 0064)."""
+
+SMALL_OUTPUT_TOKENS = 1_024
+"""Output tokens of a small answer. A call is refused when not even that can be paid."""
+
+Spending = Callable[[], Awaitable[Mapping[int, Usage]]]
+"""Reads from the database what each variation of a run, and its judge (`JUDGE`), has
+spent so far."""
 
 
-class Estimate(NamedTuple):
-    """What one call may use at most."""
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Tokens, input and output together, and US dollars."""
 
-    tokens: int
-    usd: float | None
-    """Null for a model without a known price."""
+    tokens: int = 0
+    usd: float = 0.0
+
+    def __add__(self, other: "Amount") -> "Amount":
+        return Amount(self.tokens + other.tokens, self.usd + other.usd)
+
+
+@dataclass(eq=False)
+class Call:
+    """One model call, from its reservation to its booking.
+
+    Attributes:
+        minimum: What its input and a small answer cost.
+        reserved: What it typically costs: its input and at most
+            `TYPICAL_OUTPUT_TOKENS` of output.
+        running: What it has cost so far. `None` for an answer that is not streamed: it
+            cannot be seen before its end, and counts as reserved until then.
+    """
+
+    minimum: Amount
+    reserved: Amount
+    running: Amount | None = None
+
+    @property
+    def cost(self) -> Amount:
+        """What the call costs, as far as is known while it is in flight."""
+        return self.reserved if self.running is None else self.running
+
+    @property
+    def held(self) -> Amount:
+        """What other calls must leave: the reservation, or more once it is used up."""
+        return Amount(
+            max(self.reserved.tokens, self.cost.tokens),
+            max(self.reserved.usd, self.cost.usd),
+        )
+
+
+class OverBudget(Refusal):
+    """The budget is spent, or what is left does not pay a small answer."""
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(
+            402, "billing_error", f"the budget is spent: {fact}; raise the budget"
+        )
 
 
 @dataclass
 class Account:
-    """What one variation, or one run, may spend, has spent and has promised to calls under way."""
+    """The share of one variation, of the judge, or of the whole run.
 
-    owner: str
-    usd: float | None
-    tokens: int | None
-    spent: Usage = UNSPENT
-    held: list[Estimate] = field(default_factory=list)
-
-    def refuse_beyond(self, call: Estimate) -> None:
-        """Refuse a call that would not fit even if it ran alone.
-
-        Raises:
-            Refusal: with 402, saying what is left and what the call might cost.
-        """
-        if self.tokens is not None and self.spent.tokens + call.tokens > self.tokens:
-            left = max(0, self.tokens - self.spent.tokens)
-            raise _broke(
-                f"{left} of {self.tokens} tokens are left to the {self.owner}, the call may use {call.tokens}"
-            )
-        if self.usd is None:
-            return
-        if call.usd is None or self.spent.cost_usd is None:
-            raise Refusal(
-                402,
-                "billing_error",
-                f"the {self.owner} has a cap in US dollars; the model has no known price",
-            )
-        if self.spent.cost_usd + call.usd > self.usd:
-            left_usd = max(0.0, self.usd - self.spent.cost_usd)
-            raise _broke(
-                f"${left_usd:.4f} of ${self.usd:.4f} is left to the {self.owner}, the call may cost ${call.usd:.4f}"
-            )
-
-    def fits(self, call: Estimate) -> bool:
-        """Whether the call fits beside those under way."""
-        if self.tokens is not None:
-            held = sum(other.tokens for other in self.held)
-            if self.spent.tokens + held + call.tokens > self.tokens:
-                return False
-        if self.usd is not None:
-            held_usd = sum(other.usd or 0.0 for other in self.held)
-            return (self.spent.cost_usd or 0.0) + held_usd + (
-                call.usd or 0.0
-            ) <= self.usd
-        return True
-
-
-class OverBudget(Refusal):
-    """The budget is spent, or what is left of it is too little for this call."""
-
-
-def _broke(fact: str) -> OverBudget:
-    hint = "raise the budget, or lower max_tokens, which counts in full"
-    return OverBudget(402, "billing_error", f"the budget is spent: {fact}; {hint}")
-
-
-@dataclass
-class Purse:
-    """The accounts of one run: its own, and one for each variation.
-
-    Lives as long as one of its leases does.
+    Attributes:
+        owner: Whose it is, as error messages name it.
+        usd: Cap in US dollars; None does not bind.
+        tokens: Cap in tokens; None does not bind.
+        spent: What ended calls have cost, earlier attempts included.
+        calls: Calls in flight.
     """
 
-    budget: Budget
-    run: Account
-    variations: dict[int, Account] = field(default_factory=dict)
-    leases: int = 0
-    released: asyncio.Condition = field(default_factory=asyncio.Condition)
+    owner: str
+    usd: float | None = None
+    tokens: int | None = None
+    spent: Usage = field(default_factory=Usage)
+    calls: list[Call] = field(default_factory=list)
 
-    def account(self, variation_id: int, spent: Usage) -> Account:
-        """Return the variation's account; a new one starts with what earlier attempts spent."""
-        if variation_id not in self.variations:
-            owner = f"variation {variation_id}"
-            account = Account(
-                owner, self.budget.variation_usd, self.budget.variation_tokens, spent
-            )
-            self.variations[variation_id] = account
-            self.run.spent += spent
-        return self.variations[variation_id]
+    @property
+    def left(self) -> Amount:
+        """What the caps leave beside ended calls; without end where no cap binds."""
+        spent = _amount(self.spent)
+        return Amount(
+            _ENDLESS.tokens if self.tokens is None else self.tokens - spent.tokens,
+            _ENDLESS.usd if self.usd is None else self.usd - spent.usd,
+        )
 
-    @asynccontextmanager
-    async def reserve(self, account: Account, call: Estimate) -> AsyncIterator[None]:
-        """Hold back what a call may cost while it runs.
+    @property
+    def reserved(self) -> Amount:
+        """What calls in flight hold back."""
+        return _sum(call.held for call in self.calls)
 
-        A call that would fit if others had ended waits for them: they rarely cost what
-        they reserved.
+    @property
+    def overspent(self) -> bool:
+        """Whether ended calls and calls in flight cost more than the caps allow."""
+        return not _fits(_sum(call.cost for call in self.calls), self.left)
+
+    def refuse_beyond(self, amount: Amount) -> None:
+        """Refuse what would not fit even without any other call in flight.
 
         Raises:
-            OverBudget: if what is left would not do even then.
-            Refusal: if the model has no known price and a cap is in dollars.
+            OverBudget: with what is left and what the call costs.
+            Refusal: if the cap is in US dollars and a call without a known price was
+                made: what it cost cannot be said.
         """
-        accounts = (account, self.run)
-        async with self.released:
-            while True:
-                for each in accounts:
-                    each.refuse_beyond(call)
-                if all(each.fits(call) for each in accounts):
-                    break
-                await self.released.wait()
-            for each in accounts:
-                each.held.append(call)
+        if self.usd is not None and self.spent.cost_usd is None:
+            raise unpriced(self.owner)
+        left = self.left
+        if amount.tokens > left.tokens:
+            raise OverBudget(
+                f"{max(0, left.tokens)} of {self.tokens} tokens are left to the "
+                f"{self.owner}, a small answer takes {amount.tokens}"
+            )
+        if not _fits(amount, left):
+            raise OverBudget(
+                f"${max(0.0, left.usd):.4f} of ${self.usd:.4f} is left to the "
+                f"{self.owner}, a small answer costs ${amount.usd:.4f}"
+            )
+
+    def has_room_for(self, call: Call) -> bool:
+        """Return whether the call fits beside those in flight.
+
+        A call on its own always does: the others have nothing to lose.
+        """
+        return not self.calls or _fits(self.reserved + call.reserved, self.left)
+
+
+class RunBudget:
+    """The only owner of what a run and each of its variations have spent and reserved.
+
+    It is filled once, from the database, when the first lease of the run is opened, and
+    lives until the last one is closed. Everything that spends in between is booked
+    here, so figures of the database that are read later would count twice.
+    """
+
+    def __init__(self, caps: Budget) -> None:
+        self.caps = caps
+        self.run = Account("run", caps.run_usd, caps.run_tokens)
+        self.leases = 0
+        self._accounts: dict[int, Account] = {}
+        self._filled = False
+        self._filling = asyncio.Lock()
+        self._changed = asyncio.Event()
+
+    @property
+    def is_capped(self) -> bool:
+        """Whether any cap binds."""
+        return self.caps != Budget()
+
+    async def fill(self, spending: Spending) -> None:
+        """Take over the database's figures; later calls change nothing."""
+        async with self._filling:
+            if self._filled:
+                return
+            for number, usage in (await spending()).items():
+                self.account(number).spent = usage
+                self.run.spent += usage
+            self._filled = True
+
+    def account(self, number: int) -> Account:
+        """Return the account of a variation, or of the judge (`JUDGE`)."""
+        if number not in self._accounts:
+            owner = f"variation {number}" if number != JUDGE else "judge"
+            caps = self.caps.variation_usd, self.caps.variation_tokens
+            self._accounts[number] = Account(owner, *caps)
+        return self._accounts[number]
+
+    @asynccontextmanager
+    async def reserve(self, number: int, call: Call) -> AsyncIterator[None]:
+        """Hold back what a call typically costs for as long as it is in flight.
+
+        A call whose reservation does not fit beside those in flight waits for them to
+        end: they rarely cost what they reserved.
+
+        Raises:
+            OverBudget: if what is left does not pay a small answer, at once or after
+                waiting.
+            Refusal: if a cap is in US dollars and what was spent has no known price.
+        """
+        accounts = (self.account(number), self.run)
+        while True:
+            for account in accounts:
+                account.refuse_beyond(call.minimum)
+            if all(account.has_room_for(call) for account in accounts):
+                break
+            # Taken before anything else can run: no change is missed.
+            await self._changed.wait()
+        for account in accounts:
+            account.calls.append(call)
         try:
             yield
         finally:
-            for each in accounts:
-                each.held.remove(call)
-            async with self.released:
-                self.released.notify_all()
+            for account in accounts:
+                account.calls.remove(call)
+            self._wake_waiting_calls()
 
-    def pay(self, account: Account, used: Usage) -> None:
-        """Book what a call did cost."""
-        account.spent += used
-        self.run.spent += used
+    def reached_by(self, number: int) -> OverBudget | None:
+        """Return why calls of this account have to stop, once its cap is reached."""
+        for account in (self.account(number), self.run):
+            if account.overspent:
+                return OverBudget(f"the {account.owner} has reached its cap")
+        return None
 
+    def book(self, number: int, usage: Usage) -> None:
+        """Add what a call has cost."""
+        self.account(number).spent += usage
+        self.run.spent += usage
 
-@dataclass
-class Pace:
-    """A token bucket: a tenth of a minute's calls may come at once, the rest evenly."""
-
-    used: float = 0.0
-    at: float = 0.0
-
-    def admit(self, per_minute: int) -> bool:
-        """Count one more call, unless there have been too many."""
-        now = time.monotonic()
-        used = max(0.0, self.used - (now - self.at) * per_minute / 60)
-        if used + 1 > max(1.0, per_minute / 10):
-            return False
-        self.used, self.at = used + 1, now
-        return True
+    def _wake_waiting_calls(self) -> None:
+        # Without an await, so that a cancelled call cannot fail to wake the others.
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
-@dataclass(eq=False)
-class Lease:
-    """One agent's right to call the model, from opening to closing.
+_ENDLESS = Amount(2**63, float("inf"))
 
-    Attributes:
-        token: What the agent shows as its API key. Worth nothing outside this gateway,
-            nor after the lease.
-        base_url: A provider that needs no key, to which this lease leads instead of the
-            gateway's own.
-        exhausted: Whether a call was refused because the budget was spent.
-        last_error: Why the last call failed, in plain words; None after a success.
-    """
 
-    token: str = field(repr=False)
-    run_id: str
-    variation_id: int
-    purse: Purse
-    account: Account
-    on_usage: OnUsage
-    base_url: str | None = None
-    open: bool = True
-    exhausted: bool = False
-    last_error: str | None = None
-    under_way: int = 0
-    pace: Pace = field(default_factory=Pace)
-    calls: set[asyncio.Task[list[Message]]] = field(default_factory=set)
-    recording: asyncio.Lock = field(default_factory=asyncio.Lock)
+def unpriced(owner: str) -> Refusal:
+    """Return the refusal of a call whose cost in US dollars cannot be known."""
+    return Refusal(
+        402,
+        "billing_error",
+        f"the {owner} has a cap in US dollars; the model has no known price",
+    )
 
-    @property
-    def usage(self) -> Usage:
-        """What the variation has used so far, earlier attempts included."""
-        return self.account.spent
 
-    async def pay(self, used: Usage, model: str | None) -> None:
-        """Book one call, and tell whoever holds the lease: one at a time, so that the figures they see only grow."""
-        self.purse.pay(self.account, used)
-        async with self.recording:
-            await self.on_usage(self.account.spent, model)
+def _amount(usage: Usage) -> Amount:
+    return Amount(usage.tokens, usage.cost_usd or 0.0)
+
+
+def _sum(amounts: Iterable[Amount]) -> Amount:
+    tokens, usd = 0, 0.0
+    for amount in amounts:
+        tokens += amount.tokens
+        usd += amount.usd
+    return Amount(tokens, usd)
+
+
+def _fits(amount: Amount, left: Amount) -> bool:
+    # Sums of dollars are exact to far less than a billionth: without rounding, three
+    # calls of $0.1 would not fit into $0.3.
+    return amount.tokens <= left.tokens and round(amount.usd - left.usd, 9) <= 0

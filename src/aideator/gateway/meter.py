@@ -1,9 +1,12 @@
-"""Usage, read from a copy of an answer of the Messages API while the answer itself passes by untouched.
+"""Read usage from an answer of the Messages API while its bytes pass untouched.
 
 Streaming: https://docs.claude.com/en/docs/build-with-claude/streaming. `message_start`
-brings the input tokens, `message_delta` cumulative counts. A stream that ends before
-its last `message_delta` has no final count; then what was streamed is counted by its
-length, or an agent could hide its spending by hanging up a moment too early.
+brings the input tokens, `message_delta` cumulative counts, which are the final word.
+
+Until then, and for a stream that ends before, output is estimated by its length: an
+agent could otherwise hide its spending by hanging up a moment too early. What is
+charged but not streamed, such as thinking that is left out, shows in the final count
+only.
 """
 
 import json
@@ -11,11 +14,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from aideator.domain.usage import Usage
-from aideator.gateway.prices import usage_of
+from aideator.gateway.budget import Amount
+from aideator.gateway.prices import Rates, rates_of, usage_of
 
 BYTES_PER_TOKEN = 3
-"""Code and JSON have 3 to 4 bytes a token; the low end makes estimates err to the safe
-side."""
+"""Code and JSON have 3 to 4 bytes a token, English text about 4
+(https://docs.claude.com/en/docs/about-claude/glossary#tokens: 3.5 characters); the low
+end makes estimates err to the safe side."""
 
 MAX_COPY = 8 * 2**20
 """Bytes of one event, or of a whole JSON answer, that are held to be read. What is
@@ -33,6 +38,7 @@ class Meter:
     Attributes:
         streaming: Whether the answer is a stream of events.
         error: What an error answer, or an `error` event in mid-stream, said.
+        final: Whether the provider has given its final count.
         complete: Whether the answer came to its own end.
     """
 
@@ -41,19 +47,20 @@ class Meter:
     ) -> None:
         self.error: str | None = None
         self.complete = False
+        self.final = False
         self.streaming = streaming
         self._asked_model = asked_model
         self._request_bytes = request_bytes
         self._model = ""
         self._counts: dict[str, object] = {}
-        self._final = False
+        self._rates: Rates | None = None
         self._output_bytes = 0
         self._pending = bytearray()
         self._skipping = False
 
     @property
     def model(self) -> str:
-        """The model that answered, as far as is known; else the one that was asked for."""
+        """The model that answered, or as long as that is unknown the one asked for."""
         return self._model or self._asked_model
 
     def feed(self, chunk: bytes) -> None:
@@ -77,20 +84,38 @@ class Meter:
         answer = _parse(bytes(self._pending))
         self._read_message(answer)
         self._read_error(answer)
-        self._final = bool(self._counts)
+        self.final = bool(self._counts)
 
     def usage(self) -> Usage:
-        """Return what this call used: as reported, and estimated where no report came."""
+        """Return what this call used: as reported, or else as estimated."""
         counts = dict(self._counts)
         if not counts:
             counts["input_tokens"] = tokens_in(self._request_bytes)
-        if not self._final:
-            counts["output_tokens"] = max(
-                _number(counts.get("output_tokens")), tokens_in(self._output_bytes)
-            )
-        return usage_of(
-            counts, tuple(name for name in (self._model, self._asked_model) if name)
+        if not self.final:
+            counts["output_tokens"] = self._output_tokens()
+        return usage_of(counts, self._models)
+
+    def running(self) -> Amount | None:
+        """Return what the call has cost so far; None before its input is counted.
+
+        Called for each piece of a stream, so the price is looked up only once.
+        """
+        if not self._counts:
+            return None
+        if self._rates is None:
+            self._rates = rates_of(self._counts, self._models)
+        rates, output = self._rates, self._output_tokens()
+        return Amount(
+            rates.input_tokens + output, rates.input_usd + output * rates.output_usd
         )
+
+    @property
+    def _models(self) -> tuple[str, ...]:
+        return tuple(name for name in (self._model, self._asked_model) if name)
+
+    def _output_tokens(self) -> int:
+        reported = _number(self._counts.get("output_tokens"))
+        return max(reported, tokens_in(self._output_bytes))
 
     def _hold(self, piece: bytes) -> None:
         if self._skipping or len(self._pending) + len(piece) > MAX_COPY:
@@ -117,7 +142,7 @@ class Meter:
                 self._read_message(_mapping(event.get("message")))
             case "message_delta":
                 self._read_message(event)
-                self._final = True
+                self.final = True
             case "message_stop":
                 self.complete = True
             case "error":
@@ -151,13 +176,11 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
+_TEXTS = ("text", "thinking", "partial_json")
+"""Fields of a content block, or of its change, that hold what the model wrote."""
+
+
 def _text_bytes(piece: object) -> int:
     values = _mapping(piece)
-    return sum(
-        len(text.encode())
-        for name in _TEXTS
-        if isinstance(text := values.get(name), str)
-    )
-
-
-_TEXTS = ("text", "thinking", "partial_json")
+    texts = [values.get(name) for name in _TEXTS]
+    return sum(len(text.encode()) for text in texts if isinstance(text, str))

@@ -1,19 +1,31 @@
-"""What tokens cost, from the price table that `genai-prices` bundles. No network.
+"""Prices of tokens, from the table that `genai-prices` bundles. No network.
 
-Imported late: the table takes a third of a second to load, and a process that makes no
-model call need not have it.
+`genai-prices` is imported late: the table takes a third of a second to load, and a
+process that makes no model call need not have it.
 """
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from aideator.domain.usage import Usage
 
 PROVIDER = "anthropic"
 
 
+class Rates(NamedTuple):
+    """What one call is charged: its input, and each token of output after it."""
+
+    input_tokens: int
+    input_usd: float
+    output_usd: float
+
+
 def load_prices() -> None:
-    """Load the table now: done in a thread before the first call, so that no stream waits for it."""
+    """Load the table now.
+
+    Done in a thread before the first call, so that no stream waits for it.
+    """
     is_priced("")
 
 
@@ -26,55 +38,73 @@ def usage_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Usage:
         models: Names to look the price up by, in order: what the answer says, then what
             the request asked for.
     """
-    read, written = (
-        _whole(counts, "cache_read_input_tokens"),
-        _whole(counts, "cache_creation_input_tokens"),
-    )
-    details = counts.get("cache_creation")
-    tokens = {
+    tokens = _tokens(counts)
+    cost = _cost(models, cache_write_1h_tokens=_written_for_an_hour(counts), **tokens)
+    return Usage(requests=1, cost_usd=cost, **tokens)
+
+
+def rates_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Rates:
+    """Return the rates of a call whose input is known.
+
+    Args:
+        counts: The `usage` object at the beginning of its answer.
+        models: As for `usage_of`. Without a known price the rates are 0.
+    """
+    many = 1_000
+    tokens = {**_tokens(counts), "output_tokens": 0}
+    hour = _written_for_an_hour(counts)
+    given = _cost(models, cache_write_1h_tokens=hour, **tokens) or 0.0
+    tokens["output_tokens"] = many
+    both = _cost(models, cache_write_1h_tokens=hour, **tokens) or 0.0
+    return Rates(tokens["input_tokens"], given, (both - given) / many)
+
+
+def _tokens(counts: Mapping[str, object]) -> dict[str, int]:
+    read = _whole(counts, "cache_read_input_tokens")
+    written = _whole(counts, "cache_creation_input_tokens")
+    return {
         "input_tokens": _whole(counts, "input_tokens") + read + written,
         "output_tokens": _whole(counts, "output_tokens"),
         "cache_read_tokens": read,
         "cache_write_tokens": written,
     }
-    hour = min(
-        written,
-        _whole(details, "ephemeral_1h_input_tokens")
-        if isinstance(details, dict)
-        else 0,
-    )
-    cost = _cost(models, cache_write_1h_tokens=hour, **tokens)
-    return Usage(requests=1, cost_usd=cost, **tokens)
+
+
+def _written_for_an_hour(counts: Mapping[str, object]) -> int:
+    """Return the part of the cache writes that is kept, and priced, for an hour."""
+    details = counts.get("cache_creation")
+    if not isinstance(details, dict):
+        return 0
+    written = _whole(counts, "cache_creation_input_tokens")
+    return min(written, _whole(details, "ephemeral_1h_input_tokens"))
 
 
 def estimate(model: str, input_tokens: int, output_tokens: int) -> float | None:
-    """Return US dollars for a call at its dearest, or None for a model without a known price."""
+    """Return US dollars for a call at its dearest; None for an unknown price."""
     dearest = _dearest(model)
-    return (
-        None
-        if dearest is None
-        else input_tokens * dearest[0] + output_tokens * dearest[1]
-    )
+    if dearest is None:
+        return None
+    return input_tokens * dearest[0] + output_tokens * dearest[1]
 
 
 @lru_cache(maxsize=256)
 def _dearest(model: str) -> tuple[float, float] | None:
-    """US dollars for an input and an output token of a very long call whose input is newly written to the cache.
+    """Return US dollars for an input and an output token at the highest rate.
 
+    That is the rate of a very long call whose input is newly written to the cache.
     Kept, because a look-up takes half a millisecond and stands before the first byte.
     """
     many = 1_000_000
-    given = _cost((model,), input_tokens=many, cache_write_tokens=many)
-    both = _cost(
-        (model,), input_tokens=many, cache_write_tokens=many, output_tokens=many
-    )
-    return (
-        None if given is None or both is None else (given / many, (both - given) / many)
-    )
+    written = {"input_tokens": many, "cache_write_tokens": many}
+    given = _cost((model,), **written)
+    both = _cost((model,), output_tokens=many, **written)
+    if given is None or both is None:
+        return None
+    return given / many, (both - given) / many
 
 
 def _cost(models: tuple[str, ...], **tokens: int) -> float | None:
-    from genai_prices import Usage as Tokens  # noqa: PLC0415 - see the module's docstring
+    from genai_prices import Usage as Tokens  # noqa: PLC0415 - see the docstring above
     from genai_prices import calc_price  # noqa: PLC0415
 
     known = next((model for model in models if is_priced(model)), None)
@@ -85,7 +115,7 @@ def _cost(models: tuple[str, ...], **tokens: int) -> float | None:
 
 @lru_cache(maxsize=256)
 def is_priced(model: str) -> bool:
-    """Whether the table has the model."""
+    """Return whether the table has the model."""
     from genai_prices import Usage as Tokens  # noqa: PLC0415
     from genai_prices import calc_price  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """uvicorn on a Unix socket inside a loop that is already running.
 
-`Server.serve` would take over the process's signals and poll ten times a second; its
-two halves do neither.
+`Server.serve` would take over the process's signals and poll ten times a second;
+`startup` and `shutdown`, called here, do neither.
 """
 
 import contextlib
@@ -17,15 +17,16 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEAD = 64 * 2**10
+"""Bytes of a request's head."""
 
 _log = logging.getLogger(__name__)
-# uvicorn reports cut answers and malformed requests as errors. Here both are the
-# agent's or the upstream's doing, and an agent could flood the log with them; what
-# carries a traceback is a bug of ours and stays.
+# uvicorn reports cut answers and malformed requests as errors. Here both are caused by
+# the agent or the provider, and an agent could flood the log with them. A record with a
+# traceback is a bug of ours and stays.
 _log.addFilter(lambda record: record.exc_info is not None)
 
 
-class _Protocol(HttpToolsProtocol):
+class _BoundedHead(HttpToolsProtocol):
     """Bounds the head of a request, which httptools would buffer without end."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -52,13 +53,15 @@ class _Protocol(HttpToolsProtocol):
 
 @asynccontextmanager
 async def serve(app: Any, path: Path, *, connections: int) -> AsyncIterator[None]:
-    """Serve an ASGI application on a Unix socket that only this user can open, until the context ends.
+    """Serve an ASGI application on a Unix socket until the context ends.
+
+    Only this user can open the socket.
 
     Args:
         app: The application.
-        path: Where the socket is made. A socket that a dead process left there is
-            replaced.
-        connections: How many may be open at once; further ones are answered with 503.
+        path: Path of the socket. A socket that a dead process left there is replaced.
+        connections: Connections that may be open at once; further ones are answered
+            with 503.
 
     Raises:
         OSError: if the path is taken by something else, or too long for a socket (107
@@ -66,7 +69,7 @@ async def serve(app: Any, path: Path, *, connections: int) -> AsyncIterator[None
     """
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=_BoundedHead,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -96,8 +99,8 @@ def _listen(path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(str(path))
         try:
-            # Nobody can connect before listen(), so there is no moment at which others
-            # could.
+            # No connection is accepted before listen(), so at no time another user can
+            # connect.
             path.chmod(0o600)
             listener.listen(1024)
             yield listener

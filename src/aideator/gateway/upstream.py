@@ -1,8 +1,8 @@
-"""The provider's side: the real key, the headers that may pass, and failures put into words.
+"""Calls to the provider: the real key, the headers that may pass, failures in words.
 
 Bodies pass byte for byte. Two things in an answer are changed on purpose: the real key,
-should an upstream ever echo it, and a content coding that we did not ask for, because
-what cannot be read cannot be metered.
+should a provider ever echo it, and a content coding that was not asked for, because an
+answer that cannot be read cannot be metered.
 """
 
 import zlib
@@ -18,22 +18,27 @@ from aideator.gateway.refusal import Refusal
 Headers = list[tuple[bytes, bytes]]
 
 _HOP_BY_HOP = frozenset(
-    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding"
-    b" upgrade".split()
+    b"connection keep-alive proxy-authenticate proxy-authorization proxy-connection "
+    b"te trailer transfer-encoding upgrade".split()
 )
+"""Headers about one connection (RFC 9110, section 7.6.1, and older ones)."""
 _CREDENTIALS = frozenset(
     b"authorization x-api-key x-goog-api-key cookie set-cookie".split()
 )
 _OURS = frozenset(b"host content-length expect accept-encoding".split())
+"""Headers of a request that are set anew."""
 
 
 class StreamCut(Exception):
-    """The upstream's answer broke off after it had begun; the caller must see the same."""
+    """The provider's answer broke off after it had begun.
+
+    The caller must see the same.
+    """
 
 
 @dataclass
 class Answer:
-    """An answer of the upstream whose body is still to come."""
+    """An answer of the provider whose body is still to come."""
 
     status: int
     headers: Headers
@@ -41,13 +46,13 @@ class Answer:
 
 
 class Upstream:
-    """The one provider that a gateway leads to.
+    """The provider that a gateway leads to.
 
     Args:
-        client: Used with whole requests only, so that neither its cookies nor its
-            default headers take part.
-        base_url: Where the provider's `/v1` begins.
-        api_key: The real key, or None for an upstream that needs none; that one is
+        client: HTTP client. It sends whole requests only, so that neither its cookies
+            nor its default headers take part.
+        base_url: URL before the provider's `/v1`.
+        api_key: The real key, or None for a provider that needs none; that one is
             shown the lease's token instead.
     """
 
@@ -59,7 +64,7 @@ class Upstream:
         self._key = api_key.get_secret_value().encode() if api_key else b""
 
     def at(self, base_url: str) -> "Upstream":
-        """Another provider, that needs no key and is never shown this one's."""
+        """Return another provider, which needs no key and is never shown this one's."""
         return Upstream(self._client, base_url, None)
 
     @asynccontextmanager
@@ -99,15 +104,19 @@ class Upstream:
             for name, value in _passing(response.headers.raw, _CREDENTIALS)
         ]
         if response.status_code == 401:
-            # The key is the host's: an agent that tries again cannot mend it.
+            # The key is the host's: an agent that tries again cannot correct it.
             headers = [
                 *(pair for pair in headers if pair[0] != b"x-should-retry"),
                 (b"x-should-retry", b"false"),
             ]
         chunks = _until_cut(response.aiter_raw())
         if coding not in ("identity", "gzip", "deflate"):
-            message = f"the model's server answered in a coding that cannot be metered: {coding}"
-            raise Refusal(502, "api_error", message)
+            raise Refusal(
+                502,
+                "api_error",
+                "the model's server answered in a coding that cannot be metered: "
+                f"{coding}",
+            )
         if coding != "identity":
             headers = [
                 pair
@@ -125,7 +134,10 @@ class Upstream:
         return text.replace(self._key, b"*" * len(self._key)) if self._key else text
 
     async def _redacted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Blank out the key, also across chunks; the length stays, so `content-length` does too."""
+        """Blank out the key, also across chunks.
+
+        The length stays the same, so `content-length` stays right.
+        """
         held = b""
         async for chunk in chunks:
             text = self._redact(held + chunk)
@@ -138,7 +150,7 @@ class Upstream:
 
 
 def _overlap(text: bytes, key: bytes) -> int:
-    """Return how many bytes at the end of `text` may be the beginning of `key`."""
+    """Return how many bytes at the end of `text` may begin the key."""
     longest = min(len(text), len(key) - 1)
     return next(
         (size for size in range(longest, 0, -1) if text.endswith(key[:size])), 0

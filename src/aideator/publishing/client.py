@@ -2,8 +2,7 @@
 
 from aideator.app import Aideator
 from aideator.client.remote import RemoteAideator
-from aideator.domain.run import Publication
-from aideator.domain.run import Wish as PublishRequest
+from aideator.domain.run import Publication, PublishRequest
 
 _SECONDS = 400.0
 """How long a push may take."""

@@ -56,7 +56,7 @@ async def publish(  # noqa: PLR0913 - each is a documented option
 ) -> None:
     """Push the winner as a branch, and open a pull request with the evidence."""
     from aideator.cli.parsing import validate
-    from aideator.domain.run import Wish as PublishRequest
+    from aideator.domain.run import PublishRequest
     from aideator.publishing.client import publish_winner
 
     fields = {

@@ -15,8 +15,14 @@ from aideator.app.sources import git_tokens, open_cache
 from aideator.changes.diff import parse
 from aideator.domain.errors import Conflict, ForgeRefused
 from aideator.domain.events import Published
-from aideator.domain.run import Publication, RunDetails, RunStatus, Variation, now
-from aideator.domain.run import Wish as PublishRequest
+from aideator.domain.run import (
+    Publication,
+    PublishRequest,
+    RunDetails,
+    RunStatus,
+    Variation,
+    now,
+)
 from aideator.domain.verdict import FlagKind
 from aideator.publishing.forge import Proposal, forge_of, open_pull_request
 from aideator.publishing.push import Push, Pushed, branch_name, push, slug, workflows

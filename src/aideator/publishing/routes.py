@@ -9,8 +9,7 @@ from aideator.api.dependencies import App, RunId
 from aideator.api.extension import Extension
 from aideator.api.problems import responses
 from aideator.api.schemas import openapi_examples
-from aideator.domain.run import Publication
-from aideator.domain.run import Wish as PublishRequest
+from aideator.domain.run import Publication, PublishRequest
 from aideator.publishing.publish import publish_winner
 from aideator.settings import Settings
 

@@ -1,7 +1,7 @@
-"""What is kept of repositories: one bare mirror each, one checkout per commit, one environment per set-up of it.
+"""The repository cache: a bare mirror per repository and a checkout per commit.
 
-What is half-made has a name of its own (`.part`) and is renamed when it is complete:
-what has its final name is whole.
+Environments, which set-up makes of a checkout, lie beside them and are removed by the
+same rules.
 """
 
 import asyncio
@@ -14,25 +14,32 @@ from pathlib import Path
 from aideator.domain.errors import Conflict
 from aideator.repositories import checkout as checkouts
 from aideator.repositories.checkout import Checkout, Commit
-from aideator.repositories.mirror import Mirror
-from aideator.repositories.remote import reach
-from aideator.repositories.source import Source, SourcePolicy, parse_source
-from aideator.repositories.trees import (
-    PART,
-    PERSONAL,
-    discard,
-    disk_use,
-    held,
-    remove_tree,
-    try_hold,
+from aideator.repositories.entries import (
+    DIRECTORY_MODE,
+    PART_SUFFIX,
+    hold_lock,
+    recorded_size,
+    remove_entry,
+    try_lock,
 )
-from aideator.setup import environment as environments
-
-_KINDS = ("mirrors", "checkouts", "environments")
+from aideator.repositories.mirror import Mirror
+from aideator.repositories.remote import resolve_remote
+from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.disk import disk_usage
 
 
 class RepositoryCache:
-    """Mirrors, checkouts and environments below one state directory."""
+    """Mirrors, checkouts and environments in one state directory.
+
+    Args:
+        home: The state directory.
+        policy: Decides which repositories may be fetched.
+        clone_timeout: Seconds that a fetch or a checkout may take.
+        max_repo_bytes: Size limit of a repository's objects.
+        tokens: Host name → token for private repositories.
+        max_cache_bytes: Size that the cache is reduced to after each new checkout.
+    """
 
     def __init__(
         self,
@@ -52,9 +59,9 @@ class RepositoryCache:
         self._max_cache_bytes = max_cache_bytes
 
     async def resolve(self, text: str, ref: str | None = None) -> Commit:
-        """Find the commit that a submission means, and have it on this machine.
+        """Find the commit that a submission names, and fetch it into the mirror.
 
-        A full commit hash that is here already asks nobody.
+        A full commit hash that the mirror already has needs no network.
 
         Args:
             text: The repository, as the user wrote it.
@@ -63,19 +70,20 @@ class RepositoryCache:
         Raises:
             InvalidInput: naming `repo_url`, if the policy does not allow this
                 repository.
-            RepositoryError: if it cannot be had; the message says why and what to do.
+            RepositoryError: if it cannot be fetched; the message says why, the hint
+                what to do.
         """
         source = parse_source(text, self._policy)
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
-        remote = await reach(source, self._policy, self._tokens)
+        remote = await resolve_remote(source, self._policy, self._tokens)
         refs = await mirror.list_refs(remote)
         wanted = refs.pick(ref)
-        if wanted is not None and (commit := await self._at_hand(source, wanted)):
+        if wanted is not None and (commit := await self._cached(source, wanted)):
             return commit
-        async with held(self._lock(source.key)):
-            # Who waited for the lock may find that the one before has fetched the same.
+        async with hold_lock(self._lock(source.key)):
+            # The previous holder of the lock may have fetched the same commit.
             if wanted is None or await mirror.known(wanted) is None:
                 await mirror.fetch(
                     remote,
@@ -87,13 +95,16 @@ class RepositoryCache:
 
     @contextlib.asynccontextmanager
     async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
-        """The bare mirror that has the commit; it is neither changed nor removed meanwhile."""
-        async with held(self._lock(commit.source.key)):
+        """Yield the path of the bare mirror that has the commit.
+
+        The mirror is locked: nothing changes or removes it until the context ends.
+        """
+        async with hold_lock(self._lock(commit.source.key)):
             yield self._mirror(commit.source).path
 
-    async def _at_hand(self, source: Source, sha: str) -> Commit | None:
+    async def _cached(self, source: Source, sha: str) -> Commit | None:
         commit = Commit(source, sha)
-        # A tag's own hash is no commit's, so it never names a checkout.
+        # `sha` may be the hash of a tag object; no checkout is named after one.
         if (self._folder("checkouts") / commit.key).exists():
             return commit
         known = await self._mirror(source).known(sha)
@@ -107,14 +118,14 @@ class RepositoryCache:
         """
         folder = self._folder("checkouts") / commit.key
         if not folder.exists():
-            async with held(self._lock(commit.key)):
+            async with hold_lock(self._lock(commit.key)):
                 if not folder.exists():
                     await self._build(commit, folder)
-        os.utime(folder)
+        os.utime(folder)  # `gc` removes the least recently used
         return checkouts.load(folder, commit)
 
     async def _build(self, commit: Commit, folder: Path) -> None:
-        part = folder.with_name(commit.key + PART)
+        part = folder.with_name(commit.key + PART_SUFFIX)
         try:
             if part.exists():
                 remove_tree(part)
@@ -136,49 +147,52 @@ class RepositoryCache:
         Blocks: call it in a thread.
 
         Args:
-            max_bytes: What may remain; the cache's own bound when absent.
-            idle: Seconds since its last use within which an entry is spared, used by a
-                fork or not.
+            max_bytes: Size to reduce the cache to; the cache's own limit when absent.
+            idle: Seconds without use after which an entry may be removed. Entries that
+                a fork uses are never removed.
 
         Returns:
-            How many bytes were freed.
+            The number of bytes freed.
         """
-        sizes = {path: disk_use(path) for path in self._complete("mirrors")}
-        sizes |= {path: checkouts.size(path) for path in self._complete("checkouts")}
-        sizes |= {
-            path: environments.size(path) for path in self._complete("environments")
-        }
-        surplus = sum(sizes.values()) - (
-            self._max_cache_bytes if max_bytes is None else max_bytes
-        )
+        sizes = self._sizes()
+        limit = self._max_cache_bytes if max_bytes is None else max_bytes
+        surplus = sum(sizes.values()) - limit
         freed = 0
         for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
             if freed >= surplus:
                 break
-            if time.time() - path.stat().st_mtime >= idle and self._discard(path):
+            if time.time() - path.stat().st_mtime >= idle and self._remove(path):
                 freed += sizes[path]
         return freed
 
+    def _sizes(self) -> dict[Path, int]:
+        """Return the size on disk of every complete entry, in bytes."""
+        sizes = {path: disk_usage(path) for path in self._complete("mirrors")}
+        for kind in ("checkouts", "environments"):
+            sizes |= {path: recorded_size(path) for path in self._complete(kind)}
+        return sizes
+
     def recover(self) -> None:
-        """Remove what a crash left: what is half-made, and forks.
+        """Remove half-made entries and forks that a crash left behind.
 
-        What is alive is spared. Blocks.
+        What another process is using stays. Blocks: call it in a thread.
         """
-        for path in [
-            part for kind in _KINDS for part in self._folder(kind).glob(f"*{PART}")
-        ]:
-            if (lock := try_hold(self._lock(path.name.removesuffix(PART)))) is not None:
-                remove_tree(path)
-                os.close(lock)
-        for path in self._folder("forks").iterdir():
+        for kind in ("mirrors", "checkouts", "environments"):
+            for part in self._folder(kind).glob(f"*{PART_SUFFIX}"):
+                lock = try_lock(self._lock(part.name.removesuffix(PART_SUFFIX)))
+                if lock is not None:
+                    remove_tree(part)
+                    os.close(lock)
+        for fork in self._folder("forks").iterdir():
             with contextlib.suppress(Conflict):
-                discard(path)
+                remove_entry(fork)
 
-    def _discard(self, path: Path) -> bool:
-        if (lock := try_hold(self._lock(path.name))) is None:
+    def _remove(self, path: Path) -> bool:
+        """Remove an entry; return False if it is in use."""
+        if (lock := try_lock(self._lock(path.name))) is None:
             return False
         try:
-            discard(path)
+            remove_entry(path)
         except Conflict:
             return False
         finally:
@@ -190,14 +204,14 @@ class RepositoryCache:
 
     def _folder(self, name: str) -> Path:
         folder = self.home / name
-        folder.mkdir(mode=PERSONAL, parents=True, exist_ok=True)
+        folder.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         return folder
 
-    def _complete(self, name: str) -> list[Path]:
+    def _complete(self, kind: str) -> list[Path]:
         return [
             path
-            for path in self._folder(name).iterdir()
-            if not path.name.endswith(PART)
+            for path in self._folder(kind).iterdir()
+            if not path.name.endswith(PART_SUFFIX)
         ]
 
     def _lock(self, key: str) -> Path:

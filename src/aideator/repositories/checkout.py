@@ -1,32 +1,32 @@
-"""One complete, self-contained work tree per commit: the read-only ground that every fork lies on.
+"""Checkouts: one self-contained work tree per commit, the read-only base of all forks.
 
-Odd on purpose:
+Design notes:
 
-- The files are written by git under the sandbox's own uid. A `chown` afterwards would
-  change every ctime, and the first `git status` in every fork would read every file
-  again (notes: 4.7 s instead of 0.2 s on 50,000 files).
-- Files of the last second are dated back, so that no entry of the index is "racily
-  clean" (git's Documentation/technical/racy-git.txt), which would cost each fork the
-  same again.
-- `.git` holds the history of this one commit, not of other branches: an agent cannot
-  look up what came later.
+- git writes the files under the sandbox's own uid. A `chown` afterwards would change
+  every ctime, and the first `git status` in every fork would read every file again
+  (measured on 50,000 files: 4.7 s instead of 0.2 s).
+- The times of files written in the last second are set back, so that no index entry is
+  "racily clean" (git's Documentation/technical/racy-git.txt), which would cost every
+  fork the same again.
+- `.git` contains the history of this one commit and no other branch: an agent cannot
+  look up later commits.
 """
 
 import asyncio
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aideator.repositories.entries import DIRECTORY_MODE, read_facts, write_facts
 from aideator.repositories.git import git
 from aideator.repositories.source import Source
-from aideator.repositories.trees import disk_use
 from aideator.sandbox.base import sandbox_uid
+from aideator.sandbox.disk import disk_usage
 
+_SUBMODULE_MODE = b"160000"
 BRANCH = "base"
-"""The branch that a checkout is on."""
-_FACTS = "facts.json"
+"""Name of the branch that a checkout is on."""
 
 
 @dataclass(frozen=True)
@@ -38,64 +38,68 @@ class Commit:
 
     @property
     def key(self) -> str:
-        """A name for files and folders."""
+        """Name for files and folders."""
         return f"{self.source.key}-{self.sha[:12]}"
 
 
 @dataclass(frozen=True)
 class Checkout:
-    """A commit's files, with a `.git` that is trusted, and what set-up made for them.
+    """The files of a commit with a trusted `.git`, and the environment set up for them.
 
-    Never written to once there.
+    Neither is ever written to once it is complete.
     """
 
     path: Path
     commit: Commit
     notes: tuple[str, ...] = ()
-    """What a reader should know, such as submodules that are left out."""
+    """Remarks, such as submodules that are left out."""
     environment: Path | None = None
-    """The layer that set-up made above the files, as read-only as they are; its name is
-    its own among all of them."""
+    """The read-only layer above the files that set-up made. Its folder's name is unique
+    among all environments."""
     made: tuple[str, ...] = ()
-    """Files and whole folders that set-up made, from the root of the repository. No
-    change carries them."""
+    """Files and whole folders that set-up made, relative to the repository's root. They
+    are never part of a change."""
     unignored: tuple[str, ...] = ()
-    """Those of them that the project does not ignore."""
+    """Those of `made` that the project's `.gitignore` does not exclude."""
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What set-up was told by the operator, such as where a mirror is; without it,
-    caches would not be found again."""
+    """Environment variables for agents and checks: where the tools of each language
+    find what set-up installed, and what the operator set (`SETUP_ENV`), such as the
+    address of a mirror."""
+    bin_directories: tuple[str, ...] = ()
+    """Directories inside the sandbox that come first on PATH."""
 
     @property
     def layers(self) -> tuple[Path, ...]:
-        """What lies below an attempt, lowest first."""
-        return (
-            (self.path,) if self.environment is None else (self.path, self.environment)
-        )
+        """The read-only layers below a fork, lowest first."""
+        if self.environment is None:
+            return (self.path,)
+        return (self.path, self.environment)
 
 
 def load(folder: Path, commit: Commit) -> Checkout:
-    """Return the finished checkout in `folder`."""
+    """Return the complete checkout in `folder`."""
     return Checkout(
         folder / "tree",
         commit,
-        tuple(json.loads((folder / _FACTS).read_text())["notes"]),
+        tuple(read_facts(folder)["notes"]),
     )
 
 
-def size(folder: Path) -> int:
-    """Return how many bytes the checkout in `folder` takes on disk, as measured when it was made."""
-    return int(json.loads((folder / _FACTS).read_text())["bytes"])
-
-
 async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -> None:
-    """Make a checkout in `folder`, which does not exist yet.
+    """Make a checkout.
+
+    Args:
+        mirror: The bare mirror that has the commit.
+        commit: The commit to check out.
+        folder: The folder to create.
+        timeout: Seconds that each git command may take.
 
     Raises:
-        GitError: if git fails, the disk being full for example.
+        GitError: if git fails, for example because the disk is full.
     """
     tree = folder / "tree"
     uid = sandbox_uid()
-    folder.mkdir(mode=0o711)  # noqa: ASYNC240
+    folder.mkdir(mode=DIRECTORY_MODE)  # noqa: ASYNC240
     hash_name = "sha256" if len(commit.sha) == 64 else "sha1"
     await git(
         "init",
@@ -109,7 +113,7 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
         *("fetch", "-q", "--no-write-fetch-head", "--update-head-ok"),
         *("--", str(mirror), f"+{commit.sha}:refs/heads/{BRANCH}"),
         cwd=tree,
-        # The mirror's objects have been checked when they came in.
+        # The mirror's objects were checked when they were fetched.
         config={"transfer.fsckObjects": "false", "core.logAllRefUpdates": "false"},
         env={"GIT_ALLOW_PROTOCOL": "file"},
         timeout=timeout,
@@ -137,36 +141,38 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
     )
     facts = {
         "notes": await _notes(tree),
-        "bytes": await asyncio.to_thread(disk_use, folder),
+        "bytes": await asyncio.to_thread(disk_usage, folder),
     }
-    (folder / _FACTS).write_text(json.dumps(facts))
+    write_facts(folder, facts)
 
 
 async def _notes(tree: Path) -> list[str]:
+    """Return remarks on what the checkout leaves out: submodules, Git LFS content."""
     notes = []
     entries = (await git("ls-files", "-s", "-z", cwd=tree)).split(b"\0")
-    if modules := [
+    submodules = [
         entry.partition(b"\t")[2].decode(errors="replace")
         for entry in entries
-        if entry[:6] == b"160000"
-    ]:
-        notes.append(f"submodules are left empty: {', '.join(modules[:10])}")
-    if pointers := (
-        await git("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=tree)
-    ).count(b"\0"):
-        notes.append(f"Git LFS pointers, whose content is not fetched: {pointers}")
+        if entry.startswith(_SUBMODULE_MODE)
+    ]
+    if submodules:
+        notes.append(f"submodules are left empty: {', '.join(submodules[:10])}")
+    pointers = await git("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=tree)
+    if count := pointers.count(b"\0"):
+        notes.append(f"Git LFS pointers, whose content is not fetched: {count}")
     return notes
 
 
 def _hand_over(tree: Path, uid: int | None) -> None:
+    """Make the sandbox's uid the owner of the tree, before any file is checked out."""
     if uid is not None:
         for path in [tree, *tree.rglob("*")]:
             os.chown(path, uid, uid, follow_symlinks=False)
 
 
 def _date_back(tree: Path) -> None:
-    # Entries as old as the index itself are compared by content each time; two seconds
-    # older is old enough.
+    # git compares entries as old as the index itself by content each time; two seconds
+    # older suffice.
     written = (tree / ".git" / "index").stat().st_mtime_ns // 10**9
     for path in _files(tree):
         stat = path.lstat()
@@ -176,6 +182,7 @@ def _date_back(tree: Path) -> None:
 
 
 def _files(tree: Path) -> Iterator[Path]:
+    """Yield the files and links of a work tree, without `.git`."""
     for folder, folders, files in os.walk(tree):
         if Path(folder) == tree:
             folders.remove(".git")

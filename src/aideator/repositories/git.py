@@ -1,9 +1,9 @@
-"""Run the host's git, so that nothing but our own arguments decides what it does.
+"""Run the host's git so that only our own arguments decide what it does.
 
-Odd on purpose: settings travel as `GIT_CONFIG_COUNT/KEY_n/VALUE_n` in the child's
-environment and never in argv. They are of command scope, so a repository's own
-configuration cannot override them, and a token among them is in no process list. No
-protocol is allowed unless a call names it in `GIT_ALLOW_PROTOCOL`.
+Settings are passed as `GIT_CONFIG_COUNT/KEY_n/VALUE_n` in the child's environment,
+never in argv: they have command scope, so a repository's own configuration cannot
+override them, and a token among them appears in no process list. No protocol is allowed
+unless a call names it in `GIT_ALLOW_PROTOCOL`.
 """
 
 import asyncio
@@ -16,8 +16,7 @@ from aideator.children import PIPE, Child, start_child
 from aideator.domain.errors import RepositoryError
 
 MAX_OUTPUT = 64 * 2**20
-"""Bytes of standard output that a call may produce; far more than any call of ours
-needs."""
+"""Limit for the standard output of a call, in bytes; far above what ours need."""
 _MAX_STDERR = 64 * 2**10
 
 _PASSED_ON = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
@@ -48,7 +47,7 @@ HARDENED = {
     "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",
     "transfer.fsckObjects": "true",
-    # Harmless flaws that old, well-known repositories carry for ever.
+    # Harmless flaws in the history of old, well-known repositories.
     "fetch.fsck.badTimezone": "ignore",
     "fetch.fsck.missingSpaceBeforeDate": "ignore",
     "fetch.fsck.missingSpaceBeforeEmail": "ignore",
@@ -56,12 +55,18 @@ HARDENED = {
     "http.followRedirects": "false",
     "http.proxy": "",
 }
-"""Settings of every call. An inner repository, an include or a hook cannot undo
+"""Settings of every call. A nested repository, an include or a hook cannot change
 them."""
 
 
 class GitError(RepositoryError):
-    """A git command failed."""
+    """A git command failed.
+
+    Args:
+        command: The git subcommand.
+        exit_code: Its exit code; None if it was killed.
+        stderr: Its standard error. The last line becomes the message.
+    """
 
     def __init__(self, command: str, exit_code: int | None, stderr: str) -> None:
         self.exit_code = exit_code
@@ -78,7 +83,10 @@ class GitTimeout(GitError):
 
 
 def config_environment(config: Mapping[str, str]) -> dict[str, str]:
-    """Write settings as the environment variables that git reads them from (git-config(1), ENVIRONMENT)."""
+    """Return the environment variables that pass settings to git.
+
+    See git-config(1), section ENVIRONMENT.
+    """
     variables = {"GIT_CONFIG_COUNT": str(len(config))}
     for number, (key, value) in enumerate(config.items()):
         variables |= {
@@ -88,9 +96,9 @@ def config_environment(config: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-_AS_USUAL = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
-"""uvloop's subprocesses know neither `umask` nor `user`, so small programs in front of
-git see to both."""
+_WITH_UMASK = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
+"""uvloop's subprocesses support neither `umask` nor `user`, so small programs in front
+of git set both."""
 
 
 def _as_user(uid: int) -> tuple[str, ...]:
@@ -106,33 +114,38 @@ async def git(
     timeout: float = 60.0,
     user: int | None = None,
 ) -> bytes:
-    """Run git and return what it prints.
+    """Run git and return its standard output.
 
     Args:
-        arguments: What follows `git` on the command line; nothing secret.
-        cwd: Where it runs; the root directory when absent, so that no repository is
-            found by accident.
-        config: Settings beside `HARDENED`.
-        env: Environment variables beside the fixed ones.
-        stdin: What git reads.
-        timeout: Seconds until the whole process group is killed.
-        user: The uid and gid to run as.
+        arguments: The command line after `git`; nothing secret.
+        cwd: The working directory; the root directory when absent, so that git finds no
+            repository by accident.
+        config: Settings in addition to `HARDENED`.
+        env: Environment variables in addition to the fixed ones.
+        stdin: Data for git's standard input.
+        timeout: Seconds after which the whole process group is killed.
+        user: The uid and gid to run as; this process's own when absent.
 
     Raises:
-        GitError: if git fails or prints more than `MAX_OUTPUT`.
-        GitTimeout: if the time is up.
+        GitError: if git fails or prints more than `MAX_OUTPUT` bytes.
+        GitTimeout: if it does not finish in time.
     """
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     settings = config_environment(HARDENED | dict(config or {}))
     process = await start_child(
-        [*_AS_USUAL, *(_as_user(user) if user is not None else ()), "git", *arguments],
+        [
+            *_WITH_UMASK,
+            *(_as_user(user) if user is not None else ()),
+            "git",
+            *arguments,
+        ],
         cwd=cwd or "/",
         env=inherited | _ENVIRONMENT | settings | dict(env or {}),
         streams=(PIPE, PIPE, PIPE),
     )
     try:
         async with asyncio.timeout(timeout):
-            stdout, stderr = await _converse(process, stdin)
+            stdout, stderr = await _communicate(process, stdin)
     except TimeoutError:
         raise GitTimeout(arguments[0], timeout) from None
     finally:
@@ -149,7 +162,7 @@ async def git(
     return stdout
 
 
-async def _converse(process: Child, data: bytes) -> tuple[bytes, bytes]:
+async def _communicate(process: Child, data: bytes) -> tuple[bytes, bytes]:
     async with asyncio.TaskGroup() as group:
         stdout = group.create_task(_read(process, process.stdout, MAX_OUTPUT))
         stderr = group.create_task(_read(process, process.stderr, 16 * _MAX_STDERR))
@@ -159,6 +172,7 @@ async def _converse(process: Child, data: bytes) -> tuple[bytes, bytes]:
 
 
 async def _read(process: Child, stream: asyncio.StreamReader, limit: int) -> bytes:
+    """Read a stream to its end; kill the process when it exceeds `limit` bytes."""
     kept = bytearray()
     while chunk := await stream.read(2**16):
         kept += chunk
@@ -169,8 +183,8 @@ async def _read(process: Child, stream: asyncio.StreamReader, limit: int) -> byt
 
 
 async def _feed(stream: asyncio.StreamWriter, data: bytes) -> None:
-    # git may end before it has read everything; its exit code tells. uvloop refuses to
-    # write to a closed pipe.
+    # git may end before it has read everything; its exit code says whether that is an
+    # error. uvloop refuses to write to a closed pipe.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         if data and not stream.is_closing():
             stream.write(data)

@@ -1,4 +1,4 @@
-"""One bare mirror of a repository: its branches and tags, and what was asked for by hash."""
+"""Bare mirrors of repositories: their branches, tags and commits requested by hash."""
 
 import asyncio
 import os
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.domain.errors import RepositoryError
+from aideator.repositories.entries import PART_SUFFIX, remove_entry
 from aideator.repositories.git import GitError, GitTimeout, git
 from aideator.repositories.remote import Remote
-from aideator.repositories.trees import PART, discard, disk_use, remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.disk import disk_usage
 
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
@@ -32,21 +34,27 @@ _EXPLANATIONS = (
     ),
     (
         r"resolve host|connect to|Connection|early EOF|hung up|RPC failed|HTTP",
-        "the server does not answer as it should",
+        "the server does not answer as expected",
     ),
 )
 
 
 @dataclass(frozen=True)
 class Refs:
-    """What a remote calls its commits."""
+    """The refs of a remote repository."""
 
     url: str
     names: dict[str, str]
-    """Full name → hash; a tag's `^{}` is the commit it stands for."""
+    """Full name → hash. `TAG^{}` is the commit of an annotated tag."""
 
     def pick(self, ref: str | None) -> str | None:
-        """Return the hash that `ref` means, or None if only the objects can tell (an abbreviated hash).
+        """Return the hash that a ref stands for.
+
+        Args:
+            ref: A branch, tag or hash; the default branch when None.
+
+        Returns:
+            The hash; None for an abbreviated one, which only the objects can resolve.
 
         Raises:
             RepositoryError: if the repository is empty or has no such ref.
@@ -91,27 +99,31 @@ class Refs:
 
 
 class Mirror:
-    """The bare repository at `path`, which may not be there yet.
+    """The bare repository at `path`, which need not exist yet.
 
-    Whoever changes it holds the cache's lock.
+    Callers must hold the cache's lock for the repository while they change it.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     async def known(self, ref: str) -> str | None:
-        """Return a full hash if its commit is here; anything else is not known for sure without asking."""
-        return (
-            await self._verify(ref)
-            if FULL_HASH.fullmatch(ref) and self.path.exists()
-            else None
-        )
+        """Return the hash if `ref` is the full hash of a commit in the mirror.
+
+        Any other ref gives None: only the remote knows what it stands for now.
+        """
+        if not FULL_HASH.fullmatch(ref) or not self.path.exists():
+            return None
+        return await self._verify(ref)
 
     async def commit(self, ref: str) -> str:
-        """Return the commit that a hash, maybe abbreviated, stands for.
+        """Return the full hash of the commit that `ref` stands for.
+
+        Args:
+            ref: A hash, possibly abbreviated, or a ref of the mirror.
 
         Raises:
-            RepositoryError: if it is none.
+            RepositoryError: if the mirror has no such commit.
         """
         if found := await self._verify(ref):
             return found
@@ -121,17 +133,16 @@ class Mirror:
         )
 
     async def list_refs(self, remote: Remote) -> Refs:
-        """Ask the remote what it has.
+        """Return the refs of the remote.
 
         Raises:
-            RepositoryError: if it does not tell.
+            RepositoryError: if they cannot be read.
         """
         try:
-            listed = await (
-                _local_refs(Path(remote.url))
-                if remote.source.local
-                else _remote_refs(remote)
-            )
+            if remote.source.local:
+                listed = await _local_refs(Path(remote.url))
+            else:
+                listed = await _remote_refs(remote)
         except GitError as error:
             raise explain(error, remote) from None
         pairs = (
@@ -143,27 +154,37 @@ class Mirror:
     async def fetch(
         self, remote: Remote, wanted: str | None, *, max_bytes: int, timeout: float
     ) -> None:
-        """Bring the mirror up to date, and the commit `wanted` into it.
+        """Update the mirror's branches and tags, and fetch the commit `wanted`.
+
+        Args:
+            remote: The repository.
+            wanted: The full hash of a commit to fetch as well if no branch or tag
+                contains it.
+            max_bytes: Size limit for the mirror's objects.
+            timeout: Seconds that fetching may take.
 
         Raises:
-            RepositoryError: if it cannot be had, is larger than `max_bytes` or takes
-                longer than `timeout` seconds. Nothing half-made is left then.
+            RepositoryError: if the fetch fails, or exceeds the size or the time. No
+                partial mirror remains.
         """
         if self.path.exists():
             try:
                 await self._fill(self.path, remote, wanted, max_bytes, timeout)
             except _TooLarge:
-                await asyncio.to_thread(discard, self.path)
+                await asyncio.to_thread(remove_entry, self.path)
                 raise
             finally:
+                # git leaves partial packs behind when it is killed.
                 for left_over in (self.path / "objects").glob("**/tmp_*"):
                     left_over.unlink()
             return
-        part = self.path.with_name(self.path.name + PART)
+        part = self.path.with_name(self.path.name + PART_SUFFIX)
         try:
             if part.exists():
                 remove_tree(part)
-            await git("init", "-q", "--bare", "--template=", _format(wanted), str(part))
+            await git(
+                "init", "-q", "--bare", "--template=", _object_format(wanted), str(part)
+            )
             await self._fill(part, remote, wanted, max_bytes, timeout)
             part.rename(self.path)
         finally:
@@ -230,15 +251,19 @@ async def _remote_refs(remote: Remote) -> bytes:
 
 
 async def _local_refs(repository: Path) -> bytes:
-    """The same, for a third of the time: no second process that answers for the repository."""
+    """Read the refs of a local repository.
+
+    `show-ref` takes a third of the time of `ls-remote`, which starts a second process
+    to serve the repository.
+    """
     try:
-        # The ceiling keeps a folder inside a repository from passing for one.
+        # The ceiling prevents git from accepting a folder inside a repository.
         ceiling = {"GIT_CEILING_DIRECTORIES": str(repository.parent)}
         return await git(
             "show-ref", "--head", "--dereference", cwd=repository, env=ceiling
         )
     except GitError as error:
-        if error.exit_code == 1 and not error.stderr:  # it has no refs yet
+        if error.exit_code == 1 and not error.stderr:  # the repository has no refs yet
             return b""
         raise
 
@@ -269,8 +294,10 @@ class _TooLarge(RepositoryError):
 
 
 async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
+    """Await a fetch into `path`, and stop it when the objects exceed `max_bytes`."""
+
     def measure() -> None:
-        if disk_use(path / "objects") > max_bytes:
+        if disk_usage(path / "objects") > max_bytes:
             raise _TooLarge(f"the repository is larger than {max_bytes // 2**20} MB")
 
     async def watch() -> None:
@@ -289,7 +316,7 @@ async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
 
 
 def explain(error: GitError, remote: Remote) -> RepositoryError:
-    """Say in plain words why git could not get a repository."""
+    """Translate an error of git: say why a repository cannot be fetched."""
     where = remote.source.url
     if isinstance(error, GitTimeout):
         return RepositoryError(
@@ -304,5 +331,5 @@ def explain(error: GitError, remote: Remote) -> RepositoryError:
     return RepositoryError(f"{where} cannot be fetched", hint=str(error))
 
 
-def _format(wanted: str | None) -> str:
+def _object_format(wanted: str | None) -> str:
     return f"--object-format={'sha256' if wanted and len(wanted) == 64 else 'sha1'}"

@@ -1,9 +1,9 @@
-"""Reach a remote repository without being led elsewhere (server-side request forgery).
+"""Connect to remote repositories, protected against server-side request forgery.
 
-The name is resolved once, the address judged and pinned: httpx2 and then git connect to
-that very address, so a resolver that answers differently a second time changes nothing.
-Redirects are followed here, each hop judged like the first; git follows none. (Smart
-HTTP: git's Documentation/gitprotocol-http.txt.)
+A host name is resolved once, its address validated and pinned: httpx2 and then git
+connect to that address, so a different answer from the resolver later changes nothing.
+Redirects are followed here and each hop is validated like the first; git follows none.
+(Smart HTTP protocol: git's Documentation/gitprotocol-http.txt.)
 """
 
 import asyncio
@@ -18,58 +18,58 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from aideator.domain.errors import InvalidInput, RepositoryError
-from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.source import (
+    DEFAULT_PORTS,
+    Source,
+    SourcePolicy,
+    parse_source,
+)
 
 _DISCOVERY = "/info/refs?service=git-upload-pack"
 _MAX_HOPS = 5
 _TIMEOUT = 20.0
-MAX_ANSWER = 2**20
-"""Bytes of an API's answer that are read."""
+MAX_RESPONSE = 2**20
+"""Limit for the body of an API's response, in bytes."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """How git gets at a repository, this once."""
+    """How git connects to a repository: valid for one use."""
 
     source: Source
     url: str
-    """Where the repository really is, after redirects."""
+    """The repository's URL after redirects."""
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Settings for git, the pinned address and the token among them."""
+    """Settings for git, including the pinned address and the token."""
 
     @property
     def env(self) -> dict[str, str]:
-        """The only protocol that git may speak."""
-        return {
-            "GIT_ALLOW_PROTOCOL": "file"
-            if self.source.local
-            else urlsplit(self.url).scheme
-        }
+        """Environment variables for git: the only protocol that it may use."""
+        scheme = "file" if self.source.local else urlsplit(self.url).scheme
+        return {"GIT_ALLOW_PROTOCOL": scheme}
 
     @property
     def options(self) -> tuple[str, ...]:
         """Options for ls-remote and fetch."""
+        if not self.source.local:
+            return ()
         # The serving side of a local fetch does not inherit our settings, and the
         # user's repository has another owner.
-        return (
-            ("--upload-pack=git -c safe.directory=* upload-pack",)
-            if self.source.local
-            else ()
-        )
+        return ("--upload-pack=git -c safe.directory=* upload-pack",)
 
 
-async def reach(
+async def resolve_remote(
     source: Source, policy: SourcePolicy, tokens: Mapping[str, str]
 ) -> Remote:
-    """Find out where a source really is and whether it lets us in.
+    """Follow a source's redirects and check that it grants access.
 
     Args:
         source: The repository.
-        policy: Judges every hop.
+        policy: Validates every hop.
         tokens: Host name → token for private repositories.
 
     Raises:
-        RepositoryError: if nothing that we may talk to answers as a git repository.
+        RepositoryError: if no allowed server answers as a git repository.
     """
     if source.local:
         return Remote(source, source.url)
@@ -85,6 +85,7 @@ async def reach(
 
 
 async def _resolve(hop: Source, policy: SourcePolicy) -> str:
+    """Return an address of the source's host, if the policy allows it."""
     host, port = _host_port(hop)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(
@@ -97,14 +98,17 @@ async def _resolve(hop: Source, policy: SourcePolicy) -> str:
     addresses = [str(entry[4][0]) for entry in found]
     if not policy.is_private(host, port) and not all(map(is_public, addresses)):
         raise RepositoryError(
-            f"{host} has a private address; it is not reached for",
-            hint="an operator can vouch for an internal git server (PRIVATE_GIT_HOSTS)",
+            f"{host} has a private address, which is not allowed",
+            hint="an operator can allow an internal git server (PRIVATE_GIT_HOSTS)",
         )
     return addresses[0]
 
 
 def is_public(text: str) -> bool:
-    """Whether an IP address belongs to the internet at large, also as seen through IPv6 in its older disguises."""
+    """Return whether an IP address is a public unicast address.
+
+    IPv4 addresses embedded in IPv6 (NAT64, IPv4-mapped, 6to4) are judged as IPv4.
+    """
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
@@ -118,20 +122,24 @@ def is_public(text: str) -> bool:
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All that IANA has opened for global use; it spares us a list of the rest."""
+"""All that IANA has assigned for global unicast; no list of the rest is needed."""
 
 
 async def _discover(
     hop: Source, address: str, headers: Mapping[str, str]
 ) -> str | None:
-    """Ask for the repository's refs at `address`; return where a redirect points, or None if the answer is theirs."""
+    """Request the repository's refs at `address`.
+
+    Returns:
+        The location of a redirect; None if the response contains the refs.
+    """
     asked = {"user-agent": "git/2 aideator", **headers}
-    async with _ask("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
-        return _judge(hop, response, known=bool(headers))
+    async with _send("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
+        return _location(hop, response, known=bool(headers))
 
 
 @asynccontextmanager
-async def _ask(
+async def _send(
     method: str,
     address: str,
     url: str,
@@ -139,7 +147,7 @@ async def _ask(
     headers: Mapping[str, str],
     content: bytes | None = None,
 ) -> AsyncIterator[httpx2.Response]:
-    """Send one request to this very address; the answer's body is not read yet."""
+    """Send one request to exactly this address; the body is not read yet."""
     target = httpx2.URL(url)
     request = httpx2.Request(
         method,
@@ -159,13 +167,14 @@ async def _ask(
             finally:
                 await response.aclose()
     except httpx2.HTTPError as error:
+        why = f"{type(error).__name__}: {error}"
         raise RepositoryError(
-            f"{target.netloc.decode()} does not answer ({type(error).__name__}: {error})",
+            f"{target.netloc.decode()} does not answer ({why})",
             hint="try again later",
         ) from None
 
 
-async def call(
+async def call_api(
     method: str,
     url: str,
     policy: SourcePolicy,
@@ -173,25 +182,41 @@ async def call(
     headers: Mapping[str, str],
     content: bytes | None = None,
 ) -> tuple[httpx2.Response, bytes]:
-    """Call a server's API under the rules of `reach`: the address is judged and pinned, no redirect is followed.
+    """Call a server's API; the address is validated and pinned, no redirect followed.
+
+    Args:
+        method: The HTTP method.
+        url: The URL to request.
+        policy: Validates the address, as for `resolve_remote`.
+        headers: Headers of the request.
+        content: Its body.
 
     Returns:
-        The answer, and its body up to `MAX_ANSWER` bytes.
+        The response, and its body up to `MAX_RESPONSE` bytes.
 
     Raises:
-        RepositoryError: if the server may not be talked to, or does not answer.
+        RepositoryError: if the policy does not allow the server, or it does not answer.
     """
     address = await _resolve(Source(url), policy)
     body = bytearray()
-    async with _ask(method, address, url, headers=headers, content=content) as response:
+    async with _send(
+        method, address, url, headers=headers, content=content
+    ) as response:
         async for chunk in response.aiter_bytes():
             body += chunk
-            if len(body) > MAX_ANSWER:
+            if len(body) > MAX_RESPONSE:
                 break
-    return response, bytes(body[:MAX_ANSWER])
+    return response, bytes(body[:MAX_RESPONSE])
 
 
-def _judge(hop: Source, response: httpx2.Response, *, known: bool) -> str | None:
+def _location(hop: Source, response: httpx2.Response, *, known: bool) -> str | None:
+    """Return the location of a redirect; None if the response contains refs.
+
+    Args:
+        hop: The URL that was requested.
+        response: Its response.
+        known: Whether a token was sent.
+    """
     match response.status_code:
         case 200 if response.headers.get("content-type", "").startswith(
             "application/x-git-"
@@ -205,14 +230,13 @@ def _judge(hop: Source, response: httpx2.Response, *, known: bool) -> str | None
         case 301 | 302 | 303 | 307 | 308:
             return response.headers.get("location", "")
         case 401 | 403:
-            what = (
-                "the token for this host gives no access to it"
-                if known
-                else "it is private, or does not exist"
-            )
+            what = "it is private, or does not exist"
+            if known:
+                what = "the token for this host gives no access to it"
             raise RepositoryError(
                 f"no access to {hop.url}: {what}",
-                hint="set a token for this host (GITHUB_TOKEN, GIT_TOKENS), or check the URL's spelling",
+                hint="set a token for this host (GITHUB_TOKEN, GIT_TOKENS),"
+                " or check the URL's spelling",
             )
         case 404 | 410:
             raise RepositoryError(
@@ -245,7 +269,7 @@ def _next_hop(hop: Source, location: str, policy: SourcePolicy) -> Source:
 
 
 def token_for(source: Source, tokens: Mapping[str, str]) -> str:
-    """The token of the source's host; empty when there is none."""
+    """Return the token for the source's host; empty if there is none."""
     host, port = _host_port(source)
     return tokens.get(f"{host}:{port}") or tokens.get(host) or ""
 
@@ -254,11 +278,9 @@ def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
     token = token_for(hop, tokens)
     if not token:
         return {}
-    # The name is GitHub's; other servers take any beside a token.
-    return {
-        "authorization": "Basic "
-        + base64.b64encode(f"x-access-token:{token}".encode()).decode()
-    }
+    # GitHub expects this user name; other servers accept any with a token.
+    credentials = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {"authorization": f"Basic {credentials}"}
 
 
 def _git_config(
@@ -274,4 +296,4 @@ def _git_config(
 
 def _host_port(source: Source) -> tuple[str, int]:
     parts = urlsplit(source.url)
-    return parts.hostname or "", parts.port or {"https": 443, "http": 80}[parts.scheme]
+    return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]

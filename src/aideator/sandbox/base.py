@@ -1,4 +1,4 @@
-"""The port: what a caller may expect of any sandbox, whichever back end opened it."""
+"""The port: what callers may rely on in any sandbox, whichever back end opened it."""
 
 import asyncio
 import os
@@ -11,17 +11,17 @@ from typing import NamedTuple, Protocol
 from aideator.domain.run import Isolation
 
 SANDBOX_UID = 64_646
-"""Uid and gid of everything inside a sandbox when the platform itself runs as root."""
+"""Uid and gid of processes in a sandbox when the platform itself runs as root."""
 
 
 def sandbox_uid() -> int | None:
-    """The uid that the platform drops to for sandboxes, or None when it is not root and keeps its own."""
+    """Return the uid that root drops to for sandboxes, or None when not root."""
     return SANDBOX_UID if os.geteuid() == 0 else None
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What `/workspace` shows: read-only layers, lowest first, and where writes go.
+    """The content of `/workspace`: read-only layers, lowest first, and an upper.
 
     Writes land in `upper` and never reach the layers. Without an upper the tree is
     read-only.
@@ -30,15 +30,14 @@ class Tree:
     layers: tuple[Path, ...]
     upper: Path | None = None
     work: Path | None = None
-    """overlayfs' scratch directory, beside `upper` on the same file system."""
+    """Scratch directory of overlayfs, on the same file system as `upper`."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """Variables of every process here, such as where the tools in a layer look for
-    their packages."""
+    """Variables of every process in the sandbox, for example the places where tools of
+    a layer look for their packages."""
     path: tuple[str, ...] = ()
-    """Directories of a layer, as seen inside, that come first on PATH."""
+    """Directories of a layer, as seen inside, to put first on PATH."""
     wanted: bool = True
-    """Whether somebody looks into `upper` afterwards. If not, a back end may leave it
-    empty."""
+    """Whether `upper` is read afterwards. If not, a back end may leave it empty."""
 
 
 @dataclass(frozen=True)
@@ -51,18 +50,19 @@ class Bind:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the processes of one sandbox may use, together unless said otherwise."""
+    """Resources of one sandbox, for all its processes together unless noted."""
 
     memory_bytes: int = 512 * 2**20
     cpus: float = 0.5
     start_cpus: float = 2.0
     """CPUs during the first `start_seconds`, if that is more than `cpus`.
 
-    Half a CPU is plenty for an agent that waits for its model, but an agent's start
-    (interpreter, imports) is all CPU, and slow starts are the first complaint about
-    such tools. Memory and processes are limited from the start. Where no control group
-    limits the CPU, nothing changes. Sandboxes that open at once share the processors
-    for these seconds, and hostile code gets four times its share for them, once."""
+    Half a CPU is enough for an agent that waits for its model, but the start of an
+    agent (interpreter, imports) is all CPU, and slow starts are the first complaint
+    about such tools. Memory and processes are limited from the start. Where no control
+    group limits the CPU, this has no effect. The price: sandboxes that open at the same
+    time share the processors for these seconds, and hostile code gets four times its
+    share for them, once."""
     start_seconds: float = 5.0
     pids: int = 256
     disk_bytes: int = 2 * 2**30
@@ -75,11 +75,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class ExecResult:
-    """How a command ended. A failed command is a value, not an error."""
+    """Result of a command. A failed command is a value, not an error."""
 
     exit_code: int | None
-    """Null when the command was stopped at its time limit. 128 + n when signal n ended
-    it."""
+    """Exit code, 128 + n for signal n; None when the command was killed at its time
+    limit."""
     stdout: bytes
     stderr: bytes
     truncated: bool = False
@@ -94,9 +94,9 @@ class Size(NamedTuple):
 
 
 class Process(Protocol):
-    """A process inside a sandbox, with its streams.
+    """A process in a sandbox, with its streams.
 
-    On a terminal, all that it prints is standard output.
+    On a terminal, all its output is standard output.
     """
 
     stdin: asyncio.StreamWriter
@@ -107,35 +107,34 @@ class Process(Protocol):
         """Wait for the end and return the exit code, 128 + n for signal n.
 
         Raises:
-            SandboxLost: if the sandbox ended first; its subclasses `DiskLimitExceeded`
-                and the like say why when known.
+            SandboxLost: if the sandbox ended first; a subclass, such as
+                `DiskLimitExceeded`, when the reason is known.
         """
         ...
 
     async def kill(self) -> None:
-        """End the process and its process group at once.
+        """Kill the process and its process group; on a terminal, its whole session.
 
-        Ending what has ended already is no error.
-
-        On a terminal, every process of its session ends.
+        May be called as soon as the process has been started, and has no effect once it
+        has ended.
         """
         ...
 
     def resize(self, size: Size) -> None:
-        """Give its terminal another size; without one, nothing happens."""
+        """Resize its terminal; do nothing if it has none."""
         ...
 
 
 class Sandbox(Protocol):
-    """An isolated place with the workspace at `/workspace`.
+    """An isolated environment with the workspace at `/workspace`.
 
     It ends with the context that opened it.
     """
 
     isolation: Isolation
-    """What is really enforced here."""
+    """What is enforced, as measured."""
     gateway_url: str
-    """The base URL, inside, that leads to the gateway."""
+    """Base URL of the gateway, as seen inside."""
 
     async def spawn(
         self,
@@ -150,9 +149,9 @@ class Sandbox(Protocol):
         Args:
             argv: The program and its arguments.
             env: Further variables.
-            cwd: Where it starts.
-            terminal: The size of a pseudo-terminal, which then is its standard input
-                and output, and controls it.
+            cwd: Its working directory.
+            terminal: Size of a pseudo-terminal that becomes its standard streams and
+                its controlling terminal; None for pipes.
 
         Raises:
             SandboxLost: if the sandbox has ended.
@@ -162,12 +161,12 @@ class Sandbox(Protocol):
     async def connect(
         self, port: int
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to a port on which a process inside listens, at 127.0.0.1 or else ::1.
+        """Connect to a port inside, at 127.0.0.1 or else ::1.
 
-        Closing the writer ends the connection, both ways.
+        Closing the writer ends the connection in both directions.
 
         Raises:
-            NobodyListens: if there is no answer.
+            PortNotOpen: if no process accepts the connection.
             SandboxLost: if the sandbox has ended.
         """
         ...
@@ -185,6 +184,13 @@ class Sandbox(Protocol):
 
         A program that does not exist ends with 127, as in a shell.
 
+        Args:
+            argv: The program and its arguments.
+            env: Further variables.
+            cwd: Its working directory.
+            stdin: Its whole input.
+            timeout: Seconds until it is killed; None for no limit.
+
         Raises:
             SandboxLost: if the sandbox ended before the command did.
         """
@@ -193,37 +199,37 @@ class Sandbox(Protocol):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of what `aideator doctor` says about this machine."""
+    """One line of `aideator doctor`'s report about this machine."""
 
     name: str
     ok: bool
     detail: str
     fix: str = ""
-    """The command or setting that mends it."""
+    """Command or setting that fixes it."""
     fatal: bool = field(default=False)
-    """Whether no sandbox can be opened without it."""
+    """Whether no sandbox can be opened unless it is fixed."""
 
 
 @dataclass(frozen=True)
 class PythonRuntime:
-    """What a Python agent of ours needs to start."""
+    """A Python in sandboxes that can start the built-in agent."""
 
     executable: str
     packages: tuple[str, ...]
-    """Directories for `sys.path`, as seen inside."""
+    """Directories for `sys.path` with the agent's packages, as seen inside."""
     source: str
-    """The directory that holds the package `aideator`, as seen inside."""
+    """Directory that holds the package `aideator`, as seen inside."""
     binds: tuple[Bind, ...]
 
 
 class SandboxBackend(Protocol):
-    """A way to make sandboxes."""
+    """An implementation that opens sandboxes."""
 
     name: str
 
     @property
     def runtime(self) -> PythonRuntime | None:
-        """Where its sandboxes have Python agents of ours; null when those are shown this host's own."""
+        """Python for the built-in agent, if sandboxes have one; None for the host's."""
         ...
 
     def open(
@@ -234,14 +240,14 @@ class SandboxBackend(Protocol):
         binds: Sequence[Bind] = (),
         gateway: Path | None = None,
     ) -> AbstractAsyncContextManager[Sandbox]:
-        """Open a sandbox over `tree`; everything inside dies when the context ends.
+        """Open a sandbox over `tree`; all its processes die when the context ends.
 
         Args:
-            tree: What `/workspace` shows.
-            limits: What the processes inside may use.
-            binds: Further read-only files and directories.
-            gateway: The gateway's Unix socket on the host; without it nothing outside
-                can be reached at all.
+            tree: Content of `/workspace`.
+            limits: Resources that its processes may use.
+            binds: Further files and directories to show, read-only.
+            gateway: Unix socket of the gateway on the host; without it nothing outside
+                can be reached.
 
         Raises:
             SandboxUnavailable: if this machine cannot isolate.
@@ -249,7 +255,7 @@ class SandboxBackend(Protocol):
         ...
 
     async def check(self) -> list[Finding]:
-        """Look at this machine and say what works, what does not, and how to mend it."""
+        """Report what works on this machine, what does not, and how to fix it."""
         ...
 
 
@@ -268,12 +274,14 @@ TOOLS = (
     "make",
     "gcc",
 )
-"""Programs that projects are installed and tested with; which of them a sandbox has is
-the operator's doing."""
+"""Programs that projects are installed and tested with. The operator decides which of
+them sandboxes have."""
 
 
-async def without(sandbox: Sandbox, programs: Sequence[str] = TOOLS) -> list[str]:
-    """Those of the programs that are not on the sandbox's PATH.
+async def missing_programs(
+    sandbox: Sandbox, programs: Sequence[str] = TOOLS
+) -> list[str]:
+    """Return those of the programs that are not on the sandbox's PATH.
 
     Raises:
         SandboxLost: if the sandbox has ended.

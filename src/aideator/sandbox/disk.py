@@ -1,8 +1,9 @@
-"""Ends a sandbox that fills the disk, where no file system quota can be had.
+"""Measure a hostile tree, and end a sandbox that fills the disk.
 
-The tree is hostile and changes while it is walked: only descriptors, no links, no path
-is ever put together, and never more than two descriptors, however deep it is. Space in
-files that are open but deleted is seen by the floor alone.
+Used where no file system quota can be had. The tree changes while it is walked, so the
+walk uses descriptors only: it follows no link, joins no paths, and holds two
+descriptors at most, however deep the tree is. Only the floor of free space sees the
+space of files that are open but deleted.
 """
 
 import asyncio
@@ -15,32 +16,33 @@ from pathlib import Path
 from aideator.domain.errors import AideatorError, DiskLimitExceeded
 
 FREE_FLOOR_BYTES = 256 * 2**20
-"""Every sandbox that writes to a disk is ended when less than this is free on it."""
+"""Free bytes of a disk below which every sandbox that writes to it is ended."""
 _PERIOD_SECONDS = 1.0
 _SHARE = 0.1
-"""The part of a core that looking may cost, for each sandbox."""
+"""Share of a core that measuring may cost, for each sandbox."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 async def watch_disk(
     upper: Path, limit: int, fail: Callable[[AideatorError], None]
 ) -> None:
-    """Look once a second, and fail when there is too much.
+    """Measure about once a second, and fail the sandbox when it wrote too much.
 
     Args:
-        upper: Where the sandbox's writes go.
-        limit: How many bytes they may take.
-        fail: Called once, with what is wrong.
+        upper: Directory that receives the sandbox's writes.
+        limit: Bytes that they may take.
+        fail: Called once, with the reason.
     """
     while True:
         began = time.monotonic()
-        # The directory may be on its way out together with the sandbox.
+        # The directory may be removed meanwhile, together with the sandbox.
         with suppress(OSError):
-            used, free = await asyncio.to_thread(_look, upper)
+            used, free = await asyncio.to_thread(_measure_disk, upper)
             if used > limit:
+                written, allowed = used / 2**20, limit / 2**20
                 fail(
                     DiskLimitExceeded(
-                        f"{used / 2**20:.0f} MiB written, {limit / 2**20:.0f} MiB allowed"
+                        f"{written:.0f} MiB written, {allowed:.0f} MiB allowed"
                     )
                 )
                 return
@@ -50,19 +52,23 @@ async def watch_disk(
         await asyncio.sleep(max(_PERIOD_SECONDS, (time.monotonic() - began) / _SHARE))
 
 
-def _look(upper: Path) -> tuple[int, int]:
+def _measure_disk(upper: Path) -> tuple[int, int]:
     system = os.statvfs(upper)
     return disk_usage(upper), system.f_bavail * system.f_frsize
 
 
 def disk_usage(root: Path) -> int:
-    """The bytes that everything below `root` takes on the disk.
+    """Return the bytes of disk that everything below `root` takes.
 
-    What cannot be read is left out.
+    A hard link counts its share. Entries that cannot be read are left out. Safe in a
+    tree that others change meanwhile.
+
+    Raises:
+        OSError: if `root` cannot be opened, or is no directory.
     """
     here = os.open(root, _DIRECTORY)
     try:
-        total, names = _measure(here)
+        total, names = _measure_entries(here)
         unseen, way = [names], [_identity(here)]
         while unseen:
             if unseen[-1]:
@@ -72,7 +78,7 @@ def disk_usage(root: Path) -> int:
                     continue
                 os.close(here)
                 here = below
-                size, names = _measure(here)
+                size, names = _measure_entries(here)
                 total += size
                 unseen.append(names)
                 way.append(_identity(here))
@@ -84,8 +90,7 @@ def disk_usage(root: Path) -> int:
                 os.close(here)
                 here = above
                 if _identity(here) != way[-1]:
-                    # Somebody moved the directory while we were in it: `..` may lead
-                    # anywhere.
+                    # The directory was moved meanwhile: `..` may lead anywhere.
                     break
         return total
     finally:
@@ -97,8 +102,8 @@ def _identity(descriptor: int) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _measure(directory: int) -> tuple[int, list[str]]:
-    """What the entries take, a hard link its share, and which of them are directories."""
+def _measure_entries(directory: int) -> tuple[int, list[str]]:
+    """Return the bytes of the entries, and the names of those that are directories."""
     total, below = 0, list[str]()
     with suppress(OSError), os.scandir(directory) as entries:
         for entry in entries:

@@ -1,4 +1,4 @@
-"""The interpreter that runs this server, as a sandbox sees it: the shim and the built-in agent run on it."""
+"""The server's Python interpreter as sandboxes see it, for the shim and our agent."""
 
 import os
 import sys
@@ -12,26 +12,23 @@ _ALREADY_INSIDE = Path("/usr")
 
 @dataclass(frozen=True)
 class HostPython:
-    """A Python that can be started inside."""
+    """A Python that can be started in a sandbox."""
 
     executable: str
-    """Its path, the same inside and outside."""
+    """Path of the program, the same inside and outside."""
     binds: tuple[Bind, ...]
-    """What must be visible for it to start; empty for a system Python."""
+    """Directories that it needs to start; none for a system Python."""
 
 
 def host_python() -> HostPython:
-    """The base interpreter of this process: without its virtual environment, which need not be readable inside."""
+    """Return the base interpreter of this process.
+
+    Not that of a virtual environment, which need not be readable inside.
+    """
     prefix = Path(os.path.realpath(sys.base_prefix))
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    executable = next(
-        (
-            path
-            for path in (prefix / "bin" / name, prefix / "bin" / "python3")
-            if path.exists()
-        ),
-        None,
-    )
+    candidates = (prefix / "bin" / name, prefix / "bin" / "python3")
+    executable = next((path for path in candidates if path.exists()), None)
     if executable is None:
         executable = Path(os.path.realpath(sys.executable))
     binds = (

@@ -1,9 +1,9 @@
-"""The host's end of the umbilical: serves one sandbox's shim over one Unix socket, and is the `Sandbox` of its callers.
+"""The host's end of a sandbox's control channel: a `Sandbox` over one shim.
 
-Every back end shares this; it only has to start the shim. The protocol is described in
-`shim.py`. All that comes in is
-hostile: headers and connections are capped, an unknown id is dropped, and nothing is
-    read faster than it is consumed.
+It serves the shim's connections over one Unix socket. All back ends share it: they only
+have to start the shim. `shim.py` describes the protocol. Everything that arrives is
+hostile: headers and connections are limited, unknown ids are dropped, and nothing is
+read faster than it is consumed.
 """
 
 import asyncio
@@ -16,45 +16,48 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
-from aideator.domain.errors import AideatorError, NobodyListens, SandboxLost
+from aideator.domain.errors import AideatorError, PortNotOpen, SandboxLost
 from aideator.domain.run import Isolation
 from aideator.sandbox.base import ExecResult, Size
-from aideator.sandbox.streams import BUFFER, Input, Kept, Stream, feed, forward
+from aideator.sandbox.process import LinkedProcess
+from aideator.sandbox.streams import (
+    BUFFER,
+    BoundedOutput,
+    Input,
+    Stream,
+    feed,
+    forward,
+)
 
-LINE_LIMIT = 8 * 2**20
-"""The longest line that can be read from a process's standard output, in bytes: agents
-send whole files in one."""
 HEADER_LIMIT = 256
-"""The longest first line, in bytes. It bounds how deep its JSON nests, too: Python
-would give up at some depth."""
+"""Longest first line of a connection, in bytes. It also bounds how deep its JSON nests:
+Python's parser fails at some depth."""
 CONNECTION_LIMIT = 128
-"""Connections that one sandbox may hold open: three for each process, one for each
+"""Connections that one sandbox may have open: three for each process, one for each
 request to the gateway."""
 ANSWER_SECONDS = 30.0
-"""How long the shim may take to start a process."""
+"""Time that the shim may take to start a process."""
 KILL_SECONDS = 5.0
-"""How long a process may take to go once it was killed."""
+"""Time that a killed process may take to end."""
 CONNECT_SECONDS = 10.0
-"""How long a port inside may take to answer: whoever listens there may have too many
-callers to take one more."""
+"""Time that a port inside may take to accept: the server's backlog may be full."""
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-class _Greeting(asyncio.Protocol):
-    """A new connection until its first line has said what it carries."""
+class _Header(asyncio.Protocol):
+    """A new connection, until its first line has said what it carries."""
 
     def __init__(self, link: "Link") -> None:
         self._link = link
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(
-            asyncio.Transport, transport
-        )  # uvloop's transports do not inherit from asyncio's
+        # uvloop's transports do not inherit from asyncio's.
+        self._transport = cast(asyncio.Transport, transport)
         self._link.admit(self._transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+    def connection_lost(self, _: Exception | None) -> None:
         self._link.forget(self._transport)
 
     def data_received(self, data: bytes) -> None:
@@ -70,43 +73,6 @@ async def _unexplained() -> AideatorError:
     return SandboxLost()
 
 
-class LinkedProcess:
-    """A process inside, as the link knows it."""
-
-    stdin: asyncio.StreamWriter
-    stdout: asyncio.StreamReader
-    stderr: asyncio.StreamReader
-
-    def __init__(self, link: "Link", identity: str, *, terminal: bool) -> None:
-        self._link, self.identity = link, identity
-        self.missing, self.line_limit = {"stdin", "stdout", "stderr"}, LINE_LIMIT
-        if (
-            terminal
-        ):  # nobody reads lines from it, and all that is printed comes one way
-            self.missing, self.line_limit = {"stdin", "stdout"}, BUFFER
-            self.stderr = asyncio.StreamReader()
-            self.stderr.feed_eof()
-        self.started, self.ended = asyncio.Event(), asyncio.Event()
-        self.code: int | None = None
-        self.error: str | None = None
-
-    async def wait(self) -> int:
-        """Wait for the end, as the port says."""
-        await self.ended.wait()
-        if self.code is None:
-            raise self._link.loss(self.error)
-        return self.code
-
-    async def kill(self) -> None:
-        """End the process group."""
-        if not self.ended.is_set():
-            self._link.send(id=self.identity)
-
-    def resize(self, size: Size) -> None:
-        """Give its terminal another size."""
-        self._link.send(id=self.identity, rows=size.rows, cols=size.cols)
-
-
 class Link:
     """One sandbox, seen from the host. Enter it, start the shim, then await `ready`."""
 
@@ -120,21 +86,21 @@ class Link:
         gateway: Path | None = None,
         post_mortem: Callable[[], Awaitable[AideatorError]] = _unexplained,
     ) -> None:
-        """Describe the link; nothing listens yet.
+        """Configure the link; it does not listen yet.
 
         Args:
-            path: Where to listen, in a directory that only the sandbox's uid may enter.
-            isolation: What holds the processes in.
-            env: The environment of every process.
-            output_bytes: How much of each output `exec` keeps.
-            gateway: The gateway's Unix socket, or None to refuse every connection to
-                it.
-            post_mortem: Says why the shim has gone, when it has gone by itself.
+            path: Socket to listen on, in a directory that only the sandbox's uid may
+                enter.
+            isolation: How the sandbox is isolated.
+            env: Environment of every process.
+            output_bytes: Bytes of each output that `exec` keeps.
+            gateway: Unix socket of the gateway, or None to refuse connections to it.
+            post_mortem: Returns the reason when the shim has ended by itself.
         """
         self.isolation, self.gateway_url = isolation, ""
         self._path, self._output_bytes = path, output_bytes
         self.env = dict(env)
-        """The environment of every process."""
+        """Environment of every process."""
         self._gateway, self._post_mortem = gateway, post_mortem
         self._tasks = asyncio.TaskGroup()
         self._transports = set[asyncio.Transport]()
@@ -148,14 +114,14 @@ class Link:
         loop = asyncio.get_running_loop()
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self._path))
-        # Its directory says who may come; the uid of the shim may be another than ours.
+        # Its directory restricts access: the shim's uid may differ from ours.
         self._path.chmod(0o666)
-        # Now and not when serving starts: on a busy machine the shim may dial before
-        # this process gets to that. Serving starts in a task below: to be cancelled
-        # while asyncio starts it would leave the socket open.
+        # Now, not when serving starts: on a busy machine the shim may connect earlier.
+        # Serving starts in a task below, because a cancellation while asyncio starts it
+        # would leave the socket open.
         listener.listen(CONNECTION_LIMIT)
         self._server = await loop.create_unix_server(
-            lambda: _Greeting(self), sock=listener, start_serving=False
+            lambda: _Header(self), sock=listener, start_serving=False
         )
         await self._tasks.__aenter__()
         self._background = set[asyncio.Task[None]]()
@@ -172,8 +138,8 @@ class Link:
         self.fail(SandboxLost("the sandbox was closed"))
         for task in self._background:
             task.cancel()
-        # The caller's own exception is not ours to wrap in a group: only the
-        # cancellation is passed on.
+        # The caller's exception must not be wrapped in a group: the group gets none but
+        # a cancellation.
         own = (
             (kind, error, trace)
             if kind is asyncio.CancelledError
@@ -182,26 +148,23 @@ class Link:
         await self._tasks.__aexit__(*own)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run something for as long as the link lives."""
+        """Run a task until it ends or the link closes."""
         task = self._tasks.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
     async def ready(self) -> None:
-        """Wait until the shim has dialled home.
+        """Wait until the shim has connected.
 
         Raises:
-            SandboxLost: if the link was told that it never will.
+            SandboxLost: if the link has failed instead.
         """
         await self._ready.wait()
         if self._loss is not None:
             raise self._loss
 
     def fail(self, reason: AideatorError) -> None:
-        """End the sandbox: whoever waits for a process gets the reason.
-
-        The first reason stands.
-        """
+        """End the sandbox. Every waiter gets the reason; the first reason is kept."""
         self._loss = self._loss or reason
         self._ready.set()
         for transport in self._transports:
@@ -209,9 +172,9 @@ class Link:
         self.abandon()
 
     def abandon(self) -> None:
-        """Give up every process that runs: the sandbox closes.
+        """Give up every running process, because the sandbox closes.
 
-        What is started after this serves the closing.
+        Processes may still be started afterwards, for the closing itself.
         """
         for process in self._processes.values():
             process.started.set()
@@ -226,34 +189,32 @@ class Link:
         return self._loss is not None
 
     def loss(self, message: str | None = None) -> AideatorError:
-        """Why there is nothing to wait for any more."""
+        """Return the error for a process that will not end any more."""
         return SandboxLost(message) if message else self._loss or SandboxLost()
 
     def send(self, **request: object) -> None:
-        """Ask the shim for something."""
-        if (
-            self._control is not None
-            and self._loss is None
-            and not self._control.is_closing()
-        ):
+        """Send the shim a request, unless the control channel is closed."""
+        if self._control is None or self._loss is not None:
+            return
+        if not self._control.is_closing():
             self._control.write(json.dumps(request).encode() + b"\n")
 
     def admit(self, transport: asyncio.Transport) -> None:
-        """Count a new connection; one too many is dropped."""
+        """Register a new connection, or drop it if there are too many."""
         if len(self._transports) >= CONNECTION_LIMIT or self._loss is not None:
             transport.abort()
         self._transports.add(transport)
 
     def forget(self, transport: asyncio.Transport) -> None:
-        """A connection is gone."""
+        """Unregister a closed connection."""
         self._transports.discard(transport)
 
     def route(self, transport: asyncio.Transport, header: bytes, rest: bytes) -> None:
-        """Hand a connection to what its first line names, or drop it."""
-        named = None
+        """Attach a connection to what its first line names, or drop it."""
+        fields = None
         with suppress(ValueError):
-            named = json.loads(header)
-        match named:
+            fields = json.loads(header)
+        match fields:
             case {"stream": "control", "port": int(port)} if self._control is None:
                 reader = self._reader(transport, rest)
                 self._control = transport
@@ -266,11 +227,8 @@ class Link:
                 self.run(forward(reader, writer, self._gateway))
             case {"stream": "port", "id": str(identity)} if self._is_wanted(identity):
                 reader = self._reader(transport, rest, two_way=True)
-                connection = (
-                    reader,
-                    self._input(transport, reader, identity, whole=True),
-                )
-                self._connecting.pop(identity).set_result(connection)
+                writer = self._input(transport, reader, identity, whole=True)
+                self._connecting.pop(identity).set_result((reader, writer))
             case {"stream": str(stream), "id": str(identity)} if (
                 identity in self._processes
             ):
@@ -301,10 +259,10 @@ class Link:
                 process.stderr = reader
         if not process.missing:
             process.started.set()
-        self._settle(process)
+        self._forget_ended(process)
 
-    def _settle(self, process: LinkedProcess) -> None:
-        """Forget a process that has ended; its last stream may arrive after the news of its end."""
+    def _forget_ended(self, process: LinkedProcess) -> None:
+        """Remove a process that has ended and whose streams have all arrived."""
         if process.ended.is_set() and process.started.is_set():
             del self._processes[process.identity]
 
@@ -316,7 +274,7 @@ class Link:
         *,
         two_way: bool = False,
     ) -> asyncio.StreamReader:
-        """Turn a connection into a stream that already holds what came after its first line."""
+        """Turn a connection into a stream, with what came after its first line."""
         reader = asyncio.StreamReader(limit=limit, loop=asyncio.get_running_loop())
         stream = Stream(reader, lambda: self.forget(transport), two_way=two_way)
         transport.set_protocol(stream)
@@ -333,17 +291,13 @@ class Link:
         *,
         whole: bool = False,
     ) -> asyncio.StreamWriter:
-        """The other direction of the same connection.
+        """Return the writer of a connection; if `whole`, closing it ends both ways."""
 
-        Losing it closes both; so does closing, where it is the whole.
-        """
+        def send_end(sent: int, *, closed: bool) -> None:
+            more = {"whole": True} if whole and closed else {}
+            self.send(id=identity, eof=sent, **more)
 
-        def tell(sent: int, *, closed: bool) -> None:
-            self.send(
-                id=identity, eof=sent, **({"whole": True} if whole and closed else {})
-            )
-
-        return Input(transport, reader, tell)
+        return Input(transport, reader, send_end)
 
     def _is_wanted(self, identity: str) -> bool:
         return identity in self._connecting and not self._connecting[identity].done()
@@ -353,19 +307,19 @@ class Link:
             self._connecting.pop(identity).set_exception(error)
 
     async def _listen(self, control: asyncio.StreamReader) -> None:
-        """Heed what the shim says, until it says no more: then the sandbox is over."""
+        """Read the shim's answers until it ends; then the sandbox has ended."""
         with suppress(ConnectionError, ValueError):
             async for line in control:
                 answer = json.loads(line)
-                self._refuse(answer["id"], NobodyListens(answer.get("error", "")))
+                self._refuse(answer["id"], PortNotOpen(answer.get("error", "")))
                 process = self._processes.get(answer["id"])
-                if process is None:  # given up meanwhile, or no process
+                if process is None:  # given up meanwhile, or a connection's id
                     continue
                 process.code, process.error = answer.get("code"), answer.get("error")
                 process.ended.set()
                 if process.error is not None:
                     process.started.set()
-                self._settle(process)
+                self._forget_ended(process)
         self.fail(await self._post_mortem())
 
     async def spawn(
@@ -376,11 +330,11 @@ class Link:
         cwd: str = "/workspace",
         terminal: Size | None = None,
     ) -> LinkedProcess:
-        """Start a process, as the port says."""
+        """Start a process, see `Sandbox.spawn`."""
         if self._loss is not None:
             raise self._loss
         process = LinkedProcess(
-            self, secrets.token_hex(16), terminal=terminal is not None
+            secrets.token_hex(16), self.send, self.loss, terminal=terminal is not None
         )
         self._processes[process.identity] = process
         size = terminal._asdict() if terminal else {}
@@ -408,7 +362,7 @@ class Link:
         return process
 
     async def connect(self, port: int) -> Connection:
-        """Connect to a port inside, as the port of this package says."""
+        """Connect to a port inside, see `Sandbox.connect`."""
         if self._loss is not None:
             raise self._loss
         identity = secrets.token_hex(16)
@@ -421,20 +375,13 @@ class Link:
                 connection = await waiting
             return connection
         except TimeoutError:
-            raise NobodyListens(
+            raise PortNotOpen(
                 f"port {port} did not answer within {CONNECT_SECONDS:.0f} s"
             ) from None
         finally:
             self._connecting.pop(identity, None)
-            if (
-                connection is None
-                and not waiting.cancelled()
-                and waiting.done()
-                and waiting.exception() is None
-            ):
-                waiting.result()[
-                    1
-                ].close()  # it came in the moment in which nobody wanted it any more
+            if connection is None:
+                _close_late(waiting)
 
     async def exec(
         self,
@@ -445,15 +392,16 @@ class Link:
         stdin: bytes = b"",
         timeout: float | None = None,
     ) -> ExecResult:
-        """Run a command to its end, as the port says."""
+        """Run a command to its end, see `Sandbox.exec`."""
         process = await self.spawn(argv, env=env, cwd=cwd)
-        stdout, stderr = Kept(self._output_bytes), Kept(self._output_bytes)
+        stdout = BoundedOutput(self._output_bytes)
+        stderr = BoundedOutput(self._output_bytes)
         try:
             async with asyncio.TaskGroup() as streams:
                 streams.create_task(feed(process.stdin, stdin))
-                streams.create_task(stdout.drain(process.stdout))
-                streams.create_task(stderr.drain(process.stderr))
-                timed_out = await self._outlasts(process, timeout)
+                streams.create_task(stdout.read(process.stdout))
+                streams.create_task(stderr.read(process.stderr))
+                timed_out = await self._kill_at_limit(process, timeout)
         finally:
             await process.kill()
         code = await process.wait()
@@ -464,11 +412,10 @@ class Link:
             truncated=stdout.dropped + stderr.dropped > 0,
         )
 
-    async def _outlasts(self, process: LinkedProcess, timeout: float | None) -> bool:
-        """Whether the process had to be killed at its time limit.
-
-        Returns when it has ended.
-        """
+    async def _kill_at_limit(
+        self, process: LinkedProcess, timeout: float | None
+    ) -> bool:
+        """Wait for the process to end; return whether it was killed at its limit."""
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 await process.ended.wait()
@@ -477,6 +424,14 @@ class Link:
         try:
             async with asyncio.timeout(KILL_SECONDS):
                 await process.ended.wait()
-        except TimeoutError:  # processes inside can stop the shim, never this side
+        except TimeoutError:
+            # A process inside can stop the shim, but must not stop this side.
             self.fail(SandboxLost("the sandbox does not answer any more"))
         return True
+
+
+def _close_late(waiting: asyncio.Future[Connection]) -> None:
+    """Close a connection that arrived in the moment in which its caller gave up."""
+    if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+        _, writer = waiting.result()
+        writer.close()

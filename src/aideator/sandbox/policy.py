@@ -1,4 +1,4 @@
-"""How much isolation is asked for, and a guard that gives no sandbox with less."""
+"""Isolation policy: refuse sandboxes that isolate less than the policy asks for."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,11 +13,10 @@ _ENFORCED = ("memory", "cpu", "pids")
 
 
 def shortfalls(isolation: Isolation, policy: IsolationPolicy) -> list[str]:
-    """What is missing, in plain words; empty if nothing is."""
+    """Return what the isolation lacks under the policy, in plain words."""
     found = []
-    if policy is not IsolationPolicy.ANY and isolation.network.startswith(
-        ("open", "unknown")
-    ):
+    is_open = isolation.network.startswith(("open", "unknown"))
+    if policy is not IsolationPolicy.ANY and is_open:
         found.append(f"its network is {isolation.network}")
     if policy is IsolationPolicy.ENFORCED:
         for limit in _ENFORCED:
@@ -27,8 +26,11 @@ def shortfalls(isolation: Isolation, policy: IsolationPolicy) -> list[str]:
     return found
 
 
-class Guarded:
-    """A back end whose sandboxes hold what is asked for, or are closed before anything runs in them."""
+class PolicyBackend:
+    """A back end whose sandboxes meet a policy.
+
+    A sandbox that does not is closed before anything runs in it.
+    """
 
     def __init__(self, backend: SandboxBackend, policy: IsolationPolicy) -> None:
         self.name, self.runtime = backend.name, backend.runtime
@@ -43,21 +45,21 @@ class Guarded:
         binds: Sequence[Bind] = (),
         gateway: Path | None = None,
     ) -> AsyncIterator[Sandbox]:
-        """Open a sandbox, as the port says.
+        """Open a sandbox, see `SandboxBackend.open`.
 
         Raises:
-            IsolationTooWeak: if it holds less than the policy asks for.
+            IsolationTooWeak: if it isolates less than the policy asks for.
         """
         async with self._backend.open(
             tree, limits, binds=binds, gateway=gateway
         ) as sandbox:
-            missing = shortfalls(sandbox.isolation, self._policy)
+            missing = "; ".join(shortfalls(sandbox.isolation, self._policy))
             if missing:
                 raise IsolationTooWeak(
-                    f"ISOLATION_POLICY={self._policy} refuses this sandbox: {'; '.join(missing)}"
+                    f"ISOLATION_POLICY={self._policy} refuses this sandbox: {missing}"
                 )
             yield sandbox
 
     async def check(self) -> list[Finding]:
-        """Look at this machine, as the port says."""
+        """Examine this machine, see `SandboxBackend.check`."""
         return await self._backend.check()

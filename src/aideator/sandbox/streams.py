@@ -1,4 +1,4 @@
-"""What the link does with bytes: keep the telling part of an output, feed an input, carry a connection elsewhere."""
+"""Streams of the link: bounded output, input with an explicit end, forwarding."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Protocol
 
 BUFFER = 65_536
-"""Bytes read at once, and held for a reader that is slower than its writer."""
+"""Bytes read at once, and buffered for a reader that is slower than its writer."""
 
 
-class Kept:
-    """Output within a bound: its beginning, and its end, where programs say how it went."""
+class BoundedOutput:
+    """Keeps the beginning of an output, and its end, where programs report results."""
 
     def __init__(self, limit: int) -> None:
         self._head_limit, self._tail_limit = limit // 4, limit - limit // 4
         self._head, self._tail = bytearray(), bytearray()
         self._received = 0
 
-    async def drain(self, reader: asyncio.StreamReader) -> None:
-        """Read all there is."""
+    async def read(self, reader: asyncio.StreamReader) -> None:
+        """Read the stream to its end."""
         with suppress(ConnectionError):
             while chunk := await reader.read(BUFFER):
                 self._add(chunk)
@@ -29,17 +29,17 @@ class Kept:
         room = self._head_limit - len(self._head)
         self._head += chunk[:room]
         self._tail += chunk[room:]
-        # Cut seldom, or every chunk would move the whole tail.
+        # Cut rarely, or every chunk would move the whole tail.
         if len(self._tail) > 2 * self._tail_limit:
             del self._tail[: -self._tail_limit]
 
     @property
     def dropped(self) -> int:
-        """How many bytes there were beyond the limit."""
+        """Bytes beyond the limit."""
         return max(0, self._received - self._head_limit - self._tail_limit)
 
     def value(self) -> bytes:
-        """What was kept, with a line where something is missing."""
+        """Return what was kept, with a line where something was dropped."""
         if not self.dropped:
             return bytes(self._head + self._tail)
         return (
@@ -50,7 +50,7 @@ class Kept:
 
 
 class Stream(asyncio.StreamReaderProtocol):
-    """A connection that carries one stream; over when the other end closes, or when both do if it is two-way."""
+    """A connection with one stream. If two-way, it is open until both ends close."""
 
     def __init__(
         self, reader: asyncio.StreamReader, lost: Callable[[], None], *, two_way: bool
@@ -59,72 +59,76 @@ class Stream(asyncio.StreamReaderProtocol):
         self._lost, self._two_way = lost, two_way
 
     def eof_received(self) -> bool:
-        """Go on in the other direction, if there is one."""
+        """Keep the connection open if it is two-way."""
         super().eof_received()
         return self._two_way
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the reader, and whoever counts connections."""
+        """Notify the reader and the owner."""
         super().connection_lost(exc)
         self._lost()
 
 
-class TellEnd(Protocol):
-    """Hears how many bytes there were, and whether the connection was closed or only its way in."""
+class SendEnd(Protocol):
+    """Callback for the end of an input.
 
-    def __call__(self, sent: int, *, closed: bool) -> None:  # noqa: D102 - the class says it
-        ...
+    Args:
+        sent: Bytes that the input had.
+        closed: Whether the whole connection is closed, not only this direction.
+    """
+
+    def __call__(self, sent: int, *, closed: bool) -> None: ...  # noqa: D102
 
 
 class Input(asyncio.StreamWriter):
-    """A stream towards the inside, whose end is told on the control connection as well.
+    """A stream towards the inside. Its end is also sent on the control channel.
 
-    What the host closes of a socket that Dagger forwards over gRPC (`sshforward.Copy`
-    in its `engine/client/socket.go`) is the server's side of a stream, which ends with
-    the stream only: a process that reads its input to the end would wait for ever, an
-    answer of the gateway would not end, and the shim would not see that its sandbox
-    closes. So the shim is told after how many bytes a stream ends (`shim.py`). A count
-    needs no framing: data stay plain bytes, at the price of one short line for each
-    process and each gateway call. All back ends do the same, so the tests of bubblewrap
-    prove it too; `tests/dagger/double` forwards as Dagger does, and most conformance
-    promises break over it without this.
+    When the host half-closes a socket that Dagger forwards over gRPC (`sshforward.Copy`
+    in its `engine/client/socket.go`), it closes the server's side of a stream, which
+    ends with the whole stream only: a process that reads its input to the end would
+    wait for ever, an answer of the gateway would not end, and the shim would not see
+    that its sandbox closes. So the shim is told after how many bytes a stream ends
+    (`shim.py`). A count needs no framing: data stay plain bytes, at the price of one
+    short line for each process and each gateway call. All back ends do the same, so
+    the tests of bubblewrap prove it too; `tests/dagger/double` forwards as Dagger does,
+    and most conformance promises break over it without this.
     """
 
     def __init__(
         self,
         transport: asyncio.Transport,
         reader: asyncio.StreamReader,
-        tell_end: TellEnd,
+        send_end: SendEnd,
     ) -> None:
         super().__init__(
             transport, transport.get_protocol(), reader, asyncio.get_running_loop()
         )
-        self._tell_end, self._sent, self._closed = tell_end, 0, False
+        self._send_end, self._sent, self._closed = send_end, 0, False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Count, and send."""
+        """Count and send the bytes."""
         self._sent += len(data)
         super().write(data)
 
     def writelines(self, data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Count, and send."""
+        """Count and send the bytes."""
         self.write(b"".join(data))
 
     def write_eof(self) -> None:
         """End this direction."""
-        self._tell_end(self._sent, closed=False)
+        self._send_end(self._sent, closed=False)
         super().write_eof()
 
     def close(self) -> None:
-        """End both."""
+        """End both directions."""
         if not self._closed:
             self._closed = True
-            self._tell_end(self._sent, closed=True)
+            self._send_end(self._sent, closed=True)
         super().close()
 
 
 async def feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
-    """Write all of it, unless the process does not want it all."""
+    """Write all data and close; stop early if the process closes its input."""
     with suppress(ConnectionError):
         await _send(stdin, data)
     stdin.close()
@@ -133,7 +137,7 @@ async def feed(stdin: asyncio.StreamWriter, data: bytes) -> None:
 async def forward(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gateway: Path | None
 ) -> None:
-    """Carry one connection to the gateway and back; end it if there is none."""
+    """Forward one connection to the gateway; close it if there is none."""
     if gateway is None:
         writer.close()
         return
@@ -163,7 +167,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
-    if writer.is_closing():  # uvloop says so by a RuntimeError, asyncio does not say it
+    # Checked here: uvloop raises a RuntimeError when it is closing, asyncio nothing.
+    if writer.is_closing():
         raise ConnectionResetError("the other end is gone")
     writer.write(data)
     await writer.drain()

@@ -1,8 +1,9 @@
-"""Cross-examination without I/O: which tests a variation wrote, where they can be run together, what they said there.
+"""Cross-tests without I/O: find them, pack them into sandboxes, read their outcomes.
 
 A test of one variation often cannot be collected in another, since it calls what only
-its author has made. That is "not comparable", never "failed": only an answer that the
-other's code gave counts against it.
+its author has made. That is "not comparable", never "failed": a failure counts
+against the other only where its own code caused it. Running tests of one candidate on
+all others is the dual execution of CodeT (Chen et al. 2022, arXiv 2207.10397).
 """
 
 import re
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aideator.changes.diff import FileDiff, Hunk
-from aideator.checks.compare import MAX_MESSAGE, outcomes
+from aideator.checks.compare import MAX_MESSAGE, outcomes_by_test
 from aideator.checks.runners import short_name
 from aideator.checks.test_files import is_of_tests, is_test
 from aideator.domain.check import CheckResult, Measurement, TestOutcome, TestResult
@@ -23,13 +24,13 @@ class OwnTest:
 
     check: str
     result: TestResult
-    """What it said on its author's tree, with the file that holds it."""
+    """Its result on its author's tree, with the file that holds it."""
     diff: FileDiff
-    """What the author did to that file."""
+    """The author's change to that file."""
 
     @property
     def key(self) -> tuple[str, str, FileDiff]:
-        """The same for tests of several authors that are the same word for word."""
+        """Return what is equal for tests of several authors with the same text."""
         return self.check, self.result.test, self.diff
 
 
@@ -40,107 +41,125 @@ def own_tests(
     base: CheckResult | None,
     old_text: Callable[[str], str],
 ) -> list[OwnTest]:
-    """The tests that a change added, or whose own lines it touched.
+    """Return the tests that a change added, or whose own lines it edited.
 
     Args:
         check: The check's label.
         files: The author's change.
-        author: What the check said on the author's tree.
-        base: What it said on the base.
-        old_text: The content of a file on the base.
+        author: The check's result on the author's tree.
+        base: Its result on the base.
+        old_text: Returns the content of a file on the base.
     """
-    changed = {
-        file.path: file
-        for file in files
-        if is_test(file.path) and file.status != "removed" and file.hunks
-    }
-    known = {test.test for test in base.tests} if base else set()
+    changed = _changed_test_files(files)
+    on_base = {test.test for test in base.tests} if base else set()
     edited = {
         path: edited_names(old_text(path), file.hunks) for path, file in changed.items()
     }
     found = []
     for test in author.tests:
-        name = short_name(test.test)
-        path = test.file if test.file in changed else _home(test, name, changed, edited)
-        if (
-            path
-            and test.outcome is not TestOutcome.SKIPPED
-            and (test.test not in known or name in edited[path])
-        ):
-            found.append(
-                OwnTest(check, test.model_copy(update={"file": path}), changed[path])
-            )
+        path = test.file if test.file in changed else _file_of(test, edited)
+        if not path or test.outcome is TestOutcome.SKIPPED:
+            continue
+        if test.test not in on_base or short_name(test.test) in edited[path]:
+            located = test.model_copy(update={"file": path})
+            found.append(OwnTest(check, located, changed[path]))
     return found
 
 
 def edited_tests(files: Sequence[FileDiff], old_text: Callable[[str], str]) -> set[str]:
-    """The names of all tests and helpers whose lines a change touches."""
-    tests = [file for file in files if is_test(file.path) and file.status != "removed"]
+    """Return the names of all tests and helpers whose lines a change edits.
+
+    Args:
+        files: The change.
+        old_text: Returns the content of a file on the base.
+    """
+    found: set[str] = set()
+    for path, file in _changed_test_files(files).items():
+        found |= edited_names(old_text(path), file.hunks)
+    return found
+
+
+def _changed_test_files(files: Iterable[FileDiff]) -> dict[str, FileDiff]:
     return {
-        name for file in tests for name in edited_names(old_text(file.path), file.hunks)
+        file.path: file
+        for file in files
+        if is_test(file.path) and file.status != "removed" and file.hunks
     }
 
 
-def _home(
-    test: TestResult,
-    name: str,
-    changed: Mapping[str, FileDiff],
-    edited: Mapping[str, set[str]],
-) -> str:
-    """The changed file that defines a test whose report names no file: it names the test where it was changed."""
+def _file_of(test: TestResult, edited: Mapping[str, set[str]]) -> str:
+    """Return the changed file that defines a test whose report names no file.
+
+    Args:
+        test: Its result.
+        edited: By path, the names of the tests that the change edits.
+    """
     if test.file:
         return ""
-    homes = [path for path in changed if name in edited[path]]
+    name = short_name(test.test)
+    paths = [path for path, names in edited.items() if name in names]
     # Several files may define a test of that name; its id often holds the module.
-    return max(homes, key=lambda path: _in_module(path, test.test), default="")
+    return max(paths, key=lambda path: _is_in_module(path, test.test), default="")
 
 
-def _in_module(path: str, test: str) -> bool:
+def _is_in_module(path: str, test: str) -> bool:
     module = re.sub(r"\.\w+$", "", path).replace("/", ".")
-    return any(
-        test.startswith(f"{module[place:]}.") for place in (0, module.rfind(".") + 1)
-    )
+    last = module.rpartition(".")[2]
+    return test.startswith((f"{module}.", f"{last}."))
 
 
 _DEFINITION = re.compile(
     r"^(\s*)(?:(?:async )?def (\w+)|func (\w+)|(?:pub )?(?:async )?fn (\w+)"
-    r"|(?:[\w<>\[\]]+ )+(\w+)\(\)[^;]*\{|(?:it|test|specify)(?:\.\w+)*\(\s*(['\"`])(.+?)\6)"
+    r"|(?:[\w<>\[\]]+ )+(\w+)\(\)[^;]*\{"
+    r"|(?:it|test|specify)(?:\.\w+)*\(\s*(['\"`])(.+?)\6)"
 )
 _NO_EDIT = re.compile(r"\s*($|[@#})\]]|//|/\*|\*|import |from )")
 """Lines that stand around a test rather than in it: what was added above the next one
 is no edit of this one."""
 
 
-def _defines(line: str) -> tuple[int, str] | None:
+def _definition(line: str) -> tuple[int, str] | None:
+    """Return the indentation and the name of what a line defines."""
     found = _DEFINITION.match(line)
     if not found:
         return None
-    return len(found[1]), next(
-        name for name in (found[2], found[3], found[4], found[5], found[7]) if name
-    )
+    names = (found[2], found[3], found[4], found[5], found[7])
+    return len(found[1]), next(name for name in names if name)
+
+
+def _last_definition(lines: Sequence[str]) -> tuple[int, str]:
+    for line in reversed(lines):
+        if definition := _definition(line):
+            return definition
+    return 0, ""
 
 
 def edited_names(old: str, hunks: Iterable[Hunk]) -> set[str]:
-    """What the changed lines of a file belong to: the names of the functions and tests that they stand in."""
+    """Return the names of the functions and tests that the changed lines stand in.
+
+    Args:
+        old: The file's content on the base.
+        hunks: The change to it.
+    """
     lines = old.split("\n")
     found = set()
     for hunk in hunks:
-        before = lines[: max(hunk.old_start - 1, 0)]
-        depth, current = next(
-            (at for line in reversed(before) if (at := _defines(line))), (0, "")
-        )
+        depth, current = _last_definition(lines[: max(hunk.old_start - 1, 0)])
         for line in hunk.lines:
-            if (defined := _defines(line.text)) and (
-                defined[0] <= depth or not current
-            ):
-                depth, current = defined
+            definition = _definition(line.text)
+            # What is indented deeper is part of the test, such as a nested function.
+            if definition and (definition[0] <= depth or not current):
+                depth, current = definition
             if line.kind != "context" and not _NO_EDIT.match(line.text):
                 found.add(current)
     return found - {""}
 
 
-def laid_over(files: Sequence[FileDiff]) -> list[str]:
-    """The paths that go along when a variation's tests are run elsewhere: tests, their helpers and their data."""
+def paths_to_copy(files: Sequence[FileDiff]) -> list[str]:
+    """Return the paths to copy when a variation's tests are run on another.
+
+    These are its tests, their helpers and their data.
+    """
     return [
         file.path
         for file in files
@@ -158,60 +177,65 @@ class Bundle:
 
     @property
     def is_alone(self) -> bool:
-        """Whether it brings more than files of its tests: what a fixture does to tests of others nobody knows."""
+        """Return whether it needs a sandbox to itself.
+
+        It does if it brings more than the files of its tests: what a fixture does to
+        the tests of other authors is unknown.
+        """
         return bool(set(self.paths) - {test.result.file for test in self.tests})
 
 
 def pack(bundles: Iterable[Bundle]) -> list[list[Bundle]]:
-    """Share sandboxes where files and test ids do not collide."""
+    """Return bundles by sandbox: those that share one do not collide."""
     shared: list[list[Bundle]] = []
     alone: list[list[Bundle]] = []
     for bundle in bundles:
         if bundle.is_alone:
             alone.append([bundle])
-        elif place := next(
-            (
-                batch
-                for batch in shared
-                if all(_go_together(bundle, other) for other in batch)
-            ),
-            None,
-        ):
-            place.append(bundle)
+        elif batch := _first_fit(bundle, shared):
+            batch.append(bundle)
         else:
             shared.append([bundle])
     return shared + alone
 
 
-def _go_together(one: Bundle, other: Bundle) -> bool:
+def _first_fit(bundle: Bundle, batches: Iterable[list[Bundle]]) -> list[Bundle] | None:
+    for batch in batches:
+        if not any(_collide(bundle, other) for other in batch):
+            return batch
+    return None
+
+
+def _collide(one: Bundle, other: Bundle) -> bool:
+    if set(one.paths) & set(other.paths):
+        return True
     ids = {(test.check, test.result.test) for test in one.tests}
-    return not set(one.paths) & set(other.paths) and not ids & {
-        (t.check, t.result.test) for t in other.tests
-    }
+    return any((test.check, test.result.test) in ids for test in other.tests)
 
 
 _UNKNOWN_NAME = re.compile(
     r"\b(ImportError|ModuleNotFoundError|NameError|UnboundLocalError)\b"
     r"|AttributeError: (module|type object|'(?!NoneType)\w+' object)"
-    r"|TypeError: .*(unexpected keyword argument|positional arguments? but|missing \d+ required)"
+    r"|TypeError: .*(unexpected keyword argument|positional arguments? but"
+    r"|missing \d+ required)"
     r"|\bfixture '[^']+' not found"
-    r"|Cannot find (module|package)|ERR_MODULE_NOT_FOUND|does not provide an export named"
+    r"|Cannot find (module|package)|ERR_MODULE_NOT_FOUND"
+    r"|does not provide an export named"
     r"|is not a (function|constructor)\b|ReferenceError: .* is not defined"
     r"|NoSuchMethodError|NoClassDefFoundError|NoSuchFieldError"
 )
-"""How runners say that a test asks for what is not there."""
+"""How runners say that a test uses a name that does not exist."""
 
 
-def comparable(test: TestResult | None) -> CrossOutcome:
-    """What one run of a foreign test says about a tree."""
+def outcome_of_run(test: TestResult | None) -> CrossOutcome:
+    """Return what one run of another variation's test says about a tree."""
     if test is None or test.outcome in {TestOutcome.SKIPPED, TestOutcome.ERROR}:
         return CrossOutcome.NOT_COMPARABLE
     if test.outcome is TestOutcome.PASSED:
         return CrossOutcome.PASS
-    asks_in_vain = _UNKNOWN_NAME.search(test.message) and _is_raised_in_a_test(
-        test.message
-    )
-    return CrossOutcome.NOT_COMPARABLE if asks_in_vain else CrossOutcome.FAIL
+    if _UNKNOWN_NAME.search(test.message) and _is_raised_in_a_test(test.message):
+        return CrossOutcome.NOT_COMPARABLE
+    return CrossOutcome.FAIL
 
 
 _PYTHON_PLACE = re.compile(
@@ -225,59 +249,71 @@ _JS_PLACE = re.compile(
 
 
 def _is_raised_in_a_test(message: str) -> bool:
-    """Whether the name was missed by a test.
+    """Return whether a test uses the unknown name, as far as the message says.
 
-    Code that misses a name of its own is simply broken.
+    Code that uses an unknown name itself is broken, which is a failure.
     """
-    python = [one or other for one, other in _PYTHON_PLACE.findall(message)]
-    script = _JS_PLACE.findall(message)
-    place = python[-1] if python else script[0] if script else ""
-    return not place or is_of_tests(place) or place.startswith("/")
+    places = [one or other for one, other in _PYTHON_PLACE.findall(message)][-1:]
+    places = places or _JS_PLACE.findall(message)[:1]
+    return all(is_of_tests(place) or place.startswith("/") for place in places)
 
 
-def answer(
+def outcome_of_runs(
     measurement: Measurement | None, test: str
 ) -> tuple[CrossOutcome, bool, str]:
-    """What a test said on a tree, whether it said so each time, and why it did not pass."""
+    """Return the outcome of a test on a tree, whether it is stable, and why it failed.
+
+    Args:
+        measurement: All runs of its check there; None if there was none.
+        test: The test's id.
+    """
     if measurement is None:
         return CrossOutcome.NOT_COMPARABLE, True, ""
-    runs = [measurement.result, *measurement.again]
-    found = [each for run in runs for each in run.tests if each.test == test]
-    said = {comparable(each) for each in found} or {CrossOutcome.NOT_COMPARABLE}
-    stable = not {CrossOutcome.PASS, CrossOutcome.FAIL} <= said
-    outcome = said.pop() if len(said) == 1 else CrossOutcome.NOT_COMPARABLE
-    blamed = found or [each for each in runs[0].tests if _holds_up(each, test)]
-    message = next((each.message for each in blamed if each.message), runs[0].note)
-    return (
-        outcome,
-        stable,
-        "" if outcome is CrossOutcome.PASS else message[:MAX_MESSAGE],
-    )
+    found: list[TestResult] = []
+    for run in (measurement.result, *measurement.again):
+        found += [result for result in run.tests if result.test == test]
+    outcomes = {outcome_of_run(result) for result in found} or {
+        CrossOutcome.NOT_COMPARABLE
+    }
+    stable = not {CrossOutcome.PASS, CrossOutcome.FAIL} <= outcomes
+    outcome = outcomes.pop() if len(outcomes) == 1 else CrossOutcome.NOT_COMPARABLE
+    if outcome is CrossOutcome.PASS:
+        return outcome, stable, ""
+    message = _first_message(found or _blocking(measurement.result, test))
+    return outcome, stable, (message or measurement.result.note)[:MAX_MESSAGE]
 
 
-def _holds_up(error: TestResult, test: str) -> bool:
-    """Whether a file, module or package that cannot be collected is why this test is missing."""
+def _first_message(results: Iterable[TestResult]) -> str:
+    return next((result.message for result in results if result.message), "")
+
+
+def _blocking(result: CheckResult, test: str) -> list[TestResult]:
+    return [each for each in result.tests if _blocks(each, test)]
+
+
+def _blocks(error: TestResult, test: str) -> bool:
+    """Return whether a test is missing because its file or module has an error."""
     return error.outcome is TestOutcome.ERROR and test.startswith(error.test)
 
 
-def convincing(measurement: Measurement) -> set[str]:
-    """The tests that pass on this tree each time.
+def always_passing(measurement: Measurement) -> set[str]:
+    """Return the tests that pass in every run on this tree.
 
-    Only such are worth running on others.
+    Only these are worth running on other variations.
     """
     return {
         test
-        for test, said in outcomes(measurement).items()
-        if set(said) == {TestOutcome.PASSED}
+        for test, seen in outcomes_by_test(measurement).items()
+        if set(seen) == {TestOutcome.PASSED}
     }
 
 
-def split(result: CheckResult, tests: Iterable[OwnTest]) -> CheckResult:
-    """The part of a shared run that is about some tests."""
+def only_about(result: CheckResult, tests: Iterable[OwnTest]) -> CheckResult:
+    """Return the part of a shared run that is about these tests."""
     asked = {test.result.test for test in tests if test.check == result.check}
-    about = (
+    about = tuple(
         each
         for each in result.tests
-        if each.test in asked or any(_holds_up(each, test) for test in asked)
+        if each.test in asked or any(_blocks(each, test) for test in asked)
     )
-    return result.model_copy(update={"tests": tuple(about)})
+    return result.model_copy(update={"tests": about})

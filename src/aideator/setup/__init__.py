@@ -1,1 +1,1 @@
-"""Set-up: find out what a project needs, install it once per commit, keep the result as a layer."""
+"""Set-up: determine a project's set-up and checks, and install its dependencies."""

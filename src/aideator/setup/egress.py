@@ -1,16 +1,15 @@
-"""The way out for set-up alone: a forward proxy on a Unix socket that leads to the hosts which the operator named.
+"""Network access of set-up: a forward proxy on a Unix socket to the hosts allowed.
 
-Odd on purpose:
+Design notes:
 
-- A request is parsed once, into a type; what is sent on is written anew from it.
-  Nothing passes that this parser and another might read differently: no user names, no
-  escapes, no lines folded, no bodies, one request a connection.
-- The name is resolved once, and the address that was judged is the one that is dialled.
-- A mirror that asks who comes is asked by this process, over https, for what came to it
-  as plain http: what it is told is never inside.
-- `CONNECT` shows nothing of what is said inside TLS. A host that is allowed is trusted
-  not to take things in for strangers:
-  docs/decisions/0034-set-up-reaches-allowed-hosts-only.md.
+- A request is parsed once, into a type, and the forwarded request is written from it.
+  Nothing is forwarded that another parser might read differently: no user names,
+  escapes, folded lines or bodies, and one request per connection.
+- A name is resolved once, and the connection goes to the address that was validated.
+- For a mirror that requires credentials, this process turns a plain http request into
+  https and adds them: they are never inside the sandbox.
+- The content of a `CONNECT` tunnel is not visible. An allowed host is trusted not to
+  store data for strangers: docs/decisions/0034-set-up-reaches-allowed-hosts-only.md.
 """
 
 import asyncio
@@ -24,15 +23,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aideator.repositories.remote import is_public
+from aideator.repositories.source import DEFAULT_PORTS
 
 _MAX_HEAD = 16 * 2**10
 _CHUNK = 64 * 2**10
-_HEAD_SECONDS, _DIAL_SECONDS, _IDLE_SECONDS = 20.0, 20.0, 120.0
+_HEAD_SECONDS, _CONNECT_SECONDS, _IDLE_SECONDS = 20.0, 20.0, 120.0
 _MAX_CONNECTIONS = 100
 _MAX_REFUSALS = 50
 
 _REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<target>[\x21-\x7e]+) HTTP/1\.[01]")
-_PORTS = {"https": 443, "http": 80}
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _AUTHORITY = re.compile(
     rf"(?P<host>(?:{_LABEL}\.)*{_LABEL})(?::(?P<port>[0-9]{{1,5}}))?"
@@ -42,36 +41,36 @@ _URL = re.compile(r"http://(?P<authority>[^/?#@\\]+)(?P<path>[/?][^#]*)?")
 _HEADER = re.compile(
     rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[\x20-\x7e\t]*)"
 )
-_NOT_PASSED_ON = frozenset(
-    b"host connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer upgrade"
-    b" content-length".split()
+_NOT_FORWARDED = frozenset(
+    b"host connection keep-alive proxy-authenticate proxy-authorization"
+    b" proxy-connection te trailer upgrade content-length".split()
 )
 
 
 @dataclass(frozen=True)
 class Egress:
-    """Which hosts can be reached, and how much."""
+    """Rules for the hosts that set-up can reach, and how much it can transfer."""
 
     allowed_hosts: frozenset[str] = frozenset()
-    """Public hosts: `host` for https and http at their own ports, or `host:port`."""
+    """Public hosts: `host` for https and http on the default ports, or `host:port`."""
     private_hosts: frozenset[str] = frozenset()
-    """`host` or `host:port` entries that may have private addresses: mirrors in the
-    operator's own network."""
+    """Mirrors in the operator's own network, as `host` or `host:port`: they may have
+    private addresses."""
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """`https://host`, with its port unless that is the usual one, or `http://…` → the
-    `Authorization` it is sent."""
+    """Origin → value of the `Authorization` header. An origin is `https://host` or
+    `http://host`, with the port unless it is the default."""
     max_bytes: int = 8 * 2**30
-    """How many bytes may come and go in one set-up."""
+    """Limit for the bytes transferred in one set-up, both directions together."""
 
     def __bool__(self) -> bool:
         return bool(self.allowed_hosts or self.private_hosts)
 
     def is_private(self, host: str, port: int) -> bool:
-        """Whether the operator has vouched for this server, whatever its address."""
+        """Return whether the operator allows this server whatever its address is."""
         return not self.private_hosts.isdisjoint({host, f"{host}:{port}"})
 
     def allows(self, host: str, port: int) -> bool:
-        """Whether set-up may talk to this server at all."""
+        """Return whether set-up may connect to this server."""
         usual = host in self.allowed_hosts and port in {80, 443}
         return (
             usual
@@ -79,27 +78,38 @@ class Egress:
             or self.is_private(host, port)
         )
 
-    def signed(self, request: "Request") -> "Request":
-        """The request as it is sent on: with the operator's name, where there is one for this server."""
-        for scheme, usual in _PORTS.items():
-            port = usual if request.port == _PORTS["http"] else request.port
-            word = self.credentials.get(
-                f"{scheme}://{request.host}{'' if port == usual else f':{port}'}"
-            )
-            if word is not None and request.onward is not None:
-                lines = request.onward.removesuffix(b"\r\n\r\n").split(b"\r\n")
-                kept = [
-                    line for line in lines if not line.startswith(b"authorization:")
-                ]
-                onward = b"\r\n".join(
-                    [*kept, b"authorization: " + word.encode(), b"", b""]
-                )
-                return Request(request.host, port, onward, tls=scheme == "https")
+    def authorize(self, request: "ProxyRequest") -> "ProxyRequest":
+        """Return the request as it is forwarded: with credentials, if the host has any.
+
+        A plain request for the http port goes to the https port instead if there are
+        credentials for that origin.
+        """
+        if request.forwarded is None:
+            return request
+        for scheme, default in DEFAULT_PORTS.items():
+            port = default if request.port == DEFAULT_PORTS["http"] else request.port
+            origin = f"{scheme}://{request.host}"
+            if port != default:
+                origin += f":{port}"
+            if credentials := self.credentials.get(origin):
+                forwarded = _with_authorization(request.forwarded, credentials)
+                tls = scheme == "https"
+                return ProxyRequest(request.host, port, forwarded, tls=tls)
         return request
 
 
-class Refused(Exception):
-    """A request that goes nowhere; the message goes to whoever asked."""
+def _with_authorization(head: bytes, credentials: str) -> bytes:
+    """Replace the `Authorization` header in the head of a request."""
+    lines = [
+        line
+        for line in head.removesuffix(b"\r\n\r\n").split(b"\r\n")
+        if not line.startswith(b"authorization:")
+    ]
+    return b"\r\n".join([*lines, b"authorization: " + credentials.encode(), b"", b""])
+
+
+class RequestRefused(Exception):
+    """A request that is not forwarded; the client receives status and message."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -107,36 +117,45 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Request:
-    """What a client wants, in the only reading there is."""
+class ProxyRequest:
+    """A client's request, as parsed."""
 
     host: str
     port: int
-    onward: bytes | None = None
-    """The request as it is sent on; None for a tunnel."""
+    forwarded: bytes | None = None
+    """The head of the request to forward; None for a tunnel."""
     tls: bool = False
-    """Whether it is sent over TLS, although it came as plain http."""
+    """Whether it is forwarded over TLS, although it was received as plain http."""
 
 
-def parse(head: bytes) -> Request:
-    """Read the head of a request, without the empty line at its end.
+def parse(head: bytes) -> ProxyRequest:
+    """Parse the head of a request.
+
+    Args:
+        head: The request up to the empty line, without it.
 
     Raises:
-        Refused: if it is anything but a plain `CONNECT host:port` or `GET` or `HEAD` of
-            an http URL.
+        RequestRefused: if it is anything but a plain `CONNECT host:port`, or a `GET` or
+            `HEAD` of an http URL.
     """
     first, *lines = head.split(b"\r\n")
     line = _REQUEST.fullmatch(first)
     if line is None:
-        raise Refused("400 Bad Request", "this is not a request that a proxy can read")
+        raise RequestRefused(
+            "400 Bad Request", "this is not a valid request to a proxy"
+        )
     target = line["target"].decode("ascii")
     if line["method"] == b"CONNECT":
-        return Request(*_authority(target, None))
+        return ProxyRequest(*_authority(target, None))
     if line["method"] not in {b"GET", b"HEAD"}:
-        raise Refused("405 Method Not Allowed", "plain http is for GET and HEAD here")
+        raise RequestRefused(
+            "405 Method Not Allowed", "only GET and HEAD are allowed over plain http"
+        )
     url = _URL.fullmatch(target)
     if url is None:
-        raise Refused("400 Bad Request", "give the whole http URL, without a user name")
+        raise RequestRefused(
+            "400 Bad Request", "give an absolute http URL without a user name"
+        )
     host, port = _authority(url["authority"], 80)
     path = url["path"] or "/"
     start = b"%s %s%s HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n" % (
@@ -145,178 +164,196 @@ def parse(head: bytes) -> Request:
         path.encode(),
         host.encode() if port == 80 else f"{host}:{port}".encode(),
     )
-    return Request(host, port, start + b"".join(_passed_on(lines)) + b"\r\n")
+    return ProxyRequest(
+        host, port, start + b"".join(_forwarded_headers(lines)) + b"\r\n"
+    )
 
 
 def _authority(text: str, default: int | None) -> tuple[str, int]:
+    """Parse `host` or `host:port`; the port is required if there is no default."""
     found = _AUTHORITY.fullmatch(text.lower())
     port = int(found["port"] or default or 0) if found else 0
     if found is None or len(found["host"]) > _MAX_NAME or not 0 < port < 65_536:
-        raise Refused("400 Bad Request", "give a plain host name and a port")
+        raise RequestRefused("400 Bad Request", "give a plain host name and a port")
     return found["host"], port
 
 
-def _passed_on(lines: list[bytes]) -> list[bytes]:
+def _forwarded_headers(lines: list[bytes]) -> list[bytes]:
+    """Return the headers to forward; hop-by-hop headers are dropped."""
     kept = []
     for line in lines:
         header = _HEADER.fullmatch(line)
         if header is None:
-            raise Refused("400 Bad Request", "a header cannot be read")
+            raise RequestRefused("400 Bad Request", "a header is not valid")
         name = header["name"].lower()
         if name == b"transfer-encoding" or (
             name == b"content-length" and header["value"].strip() != b"0"
         ):
-            raise Refused("400 Bad Request", "a request may have no body here")
-        if name not in _NOT_PASSED_ON:
+            raise RequestRefused(
+                "400 Bad Request", "requests with a body are not allowed"
+            )
+        if name not in _NOT_FORWARDED:
             kept.append(b"%s: %s\r\n" % (name, header["value"]))
     return kept
 
 
 @dataclass
 class Proxy:
-    """One set-up's way out. Its policy never changes while it lives."""
+    """The forward proxy of one set-up. Its rules do not change while it is open."""
 
     socket: Path
     egress: Egress
-    trust: ssl.SSLContext | None = None
-    """Whose certificates are believed where this process speaks TLS; the system's word
-    when None."""
+    ssl_context: ssl.SSLContext | None = None
+    """Certificates trusted where this process itself uses TLS; the system's when
+    None."""
     refused: dict[str, str] = field(default_factory=dict)
-    """`host:port` that was asked for in vain → why."""
-    found: dict[str, list[str]] = field(default_factory=dict)
+    """`host:port` of a failed request → the reason."""
+    addresses: dict[str, list[str]] = field(default_factory=dict)
     """Host → its addresses."""
-    asking: dict[str, asyncio.Lock] = field(default_factory=dict)
-    passed: int = 0
-    """Bytes that came and went."""
+    lookups: dict[str, asyncio.Lock] = field(default_factory=dict)
+    """Host → lock for its lookup."""
+    transferred: int = 0
+    """Bytes transferred, in both directions."""
     connections: int = 0
+    """Number of open connections."""
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Answer one connection."""
+        """Serve one connection."""
         self.connections += 1
         try:
-            await self._answer(reader, writer)
-        except Refused as refusal:
-            said = f"AIdeator: {refusal}\n".encode()
-            head = f"HTTP/1.1 {refusal.status}\r\ncontent-type: text/plain\r\ncontent-length: {len(said)}\r\n"
+            await self._forward(reader, writer)
+        except RequestRefused as refusal:
             with suppress(ConnectionError):
-                writer.write(head.encode() + b"connection: close\r\n\r\n" + said)
+                writer.write(_refusal(refusal))
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
-            pass  # one of the two has hung up or fallen silent: the other sees the end
+            pass  # one side closed the connection or fell silent
         finally:
             self.connections -= 1
             writer.close()
 
-    async def _answer(
+    async def _forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         if self.connections > _MAX_CONNECTIONS:
-            raise Refused("503 Service Unavailable", "too many connections at once")
+            raise RequestRefused(
+                "503 Service Unavailable", "too many connections at the same time"
+            )
         try:
             async with asyncio.timeout(_HEAD_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
         except asyncio.LimitOverrunError:
-            raise Refused(
+            raise RequestRefused(
                 "431 Request Header Fields Too Large",
                 "the head of the request is too long",
             ) from None
-        request = self.egress.signed(parse(head[:-4]))
-        there, onward = await self._dial(request)
+        request = self.egress.authorize(parse(head[:-4]))
+        upstream_reader, upstream_writer = await self._connect(request)
         try:
-            if request.onward is None:
+            if request.forwarded is None:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 async with asyncio.TaskGroup() as both:
-                    both.create_task(self._pump(reader, onward))
-                    both.create_task(self._pump(there, writer))
+                    both.create_task(self._pump(reader, upstream_writer))
+                    both.create_task(self._pump(upstream_reader, writer))
             else:
-                onward.write(request.onward)
-                await self._pump(there, writer)
+                upstream_writer.write(request.forwarded)
+                await self._pump(upstream_reader, writer)
         except* (OSError, TimeoutError):
             pass
         finally:
-            onward.close()
+            upstream_writer.close()
 
-    async def _dial(
-        self, request: Request
+    async def _connect(
+        self, request: ProxyRequest
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to the request's host.
+
+        Raises:
+            RequestRefused: if the host is not allowed, or no address of it accepts.
+        """
+        host, port = request.host, request.port
+        addresses = await self._allowed_addresses(request)
+        context, name = (None, None)
+        if request.tls:
+            context, name = (self.ssl_context or True, host)
+        reason = "does not answer"
+        for address in addresses:
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    return await asyncio.open_connection(
+                        address, port, limit=_CHUNK, ssl=context, server_hostname=name
+                    )
+            except ssl.SSLError as error:
+                reason = f"offers no trusted TLS connection: {error.reason}"
+            except (OSError, TimeoutError):
+                continue
+        raise self._refuse(request, f"{host}:{port} {reason}", "502 Bad Gateway")
+
+    async def _allowed_addresses(self, request: ProxyRequest) -> list[str]:
+        """Return the host's addresses, if set-up may connect to them."""
         host, port = request.host, request.port
         if not self.egress.allows(host, port):
             raise self._refuse(
                 request,
-                f"{host}:{port} is not a host that set-up may reach (SETUP_ALLOWED_HOSTS)",
+                f"{host}:{port} is not a host that set-up may reach"
+                " (SETUP_ALLOWED_HOSTS)",
             )
         try:
-            addresses = await self._addresses(host)
-        except (OSError, UnicodeError, TimeoutError) as error:
-            why = (
-                error.strerror
-                if isinstance(error, OSError) and error.strerror
-                else "no answer"
-            )
-            raise self._refuse(
-                request, f"{host} cannot be looked up: {why}", "502 Bad Gateway"
-            ) from None
-        if not self.egress.is_private(host, port) and not all(
-            map(is_public, addresses)
-        ):
+            addresses = await self._look_up(host)
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
             raise self._refuse(
                 request,
-                f"{host} has a private address (SETUP_PRIVATE_HOSTS can vouch for it)",
+                f"{host} cannot be looked up: {reason or 'no answer'}",
+                "502 Bad Gateway",
+            ) from None
+        private = not all(is_public(address) for address in addresses)
+        if private and not self.egress.is_private(host, port):
+            raise self._refuse(
+                request,
+                f"{host} has a private address (SETUP_PRIVATE_HOSTS can allow it)",
             )
-        trust, name = (self.trust or True, host) if request.tls else (None, None)
-        why = "does not answer"
-        for address in addresses:
-            try:
-                async with asyncio.timeout(_DIAL_SECONDS):
-                    return await asyncio.open_connection(
-                        address, port, limit=_CHUNK, ssl=trust, server_hostname=name
-                    )
-            except ssl.SSLError as error:
-                why = f"speaks no TLS that is trusted here: {error.reason}"
-            except (OSError, TimeoutError):
-                continue
-        raise self._refuse(request, f"{host}:{port} {why}", "502 Bad Gateway")
+        return addresses
 
-    async def _addresses(self, host: str) -> list[str]:
-        """Look a host up, once a set-up.
+    async def _look_up(self, host: str) -> list[str]:
+        """Look up a host's addresses, once per set-up.
 
-        Installers open connections by the dozen; a resolver that was asked 200 times at
-        once dropped five questions and took 35 s.
+        Installers open dozens of connections; a resolver that received 200 queries at
+        once dropped five and took 35 s.
         """
-        asking = self.asking.setdefault(host, asyncio.Lock())
-        waits = asking.locked()
-        async with asking:
-            if host not in self.found:
-                if (
-                    waits
-                ):  # for an answer that has not come; the next connection may ask again
-                    raise OSError(
-                        errno.EHOSTUNREACH, "it was asked for just now, in vain"
-                    )
-                async with asyncio.timeout(_DIAL_SECONDS):
-                    found = await asyncio.get_running_loop().getaddrinfo(
-                        host, None, type=socket.SOCK_STREAM
-                    )
-                self.found[host] = list(
-                    dict.fromkeys(str(entry[4][0]) for entry in found)
+        lookup = self.lookups.setdefault(host, asyncio.Lock())
+        waited = lookup.locked()
+        async with lookup:
+            if host in self.addresses:
+                return self.addresses[host]
+            if waited:
+                # The lookup that it waited for has failed. Connections that begin later
+                # may look up again.
+                raise OSError(errno.EHOSTUNREACH, "its lookup has just failed")
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(
+                    host, None, type=socket.SOCK_STREAM
                 )
-            return self.found[host]
+            addresses = dict.fromkeys(str(entry[4][0]) for entry in found)
+            self.addresses[host] = list(addresses)
+            return self.addresses[host]
 
     def _refuse(
-        self, request: Request, why: str, status: str = "403 Forbidden"
-    ) -> Refused:
+        self, request: ProxyRequest, reason: str, status: str = "403 Forbidden"
+    ) -> RequestRefused:
+        """Record why a host was not reached; return the error to raise."""
         if len(self.refused) < _MAX_REFUSALS:
-            self.refused[f"{request.host}:{request.port}"] = why
-        return Refused(status, why)
+            self.refused[f"{request.host}:{request.port}"] = reason
+        return RequestRefused(status, reason)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while chunk := await asyncio.wait_for(reader.read(_CHUNK), _IDLE_SECONDS):
-            self.passed += len(chunk)
-            if self.passed > self.egress.max_bytes:
+            self.transferred += len(chunk)
+            if self.transferred > self.egress.max_bytes:
                 raise ConnectionAbortedError
             writer.write(chunk)
             await writer.drain()
@@ -324,20 +361,32 @@ class Proxy:
             writer.write_eof()
 
 
+def _refusal(refusal: RequestRefused) -> bytes:
+    """Write the response to a request that is not forwarded."""
+    body = f"AIdeator: {refusal}\n".encode()
+    head = (
+        f"HTTP/1.1 {refusal.status}\r\ncontent-type: text/plain\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 @asynccontextmanager
 async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
-    """Listen on a Unix socket that only this user can open, until the context ends; so do all connections then.
+    """Listen on a Unix socket that only this user can open.
+
+    When the context ends, the socket and all connections are closed.
 
     Args:
-        path: Where the socket is made; at most 107 bytes.
-        egress: What can be reached.
+        path: The socket to create; at most 107 bytes long.
+        egress: The hosts that can be reached.
     """
     proxy = Proxy(path, egress)
     group = asyncio.TaskGroup()
     tasks = set[asyncio.Task[None]]()
 
     def admit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not server.is_serving():  # it came in the moment of closing
+        if not server.is_serving():  # accepted while the server was closing
             writer.close()
             return
         task = group.create_task(proxy.serve(reader, writer))
@@ -354,6 +403,5 @@ async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
         for task in tasks:
             task.cancel()
         path.unlink(missing_ok=True)  # noqa: ASYNC240
-        # The caller's own exception is not ours to wrap in a group, so the group does
-        # not hear of it.
+        # Without the caller's exception, which must not be wrapped in a group.
         await group.__aexit__(None, None, None)

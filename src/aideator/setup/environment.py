@@ -1,13 +1,13 @@
-"""What set-up makes of a commit: a read-only layer between its files and what an attempt writes, made once and kept.
+"""Environments: what set-up adds to a commit, kept as a read-only layer above it.
 
-Odd on purpose:
+Design notes:
 
-- The layer is what overlayfs has caught of the writes. What set-up did to the project's
-  own files is taken back out of it, and its `.git` with it: an attempt begins at the
-  commit, and no change ever shows what set-up did.
-- Set-up runs the repository's own code, with a network, before any agent. So the layer
-  is as hostile as what an agent leaves: it is looked at by descriptor, or inside a
-  sandbox.
+- The layer is what overlayfs recorded of the writes. Changes of set-up to the project's
+  own files and to `.git` are taken out of it: an attempt starts at the commit, and no
+  patch ever contains what set-up did.
+- Set-up runs the repository's own code, with network access, before any agent. The
+  layer is therefore as untrusted as what an agent leaves: it is read by descriptor, or
+  inside a sandbox.
 """
 
 import asyncio
@@ -22,290 +22,303 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from aideator.changes import tool_paths as tools
-from aideator.changes.fork import make_ground
+from aideator.changes.fork import make_writable_directory
 from aideator.changes.patch import list_untracked
 from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult, Command
 from aideator.domain.errors import SetupFailed, VariationError
 from aideator.domain.project import Project
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.git import git
-from aideator.repositories.trees import (
-    PART,
-    PERSONAL,
-    held,
+from aideator.repositories.entries import (
+    DIRECTORY_MODE,
+    PART_SUFFIX,
+    hold_lock,
     locked_directory,
-    remove_tree,
+    read_facts,
+    write_facts,
 )
+from aideator.repositories.git import git
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import (
     TOOLS,
     Limits,
     Sandbox,
     SandboxBackend,
     Tree,
+    missing_programs,
     sandbox_uid,
-    without,
 )
 from aideator.sandbox.disk import disk_usage
+from aideator.setup import tool_paths
 from aideator.setup.egress import Egress, Proxy, open_proxy
-from aideator.setup.layer import hide, restore
+from aideator.setup.layer import exclude_from_git, restore_project_files
 
 OUTPUT_TAIL = 16_384
-"""Bytes of a command's output that are kept. The end tells the most."""
-_FACTS = "facts.json"
-_MEND = "install it in /usr, or name its directory in SANDBOX_TOOLCHAINS"
-_MAX_MADE = 5_000
-"""Files and folders that set-up may leave beside the project's own; a folder of its own
-counts once."""
-_PROBE = (
+"""Bytes kept of a command's output: its end, which tells the most."""
+_INSTALL_HINT = "install it in /usr, or name its directory in SANDBOX_TOOLCHAINS"
+_MAX_ADDED_PATHS = 5_000
+"""Limit for the files and folders that set-up adds; a folder without files of the
+project counts once."""
+_LIST_TOOLS = (
     'for tool; do path=$(command -v "$tool") && stat -L -c "%n %s %Y" "$path"; done'
 )
 _PREPARE = (
-    f"mkdir -p {tools.SCRATCH} && echo '*' > /workspace/{tools.FOLDER}/.gitignore"
+    f"mkdir -p {tool_paths.SCRATCH}"
+    f" && echo '*' > /workspace/{tool_paths.FOLDER}/.gitignore"
 )
-_TIDY = f"chmod -R u+rwX {tools.SCRATCH}; rm -rf {tools.SCRATCH}"
-_TIDY_SECONDS = 120
+_CLEAN_UP = f"chmod -R u+rwX {tool_paths.SCRATCH}; rm -rf {tool_paths.SCRATCH}"
+_OWN_COMMAND_SECONDS = 120
 
-Tell = Callable[[CheckResult, bool], Awaitable[None]]
-"""Hears how a command ended, and whether that was in an earlier run."""
+OnResult = Callable[[CheckResult, bool], Awaitable[None]]
+"""Called with a command's result, and whether the command ran in an earlier run."""
 
 
 @dataclass(frozen=True)
-class Workshop:
-    """What environments are made with."""
+class SetupContext:
+    """Services and settings for building environments."""
 
     backend: SandboxBackend
     home: Path
     """The state directory."""
     runtime: Path
-    """For the proxy's socket; a short path."""
+    """Directory for the proxy's socket; its path must be short."""
     limits: Limits
-    """For the sandbox that set-up runs in."""
+    """Limits of the sandbox that set-up runs in."""
     egress: Egress = field(default_factory=Egress)
     variables: Mapping[str, str] = field(default_factory=dict)
-    """What set-up, agents and checks see besides `tools.py`."""
+    """Environment variables for set-up, agents and checks (`SETUP_ENV`), in addition to
+    those of `tool_paths.py`."""
     places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
-    """How many environments are made at once."""
+    """Limits how many environments are built at the same time."""
 
 
-async def furnish(
-    workshop: Workshop, checkout: Checkout, setup: Sequence[Command], tell: Tell
+async def build_environment(
+    context: SetupContext,
+    checkout: Checkout,
+    setup: Sequence[Command],
+    on_result: OnResult,
 ) -> Checkout:
-    """Return the checkout with the environment that `setup` makes of it, making that on first use.
+    """Return the checkout with its environment, which is built on first use.
 
     Args:
-        workshop: What it is made with.
-        checkout: A commit's files, as they are cached.
-        setup: The commands, one after another; without any, the checkout stays as it
+        context: Services and settings.
+        checkout: The commit's files.
+        setup: The commands to run in order; without any, the checkout is returned as it
             is.
-        tell: Hears of each command; of an environment that is there already, how the
-            last one ended.
+        on_result: Called after each command; for an environment that exists already,
+            once with the result of its last command.
 
     Raises:
-        SetupFailed: if a command fails. Nothing is kept then, so the next run tries
-            again.
+        SetupFailed: if a command fails. The environment is not kept then, so the next
+            run tries again.
         SandboxUnavailable: if no sandbox can be opened.
     """
     if not setup:
         return checkout
-    digest = await _digest(workshop, checkout, setup)
-    folder = workshop.home / "environments" / f"{checkout.commit.key}-{digest}"
-    folder.parent.mkdir(mode=PERSONAL, parents=True, exist_ok=True)
-    made_now = False
+    digest = await _digest(context, checkout, setup)
+    folder = context.home / "environments" / f"{checkout.commit.key}-{digest}"
+    folder.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    layer = folder / digest
+    built_now = False
     if not folder.exists():
-        async with held(workshop.home / "locks" / folder.name), workshop.places:
+        async with hold_lock(context.home / "locks" / folder.name), context.places:
             if not folder.exists():
-                await _make(workshop, checkout, setup, folder / digest, tell)
-                made_now = True
-    os.utime(folder)
-    facts = json.loads((folder / _FACTS).read_text())
-    if not made_now:
-        await tell(CheckResult.model_validate(facts["result"]), True)  # noqa: FBT003 - the callback's second half
+                await _build(context, checkout, setup, layer, on_result)
+                built_now = True
+    os.utime(folder)  # the cache removes the least recently used
+    facts = read_facts(folder)
+    if not built_now:
+        result = CheckResult.model_validate(facts["result"])
+        await on_result(result, True)  # noqa: FBT003
     return replace(
         checkout,
-        environment=folder / digest,
+        environment=layer,
         made=tuple(facts["made"]),
         unignored=tuple(facts["unignored"]),
-        variables=workshop.variables,
+        variables={**tool_paths.variables(facts["made"]), **context.variables},
+        bin_directories=tool_paths.bin_directories(facts["made"]),
     )
 
 
 async def missing_tools(
     backend: SandboxBackend, checkout: Checkout, project: Project
 ) -> tuple[str, ...]:
-    """Notes on programs that set-up and checks begin with and that sandboxes do not see. Nothing of the project runs.
+    """Return a note for each program of set-up and checks that sandboxes lack.
+
+    Only known tools (`sandbox.base.TOOLS`) that a command begins with are looked for.
+    Nothing of the project runs.
 
     Raises:
         SandboxUnavailable: if no sandbox can be opened.
     """
-    commands = [entry.command for entry in (*project.setup, *project.checks)]
-    first = {
-        word
-        for command in commands
-        for word in re.findall(r"(?:^|[;&|])\s*([\w.-]+)", command)
-    }
-    if not (wanted := sorted(first.intersection(TOOLS))):
+    programs: set[str] = set()
+    for entry in (*project.setup, *project.checks):
+        programs.update(re.findall(r"(?:^|[;&|])\s*([\w.-]+)", entry.command))
+    if not (wanted := sorted(programs.intersection(TOOLS))):
         return ()
     async with backend.open(Tree((checkout.path,)), Limits()) as sandbox:
-        missing = await without(sandbox, wanted)
-    return tuple(f"sandboxes do not see {tool}: {_MEND}" for tool in missing)
-
-
-def size(folder: Path) -> int:
-    """Return how many bytes the environment in `folder` takes on disk, as measured when it was made."""
-    return int(json.loads((folder / _FACTS).read_text())["bytes"])
+        missing = await missing_programs(sandbox, wanted)
+    return tuple(f"sandboxes do not see {tool}: {_INSTALL_HINT}" for tool in missing)
 
 
 async def _digest(
-    workshop: Workshop, checkout: Checkout, setup: Sequence[Command]
+    context: SetupContext, checkout: Checkout, setup: Sequence[Command]
 ) -> str:
-    """What, besides the commit, decides how an environment turns out: commands, variables, the tools of the sandbox."""
-    async with workshop.backend.open(
-        Tree((checkout.path,)), workshop.limits
-    ) as sandbox:
-        found = await sandbox.exec(
-            ["sh", "-c", _PROBE, "sh", *TOOLS], timeout=_TIDY_SECONDS
+    """Hash what determines an environment besides the commit.
+
+    That is commands, variables, the back end and the tools of its sandboxes.
+    """
+    async with context.backend.open(Tree((checkout.path,)), context.limits) as sandbox:
+        tools = await sandbox.exec(
+            ["sh", "-c", _LIST_TOOLS, "sh", *TOOLS], timeout=_OWN_COMMAND_SECONDS
         )
-    commands = [command.command for command in setup]
     facts = [
-        commands,
-        dict(workshop.variables),
-        workshop.backend.name,
-        found.stdout.decode(errors="replace"),
+        [command.command for command in setup],
+        dict(context.variables),
+        context.backend.name,
+        tools.stdout.decode(errors="replace"),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-async def _make(
-    workshop: Workshop,
+async def _build(
+    context: SetupContext,
     checkout: Checkout,
     setup: Sequence[Command],
     final: Path,
-    tell: Tell,
+    on_result: OnResult,
 ) -> None:
-    """Make the layer `final`, with what is to be known of it beside it, in a folder that is there whole or not."""
-    part = final.parent.with_name(final.parent.name + PART)
+    """Build the layer `final`; its folder appears complete or not at all."""
+    folder = final.parent
+    part = folder.with_name(folder.name + PART_SUFFIX)
     layer, work = part / final.name, part / "work"
     try:
         if part.exists():
             await asyncio.to_thread(remove_tree, part)
-        part.mkdir(mode=PERSONAL)
-        make_ground(layer)
-        make_ground(work)
-        # Nobody removes the checkout meanwhile.
+        part.mkdir(mode=DIRECTORY_MODE)
+        make_writable_directory(layer)
+        make_writable_directory(work)
+        # Prevents the cache from removing the checkout in the meantime.
         with locked_directory(checkout.path.parent, exclusive=False):
-            tree = Tree(
-                (checkout.path,), layer, work, path=tools.programs({tools.VENV})
-            )
-            result = await _set_up(workshop, tree, setup, tell)
-            made, unignored = await _settle(workshop, checkout, layer)
+            path = tool_paths.bin_directories({tool_paths.VENV})
+            tree = Tree((checkout.path,), layer, work, path=path)
+            result = await _run_setup(context, tree, setup, on_result)
+            made, unignored = await _finish_layer(context, checkout, layer)
         await asyncio.to_thread(remove_tree, work)
-        used = await asyncio.to_thread(disk_usage, part)
         facts = {
-            "bytes": used,
+            "bytes": await asyncio.to_thread(disk_usage, part),
             "made": made,
             "unignored": unignored,
             "result": result.model_dump(mode="json"),
         }
-        (part / _FACTS).write_text(json.dumps(facts))
-        part.rename(final.parent)
+        write_facts(part, facts)
+        part.rename(folder)
     finally:
         if part.exists():
             await asyncio.to_thread(remove_tree, part)
 
 
-async def _set_up(
-    workshop: Workshop, tree: Tree, setup: Sequence[Command], tell: Tell
+async def _run_setup(
+    context: SetupContext, tree: Tree, setup: Sequence[Command], on_result: OnResult
 ) -> CheckResult:
-    """Run the commands and return how the last one ended.
+    """Run the commands in a sandbox; return the result of the last one.
 
     Raises:
-        SetupFailed: if one fails, or ends its sandbox.
+        SetupFailed: if a command fails, or its sandbox ends.
     """
-    async with _way_out(workshop) as proxy:
+    async with _open_proxy(context) as proxy:
+        socket = proxy.socket if proxy else None
         try:
-            socket = proxy.socket if proxy else None
-            async with workshop.backend.open(
-                tree, workshop.limits, gateway=socket
+            async with context.backend.open(
+                tree, context.limits, gateway=socket
             ) as sandbox:
-                env = {
-                    **tools.while_installing(sandbox.gateway_url if proxy else None),
-                    **workshop.variables,
-                }
+                proxy_url = sandbox.gateway_url if proxy else None
+                env = {**tool_paths.setup_variables(proxy_url), **context.variables}
                 await sandbox.exec(["sh", "-c", _PREPARE])
                 for command in setup:
                     result = await _run(sandbox, command, env)
-                    await tell(result, False)  # noqa: FBT003
+                    await on_result(result, False)  # noqa: FBT003
                     if not result.passed:
                         raise _failed(result, proxy)
-                await sandbox.exec(["sh", "-c", _TIDY], timeout=_TIDY_SECONDS)
+                await sandbox.exec(
+                    ["sh", "-c", _CLEAN_UP], timeout=_OWN_COMMAND_SECONDS
+                )
                 return result
         except VariationError as error:
             raise SetupFailed(f"set-up failed: {error}") from error
 
 
 @asynccontextmanager
-async def _way_out(workshop: Workshop) -> AsyncIterator[Proxy | None]:
-    if not workshop.egress:
+async def _open_proxy(context: SetupContext) -> AsyncIterator[Proxy | None]:
+    """Open the proxy, if set-up may reach any host."""
+    if not context.egress:
         yield None
         return
-    async with open_proxy(
-        workshop.runtime / f"{secrets.token_hex(4)}.sock", workshop.egress
-    ) as proxy:
+    socket = context.runtime / f"{secrets.token_hex(4)}.sock"
+    async with open_proxy(socket, context.egress) as proxy:
         yield proxy
 
 
 async def _run(
     sandbox: Sandbox, command: Command, env: Mapping[str, str]
 ) -> CheckResult:
-    begun = time.monotonic()
-    note = ""
+    """Run one command. An error of the sandbox becomes the result's note."""
+    start = time.monotonic()
+    code, output, note = None, "", ""
     try:
         done = await sandbox.exec(
             ["sh", "-c", f"exec 2>&1; {command.command}"],
             env=env,
             timeout=command.timeout,
         )
-        code, output = (
-            done.exit_code,
-            done.stdout[-OUTPUT_TAIL:].decode(errors="replace"),
-        )
-        note = f"stopped after {command.timeout:g} s" if code is None else ""
     except VariationError as error:
-        code, output, note = None, "", str(error)
-    seconds = round(time.monotonic() - begun, 3)
+        note = str(error)
+    else:
+        code = done.exit_code
+        output = done.stdout[-OUTPUT_TAIL:].decode(errors="replace")
+        if code is None:
+            note = f"stopped after {command.timeout:g} s"
     return CheckResult(
-        check=command.command, exit_code=code, seconds=seconds, output=output, note=note
+        check=command.command,
+        exit_code=code,
+        seconds=round(time.monotonic() - start, 3),
+        output=output,
+        note=note,
     )
 
 
 def _failed(result: CheckResult, proxy: Proxy | None) -> SetupFailed:
-    how = result.note or f"exit code {result.exit_code}"
+    reason = result.note or f"exit code {result.exit_code}"
     if result.exit_code == NOT_FOUND:
-        how += f", {NOT_FOUND_NOTE}"
-    refused = "; ".join((proxy.refused if proxy else {}).values())
-    return SetupFailed(
-        f"set-up failed: `{result.check}`: {how}{f'. {refused}' if refused else ''}"
-    )
+        reason += f", {NOT_FOUND_NOTE}"
+    if proxy and proxy.refused:
+        reason += f". {'; '.join(proxy.refused.values())}"
+    return SetupFailed(f"set-up failed: `{result.check}`: {reason}")
 
 
-async def _settle(
-    workshop: Workshop, checkout: Checkout, layer: Path
+async def _finish_layer(
+    context: SetupContext, checkout: Checkout, layer: Path
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Give the commit's own files back, and return what else there is now: all of it, and what a reader may miss."""
+    """Undo changes to the project's own files, and exclude the rest from git.
+
+    Returns:
+        The paths that set-up added, and those of them that the project does not ignore.
+    """
     tracked = await git("ls-files", "-z", cwd=checkout.path)
-    await asyncio.to_thread(restore, layer, tracked.split(b"\0")[:-1])
+    await asyncio.to_thread(restore_project_files, layer, tracked.split(b"\0")[:-1])
     try:
         made, unignored = await list_untracked(
-            checkout.path, layer, workshop.backend, workshop.limits
+            checkout.path, layer, context.backend, context.limits
         )
     except VariationError as error:
         raise SetupFailed(
-            f"what set-up made cannot be told from the project's own files: {error}"
+            "what set-up added cannot be told apart from the project's own files:"
+            f" {error}"
         ) from error
-    if len(made) > _MAX_MADE:
+    if len(made) > _MAX_ADDED_PATHS:
         raise SetupFailed(
-            f"set-up made {len(made)} files in folders of the project; at most {_MAX_MADE} can be told"
+            f"set-up added {len(made)} files in folders of the project;"
+            f" the limit is {_MAX_ADDED_PATHS}",
+            hint="have set-up install into a folder of its own, such as .venv",
         )
-    await asyncio.to_thread(hide, layer, made, sandbox_uid())
-    return made, [path for path in unignored if path != tools.FOLDER]
+    await asyncio.to_thread(exclude_from_git, layer, made, sandbox_uid())
+    return made, [path for path in unignored if path != tool_paths.FOLDER]

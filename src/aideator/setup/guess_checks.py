@@ -1,6 +1,6 @@
-"""Guess how a project is tested, from files of the base commit.
+"""Guess a project's checks from files of the base commit.
 
-Nothing is executed, no link is followed.
+Nothing is executed and no link is followed.
 """
 
 import errno
@@ -12,27 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from aideator.domain.check import Check
+from aideator.repositories.untrusted_tree import read_head, read_regular_file
 
 _MAX_BYTES = 2**20
 _MAX_FILES = 200
 _PYTESTS = re.compile(r"^((import|from) pytest\b|(async )?def test)", re.MULTILINE)
-"""Tests that unittest does not find: it knows methods only."""
+"""Tests that unittest does not find: it runs methods only."""
+_PYTEST_SECTIONS = {
+    "setup.cfg": r"\[tool:pytest\]",
+    "tox.ini": r"^\[pytest\]",
+    "pyproject.toml": r"^\[tool\.pytest\b",
+}
+"""File → a section of it that configures pytest."""
 _NO_NPM_TEST = "no test specified"
+"""What `npm init` writes for the test script."""
 
 
 def guess_checks(checkout: Path) -> tuple[Check, ...]:
-    """Return one check for each language whose tests show in the repository's root; none if nothing shows.
+    """Return one check per language whose tests are visible in the repository's root.
 
-    A Makefile's `test` is only taken where nothing else is known: such targets often
-    install things first, and a sandbox has no network.
+    A Makefile's `test` target is used only if nothing else is found: such targets often
+    install dependencies first, and a sandbox has no network.
 
     Args:
         checkout: The base commit's files (`Checkout.path`).
     """
-    guesses = (_python(checkout), _node(checkout), *_by_file(checkout))
-    commands = [command for command in guesses if command] or [
-        "make test"
-    ] * has_target(checkout, "test")
+    guesses = (_python(checkout), _node(checkout), *_by_build_file(checkout))
+    commands = [command for command in guesses if command]
+    if not commands and has_target(checkout, "test"):
+        commands = ["make test"]
     return tuple(Check(command=command) for command in commands)
 
 
@@ -48,26 +56,25 @@ def _python(root: Path) -> str | None:
     ]
     if any(_PYTESTS.search(read_text(file)) for file in files):
         return "python3 -m pytest -q"
-    # Discovery enters packages only.
+    # Test discovery enters packages only.
     if beside or names(root / "tests", r"__init__\.py"):
         return "python3 -m unittest discover"
     return "python3 -m unittest discover -s tests"
 
 
 def _is_pytest_configured(root: Path) -> bool:
-    return bool(
-        names(root, r"\.?pytest\.ini|conftest\.py")
-        or names(root / "tests", r"conftest\.py")
-        or "[tool:pytest]" in read_text(root / "setup.cfg")
-        or re.search(r"^\[pytest\]", read_text(root / "tox.ini"), re.MULTILINE)
-        or re.search(
-            r"^\[tool\.pytest\b", read_text(root / "pyproject.toml"), re.MULTILINE
-        )
+    if names(root, r"\.?pytest\.ini|conftest\.py"):
+        return True
+    if names(root / "tests", r"conftest\.py"):
+        return True
+    return any(
+        re.search(section, read_text(root / file), re.MULTILINE)
+        for file, section in _PYTEST_SECTIONS.items()
     )
 
 
 def package_json(root: Path) -> dict[str, Any]:
-    """What the Node project says about itself; empty if it is none."""
+    """Return the content of `package.json`; empty if there is none or it is invalid."""
     try:
         package: Any = json.loads(read_text(root / "package.json") or "{}")
     except (ValueError, RecursionError):
@@ -80,11 +87,14 @@ def _node(root: Path) -> str | None:
     test = scripts.get("test") if isinstance(scripts, dict) else None
     if not isinstance(test, str) or not test or _NO_NPM_TEST in test:
         return None
-    return "yarn test" if _plugs_and_plays(root) else "npm test"
+    return "yarn test" if _uses_plug_and_play(root) else "npm test"
 
 
-def _plugs_and_plays(root: Path) -> bool:
-    """Whether packages are where only Yarn finds them: there is no `node_modules` then."""
+def _uses_plug_and_play(root: Path) -> bool:
+    """Return whether Yarn's Plug'n'Play is on: only Yarn finds the packages then.
+
+    There is no `node_modules` in that case.
+    """
     linker = re.search(
         r"^nodeLinker: *[\"']?([\w-]+)", read_text(root / ".yarnrc.yml"), re.MULTILINE
     )
@@ -92,24 +102,25 @@ def _plugs_and_plays(root: Path) -> bool:
 
 
 def is_yarn_modern(root: Path) -> bool:
-    """Whether the lock file is one of Yarn 2 or later."""
+    """Return whether the lock file was written by Yarn 2 or later."""
     return "__metadata:" in read_text(root / "yarn.lock")
 
 
-def _by_file(root: Path) -> list[str]:
+def _by_build_file(root: Path) -> list[str]:
+    """Return the commands of languages whose build file implies how to test."""
+    maven = "sh ./mvnw" if names(root, "mvnw") else "mvn"
+    gradle = "sh ./gradlew" if names(root, "gradlew") else "gradle"
     commands = {
         r"go\.mod": "go test ./...",
         r"Cargo\.toml": "cargo test",
-        r"pom\.xml": "sh ./mvnw -q test" if names(root, "mvnw") else "mvn -q test",
-        r"build\.gradle(\.kts)?": "sh ./gradlew test"
-        if names(root, "gradlew")
-        else "gradle test",
+        r"pom\.xml": f"{maven} -q test",
+        r"build\.gradle(\.kts)?": f"{gradle} test",
     }
     return [command for name, command in commands.items() if names(root, name)]
 
 
 def has_target(root: Path, target: str) -> bool:
-    """Whether the Makefile has a rule for the target."""
+    """Return whether the Makefile has a rule for the target."""
     rule = re.compile(rf"^(?:[\w.-]+ +)*{target}(?: +[\w.-]+)* *:(?!=)", re.MULTILINE)
     return any(
         rule.search(read_text(root / name))
@@ -118,7 +129,12 @@ def has_target(root: Path, target: str) -> bool:
 
 
 def names(folder: Path, pattern: str) -> list[str]:
-    """Names of regular files in a folder that match as a whole, in order; none if it is no folder itself."""
+    """Return the names of regular files in a folder that match a pattern, sorted.
+
+    Args:
+        folder: A folder; anything else has no files.
+        pattern: A regular expression for the whole name.
+    """
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             return []
@@ -134,30 +150,17 @@ def names(folder: Path, pattern: str) -> list[str]:
 
 
 def read_text(file: Path) -> str:
-    """The text of a regular file, its first MiB; empty for anything else."""
-    try:
-        return _head(file)[:_MAX_BYTES].decode(errors="replace")
-    except OSError:
-        return ""
+    """Return the first MiB of a regular file as text; empty for anything else."""
+    return read_regular_file(file, _MAX_BYTES).decode(errors="replace")
 
 
 def read_file(file: Path) -> bytes:
-    """Read a file that the repository may have replaced by anything.
+    """Read a regular file of the repository.
 
     Raises:
-        OSError: if it is not there, or no regular file of at most a MiB.
+        OSError: if it does not exist, is not a regular file or is larger than 1 MiB.
     """
-    data = _head(file)
+    data = read_head(file, _MAX_BYTES + 1)
     if len(data) > _MAX_BYTES:
-        raise OSError(errno.EFBIG, "it is too long")
+        raise OSError(errno.EFBIG, "it is larger than 1 MiB")
     return data
-
-
-def _head(file: Path) -> bytes:
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file")
-        return os.read(descriptor, _MAX_BYTES + 1)
-    finally:
-        os.close(descriptor)

@@ -1,19 +1,17 @@
-"""Guess what installs a project's dependencies, from files of the base commit.
+"""Guess the commands that install a project's dependencies, from the base commit.
 
-Nothing is executed, no link followed.
+Nothing is executed and no link is followed.
 
-Odd on purpose: only what can work is guessed. Where set-up may reach no host nothing is
-installed, and a note says so; a run that worked without set-up goes on working.
+Only commands that can work are guessed: where set-up may reach no host, nothing is
+installed and a note says so, so a run that worked without set-up goes on working.
 
-The commands were tried with ten real tools and their registries, where about half of
-the first guesses failed; each comment below is one of these reasons, and so are those
-in `changes/tool_paths.py` (`tests/flows/test_registries.py` repeats it where registries
-are configured).
+The commands were tried with ten real tools and their registries, and about half of the
+first guesses failed. The comments below and in `setup/tool_paths.py` give the reasons;
+`tests/flows/test_registries.py` repeats the trial where registries are configured.
 """
 
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,97 +27,116 @@ from aideator.setup.guess_checks import (
 )
 
 _SECONDS = 1800.0
-_EXTRAS = ("dev", "develop", "test", "tests", "testing")
-"""How extras and groups are called that hold what tests need."""
+_TEST_EXTRAS = ("dev", "develop", "test", "tests", "testing")
+"""Common names of extras and dependency groups that tests need."""
 _REQUIREMENTS = (
     r"requirements([-_.](dev|test|tests|testing))?\.txt|(dev|test)[-_]requirements\.txt"
 )
+_REQUIREMENTS_FOLDER = r"(base|main|dev|test|tests|testing)\.txt"
+_PIP = "python -m pip install"
+_POETRY = ".aideator/poetry/bin"
+"""Poetry has an environment of its own, because the project may need other versions of
+Poetry's dependencies."""
 _MAKE_TARGETS = ("deps", "setup", "bootstrap")
 
 
 def guess_setup(
     checkout: Path, egress: Egress
 ) -> tuple[tuple[Command, ...], tuple[str, ...]]:
-    """Return the commands that install what the project needs; or a note, if they could reach nothing.
+    """Return the commands that install a project's dependencies, and notes.
+
+    If the commands could reach no host, a note replaces them.
 
     Args:
         checkout: The base commit's files (`Checkout.path`).
-        egress: What set-up may reach.
+        egress: The hosts that set-up may reach.
     """
-    commands = [
-        command for language in _LANGUAGES for command in language(checkout)
-    ] or _make(checkout)
+    commands: list[str] = []
+    for guess in (_python, _node, _go, _rust, _maven, _gradle):
+        commands += guess(checkout)
+    commands = commands or _make(checkout)
     if commands and not egress:
-        left_out = "; ".join(commands)
         return (), (
-            f"nothing is installed, for set-up may reach no host (SETUP_ALLOWED_HOSTS); else: {left_out}",
+            "nothing is installed, because set-up may reach no host"
+            f" (SETUP_ALLOWED_HOSTS); otherwise: {'; '.join(commands)}",
         )
     return tuple(Command(command=command, timeout=_SECONDS) for command in commands), ()
 
 
 def _python(root: Path) -> list[str]:
-    pyproject = _toml(root / "pyproject.toml")
-    steps = list(_python_steps(root, pyproject))
-    place = (
-        ".aideator/poetry"
-        if names(root, r"poetry\.lock") and not names(root, r"uv\.lock")
-        else ".venv"
-    )
-    return [f"python3 -m venv {place}", *steps] if steps else []
-
-
-def _python_steps(root: Path, pyproject: dict[str, Any]) -> Iterator[str]:
-    pip = "python -m pip install"
-    extras, groups = (
-        _test_names(pyproject, "project", "optional-dependencies"),
-        _test_names(pyproject, "dependency-groups"),
-    )
     if names(root, r"uv\.lock"):
-        chosen = "".join(f" --extra {extra}" for extra in extras)
-        yield f"{pip} uv"
-        yield f"uv sync --frozen{chosen}{''.join(f' --group {group}' for group in groups)}"
-        return
+        return ["python3 -m venv .venv", *_uv(root)]
     if names(root, r"poetry\.lock"):
-        yield f"{_POETRY}/python -m pip install poetry"
-        yield f"{_POETRY}/poetry install --no-interaction"
-        return
-    files = [
-        *names(root, _REQUIREMENTS),
-        *(f"requirements/{name}" for name in names(root / "requirements", _LISTED)),
-    ]
-    wanted = [f"-r {name}" for name in files]
-    if (
-        "project" in pyproject
-        or "build-system" in pyproject
-        or names(root, r"setup\.py")
-    ):
-        wanted.append(f"-e '.[{','.join(extras)}]'" if extras else "-e .")
-    wanted += [f"--group {group}" for group in groups]
-    said = "".join(
-        read_text(root / name)
-        for name in (*files, "pyproject.toml", "setup.py", "setup.cfg")
-    )
-    if any("pytest" in check.command for check in guess_checks(root)) and not re.search(
-        r"\bpytest\b(?!\.)", said
-    ):
-        wanted.append("pytest")
-    if groups:
-        yield f"{pip} --upgrade pip"  # groups are for pip 25.1 and later
-    if wanted:
-        yield f"{pip} {' '.join(wanted)}"
+        return [
+            "python3 -m venv .aideator/poetry",
+            f"{_POETRY}/python -m pip install poetry",
+            f"{_POETRY}/poetry install --no-interaction",
+        ]
+    commands = _pip(root)
+    return ["python3 -m venv .venv", *commands] if commands else []
 
 
-_POETRY = ".aideator/poetry/bin"
-"""An environment of its own: what Poetry itself needs is not the project's, and may be
-another version of it."""
-_LISTED = r"(base|main|dev|test|tests|testing)\.txt"
+def _uv(root: Path) -> list[str]:
+    pyproject = _toml(root / "pyproject.toml")
+    sync = ["uv sync --frozen"]
+    sync += [f"--extra {name}" for name in _test_extras(pyproject)]
+    sync += [f"--group {name}" for name in _test_groups(pyproject)]
+    return [f"{_PIP} uv", " ".join(sync)]
 
 
-def _test_names(pyproject: dict[str, Any], *path: str) -> list[str]:
-    found: Any = pyproject
-    for part in path:
-        found = found.get(part) if isinstance(found, dict) else None
-    return [name for name in _EXTRAS if isinstance(found, dict) and name in found]
+def _pip(root: Path) -> list[str]:
+    pyproject = _toml(root / "pyproject.toml")
+    requirements = names(root, _REQUIREMENTS)
+    for name in names(root / "requirements", _REQUIREMENTS_FOLDER):
+        requirements.append(f"requirements/{name}")
+    arguments = [f"-r {name}" for name in requirements]
+    if _is_package(root, pyproject):
+        extras = ",".join(_test_extras(pyproject))
+        arguments.append(f"-e '.[{extras}]'" if extras else "-e .")
+    groups = _test_groups(pyproject)
+    arguments += [f"--group {name}" for name in groups]
+    if _lacks_pytest(root, requirements):
+        arguments.append("pytest")
+    if not arguments:
+        return []
+    install = f"{_PIP} {' '.join(arguments)}"
+    # `--group` needs pip 25.1 or later.
+    return [f"{_PIP} --upgrade pip", install] if groups else [install]
+
+
+def _is_package(root: Path, pyproject: dict[str, Any]) -> bool:
+    """Return whether pip can install the project itself."""
+    if "project" in pyproject or "build-system" in pyproject:
+        return True
+    return bool(names(root, r"setup\.py"))
+
+
+def _lacks_pytest(root: Path, requirements: list[str]) -> bool:
+    """Return whether the checks need pytest but no file of the project mentions it."""
+    if not any("pytest" in check.command for check in guess_checks(root)):
+        return False
+    files = (*requirements, "pyproject.toml", "setup.py", "setup.cfg")
+    text = "".join(read_text(root / name) for name in files)
+    # `pytest.ini` and the like do not count.
+    return not re.search(r"\bpytest\b(?!\.)", text)
+
+
+def _test_extras(pyproject: dict[str, Any]) -> list[str]:
+    """Return the project's extras that tests commonly need."""
+    project = pyproject.get("project")
+    extras = project.get("optional-dependencies") if isinstance(project, dict) else None
+    return _named_for_tests(extras)
+
+
+def _test_groups(pyproject: dict[str, Any]) -> list[str]:
+    """Return the project's dependency groups that tests commonly need."""
+    return _named_for_tests(pyproject.get("dependency-groups"))
+
+
+def _named_for_tests(table: object) -> list[str]:
+    if not isinstance(table, dict):
+        return []
+    return [name for name in _TEST_EXTRAS if name in table]
 
 
 def _toml(file: Path) -> dict[str, Any]:
@@ -131,46 +148,52 @@ def _toml(file: Path) -> dict[str, Any]:
 
 def _node(root: Path) -> list[str]:
     package = package_json(root)
-    if not any(
-        package.get(kind) for kind in ("dependencies", "devDependencies", "workspaces")
-    ):
+    kinds = ("dependencies", "devDependencies", "workspaces")
+    if not any(package.get(kind) for kind in kinds):
         return []
     if names(root, r"package-lock\.json|npm-shrinkwrap\.json"):
         return ["npm ci"]
     if names(root, r"pnpm-lock\.yaml"):
-        lock = re.search(
-            r"^lockfileVersion: *['\"]?(\d+)",
-            read_text(root / "pnpm-lock.yaml"),
-            re.MULTILINE,
-        )
-        version = _pinned(package, "pnpm") or _PNPM.get(
-            lock[1] if lock else "", "latest"
-        )
-        return [f"npm install -g pnpm@{version}", "pnpm install --frozen-lockfile"]
+        return _pnpm(root, package)
     if names(root, r"bun\.lockb?"):
-        return [
-            f"npm install -g bun@{_pinned(package, 'bun') or 'latest'}",
-            "bun install --frozen-lockfile",
-        ]
-    if is_yarn_modern(root):
-        pinned = _pinned(package, "yarn")
-        # Another Yarn than the one that wrote the lock file may write it in another
-        # form, and keep what is in it.
-        return [
-            f"npm install -g @yarnpkg/cli-dist@{pinned or 'latest'}",
-            f"yarn install --{'' if pinned else 'no-'}immutable",
-        ]
+        version = _pinned(package, "bun") or "latest"
+        return [f"npm install -g bun@{version}", "bun install --frozen-lockfile"]
     if names(root, r"yarn\.lock"):
-        return ["npm install -g yarn@1", "yarn install --frozen-lockfile"]
+        return _yarn(root, package)
     return ["npm install --no-package-lock"]
 
 
+def _pnpm(root: Path, package: dict[str, Any]) -> list[str]:
+    lock = re.search(
+        r"^lockfileVersion: *['\"]?(\d+)",
+        read_text(root / "pnpm-lock.yaml"),
+        re.MULTILINE,
+    )
+    matching = _PNPM.get(lock[1] if lock else "", "latest")
+    version = _pinned(package, "pnpm") or matching
+    return [f"npm install -g pnpm@{version}", "pnpm install --frozen-lockfile"]
+
+
+def _yarn(root: Path, package: dict[str, Any]) -> list[str]:
+    if not is_yarn_modern(root):
+        return ["npm install -g yarn@1", "yarn install --frozen-lockfile"]
+    version = _pinned(package, "yarn")
+    # A Yarn other than the one that wrote the lock file may write it in another format,
+    # so the lock file may only be required to stay the same if the version is pinned.
+    immutable = "--immutable" if version else "--no-immutable"
+    return [
+        f"npm install -g @yarnpkg/cli-dist@{version or 'latest'}",
+        f"yarn install {immutable}",
+    ]
+
+
 _PNPM = {"5": "7", "6": "8", "9": "10"}
-"""The version of a lock file → the pnpm that reads it as it stands, on every Node that
-is still maintained."""
+"""Version of a lock file → major version of the pnpm that reads it unchanged, on every
+Node that is still maintained."""
 
 
 def _pinned(package: dict[str, Any], manager: str) -> str:
+    """Return the manager's version that `packageManager` pins; empty if none."""
     stated = re.match(
         rf"{manager}@(\d+\.\d+\.\d+)", str(package.get("packageManager", ""))
     )
@@ -180,8 +203,8 @@ def _pinned(package: dict[str, Any], manager: str) -> str:
 def _go(root: Path) -> list[str]:
     if not re.search(r"^require\b", read_text(root / "go.mod"), re.MULTILINE):
         return []
-    # The second fills the build cache; a base that does not compile is no failure of
-    # set-up.
+    # The second command fills the build cache. A base that does not compile must not
+    # fail set-up.
     return ["go mod download", "go test -run '^$' ./... || true"]
 
 
@@ -195,30 +218,27 @@ def _rust(root: Path) -> list[str]:
 
 
 def _maven(root: Path) -> list[str]:
+    if not names(root, r"pom\.xml"):
+        return []
     program = "sh ./mvnw" if names(root, "mvnw") else "mvn"
-    # Only a real run of the tests brings everything in that the next one needs.
-    return (
-        [f"{program} -B -q -Dmaven.test.failure.ignore=true test"]
-        if names(root, r"pom\.xml")
-        else []
-    )
+    # Only running the tests downloads everything that the next run needs.
+    return [f"{program} -B -q -Dmaven.test.failure.ignore=true test"]
 
 
 def _gradle(root: Path) -> list[str]:
+    if not names(root, r"build\.gradle(\.kts)?"):
+        return []
     program = "sh ./gradlew" if names(root, "gradlew") else "gradle"
-    steps = [
+    return [
         f"{program} --no-daemon testClasses",
         f"{program} --no-daemon test || true",
     ]
-    return steps if names(root, r"build\.gradle(\.kts)?") else []
 
 
 def _make(root: Path) -> list[str]:
     if [check.command for check in guess_checks(root)] != ["make test"]:
         return []
-    return [f"make {target}" for target in _MAKE_TARGETS if has_target(root, target)][
-        :1
-    ]
-
-
-_LANGUAGES = (_python, _node, _go, _rust, _maven, _gradle)
+    for target in _MAKE_TARGETS:
+        if has_target(root, target):
+            return [f"make {target}"]
+    return []

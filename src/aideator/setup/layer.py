@@ -1,10 +1,9 @@
-"""Take back, in a layer of overlayfs, whatever it says about the project's own files.
+"""Remove changes to the project's own files from an overlayfs layer.
 
-Blocks; nothing may be mounted.
-
-The layer is hostile: descriptors and names, no link followed. How overlayfs writes what
-is gone and what is replaced: https://docs.kernel.org/filesystems/overlayfs.html
-(whiteouts and opaque directories).
+The functions block, and the layer must not be mounted. Its content is untrusted: it is
+accessed by descriptor and name, and no link is followed. How overlayfs records removed
+and replaced entries (whiteouts, opaque directories):
+https://docs.kernel.org/filesystems/overlayfs.html
 """
 
 import errno
@@ -13,18 +12,18 @@ import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from aideator.repositories.trees import open_directory, remove_tree
+from aideator.repositories.untrusted_tree import open_directory, remove_tree
 
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 _SPECIAL = re.compile(rb"([\\*?\[\]!# ])")
 
 
-def restore(layer: Path, tracked: Iterable[bytes]) -> None:
-    """Let the layers below show through wherever the project has a file, and in `.git`.
+def restore_project_files(layer: Path, tracked: Iterable[bytes]) -> None:
+    """Make the lower layers visible again at the project's files and in `.git`.
 
     Args:
-        layer: What overlayfs has caught of the writes.
-        tracked: The project's files, from the root of the repository.
+        layer: The upper directory of overlayfs.
+        tracked: The project's files, relative to the repository's root.
     """
     files = {".git", *map(os.fsdecode, tracked)}
     folders = {""}
@@ -40,7 +39,7 @@ def restore(layer: Path, tracked: Iterable[bytes]) -> None:
 
 
 def _open_below(layer: Path, folder: str) -> int | None:
-    """A folder of the layer, not through a link; None if it is none there."""
+    """Open a folder of the layer, following no link; None if there is none."""
     here = open_directory(layer, None)
     for name in filter(None, folder.split("/")):
         try:
@@ -56,20 +55,21 @@ def _open_below(layer: Path, folder: str) -> int | None:
 def _restore(
     directory: int, prefix: str, files: Collection[str], folders: Collection[str]
 ) -> None:
-    _show_through(directory)
+    """Remove the entries of one directory that hide files or folders of the project."""
+    _remove_opaque_mark(directory)
     with os.scandir(directory) as entries:
         found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_folder in found:
-        # What hides a folder is a whiteout, a link or a file; what hides a file may be
-        # a folder as well.
+        # A folder of the project is hidden by a whiteout, a link or a file; a file may
+        # be hidden by a folder as well.
         if is_folder and prefix + name in files:
             remove_tree(Path(f"/proc/self/fd/{directory}", name))
         elif not is_folder and (prefix + name in files or prefix + name in folders):
             os.unlink(name, dir_fd=directory)
 
 
-def _show_through(directory: int) -> None:
-    """Make a directory that had been removed and made anew one of changes again."""
+def _remove_opaque_mark(directory: int) -> None:
+    """Undo the mark of a directory that was removed and created again."""
     for name in _OPAQUE:
         try:
             os.removexattr(directory, name)
@@ -78,13 +78,13 @@ def _show_through(directory: int) -> None:
                 raise
 
 
-def hide(layer: Path, paths: Iterable[str], owner: int | None) -> None:
-    """Have git pass over these paths, in every fork that the layer lies under.
+def exclude_from_git(layer: Path, paths: Iterable[str], owner: int | None) -> None:
+    """Make git ignore these paths in every fork above the layer.
 
     Args:
-        layer: As `restore` left it: without a `.git` of its own.
-        paths: Files and folders, from the root of the repository.
-        owner: The uid that the layer belongs to; this process's own when None.
+        layer: A layer after `restore_project_files`, so without a `.git` of its own.
+        paths: Files and folders, relative to the repository's root.
+        owner: The uid that owns the layer; this process's own when None.
     """
     lines = [
         b"/" + _SPECIAL.sub(rb"\\\1", os.fsencode(path))

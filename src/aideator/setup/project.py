@@ -1,7 +1,7 @@
-"""What a run does besides the agents' work: as the submission says, else `.aideator.toml`, else a guess.
+"""Determine a run's set-up, checks and protected paths.
 
-The file is read from the base commit only: what a variation writes into it changes
-nothing.
+Each comes from the submission, else from `.aideator.toml`, else from a guess. The file
+is read from the base commit only, so a variation that changes it has no effect.
 """
 
 import tomllib
@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 
-from aideator.domain.check import Check, Command, Frozen
+from aideator.domain.base import FrozenModel
+from aideator.domain.check import Check, Command
 from aideator.domain.errors import RepositoryError
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
@@ -19,7 +20,10 @@ from aideator.setup.guess_checks import guess_checks, read_file
 from aideator.setup.guess_setup import guess_setup
 
 FILE_NAME = ".aideator.toml"
-_HINT = "mend the file in the repository, or name setup, checks and protected in the submission"
+_HINT = (
+    "correct the file in the repository, or give setup, checks and protected in the"
+    " submission"
+)
 
 
 _T = TypeVar("_T")
@@ -29,7 +33,7 @@ def _as_command(value: object) -> object:
     return {"command": value} if isinstance(value, str) else value
 
 
-class ProjectFile(Frozen):
+class ProjectFile(FrozenModel):
     """`.aideator.toml`. A command is a string, or a table with the fields below."""
 
     model_config = ConfigDict(title=FILE_NAME)
@@ -37,39 +41,41 @@ class ProjectFile(Frozen):
     setup: tuple[Annotated[Command, BeforeValidator(_as_command)], ...] | None = Field(
         default=None, max_length=20
     )
-    """Commands that install what the project needs, once per commit; guessed when
+    """Commands that install the project's dependencies, once per commit; guessed when
     absent, none when empty."""
     checks: tuple[Annotated[Check, BeforeValidator(_as_command)], ...] | None = Field(
         default=None, max_length=20
     )
-    """Commands that prove a change; guessed when absent, none when empty."""
+    """Commands that test a change; guessed when absent, none when empty."""
     protected: tuple[str, ...] | None = Field(default=None, max_length=100)
-    """Paths (globs) that a change must leave alone, or be flagged; none when absent."""
+    """Paths (globs) whose change is flagged; none when absent."""
 
 
 def find_project(
     checkout: Checkout, egress: Egress, spec: RunSpec | None = None
 ) -> Project:
-    """Find out what a run on this commit would do. Blocks: call it in a thread.
+    """Determine what a run on this commit would do. Blocks: call it in a thread.
 
     Args:
         checkout: The commit's files.
-        egress: What set-up may reach: what cannot work is not guessed.
-        spec: The submission, whose word comes first.
+        egress: The hosts that set-up may reach; only set-up that can work is guessed.
+        spec: The submission, which takes precedence.
 
     Raises:
-        RepositoryError: if `.aideator.toml` is needed and cannot be understood.
+        RepositoryError: if `.aideator.toml` is needed and not valid.
     """
-    asked = (
-        (spec.setup, spec.checks, spec.protected)
-        if spec is not None
-        else (None, None, None)
-    )
-    file = read_project_file(checkout) if None in asked else ProjectFile()
+    asked = ProjectFile()
+    if spec is not None:
+        asked = ProjectFile(
+            setup=spec.setup, checks=spec.checks, protected=spec.protected
+        )
+    complete = None not in (asked.setup, asked.checks, asked.protected)
+    file = ProjectFile() if complete else read_project_file(checkout)
     guessed, notes = guess_setup(checkout.path, egress)
-    setup_from, setup = _first(asked[0], file.setup, guessed)
-    checks_from, checks = _first(asked[1], file.checks, guess_checks(checkout.path))
-    protected_from, protected = _first(asked[2], file.protected, ())
+    guessed_checks = guess_checks(checkout.path)
+    setup_from, setup = _first(asked.setup, file.setup, guessed)
+    checks_from, checks = _first(asked.checks, file.checks, guessed_checks)
+    protected_from, protected = _first(asked.protected, file.protected, ())
     return Project(
         commit=checkout.commit.sha,
         setup=setup,
@@ -84,17 +90,20 @@ def find_project(
     )
 
 
-def _first(asked: _T | None, stated: _T | None, guessed: _T) -> tuple[Origin, _T]:
-    if asked is not None:
-        return Origin.REQUEST, asked
-    return (Origin.FILE, stated) if stated is not None else (Origin.GUESS, guessed)
+def _first(requested: _T | None, in_file: _T | None, guessed: _T) -> tuple[Origin, _T]:
+    """Return the value with the highest precedence, and where it comes from."""
+    if requested is not None:
+        return Origin.REQUEST, requested
+    if in_file is not None:
+        return Origin.FILE, in_file
+    return Origin.GUESS, guessed
 
 
 def read_project_file(checkout: Checkout) -> ProjectFile:
-    """Read the commit's `.aideator.toml`; one that is not there states nothing.
+    """Read the commit's `.aideator.toml`; without one, all fields are absent.
 
     Raises:
-        RepositoryError: naming the line, or the field.
+        RepositoryError: naming the invalid line or field.
     """
     try:
         return ProjectFile.model_validate(
@@ -116,7 +125,8 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """`checks[1].kind`, as a reader of the file would write it."""
-    return "".join(
+    """Write a field's location as in `checks[1].kind`, counting from 1."""
+    parts = [
         f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location
-    ).removeprefix(".")
+    ]
+    return "".join(parts).removeprefix(".")

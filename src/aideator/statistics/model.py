@@ -7,13 +7,13 @@ from statistics import median
 
 from pydantic import Field
 
-from aideator.domain.check import Frozen
+from aideator.domain.base import FrozenModel
 
 _Z = 1.959964
 """The standard normal quantile of a two-sided 95 % interval."""
 
 
-class Rate(Frozen):
+class Rate(FrozenModel):
     """A share of a count, with its confidence interval."""
 
     count: int
@@ -45,7 +45,7 @@ class Rate(Frozen):
         )
 
 
-class Tally(Frozen):
+class Tally(FrozenModel):
     """The results of one agent, model or strategy in decided runs."""
 
     name: str
@@ -60,7 +60,7 @@ class Tally(Frozen):
     cost_per_win_usd: float | None = None
 
 
-class Stats(Frozen):
+class Stats(FrozenModel):
     """Statistics of the decisions that were made on this server.
 
     Imported runs and reused answers do not count.

@@ -17,7 +17,7 @@ from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict, NotFound
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
-    RUN_MOVES,
+    RUN_TRANSITIONS,
     SETTLED_RUN,
     Failure,
     Publication,
@@ -25,7 +25,7 @@ from aideator.domain.run import (
     RunStatus,
     Variation,
     VariationStatus,
-    check_move,
+    check_transition,
     now,
 )
 from aideator.store.tables import IdempotencyRow, PatchRow, RunRow, VariationRow
@@ -236,7 +236,9 @@ async def move(
         update(RunRow)
         .where(
             col(RunRow.id) == run_id,
-            col(RunRow.status).in_([old for old in RUN_MOVES if new in RUN_MOVES[old]]),
+            col(RunRow.status).in_(
+                [old for old in RUN_TRANSITIONS if new in RUN_TRANSITIONS[old]]
+            ),
         )
         .values(**values | facts)
         .returning(RunRow)
@@ -245,7 +247,7 @@ async def move(
         await session.scalars(changed, execution_options={"populate_existing": True})
     ).one_or_none()
     if row is None:
-        check_move((await get(session, run_id)).status, new)
+        check_transition((await get(session, run_id)).status, new)
         raise Conflict(
             f"run {run_id} moved in the same moment",
             hint="look at the run, then try again",

@@ -19,9 +19,9 @@ from aideator.domain.check import Check, Command
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     AgentSpec,
+    ComposedPart,
     Failure,
     Isolation,
-    Part,
     Publication,
     Run,
     RunSpec,
@@ -150,9 +150,11 @@ class VariationRow(Variation, table=True):
         default=VariationStatus.QUEUED,
         sa_column=Column(_word(VariationStatus), nullable=False),
     )
-    composed: tuple[Part, ...] = Field(
+    composed: tuple[ComposedPart, ...] = Field(
         default=(),
-        sa_column=Column(Json(tuple[Part, ...]), nullable=False, server_default="[]"),
+        sa_column=Column(
+            Json(tuple[ComposedPart, ...]), nullable=False, server_default="[]"
+        ),
     )
     usage: Usage = Field(default=Usage(), sa_column=Column(Json(Usage), nullable=False))
     verdict: Verdict | None = Field(default=None, sa_column=Column(Json(Verdict)))

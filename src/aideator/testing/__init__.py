@@ -1,4 +1,6 @@
-"""Shipped for tests and the keyless demo: conformance checks and the scripted model server.
+"""Test kit: conformance checks, abuse probes, the scripted model, the demo's project.
+
+Shipped with the product, which uses it for the keyless demo.
 
 Names are loaded on first use, so that a test of one part does not pay for the imports
 of the others.

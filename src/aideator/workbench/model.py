@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from aideator.domain.check import Frozen
+from aideator.domain.base import FrozenModel
 
 
 class Place(StrEnum):
@@ -15,7 +15,7 @@ class Place(StrEnum):
     """A fresh one over the finished change. It is discarded when it closes."""
 
 
-class Terminal(Frozen):
+class Terminal(FrozenModel):
     """A terminal in a variation's sandbox."""
 
     id: str
@@ -31,7 +31,7 @@ class Terminal(Frozen):
     """Null while it runs, and when its sandbox ended first."""
 
 
-class Preview(Frozen):
+class Preview(FrozenModel):
     """A way to the server that listens at a port of a variation's sandbox."""
 
     id: str
@@ -43,7 +43,7 @@ class Preview(Frozen):
     place: Place
 
 
-class WorkbenchState(Frozen):
+class WorkbenchState(FrozenModel):
     """What is open at a variation, and what can be opened."""
 
     terminals: tuple[Terminal, ...]

@@ -45,7 +45,7 @@ class LivePreview:
         """Connect to the port until the end of the block.
 
         Raises:
-            NobodyListens: if there is no answer.
+            PortNotOpen: if there is no answer.
             Conflict: if the preview was closed, or the sandbox has ended.
         """
         async with self._slots:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from aideator.api.guard import is_loopback_name, split_host
 from aideator.app import Aideator
-from aideator.domain.errors import AideatorError, NobodyListens
+from aideator.domain.errors import AideatorError, PortNotOpen
 from aideator.workbench.preview import LivePreview
 from aideator.workbench.service import workbench_of
 
@@ -165,7 +165,7 @@ _BROKEN = (h11.ProtocolError, ConnectionError, TimeoutError)
 def _failure(error: Exception, port: int) -> Response:
     """Return a page that says why there is no answer."""
     match error:
-        case NobodyListens():
+        case PortNotOpen():
             text = f"No server listens at port {port} of the sandbox yet."
             return _page(502, text, "This page tries again by itself.", again=True)
         case AideatorError():

@@ -68,10 +68,11 @@ class Runner:
         self.argv = argv
 
     async def run(self) -> str:
-        """What is printed to standard output."""
+        """Run the command, and return its standard output."""
         words = [word for word in self.argv if not word.startswith("--progress=")]
         if words == ["version"]:
-            return f"dagger v{self.options.get('version', '0.21.8')} (double://) linux/amd64\n"
+            version = self.options.get("version", "0.21.8")
+            return f"dagger v{version} (double://) linux/amd64\n"
         if len(words) == len(self.argv):
             raise Failed("the double wants an explicit --progress")
         await self._fail_as_told(words)
@@ -95,15 +96,18 @@ class Runner:
         fault = self.options.get("fault")
         if fault == "no-engine":
             raise Failed(
-                "Error: start engine: Cannot connect to the Docker daemon at unix:///var/run/docker.sock"
+                "Error: start engine: Cannot connect to the Docker daemon "
+                "at unix:///var/run/docker.sock"
             )
         if fault == "no-module" and words != ["core", "version"]:
             raise Failed(
-                "Error: failed to serve module: ModuleLoadError: No module named 'aideator_module'"
+                "Error: failed to serve module: ModuleLoadError: "
+                "No module named 'aideator_module'"
             )
         if fault == "socket" and words[0] == "call":
             raise Failed(
-                "Error: rpc error: code = PermissionDenied desc = host access is disabled"
+                "Error: rpc error: code = PermissionDenied "
+                "desc = host access is disabled"
             )
         if fault == "hang" and words[0] == "call":
             await asyncio.sleep(3600)
@@ -160,11 +164,9 @@ class Runner:
                 ]
                 if "list[" in kind:
                     # As the CLI reads list values: quotes are dropped, then CSV.
-                    texts = [
-                        text
-                        for value in values
-                        for text in next(csv.reader([_without_quotes(value)]), [])
-                    ]
+                    texts = list[str]()
+                    for value in values:
+                        texts += next(csv.reader([_without_quotes(value)]), [])
                     return [
                         _address(text.strip(), operation, parameter.ignore)
                         for text in texts

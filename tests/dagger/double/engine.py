@@ -1,9 +1,10 @@
-"""The double's engine: an object is the operations that make it; they are carried out when a result is asked for."""
+"""The double's engine: an object is its operations, carried out when it is read."""
 
 import asyncio
 import base64
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -17,8 +18,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from aideator.repositories.trees import remove_tree
-from aideator.sandbox.bubblewrap.cell import system_bwrap, wheel_bwrap
+from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.bubblewrap.command import system_bwrap, wheel_bwrap
 from aideator.sandbox.host_python import host_python
 from tests.dagger.double.socket import forwarded
 
@@ -179,7 +180,8 @@ class Engine:
     def _from(self, container: State, image: str) -> State:
         if image not in KNOWN_IMAGES:
             raise Failed(
-                f"failed to resolve source metadata for docker.io/library/{image}: not found"
+                "failed to resolve source metadata "
+                f"for docker.io/library/{image}: not found"
             )
         return replace(container, image=image)
 
@@ -279,7 +281,8 @@ class Engine:
         done = await self._run(container, arguments)
         if done["code"] != 0 and arguments.get("expect") != "ANY":
             raise Failed(
-                f"process {arguments['args'][0]} did not complete successfully: exit code: {done['code']}\n"
+                f"process {arguments['args'][0]} did not complete successfully: "
+                f"exit code: {done['code']}\n"
                 f"Stdout:\n{done['stdout']}\nStderr:\n{done['stderr']}",
                 done["code"],
             )
@@ -306,51 +309,35 @@ class Engine:
             parts.append([name, known])
         return json.dumps(parts)
 
+    def _bwrap(self, container: State, mounts: list[str], argv: list[str]) -> list[str]:
+        """Return bubblewrap's command line for a process of the container."""
+        command = [str(system_bwrap() or wheel_bwrap())]
+        command += ["--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+        command += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+        if self._options.get("network") != "open":
+            command.append("--unshare-net")
+        for capability in DEFAULT_CAPABILITIES:
+            command += ["--cap-add", f"CAP_{capability}"]
+        command.append("--clearenv")
+        for name, value in (container.env | container.secrets).items():
+            command += ["--setenv", name, value]
+        command += ["--bind", str(container.root), "/", "--proc", "/proc"]
+        command += ["--dev", "/dev", "--size", str(64 * 2**20), "--perms", "1777"]
+        command += ["--tmpfs", "/dev/shm", *mounts]
+        return [*command, "--chdir", container.cwd, "--", *argv]
+
     async def _run(
         self, container: State, arguments: Mapping[str, Any]
     ) -> dict[str, Any]:
         async with AsyncExitStack() as closing:
-            mounts = [argument for mount in container.mounts for argument in mount]
+            mounts = [*itertools.chain.from_iterable(container.mounts)]
             for number, (target, (host, owner)) in enumerate(container.sockets.items()):
                 inside = container.root.parent / f"socket{number}"
                 await closing.enter_async_context(forwarded(inside, host))
                 os.chown(inside, *map(int, owner.split(":")))
                 inside.chmod(0o600)
                 mounts += ["--bind", str(inside), target]
-            env = container.env | container.secrets
-            command = [
-                str(system_bwrap() or wheel_bwrap()),
-                *(
-                    "--unshare-pid",
-                    "--unshare-ipc",
-                    "--unshare-uts",
-                    "--die-with-parent",
-                    "--new-session",
-                ),
-                *([] if self._options.get("network") == "open" else ["--unshare-net"]),
-                *("--cap-drop", "ALL"),
-                *(
-                    word
-                    for capability in DEFAULT_CAPABILITIES
-                    for word in ("--cap-add", f"CAP_{capability}")
-                ),
-                *(
-                    "--clearenv",
-                    *(word for item in env.items() for word in ("--setenv", *item)),
-                ),
-                *(
-                    "--bind",
-                    str(container.root),
-                    "/",
-                    "--proc",
-                    "/proc",
-                    "--dev",
-                    "/dev",
-                ),
-                *("--size", str(64 * 2**20), "--perms", "1777", "--tmpfs", "/dev/shm"),
-                *mounts,
-                *("--chdir", container.cwd, "--", *arguments["args"]),
-            ]
+            command = self._bwrap(container, mounts, arguments["args"])
             process = await closing.enter_async_context(_process(command))
             async with asyncio.TaskGroup() as streams:
                 stdout = streams.create_task(_drain(process.stdout, None))

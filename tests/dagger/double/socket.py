@@ -1,9 +1,10 @@
-"""How the real engine forwards a Unix socket: dagger v0.21.8, internal/buildkit/session/sshforward/copy.go.
+"""Forward a Unix socket as the real engine does.
 
-Two copiers for each connection. When the inside ends its direction, the host's end is
-told. When the host ends its own, the inside is NOT told: that direction is the server's
-side of a gRPC stream, which ends with the stream only, and so when both copiers are
-done or one has failed.
+Source: dagger v0.21.8, internal/buildkit/session/sshforward/copy.go. Each connection
+has two copiers. When the inside ends its direction, the host's end is closed. When the
+host ends its own, the inside is NOT told: that direction is the server's side of a gRPC
+stream, which ends only with the stream, so when both copiers are done or one has
+failed.
 """
 
 import asyncio

@@ -17,25 +17,25 @@ export interface Agent {
   models: Models;
   /** Whether it can work on this server now. */
   available: boolean;
-  /** What is missing; null when it is available. */
+  /** What it lacks; null when it is available. */
   missing: string | null;
 }
 
-/** How an agent is to work. What is left out is the agent's own default. */
+/** Settings of an agent. A field that is absent leaves the agent's own default. */
 export interface AgentConfig {
-  /** The model's id, as its provider names it. */
+  /** The model's id in its provider's API. */
   model?: string | null;
-  /** Sampling temperature. Refused at submission for models that do not take one. */
+  /** Sampling temperature. Rejected at submission if the model does not accept one. */
   temperature?: number | null;
-  /** How hard the model should think. */
+  /** The model's reasoning effort. */
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
-  /** Model calls after which the agent stops. */
+  /** Number of model calls after which the agent stops. */
   max_turns?: number | null;
-  /** A strategy for this agent, added to the agent's own instructions. */
+  /** A strategy for this agent, appended to the agent's own instructions. */
   instructions?: string;
 }
 
-/** A piece of what the agent says. Pieces with the same message id belong together. */
+/** A piece of the agent's message or thought. Pieces with the same message id belong together. */
 export interface AgentOutput {
   kind: "agent_output";
   channel: "message" | "thought";
@@ -43,19 +43,25 @@ export interface AgentOutput {
   message_id?: string | null;
 }
 
+/** The agent's current plan; it replaces the earlier one. */
+export interface AgentPlan {
+  kind: "plan";
+  entries: readonly PlanEntry[];
+}
+
 /** One agent of the lineup: agent × model × effort × strategy. */
 export interface AgentSpec {
-  /** The model's id, as its provider names it. */
+  /** The model's id in its provider's API. */
   model?: string | null;
-  /** Sampling temperature. Refused at submission for models that do not take one. */
+  /** Sampling temperature. Rejected at submission if the model does not accept one. */
   temperature?: number | null;
-  /** How hard the model should think. */
+  /** The model's reasoning effort. */
   effort?: "low" | "medium" | "high" | "xhigh" | "max" | null;
-  /** Model calls after which the agent stops. */
+  /** Number of model calls after which the agent stops. */
   max_turns?: number | null;
-  /** A strategy for this agent, added to the agent's own instructions. */
+  /** A strategy for this agent, appended to the agent's own instructions. */
   instructions?: string;
-  /** A row of the catalogue (`GET /agents`). */
+  /** The agent's name in the catalogue (`GET /agents`). */
   agent?: string;
 }
 
@@ -79,27 +85,27 @@ export interface Check {
   command: string;
   /** Seconds of wall-clock time after which it is stopped and counts as failed. */
   timeout?: number;
-  /** The name in tables; the command itself when empty. */
+  /** How the check is called in tables; the command itself when empty. */
   name?: string;
-  /** What it shows. A broken build is a gate and tests decide; lint and types are shown and never decide. */
+  /** What it shows. A broken build is a gate, tests decide; lint and types are shown and never decide. */
   kind?: "test" | "build" | "lint" | "types";
-  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; test runners that AIdeator knows need none. */
+  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; known runners need none. */
   report?: string;
 }
 
 /** One check in a verdict. */
 export interface CheckChange {
   check: string;
-  /** Of the check as a whole. A check that fails only because of flaky tests is `flaky`. */
+  /** Of the check as a whole. One that fails for nothing but flaky tests is `flaky`. */
   change: Change;
   kind?: "test" | "build" | "lint" | "types";
-  /** How many tests changed in each way; empty where only the check as a whole has a result. */
+  /** How many tests changed in which way; empty where tests are not told apart. */
   counts?: Readonly<Record<string, number>>;
-  /** The tests that changed or do not pass, most telling first, of bounded number; `counts` covers all. */
+  /** Those that changed or do not pass, most telling first, bounded; `counts` knows of all. */
   tests?: readonly TestChange[];
 }
 
-/** The result of one run of a check on one tree. */
+/** What one check said about one tree. */
 export interface CheckResult {
   /** The check's label. */
   check: string;
@@ -110,29 +116,29 @@ export interface CheckResult {
   output?: string;
   /** Why there is no exit code, or no report. */
   note?: string;
-  /** What the tests' results were read from; `exit_code` when only the check as a whole has a result. */
+  /** Where the tests' results come from; `exit_code` when the check is known only as a whole. */
   source?: "exit_code" | "junit" | "tap" | "json" | "text";
-  /** How many tests had each outcome. */
+  /** How many tests ended how. */
   counts?: Readonly<Record<string, number>>;
-  /** One entry for each test; in events and runs only the first ones of those that did not pass. */
+  /** One entry for each test; in events and runs only those that did not pass, and of those the first ones. */
   tests?: readonly TestResult[];
-  /** How many problems a lint or type check reports; null where its output does not say. */
+  /** How many problems a check of lint or types reports; null where its output does not say. */
   findings?: number | null;
 }
 
-/** A check ended: on the base (no variation id) or on base + patch. */
+/** A check ended: on the base commit (no variation id) or on base + patch. */
 export interface CheckRun {
   kind: "check";
   result: CheckResult;
 }
 
-/** The agent's turn is over: what it changed is taken out and checked. */
+/** The agent's turn is over; its change is extracted and checked. */
 export interface Checking {
-  /** `judging` in stored logs of version 0.1. */
+  /** Stored logs of version 0.1 call it `judging`. */
   kind?: "checking" | "judging";
 }
 
-/** Why a person accepts what a variation is flagged for. */
+/** A person's word on a variation's flags. */
 export interface Clearance {
   /** Kept with the variation. */
   reason: string;
@@ -145,61 +151,70 @@ export interface Command {
   timeout?: number;
 }
 
-/** How far the platform goes to tell the variations apart, and what that may cost. */
+/** How the platform compares the variations, and the limits for doing so. */
 export interface Comparison {
-  /** Run the tests that one variation wrote on all others. */
+  /** Run the tests that each variation wrote on all other variations. */
   cross_tests?: boolean;
-  /** How often a test that failed or is new is run again before it counts. */
+  /** How often a test that failed or is new is repeated before its result counts. */
   reruns?: number;
-  /** The most sandboxes that cross-tests may take. */
+  /** Maximum number of sandboxes for cross-tests. */
   sandboxes?: number;
-  /** The most seconds that cross-tests may take. */
+  /** Maximum time for cross-tests, in seconds. */
   seconds?: number;
-  /** A model that is asked about ties, blinded and in both orders; none when absent. It costs money. */
+  /** A model that judges ties, blinded and in both orders; no model when null. Its calls cost money. */
   judge?: AgentConfig | null;
 }
 
-/** Nothing more will happen, unless somebody asks for a follow-up. */
+/** The run is over. Only a follow-up adds further events. */
 export interface Complete {
   kind: "complete";
   status: RunStatus;
 }
 
-/** The parts of other variations that a new variation combines. */
+/** Changes that a composed variation takes from another variation. */
+export interface ComposedPart {
+  variation_id: number;
+  /** Path of a file in that variation's diff. */
+  path: string;
+  /** Numbers of the file's hunks, from 0; the whole file when null. */
+  hunks?: readonly number[] | null;
+}
+
+/** What a new variation takes from others. */
 export interface Composition {
-  parts: readonly Part[];
+  parts: readonly ComposedPart[];
 }
 
 export type Confidence = "high" | "medium" | "open";
 
-/** What gathering the evidence cost. */
+/** What evidence cost. */
 export interface Cost {
   sandboxes?: number;
   seconds?: number;
-  /** Results that were reused from earlier measurements. */
+  /** Results that were known already. */
   cached?: number;
-  /** Tests that the limit on sandboxes or seconds did not allow. */
+  /** Tests that the bound on sandboxes or seconds did not allow. */
   left_out?: number;
 }
 
 export type CrossOutcome = "pass" | "fail" | "not_comparable";
 
-/** A test that a variation added or edited, run on the base and all variations. */
+/** A test that a variation added or changed, run on every other variation and on the base. */
 export interface CrossTest {
   /** The label of the check whose runner ran it. */
   check: string;
   test: string;
   file: string;
-  /** The variations that wrote this test, all with the same text. */
+  /** The variations that wrote it, word for word the same. */
   authors: readonly number[];
   base: CrossOutcome;
   /** By variation id. */
   outcomes: Readonly<Record<string, CrossOutcome>>;
-  /** Whether all its runs on the same tree had the same outcome. */
+  /** Whether it said the same each time. */
   stable?: boolean;
-  /** How much it counts, from how many variations pass it; 0 when it does not count. */
+  /** How much it counts, from how well it separates; 0 when it does not count. */
   weight?: number;
-  /** Why it does not count; empty when it does. */
+  /** Why it does not count. */
   why_not?: string;
   /** Why it failed, by variation id. */
   messages?: Readonly<Record<string, string>>;
@@ -229,7 +244,7 @@ export interface DeskOut {
   reason: string | null;
 }
 
-/** A file as a tool changed it. */
+/** A file that a tool changed, before and after. */
 export interface DiffContent {
   type: "diff";
   path: string;
@@ -238,12 +253,19 @@ export interface DiffContent {
   new_text: string;
 }
 
-/** Disk use of the state directory. */
+/** One line of a hunk. */
+export interface DiffLine {
+  kind: "context" | "added" | "removed";
+  text: string;
+  newline: boolean;
+}
+
+/** What the state directory takes. */
 export interface Disk {
   home: string;
-  /** Free bytes on its disk. */
+  /** Bytes that are free on its disk. */
   free: number;
-  /** Bytes of its disk. */
+  /** Bytes that its disk has. */
   total: number;
   /** Bytes of cached repositories above which the oldest are removed. */
   bound: number;
@@ -251,21 +273,21 @@ export interface Disk {
   parts: readonly DiskPart[];
 }
 
-/** Something that takes disk space. */
+/** Something that takes disk. */
 export interface DiskPart {
   /** Its name in the state directory. */
   name: string;
   bytes: number;
 }
 
-/** Something went wrong that does not end the variation or run by itself. */
+/** An error occurred that does not by itself end the variation or the run. */
 export interface ErrorRaised {
   kind: "error";
   reason: string;
   message: string;
 }
 
-/** One thing that happened. `seq` is dense per run and is the id on the stream. */
+/** One event. `seq` has no gaps within a run and is the event id on the stream. */
 export interface Event {
   seq: number;
   run_id: string;
@@ -273,7 +295,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | Plan | UsageRecorded | SetupRan | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupRan | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -283,21 +305,23 @@ export interface EventPage {
   next: number | null;
 }
 
-/** What cross-testing the variations has shown. */
+/** What running the variations against each other has shown. */
 export interface Evidence {
   cross_tests?: readonly CrossTest[];
-  /** Behaviour groups: ids of variations that agree on every test and cross-test, largest group first. */
+  /** Variation ids that agree on every test and cross-test, largest group first. */
   groups?: readonly (readonly number[])[];
   /** Variation ids with the same patch; only where there are two or more. */
   identical?: readonly (readonly number[])[];
   /** The largest group's share of all variations; null where no test could tell them apart. */
   agreement?: number | null;
   opinion?: Opinion | null;
+  /** What judges of this run have used, those of earlier comparisons included. It counts towards the run's budget. */
+  judge_usage?: Usage;
   cost?: Cost;
   notes?: readonly string[];
 }
 
-/** The variations were run against each other; the newest one holds. */
+/** The variations were tested against each other; the newest event applies. */
 export interface EvidenceGathered {
   kind: "evidence";
   evidence: Evidence;
@@ -305,13 +329,13 @@ export interface EvidenceGathered {
 
 /** Why a variation or a run failed. */
 export interface Failure {
-  /** The error's class name, stable for programs. */
+  /** The error's class name; stable, for programs. */
   reason: string;
-  /** What happened, for people. */
+  /** What happened and why, for people. */
   message: string;
 }
 
-/** What happened to one file. A change of type (a file becomes a link) is a removal and an addition. */
+/** The change of one file. A change of type, such as a file that becomes a link, is a removal and an addition. */
 export interface FileDiff {
   path: string;
   status: "added" | "removed" | "modified";
@@ -321,24 +345,24 @@ export interface FileDiff {
   hunks: readonly Hunk[];
 }
 
-/** One finding about this machine. */
+/** One line about this machine. */
 export interface FindingOut {
   name: string;
   ok: boolean;
   detail: string;
-  /** How to fix it; empty where nothing is wrong. */
+  /** What mends it; empty where nothing is wrong. */
   fix: string;
   /** Whether no run can be carried out without it. */
   fatal: boolean;
 }
 
-/** A place of the change that a person has to clear before it can be recommended. */
+/** A place of the change that needs a person's word before the variation can be recommended. */
 export interface Flag {
   kind: FlagKind;
   path: string;
   /** The hunk of the file's diff, from 0; null for the file as a whole. */
   hunk?: number | null;
-  /** The telling lines of that hunk, each with its `+`, `-` or space. */
+  /** The telling lines of that hunk, with their marks. */
   excerpt?: string;
   /** What happened there, in a sentence. */
   message: string;
@@ -346,33 +370,33 @@ export interface Flag {
 
 export type FlagKind = "deleted_test" | "weakened_test" | "skipped_test" | "test_config" | "ci_config" | "snapshot" | "check_command" | "protected_path" | "secret";
 
-/** A person lets the variation's flags pass. */
+/** A person cleared the variation's flags. */
 export interface FlagsCleared {
   kind: "cleared";
   reason?: string;
 }
 
-/** A follow-up turn. */
+/** What one variation shall do next. */
 export interface FollowUp {
   prompt: string;
 }
 
-/** The answer to a probe. */
+/** A probe's answer. */
 export interface Health {
   status: "ok";
 }
 
-/** A stretch of changed lines with their surroundings. Lines count from 1. */
+/** Changed lines with their context. Line numbers start at 1. */
 export interface Hunk {
   old_start: number;
   old_lines: number;
   new_start: number;
   new_lines: number;
   heading: string;
-  lines: readonly Line[];
+  lines: readonly DiffLine[];
 }
 
-/** Which commit to inspect. */
+/** Which commit to look at. */
 export interface Inspection {
   /** As in a run. */
   repo_url: string;
@@ -380,80 +404,73 @@ export interface Inspection {
   ref?: string | null;
 }
 
-/** What held a variation in, as it was really enforced. */
+/** The isolation of a variation's sandbox, as it was enforced. */
 export interface Isolation {
   backend: string;
-  /** What the processes inside can reach, such as "gateway only". */
+  /** What processes in the sandbox can reach, such as "gateway only". */
   network: string;
-  /** Limit → who enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`. */
+  /** Each limit and what enforces it, such as `{"memory": "cgroup v2", "disk": "watchdog"}`. */
   limits: Readonly<Record<string, string>>;
 }
 
 export type JsonValue = unknown;
 
-/** The name of a new key. */
+/** How a key shall be called. */
 export interface KeyName {
   name: string;
 }
 
-/** An API key, without the key itself. */
+/** What is known about an API key. */
 export interface KeyOut {
   id: string;
   name: string;
-  /** Its first characters, by which its owner can tell keys apart. */
+  /** Its first characters, so that its owner can tell keys apart. */
   prefix: string;
   created_at: string;
   revoked_at: string | null;
-  /** Whether the caller uses it. */
+  /** Whether it is the caller's own. */
   mine: boolean;
 }
 
-/** Typed keys. */
+/** What a person types. */
 export interface Keys {
   /** As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003. */
   keys: string;
 }
 
-/** One line of a hunk. */
-export interface Line {
-  kind: "context" | "added" | "removed";
-  text: string;
-  newline: boolean;
-}
-
-/** What a browser exchanges for a session. */
+/** What a browser trades for a session. */
 export interface Login {
   api_key: string;
 }
 
-/** What is known about the models that an agent can work with. */
+/** Models that an agent can work with, as far as they are known. */
 export interface Models {
   default: string;
-  /** Worth offering; any other id is passed on as it is. */
+  /** Models to offer; any other id is passed on as it is. */
   known: readonly string[];
   /** Parameter → patterns of model ids that do not take it. */
   rejects: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A key that was just created. */
+/** A key that was just made. */
 export interface NewKey {
   id: string;
   name: string;
-  /** Its first characters, by which its owner can tell keys apart. */
+  /** Its first characters, so that its owner can tell keys apart. */
   prefix: string;
   created_at: string;
   revoked_at: string | null;
-  /** Whether the caller uses it. */
+  /** Whether it is the caller's own. */
   mine: boolean;
   /** The key itself. It is shown only now. */
   key: string;
 }
 
-/** The preference of a judge model among variations that no test separates. */
+/** What a judge model said about variations that the evidence cannot tell apart. */
 export interface Opinion {
   model: string;
   among: readonly number[];
-  /** Null when the answer depended on the order, or the judge preferred none. */
+  /** Null when it said different things in different orders, or preferred none. */
   preferred: number | null;
   reasons?: readonly string[];
   usage?: Usage;
@@ -468,15 +485,6 @@ export interface Overview {
   next: string | null;
 }
 
-/** What a composed variation takes from another one. */
-export interface Part {
-  variation_id: number;
-  /** A file of that variation's diff. */
-  path: string;
-  /** Which hunks of it, from 0; the whole file when null. */
-  hunks?: readonly number[] | null;
-}
-
 /** The size of a change. Shown, never deciding. */
 export interface PatchStats {
   files?: number;
@@ -486,20 +494,14 @@ export interface PatchStats {
 
 export type Place = "agent" | "copy";
 
-/** The agent's plan as it stands now; it replaces the one before. */
-export interface Plan {
-  kind: "plan";
-  entries: readonly PlanEntry[];
-}
-
-/** One line of a plan. */
+/** One entry of a plan. */
 export interface PlanEntry {
   content: string;
   priority?: "high" | "medium" | "low";
   status?: "pending" | "in_progress" | "completed";
 }
 
-/** The port to preview. */
+/** What to preview. */
 export interface PreviewIn {
   /** Where a server of the project listens inside the sandbox, or will. */
   port: number;
@@ -510,7 +512,7 @@ export interface PreviewOut {
   id: string;
   port: number;
   place: Place;
-  /** Show it in a frame: an origin of its own, which cannot be guessed. It is valid until the preview closes. */
+  /** Show it in a frame: an origin of its own, which nobody can guess. It is good for as long as the preview lives. */
   url: string;
 }
 
@@ -529,21 +531,22 @@ export interface Problem {
   errors: readonly WrongField[] | null;
 }
 
-/** One commit, and what a run on it would do besides the agents' work. */
+/** The set-up, checks and protected paths of a run on one commit. */
 export interface Project {
   commit: string;
-  /** Commands that install what the project needs. */
+  /** Commands that install the project's dependencies. */
   setup: readonly Command[];
-  /** Commands that prove a change. */
+  /** Commands that test a change. */
   checks: readonly Check[];
-  /** Paths that a change must leave alone. */
+  /** Paths (globs) whose change is flagged. */
   protected: readonly string[];
+  /** Where each of the three comes from. */
   sources: Readonly<Record<string, Origin>>;
-  /** What a reader should know, such as why nothing is installed. */
+  /** Remarks, such as why nothing is installed. */
   notes: readonly string[];
 }
 
-/** Where the winner lives on. */
+/** Where the winner was published. */
 export interface Publication {
   /** The repository's URL, without credentials. */
   remote: string;
@@ -551,14 +554,28 @@ export interface Publication {
   commit: string;
   /** The pull request's URL. */
   pull_request?: string | null;
-  /** Of the change that was published. When the winner's is another one, publishing again moves the branch. */
+  /** SHA-256 of the published patch. When the winner's patch is another one, publishing again moves the branch. */
   patch_sha256?: string;
-  /** Why there is no pull request, where one was asked for. */
+  /** Why there is no pull request although one was requested. */
   note?: string;
   published_at?: string;
 }
 
-/** The winner was pushed, and a pull request opened where that was asked for. */
+/** How to publish the winner. */
+export interface PublishRequest {
+  /** The branch's name below `aideator/`; made from run id and prompt when empty. */
+  branch?: string;
+  /** Title of the commit and the pull request; the start of the prompt when empty. */
+  title?: string;
+  /** Whether to open a pull request as well. A repository on the server's own machine has none. */
+  pull_request?: boolean;
+  /** Whether to open the pull request as a draft. */
+  draft?: boolean;
+  /** Whether to push files that the forge itself runs, with its secrets (`.github/workflows` and the like). */
+  workflows?: boolean;
+}
+
+/** The winner was pushed, with a pull request if one was requested. */
 export interface Published {
   kind: "published";
   publication: Publication;
@@ -575,19 +592,19 @@ export interface Ranking {
   reasons: readonly string[];
   /** How the confidence follows from the evidence. */
   rule?: string;
-  /** What would settle the question where nothing is recommended. */
+  /** What would settle it, where the answer is open. */
   settle?: string;
   /** In the same order. */
   standings?: readonly Standing[];
 }
 
-/** A share of a count, with its confidence interval. */
+/** A share, with what can honestly be said of the share behind it. */
 export interface Rate {
   count: number;
   of: number;
-  /** Null when `of` is 0. */
+  /** Null when there is nothing to count in. */
   share: number | null;
-  /** The lower bound of the 95 % interval. */
+  /** The 95 % interval's lower end. */
   low: number;
   high: number;
 }
@@ -599,7 +616,7 @@ export interface Recent {
   used_at: string;
 }
 
-/** A submission and what became of it. */
+/** A submission with its state and results. */
 export interface Run {
   id: string;
   spec: RunSpec;
@@ -621,7 +638,7 @@ export interface Run {
   imported_at: string | null;
 }
 
-/** A run with its variations: what `GET /runs/{id}` answers. */
+/** A run with its variations, as returned by `GET /runs/{id}`. */
 export interface RunDetails {
   id: string;
   spec: RunSpec;
@@ -651,39 +668,39 @@ export interface RunPage {
   next: string | null;
 }
 
-/** A submission: the same object for the API, the command line, a YAML file and the queued job. */
+/** A submission, identical in the API, on the command line and in a YAML file. */
 export interface RunSpec {
-  /** The git repository: an https URL; a local path from the command line or on a loopback server. */
+  /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
   repo_url?: string;
-  /** A branch, tag or commit; the default branch when absent. */
+  /** A branch, tag or commit; the default branch when null. */
   ref?: string | null;
-  /** What the agents shall do. */
+  /** The task for the agents. */
   prompt: string;
-  /** How many agents work side by side. */
+  /** Number of agents that work in parallel. */
   variations?: number;
-  /** Settings of every agent, when no lineup is given. */
+  /** Settings of every agent when `lineup` is null. */
   agent_config?: AgentConfig;
-  /** One entry for each agent; its length is the number of variations. */
+  /** One entry per agent; the number of variations is its length. */
   lineup?: readonly AgentSpec[] | null;
-  /** Commands that prove a change; guessed from the repository when absent, none when empty. */
+  /** Commands that test a change; read or guessed from the repository when null, none when empty. */
   checks?: readonly Check[] | null;
-  /** Commands that install what the project needs, once per commit; guessed when absent, none when empty. */
+  /** Commands that install the project's dependencies, once per commit; read or guessed from the repository when null, none when empty. */
   setup?: readonly Command[] | null;
-  /** Paths (globs) that a change must leave alone, or be flagged; the repository's own when absent. */
+  /** Paths (globs) whose change is flagged; those of the repository's `.aideator.toml` when null. */
   protected?: readonly string[] | null;
-  /** How the variations are told apart. */
+  /** How the variations are compared. */
   comparison?: Comparison;
-  /** The sandbox back end; the server's own choice when absent. */
+  /** The sandbox back end; the server's default when null. */
   sandbox?: "auto" | "bubblewrap" | "dagger" | null;
-  /** Caps on money and tokens. */
+  /** Limits for cost and tokens. */
   budget?: Budget;
-  /** Run the agents even if the same question has been decided before. */
+  /** Run the agents even if an identical submission has been decided before. */
   fresh?: boolean;
   /** Another name of `repo_url`. */
   github_url?: string;
 }
 
-/** The run was accepted; and again, with what was found out, when the repository is at hand. */
+/** The run was accepted, or its repository was fetched; the newest event applies. */
 export interface RunStarted {
   kind: "run_started";
   repo_url: string;
@@ -692,20 +709,20 @@ export interface RunStarted {
   prompt: string;
   variations: number;
   checks: readonly Check[];
-  /** Whether the submission left it to the repository what the checks are. */
+  /** Whether the checks come from the repository because the submission has none. */
   checks_guessed?: boolean;
   setup?: readonly Command[];
   protected?: readonly string[];
-  /** Where each of them is from; empty while the repository is being fetched. */
+  /** Where set-up, checks and protected paths come from; empty while the repository is being fetched. */
   sources?: Readonly<Record<string, Origin>>;
-  /** What a reader should know of how they were found. */
+  /** Remarks on how they were determined, such as why nothing is installed. */
   notes?: readonly string[];
   reused_from?: string | null;
 }
 
 export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled";
 
-/** A person (or a reused decision) chose the winner. */
+/** A person, or a reused decision, selected the winner. */
 export interface Selected {
   kind: "selected";
   winning_variation_id: number;
@@ -719,15 +736,15 @@ export interface Selection {
   reason?: string;
 }
 
-/** What a submission form needs to know about this server. */
+/** What a submission form must know about this server. */
 export interface ServerInfo {
   name: string;
   version: string;
-  /** The caller: the id of a key, or "this machine". */
+  /** Who is asking: the id of a key, or "this machine". */
   caller: string;
   /** Whether the caller may name paths of this machine as repositories. */
   local: boolean;
-  /** Whether a model can be called: a key is set, or another provider than the default. */
+  /** Whether a model can be called: a key is set, or another provider than the usual one. */
   model_ready: boolean;
   min_prompt_length: number;
   max_prompt_length: number;
@@ -735,7 +752,7 @@ export interface ServerInfo {
   max_parallel_variations: number;
   /** Seconds that one turn of an agent may take. */
   agent_timeout: number;
-  /** Hosts from which repositories may come. */
+  /** Hosts that repositories may come from. */
   git_hosts: readonly string[];
   /** The demo's repository: a run on it is scripted. */
   demo_repo: string | null;
@@ -749,13 +766,13 @@ export interface ServerInfo {
 export interface SettingOut {
   /** Its environment variable. */
   name: string;
-  /** The value in force. Of a secret, only whether it is set. */
+  /** As it is in force. Of a secret only whether it is set. */
   value: string;
   is_default: boolean;
   meaning: string;
 }
 
-/** A set-up command ended. When the environment was there already, only the last one is told, as `cached`. */
+/** A set-up command ended. When the environment existed already, only its last command is reported, as `cached`. */
 export interface SetupRan {
   kind: "setup";
   result: CheckResult;
@@ -768,24 +785,24 @@ export interface SizeIn {
   cols?: number;
 }
 
-/** The figures that decided a variation's place in the ranking. */
+/** What decided a variation's place. */
 export interface Standing {
   variation_id: number;
-  /** Why it cannot be recommended, as what follows its name; empty when it can. */
+  /** Why it cannot be recommended; empty when nothing stands in the way. */
   gate?: string;
-  /** Whether the gate is flags, which a person may clear. */
+  /** Whether the gate is a flag that a person may clear. */
   flagged?: boolean;
   fixed?: number;
   broken?: number;
-  /** The sum of the weights of the cross-tests that it passes. */
+  /** The weights of the cross-tests that it passes. */
   cross_score?: number;
-  /** The sum of the weights of those that could be run on it. */
+  /** The weights of those that could be run on it. */
   cross_total?: number;
-  /** The share of all variations in its behaviour group. */
+  /** The share of all variations that behave as it does. */
   group_share?: number;
 }
 
-/** Statistics of the decisions that were made on this server. Imported runs and reused answers do not count. */
+/** What the decisions that were made here say. Imported runs and reused answers do not count. */
 export interface Stats {
   /** Runs that have ended. */
   runs: number;
@@ -793,13 +810,13 @@ export interface Stats {
   published: number;
   agents: readonly Tally[];
   models: readonly Tally[];
-  /** By the agent's instructions; "" for an agent without any. */
+  /** By the instructions of the agent; "" for an agent without any. */
   strategies: readonly Tally[];
-  /** Runs whose recommendation was chosen, of the decided runs that had one. */
+  /** Of the decided runs with a recommendation, those where it was chosen. */
   followed: Rate;
-  /** Cost of all these runs; null when the price of a call is unknown. */
+  /** What all these runs cost; null when the price of a call is unknown. */
   cost_usd: number | null;
-  /** The cost of all runs, decided or not, divided by the accepted changes. */
+  /** The cost of all runs, also those that came to nothing, for each accepted change. */
   cost_per_decision_usd: number | null;
   /** The median time from the end of a run to its decision. */
   decision_seconds: number | null;
@@ -825,19 +842,19 @@ export interface Summary {
   finished_at: string | null;
 }
 
-/** The results of one agent, model or strategy in decided runs. */
+/** How one agent, model or strategy has done in decided runs. */
 export interface Tally {
   name: string;
-  /** Chosen variations, of those in decided runs. */
+  /** Of the variations in decided runs, those that were chosen. */
   wins: Rate;
-  /** The share that a random choice would have given it: 1/2 among two, 1/5 among five. */
+  /** The share that choosing blindly would have given it: 1/2 among two, 1/5 among five. */
   by_chance: number | null;
-  /** Cost of its variations in these runs; null when the price of a call is unknown. */
+  /** What its variations cost in these runs; null when the price of a call is unknown. */
   cost_usd: number | null;
   cost_per_win_usd: number | null;
 }
 
-/** The terminal to open. */
+/** What terminal to open. */
 export interface TerminalIn {
   rows?: number;
   cols?: number;
@@ -866,26 +883,25 @@ export interface TerminalOut {
 export interface TestChange {
   test: string;
   change: Change;
-  /** The outcome on the base; null where the base has no such test. */
+  /** On the base; null where it does not exist. */
   before?: TestOutcome | null;
-  /** The outcome on base + patch; null where the test no longer ran. */
   after?: TestOutcome | null;
   file?: string;
-  /** Why it does not pass, from a run in which it failed. */
+  /** Why it does not pass, from the run that fails. */
   message?: string;
 }
 
 export type TestOutcome = "passed" | "failed" | "error" | "skipped";
 
-/** The result of one test in one run of a check. */
+/** What one test said. */
 export interface TestResult {
   /** The test's id, as its runner names it; unique within its check. */
   test: string;
   outcome: TestOutcome;
   seconds?: number;
-  /** The file that holds it, from the root of the repository; empty where the report does not say. */
+  /** The file that holds it, from the root of the repository, where the report says so. */
   file?: string;
-  /** Why it did not pass: the end of the report's message, of bounded length. */
+  /** Why it did not pass: the end of what the report says, bounded. */
   message?: string;
 }
 
@@ -895,21 +911,21 @@ export interface TextContent {
   text: string;
 }
 
-/** The agent uses a tool. */
+/** The agent called a tool. */
 export interface ToolCall {
   kind: "tool_call";
   tool_call_id: string;
   title: string;
-  /** ACP's tool kind: read, edit, delete, move, search, execute, think, fetch, other. */
+  /** The ACP tool kind: read, edit, delete, move, search, execute, think, fetch or other. */
   tool_kind?: string;
   status?: "pending" | "in_progress" | "completed" | "failed";
   content?: readonly (TextContent | DiffContent)[];
-  /** Files that the call is about. */
+  /** Files that the call concerns. */
   paths?: readonly string[];
   raw_input?: JsonValue;
 }
 
-/** News of a tool call. A field that is null is unchanged; content replaces what was there. */
+/** A tool call changed. A field that is null is unchanged; `content` replaces the earlier content. */
 export interface ToolCallUpdate {
   kind: "tool_call_update";
   tool_call_id: string;
@@ -934,14 +950,14 @@ export interface Usage {
   cost_usd?: number | null;
 }
 
-/** What the variation has spent so far, as the gateway counts it. */
+/** What the variation has spent so far, as metered by the gateway. */
 export interface UsageRecorded {
   kind: "usage";
   usage: Usage;
   model?: string | null;
 }
 
-/** One agent's attempt at the prompt. */
+/** One agent's work on the prompt. */
 export interface Variation {
   run_id: string;
   number: number;
@@ -949,7 +965,7 @@ export interface Variation {
   status: VariationStatus;
   attempt: number;
   follow_up: string | null;
-  composed: readonly Part[];
+  composed: readonly ComposedPart[];
   cleared: string | null;
   usage: Usage;
   verdict: Verdict | null;
@@ -959,28 +975,28 @@ export interface Variation {
   finished_at: string | null;
 }
 
-/** Another variation joined the run: a further agent, or one composed from parts of others. */
+/** A variation was added: a further agent, or one composed from others. */
 export interface VariationAdded {
   kind: "variation_added";
   spec: AgentSpec;
-  composed?: readonly Part[];
+  composed?: readonly ComposedPart[];
 }
 
-/** The variation came to nothing. The others go on. */
+/** The variation failed. The others go on. */
 export interface VariationFailed {
   kind: "variation_failed";
   reason: string;
   message: string;
 }
 
-/** The variation is done and judged. */
+/** The variation finished and has a verdict. */
 export interface VariationFinished {
   kind: "variation_finished";
   verdict: Verdict;
   isolation: Isolation;
 }
 
-/** A worker took the variation up. A second one for the same variation is a new attempt: begin its lane anew. */
+/** An attempt at the variation started. A second event for the same variation is a new attempt: discard what was shown of the earlier one. */
 export interface VariationStarted {
   kind: "variation_started";
   spec: AgentSpec;
@@ -1001,13 +1017,13 @@ export interface VariationSummary {
   failed: number;
 }
 
-/** What running its checks showed about one variation. */
+/** What the platform found out about one variation by running it. */
 export interface Verdict {
   variation_id: number;
   patch: PatchStats;
   /** The files that it changes. */
   paths?: readonly string[];
-  /** Equal for patches that differ only in white space at line ends, context lines and order of files. */
+  /** Equal for patches that differ in nothing but white space at line ends, context and order of files. */
   fingerprint?: string;
   checks?: readonly CheckChange[];
   flags?: readonly Flag[];
@@ -1018,24 +1034,10 @@ export interface Verdict {
   notes?: readonly string[];
 }
 
-/** The platform compared the variations. */
+/** The platform compared and ranked the variations. */
 export interface VerdictReached {
   kind: "verdict";
   ranking: Ranking;
-}
-
-/** How a winner shall be published. */
-export interface Wish {
-  /** Its name below `aideator/`; made of the run and its prompt when empty. */
-  branch?: string;
-  /** Of the commit and the pull request; the beginning of the prompt when empty. */
-  title?: string;
-  /** Open a pull request as well; a repository on the server's own machine has none. */
-  pull_request?: boolean;
-  /** Open it as a draft. */
-  draft?: boolean;
-  /** Push files that the forge runs by itself, with its secrets (`.github/workflows` and the like). */
-  workflows?: boolean;
 }
 
 /** One wrong field of the request. */
@@ -1143,6 +1145,78 @@ export interface Routes {
     body: undefined;
     answer: RunDetails;
   };
+  "POST /runs/{run_id}/publish": {
+    path: { run_id: string };
+    query: undefined;
+    body: PublishRequest;
+    answer: Publication;
+  };
+  "GET /runs/{run_id}/export": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
+  "POST /runs/import": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: RunDetails;
+  };
+  "GET /stats": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Stats;
+  };
+  "GET /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: undefined;
+    answer: DeskOut;
+  };
+  "POST /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: TerminalIn;
+    answer: TerminalOut;
+  };
+  "GET /terminals/{terminal_id}/stream": {
+    path: { terminal_id: string };
+    query: { after?: number };
+    body: undefined;
+    answer: string;
+  };
+  "POST /terminals/{terminal_id}/input": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: Keys;
+    answer: undefined;
+  };
+  "POST /terminals/{terminal_id}/size": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: SizeIn;
+    answer: undefined;
+  };
+  "DELETE /terminals/{terminal_id}": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
+  "POST /runs/{run_id}/variations/{number}/previews": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: PreviewIn;
+    answer: PreviewOut;
+  };
+  "DELETE /previews/{preview_id}": {
+    path: { preview_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
   "POST /repositories/inspect": {
     path: undefined;
     query: undefined;
@@ -1220,77 +1294,5 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: undefined;
-  };
-  "GET /runs/{run_id}/variations/{number}/terminals": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: undefined;
-    answer: DeskOut;
-  };
-  "POST /runs/{run_id}/variations/{number}/terminals": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: TerminalIn;
-    answer: TerminalOut;
-  };
-  "GET /terminals/{terminal_id}/stream": {
-    path: { terminal_id: string };
-    query: { after?: number };
-    body: undefined;
-    answer: string;
-  };
-  "POST /terminals/{terminal_id}/input": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: Keys;
-    answer: undefined;
-  };
-  "POST /terminals/{terminal_id}/size": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: SizeIn;
-    answer: undefined;
-  };
-  "DELETE /terminals/{terminal_id}": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: undefined;
-    answer: undefined;
-  };
-  "POST /runs/{run_id}/variations/{number}/previews": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: PreviewIn;
-    answer: PreviewOut;
-  };
-  "DELETE /previews/{preview_id}": {
-    path: { preview_id: string };
-    query: undefined;
-    body: undefined;
-    answer: undefined;
-  };
-  "POST /runs/{run_id}/publish": {
-    path: { run_id: string };
-    query: undefined;
-    body: Wish;
-    answer: Publication;
-  };
-  "GET /runs/{run_id}/export": {
-    path: { run_id: string };
-    query: undefined;
-    body: undefined;
-    answer: string;
-  };
-  "POST /runs/import": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: RunDetails;
-  };
-  "GET /stats": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: Stats;
   };
 }

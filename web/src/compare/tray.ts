@@ -1,7 +1,7 @@
 /** What is taken from several variations, to be put together to a new one. Pure. */
-import type { FileDiff, Part } from "../api/schema.gen";
+import type { ComposedPart, FileDiff } from "../api/schema.gen";
 
-export type Tray = readonly Part[];
+export type Tray = readonly ComposedPart[];
 
 export function isTaken(tray: Tray, variation: number, path: string, hunk: number | null): boolean {
   const part = find(tray, variation, path);
@@ -9,7 +9,7 @@ export function isTaken(tray: Tray, variation: number, path: string, hunk: numbe
   return part.hunks == null || (hunk !== null && part.hunks.includes(hunk));
 }
 
-function find(tray: Tray, variation: number, path: string): Part | undefined {
+function find(tray: Tray, variation: number, path: string): ComposedPart | undefined {
   return tray.find((part) => part.variation_id === variation && part.path === path);
 }
 
@@ -64,7 +64,7 @@ export function readTray(text: string | null): Tray {
   }
 }
 
-function isPart(value: unknown): value is Part {
+function isPart(value: unknown): value is ComposedPart {
   if (typeof value !== "object" || value === null) return false;
   const { variation_id, path, hunks } = value as Record<string, unknown>;
   const isWhole = hunks === null || (Array.isArray(hunks) && hunks.every(Number.isInteger));

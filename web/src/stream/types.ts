@@ -3,11 +3,11 @@ import type {
   AgentSpec,
   Check,
   CheckResult,
+  ComposedPart,
   DiffContent,
   Event,
   Evidence,
   Isolation,
-  Part,
   PlanEntry,
   Publication,
   Ranking,
@@ -112,7 +112,7 @@ export interface Lane {
   verdict: Verdict | null;
   isolation: Isolation | null;
   /** What it was put together from; empty for an agent's own work. */
-  composed: readonly Part[];
+  composed: readonly ComposedPart[];
   /** Why a person lets its flags pass. */
   cleared: string | null;
   revision: number;

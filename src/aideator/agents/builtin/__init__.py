@@ -1,1 +1,1 @@
-"""Our own agent: an ACP process that runs inside the sandbox."""
+"""The built-in agent: an ACP process that runs inside the sandbox."""

@@ -1,6 +1,6 @@
-"""Ask the model, do what it asks for, tell the watchers, again: one prompt turn.
+"""One prompt turn: ask the model, carry out its tool calls, report both, repeat.
 
-Everything is told as ACP session updates, as plain dictionaries
+Reports are ACP session updates, as plain dictionaries
 (https://agentclientprotocol.com/protocol/prompt-turn).
 """
 
@@ -22,23 +22,27 @@ from aideator.agents.builtin.tools import KINDS, SCHEMAS, Result, ToolFailed, To
 
 MAX_OUTPUT_TOKENS = 16_000
 REQUEST_RETRIES = 4
-"""Retries of the SDK: no connection, 408, 409, 429 and 5xx, before an answer has
+"""Retries by the SDK: no connection, 408, 409, 429 and 5xx, before an answer has
 begun."""
 STREAM_RETRIES = 3
-"""Retries of ours: an answer that broke off, which the SDK does not retry."""
+"""Retries by this module: an answer that broke off, which the SDK does not retry."""
 BACKOFF_SECONDS = 0.5
-"""Wait before the first of our retries; it doubles with each."""
+"""Wait before the first retry by this module; it doubles with each."""
 READ_SECONDS = 180.0
-"""Silence after which an answer counts as broken off; the API sends a ping every few
-seconds."""
+"""Seconds of silence after which an answer counts as broken off; the API sends a ping
+every few seconds."""
 SHOWN_CHARACTERS = 8_000
-"""How much of a tool's result a watcher gets; the model gets all of it."""
+"""Characters of a tool's result that are reported; the model gets all of it."""
 
 Emit = Callable[[dict[str, Any]], None]
 
 
 class ModelFailed(Exception):
-    """The model could not be had, retries included."""
+    """The model did not answer, retries included.
+
+    Attributes:
+        reason: `model_failed` or `budget_exhausted`, as the platform knows it.
+    """
 
     def __init__(self, message: str, *, reason: str = "model_failed") -> None:
         super().__init__(message)
@@ -47,7 +51,7 @@ class ModelFailed(Exception):
 
 @dataclass(frozen=True)
 class AgentSettings:
-    """How this agent is to work, as the catalogue passed it in."""
+    """Settings of this agent, as `aideator.agents.factory` passes them in."""
 
     model: str
     system: str
@@ -58,7 +62,7 @@ class AgentSettings:
 
     @classmethod
     def parse(cls, text: str, workspace: Path) -> Self:
-        """Read the settings from the JSON object that `aideator.agents.catalog` makes."""
+        """Read the settings from the JSON that `aideator.agents.factory` makes."""
         fields = json.loads(text)
         return cls(
             system=system_prompt(str(workspace), fields.pop("instructions", "")),
@@ -66,7 +70,10 @@ class AgentSettings:
         )
 
     def request(self) -> dict[str, Any]:
-        """The fields of a Messages request that stay the same all along, so that the prompt cache holds."""
+        """Return the fields of a Messages request that are the same in every request.
+
+        They stay the same so that the prompt cache holds.
+        """
         fields: dict[str, Any] = {
             "model": self.model,
             "max_tokens": MAX_OUTPUT_TOKENS,
@@ -77,8 +84,8 @@ class AgentSettings:
         if self.effort is not None:
             fields["output_config"] = {"effort": self.effort}
         if self.temperature is not None:
-            # SDK 2 has no such parameter any more; the models that still take it refuse
-            # it together with thinking.
+            # SDK 2 has no such parameter any more. Models that still take it refuse it
+            # together with thinking.
             fields["extra_body"] = {"temperature": self.temperature}
         elif self.thinking:
             fields["thinking"] = {"type": "adaptive", "display": "summarized"}
@@ -86,10 +93,10 @@ class AgentSettings:
 
 
 def model_client(base_url: str, token: str) -> anthropic.AsyncAnthropic:
-    """A client that reaches the gateway and nothing else."""
+    """Return a client that reaches the gateway and nothing else."""
     timeout = httpx2.Timeout(READ_SECONDS, connect=10.0)
-    # The gateway is plain HTTP on loopback: without a CA bundle TLS trusts nobody, and
-    # loading one takes a while.
+    # The gateway is plain HTTP on loopback, so TLS needs no CA bundle: loading one
+    # takes time, and without one no server is trusted.
     http = httpx2.AsyncClient(
         verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=timeout
     )
@@ -109,13 +116,13 @@ async def run_turn(
     tools: Tools,
     emit: Emit,
 ) -> str:
-    """Work until the model has nothing more to do; `messages` grows by what was said.
+    """Work until the model asks for no more tool calls; append to `messages`.
 
     Returns:
         ACP's stop reason.
 
     Raises:
-        ModelFailed: if the model cannot be had.
+        ModelFailed: if the model does not answer, retries included.
     """
     for _ in range(spec.max_turns):
         answer = await _ask(client, spec, messages, emit)
@@ -290,9 +297,6 @@ def _content(result: Result) -> dict[str, Any]:
 
 
 def _text(text: str) -> dict[str, Any]:
-    shown = (
-        text
-        if len(text) <= SHOWN_CHARACTERS
-        else f"{text[:2000]}\n[…]\n{text[-SHOWN_CHARACTERS + 2000 :]}"
-    )
-    return {"type": "content", "content": {"type": "text", "text": shown}}
+    if len(text) > SHOWN_CHARACTERS:
+        text = f"{text[:2000]}\n[…]\n{text[-SHOWN_CHARACTERS + 2000 :]}"
+    return {"type": "content", "content": {"type": "text", "text": text}}

@@ -1,8 +1,8 @@
 """The built-in agent as an ACP process: JSON-RPC on standard input and output.
 
-Odd on purpose: the wire is a screen of standard library instead of the ACP SDK's agent
-side, which builds some 270 pydantic models at import. That start-up is paid inside
-every sandbox, under its CPU limit; the tests hold what is sent against the SDK's
+The protocol is a screen of standard library instead of the ACP SDK's agent side, which
+builds some 270 pydantic models at import (decision 0011). That start-up is paid inside
+every sandbox, under its CPU limit; the tests check what is sent against the SDK's
 schema. For the same reason the model's SDK is imported in a thread, after `initialize`
 was answered.
 """
@@ -30,15 +30,15 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 SETTINGS_VARIABLE = "AIDEATOR_AGENT_SETTINGS"
-"""Environment variable with the settings as JSON: model, max_turns, effort, temperature,
-thinking, instructions."""
+"""Environment variable with the settings as JSON: model, max_turns, effort,
+temperature, thinking, instructions."""
 
 Send = Callable[[dict[str, Any]], None]
 
 
 @dataclass
 class Session:
-    """A conversation over one workspace."""
+    """A conversation about one workspace."""
 
     workspace: Path
     messages: "list[MessageParam]" = field(default_factory=list)
@@ -46,7 +46,7 @@ class Session:
 
 
 class Agent:
-    """Answers ACP requests; each prompt turn is a task, so that it can be cancelled."""
+    """Answers ACP requests. Each prompt turn is a task, so that it can be cancelled."""
 
     def __init__(self, send: Send, tasks: asyncio.TaskGroup) -> None:
         self._send = send
@@ -54,7 +54,7 @@ class Agent:
         self._sessions: dict[str, Session] = {}
 
     def receive(self, message: dict[str, Any]) -> None:
-        """Take one message from the client."""
+        """Handle one message from the client."""
         request, params = message.get("id"), message.get("params") or {}
         match message.get("method"):
             case "initialize":
@@ -76,7 +76,7 @@ class Agent:
                 self._refuse(request, METHOD_NOT_FOUND, f"there is no method {method}")
 
     def stop(self) -> None:
-        """Cancel what runs: nobody listens any more."""
+        """Cancel all turns: the client has gone."""
         for session in self._sessions.values():
             if session.turn:
                 session.turn.cancel()
@@ -84,8 +84,8 @@ class Agent:
     def _load(self, request: object, params: dict[str, Any]) -> None:
         session_id = params["sessionId"]
         try:
-            messages = memory.recall(session_id)
-        except memory.Forgotten as error:
+            messages = memory.load(session_id)
+        except memory.SessionNotFound as error:
             self._refuse(request, INVALID_PARAMS, str(error))
             return
         self._sessions[session_id] = Session(Path(params["cwd"]), messages)
@@ -110,7 +110,7 @@ class Agent:
         self, request: object, session_id: str, session: Session, text: str
     ) -> None:
         await asyncio.to_thread(_import_loop)
-        from aideator.agents.builtin import loop  # noqa: PLC0415 - see the module's docstring
+        from aideator.agents.builtin import loop  # noqa: PLC0415 - see the docstring
 
         def emit(update: dict[str, Any]) -> None:
             self._notify("session/update", {"sessionId": session_id, "update": update})
@@ -139,7 +139,7 @@ class Agent:
             return
         if stop == "end_turn":
             # A turn that broke off may end in a tool call without a result, which the
-            # API does not take back.
+            # API refuses in a later request.
             session.messages = messages
             memory.keep(session_id, messages)
         self._reply(request, {"stopReason": stop})
@@ -180,17 +180,17 @@ def _introduction() -> dict[str, Any]:
 
 
 def _import_loop() -> None:
-    # Some 3,000 modules full of classes that all stay: collecting in between is a fifth
-    # of the time, for nothing.
+    # Some 3,000 modules full of classes that all stay: garbage collection in between
+    # takes a fifth of the time, for nothing.
     gc.disable()
-    from aideator.agents.builtin import loop  # noqa: F401, PLC0415 - see the module's docstring
+    from aideator.agents.builtin import loop  # noqa: F401, PLC0415 - as above
 
     gc.freeze()
     gc.enable()
 
 
 async def serve(source: BinaryIO, send: Send) -> None:
-    """Answer requests until the client closes its side; what runs then is cancelled."""
+    """Answer requests until the client closes its side, then cancel what runs."""
     reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
@@ -202,13 +202,14 @@ async def serve(source: BinaryIO, send: Send) -> None:
 
 
 def main() -> None:
-    """Run the agent on this process' standard streams."""
-    # What a library may print must not end up between the messages.
-    wire = os.fdopen(os.dup(1), "wb")
+    """Run the agent on the standard streams of this process."""
+    # What a library prints must not end up between the messages: from here on,
+    # standard output leads to standard error.
+    output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
 
     def send(message: dict[str, Any]) -> None:
-        wire.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-        wire.flush()
+        output.write(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        output.flush()
 
     asyncio.run(serve(sys.stdin.buffer, send))

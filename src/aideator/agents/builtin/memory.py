@@ -1,4 +1,7 @@
-"""What the built-in agent remembers of a session: the messages, as JSON in its home, for ACP's `session/load`."""
+"""Store the built-in agent's sessions for ACP's `session/load`.
+
+A session is its messages, as JSON in the agent's home.
+"""
 
 import json
 import re
@@ -10,16 +13,16 @@ if TYPE_CHECKING:
     from anthropic.types import MessageParam
 
 _FOLDER = Path(".aideator")
-"""In the home; `catalog.toml` names it too, so that the platform keeps it for the next
-turn."""
+"""Folder in the agent's home. `catalog.toml` names it too, so that the platform keeps
+it for the next turn."""
 
 
-class Forgotten(Exception):
-    """There is no such session."""
+class SessionNotFound(Exception):
+    """There is no such session, or it cannot be read."""
 
 
 def keep(session_id: str, messages: "list[MessageParam]") -> None:
-    """Write a session down, whole or not at all."""
+    """Store a session, whole or not at all."""
     file = _file(session_id)
     file.parent.mkdir(exist_ok=True)
     part = file.with_suffix(".part")
@@ -30,41 +33,42 @@ def keep(session_id: str, messages: "list[MessageParam]") -> None:
     part.rename(file)
 
 
-def recall(session_id: str) -> "list[MessageParam]":
-    """The messages of a session.
+def load(session_id: str) -> "list[MessageParam]":
+    """Return the messages of a session.
 
     Raises:
-        Forgotten: if it was not kept.
+        SessionNotFound: if it was not kept or cannot be read.
     """
     if not re.fullmatch(r"[0-9a-f]{32}", session_id):
-        raise Forgotten(f"there is no session {session_id[:80]!r}")
+        raise SessionNotFound(f"there is no session {session_id[:80]!r}")
     try:
         messages: list[MessageParam] = json.loads(
             _file(session_id).read_text(encoding="utf-8")
         )
     except (OSError, ValueError) as error:
-        raise Forgotten(f"the session cannot be read: {error}") from error
+        raise SessionNotFound(f"the session cannot be read: {error}") from error
     return messages
 
 
 def replay(messages: "list[MessageParam]") -> Iterator[dict[str, Any]]:
-    """What was said, as session updates: ACP has a client hear a session again that it loads."""
+    """Yield what was said as session updates.
+
+    ACP demands that a session that is loaded is replayed to the client.
+    """
     for message in messages:
-        kind = (
-            "user_message_chunk" if message["role"] == "user" else "agent_message_chunk"
-        )
-        content = message["content"]
-        blocks: list[Any] = (
-            [{"type": "text", "text": content}]
-            if isinstance(content, str)
-            else list(content)
-        )
-        for block in blocks:
-            if block["type"] == "text":
-                yield {
-                    "sessionUpdate": kind,
-                    "content": {"type": "text", "text": block["text"]},
-                }
+        said_by_user = message["role"] == "user"
+        kind = "user_message_chunk" if said_by_user else "agent_message_chunk"
+        for text in _texts(message["content"]):
+            yield {
+                "sessionUpdate": kind,
+                "content": {"type": "text", "text": text},
+            }
+
+
+def _texts(content: Any) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    return [block["text"] for block in content if block["type"] == "text"]
 
 
 def _file(session_id: str) -> Path:

@@ -1,8 +1,8 @@
-"""Run one command of the model's, with its output live.
+"""Run a command for the model and report its output while it runs.
 
-The standard library's `communicate` does not fit: output must be seen while it comes,
-be bounded in memory whatever a command prints, and a background process that keeps the
-pipe open must not keep the tool call open.
+The standard library's `communicate` does not fit: output must be reported while it
+comes and be bounded in memory, and a background process that keeps the pipe open must
+not keep the tool call open.
 """
 
 import asyncio
@@ -13,16 +13,19 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 HEAD_BYTES = 10_000
+"""Bytes of a command's output that are kept from its beginning."""
 TAIL_BYTES = 20_000
+"""Bytes that are kept from its end."""
 LIVE_BYTES = 4_000
+"""Bytes from its end that a live report shows."""
 LIVE_INTERVAL = 0.2
 """Seconds between two live reports of one command."""
 DRAIN_SECONDS = 0.3
-"""How long output may still come after the command itself has ended."""
+"""Seconds that output may still come after the command itself has ended."""
 
 
 class Output:
-    """What a command printed: its beginning and its end, the middle dropped."""
+    """A command's output: its beginning and its end, without the middle."""
 
     def __init__(self) -> None:
         self._head = bytearray()
@@ -30,7 +33,7 @@ class Output:
         self._dropped = 0
 
     def add(self, data: bytes) -> None:
-        """Take further output in."""
+        """Append output."""
         room = HEAD_BYTES - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
@@ -40,7 +43,7 @@ class Output:
             self._dropped += excess
 
     def text(self) -> str:
-        """Everything that was kept, with a note where something was dropped."""
+        """Return what was kept, with a note where something was dropped."""
         gap = (
             f"\n[… {self._dropped} bytes left out …]\n".encode()
             if self._dropped
@@ -49,12 +52,12 @@ class Output:
         return (self._head + gap + self._tail).decode(errors="replace")
 
     def live(self) -> str:
-        """The last few lines, for somebody who watches."""
+        """Return the last few lines, for a live report."""
         return (self._head + self._tail)[-LIVE_BYTES:].decode(errors="replace")
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment of a command: ours without the lease and the agent's own settings."""
+    """Return the environment of a command: ours without the lease and our settings."""
     return {
         name: value
         for name, value in os.environ.items()
@@ -108,7 +111,8 @@ async def _started(
     argv: Sequence[str],
     cwd: Path,
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, asyncio.StreamReader]]:
-    # A pipe of our own: with asyncio's, `wait` would wait for whoever inherited it.
+    # A pipe of our own: with asyncio's, `wait` would wait until every process that has
+    # inherited it has closed it.
     readable, writable = os.pipe()
     stream = asyncio.StreamReader()
     loop = asyncio.get_running_loop()

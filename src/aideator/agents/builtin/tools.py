@@ -1,4 +1,4 @@
-"""What the model can do: run a command, read, write and edit files, find files and text.
+"""The model's tools: run a command; read, write and edit files; find files and text.
 
 Names and fields are those of Anthropic's own agent toolset (`agent_toolset_20260401`),
 which the models know. The code is ours, because the vendor's shell shows nothing before
@@ -22,6 +22,7 @@ SEARCH_SECONDS = 30.0
 FILE_BYTES_MAX = 256 * 1024
 GLOB_SHOWN = 200
 GLOB_WALKED = 50_000
+"""Paths that a pattern may match before the search stops."""
 
 _PATH = {
     "type": "string",
@@ -48,13 +49,15 @@ def _schema(
 SCHEMAS: list[dict[str, Any]] = [
     _schema(
         "bash",
-        "Run a shell command in the workspace and return its output and exit code. Each call is a new shell: use "
-        "`cd DIR && …` where needed. Standard input is empty. There is no network.",
+        "Run a shell command in the workspace and return its output and exit code. "
+        "Each call is a new shell: use `cd DIR && …` where needed. Standard input is "
+        "empty. There is no network.",
         ["command"],
         command={"type": "string", "description": "The command."},
         timeout_ms={
             "type": "integer",
-            "description": "Milliseconds until the command is killed; 120000 when absent, at most 600000.",
+            "description": "Milliseconds until the command is killed; 120000 when "
+            "absent, at most 600000.",
         },
     ),
     _schema(
@@ -65,19 +68,22 @@ SCHEMAS: list[dict[str, Any]] = [
         view_range={
             "type": "array",
             "items": {"type": "integer"},
-            "description": "[first line, last line], counted from 1, both included; a last line of -1 means the end.",
+            "description": "[first line, last line], counted from 1, both included; a "
+            "last line of -1 means the end.",
         },
     ),
     _schema(
         "write",
-        "Write a whole file, making its directories. An existing file is replaced; prefer edit to change one.",
+        "Write a whole file, making its directories. An existing file is replaced; "
+        "prefer edit to change one.",
         ["file_path", "content"],
         file_path=_PATH,
         content={"type": "string", "description": "The new content of the file."},
     ),
     _schema(
         "edit",
-        "Replace a piece of text in a file. old_string must be found exactly once, unless replace_all is true.",
+        "Replace a piece of text in a file. old_string must be found exactly once, "
+        "unless replace_all is true.",
         ["file_path", "old_string", "new_string"],
         file_path=_PATH,
         old_string={
@@ -126,7 +132,7 @@ class ToolFailed(Exception):
 
 @dataclass(frozen=True)
 class Diff:
-    """How a tool changed a file; `old` is None for a new one."""
+    """A change that a tool made to a file; `old` is None for a new file."""
 
     path: str
     old: str | None
@@ -135,7 +141,7 @@ class Diff:
 
 @dataclass(frozen=True)
 class Result:
-    """What a tool answers."""
+    """A tool's answer to the model, and the change it made to a file."""
 
     text: str
     diff: Diff | None = None
@@ -143,14 +149,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Tools:
-    """The tools over one workspace."""
+    """The tools, working in one workspace."""
 
     workspace: Path
 
     async def call(
         self, name: str, arguments: dict[str, Any], show: Callable[[str], None]
     ) -> Result:
-        """Carry a tool call out.
+        """Carry out a tool call.
 
         Args:
             name: The tool.
@@ -182,12 +188,7 @@ class Tools:
         self, arguments: dict[str, Any], show: Callable[[str], None]
     ) -> Result:
         command = _text(arguments, "command")
-        wanted = arguments.get("timeout_ms")
-        seconds = (
-            min(wanted / 1000, COMMAND_SECONDS_MAX)
-            if isinstance(wanted, int) and wanted > 0
-            else COMMAND_SECONDS
-        )
+        seconds = _command_seconds(arguments.get("timeout_ms"))
         program = shutil.which("bash") or "/bin/sh"
         output, code = await shell.run(
             [program, "-c", command], cwd=self.workspace, timeout=seconds, show=show
@@ -195,9 +196,9 @@ class Tools:
         if code is None:
             raise ToolFailed(f"{output}\n[killed: it ran longer than {seconds:g} s]")
         if code != 0:
-            raise ToolFailed(
-                f"{output}\n[exit code {code if code > 0 else 128 - code}]"
-            )
+            # As a shell reports it: 128 + n for a command that signal n ended.
+            status = code if code > 0 else 128 - code
+            raise ToolFailed(f"{output}\n[exit code {status}]")
         return Result(output or "[no output]")
 
     async def _grep(self, arguments: dict[str, Any]) -> Result:
@@ -269,10 +270,10 @@ class Tools:
             if ".git" not in path.relative_to(root).parts
         ]
         found.sort(key=lambda path: path.lstat().st_mtime, reverse=True)
-        more = (
-            [f"[… {len(found) - GLOB_SHOWN} more]"] if len(found) > GLOB_SHOWN else []
-        )
-        return Result("\n".join([*map(str, found[:GLOB_SHOWN]), *more]) or "no matches")
+        shown = [str(path) for path in found[:GLOB_SHOWN]]
+        if len(found) > GLOB_SHOWN:
+            shown.append(f"[… {len(found) - GLOB_SHOWN} more]")
+        return Result("\n".join(shown) or "no matches")
 
     def _path(self, name: str) -> Path:
         return self.workspace / name
@@ -283,6 +284,12 @@ class Tools:
         if path.exists() and not path.is_file():
             raise ToolFailed(f"{path} is not a regular file")
         return path
+
+
+def _command_seconds(timeout_ms: object) -> float:
+    if isinstance(timeout_ms, int) and timeout_ms > 0:
+        return min(timeout_ms / 1000, COMMAND_SECONDS_MAX)
+    return COMMAND_SECONDS
 
 
 def _text(arguments: dict[str, Any], name: str) -> str:

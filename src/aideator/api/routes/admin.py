@@ -21,7 +21,7 @@ from aideator.api.dependencies import App
 from aideator.api.problems import responses
 from aideator.api.schemas import RequestBody, ResponseBody
 from aideator.domain.errors import NotAllowed
-from aideator.repositories.trees import disk_use
+from aideator.sandbox.disk import disk_usage
 from aideator.settings import Settings, parse_size
 from aideator.store import keys
 
@@ -160,7 +160,7 @@ def _measure(home: Path, bound: int) -> Disk:
 
 def _size(path: Path) -> int:
     if path.is_dir():
-        return disk_use(path)
+        return disk_usage(path)
     try:
         return path.lstat().st_blocks * 512
     except FileNotFoundError:  # a journal that SQLite has just deleted

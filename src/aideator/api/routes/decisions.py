@@ -13,7 +13,7 @@ from aideator.api.auth import identify
 from aideator.api.dependencies import App, RunId, VariationId
 from aideator.api.problems import responses
 from aideator.api.schemas import FollowUp, RequestBody, openapi_examples
-from aideator.domain.run import AgentSpec, Part, RunDetails
+from aideator.domain.run import AgentSpec, ComposedPart, RunDetails
 
 router = APIRouter(
     tags=["decisions"],
@@ -29,7 +29,7 @@ class Composition(RequestBody):
     # Not strict: FastAPI has decoded the JSON, and strict mode takes no list as tuple.
     model_config = ConfigDict(strict=False)
 
-    parts: tuple[Part, ...] = Field(min_length=1, max_length=1000)
+    parts: tuple[ComposedPart, ...] = Field(min_length=1, max_length=1000)
 
 
 class Clearance(RequestBody):

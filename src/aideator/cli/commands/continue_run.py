@@ -20,7 +20,7 @@ from aideator.cli.parameters import (
 
 if TYPE_CHECKING:
     from aideator.cli.command import Client
-    from aideator.domain.run import Part, RunDetails
+    from aideator.domain.run import ComposedPart, RunDetails
 
     Continue = Callable[[Client, str], Awaitable[RunDetails]]
 
@@ -161,7 +161,7 @@ async def cancel(
     context.print_line(f"run {details.id[-8:]} is {details.status}")
 
 
-def parse_part(text: str) -> "Part":
+def parse_part(text: str) -> "ComposedPart":
     """Return a part of a composition, from `VARIATION:PATH` or `VARIATION:PATH#0,2`.
 
     The numbers behind `#` are hunks of the file, from 0.
@@ -171,7 +171,7 @@ def parse_part(text: str) -> "Part":
     """
     from aideator.cli.parsing import validate
     from aideator.domain.errors import InvalidInput
-    from aideator.domain.run import Part
+    from aideator.domain.run import ComposedPart
 
     found = re.fullmatch(
         r"(\d{1,3}):(.+?)(?:#(\d{1,5}(?:,\d{1,5})*))?", text, re.DOTALL
@@ -183,7 +183,7 @@ def parse_part(text: str) -> "Part":
         )
     hunks = tuple(map(int, found[3].split(","))) if found[3] else None
     return validate(
-        Part, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks}
+        ComposedPart, {"variation_id": int(found[1]), "path": found[2], "hunks": hunks}
     )
 
 

@@ -29,7 +29,7 @@ def line_of(event: events.Event, view: RunView) -> str:
 
 
 def _progress_line(  # noqa: C901 - one flat match over the union
-    body: events.Body, number: int | None, view: RunView
+    body: events.EventBody, number: int | None, view: RunView
 ) -> str:
     match body:
         case events.RunStarted() | events.SetupRan():
@@ -56,7 +56,7 @@ def _progress_line(  # noqa: C901 - one flat match over the union
             return _decision_line(body)
         case (
             events.AgentOutput()
-            | events.Plan()
+            | events.AgentPlan()
             | events.UsageRecorded()
             | events.Checking()
             | events.VerdictReached()

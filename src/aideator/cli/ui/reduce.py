@@ -22,7 +22,7 @@ _Activity = (
     events.AgentOutput
     | events.ToolCall
     | events.ToolCallUpdate
-    | events.Plan
+    | events.AgentPlan
     | events.UsageRecorded
 )
 _Progress = (
@@ -69,7 +69,7 @@ class VariationView:
                 events.AgentOutput()
                 | events.ToolCall()
                 | events.ToolCallUpdate()
-                | events.Plan()
+                | events.AgentPlan()
                 | events.UsageRecorded() as activity
             ):
                 self._apply_activity(activity)
@@ -107,7 +107,7 @@ class VariationView:
                 self._use_tool(key, title)
             case events.ToolCallUpdate(tool_call_id=key, title=title):
                 self._use_tool(key, title)
-            case events.Plan(entries=entries):
+            case events.AgentPlan(entries=entries):
                 done = sum(entry.status == "completed" for entry in entries)
                 self.plan = f"{done}/{len(entries)} steps"
             case events.UsageRecorded(usage=usage):
@@ -181,7 +181,7 @@ class RunView:
             self._apply_to_variation(event.variation_id, event)
 
     def _apply(  # noqa: C901 - one flat match over the union
-        self, body: events.Body, at: datetime
+        self, body: events.EventBody, at: datetime
     ) -> None:
         match body:
             case events.RunStarted() as started:
@@ -212,7 +212,7 @@ class RunView:
                 | events.AgentOutput()
                 | events.ToolCall()
                 | events.ToolCallUpdate()
-                | events.Plan()
+                | events.AgentPlan()
                 | events.UsageRecorded()
                 | events.Checking()
             ):

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.ui.escape import escape
-from aideator.domain.events import Body, RunStarted, SetupRan
-from aideator.domain.project import Finding, Origin, Project
+from aideator.domain.events import EventBody, RunStarted, SetupRan
+from aideator.domain.project import Origin, Project, ProjectField
 
 _ORIGINS = {
     Origin.REQUEST: "as requested",
@@ -44,7 +44,7 @@ def setup_line(started: RunStarted) -> str:
     return " · ".join(parts)
 
 
-def _origin(started: RunStarted, finding: Finding) -> str:
+def _origin(started: RunStarted, finding: ProjectField) -> str:
     origin = started.sources.get(finding, Origin.REQUEST)
     return f" ({_ORIGINS[origin]})" if origin is not Origin.REQUEST else ""
 
@@ -58,7 +58,7 @@ def _setup_result(ran: SetupRan) -> str:
     return f"{line}: {result.note}" if result.note else line
 
 
-def detail_lines(body: Body) -> list[str]:
+def detail_lines(body: EventBody) -> list[str]:
     """Return the lines below an event's own: notes, and the output of what failed."""
     if isinstance(body, RunStarted):
         return [f"note: {note}" for note in body.notes]
@@ -69,13 +69,13 @@ def detail_lines(body: Body) -> list[str]:
 
 def project_table(project: Project) -> Group:
     """Return how a repository would be set up and checked, as a table with notes."""
-    entries: dict[Finding, list[str]] = {
+    entries: dict[ProjectField, list[str]] = {
         "setup": [command.command for command in project.setup],
         "checks": [check.label for check in project.checks],
         "protected": list(project.protected),
     }
     table = Table(box=None, show_header=False)
-    for finding in get_args(Finding):
+    for finding in get_args(ProjectField):
         listed = entries[finding]
         origin = _ORIGINS[project.sources[finding]] if listed else ""
         table.add_row(

@@ -7,7 +7,12 @@ from functools import cached_property
 from aideator.changes.patch import Patch
 from aideator.domain.check import Measurement
 from aideator.domain.ranking import Cost, CrossOutcome, CrossTest, Evidence
-from aideator.selection.cross_tests import Bundle, OwnTest, answer, convincing
+from aideator.selection.cross_tests import (
+    Bundle,
+    OwnTest,
+    always_passing,
+    outcome_of_runs,
+)
 
 BASE = 0
 """The number of the base among the variations, which count from 1."""
@@ -32,7 +37,7 @@ def entries(
 ) -> list[Entry]:
     """Each test once, in the order in which variations and their reports name them."""
     good = {
-        (n, label): convincing(said)
+        (n, label): always_passing(said)
         for n, checks in measured.items()
         for label, said in checks.items()
     }
@@ -151,10 +156,10 @@ class Docket:
     def _answer(self, entry: Entry, number: int) -> tuple[CrossOutcome, bool, str]:
         check, test = entry.test.check, entry.test.result.test
         if number in entry.authors:
-            return answer(self.measured[number].get(check), test)
+            return outcome_of_runs(self.measured[number].get(check), test)
         tree = self.trees[number]
         if entry.owner is not None and self.trees[entry.owner] == tree:
-            return answer(self.measured[entry.owner].get(check), test)
-        return answer(
+            return outcome_of_runs(self.measured[entry.owner].get(check), test)
+        return outcome_of_runs(
             self.answers.get((tree, entry.owner or BASE), {}).get(check), test
         )

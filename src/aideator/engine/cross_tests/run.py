@@ -40,15 +40,16 @@ from aideator.engine.measure import (
     recall,
     remember,
 )
+from aideator.engine.spending import judge_usage
 from aideator.repositories.checkout import Checkout
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import (
     Bundle,
     OwnTest,
-    laid_over,
+    only_about,
     own_tests,
     pack,
-    split,
+    paths_to_copy,
 )
 from aideator.selection.rank import evaluate, finished_verdicts, rank
 from aideator.store import runs
@@ -97,11 +98,14 @@ async def record(context: RunContext, run: Run, evidence: Evidence) -> None:
     """Weigh, tell and store what has been found out; and ask a judge about what is left, where that is wanted."""
     async with context.database.read() as session:
         verdicts, cleared = finished_verdicts(await runs.variations(session, run.id))
-    evidence = evaluate(evidence, verdicts)
+    evidence = evaluate(evidence, verdicts).model_copy(
+        update={"judge_usage": judge_usage(run)}
+    )
     await _keep(context, run.id, evidence)
     ranking = rank(verdicts, evidence, cleared=cleared)
-    if opinion := await seek_opinion(context, run, ranking, verdicts):
-        await _keep(context, run.id, evidence.model_copy(update={"opinion": opinion}))
+    if opinion := await seek_opinion(context, run, evidence, ranking, verdicts):
+        told = {"opinion": opinion, "judge_usage": opinion.usage}
+        await _keep(context, run.id, evidence.model_copy(update=told))
 
 
 async def _keep(context: RunContext, run_id: str, evidence: Evidence) -> None:
@@ -142,7 +146,7 @@ async def _open(
         doubts = await asyncio.to_thread(doubts_about, run, patch, before, checkout)
         measured[number] = await prove(context, run, checkout, patch, doubts, nobody)
         files = await asyncio.to_thread(parse, patch.data)
-        paths[number] = tuple(laid_over(files))
+        paths[number] = tuple(paths_to_copy(files))
         written[number] = await asyncio.to_thread(
             _written, files, before, measured[number], checkout
         )
@@ -333,8 +337,8 @@ class _Examination:
         keys = self._keys(tree, bundle)
         own = {
             each.result.check: Measurement(
-                result=split(each.result, bundle.tests),
-                again=tuple(split(run, bundle.tests) for run in each.again),
+                result=only_about(each.result, bundle.tests),
+                again=tuple(only_about(run, bundle.tests) for run in each.again),
             )
             for each in said
             if each.result.check in keys

@@ -1,1 +1,1 @@
-"""The bubblewrap back end: namespaces, seccomp and control groups on Linux, without a daemon."""
+"""The bubblewrap back end: namespaces, seccomp and control groups, without a daemon."""

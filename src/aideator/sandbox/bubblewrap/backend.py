@@ -1,8 +1,8 @@
-"""The bubblewrap back end: no daemon, no image, and nothing to clean up after a crash of this server.
+"""The bubblewrap back end: it needs no daemon, no image, no cleaning up after a crash.
 
-The order of acts is the point: start, learn the first pid, put it under its control
-group, only then let it run (`--block-fd`); at the end kill the first pid, and wait
-until the kernel has ended everything that it held.
+The order of steps matters: start bubblewrap, learn the first process's pid, put it into
+its control group, and only then let it run (`--block-fd`). At the end kill the first
+process, and wait until the kernel has ended all others with it.
 """
 
 import asyncio
@@ -34,11 +34,16 @@ from aideator.sandbox.base import (
     Limits,
     Sandbox,
     Tree,
+    missing_programs,
     sandbox_uid,
-    without,
 )
-from aideator.sandbox.bubblewrap.cell import HOME, Launch, command, describe_bwrap
 from aideator.sandbox.bubblewrap.cgroup import Cgroup, remove_stale, rlimits
+from aideator.sandbox.bubblewrap.command import (
+    HOME,
+    CommandLine,
+    bwrap_command,
+    describe_bwrap,
+)
 from aideator.sandbox.bubblewrap.doctor import explain, limit_findings
 from aideator.sandbox.disk import watch_disk
 from aideator.sandbox.host_python import host_python
@@ -48,29 +53,37 @@ _RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.pyc", "home"
 _SOCKET_PATH_LIMIT = 107
 _OPEN_SECONDS, _CLOSE_SECONDS = 20.0, 5.0
 _FILES = (1024, 4096)
-"""Soft and hard limit of open files."""
+"""Soft and hard limit of open files of a process."""
 _LOCKED_BYTES = 8 * 2**20
-"""Memory that a process may lock; what the host allows its own users may be without
-limit."""
-_SAID_BYTES = 65_536
+"""Memory that a process may lock. The host's own limit may be infinite."""
+_STDERR_BYTES = 65_536
 _NEW_SECONDS = 60.0
+"""Age up to which a directory without a lock is not taken for a stale one."""
 _NICE = 5
-"""Where processors are short, the server and its streams go first, but a busy machine
-does not starve the agents."""
+"""Niceness of sandboxes. On a busy machine the server and its streams go first, but the
+agents do not starve."""
+
+
+def create(runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> "Bubblewrap":
+    """Create the back end.
+
+    Args:
+        runtime_dir: Directory for sockets and staging.
+        toolchains: Directories to show inside at the same path; their `bin` comes first
+            on PATH.
+    """
+    return Bubblewrap(runtime_dir, toolchains)
 
 
 class Bubblewrap:
-    """The back end.
-
-    `runtime_dir` holds one short-lived directory for each open sandbox.
-    """
+    """The back end. `runtime_dir` holds a temporary directory for each open sandbox."""
 
     name = "bubblewrap"
     runtime = None
 
-    def __init__(self, runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> None:
+    def __init__(self, runtime_dir: Path, toolchains: Sequence[Path]) -> None:
         self._runtime_dir = runtime_dir.absolute()
-        self._swept = False
+        self._removed_stale = False
         python = host_python()
         self._python = python.executable
         self._binds = (
@@ -102,54 +115,53 @@ class Bubblewrap:
         binds: Sequence[Bind] = (),
         gateway: Path | None = None,
     ) -> AsyncIterator[Sandbox]:
-        """Open a sandbox, as the port says.
+        """Open a sandbox, see `SandboxBackend.open`.
 
         As root, `tree.upper` is given to the sandbox's uid.
         """
-        if not self._swept:
-            self._swept = True
-            await asyncio.to_thread(_sweep, self._runtime_dir)
+        if not self._removed_stale:
+            self._removed_stale = True
+            await asyncio.to_thread(_remove_stale, self._runtime_dir)
         name, owner = secrets.token_hex(4), sandbox_uid()
-        cell = self._runtime_dir / name
+        directory = self._runtime_dir / name
         async with AsyncExitStack() as closing:
-            closing.callback(shutil.rmtree, cell, ignore_errors=True)
-            socket, lock = _make_cell(cell, owner, tree)
+            closing.callback(shutil.rmtree, directory, ignore_errors=True)
+            socket, lock = _make_directory(directory, owner, tree)
             closing.callback(os.close, lock)
             group = Cgroup.create(
                 name, replace(limits, cpus=max(limits.cpus, limits.start_cpus))
             )
             closing.push_async_callback(asyncio.to_thread, group.remove)
             closing.callback(group.kill)
+            path = ":".join([*tree.path, self._env["PATH"]])
             link = Link(
                 socket,
                 isolation=_isolation(group, gateway),
-                env={
-                    **self._env,
-                    **tree.env,
-                    "PATH": ":".join([*tree.path, self._env["PATH"]]),
-                },
+                env={**self._env, **tree.env, "PATH": path},
                 output_bytes=limits.output_bytes,
                 gateway=gateway,
                 post_mortem=lambda: _post_mortem(group),
             )
             await closing.enter_async_context(link)
             visible = (Bind(socket.parent, _RUN), *self._binds, *binds)
-            with ExitStack() as theirs:
-                launch = Launch(theirs)
-                pipes = _pipes(launch, closing)
-                launch.add("--ro-bind-data", launch.file(_compiled_shim()), _SHIM)
-                program = command(
-                    launch, tree, visible, limits, cell / "stage"
-                ) + self._inside(limits, group)
-                process = await _execute(program, launch, pipes, cell / "stage")
-            await closing.enter_async_context(_life(process, pipes, group, link))
-            link.run(_settle_down(group, limits))
+            stage = directory / "stage"
+            with ExitStack() as after_start:
+                line = CommandLine(after_start)
+                pipes = _open_pipes(line, closing)
+                line.add("--ro-bind-data", line.file(_compiled_shim()), _SHIM)
+                argv = bwrap_command(line, tree, visible, limits, stage)
+                argv += self._shim_command(limits, group)
+                process = await _execute(argv, line, pipes, stage)
+            await closing.enter_async_context(
+                _running_bwrap(process, pipes, group, link)
+            )
+            link.run(_lower_cpu_limit_later(group, limits))
             if tree.upper is not None:
                 link.run(watch_disk(tree.upper, limits.disk_bytes, link.fail))
             yield link
 
     async def check(self) -> list[Finding]:
-        """Open a sandbox for real and say how that went, as the port says."""
+        """Report how opening a sandbox works here, see `SandboxBackend.check`."""
         home = self._runtime_dir / f"check-{secrets.token_hex(4)}"
         tree = Tree((home / "layer",), home / "upper", home / "work")
         findings = []
@@ -162,7 +174,8 @@ class Bubblewrap:
                 started = await sandbox.exec(
                     ["sh", "-c", "touch /workspace/x"], timeout=_OPEN_SECONDS
                 )
-                isolation, lacking = sandbox.isolation, await without(sandbox)
+                missing = await missing_programs(sandbox)
+                isolation = sandbox.isolation
         except (AideatorError, OSError) as error:
             hint = error.hint if isinstance(error, AideatorError) else ""
             return [
@@ -180,44 +193,43 @@ class Bubblewrap:
         return [
             *findings,
             Finding("sandbox", ok=writable, detail=detail, fatal=not writable),
-            Finding("tools", ok=True, detail=_tools(lacking)),
+            Finding("tools", ok=True, detail=_describe_tools(missing)),
             *limit_findings(isolation.limits),
         ]
 
-    def _inside(self, limits: Limits, group: Cgroup) -> list[str]:
-        """What to run inside: the shim, under the limits that hold for each process by itself."""
+    def _shim_command(self, limits: Limits, group: Cgroup) -> list[str]:
+        """Return what to run inside: the shim, under the limits of each process."""
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        soft, hard = (
-            files if most == resource.RLIM_INFINITY else min(files, most)
-            for files in _FILES
-        )
+        soft, hard = _FILES
+        if most != resource.RLIM_INFINITY:
+            soft, hard = min(soft, most), min(hard, most)
         each = {
             "core": 0,
             "fsize": limits.disk_bytes,
             "memlock": _LOCKED_BYTES,
             "nofile": f"{soft}:{hard}",
+            **rlimits(limits, group.enforced),
         }
-        each |= rlimits(limits, group.enforced)
         return [
-            *("--chdir", "/workspace", "--"),
-            *(
-                "/usr/bin/prlimit",
-                *(f"--{name}={limit}" for name, limit in each.items()),
-            ),
+            *("--chdir", "/workspace", "--", "/usr/bin/prlimit"),
+            *(f"--{name}={limit}" for name, limit in each.items()),
             *(self._python, "-I", "-S", "-X", "utf8", _SHIM, f"{_RUN}/{_SOCKET}"),
         ]
 
 
-def _tools(lacking: Sequence[str]) -> str:
-    seen = ", ".join(tool for tool in TOOLS if tool not in lacking)
-    return f"sandboxes see {seen}" + (
-        f"; not {', '.join(lacking)} (SANDBOX_TOOLCHAINS)" if lacking else ""
-    )
+def _describe_tools(missing: Sequence[str]) -> str:
+    seen = ", ".join(tool for tool in TOOLS if tool not in missing)
+    if not missing:
+        return f"sandboxes see {seen}"
+    return f"sandboxes see {seen}; not {', '.join(missing)} (SANDBOX_TOOLCHAINS)"
 
 
 @cache
 def _compiled_shim() -> bytes:
-    """The shim as bytecode, which the interpreter inside, the same as this one, need not compile at every start."""
+    """Return the shim as bytecode, so that it is not compiled at every start.
+
+    The interpreter inside is the same as this one.
+    """
     with tempfile.TemporaryDirectory() as directory:
         compiled = py_compile.compile(
             shim.__file__,
@@ -228,13 +240,16 @@ def _compiled_shim() -> bytes:
         return Path(str(compiled)).read_bytes()
 
 
-def _make_cell(cell: Path, owner: int | None, tree: Tree) -> tuple[Path, int]:
-    """Make the directory of one sandbox and return where its socket belongs, and a lock that says that it is in use.
+def _make_directory(directory: Path, owner: int | None, tree: Tree) -> tuple[Path, int]:
+    """Make the directory of one sandbox.
+
+    Returns:
+        The path of its socket, and the descriptor of a lock that marks it as in use.
 
     Raises:
         SandboxUnavailable: if it cannot be made, or its path is too long for a socket.
     """
-    socket = cell / "link" / _SOCKET
+    socket = directory / "link" / _SOCKET
     if len(os.fsencode(socket)) > _SOCKET_PATH_LIMIT:
         raise SandboxUnavailable(
             f"{socket} is too long a path for a socket",
@@ -242,8 +257,8 @@ def _make_cell(cell: Path, owner: int | None, tree: Tree) -> tuple[Path, int]:
         )
     try:
         socket.parent.mkdir(parents=True, mode=0o700)
-        (cell / "stage").mkdir()
-        lock = os.open(cell, os.O_RDONLY | os.O_DIRECTORY)
+        (directory / "stage").mkdir()
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if owner is not None:
             for path in (socket.parent, *([tree.upper] if tree.upper else [])):
@@ -255,67 +270,65 @@ def _make_cell(cell: Path, owner: int | None, tree: Tree) -> tuple[Path, int]:
     return socket, lock
 
 
-def _sweep(runtime_dir: Path) -> None:
-    """Remove what servers that were killed have left: control groups, and directories that nobody holds a lock on."""
+def _remove_stale(runtime_dir: Path) -> None:
+    """Remove control groups and unlocked directories that killed servers have left."""
     remove_stale()
-    for cell in runtime_dir.glob("*"):
+    for directory in runtime_dir.glob("*"):
         with suppress(OSError):
-            lock = os.open(cell, os.O_RDONLY | os.O_DIRECTORY)
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # A new one may not have come to its lock yet.
-                if time.time() - cell.stat().st_mtime > _NEW_SECONDS:
-                    shutil.rmtree(cell)
+                # A new directory may not be locked yet.
+                if time.time() - directory.stat().st_mtime > _NEW_SECONDS:
+                    shutil.rmtree(directory)
             finally:
                 os.close(lock)
 
 
 @dataclass(frozen=True)
 class _Pipes:
-    """What leads to a starting bubblewrap and back: `--info-fd`, `--block-fd`, and its standard error."""
+    """Our ends of bubblewrap's `--info-fd`, `--block-fd` and standard error."""
 
     info: BinaryIO
-    gate: BinaryIO
-    said: BinaryIO
-    their_said: int
+    block: BinaryIO
+    stderr: BinaryIO
+    stderr_writer: int
+    """The child's end."""
 
 
-def _pipes(launch: Launch, closing: AsyncExitStack) -> _Pipes:
-    """Make the pipes. Theirs close with the launch, ours with the sandbox."""
-    (info, their_info), (their_gate, gate), (said, their_said) = (
-        os.pipe(),
-        os.pipe(),
-        os.pipe(),
-    )
-    launch.add(
-        "--info-fd", launch.keep(their_info), "--block-fd", launch.keep(their_gate)
-    )
-    launch.closing.callback(os.close, their_said)
-    os.set_blocking(said, False)
+def _open_pipes(line: CommandLine, closing: AsyncExitStack) -> _Pipes:
+    """Open the pipes. The child's ends close after the start, ours with the sandbox."""
+    info, info_writer = os.pipe()
+    block_reader, block = os.pipe()
+    stderr, stderr_writer = os.pipe()
+    line.add("--info-fd", line.keep(info_writer))
+    line.add("--block-fd", line.keep(block_reader))
+    line.closing.callback(os.close, stderr_writer)
+    os.set_blocking(stderr, False)
     return _Pipes(
         closing.enter_context(os.fdopen(info, "rb")),
-        closing.enter_context(os.fdopen(gate, "wb")),
-        closing.enter_context(os.fdopen(said, "rb")),
-        their_said,
+        closing.enter_context(os.fdopen(block, "wb")),
+        closing.enter_context(os.fdopen(stderr, "rb")),
+        stderr_writer,
     )
 
 
 async def _execute(
-    program: list[str], launch: Launch, pipes: _Pipes, stage: Path
+    argv: list[str], line: CommandLine, pipes: _Pipes, stage: Path
 ) -> Child:
     try:
         child = await start_child(
-            program,
+            argv,
             cwd=stage,
             env={},
-            # Not a stream of asyncio: nobody need read it while all goes well, and a
-            # full pipe only stops its writer.
-            streams=(DEVNULL, DEVNULL, pipes.their_said),
-            pass_fds=launch.descriptors,
+            # Not a stream of asyncio: it is read only after a failure, and a full pipe
+            # stops nothing but its writer.
+            streams=(DEVNULL, DEVNULL, pipes.stderr_writer),
+            pass_fds=line.descriptors,
         )
     except OSError as error:
         raise SandboxUnavailable(
-            f"{program[0]} cannot be started: {error}", hint="install util-linux"
+            f"{argv[0]} cannot be started: {error}", hint="install util-linux"
         ) from error
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, child.pid, _NICE)
@@ -323,27 +336,27 @@ async def _execute(
 
 
 @asynccontextmanager
-async def _life(
+async def _running_bwrap(
     process: Child, pipes: _Pipes, group: Cgroup, link: Link
 ) -> AsyncIterator[None]:
-    """Let the shim run, and in the end kill all that it started.
+    """Let the shim run, and at the end kill all processes of the sandbox.
 
     Raises:
-        SandboxUnavailable: if it does not come up, with what bubblewrap said.
+        SandboxUnavailable: if the shim does not connect, with bubblewrap's message.
     """
     async with AsyncExitStack() as closing:
         closing.push_async_callback(process.wait)
-        # With its group: bubblewrap's own child waits for it while it starts, and has
-        # not yet asked to die with it.
+        # Its group, too: bubblewrap's child has not yet asked to die with its parent
+        # while it starts.
         closing.callback(process.kill_group)
-        link.run(_mourn(process, link, group))
+        link.run(_report_exit(process, link, group))
         try:
             async with asyncio.timeout(_OPEN_SECONDS):
                 first = await _first_pid(pipes.info)
-                closing.push_async_callback(_end, os.pidfd_open(first))
+                closing.push_async_callback(_kill_first, os.pidfd_open(first))
                 group.add(first)
-                pipes.gate.write(b"\n")
-                pipes.gate.close()
+                pipes.block.write(b"\n")
+                pipes.block.close()
                 await link.ready()
         except (
             TimeoutError,
@@ -352,17 +365,16 @@ async def _life(
             SandboxLost,
         ) as error:
             await closing.aclose()
-            said = (
-                (pipes.said.read(_SAID_BYTES) or b"").decode(errors="replace").strip()
-            )
+            message = (pipes.stderr.read(_STDERR_BYTES) or b"").decode(errors="replace")
             raise SandboxUnavailable(
-                f"no sandbox could be opened: {said or error}", hint=explain(said)
+                f"no sandbox could be opened: {message.strip() or error}",
+                hint=explain(message),
             ) from error
         yield
 
 
 async def _first_pid(info: BinaryIO) -> int:
-    """The first process of the sandbox, as the host numbers it, from what bubblewrap writes to `--info-fd`."""
+    """Return the host's pid of the sandbox's first process, from `--info-fd`."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     pipe, _ = await loop.connect_read_pipe(
@@ -374,8 +386,8 @@ async def _first_pid(info: BinaryIO) -> int:
         pipe.close()
 
 
-async def _end(pidfd: int) -> None:
-    """Kill the first process of a sandbox, and so all others, and wait until the kernel has done it."""
+async def _kill_first(pidfd: int) -> None:
+    """Kill a sandbox's first process, and so all others; wait until they are gone."""
     gone = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_reader(pidfd, gone.set)
@@ -390,12 +402,12 @@ async def _end(pidfd: int) -> None:
         os.close(pidfd)
 
 
-async def _settle_down(group: Cgroup, limits: Limits) -> None:
+async def _lower_cpu_limit_later(group: Cgroup, limits: Limits) -> None:
     await asyncio.sleep(limits.start_seconds)
     group.limit_cpus(limits.cpus)
 
 
-async def _mourn(process: Child, link: Link, group: Cgroup) -> None:
+async def _report_exit(process: Child, link: Link, group: Cgroup) -> None:
     await process.wait()
     link.fail(await _post_mortem(group))
 
@@ -410,13 +422,12 @@ async def _post_mortem(group: Cgroup) -> AideatorError:
 
 def _isolation(group: Cgroup, gateway: Path | None) -> Isolation:
     limits = {
-        limit: group.enforced.get(limit, weaker)
-        for limit, weaker in {
-            "memory": "advisory (rlimit of each process)",
-            "cpu": "nobody",
-            "pids": "rlimit",
-        }.items()
+        "memory": "advisory (rlimit of each process)",
+        "cpu": "nobody",
+        "pids": "rlimit",
+        **group.enforced,
+        "disk": "watchdog",
+        "output": "host",
     }
-    limits |= {"disk": "watchdog", "output": "host"}
     network = "none" if gateway is None else "gateway only"
     return Isolation(backend="bubblewrap", network=network, limits=limits)

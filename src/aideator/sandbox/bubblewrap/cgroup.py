@@ -1,14 +1,14 @@
-"""Memory, CPU and process limits for one sandbox, by whatever control groups this machine grants.
+"""Memory, CPU and process limits of a sandbox, by the control groups of this machine.
 
-Version 2 and version 1 may share the work on one machine (systemd's hybrid layout), and
-any part may be read-only or missing (containers, users without delegation). So nothing
-is guessed: each limit is written, and `Cgroup.enforced` names those that the kernel
-took. Its interface: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/.
+Versions 1 and 2 may both be in use on one machine (systemd's hybrid layout), and any
+part may be read-only or missing (containers, users without delegation). So nothing is
+guessed: each limit is written, and `Cgroup.enforced` names those that the kernel
+accepted. The interface: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the
+kernel.
 
-Our groups lie below the server's own group where that is possible, so that they stay
-under the limits that the server itself was given, and below the root of the hierarchy
-otherwise. Each is named `NAME.PIDNS.PID` after its server, so that a later start can
-tell whose it was.
+Our groups are below the server's own group where that is possible, so that the server's
+limits hold for them too, and otherwise below the root of the hierarchy. Each is named
+`NAME.PIDNS.PID` after its server, so that a later server can tell whose it was.
 """
 
 import functools
@@ -24,7 +24,7 @@ from pathlib import Path
 from aideator.sandbox.base import Limits
 
 PARENT = "aideator"
-"""The directory, in each hierarchy, that holds our groups and nothing else."""
+"""Directory, in each hierarchy, that contains our groups and nothing else."""
 
 _CPU_PERIOD_US = 100_000
 _TRIES, _PAUSE_SECONDS = 400, 0.005
@@ -34,30 +34,28 @@ _TRIES, _PAUSE_SECONDS = 400, 0.005
 class _Hierarchy:
     """One mounted tree of groups.
 
-    Each of v1's trees serves some controllers; the one of v2 serves the rest.
+    Each tree of version 1 has some controllers; the one of version 2 has the rest.
     """
 
     version: int
     controllers: frozenset[str]
-    """Of v1's mount options; v2 says for each group what it may use."""
+    """From the mount options of v1. Empty for v2, where each group has a list."""
     places: tuple[Path, ...]
-    """Where our parent directory may be made, best first."""
+    """Directories in which our parent directory may be created, best first."""
 
 
 def _own_groups() -> dict[str, str]:
-    """This process's group in each hierarchy, by controller; `""` is v2."""
-    lines = Path("/proc/self/cgroup").read_text().splitlines()
-    groups = (line.split(":", 2) for line in lines)
-    return {
-        controller: path
-        for _, controllers, path in groups
-        for controller in controllers.split(",")
-    }
+    """Return this process's group in each hierarchy, by controller; `""` is v2."""
+    groups = dict[str, str]()
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        groups |= dict.fromkeys(controllers.split(","), path)
+    return groups
 
 
 @functools.cache
 def _hierarchies() -> tuple[_Hierarchy, ...]:
-    """What is mounted, best read once: `_step_aside` may change our own group later."""
+    """Return what is mounted. Read once: `_move_to_leaf` may change our group later."""
     own, found = _own_groups(), dict[frozenset[str], _Hierarchy]()
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         where, _, what = line.partition(" - ")
@@ -89,9 +87,9 @@ def _cpu_settings(version: int, cpus: float) -> list[tuple[str, int | str]]:
 
 
 def _settings(version: int, limits: Limits) -> dict[str, list[tuple[str, int | str]]]:
-    """The files to write for each limit, the decisive one first.
+    """Return the files to write for each limit.
 
-    Later ones are not on every kernel.
+    The first decides whether the limit holds; not every kernel has the others.
     """
     if version == 2:
         return {
@@ -115,7 +113,7 @@ def _settings(version: int, limits: Limits) -> dict[str, list[tuple[str, int | s
 
 
 def _write(file: Path, value: int | str) -> bool:
-    """Write one setting in one write, as the kernel wants it. Whether it was taken."""
+    """Write a setting in one write, as the kernel requires; return its success."""
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
@@ -129,21 +127,21 @@ def _write(file: Path, value: int | str) -> bool:
 
 
 def _members(group: Path) -> list[int]:
-    """The processes in a group.
+    """Return the processes in a group.
 
-    One of another pid namespace reads as 0, and `kill(0)` would be us: left out.
+    Those of another pid namespace read as 0 and are left out: `kill(0)` would kill us.
     """
     with suppress(OSError):
-        return [
-            pid
-            for pid in map(int, (group / "cgroup.procs").read_text().split())
-            if pid > 0
-        ]
+        pids = map(int, (group / "cgroup.procs").read_text().split())
+        return [pid for pid in pids if pid > 0]
     return []
 
 
-def _step_aside(place: Path) -> None:
-    """Move this process into a leaf if it is alone in its v2 group, since a group with members cannot be divided."""
+def _move_to_leaf(place: Path) -> None:
+    """Move this process into a leaf if it is alone in its v2 group.
+
+    A group with members cannot have groups with controllers below it.
+    """
     leaf = place / "aideator-server"
     if _members(place) == [os.getpid()]:
         with suppress(OSError):
@@ -151,9 +149,9 @@ def _step_aside(place: Path) -> None:
             _write(leaf / "cgroup.procs", os.getpid())
 
 
-def _hand_down(place: Path, controllers: frozenset[str]) -> None:
-    """Let the groups below our parent directory use the controllers (v2), as far as the kernel allows."""
-    _step_aside(place)
+def _delegate(place: Path, controllers: frozenset[str]) -> None:
+    """Enable controllers for groups below our parent directory, where allowed (v2)."""
+    _move_to_leaf(place)
     for group in (place, place / PARENT):
         for controller in sorted(controllers):
             _write(group / "cgroup.subtree_control", f"+{controller}")
@@ -168,32 +166,36 @@ def _usable(group: Path) -> frozenset[str]:
 def _make_group(
     hierarchy: _Hierarchy, name: str, wanted: frozenset[str]
 ) -> Path | None:
-    """A new group in the place that gives most of the wanted controllers, or None where none may be made."""
+    """Create a group in the place that has most of the wanted controllers.
+
+    Return None where none may be created.
+    """
     best, best_gives = None, -1
     for place in hierarchy.places:
         group = place / PARENT / name
         try:
             group.parent.mkdir(exist_ok=True)
             if hierarchy.version == 2:
-                _hand_down(place, wanted)
+                _delegate(place, wanted)
             group.mkdir()
         except OSError:
             continue
         gives = len(wanted & (hierarchy.controllers or _usable(group)))
-        worse, best, best_gives = (
-            (best, group, gives) if gives > best_gives else (group, best, best_gives)
-        )
-        if worse:
-            worse.rmdir()
+        if gives <= best_gives:
+            group.rmdir()
+            continue
+        if best:
+            best.rmdir()
+        best, best_gives = group, gives
         if best_gives == len(wanted):
             break
     return best
 
 
 def _remove(group: Path) -> bool:
-    """Remove an empty group.
+    """Remove an empty group; return its success.
 
-    Its last processes leave some milliseconds after they were killed: try for a while.
+    The last processes leave it some milliseconds after they were killed: retry.
     """
     for _ in range(_TRIES):
         try:
@@ -208,7 +210,10 @@ def _remove(group: Path) -> bool:
 
 
 def _kill(group: Path) -> None:
-    """Kill every process in a group: at once where the kernel can (v2, Linux 5.14), else by turns with forks off."""
+    """Kill every process in a group.
+
+    In one step where the kernel can (v2, Linux 5.14), else one by one with forks off.
+    """
     if _write(group / "cgroup.kill", 1):
         return
     _write(group / "pids.max", 0)
@@ -228,26 +233,26 @@ def _owner_tag() -> str:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """The groups, one per hierarchy, that hold one sandbox.
+    """The groups of one sandbox, one per hierarchy.
 
-    Only `kill` and `remove` block, mostly for milliseconds.
+    Only `kill` and `remove` block, usually for milliseconds.
     """
 
     enforced: Mapping[str, str]
-    """Limit → by what, such as `{"memory": "cgroup v1"}`. A limit that is missing here
-    is not enforced by a group."""
+    """Limit → its enforcer, such as `{"memory": "cgroup v1"}`. Limits that no group
+    enforces are missing."""
     groups: tuple[Path, ...]
 
     @classmethod
     def create(cls, name: str, limits: Limits) -> "Cgroup":
-        """Make the groups and set the limits, as far as this machine lets us.
+        """Create the groups and set the limits, as far as this machine allows.
 
-        Never fails: read `enforced`.
+        Never fails: see `enforced`.
 
         Args:
             name: Unique within this server; letters, digits, `-` and `_`.
-            limits: What the processes may use together; memory includes tmpfs pages,
-                and swap does not come on top.
+            limits: Resources for all processes together. Memory includes tmpfs pages;
+                there is no swap beyond it.
         """
         enforced, groups = dict[str, str](), list[Path]()
         on_v1 = frozenset[str]().union(
@@ -267,13 +272,15 @@ class Cgroup:
                 continue
             groups.append(group)
             for limit in sorted(wanted):
-                taken = [_write(group / file, value) for file, value in settings[limit]]
-                if taken[0]:
+                accepted = [
+                    _write(group / file, value) for file, value in settings[limit]
+                ]
+                if accepted[0]:
                     enforced[limit] = f"cgroup v{hierarchy.version}"
         return cls(enforced, tuple(groups))
 
     def add(self, pid: int) -> None:
-        """Put a process, and so all that it will start, under the limits.
+        """Put a process, and those that it will start, under the limits.
 
         Raises:
             ProcessLookupError: if there is no such process.
@@ -282,35 +289,28 @@ class Cgroup:
             (group / "cgroup.procs").write_text(str(pid))
 
     def limit_cpus(self, cpus: float) -> None:
-        """Change how many CPUs the processes may use together, where that is enforced."""
+        """Change how many CPUs the processes may use together, where enforced."""
         for group in self.groups:
             version = 2 if (group / "cgroup.controllers").exists() else 1
             for file, value in _cpu_settings(version, cpus):
                 _write(group / file, value)
 
     def kill(self) -> None:
-        """End every process in here."""
+        """Kill every process in the groups."""
         for group in self.groups:
             _kill(group)
 
     def remove(self) -> bool:
-        """Remove the groups once they are empty.
-
-        Whether that was so within some two seconds.
-        """
+        """Remove the groups; return whether they became empty within two seconds."""
         return all([_remove(group) for group in self.groups])
 
     def oom_killed(self) -> bool:
-        """Whether the kernel has killed a process in here because of the memory limit."""
-        return any(
-            count > 0
-            for count in self._read(
-                r"^oom_kill (\d+)$", "memory.events", "memory.oom_control"
-            )
-        )
+        """Return whether the kernel killed a process because of the memory limit."""
+        counts = self._read(r"^oom_kill (\d+)$", "memory.events", "memory.oom_control")
+        return any(counts)
 
     def memory_peak(self) -> int | None:
-        """The most memory that was in use at one time, in bytes, or None where the kernel does not tell."""
+        """Return the peak memory use in bytes, or None where it is unknown."""
         return max(
             self._read(r"^(\d+)$", "memory.peak", "memory.max_usage_in_bytes"),
             default=None,
@@ -318,46 +318,48 @@ class Cgroup:
 
     def _read(self, pattern: str, *files: str) -> list[int]:
         found = list[str]()
-        for file in (group / name for group in self.groups for name in files):
-            with suppress(OSError):
-                found += re.findall(pattern, file.read_text(), re.MULTILINE)
+        for group in self.groups:
+            for name in files:
+                with suppress(OSError):
+                    text = (group / name).read_text()
+                    found += re.findall(pattern, text, re.MULTILINE)
         return [int(number) for number in found]
 
 
 def available() -> dict[str, str]:
-    """Which limits groups can enforce here and by what, found by making one and removing it."""
+    """Return the limits that groups enforce here, found out by creating a group."""
     trial = Cgroup.create("trial", Limits())
     trial.remove()
     return dict(trial.enforced)
 
 
 def remove_stale(prefix: str = "") -> int:
-    """Kill and remove the groups that a crashed server left, and return how many.
+    """Kill and remove the groups that crashed servers left; return their number.
 
-    Groups of a server in another pid namespace are left alone: whether it lives cannot
-    be seen from here.
+    Groups of servers in other pid namespaces are left alone: from here it cannot be
+    seen whether such a server lives.
     """
     namespace, _ = _owner_tag().split(".")
     removed = 0
-    for place in (place for hierarchy in _hierarchies() for place in hierarchy.places):
-        for group in (place / PARENT).glob(f"{prefix}*.{namespace}.*"):
-            if Path("/proc", group.name.rpartition(".")[2]).is_dir():
-                continue
-            _kill(group)
-            removed += _remove(group)
+    for hierarchy in _hierarchies():
+        for place in hierarchy.places:
+            for group in (place / PARENT).glob(f"{prefix}*.{namespace}.*"):
+                if not Path("/proc", group.name.rpartition(".")[2]).is_dir():
+                    _kill(group)
+                    removed += _remove(group)
     return removed
 
 
 def rlimits(limits: Limits, enforced: Mapping[str, str]) -> dict[str, int]:
-    """What is left where groups do not enforce a limit: per-process resource limits, named as prlimit(1) names them.
+    """Return per-process limits where groups enforce none, named as in prlimit(1).
 
-    Apply them *inside*, after the user namespace exists: the kernel then counts `nproc`
-    for this sandbox alone (Linux 5.14); set earlier it would count all processes of the
-    uid, and sandboxes would starve each other.
+    They must be set inside, after the user namespace exists: the kernel then counts
+    `nproc` for this sandbox alone (Linux 5.14). Set earlier it would count all
+    processes of the uid, and sandboxes would starve each other.
 
     `data` is advisory: it holds for each process by itself, and shared anonymous
-    mappings escape it. Not `as`: node reserves more address space than it uses and
-    would not start.
+    mappings escape it. `as` is not used: node reserves more address space than it uses
+    and would not start.
     """
     found = dict[str, int]()
     if "memory" not in enforced:

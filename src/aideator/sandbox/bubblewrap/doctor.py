@@ -1,7 +1,7 @@
-"""Why this machine cannot isolate, or not fully, in plain words and with the fix.
+"""Explain why this machine cannot isolate, or not fully, and how to fix it.
 
-Nothing is concluded from versions or settings alone: a sandbox is opened for real, and
-only what fails is explained.
+Nothing is concluded from versions or settings alone: a sandbox is opened, and only a
+failure is explained.
 """
 
 import platform
@@ -15,7 +15,7 @@ from aideator.sandbox.base import Finding
 
 @dataclass(frozen=True)
 class _Cause:
-    """What a failure may come from, if its words and the state of the machine both agree."""
+    """A cause of failures, recognised by the message and the state of the machine."""
 
     words: str
     sign: Callable[[], bool]
@@ -40,21 +40,23 @@ _CAUSES = (
     _Cause(
         _NAMESPACE,
         _in_container,
-        "this is a container that may not make namespaces: start it with `--security-opt seccomp=unconfined "
-        "--security-opt systempaths=unconfined` (Podman: `--security-opt seccomp=unconfined "
-        "--security-opt unmask=ALL`)",
+        "this is a container that may not make namespaces: start it with "
+        "`--security-opt seccomp=unconfined --security-opt systempaths=unconfined` "
+        "(Podman: `--security-opt seccomp=unconfined --security-opt unmask=ALL`)",
     ),
     _Cause(
         _NAMESPACE,
         lambda: _setting("kernel/apparmor_restrict_unprivileged_userns") == "1",
-        "AppArmor forbids user namespaces (Ubuntu 23.10 and later): run `sudo sysctl -w "
-        "kernel.apparmor_restrict_unprivileged_userns=0`, or install bubblewrap 0.11.2 or later system-wide and give "
-        "/usr/bin/bwrap an AppArmor profile with the line `userns,`",
+        "AppArmor forbids user namespaces (Ubuntu 23.10 and later): run `sudo sysctl "
+        "-w kernel.apparmor_restrict_unprivileged_userns=0`, or install bubblewrap "
+        "0.11.2 or later system-wide and give /usr/bin/bwrap an AppArmor profile with "
+        "the line `userns,`",
     ),
     _Cause(
         _NAMESPACE,
         lambda: _setting("kernel/unprivileged_userns_clone") == "0",
-        "user namespaces are off: run `sudo sysctl -w kernel.unprivileged_userns_clone=1`",
+        "user namespaces are off: run `sudo sysctl -w "
+        "kernel.unprivileged_userns_clone=1`",
     ),
     _Cause(
         _NAMESPACE,
@@ -64,68 +66,71 @@ _CAUSES = (
     _Cause(
         r"overlay",
         lambda: _kernel() < (5, 11),
-        "overlays without root need Linux 5.11 or later: upgrade the kernel, or run AIdeator as root (it drops its uid "
-        "for every sandbox)",
+        "overlays without root need Linux 5.11 or later: upgrade the kernel, or run "
+        "AIdeator as root (it drops its uid for every sandbox)",
     ),
     _Cause(
         r"overlay",
         _in_container,
-        "an overlay cannot lie on the container's own file system: put AIdeator's state directory on a volume",
+        "an overlay cannot lie on the container's own file system: put AIdeator's "
+        "state directory on a volume",
     ),
     _Cause(
         r"overlay",
         lambda: True,
-        "put AIdeator's state directory on a local file system (ext4, xfs, btrfs), not on a network or overlay one",
+        "put AIdeator's state directory on a local file system (ext4, xfs, btrfs), "
+        "not on a network or overlay one",
     ),
     _Cause(
         r"proc on /newroot|mount proc",
         lambda: True,
-        "this container hides parts of /proc: start it with `--security-opt systempaths=unconfined` (Podman: "
-        "`--security-opt unmask=ALL`)",
+        "this container hides parts of /proc: start it with `--security-opt "
+        "systempaths=unconfined` (Podman: `--security-opt unmask=ALL`)",
     ),
     _Cause(
         r"/proc/self/fd/\d+.*(denied|not permitted)",
         lambda: _setting("vm/memfd_noexec") == "2",
-        "programs in memory may not run here: install bubblewrap 0.11.2 or later system-wide, or set vm.memfd_noexec=1",
+        "programs in memory may not run here: install bubblewrap 0.11.2 or later "
+        "system-wide, or set vm.memfd_noexec=1",
     ),
     _Cause(
-        r"libpython|error while loading shared libraries|python3?[.\d]*: No such file|execvp",
+        r"libpython|error while loading shared libraries|python3?[.\d]*: No such file|"
+        r"execvp",
         lambda: True,
-        "the Python that runs AIdeator does not start inside: install AIdeator with a system Python",
+        "the Python that runs AIdeator does not start inside: install AIdeator with a "
+        "system Python",
     ),
     _Cause(
         r"unshare|setpriv|mount: ",
         lambda: True,
-        "AIdeator runs as root without the right to mount (CAP_SYS_ADMIN): run it as an ordinary user instead",
+        "AIdeator runs as root without the right to mount (CAP_SYS_ADMIN): run it as "
+        "an ordinary user instead",
     ),
 )
 
 
-def explain(said: str) -> str:
-    """How to mend what a failed start complains about, or an empty text if nobody knows."""
-    return next(
-        (
-            cause.fix
-            for cause in _CAUSES
-            if re.search(cause.words, said) and cause.sign()
-        ),
-        "",
-    )
+def explain(message: str) -> str:
+    """Return how to fix a failed start by its message, or "" if it is unknown."""
+    for cause in _CAUSES:
+        if re.search(cause.words, message) and cause.sign():
+            return cause.fix
+    return ""
 
 
 _WEAK = {
     "memory": "one sandbox can take all of this machine's memory",
     "cpu": "sandboxes share the processors as they come",
 }
-"""What it means when no control group enforces the limit."""
+"""Consequence when no control group enforces the limit."""
 _DELEGATION = (
     "run as root, or let systemd hand a control group down: "
-    "`systemd-run --user --scope -p Delegate=yes -- aideator serve` (a service: `Delegate=yes`)"
+    "`systemd-run --user --scope -p Delegate=yes -- aideator serve` (a service: "
+    "`Delegate=yes`)"
 )
 
 
 def limit_findings(limits: Mapping[str, str]) -> list[Finding]:
-    """One line for each limit: who enforces it, and what to do where nobody really does."""
+    """Return a finding for each limit: its enforcer, and a fix where it is weak."""
     findings = []
     for limit, enforcer in limits.items():
         held = limit not in _WEAK or enforcer.startswith("cgroup")

@@ -1,1 +1,1 @@
-"""The Dagger back end: trees travel into containers, and a supervisor enforces limits."""
+"""The Dagger back end: trees are copied into containers of a Dagger engine."""

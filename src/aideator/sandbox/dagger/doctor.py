@@ -1,4 +1,7 @@
-"""What `aideator doctor` says about Dagger: from the CLI to what holds in a container, each "no" with what mends it."""
+"""Examine Dagger for `aideator doctor`: the CLI, the engine, the module, a container.
+
+Each finding that is not ok says what fixes it.
+"""
 
 import asyncio
 import secrets
@@ -23,7 +26,7 @@ _ANSWER_SECONDS = 120.0
 
 
 class _Backend(Protocol):
-    """What is examined."""
+    """The back end that is examined."""
 
     async def checked_program(self) -> Path: ...
 
@@ -39,50 +42,57 @@ class _Backend(Protocol):
 async def examine(
     backend: _Backend, module: Path, engine_timeout: float, scratch: Path
 ) -> list[Finding]:
-    """Look at one thing after the other, up to the first that is missing."""
+    """Examine one part after the other, up to the first that does not work.
+
+    Args:
+        backend: The back end.
+        module: Directory of the Dagger module.
+        engine_timeout: Seconds that the engine may take to load the module.
+        scratch: Directory for the sandbox that is opened.
+    """
     try:
         program = await backend.checked_program()
     except SandboxUnavailable as error:
         return [_missing("dagger", error)]
     findings = [Finding("dagger", ok=True, detail=f"{program}, of a known version")]
-    code, said, told = await backend.ask(
-        cli.engine_version(program), seconds=min(engine_timeout, _ANSWER_SECONDS)
-    )
-    if code != 0:
-        why, fix = why_closed(told)
-        late = (
-            f"no answer within {min(engine_timeout, _ANSWER_SECONDS):g} s; "
-            if code is None
-            else ""
-        )
-        return [
-            *findings,
-            Finding("dagger engine", ok=False, detail=late + why, fix=fix, fatal=True),
-        ]
-    findings.append(
-        Finding("dagger engine", ok=True, detail=f"answers, version {said.strip()}")
-    )
-    code, said, told = await backend.ask(
-        cli.functions(program, module), seconds=engine_timeout
-    )
-    if code != 0 or "sandbox" not in said:
-        why, fix = why_closed(told)
-        return [
-            *findings,
-            Finding(
-                "dagger module",
-                ok=False,
-                detail=f"{module}: {why}",
-                fix=fix,
-                fatal=True,
-            ),
-        ]
-    findings.append(Finding("dagger module", ok=True, detail=f"{module} loads"))
-    return findings + await _try(backend, scratch / f"check-{secrets.token_hex(4)}")
+    findings.append(await _ask_engine(backend, program, engine_timeout))
+    if findings[-1].ok:
+        findings.append(await _load_module(backend, program, module, engine_timeout))
+    if findings[-1].ok:
+        home = scratch / f"check-{secrets.token_hex(4)}"
+        findings += await _open_sandbox(backend, home)
+    return findings
 
 
-async def _try(backend: _Backend, home: Path) -> list[Finding]:
-    """Open a sandbox for real."""
+async def _ask_engine(
+    backend: _Backend, program: Path, engine_timeout: float
+) -> Finding:
+    seconds = min(engine_timeout, _ANSWER_SECONDS)
+    code, stdout, stderr = await backend.ask(
+        cli.engine_version(program), seconds=seconds
+    )
+    if code == 0:
+        detail = f"answers, version {stdout.strip()}"
+        return Finding("dagger engine", ok=True, detail=detail)
+    reason, fix = why_closed(stderr)
+    late = f"no answer within {seconds:g} s; " if code is None else ""
+    return Finding("dagger engine", ok=False, detail=late + reason, fix=fix, fatal=True)
+
+
+async def _load_module(
+    backend: _Backend, program: Path, module: Path, seconds: float
+) -> Finding:
+    code, stdout, stderr = await backend.ask(
+        cli.functions(program, module), seconds=seconds
+    )
+    if code == 0 and "sandbox" in stdout:
+        return Finding("dagger module", ok=True, detail=f"{module} loads")
+    reason, fix = why_closed(stderr)
+    detail = f"{module}: {reason}"
+    return Finding("dagger module", ok=False, detail=detail, fix=fix, fatal=True)
+
+
+async def _open_sandbox(backend: _Backend, home: Path) -> list[Finding]:
     try:
         for name in ("layer", "upper", "work"):
             (home / name).mkdir(parents=True)

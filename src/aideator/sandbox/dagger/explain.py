@@ -1,4 +1,4 @@
-"""What an ended Dagger CLI means: why a container did not open, or why it has gone."""
+"""Explain an ended Dagger CLI: why a container did not open, or why it was lost."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from aideator.domain.errors import (
     EngineLost,
     SandboxLost,
 )
-from aideator.sandbox.dagger.cli import INTERRUPTED, Session
+from aideator.sandbox.dagger.session import INTERRUPTED, Session
 
 MALFUNCTION = 70
 """The launcher's exit code when it cannot do its work."""
@@ -22,7 +22,7 @@ _SHOWN = 600
 
 @dataclass(frozen=True)
 class _Cause:
-    """A known failure, by the words that the CLI and the engine have for it."""
+    """A known failure, recognised by the messages of the CLI and the engine."""
 
     words: str
     what: str
@@ -31,67 +31,72 @@ class _Cause:
 
 _CAUSES = (
     _Cause(
-        r"Cannot connect to the Docker daemon|no (?:fallback )?container (?:runtime|image loader)|start engine|"
-        r"failed to connect to (?:the )?(?:engine|buildkit)|connection refused|no such host|dial (?:tcp|unix)",
+        r"Cannot connect to the Docker daemon|"
+        r"no (?:fallback )?container (?:runtime|image loader)|start engine|"
+        r"failed to connect to (?:the )?(?:engine|buildkit)|"
+        r"connection refused|no such host|dial (?:tcp|unix)",
         "no Dagger engine can be reached",
-        "start Docker (or another container runtime), or set _EXPERIMENTAL_DAGGER_RUNNER_HOST to a running engine",
+        "start Docker (or another container runtime), or set "
+        "_EXPERIMENTAL_DAGGER_RUNNER_HOST to a running engine",
     ),
     _Cause(
-        r"failed to (?:resolve|pull|fetch)[^\n]*(?:image|source metadata|registry|docker\.io)|pull access denied|"
+        r"failed to (?:resolve|pull|fetch)[^\n]*"
+        r"(?:image|source metadata|registry|docker\.io)|pull access denied|"
         r"manifest unknown|failed to resolve source metadata",
         "the container's image cannot be pulled",
-        "check AGENT_CONTAINER_IMAGE, and that the engine can reach its registry: `dagger core container from "
-        "--address=IMAGE sync`",
+        "check AGENT_CONTAINER_IMAGE, and that the engine can reach its registry: "
+        "`dagger core container from --address=IMAGE sync`",
     ),
     _Cause(
-        r"socket [^\n]* not found|host access is disabled|not a socket|session attachables?",
+        r"socket [^\n]* not found|host access is disabled|not a socket|"
+        r"session attachables?",
         "the engine refused to forward the socket",
         "run the CLI where AIDEATOR_HOME is, with an engine of the same version",
     ),
     _Cause(
-        r"incompatible|requires? (?:a )?(?:newer|dagger|engine)|minimum (?:client|engine) version|engineVersion",
+        r"incompatible|requires? (?:a )?(?:newer|dagger|engine)|"
+        r"minimum (?:client|engine) version|engineVersion",
         "the engine and the CLI are of versions that do not fit",
         "use the same version of both, 0.21.8 or a later 0.21",
     ),
     _Cause(
-        r"module source|load module|ModuleLoadError|dagger\.json|module runtime|unknown (?:command|flag)|"
-        r"required flag|failed to serve module",
+        r"module source|load module|ModuleLoadError|dagger\.json|module runtime|"
+        r"unknown (?:command|flag)|required flag|failed to serve module",
         "AIdeator's Dagger module does not load",
-        "run `dagger functions --mod=DIRECTORY` with the directory that `aideator doctor` names",
+        "run `dagger functions --mod=DIRECTORY` with the directory that "
+        "`aideator doctor` names",
     ),
     _Cause(
         r"git[^\n]*not found|apt-get|apk add|pip install|No matching distribution",
         "the container's tools cannot be installed",
-        "let the engine reach the distribution's and Python's package index once, or set AGENT_CONTAINER_IMAGE to an "
-        "image that has them: see docs/how-to/dagger.md",
+        "let the engine reach the distribution's and Python's package index once, or "
+        "set AGENT_CONTAINER_IMAGE to an image that has them: see "
+        "docs/how-to/dagger.md",
     ),
 )
 
 
-def why_closed(told: str) -> tuple[str, str]:
-    """Why no container came up, and what mends it, from the CLI's standard error."""
+def why_closed(stderr: str) -> tuple[str, str]:
+    """Return why no container came up, and what fixes it, from the CLI's messages."""
     for cause in _CAUSES:
-        if re.search(cause.words, told, re.IGNORECASE):
-            return f"{cause.what}: {last_words(told, cause.words)}", cause.fix
-    return f"no container could be opened: {last_words(told)}", "run `aideator doctor`"
+        if re.search(cause.words, stderr, re.IGNORECASE):
+            return f"{cause.what}: {last_line(stderr, cause.words)}", cause.fix
+    return f"no container could be opened: {last_line(stderr)}", "run `aideator doctor`"
 
 
-def last_words(told: str, about: str = "") -> str:
-    """The last telling line, or the last one about something, shortened."""
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if about and re.search(about, line, re.IGNORECASE)
-    ] or [
-        line
-        for line in lines
-        if re.search(r"error|fail|cannot|refused|not found", line, re.IGNORECASE)
-    ]
-    return ((telling or lines or ["it said nothing"])[-1])[:_SHOWN]
+def last_line(stderr: str, about: str = "") -> str:
+    """Return the last line about something, or else about an error, shortened."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    for wanted in filter(None, (about, r"error|fail|cannot|refused|not found")):
+        matching = [line for line in lines if re.search(wanted, line, re.IGNORECASE)]
+        if matching:
+            return matching[-1][:_SHOWN]
+    return (lines or ["it said nothing"])[-1][:_SHOWN]
 
 
-def record_of(result: str) -> dict[str, Any]:
-    """The launcher's final record in what the CLI printed; empty if it did not come to it."""
-    for line in reversed(result.splitlines()):
+def record_of(stdout: str) -> dict[str, Any]:
+    """Return the launcher's final record from the CLI's output, or an empty one."""
+    for line in reversed(stdout.splitlines()):
         try:
             found = json.loads(line)
         except ValueError:
@@ -102,8 +107,8 @@ def record_of(result: str) -> dict[str, Any]:
 
 
 def why_lost(session: Session) -> AideatorError:
-    """Why a container that was open has gone."""
-    record = record_of(session.result)
+    """Return why a container that was open has ended."""
+    record = record_of(session.stdout)
     if session.code == 0 and record:
         return _by_record(record.get("reasons", ()), record.get("code"))
     match session.code:
@@ -113,15 +118,18 @@ def why_lost(session: Session) -> AideatorError:
             return SandboxLost("the container was cancelled")
         case code if code == _KILLED:
             return SandboxLost(
-                "the container was killed from outside (137): mostly its engine has run out of memory",
+                "the container was killed from outside (137): "
+                "mostly its engine has run out of memory",
                 hint="give the engine more memory, or run fewer variations at a time",
             )
         case code if code == MALFUNCTION:
             return SandboxLost(
-                f"the container's supervisor failed: {last_words(session.told)}"
+                f"the container's supervisor failed: {last_line(session.stderr)}"
             )
         case _:
-            return EngineLost(f"the Dagger engine was lost: {last_words(session.told)}")
+            return EngineLost(
+                f"the Dagger engine was lost: {last_line(session.stderr)}"
+            )
 
 
 def _by_record(reasons: Sequence[str], code: object) -> AideatorError:

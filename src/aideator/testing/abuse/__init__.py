@@ -1,9 +1,9 @@
-"""The abuse list: what hostile code tries in a sandbox, with canaries on the host that show whether it got through.
+"""Abuse probes: what hostile code tries in a sandbox, against canaries on the host.
 
 The probes' files are piped to the sandbox's own Python, so that nothing has to be
-installed there; `inside` says what counts as blocked. A probe that finds nothing where
-there is nothing to find would prove nothing: so the canaries are real, and are asked to
-prove that they live before and after.
+installed there; `inside` defines what counts as blocked. A probe that looks for
+something that does not exist would prove nothing, so the canaries are real, and prove
+that they are alive before and after.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from aideator.domain.run import Isolation
 from aideator.sandbox.base import Limits, Sandbox
-from aideator.testing.abuse import exhaustion, inside, kernel, within_reach
+from aideator.testing.abuse import exhaustion, host_access, inside, kernel
 from aideator.testing.abuse.canaries import SECRET_NAME, Canaries, canaries
 from aideator.testing.abuse.inside import PROBES, Probe
 
@@ -34,9 +34,9 @@ __all__ = [
 ]
 
 SHARED_MEMORY_BYTES = 64 * 2**20
-"""What a sandbox may put into /dev/shm."""
+"""Bytes that a sandbox may put into /dev/shm."""
 
-_MODULES: tuple[ModuleType, ...] = (inside, within_reach, kernel, exhaustion)
+_MODULES: tuple[ModuleType, ...] = (inside, host_access, kernel, exhaustion)
 _BOOT = """
 import json, sys, types
 sources, names, facts = json.loads(sys.stdin.readline())
@@ -51,30 +51,26 @@ sys.modules[sources[0][0]].main(names, facts)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one probe."""
+    """Result of one probe."""
 
     result: Literal["blocked", "reached", "broken"]
     detail: str
-    """What it got hold of, or what stood in its way."""
+    """What it reached, or what blocked it."""
 
 
 def program(
     names: Iterable[str], facts: Mapping[str, Any], *, python: str = "python3"
 ) -> tuple[list[str], bytes]:
-    """The command that makes the attempts, and its standard input."""
+    """Return the command that runs the probes, and its standard input."""
     sources = [
         (module.__name__, Path(str(module.__file__)).read_text()) for module in _MODULES
     ]
-    return [python, "-I", "-S", "-c", _BOOT], json.dumps(
-        [sources, list(names), dict(facts)]
-    ).encode() + b"\n"
+    stdin = json.dumps([sources, list(names), dict(facts)]).encode() + b"\n"
+    return [python, "-I", "-S", "-c", _BOOT], stdin
 
 
 def outcomes(names: Iterable[str], stdout: bytes, stderr: bytes) -> dict[str, Outcome]:
-    """Read what the program reported.
-
-    A probe without a report took everything down with it, and so is broken.
-    """
+    """Parse the program's reports. A probe without a report is broken."""
     reports = (json.loads(line) for line in stdout.splitlines())
     found = {
         report["name"]: Outcome(report["result"], report["detail"])
@@ -85,14 +81,12 @@ def outcomes(names: Iterable[str], stdout: bytes, stderr: bytes) -> dict[str, Ou
 
 
 def expected(name: str, isolation: Isolation) -> str:
-    """What should become of a probe in a good sandbox, given what this machine can enforce."""
+    """Return a probe's result in a good sandbox, given what this machine enforces."""
     memory = isolation.limits["memory"]
-    if (
-        name == "too_much_shared_memory"
-        and not memory.startswith("cgroup")
-        and "supervisor" not in memory
-    ):
-        return "reached"  # RLIMIT_DATA does not count shared memory; the sandbox says that its limit is advisory
+    is_summed_up = memory.startswith("cgroup") or "supervisor" in memory
+    # RLIMIT_DATA does not count shared memory; such a limit is reported as advisory.
+    if name == "too_much_shared_memory" and not is_summed_up:
+        return "reached"
     return "reached" if PROBES[name].allowed else "blocked"
 
 
@@ -102,17 +96,17 @@ async def run_probes(
     *,
     names: Collection[str] | None = None,
     limits: Limits | None = None,
-    timeout: float = 120,
+    timeout: float = 300,
 ) -> dict[str, Outcome]:
-    """Try the list in a sandbox, between two proofs that the canaries are alive.
+    """Run probes in a sandbox; check before and after that the canaries are alive.
 
     Args:
-        sandbox: Where to try.
+        sandbox: The sandbox.
         known: The canaries.
-        names: Some of `PROBES`; all when None. Those that exhaust something may end the
-            sandbox: give each its own.
-        limits: Those that the sandbox was opened with.
-        timeout: Seconds for all together.
+        names: Names from `PROBES`; all when None. Probes that exhaust a resource may
+            end the sandbox: run each in a sandbox of its own.
+        limits: Limits that the sandbox was opened with.
+        timeout: Seconds for all probes together.
 
     Returns:
         The outcome of each probe, by name.
@@ -122,7 +116,7 @@ async def run_probes(
     """
     wanted = list(PROBES if names is None else names)
     held = limits or Limits()
-    rooms = {
+    tmpfs_bytes = {
         "/tmp": held.tmp_bytes,
         "/home/agent": held.tmp_bytes,
         "/dev/shm": SHARED_MEMORY_BYTES,
@@ -130,7 +124,7 @@ async def run_probes(
     facts = {
         **known.facts,
         "workspace": "/workspace",
-        "rooms": rooms,
+        "tmpfs_bytes": tmpfs_bytes,
         "memory_bytes": held.memory_bytes,
     }
     argv, stdin = program(wanted, facts)

@@ -1,7 +1,9 @@
-"""Try the abuse list on bubblewrap: `python -m aideator.testing.abuse [PROBE …]`.
+"""Run the abuse probes against bubblewrap.
 
-One JSON line with what the sandbox enforces, then one for each probe; exit code 1 if
-any did not do what it should.
+    python -m aideator.testing.abuse [PROBE …]
+
+Prints one JSON line with what the sandbox enforces, then one for each probe. Exit code
+1 if any result was unexpected.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from aideator.domain.run import Isolation
-from aideator.repositories.trees import remove_tree
+from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes
@@ -26,7 +28,7 @@ LIMITS = Limits(
 
 
 def make_tree(directory: Path) -> Tree:
-    """An empty workspace in an empty directory."""
+    """Create an empty workspace in an empty directory."""
     layer, upper, work = (directory / name for name in ("layer", "upper", "work"))
     for folder in (layer, upper, work):
         folder.mkdir()
@@ -37,7 +39,13 @@ def make_tree(directory: Path) -> Tree:
 async def sweep(
     directory: Path, names: Collection[str], backend: SandboxBackend | None = None
 ) -> tuple[Isolation, dict[str, Outcome]]:
-    """Try the probes in one new sandbox, bubblewrap's unless another back end is given, below an empty directory."""
+    """Run the probes in one new sandbox.
+
+    Args:
+        directory: An empty directory.
+        names: Names of the probes.
+        backend: The back end; bubblewrap by default.
+    """
     (directory / "canaries").mkdir()
     backend = backend or open_backend("bubblewrap", runtime_dir=directory / "run")
     async with (
@@ -50,7 +58,7 @@ async def sweep(
 
 
 def main() -> int:
-    """Run the sweep and report."""
+    """Run the probes and report."""
     directory = Path(tempfile.mkdtemp(prefix="aid-"))
     directory.chmod(0o711)
     try:

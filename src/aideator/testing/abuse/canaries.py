@@ -1,4 +1,4 @@
-"""Real things on the host that no sandbox may find, and the proof that they are there to be found."""
+"""Canaries: real things on the host that no sandbox may find."""
 
 import asyncio
 import ctypes
@@ -14,25 +14,29 @@ from typing import Any
 from aideator.sandbox.base import sandbox_uid
 
 SECRET_NAME = "AIDEATOR_CANARY_SECRET"
-"""The variable in the launcher's environment that must not be seen inside."""
+"""Variable in the launcher's environment that must not be visible inside."""
 
-_KEY_TEXT = "-----BEGIN OPENSSH PRIVATE KEY-----\nnot a real one\n-----END OPENSSH PRIVATE KEY-----\n"
+_KEY_TEXT = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+    "not a real one\n"
+    "-----END OPENSSH PRIVATE KEY-----\n"
+)
 _IPC_CREATE, _IPC_REMOVE = 0o1000, 0
 
 
 @dataclass(frozen=True)
 class Canaries:
-    """What is set up on the host."""
+    """The canaries of one check."""
 
     facts: dict[str, Any]
-    """What the probes are told: where to look, never what is there."""
+    """Facts for the probes: where to look, never what is there."""
 
     async def prove_alive(self) -> None:
         """Reach every canary from the host.
 
         Raises:
-            AssertionError: if one is gone, so that a probe's failure to reach it would
-                say nothing.
+            AssertionError: if one is gone, because failing to reach it would then prove
+                nothing.
         """
         facts = self.facts
         dialled = (
@@ -60,11 +64,11 @@ class Canaries:
 
 @asynccontextmanager
 async def canaries(directory: Path) -> AsyncGenerator[Canaries]:
-    """Set the canaries up; they are gone when the context ends.
+    """Set up the canaries; they are removed when the context ends.
 
     Args:
-        directory: An empty directory on the host that every user may traverse. What
-            lies in it is readable for all, so that only the sandbox stands in the way.
+        directory: An empty directory on the host that every user may traverse. Its
+            content is readable for all, so that only the sandbox protects it.
     """
     token = secrets.token_hex(8)
     greeting = f"canary {token}"
@@ -109,7 +113,7 @@ async def canaries(directory: Path) -> AsyncGenerator[Canaries]:
 
 
 def _plant(directory: Path, marker: str) -> tuple[Path, Path]:
-    """An ssh key and a repository, readable for everybody."""
+    """Create an ssh key and a repository, readable for all users."""
     key, other = directory / "home/.ssh/id_ed25519", directory / "other-repository"
     for folder in (key.parent, other):
         folder.mkdir(parents=True)
@@ -131,7 +135,7 @@ def _secret_in_the_environment(value: str) -> Iterator[None]:
 
 @contextmanager
 def _inheritable_descriptor(file: Path) -> Iterator[None]:
-    """An open file that a careless launcher would hand down."""
+    """Open a file that a careless launcher would let its children inherit."""
     descriptor = os.open(file, os.O_RDONLY)
     fcntl.fcntl(descriptor, fcntl.F_SETFD, 0)
     try:
@@ -142,7 +146,7 @@ def _inheritable_descriptor(file: Path) -> Iterator[None]:
 
 @contextmanager
 def _segment() -> Iterator[int]:
-    """A System V shared memory segment that every user may read and write; its key."""
+    """Create a System V shared memory segment for all users; yield its key."""
     libc, key = ctypes.CDLL(None, use_errno=True), secrets.randbits(30) | 1
     segment = libc.shmget(ctypes.c_int(key), 4096, _IPC_CREATE | 0o666)
     if segment == -1:
@@ -155,7 +159,7 @@ def _segment() -> Iterator[int]:
 
 @asynccontextmanager
 async def _process(name: str, cwd: Path) -> AsyncGenerator[int]:
-    """A process of the uid that sandboxes run as, so that no difference of users protects it."""
+    """Start a process of the sandboxes' uid, so that no other uid protects it."""
     uid = sandbox_uid()
     process = await asyncio.create_subprocess_exec(
         name, "86400", executable="/bin/sleep", cwd=cwd, env={}, user=uid, group=uid

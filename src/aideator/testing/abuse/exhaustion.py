@@ -1,4 +1,4 @@
-"""Probes of limits, and of what a good sandbox allows so that the host has to be ready for it. Runs inside."""
+"""Probes of limits, and of what a good sandbox allows. Runs inside."""
 
 # A probe makes the system call that it names; pathlib would hide which.
 # ruff: noqa: PTH102, PTH108, PTH116, PTH118, PTH123, PTH208, PTH211
@@ -29,7 +29,7 @@ from aideator.testing.abuse.inside import (
 
 
 def _limit(which: int, value: int) -> str:
-    """Set a hard limit by hand: Python's own module would refuse with ValueError."""
+    """Set a hard limit by C's function: Python's module raises a ValueError."""
     ctypes.set_errno(0)
     return call(libc.setrlimit(which, struct.pack("qq", value, value)))
 
@@ -76,8 +76,8 @@ def _huge_sparse_file() -> str:
 
 
 def _fill(directory: str) -> str:
-    """Write a quarter more than there should be room for."""
-    name, size = f"{directory}/filler", facts["rooms"][directory] * 5 // 4
+    """Write a quarter more than should fit."""
+    name, size = f"{directory}/filler", facts["tmpfs_bytes"][directory] * 5 // 4
     try:
         with open(name, "wb", buffering=0) as file:
             for _ in range(0, size, 1 << 20):
@@ -109,9 +109,12 @@ def _fork_bomb() -> str:
 
 
 def _hog(take: str) -> str:
-    """Use twice the memory that is allowed, in a process that the kernel will choose to kill."""
+    """Use twice the allowed memory, in a process that the kernel will kill first."""
     size = facts["memory_bytes"] * 2
-    program = f"import mmap; open('/proc/self/oom_score_adj', 'w').write('1000'); size = {size}; {take}"
+    program = (
+        "import mmap; open('/proc/self/oom_score_adj', 'w').write('1000'); "
+        f"size = {size}; {take}"
+    )
     subprocess.run(
         [sys.executable, "-I", "-S", "-c", program], check=True, capture_output=True
     )
@@ -126,11 +129,12 @@ def _too_much_memory() -> str:
 @probe("resources", mild=False)
 def _too_much_shared_memory() -> str:
     return _hog(
-        "held = mmap.mmap(-1, size); [held.write(bytes(1 << 20)) for _ in range(size >> 20)]"
+        "held = mmap.mmap(-1, size); "
+        "[held.write(bytes(1 << 20)) for _ in range(size >> 20)]"
     )
 
 
-# --- what a good sandbox allows, so that the host has to be ready for it
+# --- what a good sandbox allows: the host has to handle the consequences
 
 
 @probe("allowed", allowed=True)
@@ -154,7 +158,10 @@ def _descriptors_of_pid_1() -> list[str]:
 
 @probe("allowed", allowed=True)
 def _memory_of_pid_1() -> str:
-    """Pid 1 has no right that the agent lacks: rewriting it hangs a sandbox, which the host kills in time anyway."""
+    """Rewrite pid 1, which has no rights that the agent lacks.
+
+    That hangs a sandbox, which the host then ends at its time limit.
+    """
     return open_for_writing("/proc/1/mem")
 
 

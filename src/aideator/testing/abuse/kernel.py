@@ -33,13 +33,13 @@ from aideator.testing.abuse.inside import (
 
 
 def syscall(number: int, *arguments: Any) -> str:
-    """Make a raw system call, so that no library can refuse in the kernel's stead."""
+    """Make a raw system call, so that it is the kernel that refuses, not a library."""
     ctypes.set_errno(0)
     words = (ctypes.c_long(a) if isinstance(a, int) else a for a in arguments)
     return call(libc.syscall(ctypes.c_long(number), *words))
 
 
-# --- system calls that a sandbox has no business making
+# --- system calls that a sandbox must not make
 
 SYSCALLS = {  # name: (x86_64, aarch64)
     "mount": (165, 40),
@@ -76,7 +76,7 @@ READ_IMPLIES_EXEC = 0x40_0000
 
 
 def named(name: str, *arguments: Any) -> str:
-    """Make the system call of that name; one that this machine never had is refused by nature."""
+    """Make the system call of that name. One that does not exist counts as refused."""
     number = SYSCALLS[name][0 if platform.machine() == "x86_64" else 1]
     if number is None:
         raise OSError(errno.ENOSYS, "not on this machine")

@@ -1,10 +1,11 @@
-"""What callers rely on in any sandbox, as checks that ship with the product: run them against a back end of your own.
+"""Conformance checks for sandbox back ends: what callers rely on in any sandbox.
 
     outcomes = await check_sandbox(backend, scratch)
 
-One small function for each behaviour, its docstring the promise. None needs more inside
-than a POSIX shell, `python3` and the usual small tools. A back end that cannot keep a
-promise names it with its reason (`known`), in public.
+They ship with the product, for back ends of your own. Each behaviour is a small
+function whose docstring is the promise. None needs more inside than a POSIX shell,
+`python3` and the usual small tools. A back end that cannot keep a promise publishes the
+reason (`known`).
 """
 
 import asyncio
@@ -17,20 +18,21 @@ from pathlib import Path
 
 from aideator.domain.errors import AideatorError
 from aideator.sandbox.base import SandboxBackend
-from aideator.testing.conformance import looks, places, processes
-from aideator.testing.conformance.ground import Behaviour, BrokenPromise, Ground
+from aideator.testing.conformance import isolation, ports, processes, terminals
+from aideator.testing.conformance.context import Behaviour, BrokenPromise, CheckContext
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
     *processes.BEHAVIOURS,
-    *places.BEHAVIOURS,
-    *looks.BEHAVIOURS,
+    *isolation.BEHAVIOURS,
+    *terminals.BEHAVIOURS,
+    *ports.BEHAVIOURS,
 )
 _SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one behaviour turned out."""
+    """Result of one check."""
 
     name: str
     ok: bool
@@ -40,40 +42,38 @@ class Outcome:
 async def try_behaviour(
     behaviour: Behaviour, backend: SandboxBackend, scratch: Path
 ) -> Outcome:
-    """Try one behaviour in a directory of its own."""
+    """Check one behaviour in a new directory below `scratch`."""
     name = behaviour.__name__.removeprefix("_")
-    ground = Ground(backend, scratch / secrets.token_hex(4))
-    ground.scratch.mkdir(parents=True)
+    context = CheckContext(backend, scratch / secrets.token_hex(4))
+    context.scratch.mkdir(parents=True)
     try:
         async with asyncio.timeout(_SECONDS):
-            await behaviour(ground)
+            await behaviour(context)
     except (BrokenPromise, AideatorError, OSError, ExceptionGroup) as error:
-        told = "".join(traceback.format_exception(error))
-        return Outcome(name, ok=False, detail=f"{behaviour.__doc__}\n{told}")
+        trace = "".join(traceback.format_exception(error))
+        return Outcome(name, ok=False, detail=f"{behaviour.__doc__}\n{trace}")
     finally:
-        await asyncio.to_thread(shutil.rmtree, ground.scratch, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, context.scratch, ignore_errors=True)
     return Outcome(name, ok=True)
 
 
 async def check_sandbox(
     backend: SandboxBackend, scratch: Path, *, known: Mapping[str, str] | None = None
 ) -> list[Outcome]:
-    """Try every behaviour, one after the other.
+    """Check every behaviour, one after the other.
 
     Args:
-        backend: What to try.
+        backend: The back end.
         scratch: An empty directory that the sandbox's uid can reach.
         known: Behaviours that this back end is known not to have, with the reason; they
-            are not tried.
+            are skipped.
     """
     outcomes = []
     for behaviour in BEHAVIOURS:
-        reason = (known or {}).get(behaviour.__name__)
-        outcome = (
-            await try_behaviour(behaviour, backend, scratch) if reason is None else None
-        )
-        outcomes.append(
-            outcome
-            or Outcome(behaviour.__name__, ok=True, detail=f"known failure: {reason}")
-        )
+        name = behaviour.__name__
+        reason = (known or {}).get(name)
+        if reason is None:
+            outcomes.append(await try_behaviour(behaviour, backend, scratch))
+        else:
+            outcomes.append(Outcome(name, ok=True, detail=f"known failure: {reason}"))
     return outcomes

@@ -1,4 +1,4 @@
-"""What is relied on of processes: streams, ends, limits, environment."""
+"""Promises about processes: streams, exit codes, kill, limits, environment."""
 
 import asyncio
 import os
@@ -7,20 +7,21 @@ from contextlib import suppress
 from pathlib import Path
 
 from aideator.domain.errors import SandboxLost
-from aideator.sandbox.base import Limits
-from aideator.testing.conformance.ground import (
+from aideator.sandbox.base import Limits, Size
+from aideator.testing.conformance.context import (
+    UNTIL_GONE,
     Behaviour,
     BrokenPromise,
-    Ground,
+    CheckContext,
     expect,
     require,
     shell,
 )
 
 
-async def output_is_live(ground: Ground) -> None:
+async def output_is_live(context: CheckContext) -> None:
     """Output arrives while the process still runs, and input reaches it then."""
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         process = await sandbox.spawn(
             ["sh", "-c", "echo one; read answer; echo got $answer; echo two >&2"]
         )
@@ -31,9 +32,9 @@ async def output_is_live(ground: Ground) -> None:
         expect(await process.wait(), 0, "the exit code")
 
 
-async def end_of_input_is_seen(ground: Ground) -> None:
+async def end_of_input_is_seen(context: CheckContext) -> None:
     """A process that reads to the end ends when its input is closed."""
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         process = await sandbox.spawn(["cat"])
         process.stdin.write(b"all")
         process.stdin.close()
@@ -41,8 +42,8 @@ async def end_of_input_is_seen(ground: Ground) -> None:
         expect(await process.wait(), 0, "the exit code")
 
 
-async def exit_codes_are_those_of_a_shell(ground: Ground) -> None:
-    """The exit code is the program's; 128 + n for signal n; 127 not found; 126 not executable."""
+async def exit_codes_are_those_of_a_shell(context: CheckContext) -> None:
+    """Exit codes are the program's, 128 + signal, 127 not found, 126 not executable."""
     scripts = {
         "exit 0": 0,
         "exit 7": 7,
@@ -50,7 +51,7 @@ async def exit_codes_are_those_of_a_shell(ground: Ground) -> None:
         "kill -TERM $$": 143,
         "kill -KILL $$": 137,
     }
-    async with ground.open(ground.tree({"notes.txt": "text"})) as sandbox:
+    async with context.open(context.tree({"notes.txt": "text"})) as sandbox:
         for script, code in scripts.items():
             expect((await sandbox.exec(["sh", "-c", script])).exit_code, code, script)
         for program, code in {
@@ -71,21 +72,35 @@ async def exit_codes_are_those_of_a_shell(ground: Ground) -> None:
         )
 
 
-async def kill_ends_the_whole_group(ground: Ground) -> None:
-    """Kill takes the children too; killing again is no error."""
-    async with ground.open() as sandbox:
+async def kill_ends_the_whole_group(context: CheckContext) -> None:
+    """Kill ends the children too; killing again is no error."""
+    async with context.open() as sandbox:
         process = await sandbox.spawn(["sh", "-c", "sleep 1000 & echo $!; wait"])
         child = (await process.stdout.readline()).decode().strip()
         await process.kill()
         expect(await process.wait(), 137, "the exit code")
         await process.kill()
-        gone = 'for i in 1 2 3 4 5 6 7 8 9; do kill -0 "$1" 2>/dev/null || exit 0; sleep 0.1; done; exit 1'
-        await shell(sandbox, gone, child)
+        await shell(sandbox, UNTIL_GONE, child)
 
 
-async def time_limit_is_kept(ground: Ground) -> None:
-    """A command that takes too long is stopped, and what it had printed is kept."""
-    async with ground.open() as sandbox:
+async def a_process_that_has_just_started_can_be_killed(context: CheckContext) -> None:
+    """A process that has just been started can be killed, and nothing else dies."""
+    async with context.open() as sandbox:
+        bystander = await sandbox.spawn(["cat"])
+        # Killing early races with the start: repeated until the race would be lost.
+        for terminal in (None, Size(24, 80)) * 30:
+            process = await sandbox.spawn(["sleep", "1000"], terminal=terminal)
+            await process.kill()
+            expect(await process.wait(), 137, "the exit code")
+        bystander.stdin.write(b"alive")
+        bystander.stdin.close()
+        expect(await bystander.stdout.read(), b"alive", "another process")
+        expect(await bystander.wait(), 0, "its exit code")
+
+
+async def time_limit_is_kept(context: CheckContext) -> None:
+    """A command that takes too long is killed, and its output so far is kept."""
+    async with context.open() as sandbox:
         result = await sandbox.exec(
             ["sh", "-c", "trap '' TERM; echo begun; sleep 1000"], timeout=1
         )
@@ -97,18 +112,18 @@ async def time_limit_is_kept(ground: Ground) -> None:
         )
 
 
-async def cancelling_stops_the_command(ground: Ground) -> None:
-    """A command whose caller has gone does not run on."""
-    async with ground.open() as sandbox:
+async def cancelling_stops_the_command(context: CheckContext) -> None:
+    """A command whose caller is cancelled does not continue."""
+    async with context.open() as sandbox:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.5):
                 await sandbox.exec(["sh", "-c", "sleep 1; echo late > late"])
         expect(await shell(sandbox, "sleep 1.2; ls"), "", "what it left")
 
 
-async def output_is_capped_at_both_ends(ground: Ground) -> None:
-    """Of too much output the beginning and the end are kept, and the result says so."""
-    async with ground.open(limits=Limits(output_bytes=10_000)) as sandbox:
+async def output_is_capped_at_both_ends(context: CheckContext) -> None:
+    """The beginning and the end of too much output are kept, and the result says so."""
+    async with context.open(limits=Limits(output_bytes=10_000)) as sandbox:
         result = await sandbox.exec(
             ["sh", "-c", "echo first; yes | head -c 1000000; echo last; echo short >&2"]
         )
@@ -118,90 +133,86 @@ async def output_is_capped_at_both_ends(ground: Ground) -> None:
         expect((result.exit_code, result.stderr), (0, b"short\n"), "the rest")
 
 
-async def unread_output_waits(ground: Ground) -> None:
-    """A process that floods its output is held up until somebody reads: nothing is lost, and nothing piles up here."""
+async def unread_output_waits(context: CheckContext) -> None:
+    """Unread output stops its writer: nothing is lost, and nothing piles up here."""
     size = 64 * 2**20
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         process = await sandbox.spawn(["head", "-c", str(size), "/dev/zero"])
         with suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await process.wait()
-                raise BrokenPromise("64 MiB were taken in that nobody had read")
+                raise BrokenPromise("64 MiB were accepted without a reader")
         read = 0
         while chunk := await process.stdout.read(2**20):
             read += len(chunk)
         expect((read, await process.wait()), (size, 0), "bytes and exit code")
 
 
-async def long_lines_can_be_read(ground: Ground) -> None:
+async def long_lines_can_be_read(context: CheckContext) -> None:
     """One line of several megabytes arrives whole: agents send files that way."""
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         process = await sandbox.spawn(
             ["sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x; echo"]
         )
         expect(len(await process.stdout.readline()), 5_000_001, "the line")
 
 
-async def data_passes_unchanged(ground: Ground) -> None:
+async def data_passes_unchanged(context: CheckContext) -> None:
     """Any bytes, and many, pass in and out unchanged."""
     data = bytes(range(256)) * 20_000
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         require(
             (await sandbox.exec(["cat"], stdin=data)).stdout == data, "5 MB through cat"
         )
 
 
-async def input_may_be_left_unread(ground: Ground) -> None:
-    """A program that does not want its input ends as usual, and its output is not lost."""
-    async with ground.open() as sandbox:
+async def input_may_be_left_unread(context: CheckContext) -> None:
+    """A program that leaves its input unread ends as usual, and no output is lost."""
+    async with context.open() as sandbox:
         result = await sandbox.exec(
             ["sh", "-c", "echo enough; exit 3"], stdin=b"x" * 3_000_000
         )
         expect((result.exit_code, result.stdout), (3, b"enough\n"), "the result")
 
 
-async def children_left_behind_hold_nothing_up(ground: Ground) -> None:
-    """A command is over when its process is, even if a child of it keeps the output open."""
-    async with ground.open() as sandbox:
+async def children_left_behind_hold_nothing_up(context: CheckContext) -> None:
+    """A command ends with its process, even if a child keeps its output open."""
+    async with context.open() as sandbox:
         result = await sandbox.exec(["sh", "-c", "sleep 1000 & echo done"], timeout=20)
         expect((result.exit_code, result.stdout), (0, b"done\n"), "the result")
 
 
-async def standard_streams_are_pipes(ground: Ground) -> None:
+async def standard_streams_are_pipes(context: CheckContext) -> None:
     """/dev/stdout and /dev/stderr can be opened, as shell scripts do."""
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         result = await sandbox.exec(
             ["sh", "-c", "echo out > /dev/stdout; echo err > /dev/stderr"]
         )
         expect((result.stdout, result.stderr), (b"out\n", b"err\n"), "both")
 
 
-async def environment_is_exact(ground: Ground) -> None:
-    """A process has the sandbox's own few variables and what its caller gave, and nothing of the host's."""
+async def environment_is_exact(context: CheckContext) -> None:
+    """A process has the sandbox's few variables and its caller's, not the host's."""
     given = {"GIVEN": "a b'\"$c\n\u00e9\U0001f600", "TERM": "other"}
-    async with ground.open() as sandbox:
-        printed = (
-            (await sandbox.exec(["env", "-0"], env=given))
-            .stdout.decode()
-            .rstrip("\0")
-            .split("\0")
-        )
-        found = dict(line.split("=", 1) for line in printed)
+    async with context.open() as sandbox:
+        result = await sandbox.exec(["env", "-0"], env=given)
+        lines = result.stdout.decode().rstrip("\0").split("\0")
+        found = dict(line.split("=", 1) for line in lines)
         expect({name: found.get(name) for name in given}, given, "what was given")
         expect(set(found) - set(given), {"PATH", "HOME", "LANG", "TMPDIR"}, "the rest")
 
 
-async def working_directory_is_the_workspace(ground: Ground) -> None:
+async def working_directory_is_the_workspace(context: CheckContext) -> None:
     """A process starts in /workspace unless told otherwise."""
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         expect((await sandbox.exec(["pwd"])).stdout, b"/workspace\n", "by default")
         expect((await sandbox.exec(["pwd"], cwd="/tmp")).stdout, b"/tmp\n", "as asked")
 
 
-async def arguments_pass_unchanged(ground: Ground) -> None:
-    """Arguments pass as they are: spaces, quotes, newlines, what is not UTF-8, and long ones."""
+async def arguments_pass_unchanged(context: CheckContext) -> None:
+    """Arguments pass unchanged: spaces, quotes, newlines, not UTF-8, and long ones."""
     odd = ["", "a b", "'\"$x", "two\nlines", "\udcff\udcfe", "x" * 100_000]
-    async with ground.open() as sandbox:
+    async with context.open() as sandbox:
         result = await sandbox.exec(["printf", "%s\\0", *odd])
         expect(
             result.stdout.split(b"\0")[:-1],
@@ -210,9 +221,9 @@ async def arguments_pass_unchanged(ground: Ground) -> None:
         )
 
 
-async def commands_run_side_by_side(ground: Ground) -> None:
+async def commands_run_side_by_side(context: CheckContext) -> None:
     """Many commands run at the same time, each with its own output."""
-    async with ground.open() as sandbox, asyncio.TaskGroup() as commands:
+    async with context.open() as sandbox, asyncio.TaskGroup() as commands:
         many = [
             commands.create_task(
                 sandbox.exec(["sh", "-c", f"sleep 0.2; echo {n}; exit {n}"])
@@ -228,11 +239,14 @@ async def commands_run_side_by_side(ground: Ground) -> None:
             )
 
 
-async def everything_dies_at_the_end(ground: Ground) -> None:
-    """When the context ends, so does all that was started, however it has hidden."""
+async def everything_dies_at_the_end(context: CheckContext) -> None:
+    """When the context ends, so do all processes, however they have hidden."""
     mark = f"sleep 1{secrets.randbelow(10**9):09d}"
-    hide = f"trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; {mark}' & setsid {mark} & echo ready; {mark}"
-    async with ground.open() as sandbox:
+    hide = (
+        f"trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; {mark}' & "
+        f"setsid {mark} & echo ready; {mark}"
+    )
+    async with context.open() as sandbox:
         process = await sandbox.spawn(["sh", "-c", hide])
         expect(await process.stdout.readline(), b"ready\n", "the start")
     with suppress(SandboxLost):
@@ -246,7 +260,7 @@ async def everything_dies_at_the_end(ground: Ground) -> None:
 
 
 def _running(command: str) -> list[Path]:
-    """Where this host shows a process of that command line."""
+    """Return the processes on this host with that command line."""
     wanted = command.replace(" ", "\0").encode()
     return [
         path
@@ -261,10 +275,10 @@ def _content(path: Path) -> bytes:
     return b""
 
 
-async def own_exceptions_pass_bare(ground: Ground) -> None:
-    """An exception of the caller leaves the context as it is, not in a group."""
+async def own_exceptions_pass_bare(context: CheckContext) -> None:
+    """An exception of the caller leaves the context unchanged, not in a group."""
     try:
-        async with ground.open():
+        async with context.open():
             raise LookupError("mine")
     except LookupError as error:
         expect(str(error), "mine", "the exception")
@@ -275,6 +289,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     end_of_input_is_seen,
     exit_codes_are_those_of_a_shell,
     kill_ends_the_whole_group,
+    a_process_that_has_just_started_can_be_killed,
     time_limit_is_kept,
     cancelling_stops_the_command,
     output_is_capped_at_both_ends,

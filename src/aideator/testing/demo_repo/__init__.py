@@ -1,8 +1,8 @@
 """The demo's project: a small text library with one real bug, as a git repository.
 
 Its tests need nothing but `python3 -m unittest`, so that they run in any sandbox. The
-files lie in `re-flow`, a name that is no Python package, because they are content and
-no part of ours.
+files are in `re-flow`, which is no name of a Python package, because they are data and
+not part of ours.
 """
 
 import os
@@ -14,15 +14,16 @@ from typing import Any
 PROJECT = Path(__file__).parent / "re-flow"
 
 PROMPT = (
-    "wrap() returns lines that are longer than the width when a single word does not fit. Cut such words, as its "
-    "docstring says, and leave everything else as it is. The tests run with `python3 -m unittest`."
+    "wrap() returns lines that are longer than the width when a single word does not "
+    "fit. Cut such words, as its docstring says, and leave everything else as it is. "
+    "The tests run with `python3 -m unittest`."
 )
 
 CHECKS = (
     {"name": "wrap", "command": "python3 -m unittest test_wrap"},
     {"name": "layout", "command": "python3 -m unittest test_layout"},
 )
-"""`wrap` fails on the base, `layout` passes: a change can fix the one and break the
+"""On the base `wrap` fails and `layout` passes: a change can fix one and break the
 other."""
 
 # The same commit wherever the demo runs: no clock, no user's name, no user's
@@ -43,7 +44,7 @@ def make_demo_repo(directory: Path) -> dict[str, Any]:
     """Write the project into a directory and commit it on `main`.
 
     Args:
-        directory: is made; it must not exist, or be empty.
+        directory: The directory, which is created; if it exists, it must be empty.
 
     Returns:
         A submission for it, with the fields of `RunSpec`.
@@ -55,7 +56,7 @@ def make_demo_repo(directory: Path) -> dict[str, Any]:
     directory.mkdir(parents=True, exist_ok=True)
     if any(directory.iterdir()):
         raise FileExistsError(f"{directory} is not empty")
-    # The copy gets today's times and plain modes, whatever a wheel or a checkout gave
+    # The copy gets current times and default modes, whatever a wheel or a checkout gave
     # the originals.
     shutil.copytree(
         PROJECT,

@@ -1,4 +1,7 @@
-"""`python -m aideator.testing.demo_repo DIR` makes the demo's repository and writes its submission (JSON) to stdout."""
+"""Make the demo's repository and print its submission as JSON.
+
+python -m aideator.testing.demo_repo DIR
+"""
 
 import argparse
 import json

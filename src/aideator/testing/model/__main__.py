@@ -7,9 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 
+from aideator.testing.model.api import ModelApi
 from aideator.testing.model.scenario import ScenarioError, load
 from aideator.testing.model.server import Server, listen
-from aideator.testing.model.stage import Stage
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scenario = load(options.scenario)
     except ScenarioError as error:
         parser.exit(2, f"{error}\n")
-    # Requests are kept for tests to look at; here nobody does.
-    stage = Stage(
+    # Requests are kept for tests only.
+    api = ModelApi(
         scenario.at_once() if options.at_once else scenario, requests=deque(maxlen=0)
     )
-    server = Server(stage, listen(options.host, options.port))
+    server = Server(api, listen(options.host, options.port))
     if options.exit_with_parent:
         threading.Thread(
             target=_stop_at_end_of_input, args=[server], daemon=True

@@ -1,7 +1,7 @@
-"""An answer that is played: piece by piece, at a pace, and if the scenario says so never to its end.
+"""Responses sent in chunks at a given pace, which may break off or stall.
 
-Starlette's own streaming response cannot break off in the middle, nor tell the client
-that left from the one that has read everything; both are what this server is for.
+Starlette's streaming response cannot break off in the middle, nor tell a client that
+disconnected from one that has read everything; this server has to do both.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from starlette.types import Receive, Scope, Send
 
 
 @dataclass(frozen=True)
-class Performance:
-    """What is sent, when, and how it ends."""
+class ResponsePlan:
+    """What a response sends, when, and how it ends."""
 
     headers: dict[str, str]
     chunks: Sequence[bytes]
@@ -26,22 +26,25 @@ class Performance:
     """Seconds between two chunks."""
 
 
-class Playback(Response):
-    """Sends a performance, and reports a client that left before its end."""
+class TimedResponse(Response):
+    """Sends a plan, and reports a client that disconnects before its end."""
 
-    def __init__(
-        self, performance: Performance, on_hang_up: Callable[[], None]
-    ) -> None:
+    def __init__(self, plan: ResponsePlan, on_hang_up: Callable[[], None]) -> None:
         super().__init__()
-        self.performance = performance
+        self.plan = plan
         self.on_hang_up = on_hang_up
         self.ended = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  (ASGI)
-        """Play until the end, or until the client leaves."""
+    async def __call__(
+        self,
+        scope: Scope,  # noqa: ARG002 - ASGI's signature
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Send until the end, or until the client disconnects."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._watch, receive, tasks.cancel_scope)
-            await self._play(send)
+            await self._send(send)
             tasks.cancel_scope.cancel()
 
     async def _watch(self, receive: Receive, scope: anyio.CancelScope) -> None:
@@ -51,23 +54,22 @@ class Playback(Response):
             self.on_hang_up()
         scope.cancel()
 
-    async def _play(self, send: Send) -> None:
-        show = self.performance
-        await anyio.sleep(show.wait)
-        if show.ending == "stalled" and not show.chunks:
+    async def _send(self, send: Send) -> None:
+        plan = self.plan
+        await anyio.sleep(plan.wait)
+        if plan.ending == "stalled" and not plan.chunks:
             await anyio.sleep_forever()
         headers = [
-            (name.encode(), value.encode()) for name, value in show.headers.items()
+            (name.encode(), value.encode()) for name, value in plan.headers.items()
         ]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        for chunk in show.chunks:
+        for chunk in plan.chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            if show.pace:
-                await anyio.sleep(show.pace)
-        if show.ending == "stalled":
+            if plan.pace:
+                await anyio.sleep(plan.pace)
+        if plan.ending == "stalled":
             await anyio.sleep_forever()
         self.ended = True
-        # To return without a last body makes uvicorn drop the connection: that is the
-        # cut.
-        if show.ending == "whole":
+        # Returning without a last body makes uvicorn drop the connection: the cut.
+        if plan.ending == "whole":
             await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,7 +1,7 @@
-"""What the Messages API asks of a request, checked as strictly as the API does where an agent can get it wrong.
+"""Validate requests as strictly as the Messages API, where agents make mistakes.
 
 Written from the types of the `anthropic` SDK 2.12 and the public API reference. Rules
-that need the real model's knowledge (which model takes which parameter) are left out.
+that need knowledge of real models (which model takes which parameter) are left out.
 """
 
 import base64
@@ -31,8 +31,8 @@ ERROR_TYPES = {
 Blocks = list[dict[str, Any]]
 
 
-class Refused(Exception):
-    """The request is not one that the API would take."""
+class InvalidRequest(Exception):
+    """A request that the API would refuse."""
 
     def __init__(self, message: str, status: int = 400) -> None:
         super().__init__(message)
@@ -41,7 +41,7 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the credential, and the variation that it belongs to (None for a key that is no lease)."""
+    """A credential, and the variation of its lease (None for an ordinary key)."""
 
     credential: str
     variation: int | None
@@ -53,12 +53,12 @@ def caller(headers: Mapping[str, str]) -> Caller:
     A lease is `lease-<variation>-<random>`.
 
     Raises:
-        Refused: (401) if there is none.
+        InvalidRequest: (401) if there is none.
     """
     bearer = headers.get("authorization", "").removeprefix("Bearer ")
     credential = headers.get("x-api-key") or bearer
     if not credential:
-        raise Refused("x-api-key header is required", 401)
+        raise InvalidRequest("x-api-key header is required", 401)
     lease = re.match(r"lease-(\d+)-", credential)
     return Caller(credential, int(lease[1]) if lease else None)
 
@@ -67,135 +67,147 @@ def check_request(headers: Mapping[str, str], body: object) -> dict[str, Any]:
     """Refuse what the API would refuse.
 
     Raises:
-        Refused: with the status and message of the API's answer.
+        InvalidRequest: with the status and message of the API's answer.
     """
     if "anthropic-version" not in headers:
-        raise Refused("anthropic-version: header is required")
+        raise InvalidRequest("anthropic-version: header is required")
     if not isinstance(body, dict):
-        raise Refused("The request body is not valid JSON: an object is expected")
+        raise InvalidRequest(
+            "The request body is not valid JSON: an object is expected"
+        )
     if not isinstance(body.get("model"), str) or not body["model"]:
-        raise Refused("model: Field required")
+        raise InvalidRequest("model: Field required")
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refused("messages: at least one message is required")
+        raise InvalidRequest("messages: at least one message is required")
     _check_messages(messages)
     return body
 
 
 def check_sampling(body: dict[str, Any]) -> None:
-    """Refuse wrong parameters of a call that creates a message (counting tokens takes fewer).
+    """Refuse wrong parameters of a call that creates a message.
+
+    Counting tokens takes fewer parameters.
 
     Raises:
-        Refused: with the API's message.
+        InvalidRequest: with the API's message.
     """
     limit = body.get("max_tokens")
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-        raise Refused("max_tokens: Field required, an integer of at least 1")
+        raise InvalidRequest("max_tokens: Field required, an integer of at least 1")
     if thinks(body) and body.get("temperature", 1) != 1:
-        raise Refused("`temperature` may only be set to 1 when thinking is enabled")
+        raise InvalidRequest(
+            "`temperature` may only be set to 1 when thinking is enabled"
+        )
 
 
 def _check_messages(messages: list[Any]) -> None:
     owed: set[str] = set()
     for place, message in enumerate(messages):
-        role = message.get("role") if isinstance(message, dict) else None
-        if role not in {"user", "assistant", "system"}:
-            raise Refused(
-                f"messages.{place}.role: Input should be 'user', 'assistant' or 'system'"
-            )
-        if place == 0 and role != "user":
-            raise Refused(
-                "messages.0.role: the first message must have the role 'user'"
-            )
+        role = _role(message, place)
         blocks = _blocks(message, place)
         if role == "system":
             continue
-        answered = {
-            block.get("tool_use_id")
-            for block in blocks
-            if block.get("type") == "tool_result"
-        }
-        if missing := owed - answered:
-            names = ", ".join(sorted(missing))
-            raise Refused(
-                f"messages.{place}: `tool_use` ids were found without `tool_result` blocks immediately after: {names}",
+        results = [block for block in blocks if block.get("type") == "tool_result"]
+        answered = {block.get("tool_use_id") for block in results}
+        missing, unknown = owed - answered, answered - owed
+        if missing:
+            raise InvalidRequest(
+                f"messages.{place}: `tool_use` ids were found without `tool_result` "
+                f"blocks immediately after: {', '.join(sorted(missing))}",
             )
-        if unknown := answered - owed:
-            raise Refused(
-                f"messages.{place}: unexpected `tool_use_id` found in `tool_result` blocks: {sorted(map(str, unknown))}"
-                ". Each `tool_result` block must have a corresponding `tool_use` block in the previous message",
+        if unknown:
+            raise InvalidRequest(
+                f"messages.{place}: unexpected `tool_use_id` found in `tool_result` "
+                f"blocks: {sorted(map(str, unknown))}. Each `tool_result` block must "
+                "have a corresponding `tool_use` block in the previous message",
             )
         owed = {block["id"] for block in blocks if block.get("type") == "tool_use"}
     if owed:
-        raise Refused(
-            f"messages: `tool_use` ids were found without `tool_result` blocks: {', '.join(sorted(owed))}"
+        raise InvalidRequest(
+            "messages: `tool_use` ids were found without `tool_result` blocks: "
+            + ", ".join(sorted(owed))
         )
+
+
+def _role(message: Any, place: int) -> str:
+    role = message.get("role") if isinstance(message, dict) else None
+    if role not in {"user", "assistant", "system"}:
+        raise InvalidRequest(
+            f"messages.{place}.role: Input should be 'user', 'assistant' or 'system'"
+        )
+    if place == 0 and role != "user":
+        raise InvalidRequest(
+            "messages.0.role: the first message must have the role 'user'"
+        )
+    return str(role)
 
 
 def _blocks(message: dict[str, Any], place: int) -> Blocks:
     content = message.get("content")
     if isinstance(content, str) and content:
         return [{"type": "text", "text": content}]
-    if (
-        not isinstance(content, list)
-        or not content
-        or not all(isinstance(block, dict) for block in content)
-    ):
-        raise Refused(
-            f"messages.{place}.content: a text or a list of blocks, which must not be empty"
+    is_list = isinstance(content, list) and bool(content)
+    if not is_list or not all(isinstance(block, dict) for block in content or ()):
+        raise InvalidRequest(
+            f"messages.{place}.content: a text or a list of blocks, "
+            "which must not be empty"
         )
-    for number, block in enumerate(content):
-        where = f"messages.{place}.content.{number}"
-        match block:
-            case {"type": "text", "text": str(text)} if not text.strip():
-                raise Refused(
-                    f"{where}: text content blocks must contain non-whitespace text"
-                )
-            case {
-                "type": "thinking",
-                "thinking": str(text),
-                "signature": str(found),
-            } if found != signature(text):
-                raise Refused(f"{where}: Invalid `signature` in `thinking` block")
-            case {"type": "tool_use"} if not (
-                isinstance(block.get("id"), str)
-                and isinstance(block.get("input"), dict)
-            ):
-                raise Refused(
-                    f"{where}: a `tool_use` block needs an id, a name and an input"
-                )
-            case {"type": str()}:
-                continue
-            case _:
-                raise Refused(f"{where}.type: Field required")
-    return content
+    blocks: Blocks = content or []
+    for number, block in enumerate(blocks):
+        _check_block(block, f"messages.{place}.content.{number}")
+    return blocks
+
+
+def _check_block(block: dict[str, Any], where: str) -> None:
+    match block:
+        case {"type": "text", "text": str(text)} if not text.strip():
+            raise InvalidRequest(
+                f"{where}: text content blocks must contain non-whitespace text"
+            )
+        case {
+            "type": "thinking",
+            "thinking": str(text),
+            "signature": str(found),
+        } if found != signature(text):
+            raise InvalidRequest(f"{where}: Invalid `signature` in `thinking` block")
+        case {"type": "tool_use", "id": str(), "input": dict()}:
+            return
+        case {"type": "tool_use"}:
+            raise InvalidRequest(
+                f"{where}: a `tool_use` block needs an id, a name and an input"
+            )
+        case {"type": str()}:
+            return
+        case _:
+            raise InvalidRequest(f"{where}.type: Field required")
 
 
 def check_call(name: str, arguments: dict[str, Any], body: dict[str, Any]) -> None:
-    """Hold the scenario itself to the tools that the request offers: no model calls a tool that it was not given.
+    """Refuse a scenario's call of a tool that the request does not offer.
 
     Raises:
-        Refused: naming the tools or the fields that would fit.
+        InvalidRequest: with the tools or the fields that would fit.
     """
     offered: list[dict[str, Any]] = body.get("tools") or []
     tools = {str(tool.get("name")): tool for tool in offered}
     if name not in tools:
-        raise Refused(
+        raise InvalidRequest(
             f"scenario: the turn calls {name!r}, but the request offers {sorted(tools)}"
         )
     schema: dict[str, Any] = tools[name].get("input_schema") or {}
-    known, needed = (
-        set(schema.get("properties") or arguments),
-        set(schema.get("required") or ()),
-    )
-    if wrong := (set(arguments) - known) | (needed - set(arguments)):
-        raise Refused(
-            f"scenario: {name} takes {sorted(known)} and needs {sorted(needed)}; not so {sorted(wrong)}"
+    known = set(schema.get("properties") or arguments)
+    needed = set(schema.get("required") or ())
+    wrong = (set(arguments) - known) | (needed - set(arguments))
+    if wrong:
+        raise InvalidRequest(
+            f"scenario: {name} takes {sorted(known)} and needs {sorted(needed)}; "
+            f"not so {sorted(wrong)}"
         )
 
 
 def rounds(messages: list[Any]) -> Iterator[Round]:
-    """Cut a conversation at the model's answers; the last round is the answer that is due."""
+    """Split a conversation at the model's answers; the last round is the one due."""
     prompt: list[str] = []
     results: list[str] = []
     failed = False
@@ -220,33 +232,29 @@ def _text(content: str | Blocks) -> str:
 
 
 def thinks(body: dict[str, Any]) -> Literal["", "omitted", "summarized"]:
-    """What the request wants to see of the model's thinking; empty when it did not ask for any.
+    """Return how the request wants to see thinking; "" if it did not ask for any.
 
-    Adaptive thinking shows nothing unless `display` says "summarized" (the default
-    since Opus 4.7).
+    Adaptive thinking shows nothing unless `display` is "summarized" (the default is
+    "omitted" since Opus 4.7).
     """
     asked = body.get("thinking")
     if not isinstance(asked, dict) or asked.get("type") not in {"adaptive", "enabled"}:
         return ""
-    display = asked.get("display") or (
-        "summarized" if asked["type"] == "enabled" else "omitted"
-    )
+    default = "summarized" if asked["type"] == "enabled" else "omitted"
+    display = asked.get("display") or default
     return "summarized" if display == "summarized" else "omitted"
 
 
 def signature(thinking: str) -> str:
-    """The proof that goes with a thinking block.
+    """Return the signature of a thinking block.
 
-    Ours is a plain digest: it only has to catch an altered block.
+    Ours is a plain digest: it only has to detect an altered block.
     """
-    return base64.b64encode(
-        hashlib.sha256(b"scripted " + thinking.encode()).digest()
-    ).decode()
+    digest = hashlib.sha256(b"scripted " + thinking.encode()).digest()
+    return base64.b64encode(digest).decode()
 
 
 def tokens(value: object) -> int:
-    """A rough count of tokens: one for each four characters of JSON."""
-    return math.ceil(
-        len(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        / 4
-    )
+    """Estimate tokens: one for each four characters of JSON."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return math.ceil(len(text) / 4)

@@ -1,25 +1,26 @@
-r"""Scenario files: what the scripted model says, turn by turn, and how it reacts to what the tools answer.
+r"""Scenario files: what the scripted model says, and how it reacts to tool results.
 
 A scenario is a YAML file (the reference is docs/reference/scenarios.md):
 
     about: One edit, then done.
-    pace: 0.01                          # seconds between two pieces of a stream
+    pace: 0.01                     # seconds between two pieces of a stream
     lanes:
-      1:                                # the variation's number; `default` for every other one
+      1:                           # the variation's number; `default` for all others
         - think: Look first.
           calls:
             - bash: {command: python3 -m unittest}
-        - choose:                       # the first branch whose `when` fits the last tool results
+        - choose:                  # the first branch whose `when` fits the results
             - when: {result: 'FAILED \(failures=(?P<count>\d+)\)'}
               turns:
                 - say: "{{count}} tests fail."
                   calls:
                     - bash: {command: sed -i s/-/+/ calc.py}
-            - turns: []                 # no `when`: everything else
+            - turns: []            # no `when`: everything else
         - say: Done.
 
-The server keeps no state about a conversation. A request carries every assistant message and tool result so far, so the
-lane is replayed over them: agents run in parallel, restart and repeat a request, and each gets the turn that fits.
+The server stores no conversation. A request has every assistant message and tool result
+so far, so the lane is replayed over them: agents run in parallel, restart and repeat a
+request, and each gets the turn that fits.
 """
 
 import re
@@ -44,7 +45,7 @@ from pydantic import (
 )
 
 SCENARIOS = Path(__file__).parent / "scenarios"
-"""The scenarios that are shipped, named by file name without `.yaml`."""
+"""Directory of the shipped scenarios, named by file name without `.yaml`."""
 
 
 class ScenarioError(ValueError):
@@ -194,17 +195,14 @@ class Branch(_Part):
 
 
 class Choice(_Part):
-    """A fork in the script: the first branch that fits is taken, then the lane goes on behind it."""
+    """A choice: the first branch that fits is taken, then the lane continues."""
 
     choose: tuple[Branch, ...] = Field(min_length=1)
 
 
 def _kind(data: object) -> str:
-    return (
-        "choice"
-        if isinstance(data, Choice) or (isinstance(data, dict) and "choose" in data)
-        else "turn"
-    )
+    is_choice = isinstance(data, dict) and "choose" in data
+    return "choice" if is_choice or isinstance(data, Choice) else "turn"
 
 
 Step = Annotated[
@@ -227,11 +225,11 @@ class Scenario(_Part):
     )
 
     def at_once(self) -> Self:
-        """The same without delays, except those that a turn states itself."""
+        """Return the scenario without delays, except those of single turns."""
         return self.model_copy(update={"wait": 0, "pace": 0})
 
     def lane(self, number: int | None) -> tuple[Step, ...]:
-        """The script for a variation: its own, else `default`, else the numbered lanes go round."""
+        """Return a variation's lane: its own, `default`, or a numbered one in turn."""
         if number in self.lanes:
             return self.lanes[number]
         if "default" in self.lanes:
@@ -269,7 +267,8 @@ def _path(source: str | Path) -> Path:
     if not shipped.is_file():
         names = ", ".join(sorted(path.stem for path in SCENARIOS.glob("*.yaml")))
         raise ScenarioError(
-            f"no scenario is called {source!r}; there are {names}. A file ends with .yaml"
+            f"no scenario is called {source!r}; there are {names}. "
+            "A file ends with .yaml"
         )
     return shipped
 
@@ -278,24 +277,30 @@ def _validated(content: object, tree: yaml.Node | None, name: str) -> Scenario:
     try:
         return Scenario.model_validate(content)
     except ValidationError as error:
-        lines = [
-            f"{name}:{_line(tree, found['loc'])}: {'.'.join(map(str, found['loc']))}: {found['msg']}"
-            for found in error.errors()
-        ]
+        lines = []
+        for found in error.errors():
+            field = ".".join(map(str, found["loc"]))
+            lines.append(f"{name}:{_line(tree, found['loc'])}: {field}: {found['msg']}")
         raise ScenarioError("\n".join(lines)) from error
 
 
 def _line(node: yaml.Node | None, place: Iterable[str | int]) -> int:
-    """The line of a field, as far as the place can be followed (pydantic's own tags in it lead nowhere)."""
+    """Return the line of a field, or of the last part of its path that exists.
+
+    Pydantic's own tags in the path lead nowhere.
+    """
     for key in place:
-        if isinstance(node, yaml.MappingNode):
-            node = next(
-                (value for name, value in node.value if name.value == str(key)), node
-            )
-        elif (
-            isinstance(node, yaml.SequenceNode)
-            and isinstance(key, int)
-            and key < len(node.value)
-        ):
-            node = node.value[key]
+        node = _child(node, key)
     return node.start_mark.line + 1 if node else 0
+
+
+def _child(node: yaml.Node | None, key: str | int) -> yaml.Node | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == str(key):
+                child: yaml.Node = value
+                return child
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+        items: list[yaml.Node] = node.value
+        return items[key] if key < len(items) else node
+    return node

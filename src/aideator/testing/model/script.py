@@ -1,4 +1,4 @@
-"""Replay: which turn of a lane is due, given what has been said and what the tools have answered."""
+"""Replay a lane over a conversation, to find the turn that is due."""
 
 import re
 from collections import deque
@@ -11,28 +11,28 @@ from aideator.testing.model.scenario import Choice, Step, Turn, When
 
 @dataclass(frozen=True)
 class Round:
-    """What stood before one answer of the model."""
+    """The state of a conversation before one answer of the model."""
 
     prompt: str
     """Everything that the user has written so far."""
     result: str = ""
-    """The tool results that came in since the last answer, joined by line feeds."""
+    """Tool results since the last answer, joined by line feeds."""
     failed: bool = False
 
 
 @dataclass(frozen=True)
-class Cue:
-    """Where the script stands: the turn to play, with its variables filled in, and its number from 0."""
+class DueTurn:
+    """The turn to answer with, its variables filled in, and its number from 0."""
 
     number: int
     turn: Turn
 
 
 END = Turn(say="The script ends here: there is nothing left to do.")
-"""Played when an agent asks on behind the last turn."""
+"""Turn for requests after the last turn of a lane."""
 
 
-def cue(lane: Sequence[Step], rounds: Sequence[Round]) -> Cue:
+def due_turn(lane: Sequence[Step], rounds: Sequence[Round]) -> DueTurn:
     """Replay a lane over the rounds of a conversation.
 
     Args:
@@ -56,7 +56,7 @@ def cue(lane: Sequence[Step], rounds: Sequence[Round]) -> Cue:
         turn = step
         if turn.repeat:
             pending.appendleft(turn)
-    return Cue(len(rounds) - 1, _fill(turn, words))
+    return DueTurn(len(rounds) - 1, _fill(turn, words))
 
 
 def _taken(choice: Choice, standing: Round) -> tuple[tuple[Step, ...], dict[str, str]]:

@@ -1,8 +1,7 @@
-"""Running the server: beside a test in a thread of its own, or as the only thing in a process.
+"""Run the server: in a thread beside a test, or in a process of its own.
 
-A thread, because the server then answers whatever the test's own event loop is busy
-with, and because an error of the test reaches pytest as it is, not wrapped in a task
-group's.
+In a thread the server answers even when the test's event loop is busy, and an error of
+the test reaches pytest unchanged, not wrapped in a task group's.
 """
 
 import asyncio
@@ -16,8 +15,8 @@ from typing import Any
 
 import uvicorn
 
+from aideator.testing.model.api import ModelApi, Recorded, create_app
 from aideator.testing.model.scenario import Scenario, load
-from aideator.testing.model.stage import Recorded, Stage, create_app
 
 
 @dataclass
@@ -30,15 +29,15 @@ class ScriptedModel:
 
 
 class Server(uvicorn.Server):
-    """Serves a stage on a listening socket, and drops what is still playing when it stops.
+    """Serves on a listening socket, and drops unfinished answers when it stops.
 
     A stalled answer has no end to wait for.
     """
 
-    def __init__(self, stage: Stage, listener: socket.socket) -> None:
+    def __init__(self, api: ModelApi, listener: socket.socket) -> None:
         super().__init__(
             uvicorn.Config(
-                create_app(stage), log_config=None, access_log=False, lifespan="off"
+                create_app(api), log_config=None, access_log=False, lifespan="off"
             )
         )
         self.listener = listener
@@ -46,7 +45,7 @@ class Server(uvicorn.Server):
 
     @property
     def url(self) -> str:
-        """Where clients reach it; the kernel queues them from the moment that the socket listens."""
+        """Base URL. The kernel queues clients as soon as the socket listens."""
         host, port = self.listener.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -55,7 +54,7 @@ class Server(uvicorn.Server):
         self.run([self.listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and set `up`."""
         await super().startup(sockets)
         self.up.set()
 
@@ -67,7 +66,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-    """A listening TCP socket; port 0 takes a free one."""
+    """Listen on a TCP port; 0 takes a free one."""
     listener = socket.create_server(
         (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
     )
@@ -92,20 +91,20 @@ async def scripted_model(
     Raises:
         ScenarioError: if the scenario cannot be read.
     """
-    stage = Stage(scenario if isinstance(scenario, Scenario) else load(scenario))
-    server = Server(stage, listen())
+    api = ModelApi(scenario if isinstance(scenario, Scenario) else load(scenario))
+    server = Server(api, listen())
     thread = threading.Thread(
         target=server.run_until_stopped, name="scripted model", daemon=True
     )
     thread.start()
     try:
-        yield ScriptedModel(server.url, stage.requests)
+        yield ScriptedModel(server.url, api.requests)
     finally:
         await asyncio.to_thread(_stop, server, thread)
 
 
 def _stop(server: Server, thread: threading.Thread) -> None:
-    # Told to stop while it starts, uvicorn would leave its sockets open.
+    # Stopped while it starts, uvicorn would leave its sockets open.
     server.up.wait()
     server.should_exit = True
     thread.join()

@@ -1,4 +1,4 @@
-"""One turn as the Messages API sends it: the JSON message, or the events of a stream.
+"""Encode a turn as the Messages API sends it: a JSON message, or events of a stream.
 
 Event shapes: `anthropic.types.raw_message_stream_event` of the SDK 2.12. Like the API,
 `message_start` carries the input figures, `message_delta` the cumulative output, and a
@@ -21,7 +21,7 @@ INPUT_PIECE = 24
 
 
 def message(turn: Turn, body: Json) -> Json:
-    """The whole answer, as sent without streaming.
+    """Return the whole answer, as sent without streaming.
 
     Args:
         turn: what the model says.
@@ -42,7 +42,7 @@ def message(turn: Turn, body: Json) -> Json:
 
 
 def events(answer: Json) -> Iterator[Json]:
-    """The stream of events that adds up to a message."""
+    """Yield the stream of events that adds up to a message."""
     usage = answer["usage"]
     start = {
         **answer,
@@ -65,8 +65,9 @@ def events(answer: Json) -> Iterator[Json]:
 
 
 def encode(event: Json) -> bytes:
-    """One event as bytes of a server-sent event stream."""
-    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()
+    """Return one event as bytes of a server-sent event stream."""
+    data = json.dumps(event, ensure_ascii=False)
+    return f"event: {event['type']}\ndata: {data}\n\n".encode()
 
 
 def _block_events(index: int, block: Json) -> Iterator[Json]:
@@ -171,5 +172,5 @@ def _usage(turn: Turn, body: Json, content: list[Json]) -> Json:
 
 
 def _id(kind: str) -> str:
-    # New each time, as at the API: an answer that is asked for again is another answer.
+    # New each time, as in the API: a repeated request gets another answer.
     return f"{kind}_01{uuid4().hex[:22]}"

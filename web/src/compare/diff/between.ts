@@ -2,7 +2,7 @@
  * From one variation to another. Pure, and exact: both diffs are against the same base, so wherever one of them says
  * nothing it has the base's lines, and the other one's hunks show those.
  */
-import type { FileDiff, Hunk, Line } from "../../api/schema.gen";
+import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
 import { hunks as hunksOf, script } from "./edits";
 
 interface Region {
@@ -66,8 +66,8 @@ function startOf(hunk: Hunk): number {
   return hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
 }
 
-function known(all: readonly Hunk[]): ReadonlyMap<number, Line> {
-  const base = new Map<number, Line>();
+function known(all: readonly Hunk[]): ReadonlyMap<number, DiffLine> {
+  const base = new Map<number, DiffLine>();
   for (const hunk of all) {
     let at = startOf(hunk);
     for (const line of hunk.lines) if (line.kind !== "added") base.set(at++, line);
@@ -88,8 +88,8 @@ function regions(all: readonly Hunk[]): readonly Region[] {
 }
 
 /** What one side has in place of a region. */
-function content(region: Region, side: readonly Hunk[], base: ReadonlyMap<number, Line>): readonly Line[] {
-  const lines: Line[] = [];
+function content(region: Region, side: readonly Hunk[], base: ReadonlyMap<number, DiffLine>): readonly DiffLine[] {
+  const lines: DiffLine[] = [];
   let at = region.start;
   const keep = (until: number) => {
     for (; at < until; at += 1) {

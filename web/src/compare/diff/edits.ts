@@ -1,5 +1,5 @@
 /** The shortest way from one list of lines to another (Myers, 1986), as hunks. Pure. */
-import type { Hunk, Line } from "../../api/schema.gen";
+import type { DiffLine, Hunk } from "../../api/schema.gen";
 
 /** Lines of surroundings on each side of a change, as git shows them. */
 const CONTEXT = 3;
@@ -7,14 +7,14 @@ const CONTEXT = 3;
 const MOST_EDITS = 1_500;
 
 /** A line as far as sameness goes. */
-type Text = Pick<Line, "text" | "newline">;
+type Text = Pick<DiffLine, "text" | "newline">;
 
 function same(a: Text | undefined, b: Text | undefined): boolean {
   return a !== undefined && b !== undefined && a.text === b.text && a.newline === b.newline;
 }
 
 /** Every line of both, marked as context, removed or added. */
-export function script(old: readonly Text[], now: readonly Text[]): readonly Line[] {
+export function script(old: readonly Text[], now: readonly Text[]): readonly DiffLine[] {
   let start = 0;
   while (same(old[start], now[start])) start += 1;
   let end = 0;
@@ -28,12 +28,12 @@ export function script(old: readonly Text[], now: readonly Text[]): readonly Lin
   ];
 }
 
-function marked(kind: Line["kind"], lines: readonly Text[]): Line[] {
+function marked(kind: DiffLine["kind"], lines: readonly Text[]): DiffLine[] {
   return lines.map(({ text, newline }) => ({ kind, text, newline }));
 }
 
 /** Null when it would take too many edits to find out. */
-function middle(old: readonly Text[], now: readonly Text[]): Line[] | null {
+function middle(old: readonly Text[], now: readonly Text[]): DiffLine[] | null {
   const most = Math.min(old.length + now.length, MOST_EDITS);
   // How far each diagonal reaches, after 0, 1, 2 … edits.
   const trace: Int32Array[] = [];
@@ -67,10 +67,10 @@ function walkBack(
   now: readonly Text[],
   trace: readonly Int32Array[],
   most: number,
-): Line[] {
-  const found: Line[] = [];
+): DiffLine[] {
+  const found: DiffLine[] = [];
   let [x, y] = [old.length, now.length];
-  const take = (kind: Line["kind"], line: Text | undefined) => {
+  const take = (kind: DiffLine["kind"], line: Text | undefined) => {
     if (line) found.push({ kind, text: line.text, newline: line.newline });
   };
   const slide = (toX: number, toY: number) => {
@@ -95,7 +95,7 @@ function walkBack(
  * @param oldStart The number of its first line on the old side, from 1.
  * @param newStart The same on the new side.
  */
-export function hunks(lines: readonly Line[], oldStart: number, newStart: number): readonly Hunk[] {
+export function hunks(lines: readonly DiffLine[], oldStart: number, newStart: number): readonly Hunk[] {
   const found: Hunk[] = [];
   for (const [from, to] of stretches(lines)) {
     const before = lines.slice(0, from);
@@ -114,11 +114,11 @@ export function hunks(lines: readonly Line[], oldStart: number, newStart: number
 }
 
 /** How many lines are not of a kind. */
-function count(lines: readonly Line[], not: Line["kind"]): number {
+function count(lines: readonly DiffLine[], not: DiffLine["kind"]): number {
   return lines.reduce((sum, line) => sum + (line.kind === not ? 0 : 1), 0);
 }
 
-function stretches(lines: readonly Line[]): readonly [number, number][] {
+function stretches(lines: readonly DiffLine[]): readonly [number, number][] {
   const found: [number, number][] = [];
   for (const [index, line] of lines.entries()) {
     if (line.kind === "context") continue;

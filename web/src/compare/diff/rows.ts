@@ -1,14 +1,14 @@
 /** A diff as one flat list of rows, which is what a virtual list can show twenty thousand of. Pure. */
-import type { FileDiff, Hunk, Line } from "../../api/schema.gen";
+import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
 
 export interface Side {
-  readonly line: Line;
+  readonly line: DiffLine;
   /** The line's number in its file, from 1. */
   readonly number: number;
   /** Its place among the lines that its hunk has on this side, from 0. */
   readonly place: number;
   /** The line on the other side that it replaces or is replaced by. */
-  readonly partner: Line | null;
+  readonly partner: DiffLine | null;
 }
 
 interface Base {

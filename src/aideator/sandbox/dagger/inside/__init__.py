@@ -1,1 +1,1 @@
-"""What runs in the container, as its root, with the image's own Python: standard library only, nothing else of ours."""
+"""Programs that run in the container, on the image's Python, standard library only."""

@@ -1,14 +1,14 @@
-"""What one tree changed, as a file that can travel: written where the tree is, read where it has to come to.
+"""File format for the changes of a tree: writers, and a reader for hostile input.
 
-A container cannot mount the host's overlays, so a change goes in as such a file, and
-comes out as one. Each entry is a line of JSON, `{path, kind, mode, size, to}`, and for
-a file its `size` bytes after it. The kinds are `file`, `directory`, `link` and `gone`.
-Not tar, whose readers take headers of any size and names of several meanings, for what
-comes out of a sandbox is hostile. So `LayDown` follows no link, climbs no parent, makes
-nothing but files, directories and links, and takes no more than it was told to.
+A container cannot mount the host's overlays, so a change enters and leaves it as such a
+file. Each entry is a line of JSON, `{path, kind, mode, size, to}`, followed for a file
+by its `size` bytes. The kinds are `file`, `directory`, `link` and `gone`. The JSON line
+`{"kind": "end"}` comes last, so that half a change is not taken for a whole one.
 
-Ends by the JSON line `{"kind": "end"}`, so that half a change is not taken for a whole
-one.
+The format is not tar, because what comes out of a sandbox is hostile, and tar's readers
+accept headers of any size and ambiguous names. `ChangeReader` follows no links, does
+not climb to parent directories, creates only files, directories and links, and accepts
+no more bytes than it was told to.
 """
 
 import json
@@ -18,43 +18,47 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 DEEPEST = 200
-"""Directories below each other that a change may have. Deeper trees are no source code,
-and are left out."""
+"""Nested directories that a change may have. Deeper trees are no source code, and are
+left out."""
 LONGEST_LINE = 65_536
 WHITEOUT = os.makedev(0, 0)
-"""overlayfs' own sign for "gone":
+"""Device number of overlayfs' mark for "gone":
 https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories."""
-_OVERLAY_ONLY = tuple(
-    f"{kind}.overlay.{name}"
-    for kind in ("trusted", "user")
-    for name in ("opaque", "redirect")
+_OVERLAY_ONLY = (
+    "trusted.overlay.opaque",
+    "trusted.overlay.redirect",
+    "user.overlay.opaque",
+    "user.overlay.redirect",
 )
 _CHUNK = 2**20
 
 Manifest = dict[str, list[int]]
-"""Path → what tells a changed entry from an unchanged one."""
+"""Path → values that differ when an entry has changed."""
 
 
 class BadChange(Exception):
-    """The change cannot be written or read."""
+    """A change that cannot be written or read."""
 
 
 def entries(root: str) -> "Iterator[tuple[str, os.stat_result | None]]":
-    """Everything below a directory, parents first: each path with its status, and None after a closed directory."""
+    """Yield each path below a directory with its status, parents first.
+
+    A directory that cannot be read is yielded again, with None.
+    """
     waiting = [""]
     while waiting:
         parent = waiting.pop()
         try:
             with os.scandir(os.path.join(root, parent)) as found:
                 listed = sorted(found, key=lambda each: each.name)
-        except OSError:  # no right to look, or its path has become too long
+        except OSError:  # not permitted, or the path has become too long
             yield parent, None
             continue
         for entry in listed:
             path = os.path.join(parent, entry.name)
             try:
                 status = entry.stat(follow_symlinks=False)
-            except OSError:  # it has just gone
+            except OSError:  # removed meanwhile
                 continue
             yield path, status
             if stat.S_ISDIR(status.st_mode) and path.count("/") < DEEPEST - 1:
@@ -62,15 +66,16 @@ def entries(root: str) -> "Iterator[tuple[str, os.stat_result | None]]":
 
 
 def take_manifest(root: str) -> Manifest:
-    """What is there now.
+    """Return the manifest of the tree as it is now.
 
-    An agent can give a file its old size and time back, its change time it cannot.
+    An agent can restore the size and modification time of a file, but not its change
+    time.
     """
     return {path: _mark(status) for path, status in entries(root) if status is not None}
 
 
 def _mark(status: os.stat_result) -> list[int]:
-    if stat.S_ISDIR(status.st_mode):  # its times change with its content
+    if stat.S_ISDIR(status.st_mode):  # its times change with its entries
         return [status.st_mode]
     return [
         status.st_mode,
@@ -93,13 +98,11 @@ def write_changes(root: str, manifest: Manifest, output: BinaryIO) -> None:
             _write_entry(output, root, path, status)
     for path in sorted(set(manifest) - seen):
         parent = os.path.dirname(path)
-        # What is below something that is gone is gone with it, and what is below
-        # something closed may be there.
-        if (
-            (not parent or parent in seen)
-            and parent not in closed
-            and _is_directory(os.path.join(root, parent))
-        ):
+        # An entry is gone together with its parent, and entries of a directory that
+        # cannot be read may still exist.
+        if (parent and parent not in seen) or parent in closed:
+            continue
+        if _is_directory(os.path.join(root, parent)):
             _write_line(output, {"path": path, "kind": "gone"})
     _write_line(output, {"kind": "end"})
 
@@ -108,7 +111,7 @@ def write_upper(upper: str, output: BinaryIO) -> None:
     """Write an overlay's upper directory, or any other, as a change.
 
     Raises:
-        BadChange: if it says something in overlayfs' own way that a change cannot say.
+        BadChange: if overlayfs replaced or renamed a directory, which no entry can say.
     """
     for path, status in entries(upper):
         if status is None:
@@ -116,12 +119,14 @@ def write_upper(upper: str, output: BinaryIO) -> None:
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == WHITEOUT:
             _write_line(output, {"path": path, "kind": "gone"})
             continue
-        if stat.S_ISDIR(status.st_mode) and any(
-            _has_attribute(os.path.join(upper, path), a) for a in _OVERLAY_ONLY
-        ):
+        if stat.S_ISDIR(status.st_mode) and _is_overlay_only(f"{upper}/{path}"):
             raise BadChange(f"{path} was replaced or renamed by overlayfs itself")
         _write_entry(output, upper, path, status)
     _write_line(output, {"kind": "end"})
+
+
+def _is_overlay_only(directory: str) -> bool:
+    return any(_has_attribute(directory, name) for name in _OVERLAY_ONLY)
 
 
 def _has_attribute(path: str, name: str) -> bool:
@@ -138,11 +143,7 @@ def _is_directory(path: str) -> bool:
 def _write_entry(
     output: BinaryIO, root: str, path: str, status: os.stat_result
 ) -> None:
-    """Write one entry.
-
-    What is no file, directory or link is left out, as is what vanished or cannot be
-    read.
-    """
+    """Write one entry, unless it is no file, directory or link, or cannot be read."""
     full = os.path.join(root, path)
     if stat.S_ISDIR(status.st_mode):
         _write_line(
@@ -156,8 +157,8 @@ def _write_entry(
         _write_line(output, {"path": path, "kind": "link", "to": to})
     elif stat.S_ISREG(status.st_mode):
         try:
-            # Whatever stands there by now: no link is followed, and a pipe is not
-            # waited for.
+            # Something else may be there by now: do not follow a link, nor wait for a
+            # pipe.
             descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return
@@ -175,19 +176,19 @@ def _write_file(output: BinaryIO, content: BinaryIO, path: str) -> None:
         {"path": path, "kind": "file", "mode": status.st_mode & 0o777, "size": left},
     )
     while left:
-        # Nothing, if it has become shorter meanwhile.
+        # Filled up with zeros if the file has become shorter meanwhile.
         chunk = content.read(min(left, _CHUNK)) or bytes(min(left, _CHUNK))
         output.write(chunk)
         left -= len(chunk)
 
 
 def _write_line(output: BinaryIO, entry: "dict[str, Any]") -> None:
-    # ASCII, and what is no UTF-8 in a name as a lone surrogate: both survive.
+    # In ASCII, what is not UTF-8 in a name survives as an escaped lone surrogate.
     output.write(json.dumps(entry).encode("ascii") + b"\n")
 
 
-class LayDown:
-    """Applies changes to a directory where nobody else may write meanwhile."""
+class ChangeReader:
+    """Applies changes to a directory that no other process may write to meanwhile."""
 
     def __init__(
         self,
@@ -197,41 +198,41 @@ class LayDown:
         owner: "int | None" = None,
         mask: int = 0o777,
     ) -> None:
-        """Say where they go.
+        """Configure the reader.
 
         Args:
             root: The directory.
-            overlay: Whether it is an overlay's upper directory, so that what is gone is
-                marked. Else it is removed.
-            owner: The uid and gid of all that is made, or None for this process's own.
-            mask: The permission bits that entries may have.
+            overlay: Whether it is an overlay's upper directory, in which entries that
+                are gone are marked instead of removed.
+            owner: Uid and gid of what is created; None for this process's own.
+            mask: Permission bits that entries may have.
         """
         self._root, self._overlay, self._owner, self._mask = root, overlay, owner, mask
         self._modes: dict[str, int] = {}
 
-    def read(self, source: BinaryIO, *, most: int) -> None:
+    def apply(self, source: BinaryIO, *, most: int) -> None:
         """Apply one change.
 
         Args:
-            source: It is read as a stream.
-            most: Bytes of content that are taken.
+            source: The change; need not be seekable.
+            most: Bytes of content that are accepted.
 
         Raises:
-            BadChange: if it is none, or holds more than that.
+            BadChange: if it is malformed, or has more content than that.
         """
         try:
             for entry in _parse(source):
                 most -= entry.get("size", 0)
                 if most < 0:
                     raise BadChange("it holds more than may be written")
-                self._lay(entry, source)
-            # Last, or a directory that may not be written to could not be filled.
+                self._apply_entry(entry, source)
+            # Last: a directory that is not writable could not be filled.
             for path, mode in sorted(self._modes.items(), reverse=True):
                 self._set_mode(path, mode)
         except (OSError, ValueError, RecursionError) as error:
             raise BadChange(f"{type(error).__name__}: {error}") from error
 
-    def _lay(self, entry: "dict[str, Any]", source: BinaryIO) -> None:
+    def _apply_entry(self, entry: "dict[str, Any]", source: BinaryIO) -> None:
         *parents, name = _parts(entry["path"])
         directory = self._open(parents)
         try:
@@ -252,7 +253,7 @@ class LayDown:
             os.close(directory)
 
     def _open(self, parents: "Iterable[str]") -> int:
-        """Open the directory of an entry without following any link, making what is missing."""
+        """Open an entry's directory without following links; create what is missing."""
         directory = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
         for name in parents:
             try:
@@ -300,7 +301,7 @@ class LayDown:
         *parents, name = path.split("/")
         try:
             directory = self._open(parents)
-        except OSError:  # a later entry has put something else there
+        except OSError:  # a later entry replaced it
             return
         try:
             if _is_directory_in(directory, name):
@@ -310,7 +311,7 @@ class LayDown:
 
 
 def _parse(source: BinaryIO) -> "Iterator[dict[str, Any]]":
-    """The entries up to the end, each with just what its kind needs."""
+    """Yield the entries up to the end, each with the values that its kind needs."""
     while True:
         line = source.readline(LONGEST_LINE)
         if not line.endswith(b"\n"):
@@ -324,14 +325,20 @@ def _parse(source: BinaryIO) -> "Iterator[dict[str, Any]]":
             raise BadChange("an entry is no object")
         if entry.get("kind") == "end":
             return
-        needed = _NEEDED.get(str(entry.get("kind")))
-        if needed is None or any(
-            type(entry.get(name)) is not kind for name, kind in needed.items()
-        ):
-            raise BadChange("an entry is of no known kind")
-        if entry.get("size", 0) < 0 or ("size" in entry) != ("size" in needed):
-            raise BadChange("an entry has an impossible size")
+        _check_entry(entry)
         yield entry
+
+
+def _check_entry(entry: "dict[str, Any]") -> None:
+    needed = _NEEDED.get(str(entry.get("kind")))
+    if needed is None:
+        raise BadChange("an entry is of no known kind")
+    for name, kind in needed.items():
+        # Not isinstance: a bool is an int.
+        if type(entry.get(name)) is not kind:
+            raise BadChange("an entry is of no known kind")
+    if entry.get("size", 0) < 0 or ("size" in entry) != ("size" in needed):
+        raise BadChange("an entry has an impossible size")
 
 
 _NEEDED: "dict[str, dict[str, type]]" = {
@@ -361,7 +368,7 @@ def _is_directory_in(directory: int, name: str) -> bool:
 
 
 def _remove(directory: int, name: str) -> None:
-    """Remove whatever is there, if anything, by descriptors only."""
+    """Remove what is there, if anything, by descriptors only."""
     if not _is_directory_in(directory, name):
         try:
             os.unlink(name, dir_fd=directory)

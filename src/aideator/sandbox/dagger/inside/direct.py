@@ -1,11 +1,11 @@
-"""The built-in agent, or a check, in a container that was asked for by hand: there is no AIdeator server then.
+"""Run the built-in agent, or a check, in a container without an AIdeator server.
 
-    direct.py ORDER TASK [EVENTS]
+    direct.py CONFIG TASK [EVENTS]
 
-What a server would do is done here, by root, under the same supervisor: `provider.py`
-holds the key and passes the agent's calls on, a second process talks to the agent, the
-change is taken with a copy of `.git` that the agent never saw. At the end one JSON line
-says it all.
+Root does here what a server would do, under the same supervisor: `provider.py` holds
+the key and forwards the agent's calls, a second process talks to the agent, and the
+patch is made with a copy of `.git` that the agent never saw. At the end it prints one
+JSON line with the result.
 """
 
 import json
@@ -48,21 +48,31 @@ _HARDENED = {
     "user.name": "base",
     "user.email": "base@sandbox.invalid",
 }
-_DEBRIS = "__pycache__/\n*.py[co]\n.pytest_cache/\n.mypy_cache/\n.ruff_cache/\n.hypothesis/\n.venv/\nnode_modules/\n"
-"""What tools leave behind, and no change should carry unless the project tracks it."""
+_IGNORED = """\
+__pycache__/
+*.py[co]
+.pytest_cache/
+.mypy_cache/
+.ruff_cache/
+.hypothesis/
+.venv/
+node_modules/
+"""
+"""Patterns of files that tools leave behind: no part of a change unless tracked."""
 _BASE = (
     "git init -q . 2>&1 && git add -A 2>&1 && git commit -q --allow-empty -m base 2>&1"
 )
-_TAKE = (
+_DIFF = (
     '{ [ ! -e "$GIT_DIR/index" ] || cp "$GIT_DIR/index" /tmp/index; } && '
     "export GIT_INDEX_FILE=/tmp/index GIT_OBJECT_DIRECTORY=/tmp/objects "
     'GIT_ALTERNATE_OBJECT_DIRECTORIES="$GIT_DIR/objects" && mkdir /tmp/objects && '
-    "{ git add -A --ignore-errors || true; } && git diff --cached --no-ext-diff --no-textconv --no-renames --no-color "
+    "{ git add -A --ignore-errors || true; } && "
+    "git diff --cached --no-ext-diff --no-textconv --no-renames --no-color "
 )
 
 
 def environment(**more: str) -> "dict[str, str]":
-    """The environment of what is started: nothing of this process's own but where programs are."""
+    """Return a new process's environment, with nothing of this one's but PATH."""
     path = os.environ.get("PATH", os.defpath)
     return {
         "PATH": path,
@@ -75,25 +85,33 @@ def environment(**more: str) -> "dict[str, str]":
 
 
 def run(
-    order: "dict[str, Any]",
+    config: "dict[str, Any]",
     script: str,
     env: "Mapping[str, str]",
     output: str,
     given: str = os.devnull,
 ) -> "dict[str, Any]":
-    """Run a shell script as the ordinary user, supervised, with its output in a file; the supervisor's record."""
+    """Run a shell script as the ordinary user, and return the supervisor's record.
+
+    Args:
+        config: The launcher's config.
+        script: The script.
+        env: Its whole environment.
+        output: File for its standard output and standard error.
+        given: File for its standard input.
+    """
     with open(given, "rb") as stdin, open(output, "wb") as stdout:
         streams = (stdin.fileno(), stdout.fileno(), stdout.fileno())
-        child = start(order, ["/bin/sh", "-c", script], dict(env), streams)
-    return supervise(order, child)
+        child = start(config, ["/bin/sh", "-c", script], dict(env), streams)
+    return supervise(config, child)
 
 
-def check(order: "dict[str, Any]", task: "dict[str, Any]") -> "dict[str, Any]":
+def check(config: "dict[str, Any]", task: "dict[str, Any]") -> "dict[str, Any]":
     """Apply the patch, if there is one, and run the command."""
-    output, env = os.path.join(order["run"], "output"), environment()
+    output, env = os.path.join(config["run"], "output"), environment()
     if task["patch"]:
         applied = run(
-            order,
+            config,
             "git apply --whitespace=nowarn -",
             {**env, **_git_settings()},
             output,
@@ -105,7 +123,7 @@ def check(order: "dict[str, Any]", task: "dict[str, Any]") -> "dict[str, Any]":
                 "error": f"the patch does not apply: {_tail(output)}",
             }
     begun = time.monotonic()
-    record = run(order, task["command"], env, output)
+    record = run(config, task["command"], env, output)
     stopped = "wall clock" in record["reasons"]
     return {
         "exit_code": None if stopped else record["code"],
@@ -122,10 +140,10 @@ def _tail(path: str) -> str:
 
 
 def agent(
-    order: "dict[str, Any]", task: "dict[str, Any]", events: str
+    config: "dict[str, Any]", task: "dict[str, Any]", events: str
 ) -> "dict[str, Any]":
-    """Let the agent work, and take what it changed."""
-    trusted = keep_git(order)
+    """Run the agent, and return its result with the patch."""
+    trusted = keep_git(config)
     server = provider.listen()
     gateway = provider.serve_apart(
         server, task["base_url"], os.environ.pop("ANTHROPIC_API_KEY", "")
@@ -134,13 +152,13 @@ def agent(
     server.close()
     (theirs_in, to_agent), (from_agent, theirs_out) = os.pipe(), os.pipe()
     child = start(
-        order, _agent_argv(order), _agent_env(task, url), (theirs_in, theirs_out, 2)
+        config, _agent_argv(config), _agent_env(task, url), (theirs_in, theirs_out, 2)
     )
     os.close(theirs_in)
     os.close(theirs_out)
-    result = os.path.join(order["run"], "result.json")
+    result = os.path.join(config["run"], "result.json")
     talker = _talk_apart(task, events, (to_agent, from_agent), result)
-    record = supervise(order, child)
+    record = supervise(config, child)
     for pid in (talker, gateway):
         if pid == gateway:
             with suppress(ProcessLookupError):
@@ -152,14 +170,15 @@ def agent(
         "variation_id": task["variation_id"],
         **said,
         "exit_code": record["code"],
-        **take_patch(order, trusted),
+        **take_patch(config, trusted),
         **record,
     }
 
 
-def _agent_argv(order: "dict[str, Any]") -> "list[str]":
+def _agent_argv(config: "dict[str, Any]") -> "list[str]":
+    directories = [config["packages"], config["platform"]]
     code = (
-        f"import sys; sys.path += [{order['packages']!r}]; sys.path.append({order['platform']!r}); "
+        f"import sys; sys.path += {directories!r}; "
         "from aideator.agents.builtin.main import main; main()"
     )
     return [sys.executable, "-I", "-S", "-c", code]
@@ -177,7 +196,10 @@ def _agent_env(task: "dict[str, Any]", url: str) -> "dict[str, str]":
 def _talk_apart(
     task: "dict[str, Any]", events: str, pipes: "tuple[int, int]", result: str
 ) -> int:
-    """Talk to the agent in a process of its own, and write down what came of it; the process's id."""
+    """Talk to the agent in a new process, and return its process id.
+
+    It writes the outcome to the file `result`.
+    """
     pid = os.fork()
     if pid:
         for descriptor in pipes:
@@ -205,7 +227,7 @@ def _talk_apart(
 
 
 def _open_events(path: str) -> BinaryIO:
-    """Where the agent's messages go: the socket, or else standard error."""
+    """Open the socket for the agent's messages, or standard error without one."""
     if not path:
         return sys.stderr.buffer
     line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -261,27 +283,27 @@ def _talk(
     return {}
 
 
-def keep_git(order: "dict[str, Any]") -> str:
-    """Copy the repository's `.git`, or make one, to where the agent cannot write; its path."""
-    trusted = os.path.join(order["run"], "trusted.git")
-    own = os.path.join(order["workspace"], ".git")
+def keep_git(config: "dict[str, Any]") -> str:
+    """Copy or create `.git` where the agent cannot write, and return its path."""
+    trusted = os.path.join(config["run"], "trusted.git")
+    own = os.path.join(config["workspace"], ".git")
     if os.path.isdir(own) and not os.path.islink(own):
         shutil.copytree(own, trusted, symlinks=True)
     else:
         env = environment(
             **_git_settings(),
             GIT_DIR=trusted,
-            GIT_WORK_TREE=order["workspace"],
+            GIT_WORK_TREE=config["workspace"],
             HOME="/nonexistent",
         )
         pid = os.fork()
         if pid == 0:
-            os.chdir(order["workspace"])
+            os.chdir(config["workspace"])
             os.execve("/bin/sh", ["sh", "-c", _BASE], env)
         os.waitpid(pid, 0)
     os.makedirs(os.path.join(trusted, "info"), exist_ok=True)
     with open(os.path.join(trusted, "info", "exclude"), "w", encoding="ascii") as file:
-        file.write(_DEBRIS)
+        file.write(_IGNORED)
     for folder, _, files in os.walk(trusted):
         os.chmod(folder, 0o755)
         for name in files:
@@ -301,21 +323,24 @@ def _git_settings() -> "dict[str, str]":
     return {**_GIT, **settings}
 
 
-def take_patch(order: "dict[str, Any]", trusted: str) -> "dict[str, Any]":
-    """What has changed, as `git diff --binary` writes it.
+def take_patch(config: "dict[str, Any]", trusted: str) -> "dict[str, Any]":
+    """Return the change as `git diff --binary` writes it, with statistics.
 
-    The agent's own `.git` is never read.
+    The workspace's own `.git` is never read.
     """
     env = environment(
-        **_git_settings(), GIT_DIR=trusted, GIT_WORK_TREE=order["workspace"]
+        **_git_settings(), GIT_DIR=trusted, GIT_WORK_TREE=config["workspace"]
     )
-    files = {kind: os.path.join(order["run"], kind) for kind in ("patch", "numstat")}
+    files = {kind: os.path.join(config["run"], kind) for kind in ("patch", "numstat")}
     for kind, arguments in (
         ("patch", "--binary --full-index"),
         ("numstat", "--numstat"),
     ):
-        script = f"exec 3>&1 >/dev/null 2>&1; rm -rf /tmp/objects; {_TAKE} {arguments} HEAD >&3"
-        record = run(order, script, env, files[kind])
+        script = (
+            "exec 3>&1 >/dev/null 2>&1; rm -rf /tmp/objects; "
+            f"{_DIFF} {arguments} HEAD >&3"
+        )
+        record = run(config, script, env, files[kind])
         if record["code"] != 0:
             return {
                 "patch": None,
@@ -342,18 +367,18 @@ def take_patch(order: "dict[str, Any]", trusted: str) -> "dict[str, Any]":
 
 
 def main() -> None:
-    """Carry out one task."""
+    """Run the task, and print its result."""
     try:
         order_path, task_path, *events = sys.argv[1:]
         with open(order_path, encoding="utf-8") as file:
-            order = json.load(file)
+            config = json.load(file)
         with open(task_path, encoding="utf-8") as file:
             task = json.load(file)
-        facts = prepare(order)
+        facts = prepare(config)
         done = (
-            check(order, task)
+            check(config, task)
             if task["kind"] == "check"
-            else agent(order, task, (events or [""])[0])
+            else agent(config, task, (events or [""])[0])
         )
     except (BadChange, OSError, ValueError, LookupError) as error:
         sys.stderr.write(f"the task cannot be carried out: {error}\n")

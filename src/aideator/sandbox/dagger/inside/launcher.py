@@ -1,12 +1,12 @@
-"""The first process of a container: lays the tree out, gives up root, then watches.
+"""The first process of a container: prepare the tree, start the shim, supervise it.
 
-    launcher.py ORDER
+    launcher.py CONFIG
 
-It starts as the container's root, applies the changes above the source, finds out what
-can be reached, and starts the shim as an ordinary user under the limits of each process
-and the same system-call filter as bubblewrap has. Then it supervises. At the end it
-prints one JSON line, the final record. The order is the JSON object that
-`aideator.sandbox.dagger.backend` writes.
+It starts as the container's root, applies the changes to the source, finds out what can
+be reached, and starts the shim as an ordinary user, with limits for each process and
+the same system-call filter as bubblewrap's. Then it supervises. At the end it prints
+one JSON line, the final record. CONFIG is a file with the JSON object of
+`aideator.sandbox.dagger.container.launcher_config`.
 """
 
 import ctypes
@@ -21,14 +21,14 @@ from typing import Any
 
 from aideator.sandbox import seccomp
 from aideator.sandbox.dagger.inside import outside
-from aideator.sandbox.dagger.inside.change import BadChange, LayDown, take_manifest
+from aideator.sandbox.dagger.inside.change import BadChange, ChangeReader, take_manifest
 from aideator.sandbox.dagger.inside.supervisor import supervise
 
 FACTS, MANIFEST = "facts.json", "manifest.json"
 WORKSPACE = "/workspace"
-"""Where everybody inside looks for it, wherever it lies."""
+"""Path under which processes inside find the workspace, wherever it is."""
 MALFUNCTION = 70
-"""This program's exit code when it cannot do its work: EX_SOFTWARE of sysexits.h."""
+"""Exit code when this program fails itself: EX_SOFTWARE of sysexits.h."""
 _SET_NO_NEW_PRIVS, _SET_SECCOMP, _FILTER = 38, 22, 2
 _CAPABILITY_VERSION = 0x2008_0522
 _OPEN_FILES, _LOCKED_BYTES = 4096, 8 * 2**20
@@ -46,44 +46,42 @@ class _CapabilityHeader(ctypes.Structure):
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
-def lay_out(order: "dict[str, Any]") -> None:
-    """Apply the changes, make the places that may be written, and write down what the tree is."""
-    workspace, uid = order["workspace"], order["uid"]
+def prepare_tree(config: "dict[str, Any]") -> None:
+    """Apply the changes, create writable directories, and write the manifest."""
+    workspace, uid = config["workspace"], config["uid"]
     os.makedirs(workspace, exist_ok=True)
-    target = (
-        LayDown(workspace, owner=uid)
-        if order["writable"]
-        else LayDown(workspace, mask=0o755)
-    )
-    for path in order["changes"]:
+    target = ChangeReader(workspace, mask=0o755)
+    if config["writable"]:
+        target = ChangeReader(workspace, owner=uid)
+    for path in config["changes"]:
         with open(path, "rb") as change:
-            target.read(change, most=2**63)
-    if order["writable"]:
+            target.apply(change, most=2**63)
+    if config["writable"]:
         os.chown(workspace, uid, uid)
-        _write(order, MANIFEST, take_manifest(workspace))
+        _write(config, MANIFEST, take_manifest(workspace))
     if workspace != WORKSPACE and not os.path.lexists(WORKSPACE):
         os.symlink(workspace, WORKSPACE)
-    for path, mode in order["rooms"].items():
+    for path, mode in config["tmpfs"].items():
         os.makedirs(path, exist_ok=True)
         os.chmod(path, mode)
         if mode == 0o700:
             os.chown(path, uid, uid)
 
 
-def _write(order: "dict[str, Any]", name: str, content: object) -> None:
-    path = os.path.join(order["run"], name)
+def _write(config: "dict[str, Any]", name: str, content: object) -> None:
+    path = os.path.join(config["run"], name)
     with open(path, "w", encoding="ascii") as file:
         json.dump(content, file)
     os.chmod(path, 0o644)
 
 
-def become_ordinary(order: "dict[str, Any]") -> None:
-    """Give up root, for this process and all that it will start, and put on the limits of each process."""
+def become_ordinary(config: "dict[str, Any]") -> None:
+    """Drop root for this process and its children, and set per-process limits."""
     wanted = {
         resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_FSIZE: order["disk_bytes"],
-        resource.RLIMIT_DATA: order["memory_bytes"],
-        resource.RLIMIT_NPROC: order["pids"],
+        resource.RLIMIT_FSIZE: config["disk_bytes"],
+        resource.RLIMIT_DATA: config["memory_bytes"],
+        resource.RLIMIT_NPROC: config["pids"],
         resource.RLIMIT_NOFILE: _OPEN_FILES,
         resource.RLIMIT_MEMLOCK: _LOCKED_BYTES,
     }
@@ -93,11 +91,11 @@ def become_ordinary(order: "dict[str, Any]") -> None:
         resource.setrlimit(limit, (value, value))
     filter_ = seccomp.program()
     os.setgroups([])
-    os.setresgid(order["uid"], order["uid"], order["uid"])
-    os.setresuid(order["uid"], order["uid"], order["uid"])
+    os.setresgid(config["uid"], config["uid"], config["uid"])
+    os.setresuid(config["uid"], config["uid"], config["uid"])
     libc = ctypes.CDLL(None, use_errno=True)
-    # What an engine lets its processes inherit is of no use to an ordinary user, and
-    # none of its business.
+    # An ordinary user needs none of the capabilities that an engine lets its processes
+    # inherit.
     libc.capset(ctypes.byref(_CapabilityHeader(_CAPABILITY_VERSION, 0)), bytes(24))
     prctl = libc.prctl
     program = _Program(len(filter_) // 8, filter_)
@@ -113,12 +111,19 @@ def become_ordinary(order: "dict[str, Any]") -> None:
 
 
 def start(
-    order: "dict[str, Any]",
+    config: "dict[str, Any]",
     argv: "Sequence[str]",
     env: "dict[str, str]",
     streams: "Sequence[int]",
 ) -> int:
-    """Start a program as the ordinary user, in the workspace, with these standard streams; its process id."""
+    """Start a program as the ordinary user, in the workspace; return its process id.
+
+    Args:
+        config: The launcher's config.
+        argv: The program's path, and its arguments.
+        env: Its whole environment.
+        streams: Descriptors for its standard streams.
+    """
     pid = os.fork()
     if pid:
         return pid
@@ -128,7 +133,7 @@ def start(
             os.dup2(descriptor, standard)
         os.closerange(3, 1024)
         os.chdir(WORKSPACE)
-        become_ordinary(order)
+        become_ordinary(config)
         os.execve(argv[0], list(argv), env)
     except (OSError, ValueError) as error:
         os.write(2, f"{argv[0]} cannot be started: {error}\n".encode(errors="replace"))
@@ -136,40 +141,47 @@ def start(
         os._exit(MALFUNCTION)
 
 
-def start_shim(order: "dict[str, Any]") -> int:
-    """Start the shim. Its standard error is this process's."""
+def start_shim(config: "dict[str, Any]") -> int:
+    """Start the shim, with this process's standard error; return its process id."""
     null = os.open(os.devnull, os.O_RDWR)
     try:
-        argv = [sys.executable, "-I", "-S", "-X", "utf8", order["shim"], order["home"]]
-        return start(order, argv, {}, (null, null, 2))
+        argv = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-X",
+            "utf8",
+            config["shim"],
+            config["home"],
+        ]
+        return start(config, argv, {}, (null, null, 2))
     finally:
         os.close(null)
 
 
-def prepare(order: "dict[str, Any]") -> "dict[str, Any]":
-    """Lay everything out, and return what the host wants to know of this container."""
+def prepare(config: "dict[str, Any]") -> "dict[str, Any]":
+    """Prepare the container, and return the facts that the host asks for."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    # Nothing that this process has is for its children to be found by: keys least of
-    # all.
+    # Its children must not read this process's memory, which may hold keys.
     with suppress(OSError):
         ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
-    lay_out(order)
+    prepare_tree(config)
     facts = {
-        "outside": outside.look(),
+        "outside": outside.probe(),
         "path": os.environ.get("PATH", os.defpath),
         "python": sys.executable,
     }
-    _write(order, FACTS, facts)
+    _write(config, FACTS, facts)
     return facts
 
 
 def main() -> None:
-    """Carry out one order."""
+    """Prepare, start the shim, and supervise."""
     try:
         with open(sys.argv[1], encoding="utf-8") as file:
-            order = json.load(file)
-        facts = prepare(order)
-        record = supervise(order, start_shim(order))
+            config = json.load(file)
+        facts = prepare(config)
+        record = supervise(config, start_shim(config))
     except (BadChange, OSError, ValueError, LookupError) as error:
         sys.stderr.write(f"the container cannot be prepared: {error}\n")
         sys.exit(MALFUNCTION)

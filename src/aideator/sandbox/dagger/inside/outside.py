@@ -1,10 +1,10 @@
-"""What a container can reach beyond itself, found out by trying.
+"""Find out by trying what a container can reach beyond itself.
 
-An engine may close the network or leave it open, and only the container sees which.
-What is looked for: an answer from the internet or from where clouds keep their
-credentials, a route that leads there though nobody answered, a name server that asks
-others (data can leave in names), and a network with the engine and its other containers
-on it.
+An engine may close the network or leave it open, and only the container sees which. The
+probe looks for: an answer from the internet or from a cloud's metadata server (which
+holds credentials), a route there although nothing answered, a name server that asks
+others (data can leave in names), and a network with the engine and its other
+containers.
 """
 
 import os
@@ -21,18 +21,18 @@ INTERNET, METADATA, ROUTE, NAMES, NEIGHBOURS = (
     "names",
     "neighbours",
 )
-"""What can be found. All but the neighbours are outside."""
+"""What can be reached. All but the neighbours are outside."""
 ADDRESSES = {
     ("1.1.1.1", 443): INTERNET,
     ("8.8.8.8", 53): INTERNET,
     ("169.254.169.254", 80): METADATA,
 }
-_REFUSED = 111  # ECONNREFUSED: somebody out there said so
+_REFUSED = 111  # ECONNREFUSED: a host out there answered so
 _NO_ERROR, _NO_SUCH_NAME = 0, 3
 
 
-def look() -> "list[str]":
-    """What was found, within about a second."""
+def probe() -> "list[str]":
+    """Return what can be reached, within about a second."""
     found = set(_routes())
     if not found:
         return []
@@ -40,7 +40,7 @@ def look() -> "list[str]":
 
 
 def _routes() -> "set[str]":
-    """By the kernel's tables: a way to everywhere, or to somebody beside us."""
+    """Return what the kernel's tables lead to: a default route, or neighbours."""
     found = set()
     with suppress(OSError), open("/proc/net/route", encoding="ascii") as table:
         for line in table.readlines()[1:]:
@@ -51,16 +51,13 @@ def _routes() -> "set[str]":
         for line in table:
             fields = line.split()
             if fields[-1] != "lo":
-                found.add(
-                    ROUTE
-                    if fields[0].strip("0") == "" and fields[1] == "00"
-                    else NEIGHBOURS
-                )
+                is_default = fields[0].strip("0") == "" and fields[1] == "00"
+                found.add(ROUTE if is_default else NEIGHBOURS)
     return found
 
 
 def _reached() -> "set[str]":
-    """Who answers a connection."""
+    """Return which of `ADDRESSES` answer a connection."""
     begun, found = _begin(), set[str]()
     deadline = time.monotonic() + PROBE_SECONDS
     while begun and INTERNET not in found and (left := deadline - time.monotonic()) > 0:
@@ -75,7 +72,7 @@ def _reached() -> "set[str]":
 
 
 def _begin() -> "dict[socket.socket, str]":
-    """Connections that are under way, without waiting."""
+    """Begin the connections, without waiting for them."""
     begun = {}
     for address, what in ADDRESSES.items():
         probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -83,13 +80,13 @@ def _begin() -> "dict[socket.socket, str]":
             probe.connect(address)
         except BlockingIOError:
             begun[probe] = what
-        except OSError:  # there is no way there: as it should be
+        except OSError:  # no route there: as it should be
             probe.close()
     return begun
 
 
 def _names() -> "set[str]":
-    """Whether the name server asks others about a name that nobody can have asked for before."""
+    """Return whether the name server asks others about a name that is certainly new."""
     label = os.urandom(8).hex().encode()
     question = bytes([len(label)]) + label + b"\x03com\x00\x00\x01\x00\x01"
     query = os.urandom(2) + b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" + question

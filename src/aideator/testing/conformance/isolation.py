@@ -1,4 +1,4 @@
-"""What is relied on of the place: the tree, the limits around it, and the one way out."""
+"""Promises about the workspace, the limits and the network."""
 
 import asyncio
 import os
@@ -8,21 +8,21 @@ from pathlib import Path
 
 from aideator.domain.errors import DiskLimitExceeded
 from aideator.sandbox.base import Bind, ExecResult, Limits, Sandbox, Tree
-from aideator.testing.conformance.ground import (
+from aideator.testing.conformance.context import (
     Behaviour,
     BrokenPromise,
-    Ground,
+    CheckContext,
     expect,
     require,
     shell,
 )
 
 
-async def writes_stay_in_the_upper(ground: Ground) -> None:
-    """Writes, deletions and new files are seen inside and leave the layers as they were."""
-    tree = ground.tree({"kept": "k", "changed": "c", "gone": "g"})
+async def writes_stay_in_the_upper(context: CheckContext) -> None:
+    """Writes, deletions and new files are seen inside and do not change the layers."""
+    tree = context.tree({"kept": "k", "changed": "c", "gone": "g"})
     assert tree.upper is not None
-    async with ground.open(tree) as sandbox:
+    async with context.open(tree) as sandbox:
         await shell(
             sandbox, "echo more >> changed; rm gone; mkdir new; echo n > new/file"
         )
@@ -41,38 +41,36 @@ async def writes_stay_in_the_upper(ground: Ground) -> None:
     expect((tree.upper / "new/file").read_text(), "n\n", "the new file in the upper")
 
 
-async def directories_can_be_renamed(ground: Ground) -> None:
-    """A directory of a layer can be renamed by rename(2), and a later reader of layer and upper sees it so."""
-    tree = ground.tree({"old/deep/file": "text"})
+async def directories_can_be_renamed(context: CheckContext) -> None:
+    """A directory of a layer can be renamed by rename(2), and later readers see it."""
+    tree = context.tree({"old/deep/file": "text"})
     assert tree.upper is not None
     script = (
         'python3 -c \'import os; os.rename("old", "new")\' && cat new/deep/file && ls'
     )
-    async with ground.open(tree) as sandbox:
+    async with context.open(tree) as sandbox:
         expect(await shell(sandbox, script), "textnew\n", "inside")
-    async with ground.open(Tree((*tree.layers, tree.upper))) as sandbox:
+    async with context.open(Tree((*tree.layers, tree.upper))) as sandbox:
         expect(await shell(sandbox, "ls; cat new/deep/file"), "new\ntext", "afterwards")
 
 
-async def layers_are_stacked_read_only(ground: Ground) -> None:
+async def layers_are_stacked_read_only(context: CheckContext) -> None:
     """Without an upper nothing can be written; later layers cover earlier ones."""
-    one, two = (
-        ground.directory({"a": "1", "b": "1"}),
-        ground.directory({"b": "2", "c": "2"}),
-    )
+    one = context.directory({"a": "1", "b": "1"})
+    two = context.directory({"b": "2", "c": "2"})
     for tree, shown in ((Tree((one,)), "11"), (Tree((one, two)), "122")):
-        async with ground.open(tree) as sandbox:
+        async with context.open(tree) as sandbox:
             expect(await shell(sandbox, "cat *"), shown, "the files")
             result = await sandbox.exec(["sh", "-c", "echo x > new; echo x > a; rm b"])
             require(result.exit_code != 0, "writing succeeded")
     expect(((one / "a").read_text(), (one / "new").exists()), ("1", False), "the layer")
 
 
-async def the_trees_own_environment_is_seen(ground: Ground) -> None:
-    """Every process has the tree's variables, and finds programs of its directories first."""
-    layer = ground.directory({"bin/git": "#!/bin/sh\necho of the layer\n"})
+async def the_trees_own_environment_is_seen(context: CheckContext) -> None:
+    """Every process has the tree's variables, and its directories first on PATH."""
+    layer = context.directory({"bin/git": "#!/bin/sh\necho of the layer\n"})
     (layer / "bin/git").chmod(0o755)
-    async with ground.open(
+    async with context.open(
         Tree((layer,), env={"MARKER": "m"}, path=("/workspace/bin",))
     ) as sandbox:
         expect(
@@ -84,11 +82,11 @@ async def the_trees_own_environment_is_seen(ground: Ground) -> None:
         )
 
 
-async def binds_are_read_only(ground: Ground) -> None:
-    """Files and directories that were asked for are there, and cannot be changed."""
-    given = ground.directory({"in": "directory", "alone": "file"})
+async def binds_are_read_only(context: CheckContext) -> None:
+    """Requested files and directories are there, and cannot be changed."""
+    given = context.directory({"in": "directory", "alone": "file"})
     binds = (Bind(given, "/opt/given"), Bind(given / "alone", "/opt/alone"))
-    async with ground.open(binds=binds) as sandbox:
+    async with context.open(binds=binds) as sandbox:
         expect(
             await shell(sandbox, "cat /opt/given/in /opt/alone"),
             "directoryfile",
@@ -104,9 +102,9 @@ async def binds_are_read_only(ground: Ground) -> None:
         require(result.exit_code != 0, "writing succeeded")
 
 
-async def temporary_places_are_writable(ground: Ground) -> None:
-    """/tmp, the home directory and /dev/shm are writable and small; the system is not writable."""
-    async with ground.open(limits=Limits(tmp_bytes=2**20)) as sandbox:
+async def temporary_places_are_writable(context: CheckContext) -> None:
+    """The home, /tmp and /dev/shm are writable and small; the system is read-only."""
+    async with context.open(limits=Limits(tmp_bytes=2**20)) as sandbox:
         await shell(sandbox, 'echo x > /tmp/f; echo x > "$HOME/f"; echo x > /dev/shm/f')
         for place in ("/tmp", "/home/agent"):
             result = await sandbox.exec(
@@ -123,11 +121,17 @@ async def temporary_places_are_writable(ground: Ground) -> None:
         require(result.exit_code != 0, "writing to the system succeeded")
 
 
-async def sandboxes_are_strangers(ground: Ground) -> None:
+async def sandboxes_are_strangers(context: CheckContext) -> None:
     """Two sandboxes at the same time share no files, no processes and no ports."""
-    serve = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); s.accept()"
-    connect = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
-    async with ground.open() as one, ground.open() as two:
+    serve = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0)); "
+        "print(s.getsockname()[1], flush=True); s.accept()"
+    )
+    connect = (
+        "import socket, sys; "
+        "socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+    )
+    async with context.open() as one, context.open() as two:
         server = await one.spawn(["python3", "-c", serve, "marker-of-one"])
         port = (await server.stdout.readline()).decode().strip()
         await shell(
@@ -162,7 +166,7 @@ async def sandboxes_are_strangers(ground: Ground) -> None:
 
 @asynccontextmanager
 async def _echo_server(path: Path) -> AsyncIterator[None]:
-    """A gateway that answers each connection, once it has been closed in one direction, with what it was told."""
+    """Run a gateway that echoes each connection once its input has ended."""
 
     async def answer(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -196,8 +200,8 @@ async def _call(sandbox: Sandbox, data: bytes, url: str | None = None) -> ExecRe
     )
 
 
-async def gateway_is_the_only_way_out(ground: Ground) -> None:
-    """The gateway is reached at the base URL, either direction can be closed first; nothing else is reached."""
+async def gateway_is_the_only_way_out(context: CheckContext) -> None:
+    """Only the gateway is reached, at the base URL; either end may half-close first."""
     data = os.urandom(3_000_000)
 
     async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -207,8 +211,8 @@ async def gateway_is_the_only_way_out(ground: Ground) -> None:
     port = host.sockets[0].getsockname()[1]
     async with (
         host,
-        _echo_server(ground.scratch / "gw"),
-        ground.open(gateway=ground.scratch / "gw") as sandbox,
+        _echo_server(context.scratch / "gw"),
+        context.open(gateway=context.scratch / "gw") as sandbox,
     ):
         require((await _call(sandbox, data)).stdout == data, "3 MB there and back")
         async with asyncio.TaskGroup() as calls:
@@ -232,30 +236,30 @@ async def gateway_is_the_only_way_out(ground: Ground) -> None:
         )
 
 
-async def without_gateway_nothing_answers(ground: Ground) -> None:
-    """Without a gateway the base URL leads nowhere, and a gateway that is down does no harm."""
-    for gateway in (None, ground.scratch / "nobody-listens"):
-        async with ground.open(gateway=gateway) as sandbox:
+async def without_gateway_nothing_answers(context: CheckContext) -> None:
+    """Without a gateway the base URL does not answer; one that is down does no harm."""
+    for gateway in (None, context.scratch / "nobody-listens"):
+        async with context.open(gateway=gateway) as sandbox:
             expect((await _call(sandbox, b"x")).stdout, b"", "an answer")
             expect(
                 await shell(sandbox, "echo alive"), "alive\n", "the sandbox afterwards"
             )
 
 
-async def disk_limit_is_kept(ground: Ground) -> None:
-    """Writing more than allowed, in however many files, ends the sandbox and says why."""
+async def disk_limit_is_kept(context: CheckContext) -> None:
+    """Writing more than allowed, in many files or one, ends the sandbox and says so."""
     fill = "i=0; while :; do i=$((i + 1)); head -c 1000000 /dev/zero > file$i; done"
-    async with ground.open(limits=Limits(disk_bytes=8 * 2**20)) as sandbox:
+    async with context.open(limits=Limits(disk_bytes=8 * 2**20)) as sandbox:
         process = await sandbox.spawn(["sh", "-c", fill])
         with suppress(DiskLimitExceeded):
             await process.wait()
             raise BrokenPromise("it wrote without end, and ended by itself")
 
 
-async def limits_are_reported(ground: Ground) -> None:
-    """The sandbox says for every limit who enforces it, and what can be reached."""
-    async with ground.open() as sandbox:
-        expect(sandbox.isolation.backend, ground.backend.name, "the back end")
+async def limits_are_reported(context: CheckContext) -> None:
+    """The sandbox reports the enforcer of every limit, and what can be reached."""
+    async with context.open() as sandbox:
+        expect(sandbox.isolation.backend, context.backend.name, "the back end")
         expect(
             set(sandbox.isolation.limits),
             {"memory", "cpu", "pids", "disk", "output"},

@@ -1,4 +1,4 @@
-"""The ground that a behaviour is tried on, and how a promise is held to."""
+"""Context of a conformance check, and assertions about a sandbox."""
 
 import os
 import secrets
@@ -22,14 +22,14 @@ class BrokenPromise(AssertionError):
 
 
 @dataclass(frozen=True)
-class Ground:
-    """Where one behaviour is tried: a back end and an empty directory that the sandbox's uid can reach."""
+class CheckContext:
+    """A back end, and an empty directory that the sandbox's uid can reach."""
 
     backend: SandboxBackend
     scratch: Path
 
     def directory(self, files: Mapping[str, str] | None = None) -> Path:
-        """A new directory with these files, owned by the sandbox's uid."""
+        """Create a directory with these files, owned by the sandbox's uid."""
         path = self.scratch / secrets.token_hex(4)
         path.mkdir()
         for name, text in (files or {}).items():
@@ -42,7 +42,7 @@ class Ground:
         return path
 
     def tree(self, files: Mapping[str, str] | None = None) -> Tree:
-        """A writable tree over these files."""
+        """Create a writable tree over these files."""
         return Tree((self.directory(files),), self.directory(), self.directory())
 
     def open(
@@ -53,29 +53,35 @@ class Ground:
         binds: Sequence[Bind] = (),
         gateway: Path | None = None,
     ) -> AbstractAsyncContextManager[Sandbox]:
-        """A sandbox over the tree, or over an empty one."""
+        """Open a sandbox over the tree, or over an empty one."""
         return self.backend.open(
             tree or self.tree(), limits or Limits(), binds=binds, gateway=gateway
         )
 
 
-Behaviour = Callable[[Ground], Awaitable[None]]
+UNTIL_GONE = (
+    'for i in 1 2 3 4 5 6 7 8 9; do kill -0 "$1" 2>/dev/null || exit 0; '
+    "sleep 0.1; done; exit 1"
+)
+"""Shell script that succeeds once the process $1 has ended, within about a second."""
+
+Behaviour = Callable[[CheckContext], Awaitable[None]]
 
 
-def expect(told: object, wanted: object, what: str) -> None:
-    """Break the promise unless the two are equal."""
-    if told != wanted:
-        raise BrokenPromise(f"{what}: wanted {wanted!r:.300}, got {told!r:.300}")
+def expect(found: object, wanted: object, what: str) -> None:
+    """Raise `BrokenPromise` unless the two are equal."""
+    if found != wanted:
+        raise BrokenPromise(f"{what}: wanted {wanted!r:.300}, got {found!r:.300}")
 
 
-def require(condition: bool, what: str) -> None:  # noqa: FBT001 - the condition is what it is about
-    """Break the promise unless the condition holds."""
+def require(condition: bool, what: str) -> None:  # noqa: FBT001 - its subject
+    """Raise `BrokenPromise` unless the condition holds."""
     if not condition:
         raise BrokenPromise(what)
 
 
 async def shell(sandbox: Sandbox, script: str, *arguments: str) -> str:
-    """What a shell script prints. It has to succeed."""
+    """Return what a shell script prints. It has to succeed, without errors printed."""
     result = await sandbox.exec(["sh", "-c", script, "sh", *arguments], timeout=30)
     expect((result.exit_code, result.stderr), (0, b""), f"`{script}`")
     return result.stdout.decode()

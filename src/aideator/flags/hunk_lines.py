@@ -1,0 +1,135 @@
+"""The lines of one side of a hunk, each with the test that it stands in."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from aideator.changes.diff import FileDiff, Hunk
+from aideator.flags.dialects import Dialect, named
+from aideator.flags.excerpts import LINE_LIMIT
+
+Side = Literal["added", "removed"]
+
+
+class Enclosing(NamedTuple):
+    """The test, or other definition, that a line stands in."""
+
+    name: str
+    """Empty for what is no test."""
+    new: bool
+    """Whether its definition comes with the change."""
+
+
+@dataclass(frozen=True)
+class SideLine:
+    """A line as it stands on one side of the change."""
+
+    at: int
+    """Its index among the lines of the hunk."""
+    kind: Literal["context", "added", "removed"]
+    text: str
+    """Without indentation."""
+    test: Enclosing
+    defines: bool = False
+    """Whether it defines `test`."""
+
+
+class WholeChange(NamedTuple):
+    """What all files of the change together remove and add."""
+
+    moved: Counter[str]
+    """Lines that it removes in one place and adds in another."""
+    tests_before: Counter[str]
+    """Names of tests defined on the old side, as far as the diff shows them."""
+    tests_after: Counter[str]
+
+
+def lines_of(
+    hunk: Hunk, dialect: Dialect, side: Side, *, new_file: bool = False
+) -> list[SideLine]:
+    """Return the lines of one side of a hunk, each with the test that it stands in.
+
+    Args:
+        hunk: The hunk.
+        dialect: How tests look in its file.
+        side: Which of its changed lines to keep, beside the context.
+        new_file: Whether the change adds the file, and with it all its tests.
+    """
+    current = Enclosing(test_around(hunk, dialect), new=new_file)
+    found: list[SideLine] = []
+    announced = False  # by an attribute such as #[test], with the name to come
+    for at, line in enumerate(hunk.lines):
+        if line.kind not in {"context", side}:
+            continue
+        text = line.text.strip()[:LINE_LIMIT]
+        test, function = named(dialect.test, text), named(dialect.function, text)
+        defines = bool(test) or function is not None
+        if defines:
+            name = test or (function if announced else "") or ""
+            current = Enclosing(name, new=line.kind == side)
+            found = _with_marks(found, current, dialect)
+        found.append(SideLine(at, line.kind, text, current, defines=defines))
+        announced = test == "" or (announced and function is None)
+    return found
+
+
+def test_around(hunk: Hunk, dialect: Dialect) -> str:
+    """Return the test, or group of tests, that the hunk begins in."""
+    return named(dialect.test, hunk.heading.strip()) or ""
+
+
+def _with_marks(
+    found: list[SideLine], test: Enclosing, dialect: Dialect
+) -> list[SideLine]:
+    """Assign decorators, attributes and comments right above a definition to it."""
+    keep = len(found)
+    while keep and _is_mark(found[keep - 1], dialect):
+        keep -= 1
+    return [*found[:keep], *(replace(line, test=test) for line in found[keep:])]
+
+
+def _is_mark(line: SideLine, dialect: Dialect) -> bool:
+    return bool(dialect.mark.match(line.text) or dialect.comment.match(line.text))
+
+
+def defined_tests(lines: Iterable[SideLine]) -> Counter[str]:
+    """Return how often each test is defined in these lines."""
+    return Counter(line.test.name for line in lines if line.defines and line.test.name)
+
+
+def summarise(
+    files: Sequence[tuple[FileDiff, Dialect]], collected: frozenset[str]
+) -> WholeChange:
+    """Return what the change as a whole removes and adds.
+
+    Args:
+        files: The files that may hold tests.
+        collected: The paths where a test runner looks. What is added elsewhere does
+            not count as moved: there, a test is gone.
+    """
+    removed, added = Counter[str](), Counter[str]()
+    before, after = Counter[str](), Counter[str]()
+    for diff, dialect in files:
+        for hunk in diff.hunks:
+            old = lines_of(hunk, dialect, "removed")
+            removed.update(_texts(old, "removed"))
+            before.update(defined_tests(old))
+            if diff.path in collected:
+                new = lines_of(hunk, dialect, "added")
+                added.update(_texts(new, "added"))
+                after.update(defined_tests(new))
+    return WholeChange(added & removed, before, after)
+
+
+def _texts(lines: Iterable[SideLine], side: Side) -> list[str]:
+    return [normalised(line.text) for line in lines if line.kind == side]
+
+
+def normalised(text: str) -> str:
+    """Return a line as it is compared with others.
+
+    White space, the kind of quotes and a comma at its end do not matter.
+    """
+    return re.sub(r"\s+", " ", text.rstrip(",;").replace("'", '"'))

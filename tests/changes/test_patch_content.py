@@ -1,0 +1,237 @@
+"""A patch contains each kind of change byte for byte, and notes what it leaves out."""
+
+from pathlib import Path
+
+import pytest
+
+from aideator.changes.diff import parse
+from aideator.changes.fork import Fork, fork
+from aideator.changes.patch import Patch, extract
+from aideator.domain.verdict import PatchStats
+from aideator.sandbox.base import SandboxBackend
+from tests.changes.extraction import (
+    COMMIT,
+    LIMITS,
+    applied,
+    checkout,
+    listing,
+    work,
+)
+from tests.conftest import git
+
+ALL_KINDS = r"""
+sed -i 's/a - b/a + b/' calc.py
+git add calc.py; git -c user.name=a -c user.email=a@b commit -qm 'fixed'
+printf 'staged\n' > staged.txt; git add staged.txt
+printf 'no newline' > untracked.txt
+printf '\0\1\2\377' > data.bin
+rm test_calc.py
+ln -s /etc/passwd link; ln -s nowhere dangling
+mkdir -p deep/er; printf 'x\r\n\fy\n' > deep/er/crlf.txt
+printf '#!/bin/sh\n' > tool; chmod +x tool
+printf 'odd' > $'odd \xff\xe9 "name"\n\t\e[31m'
+touch empty
+"""
+
+
+async def test_every_kind_of_change_arrives_byte_for_byte(
+    backend: SandboxBackend, forked: Fork, home: Path
+) -> None:
+    await work(backend, forked, ALL_KINDS)
+    async with backend.open(forked.result, LIMITS) as sandbox:
+        left = await listing(sandbox)
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.notes == ()
+    assert patch.stats == PatchStats(files=11, additions=9, deletions=12)
+    assert set(patch.paths) >= {
+        "calc.py",
+        "data.bin",
+        "deep/er/crlf.txt",
+        'odd \\xff\\xe9 "name"\n\t\x1b[31m',
+    }
+    assert b"+    return a + b\n" in patch.data
+    assert await applied(backend, forked, home, patch) == left
+
+
+async def test_no_change_is_an_empty_patch_that_applies(
+    backend: SandboxBackend, forked: Fork, home: Path
+) -> None:
+    await work(
+        backend,
+        forked,
+        "cat calc.py; git status; python3 -m unittest -q || true; touch calc.py;"
+        " git gc -q",
+    )
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch == Patch(b"")
+    await applied(backend, forked, home, patch)
+
+
+async def test_a_change_that_keeps_size_and_time_is_still_seen(
+    backend: SandboxBackend, forked: Fork
+) -> None:
+    await work(
+        backend,
+        forked,
+        "cp -p calc.py /tmp/old; sed -i 's/a - b/a + b/' calc.py;"
+        " touch -r /tmp/old calc.py; git status",
+    )
+    assert (await extract(forked, backend, limits=LIMITS)).paths == ("calc.py",)
+
+
+async def test_what_the_project_ignores_and_common_debris_stay_behind(
+    backend: SandboxBackend, forked: Fork
+) -> None:
+    await work(backend, forked, "echo '*.log' > .gitignore; echo x > a.log")
+    await work(
+        backend,
+        forked,
+        "mkdir -p __pycache__ node_modules/x; touch __pycache__/a.pyc node_modules/x/y",
+    )
+    assert (await extract(forked, backend, limits=LIMITS)).paths == (".gitignore",)
+
+
+async def test_a_debris_name_that_the_project_tracks_is_no_debris(
+    backend: SandboxBackend, home: Path, repo: Path
+) -> None:
+    (repo / "node_modules").mkdir()
+    (repo / "node_modules" / "kept.js").write_text("1\n")
+    git(repo, "add", "-f", ".")
+    git(repo, "commit", "-q", "-m", "vendored")
+    async with fork(await checkout(home, repo), home, "one") as forked:
+        await work(backend, forked, "echo 2 > node_modules/kept.js")
+        assert (await extract(forked, backend, limits=LIMITS)).paths == (
+            "node_modules/kept.js",
+        )
+
+
+@pytest.mark.parametrize(
+    ("make", "note"),
+    [
+        (
+            f"git init -q n; cd n; {COMMIT} -q --allow-empty -m x",
+            "n is a repository",
+        ),
+        ("git init -q unborn; touch unborn/file", "unborn is a repository"),
+        ("echo secret > locked; chmod 000 locked", "locked cannot be read"),
+        (
+            "mkdir closed; echo secret > closed/file; chmod 000 closed",
+            "closed cannot be read",
+        ),
+        ("rm calc.py; mkfifo calc.py", "calc.py is neither a file nor a link"),
+    ],
+)
+async def test_what_cannot_be_taken_along_is_noted(
+    backend: SandboxBackend, forked: Fork, make: str, note: str
+) -> None:
+    await work(backend, forked, f"echo new > new.txt; ({make})")
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.paths == ("new.txt",)
+    assert len(patch.notes) == 1
+    assert patch.notes[0].startswith(note)
+    assert patch.notes[0].endswith("left out of the patch")
+
+
+async def test_pipes_sockets_deep_folders_and_empty_ones_do_not_hold_it_up(
+    backend: SandboxBackend, forked: Fork
+) -> None:
+    script = """
+mkfifo pipe; mkfifo calc.fifo; mkdir empty
+python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("sock")'
+python3 -c 'import os
+for _ in range(1500): os.mkdir("d"); os.chdir("d")'
+ln -s . loop; ln -s loop loop2
+echo new > new.txt
+"""
+    await work(backend, forked, script)
+    assert (await extract(forked, backend, limits=LIMITS)).paths == (
+        "loop",
+        "loop2",
+        "new.txt",
+    )
+
+
+async def test_a_renamed_file_is_removed_and_added(
+    backend: SandboxBackend, forked: Fork, home: Path
+) -> None:
+    await work(backend, forked, "git mv calc.py sum.py")
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.paths == ("calc.py", "sum.py")
+    assert patch.stats == PatchStats(files=2, additions=6, deletions=6)
+    found = [(file.path, file.status) for file in parse(patch.data)]
+    assert found == [("calc.py", "removed"), ("sum.py", "added")]
+    async with backend.open(forked.result, LIMITS) as sandbox:
+        assert await applied(backend, forked, home, patch) == await listing(sandbox)
+
+
+async def test_a_file_may_become_a_folder_and_a_folder_s_name_a_link(
+    backend: SandboxBackend, forked: Fork, home: Path
+) -> None:
+    await work(
+        backend,
+        forked,
+        "rm calc.py test_calc.py; ln -s test_calc.py calc.py;"
+        " mkdir test_calc.py; touch test_calc.py/x",
+    )
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert set(patch.paths) == {"calc.py", "test_calc.py", "test_calc.py/x"}
+    async with backend.open(forked.result, LIMITS) as sandbox:
+        assert await applied(backend, forked, home, patch) == await listing(sandbox)
+
+
+async def test_a_tree_without_a_single_file_left_is_a_change_like_any_other(
+    backend: SandboxBackend, forked: Fork, home: Path
+) -> None:
+    await work(backend, forked, "rm -rf * .git")
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.stats == PatchStats(files=2, deletions=17)
+    assert await applied(backend, forked, home, patch) == b""
+
+
+async def test_line_ends_that_the_project_converts_arrive_byte_for_byte(
+    backend: SandboxBackend, home: Path, repo: Path
+) -> None:
+    (repo / ".gitattributes").write_text(
+        "*.py text eol=crlf\n*.u16 text working-tree-encoding=UTF-16LE eol=lf\n"
+    )
+    (repo / "a.u16").write_bytes("one\ntwo\n".encode("utf-16-le"))
+    git(repo, "add", "-A")
+    git(repo, "commit", "-q", "-m", "line ends")
+    async with fork(await checkout(home, repo), home, "one") as forked:
+        await work(
+            backend,
+            forked,
+            "sed -i 's/a - b/a + b/' calc.py; printf 't\\0w\\0o\\0\\n\\0' > a.u16;"
+            " grep -q $'\\r' calc.py",
+        )
+        patch = await extract(forked, backend, limits=LIMITS)
+        assert patch.paths == ("a.u16", "calc.py")
+        async with backend.open(forked.result, LIMITS) as sandbox:
+            assert await applied(backend, forked, home, patch) == await listing(sandbox)
+
+
+async def test_the_index_is_warm_in_every_fork(
+    backend: SandboxBackend, forked: Fork
+) -> None:
+    async with backend.open(forked.tree, LIMITS) as sandbox:
+        assert (await sandbox.exec(["git", "status", "--porcelain"])).exit_code == 0
+    # git writes an index that it had to refresh, and it would land here.
+    assert not (forked.upper / ".git" / "index").exists()
+
+
+async def test_git_init_in_a_folder_of_the_project_hides_nothing(
+    backend: SandboxBackend, home: Path, repo: Path
+) -> None:
+    (repo / "src").mkdir()
+    (repo / "src" / "a.py").write_text("1\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "src")
+    async with fork(await checkout(home, repo), home, "one") as forked:
+        await work(
+            backend,
+            forked,
+            "cd src; echo 2 > a.py; echo new > b.py; git init -q; git add a.py",
+        )
+        patch = await extract(forked, backend, limits=LIMITS)
+        assert patch.paths == ("src/a.py", "src/b.py")
+        assert patch.notes == ()
