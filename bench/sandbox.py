@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from aideator.sandbox.base import Limits, SandboxBackend, Tree
 from aideator.sandbox.bubblewrap.command import system_bwrap, wheel_bwrap
@@ -27,6 +28,8 @@ from aideator.sandbox.registry import open_backend
 
 EVENTS = 50
 ECHO = ["sh", "-c", 'while read line; do echo "$line"; done']
+P = ParamSpec("P")
+R = TypeVar("R")
 TARGET_ONE_MS, TARGET_EIGHT_MS = 60.0, 300.0
 
 
@@ -129,7 +132,7 @@ async def compare(home: Path, found: dict[str, list[str]]) -> None:
     for engine in ("podman", "docker"):
         if argv := found.get(f"{engine} run"):
             interactive = [*argv[:2], "-i", *argv[2:-2], *ECHO]
-            ways[f"{engine} run"] = lambda _, argv=interactive: through_engine(argv)  # type: ignore[misc]
+            ways[f"{engine} run"] = each_time(through_engine, interactive)
     print(f"\n{'':18} first output: cold      warm p50   one event p50")
     for name, way in ways.items():
         cold, _ = await way(0)
@@ -144,6 +147,13 @@ async def compare(home: Path, found: dict[str, list[str]]) -> None:
         print(f"{'dagger':18} SKIP: {missing[0].detail}")
     for name in {"podman run", "docker run"} - ways.keys():
         print(f"{name:18} SKIP: no daemon with an image here")
+
+
+def each_time(
+    measure: Callable[P, Awaitable[R]], *args: P.args, **kwargs: P.kwargs
+) -> Callable[[int], Awaitable[R]]:
+    """Return a function of the round's number that measures the same each time."""
+    return lambda _: measure(*args, **kwargs)
 
 
 def peers() -> dict[str, list[str]]:
@@ -215,7 +225,7 @@ async def report(one: float, eight: float, rounds: int) -> None:
     found = peers()
     for name, argv in found.items():
         try:
-            peer = await median(rounds, lambda _, argv=argv: as_process(*argv))  # type: ignore[misc]
+            peer = await median(rounds, each_time(as_process, *argv))
         except OSError as error:
             print(f"{name:18} SKIP: {error}")
             continue

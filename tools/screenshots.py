@@ -82,7 +82,7 @@ def the_run(browser: Browser, url: str) -> str:
             "edit reflow.py"
         ).first.wait_for(timeout=60_000)
         shoot(page, "working")
-        page.get_by_role("region", name="Outcome").wait_for(timeout=120_000)
+        page.get_by_role("region", name="Result").wait_for(timeout=120_000)
         page.goto(f"{run}?race=1")
         page.get_by_role("region", name="Timeline").wait_for()
         page.wait_for_timeout(1000)
@@ -96,7 +96,7 @@ def the_form(browser: Browser, url: str) -> None:
         page.goto(url)
         page.get_by_role("button", name="New run").click()
         page.get_by_label("Repository").fill("https://github.com/user/repo")
-        page.get_by_label("What shall they do?").fill(
+        page.get_by_label("Prompt", exact=True).fill(
             "Make the parser accept trailing commas, as the grammar says."
         )
         page.get_by_text("Enforced:").wait_for(timeout=30_000)
@@ -133,8 +133,8 @@ def the_workbench(browser: Browser, run: str) -> None:
         shoot(page, "terminal")
         bench.get_by_role("button", name="New preview").click()
         bench.get_by_label("Port").fill("8123")
-        bench.get_by_label("Command to start it").fill("python3 -m http.server 8123")
-        bench.get_by_role("button", name="Show", exact=True).click()
+        bench.get_by_label("Start command").fill("python3 -m http.server 8123")
+        bench.get_by_role("button", name="Open preview").click()
         bench.locator("iframe").content_frame.get_by_role(
             "link", name="reflow.py"
         ).wait_for(timeout=30_000)
@@ -147,17 +147,17 @@ def the_decision(browser: Browser, run: str) -> None:
         page.goto(
             f"{run}/compare?cell=layout%20%C2%BB%20test_layout.QuoteTest.test_prefixes_each_line%403"
         )
-        page.get_by_role("region", name="Output of the check").or_(
-            page.get_by_role("table", name="Files that the variations change")
+        page.get_by_role("region", name="Check output").or_(
+            page.get_by_role("table", name="Files changed by the variations")
         ).first.wait_for()
         page.wait_for_timeout(1000)
         shoot(page, "compare")
         page.keyboard.press("Escape")
         page.keyboard.press("d")
-        page.get_by_role("checkbox", name="Take the file test_wrap.py").check()
+        page.get_by_role("checkbox", name="Select the file test_wrap.py").check()
         page.wait_for_timeout(1000)
         shoot(page, "diff")
-        page.get_by_role("button", name="Empty").click()
+        page.get_by_role("button", name="Clear", exact=True).click()
         page.keyboard.press("w")
         page.get_by_role("dialog").get_by_role("radio", name="Variation 1").check()
         shoot(page, "choose")
@@ -166,11 +166,11 @@ def the_decision(browser: Browser, run: str) -> None:
         ).click()
         page.get_by_role("region", name="Decision").wait_for()
         page.goto(f"{run}/record")
-        page.get_by_role("heading", name="Record of a decision").wait_for()
+        page.get_by_role("heading", name="Decision record").wait_for()
         shoot(page, "record")
     with window(browser, "dark", PHONE) as page:
         page.goto(f"{run}/compare")
-        page.get_by_role("region", name="Verdict").wait_for()
+        page.get_by_role("region", name="Recommendation").wait_for()
         page.wait_for_timeout(1000)
         shoot(page, "compare-phone")
 

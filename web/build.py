@@ -4,13 +4,13 @@
 
 `make demo`, `make test` and `make check` call it, and so does hatchling's hook for
 wheels and sdists (not for an editable install, which must work without Node). An sdist
-holds the built page, so a wheel made from one needs no Node. hatchling leaves
-git-ignored files out of a wheel without a word: `artifacts` in `pyproject.toml` names
+holds the built page, so a wheel made from one needs no Node. hatchling silently
+leaves git-ignored files out of a wheel, so `artifacts` in `pyproject.toml` names
 `dist`. The lock of the packages names no registry (`.npmrc`).
 
-Nothing is done twice: packages are installed when the lock has changed, the page is
-built when a source has. A machine without Node 20 is told so, with exit code 0 for
-`check` and `test` (they are left out) and 3 for `build`.
+Packages are installed only when the lock has changed, and the page is built only when
+a source has. Without Node 20.19 the script prints a message and exits with 0 for
+`check` and `test`, which it skips, and with 3 for `build`.
 """
 
 import shutil
@@ -21,31 +21,31 @@ from pathlib import Path
 WEB = Path(__file__).resolve().parent
 DIST = WEB.parent / "src" / "aideator" / "web" / "dist"
 INSTALLED = WEB / "node_modules" / ".package-lock.json"
-LEAST_NODE = (20, 19)
-CANNOT = 3
+MIN_NODE = (20, 19)
+EXIT_CANNOT_BUILD = 3
 SCRIPTS = ("build", "check", "test")
 
 
-def missing() -> str | None:
-    """What this machine lacks for building, in words; None when it can."""
+def missing_tool() -> str | None:
+    """Return what this machine lacks for building the page, or None."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         return "Node.js and npm are not installed"
-    told = subprocess.run(
+    output = subprocess.run(
         [node, "--version"], capture_output=True, text=True, check=False
     ).stdout.strip()
     version = tuple(
-        int(part) for part in told.removeprefix("v").split(".")[:2] if part.isdecimal()
+        int(part)
+        for part in output.removeprefix("v").split(".")[:2]
+        if part.isdecimal()
     )
-    return (
-        None
-        if version >= LEAST_NODE
-        else f"Node.js is {told or 'broken'}, and 20.19 is the least that will do"
-    )
+    if version >= MIN_NODE:
+        return None
+    return f"Node.js is {output or 'broken'}; 20.19 or later is needed"
 
 
 def is_stale() -> bool:
-    """Whether a source is newer than what was built."""
+    """Whether a source is newer than the built page."""
     built = DIST / "index.html"
     if not built.is_file():
         return True
@@ -59,12 +59,12 @@ def is_stale() -> bool:
 
 
 def run(*arguments: str) -> None:
-    """Run npm in the folder of the page."""
+    """Run npm in the folder `web`."""
     subprocess.run(["npm", *arguments], cwd=WEB, check=True)
 
 
 def install() -> None:
-    """Install exactly what the lock names. No package runs a script of its own."""
+    """Install exactly what the lock names, without running install scripts."""
     lock = WEB / "package-lock.json"
     if not INSTALLED.is_file() or INSTALLED.stat().st_mtime < lock.stat().st_mtime:
         run("ci", "--ignore-scripts", "--silent")
@@ -72,23 +72,19 @@ def install() -> None:
 
 
 def main(script: str = "build") -> int:
-    """Do what was asked for, or say why it cannot be done."""
+    """Run one script and return the exit code."""
     if script not in SCRIPTS:
         sys.stderr.write(f"usage: build.py [{' | '.join(SCRIPTS)}]\n")
         return 2
     if script == "build" and not is_stale():
         return 0
-    if problem := missing():
-        what = (
-            "the page is not built"
-            if script == "build"
-            else f"the page's {script} is left out"
-        )
+    problem = missing_tool()
+    if problem is not None:
         sys.stderr.write(
-            f"*** {what}: {problem}. Command line and API work without it; `make web` "
-            "builds it.\n"
+            f"*** Skipped the page's {script}: {problem}. Command line and API work "
+            "without the page; `make web` builds it.\n"
         )
-        return CANNOT if script == "build" else 0
+        return EXIT_CANNOT_BUILD if script == "build" else 0
     try:
         install()
         run("run", "--silent", script)

@@ -8,7 +8,7 @@ import { defineConfig } from "vitest/config";
 const OUT = "../src/aideator/web/dist";
 const COMPRESSIBLE = /\.(js|css|html|svg|json|md)$/;
 
-/** Compress at build time what the server will send compressed. */
+/** Compress files at build time; the server sends them compressed. */
 function gzip(): Plugin {
   return {
     name: "gzip",
@@ -32,11 +32,19 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2023",
     modulePreload: { polyfill: false },
-    cssCodeSplit: false, // one small file: a view that is loaded late never waits for, or loses, its style
-    assetsInlineLimit: 0, // everything is a file of our own: the policy allows no data: scripts or fonts
+    // One small file: a view that is loaded late never waits for, or loses, its style.
+    cssCodeSplit: false,
+    // Every asset is a file: the policy allows no data: scripts or fonts.
+    assetsInlineLimit: 0,
     chunkSizeWarningLimit: 400,
     license: { fileName: "licenses.md" },
   },
   server: { proxy: { "/api": "http://127.0.0.1:8000" } },
-  test: { include: ["tests/**/*.test.ts"], environment: "node", setupFiles: ["tests/browser.ts"] },
+  test: {
+    include: ["tests/**/*.test.ts"],
+    environment: "node",
+    setupFiles: ["tests/browser-stubs.ts"],
+    // No test asserts a duration: the limit only ends one that hangs, also on a busy machine.
+    testTimeout: 120_000,
+  },
 });

@@ -348,7 +348,7 @@ async def test_two_sandboxes_that_differ_in_nothing_but_their_run_are_two_contai
         same = Tree((home / "base",), home / f"upper-{name}", home / f"work-{name}")
         async with dagger().open(
             same, Limits()
-        ) as sandbox:  # what came from the cache would never dial home
+        ) as sandbox:  # a container from the cache would never connect
             assert (await sandbox.exec(["ls"])).stdout == b""
             await sandbox.exec(["touch", "mine"])
 

@@ -59,12 +59,12 @@ async def test_the_verdict_the_tests_and_the_code_of_a_finished_run(
 ) -> None:
     async with finished(home, repo, visitor) as run:
         page = await run.compares()
-        verdict = page.get_by_role("region", name="Verdict")
+        verdict = page.get_by_role("region", name="Recommendation")
         await expect(verdict.get_by_role("listitem").first).to_contain_text(
             "Variation 1"
         )
 
-        matrix = page.get_by_role("table", name="What each variation did to each test")
+        matrix = page.get_by_role("table", name="Test results of each variation")
         await expect(matrix.get_by_role("columnheader")).to_have_count(5)
         unit = (
             matrix.get_by_role("row")
@@ -72,9 +72,9 @@ async def test_the_verdict_the_tests_and_the_code_of_a_finished_run(
             .first
         )
         await unit.get_by_role("button", name="broken").click()
-        await expect(
-            page.get_by_role("region", name="Output of the check")
-        ).to_contain_text("ImportError")
+        await expect(page.get_by_role("region", name="Check output")).to_contain_text(
+            "ImportError"
+        )
         assert "cell=unit" in page.url
 
         await page.keyboard.press("d")
@@ -89,14 +89,12 @@ async def test_the_verdict_the_tests_and_the_code_of_a_finished_run(
 
         await page.reload()
         await expect(page.get_by_label("From")).to_have_value("1")
-        await expect(
-            page.get_by_role("region", name="Output of the check")
-        ).to_be_visible()
+        await expect(page.get_by_role("region", name="Check output")).to_be_visible()
 
 
 async def test_an_address_without_a_run_says_so(home: Path, visitor: Visitor) -> None:
     async with server(home, "http://127.0.0.1:9") as running:
         await visitor.goes_to(running.url, "/runs/nothing/compare")
         await expect(
-            visitor.page.get_by_role("heading", name="There is no such run")
+            visitor.page.get_by_role("heading", name="Run not found")
         ).to_be_visible()

@@ -149,7 +149,9 @@ async def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_again(
         ).json()["run_id"]
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
-        await page.route("**/assets/race-*.js", lambda route: route.abort(), times=1)
+        await page.route(
+            "**/assets/timeline-panel-*.js", lambda route: route.abort(), times=1
+        )
         async with page.expect_event("requestfailed"):
             await page.get_by_role("button", name="Timeline").click()
         await expect(page.get_by_role("region", name="Timeline")).to_be_visible(

@@ -129,7 +129,7 @@ async def test_every_view_is_accessible(
             f"/runs/{run_id}?race=1": "AgentTimeout",
             f"/runs/{run_id}?focus=2": "AgentTimeout",
             "/login": "API key",
-            "/nowhere": "There is nothing at this address",
+            "/nowhere": "Page not found",
         }.items():
             await visitor.goes_to(stage.url, path)
             await expect(page.get_by_text(sign).first).to_be_attached()
@@ -184,7 +184,7 @@ async def test_what_a_server_does_not_answer_is_said(
     async with open_stage(home) as stage:
         await visitor.goes_to(stage.url)
         await visitor.page.get_by_role("button", name="New run").click()
-    await visitor.page.get_by_label("What shall they do?").fill(
+    await visitor.page.get_by_label("Prompt", exact=True).fill(
         "Make the failing test pass"
     )
     await visitor.page.get_by_label("Repository").fill("/srv/project")

@@ -43,7 +43,7 @@ async def compared(
             await stream(client, run_id)
         await visitor.goes_to(running.url, f"/runs/{run_id}/compare?view=unified")
         files = visitor.page.get_by_role(
-            "table", name="Files that the variations change"
+            "table", name="Files changed by the variations"
         )
         await expect(
             files.get_by_role("button").first
@@ -57,10 +57,10 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
     async with compared(home, hosted, visitor) as page:
         await take(page, "1", "the file test_wrap.py")
         await take(page, "2", "the file reflow.py")
-        await page.get_by_role("button", name="Put together and check").click()
-        matrix = page.get_by_role("table", name="What each variation did")
+        await page.get_by_role("button", name="Compose and check").click()
+        matrix = page.get_by_role("table", name="Test results of each variation")
         await expect(
-            matrix.get_by_role("columnheader", name="composed of 1 + 2")
+            matrix.get_by_role("columnheader", name="composed from 1 + 2")
         ).to_be_visible()
         choose = matrix.get_by_role("button", name="Choose variation 4")
         await expect(choose).to_be_visible(timeout=LONG)
@@ -70,7 +70,7 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
 
         await choose.click()
         dialog = page.get_by_role("dialog", name="Choose the winner")
-        await dialog.get_by_label("Why").fill(
+        await dialog.get_by_label("Reason").fill(
             "The library's wrap, held by the new test"
         )
         await dialog.get_by_label("Push a branch and open a pull request").check()
@@ -79,7 +79,7 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
             r"aideator/[0-9a-f]{8}-wrap-returns-lines-that-are-too-long-cut", branch
         )
         await expect(dialog).to_contain_text(
-            f"Pushes one branch, {branch}, to {hosted.url('team/project.git')}"
+            f"Pushes branch {branch} to {hosted.url('team/project.git')}"
         )
         await dialog.get_by_role("button", name="Choose and publish").click()
 
@@ -92,9 +92,9 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
         ).to_be_visible(timeout=LONG)
         await expect(decision.get_by_role("button", name="Undo")).to_be_hidden()
 
-        await decision.get_by_role("link", name="Record of the decision").click()
+        await decision.get_by_role("link", name="Decision record").click()
         await expect(
-            page.get_by_role("heading", name="Record of a decision")
+            page.get_by_role("heading", name="Decision record")
         ).to_be_visible()
         await expect(page.locator("article")).to_contain_text(branch)
     pushed = home / "served" / "team" / "project.git"
@@ -107,24 +107,24 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
 
 
 async def take(page: Page, variation: str, what: str) -> None:
-    """Look at a variation's change and put a part of it into the tray."""
+    """Look at a variation's change and put a part of it into the composition."""
     await page.get_by_label("To", exact=True).select_option(variation)
     await page.keyboard.press("Escape")
     await page.get_by_role(
         "region", name=f"Changes of variation {variation}"
     ).scroll_into_view_if_needed()
-    await page.get_by_role("checkbox", name=f"Take {what}").check()
+    await page.get_by_role("checkbox", name=f"Select {what}").check()
 
 
-async def test_what_cannot_be_put_together_is_said_and_stays_in_the_tray(
+async def test_what_cannot_be_put_together_is_said_and_stays_selected(
     home: Path, hosted: GitServer, visitor: Visitor
 ) -> None:
     async with compared(home, hosted, visitor) as page:
         await take(page, "2", "the file reflow.py")
         await take(page, "3", "the file reflow.py")
-        await page.get_by_role("button", name="Put together and check").click()
-        tray = page.get_by_role("complementary", name="Tray")
-        await expect(tray.get_by_role("alert")).to_contain_text(
+        await page.get_by_role("button", name="Compose and check").click()
+        composition = page.get_by_role("complementary", name="Composition")
+        await expect(composition.get_by_role("alert")).to_contain_text(
             "reflow.py is taken whole from one of variations 2 and 3"
         )
 
@@ -164,7 +164,7 @@ async def test_a_refused_pull_request_leaves_the_decision_and_is_asked_for_again
         decision = page.get_by_role("region", name="Decision")
         await expect(decision).to_contain_text("On branch aideator/")
         forge.failing = None
-        await decision.get_by_role("button", name="Open the pull request").click()
+        await decision.get_by_role("button", name="Open pull request").click()
         await expect(
             decision.get_by_role("link", name="pull request at forge.example")
         ).to_be_visible(timeout=LONG)

@@ -24,7 +24,7 @@ async def comparison(
     stage: Stage, visitor: Visitor, run_id: str, query: str = ""
 ) -> Page:
     await visitor.goes_to(stage.url, f"/runs/{run_id}/compare{query}")
-    files = visitor.page.get_by_role("table", name="Files that the variations change")
+    files = visitor.page.get_by_role("table", name="Files changed by the variations")
     await expect(
         files.get_by_role("button").first
     ).to_be_visible()  # the diffs are there
@@ -32,7 +32,9 @@ async def comparison(
 
 
 def row(page: Page, name: str) -> Locator:
-    rows = page.get_by_role("table", name="What each variation did").get_by_role("row")
+    rows = page.get_by_role("table", name="Test results of each variation").get_by_role(
+        "row"
+    )
     return rows.filter(has=page.get_by_role("rowheader", name=name))
 
 
@@ -41,12 +43,12 @@ async def test_every_cell_says_what_is_known_and_no_more(
 ) -> None:
     page = await comparison(stage, visitor, await judged_run(stage))
     # Best first; 1 and 2 are one patch, and one column.
-    heads = page.get_by_role("table", name="What each variation did").get_by_role(
-        "columnheader"
-    )
+    heads = page.get_by_role(
+        "table", name="Test results of each variation"
+    ).get_by_role("columnheader")
     await expect(heads).to_have_count(6)
     await expect(heads.nth(2)).to_contain_text("recommended")
-    await expect(heads.nth(3)).to_contain_text("the same patch")
+    await expect(heads.nth(3)).to_contain_text("identical patch")
     await expect(row(page, "test_quote").first.get_by_role("button")).to_have_text(
         ["·passes", "·passes", "✗broken", "·passes"]
     )
@@ -58,7 +60,7 @@ async def test_every_cell_says_what_is_known_and_no_more(
         ["✓passes", "✗fails", "✓passes", "⊘not comparable"]
     )
     await expect(
-        page.get_by_text("8 pass as before in every variation")
+        page.get_by_text("8 tests pass as before in every variation")
     ).to_be_visible()
 
 
@@ -68,10 +70,10 @@ async def test_a_cell_opens_what_stands_behind_it_and_the_address_keeps_it(
     page = await comparison(stage, visitor, await judged_run(stage))
     await row(page, "test_quote").first.get_by_role("button", name="broken").click()
     panel = page.get_by_role("region", name="test_quote::test_quote, variation 4")
-    await expect(panel).to_contain_text("It passed on the base and fails now.")
-    await expect(
-        panel.get_by_role("region", name="What the test said")
-    ).to_contain_text("'a' != 'b'")
+    await expect(panel).to_contain_text("Passes on the base, fails with this change.")
+    await expect(panel.get_by_role("region", name="Test message")).to_contain_text(
+        "'a' != 'b'"
+    )
     await page.reload()
     await expect(panel).to_be_visible()
     await page.keyboard.press("Escape")
@@ -84,7 +86,7 @@ async def test_a_flag_stands_at_its_hunk(stage: Stage, visitor: Visitor) -> None
     await page.keyboard.press("d")
     flag = page.get_by_label("Flag", exact=True)
     await expect(flag).to_contain_text("An assertion of")
-    await flag.get_by_role("button", name="Clear with a reason").click()
+    await flag.get_by_role("button", name="Clear flags").click()
     dialog = page.get_by_role("dialog", name="Clear the flags of variation 5")
     await expect(dialog).to_contain_text("test weakened")
 
@@ -101,30 +103,32 @@ async def test_who_cannot_tell_says_what_would_settle_it(
     )
     run_id = await judged_run(stage, FIVE[2:4], evidence=Evidence(), ranking=ranking)
     page = await comparison(stage, visitor, run_id)
-    verdict = page.get_by_role("region", name="Verdict")
-    await expect(verdict.get_by_role("heading", name="I cannot tell")).to_be_visible()
+    verdict = page.get_by_role("region", name="Recommendation")
+    await expect(
+        verdict.get_by_role("heading", name="No recommendation")
+    ).to_be_visible()
     await expect(verdict).to_contain_text("One more test of wrap with a hyphen.")
     # A person may choose all the same.
     await page.keyboard.press("w")
     await expect(page.get_by_role("dialog", name="Choose the winner")).to_be_visible()
 
 
-async def test_what_is_taken_lies_in_the_tray_and_survives_a_reload(
+async def test_what_is_taken_is_listed_and_survives_a_reload(
     stage: Stage, visitor: Visitor
 ) -> None:
     page = await comparison(stage, visitor, await judged_run(stage), "?to=3")
     await page.keyboard.press("d")
-    await page.get_by_role("checkbox", name="Take hunk 1 of wrap.py").check()
-    await page.get_by_role("checkbox", name="Take the file test_more.py").check()
-    tray = page.get_by_role("complementary", name="Tray")
-    await expect(tray).to_contain_text("1 file, 1 hunk from")
+    await page.get_by_role("checkbox", name="Select hunk 1 of wrap.py").check()
+    await page.get_by_role("checkbox", name="Select the file test_more.py").check()
+    composition = page.get_by_role("complementary", name="Composition")
+    await expect(composition).to_contain_text("1 file, 1 hunk from")
     await expect(
-        page.get_by_role("checkbox", name="Take the file wrap.py")
+        page.get_by_role("checkbox", name="Select the file wrap.py")
     ).not_to_be_checked()
     await page.reload()
-    await expect(tray).to_contain_text("1 file, 1 hunk from")
-    await tray.get_by_role("button", name="Empty").click()
-    await expect(tray).to_be_hidden()
+    await expect(composition).to_contain_text("1 file, 1 hunk from")
+    await composition.get_by_role("button", name="Clear").click()
+    await expect(composition).to_be_hidden()
 
 
 async def test_a_diff_is_walked_by_keyboard(stage: Stage, visitor: Visitor) -> None:
@@ -137,7 +141,7 @@ async def test_a_diff_is_walked_by_keyboard(stage: Stage, visitor: Visitor) -> N
     ).to_contain_text("test_more.py")
     for key in "nx":
         await page.keyboard.press(key)
-    await expect(page.get_by_role("complementary", name="Tray")).to_contain_text(
+    await expect(page.get_by_role("complementary", name="Composition")).to_contain_text(
         "1 file from"
     )
     await page.keyboard.press("m")
@@ -179,7 +183,7 @@ async def test_twenty_thousand_lines_are_scrolled_with_a_page_that_stays_small(
     await expect(page.get_by_text("return value * 5")).not_to_have_count(0)
     assert await page.evaluate("document.querySelectorAll('*').length") < MOST_NODES
     await (
-        page.get_by_role("table", name="Files that the variations change")
+        page.get_by_role("table", name="Files changed by the variations")
         .get_by_role("button")
         .nth(1)
         .click()
@@ -197,7 +201,7 @@ async def test_variations_are_left_out_and_the_address_says_which(
     await expect(row(page, "test_quote")).to_have_count(0)
     assert "a=1%2C2%2C3%2C5" in page.url
     await page.reload()
-    heads = page.get_by_role("table", name="What each variation did").get_by_role(
-        "columnheader"
-    )
+    heads = page.get_by_role(
+        "table", name="Test results of each variation"
+    ).get_by_role("columnheader")
     await expect(heads).to_have_count(5)

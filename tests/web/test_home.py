@@ -23,7 +23,7 @@ async def test_a_first_visit_without_a_key_leads_to_the_scripted_demo(
         await expect(page.get_by_text("scripted model", exact=True)).to_be_visible(
             timeout=30_000
         )
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+        await expect(page.get_by_role("region", name="Result")).to_contain_text(
             "Recommended", timeout=90_000
         )
         await page.get_by_role("link", name="AIdeator").click()
@@ -38,9 +38,9 @@ async def test_a_run_is_asked_for_with_the_keyboard_alone(
     async with scripted_model("one_edit") as model, server(home, model.url) as running:
         await visitor.goes_to(running.url)
         page, keys = visitor.page, visitor.page.keyboard
-        await expect(page.get_by_label("What shall they do?")).to_be_visible()
+        await expect(page.get_by_label("Prompt", exact=True)).to_be_visible()
         await keys.press("c")
-        await expect(page.get_by_label("What shall they do?")).to_be_focused()
+        await expect(page.get_by_label("Prompt", exact=True)).to_be_focused()
         await keys.type("Make the failing test pass")
         await keys.press("Shift+Tab")
         await keys.press("Shift+Tab")
@@ -50,7 +50,7 @@ async def test_a_run_is_asked_for_with_the_keyboard_alone(
         await expect(page.get_by_role("region", name="Variation 3,")).to_be_visible(
             timeout=30_000
         )
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+        await expect(page.get_by_role("region", name="Result")).to_be_visible(
             timeout=90_000
         )
 
@@ -62,16 +62,14 @@ async def test_checks_are_guessed_and_can_be_changed_before_the_start(
         await visitor.goes_to(running.url)
         page = visitor.page
         await page.get_by_label("Repository").fill(str(repo))
-        await page.get_by_label("What shall they do?").fill(
-            "Make the failing test pass"
-        )
-        await page.get_by_role("button", name="Guess now").click()
+        await page.get_by_label("Prompt", exact=True).fill("Make the failing test pass")
+        await page.get_by_role("button", name="Detect checks").click()
         check = page.get_by_label("Command of check 1")
         await expect(check).to_have_value("python3 -m unittest discover")
         await check.fill("python3 -m unittest -v")
-        await page.get_by_role("button", name="One agent less").click()
+        await page.get_by_role("button", name="Remove one agent").click()
         await page.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
-        await page.get_by_label("Budget for all, in dollars").fill("1.50")
+        await page.get_by_label("Budget for all agents, in dollars").fill("1.50")
         await expect(
             page.get_by_text("At most $1.50 for all variations")
         ).to_be_visible()
@@ -97,11 +95,9 @@ async def test_what_is_wrong_is_said_at_its_field(home: Path, visitor: Visitor) 
         page = visitor.page
         await page.get_by_role("button", name="Start 3 agents").click()
         await expect(
-            page.get_by_label("What shall they do?")
-        ).to_have_accessible_description("At least 10 characters.")
-        await page.get_by_label("What shall they do?").fill(
-            "Make the failing test pass"
-        )
+            page.get_by_label("Prompt", exact=True)
+        ).to_have_accessible_description("Enter at least 10 characters.")
+        await page.get_by_label("Prompt", exact=True).fill("Make the failing test pass")
         await page.get_by_label("Repository").fill("https://evil.example/user/repo")
         await page.get_by_role("button", name="Start 3 agents").click()
         await expect(page.get_by_role("alert")).to_contain_text(
@@ -126,13 +122,13 @@ async def test_the_list_is_filtered_searched_and_goes_on_as_one_scrolls(
         await expect(rows).to_have_count(51)
         await page.mouse.wheel(0, 20_000)
         await expect(rows).to_have_count(62)
-        await page.get_by_role("button", name="working").click()
+        await page.get_by_role("button", name="running").click()
         await expect(rows).to_have_count(2)
         assert page.url.endswith("?show=working")
         await page.get_by_role("button", name="all", exact=True).click()
         await page.keyboard.press("/")
         await page.keyboard.type("nothing like that")
-        await expect(page.get_by_text("No run fits")).to_be_visible()
+        await expect(page.get_by_text("No matching runs")).to_be_visible()
         await page.reload()
         await expect(
             page.get_by_label("Search prompts and repositories")

@@ -138,7 +138,7 @@ async def test_nothing_that_an_agent_writes_runs_loads_or_leads_away(
 
     await visitor.goes_to(stage.url, f"/runs/{run_id}?race=1")
     page = visitor.page
-    await expect(page.get_by_role("region", name="Outcome")).to_be_visible()
+    await expect(page.get_by_role("region", name="Result")).to_be_visible()
     await expect(page.locator("summary")).to_be_visible()
     await page.locator("summary").click()
     assert await page.evaluate("window.pwned") is None

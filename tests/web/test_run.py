@@ -62,7 +62,7 @@ async def test_a_run_is_watched_live_to_its_end(
         await expect(page.get_by_role("heading", level=1)).to_contain_text(PROMPT)
         await lane(page, 2).ends_as("done")
         await expect(lane(page, 2).transcript).to_contain_text("calc.py")
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+        await expect(page.get_by_role("region", name="Result")).to_contain_text(
             "fixes 1 of 1 test", timeout=30_000
         )
         await expect(page.get_by_text("ended", exact=True)).to_be_visible(
@@ -129,10 +129,8 @@ async def test_one_variation_is_asked_to_go_on(
         page, one = visitor.page, lane(visitor.page, 1)
         await one.ends_as("done")
         await page.get_by_role("button", name="Prompt variation 1").click()
-        await page.get_by_label("What shall it do next?").fill(
-            "Also cover negative numbers"
-        )
-        await page.get_by_role("button", name="Ask", exact=True).click()
+        await page.get_by_label("Follow-up").fill("Also cover negative numbers")
+        await page.get_by_role("button", name="Send", exact=True).click()
         await expect(one.transcript).to_contain_text(
             "Also cover negative numbers", timeout=30_000
         )
@@ -146,20 +144,18 @@ async def test_all_are_asked_to_go_on_at_once(
         run_id = await ask(running, repo)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+        await expect(page.get_by_role("region", name="Result")).to_be_visible(
             timeout=60_000
         )
         await page.get_by_role("button", name="Prompt all").click()
-        await expect(page.get_by_role("dialog")).to_contain_text(
-            "Ask 2 variations to go on"
-        )
+        await expect(page.get_by_role("dialog")).to_contain_text("Prompt 2 variations")
         await page.get_by_role("textbox").fill("Also say what was changed, please")
-        await page.get_by_role("button", name="Ask", exact=True).click()
+        await page.get_by_role("button", name="Send", exact=True).click()
         for number in (1, 2):
             await expect(lane(page, number).region).to_contain_text(
                 "Also say what was changed", timeout=30_000
             )
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+        await expect(page.get_by_role("region", name="Result")).to_be_visible(
             timeout=60_000
         )
 
@@ -179,11 +175,11 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         await page.get_by_role("button", name="Add agent").click()
         await expect(dialog.get_by_label("Effort of variation 2")).to_have_value("high")
         await dialog.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
-        await dialog.get_by_role("button", name="strategy").click()
-        await dialog.get_by_label("Strategy of variation 2").fill(
+        await dialog.get_by_role("button", name="Instructions").click()
+        await dialog.get_by_label("Instructions for variation 2").fill(
             "Write a failing test first."
         )
-        await dialog.get_by_role("button", name="Add", exact=True).click()
+        await dialog.get_by_role("button", name="Add agent").click()
         agent = "claude-sonnet-5-5 · high · Write a failing test first."
         await expect(lane(page, 2).region).to_contain_text(agent, timeout=30_000)
         await lane(page, 2).ends_as("done")
@@ -192,11 +188,11 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         )
 
         await page.get_by_role("button", name="Add agent").click()
-        await dialog.get_by_role("button", name="Add", exact=True).click()
+        await dialog.get_by_role("button", name="Add agent").click()
         await lane(page, 3).ends_as("done")
 
         await page.get_by_role("button", name="Add agent").click()
-        await dialog.get_by_role("button", name="Add", exact=True).click()
+        await dialog.get_by_role("button", name="Add agent").click()
         await expect(dialog.get_by_role("alert")).to_contain_text(
             "the run has 3 agents; 3 is the most", timeout=30_000
         )
@@ -230,7 +226,7 @@ async def test_a_finished_run_is_replayed(
         run_id = await ask(running, repo)
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible(
+        await expect(page.get_by_role("region", name="Result")).to_be_visible(
             timeout=60_000
         )
         await page.keyboard.press("t")
@@ -239,15 +235,15 @@ async def test_a_finished_run_is_replayed(
         slider = page.get_by_role("slider")
         await slider.fill("0")
         await expect(lane(page, 1).region).to_contain_text("fetching the repository")
-        await expect(page.get_by_role("region", name="Outcome")).to_have_count(0)
+        await expect(page.get_by_role("region", name="Result")).to_have_count(0)
         await slider.fill(str(await slider.get_attribute("max")))
-        await expect(page.get_by_role("region", name="Outcome")).to_be_visible()
+        await expect(page.get_by_role("region", name="Result")).to_be_visible()
 
 
 async def test_a_run_that_is_not_there_says_so(home: Path, visitor: Visitor) -> None:
     async with server(home, "http://127.0.0.1:9") as running:
         await visitor.goes_to(running.url, "/runs/01a2028e-09a0-76d8-8ae2-6ad5353a3635")
-        await expect(visitor.page.get_by_text("There is no such run")).to_be_visible()
+        await expect(visitor.page.get_by_text("Run not found")).to_be_visible()
 
 
 async def test_what_the_page_shows_the_command_line_shows_too(

@@ -57,12 +57,12 @@ async def test_every_view_is_accessible(
     async with Visitor.open(chromium, **looks) as visitor:
         page = visitor.page
         for path, sign in {
-            f"/runs/{open_}/compare{cell}": "What the test said",
-            f"/runs/{decided}/compare?from=1&to=3": "Record of the decision",
+            f"/runs/{open_}/compare{cell}": "Test message",
+            f"/runs/{decided}/compare?from=1&to=3": "Decision record",
             f"/runs/{decided}/record": "Not published.",
             "/agents": "AIdeator's own agent",
             "/stats": "Wins by agent",
-            "/doctor": "Examine again",
+            "/doctor": "Check again",
             "/settings": "MAX_VARIATIONS",
         }.items():
             await visitor.goes_to(stage.url, path)
@@ -77,7 +77,7 @@ async def test_every_view_is_accessible(
             wide = await page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{path} scrolls sideways"
         await visitor.goes_to(stage.url, f"/runs/{open_}/compare")
-        await expect(page.get_by_role("region", name="Verdict")).to_be_visible()
+        await expect(page.get_by_role("region", name="Recommendation")).to_be_visible()
         await page.keyboard.press("w")
         await expect(page.get_by_role("dialog")).to_be_visible()
         assert await violations(visitor) == []
@@ -150,7 +150,7 @@ async def test_nothing_about_a_change_runs_loads_or_leads_away(
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         await page.wait_for_load_state("networkidle")
         if "compare" in path:
-            matrix = page.get_by_role("table", name="What each variation did")
+            matrix = page.get_by_role("table", name="Test results of each variation")
             await matrix.get_by_role("button", name="broken").last.click()
             await page.keyboard.press("d")
             await expect(page.locator("h3").first).to_be_visible()
@@ -182,12 +182,12 @@ async def test_a_key_is_shown_once_and_revoked_for_good(
         await page.get_by_role("button", name="Log in").click()
         await page.get_by_label("Name of the new key").fill("laptop")
         await page.get_by_role("button", name="New key").click()
-        dialog = page.get_by_role("dialog", name="The key laptop")
+        dialog = page.get_by_role("dialog", name="Key laptop")
         made = await dialog.get_by_label("Key", exact=True).input_value()
         assert (
             await stage.client.get("/api/v1/keys", headers={"X-API-Key": made})
         ).status_code == 200
-        await dialog.get_by_role("button", name="I have it").click()
+        await dialog.get_by_role("button", name="Done").click()
         assert made not in await page.content()
         await page.get_by_role("button", name="Revoke laptop").click()
         await (
@@ -204,11 +204,11 @@ async def test_a_key_is_shown_once_and_revoked_for_good(
 async def test_what_the_server_refuses_is_said(stage: Stage, visitor: Visitor) -> None:
     await visitor.goes_to(stage.url, "/runs/none/record")
     await expect(
-        visitor.page.get_by_role("heading", name="There is no such run")
+        visitor.page.get_by_role("heading", name="Run not found")
     ).to_be_visible()
     await visitor.goes_to(stage.url, "/settings")
     await expect(visitor.page.get_by_text("aideator key create NAME")).to_be_visible()
     await visitor.goes_to(stage.url, "/stats")
     await expect(
-        visitor.page.get_by_role("heading", name="Nothing has been decided yet")
+        visitor.page.get_by_role("heading", name="No decisions yet")
     ).to_be_visible()

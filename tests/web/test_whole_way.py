@@ -30,7 +30,7 @@ async def at_the_form(
     model = scripted_model(load("demo").at_once())
     async with model as scripted, server(home, scripted.url, **told(hosted)) as running:
         await visitor.goes_to(running.url)
-        await expect(visitor.page.get_by_label("What shall they do?")).to_be_visible()
+        await expect(visitor.page.get_by_label("Prompt", exact=True)).to_be_visible()
         yield visitor.page
 
 
@@ -60,8 +60,8 @@ def branch_of(home: Path, hosted: GitServer) -> str:
 async def test_by_mouse(home: Path, hosted: GitServer, visitor: Visitor) -> None:
     async with at_the_form(home, hosted, visitor) as page:
         await page.get_by_label("Repository").fill(hosted.url("team/project.git"))
-        await page.get_by_label("What shall they do?").fill(PROMPT)
-        await page.get_by_role("button", name="Guess now").click()
+        await page.get_by_label("Prompt", exact=True).fill(PROMPT)
+        await page.get_by_role("button", name="Detect checks").click()
         await expect(page.get_by_label("Command of check 1")).to_have_value(
             "python3 -m unittest discover"
         )
@@ -71,14 +71,14 @@ async def test_by_mouse(home: Path, hosted: GitServer, visitor: Visitor) -> None
         await expect(
             page.get_by_role("region", name="Variation 2,").get_by_role("log")
         ).to_contain_text("textwrap", timeout=LONG)
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+        await expect(page.get_by_role("region", name="Result")).to_contain_text(
             "Recommended", timeout=LONG
         )
-        await page.get_by_role("link", name="See the evidence").click()
+        await page.get_by_role("link", name="View the evidence").click()
         await page.get_by_role("button", name="Choose variation 1").click()
 
         dialog = page.get_by_role("dialog", name="Choose the winner")
-        await dialog.get_by_label("Why").fill(REASON)
+        await dialog.get_by_label("Reason").fill(REASON)
         await dialog.get_by_label("Push a branch and open a pull request").check()
         await dialog.get_by_role("button", name="Choose and publish").click()
         await see_it_published(page)
@@ -95,7 +95,7 @@ async def test_by_keyboard(home: Path, hosted: GitServer, visitor: Visitor) -> N
         await keys.type(hosted.url("team/project.git"))
         await keys.press("Enter")
 
-        await expect(page.get_by_role("region", name="Outcome")).to_contain_text(
+        await expect(page.get_by_role("region", name="Result")).to_contain_text(
             "Recommended", timeout=LONG
         )
         await keys.press("d")

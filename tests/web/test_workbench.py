@@ -79,7 +79,7 @@ async def test_a_command_is_typed_its_output_seen_and_both_are_there_after_a_rel
     async with finished(home, repo, visitor) as bench:
         await bench.opens()
         await expect(bench.region).to_contain_text(
-            "On a copy of variation 1: what you do here is thrown away."
+            "In a copy of variation 1: your changes here are discarded."
         )
         await bench.types("grep return calc.py; echo $((6 * 7))-and-more")
         await bench.sees("return a + b")
@@ -103,7 +103,7 @@ async def test_a_command_is_typed_its_output_seen_and_both_are_there_after_a_rel
         await bench.region.get_by_role("button", name="Close the terminal").click()
         await expect(bench.region.get_by_role("tab")).to_have_count(1)
         await expect(bench.region.get_by_role("tab", name="Terminal 1")).to_be_focused()
-        await bench.region.get_by_role("button", name="Hide the workbench").click()
+        await bench.region.get_by_role("button", name="Close the workbench").click()
         await expect(bench.region).to_have_count(0)
         await expect(
             bench.page.get_by_role("button", name="Terminal in variation 1")
@@ -328,8 +328,10 @@ async def test_a_previewed_page_reaches_neither_the_api_nor_another_host(
         await bench.opens()
         await bench.region.get_by_role("button", name="New preview").click()
         await bench.region.get_by_label("Port").fill("8123")
-        await bench.region.get_by_label("Command to start it").fill(SERVER)
-        await bench.region.get_by_role("button", name="Show", exact=True).click()
+        await bench.region.get_by_label("Start command").fill(SERVER)
+        await bench.region.get_by_role(
+            "button", name="Open preview", exact=True
+        ).click()
 
         shown = bench.region.locator("iframe").content_frame
         for outcome in (

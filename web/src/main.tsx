@@ -1,8 +1,8 @@
 import { QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { queryClient } from "./app/query";
-import { Shell } from "./app/shell";
+import { queryClient } from "./app/api-query";
+import { App } from "./app/app";
 import "./styles/base.css";
 
 const root = document.getElementById("root");
@@ -10,7 +10,7 @@ if (root) {
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queryClient}>
-        <Shell />
+        <App />
       </QueryClientProvider>
     </StrictMode>,
   );

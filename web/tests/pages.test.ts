@@ -1,19 +1,37 @@
 import { describe, expect, test } from "vitest";
-import { address } from "../src/api/client";
+import { apiUrl } from "../src/api/client";
 import type { ServerInfo } from "../src/api/schema.gen";
-import { match } from "../src/app/router";
-import { costs, dollars, emptyDraft, problems, resize, toSpec } from "../src/home/draft";
-import { destination } from "../src/login/login";
-import { segments, ticks } from "../src/run/segments";
-import { apply, emptyRun } from "../src/stream/reduce";
+import { matchPath } from "../src/app/router";
+import {
+  costEstimate,
+  emptyDraft,
+  parseDollars,
+  resizeLineup,
+  toRunSpec,
+  validateDraft,
+} from "../src/home/run-draft";
+import { safeDestination } from "../src/login/login-page";
+import { axisTicks, timelineSegments } from "../src/run/timeline-segments";
+import { applyEvent, emptyRunView } from "../src/stream/reduce-run";
 import { Replay } from "../src/stream/replay";
-import { calls, log, returns, STARTED, says, started } from "./events";
+import { calls, log, returns, STARTED, says, started } from "./event-fixtures";
 
 const SERVER: ServerInfo = {
-  name: "AIdeator", version: "1", caller: "this machine", local: true, model_ready: true, min_prompt_length: 10,
-  max_prompt_length: 50, max_variations: 5, max_parallel_variations: 8, agent_timeout: 1800, git_hosts: [],
-  demo_repo: null, recent: [], latest_costs: [],
-}; // biome-ignore format: a server
+  name: "AIdeator",
+  version: "1",
+  caller: "this machine",
+  local: true,
+  model_ready: true,
+  min_prompt_length: 10,
+  max_prompt_length: 50,
+  max_variations: 5,
+  max_parallel_variations: 8,
+  agent_timeout: 1800,
+  git_hosts: [],
+  demo_repo: null,
+  recent: [],
+  latest_costs: [],
+};
 
 describe("addresses", () => {
   test.each([
@@ -22,19 +40,20 @@ describe("addresses", () => {
     ["/runs/:id", "/runs/%E0%A4%A", { id: "%E0%A4%A" }],
     ["/runs/:id", "/runs", null],
     ["/", "/", {}],
-  ])("%s fits %s", (pattern, path, params) => expect(match(pattern, path)).toEqual(params));
+  ])("%s fits %s", (pattern, path, params) => expect(matchPath(pattern, path)).toEqual(params));
 
   test.each(["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x", null])(
     "%s is no way back",
-    (next) => expect(destination(next)).toBe("/"),
+    (next) => expect(safeDestination(next)).toBe("/"),
   );
-  test("a path of the page is", () => expect(destination("/runs/x?focus=1")).toBe("/runs/x?focus=1"));
+  test("a path of the page is", () =>
+    expect(safeDestination("/runs/x?focus=1")).toBe("/runs/x?focus=1"));
 
   test("a route with its values; a list is repeated", () => {
-    expect(address("GET /runs/{run_id}", { run_id: "a/b" })).toBe("/api/v1/runs/a%2Fb");
-    expect(address("GET /overview", undefined, { status: ["queued", "running"], cursor: null })).toBe(
-      "/api/v1/overview?status=queued&status=running",
-    );
+    expect(apiUrl("GET /runs/{run_id}", { run_id: "a/b" })).toBe("/api/v1/runs/a%2Fb");
+    expect(
+      apiUrl("GET /overview", undefined, { status: ["queued", "running"], cursor: null }),
+    ).toBe("/api/v1/overview?status=queued&status=running");
   });
 });
 
@@ -42,24 +61,31 @@ describe("a submission that is being written", () => {
   const draft = { ...emptyDraft(SERVER), repo: "/srv/project", prompt: "Make it work, please" };
 
   test("is held to the server's own bounds", () => {
-    expect(problems({ ...draft, repo: " ", prompt: "short" }, SERVER)).toEqual({
-      repo_url: "Which repository?",
-      prompt: "At least 10 characters.",
+    expect(validateDraft({ ...draft, repo: " ", prompt: "short" }, SERVER)).toEqual({
+      repo_url: "Enter a repository.",
+      prompt: "Enter at least 10 characters.",
     });
-    expect(problems({ ...draft, prompt: "x".repeat(51) }, SERVER).prompt).toBe("At most 50 characters.");
-    expect(problems(draft, SERVER)).toEqual({});
+    expect(validateDraft({ ...draft, prompt: "x".repeat(51) }, SERVER).prompt).toBe(
+      "Enter at most 50 characters.",
+    );
+    expect(validateDraft(draft, SERVER)).toEqual({});
   });
 
   test("becomes what the API takes", () => {
-    const spec = toSpec({ ...draft, budget: "$2.50", ref: " main " });
-    expect(spec).toMatchObject({ ref: "main", variations: 3, checks: null, budget: { run_usd: 2.5 } });
+    const spec = toRunSpec({ ...draft, budget: "$2.50", ref: " main " });
+    expect(spec).toMatchObject({
+      ref: "main",
+      variations: 3,
+      checks: null,
+      budget: { run_usd: 2.5 },
+    });
     expect(spec.lineup).toHaveLength(3);
   });
 
-  test("another seat is like the last, with a key of its own", () => {
-    const seats = resize([{ ...(draft.seats[0] ?? expect.fail()), model: "m" }], 2);
-    expect(seats.map((seat) => seat.model)).toEqual(["m", "m"]);
-    expect(new Set(seats.map((seat) => seat.key)).size).toBe(2);
+  test("another agent copies the last one, with a key of its own", () => {
+    const lineup = resizeLineup([{ ...(draft.lineup[0] ?? expect.fail()), model: "m" }], 2);
+    expect(lineup.map((agent) => agent.model)).toEqual(["m", "m"]);
+    expect(new Set(lineup.map((agent) => agent.key)).size).toBe(2);
   });
 
   test.each([
@@ -69,16 +95,18 @@ describe("a submission that is being written", () => {
     ["0", undefined],
     ["-1", undefined],
     ["much", undefined],
-  ])("%s is %s dollars", (text, value) => expect(dollars(text)).toBe(value));
+  ])("%s is %s dollars", (text, value) => expect(parseDollars(text)).toBe(value));
 
-  test("says what it may cost, and what does not bind", () => {
-    expect(costs({ ...draft, budget: "2" }, SERVER)).toContain("At most $2.00");
-    expect(costs(draft, { ...SERVER, latest_costs: [0.1, 0.3] })).toContain("$0.30 to $0.90");
-    expect(costs(draft, SERVER)).toContain("nothing here says yet");
+  test("estimates the cost, and says when there is no limit", () => {
+    expect(costEstimate({ ...draft, budget: "2" }, SERVER)).toContain("At most $2.00");
+    expect(costEstimate(draft, { ...SERVER, latest_costs: [0.1, 0.3] })).toContain(
+      "$0.30 to $0.90",
+    );
+    expect(costEstimate(draft, SERVER)).toContain("No cost history yet");
   });
 });
 
-describe("the race", () => {
+describe("the timeline", () => {
   const events = log(
     [0, STARTED],
     [1, started()],
@@ -89,28 +117,33 @@ describe("the race", () => {
   );
 
   test("bars on one clock, and a call under way lasts until now", () => {
-    const run = emptyRun();
-    for (const event of events.slice(0, 4)) apply(run, event);
-    const lane = run.lanes[0] ?? expect.fail();
+    const run = emptyRunView();
+    for (const event of events.slice(0, 4)) applyEvent(run, event);
+    const variation = run.variations[0] ?? expect.fail();
     const now = (run.lastAt ?? 0) + 5000;
-    expect(segments(lane, now, 0).map((bar) => [bar.kind, bar.to - bar.from])).toEqual([
-      ["writing", 0],
-      ["tool", 5000],
-    ]);
+    expect(timelineSegments(variation, now, 0).map((bar) => [bar.kind, bar.to - bar.from])).toEqual(
+      [
+        ["writing", 0],
+        ["tool", 5000],
+      ],
+    );
   });
 
   test("ticks are round and few", () => {
-    expect(ticks(8_500, 8)).toEqual([0, 2000, 4000, 6000, 8000]);
-    expect(ticks(100 * 3_600_000, 8).length).toBeLessThanOrEqual(9);
+    expect(axisTicks(8_500, 8)).toEqual([0, 2000, 4000, 6000, 8000]);
+    expect(axisTicks(100 * 3_600_000, 8).length).toBeLessThanOrEqual(9);
   });
 
   test("a replay at any moment is the run as it was then, forth and back", () => {
     const replay = new Replay(events);
     for (const at of [5000, 1000, 3000, 0, 5000]) {
-      const seen = emptyRun();
-      for (const event of events.slice(0, at / 1000 + 1)) apply(seen, event);
+      const seen = emptyRunView();
+      for (const event of events.slice(0, at / 1000 + 1)) applyEvent(seen, event);
       const shown = replay.seek(at);
-      expect([shown.lastSeq, shown.lanes[0]?.entries]).toEqual([seen.lastSeq, seen.lanes[0]?.entries]);
+      expect([shown.lastSeq, shown.variations[0]?.entries]).toEqual([
+        seen.lastSeq,
+        seen.variations[0]?.entries,
+      ]);
     }
   });
 });

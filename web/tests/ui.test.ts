@@ -1,8 +1,17 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ago, cap, count, duration, money, plural, repoName, span } from "../src/ui/format";
+import {
+  formatAge,
+  formatBudget,
+  formatCost,
+  formatCount,
+  formatDuration,
+  formatShortDuration,
+  pluralize,
+  repositoryName,
+} from "../src/ui/format";
 import { lineDiff } from "../src/ui/line-diff";
-import { line, plain, terminal } from "../src/ui/plain";
+import { visibleLine, visibleTerminal, visibleText } from "../src/ui/visible-text";
 
 describe("figures", () => {
   test.each([
@@ -11,21 +20,38 @@ describe("figures", () => {
     [64_000, "1:04"],
     [7_387_000, "2:03:07"],
     [-5, "0 s"],
-  ])("%d ms last %s", (ms, text) => expect(duration(ms)).toBe(text));
+  ])("%d ms last %s", (ms, text) => expect(formatDuration(ms)).toBe(text));
 
   test("a short span has tenths", () =>
-    expect([span(420), span(9_940), span(64_000)]).toEqual(["0.4 s", "9.9 s", "1:04"]));
+    expect([
+      formatShortDuration(420),
+      formatShortDuration(9_940),
+      formatShortDuration(64_000),
+    ]).toEqual(["0.4 s", "9.9 s", "1:04"]));
 
   test("money is exact while it is small", () => {
-    expect([0, 0.00805, 0.5, 12.3456].map(money)).toEqual(["$0", "$0.0080", "$0.500", "$12.35"]);
-    expect(money(null)).toBe("price unknown");
-    expect([cap(2), cap(1.5)]).toEqual(["$2", "$1.50"]);
+    expect([0, 0.00805, 0.5, 12.3456].map(formatCost)).toEqual([
+      "$0",
+      "$0.0080",
+      "$0.500",
+      "$12.35",
+    ]);
+    expect(formatCost(null)).toBe("price unknown");
+    expect([formatBudget(2), formatBudget(1.5)]).toEqual(["$2", "$1.50"]);
   });
 
   test("counts, words and times", () => {
-    expect([940, 12_440, 310_000, 3_100_000].map(count)).toEqual(["940", "12.4k", "310k", "3.1M"]);
-    expect([plural(1, "file"), plural(2, "entry", "entries")]).toEqual(["1 file", "2 entries"]);
-    expect(ago(0, 4 * 60_000)).toBe("4 min ago");
+    expect([940, 12_440, 310_000, 3_100_000].map(formatCount)).toEqual([
+      "940",
+      "12.4k",
+      "310k",
+      "3.1M",
+    ]);
+    expect([pluralize(1, "file"), pluralize(2, "entry", "entries")]).toEqual([
+      "1 file",
+      "2 entries",
+    ]);
+    expect(formatAge(0, 4 * 60_000)).toBe("4 min ago");
   });
 
   test.each([
@@ -33,20 +59,22 @@ describe("figures", () => {
     ["/home/me/project", "me/project"],
     ["https://git.example.org/a/b/c/", "b/c"],
     ["", ""],
-  ])("%s is called %s", (url, name) => expect(repoName(url)).toBe(name));
+  ])("%s is called %s", (url, name) => expect(repositoryName(url)).toBe(name));
 });
 
 describe("text that an agent wrote", () => {
   test("what reorders or hides text is written out", () => {
-    expect(plain("user\u202egnp.exe")).toBe("user⟨202E⟩gnp.exe");
-    expect(plain("a\u0000b\u001bc")).toBe("a␀b␛c");
-    expect(line("two\n  lines")).toBe("two lines");
+    expect(visibleText("user\u202egnp.exe")).toBe("user⟨202E⟩gnp.exe");
+    expect(visibleText("a\u0000b\u001bc")).toBe("a␀b␛c");
+    expect(visibleLine("two\n  lines")).toBe("two lines");
   });
 
   test("of terminal sequences only colours stay", () => {
-    expect(terminal("\u001b[31mred\u001b[0m\u001b[2J\u001b]0;title\u0007")).toBe("\u001b[31mred\u001b[0m");
-    expect(terminal("\u001b]8;;javascript:x\u001b\\link\u001b]8;;\u001b\\")).toBe("link");
-    expect(terminal("10%\r50%\r100%\n")).toBe("100%\n");
+    expect(visibleTerminal("\u001b[31mred\u001b[0m\u001b[2J\u001b]0;title\u0007")).toBe(
+      "\u001b[31mred\u001b[0m",
+    );
+    expect(visibleTerminal("\u001b]8;;javascript:x\u001b\\link\u001b]8;;\u001b\\")).toBe("link");
+    expect(visibleTerminal("10%\r50%\r100%\n")).toBe("100%\n");
   });
 
   test("whatever comes in, no escape goes out but a colour's", () => {
@@ -55,7 +83,7 @@ describe("text that an agent wrote", () => {
         fc.string({ unit: "binary" }),
         fc.constantFrom("\u001b[", "\u001b]", "\u009b", "\u001b["),
         (text, start) => {
-          const shown = terminal(`${text}${start}${text}`);
+          const shown = visibleTerminal(`${text}${start}${text}`);
           expect(shown.replace(/\u001b\[[\d;]*m/g, "")).not.toMatch(
             /[\u0000-\u0008\u000b-\u001a\u009b\u202a-\u202e]/,
           );

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { inOrder } from "../src/workbench/guard";
-import { KeyQueue } from "../src/workbench/keys";
-import { newsOf, parsePiece } from "../src/workbench/pieces";
-import { PortFinder } from "../src/workbench/ports";
+import { InputQueue } from "../src/workbench/input-queue";
+import { acceptChunk, parseChunk } from "../src/workbench/output-chunks";
+import { PortFinder } from "../src/workbench/port-finder";
+import { replaceBidiControls } from "../src/workbench/terminal-guard";
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -15,11 +15,11 @@ describe("what a terminal prints", () => {
         let stand = 0;
         const shown: number[] = [];
         for (const [at, length] of pieces.filter(([from]) => from <= whole.length)) {
-          const news = newsOf(stand, { at, bytes: whole.slice(at, at + length) });
-          expect(news.gone).toBe(Math.max(0, at - stand));
-          for (let gone = 0; gone < news.gone; gone += 1) shown.push(-1);
+          const news = acceptChunk(stand, { position: at, bytes: whole.slice(at, at + length) });
+          expect(news.lostBytes).toBe(Math.max(0, at - stand));
+          for (let gone = 0; gone < news.lostBytes; gone += 1) shown.push(-1);
           shown.push(...news.bytes);
-          stand = news.stand;
+          stand = news.position;
         }
         expect(shown.length).toBe(stand);
         shown.forEach((byte, at) => {
@@ -30,12 +30,15 @@ describe("what a terminal prints", () => {
   });
 
   test("an event says where its bytes belong", () => {
-    expect(parsePiece('{"at": 7, "data": "AP/i"}')).toEqual({ at: 7, bytes: bytes(0, 255, 226) });
+    expect(parseChunk('{"at": 7, "data": "AP/i"}')).toEqual({
+      position: 7,
+      bytes: bytes(0, 255, 226),
+    });
   });
 
   test("no character reorders a line", () => {
-    expect(inOrder("a\u202eb\u2066c\u200f")).toBe("a\ufffdb\ufffdc\ufffd");
-    expect(inOrder("héllo – 世界 🦀\u001b[31m")).toBe("héllo – 世界 🦀\u001b[31m");
+    expect(replaceBidiControls("a\u202eb\u2066c\u200f")).toBe("a\ufffdb\ufffdc\ufffd");
+    expect(replaceBidiControls("héllo – 世界 🦀\u001b[31m")).toBe("héllo – 世界 🦀\u001b[31m");
   });
 });
 
@@ -43,7 +46,7 @@ describe("what is typed", () => {
   test("goes one request at a time, in order, and what is typed meanwhile goes together", async () => {
     const sent: string[] = [];
     const answers: (() => void)[] = [];
-    const queue = new KeyQueue(
+    const queue = new InputQueue(
       (keys) => {
         sent.push(keys);
         return new Promise((resolve) => answers.push(resolve));
@@ -64,7 +67,7 @@ describe("what is typed", () => {
         const long = text.repeat(Math.ceil(40_000 / text.length));
         const sent: string[] = [];
         await new Promise<void>((resolve, reject) => {
-          const queue = new KeyQueue(async (keys) => {
+          const queue = new InputQueue(async (keys) => {
             sent.push(keys);
             if (sent.join("").length === long.length) resolve();
           }, reject);
@@ -80,7 +83,7 @@ describe("what is typed", () => {
     const sent: string[] = [];
     const lost: unknown[] = [];
     let refuse: (error: Error) => void = () => undefined;
-    const queue = new KeyQueue(
+    const queue = new InputQueue(
       (keys) => {
         sent.push(keys);
         return new Promise((_, reject) => {
@@ -101,16 +104,20 @@ describe("what is typed", () => {
 
 describe("a port", () => {
   test("is found as development servers announce it, in colours and however it is cut", () => {
-    const told = "  ➜  Local:   \u001b[36mhttp://localhost:\u001b[1m5173\u001b[22m/\u001b[39m\r\n";
-    for (let cut = 0; cut <= told.length; cut += 1) {
+    const output =
+      "  ➜  Local:   \u001b[36mhttp://localhost:\u001b[1m5173\u001b[22m/\u001b[39m\r\n";
+    for (let cut = 0; cut <= output.length; cut += 1) {
       const finder = new PortFinder();
-      expect([finder.find(told.slice(0, cut)), finder.find(told.slice(cut))].flat()).toContain(5173);
+      expect([finder.find(output.slice(0, cut)), finder.find(output.slice(cut))].flat()).toContain(
+        5173,
+      );
     }
   });
 
   test("of another host, or beyond what there is, is none", () => {
-    const told = "http://example.com:80/ http://localhost:99999/ http://[::1]:3000/ http://127.0.0.1:8000\n";
-    expect(new PortFinder().find(told)).toEqual([3000, 8000]);
+    const output =
+      "http://example.com:80/ http://localhost:99999/ http://[::1]:3000/ http://127.0.0.1:8000\n";
+    expect(new PortFinder().find(output)).toEqual([3000, 8000]);
   });
 
   test("is not known before its last digit", () => {

@@ -1,8 +1,8 @@
 """The words for evidence, shared by the ranking, the command line and pull requests.
 
-Pure functions without colour or markup: whoever shows a phrase adds those. The names of
-tests, checks and files come from a project or an agent; escape them where they are
-shown.
+Pure functions without colour or markup, which the command line and the forges add. The
+names of tests, checks and files come from a project or an agent: escape them where they
+are shown.
 """
 
 from collections import Counter

@@ -204,14 +204,18 @@ def _config_lines(path: str, hunk: Hunk) -> Iterator[ChangedLine]:
             if kind == "removed" or CONFTEST.search(text):
                 yield kind, text
     elif SHARED_CONFIG.search(path):
-        heading = SECTION.match(hunk.heading)
-        section = heading[1] if heading else ""
-        for line in hunk.lines:
-            text = line.text.strip()[:LINE_LIMIT]
-            if header := SECTION.match(text):
-                section = header[1]
-            if line.kind != "context" and text and _is_about_tests(path, section, text):
-                yield line.kind, text
+        yield from _shared_config_lines(path, hunk)
+
+
+def _shared_config_lines(path: str, hunk: Hunk) -> Iterator[ChangedLine]:
+    heading = SECTION.match(hunk.heading)
+    section = heading[1] if heading else ""
+    for line in hunk.lines:
+        text = line.text.strip()[:LINE_LIMIT]
+        if header := SECTION.match(text):
+            section = header[1]
+        if line.kind != "context" and text and _is_about_tests(path, section, text):
+            yield line.kind, text
 
 
 def _is_about_tests(path: str, section: str, text: str) -> bool:

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from aideator.changes.diff import FileDiff
 from aideator.domain.verdict import Flag, FlagKind
@@ -92,13 +92,11 @@ def _hunks(
     new_file = diff.status == "added"
     old = [lines_of(hunk, dialect, "removed") for hunk in diff.hunks]
     new = [lines_of(hunk, dialect, "added", new_file=new_file) for hunk in diff.hunks]
-    added: list[str] = []
-    for lines in new:
-        added += [
-            line.text
-            for line in lines
-            if line.kind == "added" and not dialect.comment.match(line.text)
-        ]
+    added = [
+        line.text
+        for line in chain.from_iterable(new)
+        if line.kind == "added" and not dialect.comment.match(line.text)
+    ]
     strengths = [strength(text) for text in added if dialect.assertion.search(text)]
     return [
         _Hunk(

@@ -20,7 +20,7 @@ import httpx2
 
 from aideator.app.commit_message import printable
 from aideator.domain.errors import ForgeRefused, RepositoryError
-from aideator.repositories.remote import call
+from aideator.repositories.remote import call_api
 from aideator.repositories.source import Source, SourcePolicy
 
 _MAX_WORDS = 300
@@ -262,9 +262,9 @@ async def _request(
 ) -> tuple[httpx2.Response, Any]:
     """Send a request; return the answer and the JSON in it, or None."""
     # The API may have a host name of its own, which the operator need not have allowed
-    # for cloning; `call` checks only its address.
+    # for cloning; `call_api` checks only its address.
     try:
-        response, answer = await call(
+        response, answer = await call_api(
             method, url, policy, headers=headers, content=content
         )
     except RepositoryError as error:

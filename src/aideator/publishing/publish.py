@@ -27,7 +27,7 @@ from aideator.domain.verdict import FlagKind
 from aideator.publishing.forge import Proposal, forge_of, open_pull_request
 from aideator.publishing.push import Push, Pushed, branch_name, push, slug, workflows
 from aideator.publishing.wording import pull_request_body
-from aideator.repositories.remote import reach, token_for
+from aideator.repositories.remote import resolve_remote, token_for
 from aideator.repositories.source import Source
 from aideator.settings import Settings
 from aideator.store import runs
@@ -137,7 +137,7 @@ async def _push_and_propose(
     asked = _push_of(winner, request)
     cache, policy = open_cache(settings), source_policy(settings, local=True)
     commit = await cache.resolve(winner.details.spec.repo_url, winner.details.commit)
-    remote = await reach(commit.source, policy, git_tokens(settings))
+    remote = await resolve_remote(commit.source, policy, git_tokens(settings))
     async with cache.mirror_of(commit) as mirror:
         pushed = await push(mirror, remote, asked, ref=winner.details.spec.ref)
     made = _publication(winner, commit.source.url, asked.branch, pushed.commit)

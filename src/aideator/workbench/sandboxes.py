@@ -27,7 +27,7 @@ from aideator.engine.local.engine import first_that_works
 from aideator.engine.measure import open_ground
 from aideator.engine.variation import previous_patch
 from aideator.sandbox.base import Sandbox
-from aideator.setup.environment import furnish
+from aideator.setup.environment import build_environment
 from aideator.store import runs
 from aideator.workbench.model import Place
 
@@ -238,7 +238,7 @@ class InspectionSandboxes:
         checkout = await context.cache.checkout(
             await context.cache.resolve(run.spec.repo_url, run.commit)
         )
-        checkout = await furnish(
+        checkout = await build_environment(
             context.workshop(await context.backend_of(run)), checkout, run.setup, ignore
         )
         patch = await previous_patch(context, run.id, number)

@@ -116,7 +116,8 @@ class Runner:
         os.environ.update(DAGGER_MODULE="aideator", DAGGER_MAIN_OBJECT="Aideator")
         from aideator_module import Aideator
 
-        functions = Aideator.__dagger_object_type__.functions  # type: ignore[attr-defined]
+        module: Any = Aideator
+        functions = module.__dagger_object_type__.functions
         return {_kebab(name): function for name, function in functions.items() if name}
 
     async def _call(self, name: str, *rest: str) -> str:

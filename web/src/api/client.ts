@@ -1,24 +1,31 @@
-/** Calls of the API, typed by the generated route table: what a route does not take does not compile. */
+/**
+ * Typed calls of the API. The generated route table gives the types, so that a call with a wrong
+ * path, query or body does not compile.
+ */
 import type { Problem, Routes } from "./schema.gen";
 
-type Route = keyof Routes;
-type Part<R extends Route, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
+type ApiRoute = keyof Routes;
+type Input<R extends ApiRoute, P extends "path" | "query" | "body"> = Routes[R][P] extends undefined
   ? { [K in P]?: undefined }
   : { [K in P]: Routes[R][P] };
-type Optional<T> = T extends { query: infer Q }
+type OptionalQuery<T> = T extends { query: infer Q }
   ? Partial<Q> extends Q
     ? Omit<T, "query"> & { query?: Q }
     : T
   : T;
-export type Options<R extends Route> = Optional<Part<R, "path"> & Part<R, "query"> & Part<R, "body">> & {
+export type CallOptions<R extends ApiRoute> = OptionalQuery<
+  Input<R, "path"> & Input<R, "query"> & Input<R, "body">
+> & {
   signal?: AbortSignal;
 };
 
-/** Where the API lives: the server writes it into the page, because an operator may have moved it. */
-export const PREFIX =
+/**
+ * Path prefix of the API. The server writes it into the page, because an operator can change it.
+ */
+export const API_PREFIX =
   document.querySelector('meta[name="aideator-api"]')?.getAttribute("content") ?? "/api/v1";
 
-/** The server refused, and said why: RFC 9457. */
+/** Error answer of the server, with its problem details (RFC 9457). */
 export class ApiError extends Error {
   readonly problem: Problem;
 
@@ -32,27 +39,27 @@ export class ApiError extends Error {
     return this.problem.status;
   }
 
-  /** What the server says is wrong with one field of the request. */
-  field(name: string): string | undefined {
+  /** Return the server's message about one field of the request. */
+  fieldError(name: string): string | undefined {
     return this.problem.errors?.find((each) => each.field === name)?.message;
   }
 }
 
-/** The server did not answer at all. */
-export class Unreachable extends Error {
+/** No answer came from the server. */
+export class ServerUnreachable extends Error {
   constructor() {
-    super("The server does not answer. Is `aideator serve` still running?");
+    super("The server does not answer. Check that `aideator serve` is running.");
     this.name = "Unreachable";
   }
 }
 
-/** What was thrown, as what can be shown: a script may throw anything. */
-export function asError(thrown: unknown): Error {
+/** Convert a thrown value to an `Error`. JavaScript allows any value to be thrown. */
+export function toError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
 
-/** The address of a route, for links and streams. */
-export function address<R extends Route>(
+/** Return the URL of a route, for links and event streams. */
+export function apiUrl<R extends ApiRoute>(
   route: R,
   path?: Routes[R]["path"],
   query?: Partial<NonNullable<Routes[R]["query"]>>,
@@ -64,28 +71,41 @@ export function address<R extends Route>(
   );
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) {
-    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-    for (const each of values) if (each !== undefined && each !== null) search.append(name, String(each));
+    for (const each of queryValues(value)) search.append(name, String(each));
   }
-  const asked = search.toString();
-  return `${PREFIX}${filled}${asked ? `?${asked}` : ""}`;
+  const queryString = search.toString();
+  return `${API_PREFIX}${filled}${queryString ? `?${queryString}` : ""}`;
 }
 
-/** Call the API. Throws `ApiError` when it refuses, `Unreachable` when nobody answers. */
-export async function call<R extends Route>(route: R, options: Options<R>): Promise<Routes[R]["answer"]> {
+/** Return the values of one query parameter; an undefined or null parameter has none. */
+function queryValues(value: unknown): readonly unknown[] {
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values.filter((each) => each !== undefined && each !== null);
+}
+
+/**
+ * Call a route of the API.
+ *
+ * @throws ApiError The server answered with an error.
+ * @throws ServerUnreachable No answer came.
+ */
+export async function callApi<R extends ApiRoute>(
+  route: R,
+  options: CallOptions<R>,
+): Promise<Routes[R]["answer"]> {
   const { path, query, body, signal } = options as {
     path?: Routes[R]["path"];
     query?: NonNullable<Routes[R]["query"]>;
     body?: unknown;
     signal?: AbortSignal;
   };
-  const response = await fetch(address(route, path, query), {
+  const response = await fetch(apiUrl(route, path, query), {
     method: route.slice(0, route.indexOf(" ")),
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
   }).catch((error: unknown) => {
-    throw signal?.aborted ? error : new Unreachable();
+    throw signal?.aborted ? error : new ServerUnreachable();
   });
   if (!response.ok) throw new ApiError(await readProblem(response));
   if (response.status === 204) return undefined as Routes[R]["answer"];
@@ -98,8 +118,15 @@ async function readProblem(response: Response): Promise<Problem> {
   try {
     return JSON.parse(text) as Problem;
   } catch {
-    // A proxy in between has answered, not our server.
+    // A proxy in between answered, not AIdeator's server.
     const { status, statusText: title } = response;
-    return { type: "about:blank", title, status, detail: text.slice(0, 200), hint: null, errors: null };
+    return {
+      type: "about:blank",
+      title,
+      status,
+      detail: text.slice(0, 200),
+      hint: null,
+      errors: null,
+    };
   }
 }

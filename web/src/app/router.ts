@@ -1,9 +1,16 @@
-/** A router for a dozen addresses: the path chooses the page, the query holds what is selected on it. */
-import { type AnchorHTMLAttributes, createElement, type MouseEvent, useSyncExternalStore } from "react";
+/**
+ * Router of the page: the path chooses the view, the query parameters hold what is selected in it.
+ */
+import {
+  type AnchorHTMLAttributes,
+  createElement,
+  type MouseEvent,
+  useSyncExternalStore,
+} from "react";
 
 const listeners = new Set<() => void>();
 
-function announce(): void {
+function notifyListeners(): void {
   for (const listener of listeners) listener();
 }
 
@@ -16,28 +23,33 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-/** Go to an address of this page. Replacing keeps the way back short: for filters and selections. */
+/**
+ * Go to an address of the page. `replace` adds no entry to the browser's history; use it for
+ * filters and selections.
+ */
 export function navigate(to: string, { replace = false }: { replace?: boolean } = {}): void {
   if (to === location.pathname + location.search + location.hash) return;
   if (replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
-  announce();
+  notifyListeners();
   if (!replace) window.scrollTo(0, 0);
 }
 
-/** The present path. */
+/** Return the current path and follow its changes. */
 export function usePath(): string {
   return useSyncExternalStore(subscribe, () => location.pathname);
 }
 
-/** One value of the query, and the way to change it; null removes it. */
+/** Return one query parameter and a function that sets it; null removes it. */
 export function useQueryValue(name: string): [string | null, (value: string | null) => void] {
-  const value = useSyncExternalStore(subscribe, () => new URLSearchParams(location.search).get(name));
-  return [value, (next) => setQuery({ [name]: next })];
+  const value = useSyncExternalStore(subscribe, () =>
+    new URLSearchParams(location.search).get(name),
+  );
+  return [value, (next) => setQueryValues({ [name]: next })];
 }
 
-/** Change values of the query; null removes one. */
-export function setQuery(values: Readonly<Record<string, string | null>>): void {
+/** Set query parameters; null or an empty string removes one. */
+export function setQueryValues(values: Readonly<Record<string, string | null>>): void {
   const query = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(values)) {
     if (value === null || value === "") query.delete(name);
@@ -47,23 +59,26 @@ export function setQuery(values: Readonly<Record<string, string | null>>): void 
   navigate(location.pathname + (text ? `?${text}` : ""), { replace: true });
 }
 
-export type Params = Readonly<Record<string, string>>;
+export type PathParams = Readonly<Record<string, string>>;
 
-/** The values of `:name` parts when a path fits a pattern, such as `/runs/:id`; null when it does not. */
-export function match(pattern: string, path: string): Params | null {
-  const wanted = pattern.split("/");
+/**
+ * Match a path against a pattern such as `/runs/:id`. Return the values of the `:name` parts, or
+ * null when the path does not match.
+ */
+export function matchPath(pattern: string, path: string): PathParams | null {
+  const expected = pattern.split("/");
   const given = path.replace(/(?<=.)\/+$/, "").split("/");
-  if (wanted.length !== given.length) return null;
-  const found: Record<string, string> = {};
-  for (const [index, part] of wanted.entries()) {
+  if (expected.length !== given.length) return null;
+  const params: Record<string, string> = {};
+  for (const [index, part] of expected.entries()) {
     const value = given[index] ?? "";
-    if (part.startsWith(":") && value !== "") found[part.slice(1)] = decode(value);
+    if (part.startsWith(":") && value !== "") params[part.slice(1)] = decodePart(value);
     else if (part !== value) return null;
   }
-  return found;
+  return params;
 }
 
-function decode(part: string): string {
+function decodePart(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
@@ -71,7 +86,7 @@ function decode(part: string): string {
   }
 }
 
-/** A link within the page. A modified click opens a tab, as everywhere. */
+/** Link within the page. A click with a modifier key opens a tab, as in any link. */
 export function Link(props: AnchorHTMLAttributes<HTMLAnchorElement> & { href: string }) {
   const onClick = (event: MouseEvent<HTMLAnchorElement>) => {
     props.onClick?.(event);

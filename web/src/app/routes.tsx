@@ -1,61 +1,65 @@
-/** Every address of the page. A view is loaded when it is first looked at. */
+/** All routes of the page. The code of a view is loaded when it is first shown. */
 import type { ComponentType, LazyExoticComponent } from "react";
-import { lazily } from "./lazily";
-import type { Params } from "./router";
+import { lazyComponent } from "./lazy-component";
+import type { PathParams } from "./router";
 
-export type Page = ComponentType<{ params: Params }>;
+export type PageComponent = ComponentType<{ params: PathParams }>;
 
-interface Route {
+interface PageRoute {
   readonly path: string;
   readonly title: string;
-  readonly page: LazyExoticComponent<Page>;
+  readonly component: LazyExoticComponent<PageComponent>;
 }
 
-export const ROUTES: readonly Route[] = [
-  { path: "/", title: "Runs", page: lazily(() => import("../home/home").then((m) => m.Home)) },
+export const ROUTES: readonly PageRoute[] = [
+  {
+    path: "/",
+    title: "Runs",
+    component: lazyComponent(() => import("../home/home-page").then((m) => m.HomePage)),
+  },
   {
     path: "/runs/:id",
     title: "Run",
-    page: lazily(() => import("../run/run").then((m) => m.RunPage)),
+    component: lazyComponent(() => import("../run/run-page").then((m) => m.RunPage)),
   },
   {
     path: "/runs/:id/compare",
     title: "Compare",
-    page: lazily(() => import("../compare/compare").then((m) => m.ComparePage)),
+    component: lazyComponent(() => import("../compare/compare-page").then((m) => m.ComparePage)),
   },
   {
     path: "/runs/:id/record",
     title: "Decision",
-    page: lazily(() => import("../decide/record").then((m) => m.RecordPage)),
+    component: lazyComponent(() => import("../decide/record-page").then((m) => m.RecordPage)),
   },
   {
     path: "/agents",
     title: "Agents",
-    page: lazily(() => import("../pages/agents").then((m) => m.AgentsPage)),
+    component: lazyComponent(() => import("../pages/agents-page").then((m) => m.AgentsPage)),
   },
   {
     path: "/stats",
     title: "Statistics",
-    page: lazily(() => import("../pages/stats").then((m) => m.StatsPage)),
+    component: lazyComponent(() => import("../pages/stats-page").then((m) => m.StatsPage)),
   },
   {
     path: "/doctor",
     title: "Doctor",
-    page: lazily(() => import("../pages/doctor").then((m) => m.DoctorPage)),
+    component: lazyComponent(() => import("../pages/doctor-page").then((m) => m.DoctorPage)),
   },
   {
     path: "/settings",
     title: "Settings",
-    page: lazily(() => import("../pages/settings").then((m) => m.SettingsPage)),
+    component: lazyComponent(() => import("../pages/settings-page").then((m) => m.SettingsPage)),
   },
   {
     path: "/login",
     title: "Log in",
-    page: lazily(() => import("../login/login").then((m) => m.Login)),
+    component: lazyComponent(() => import("../login/login-page").then((m) => m.LoginPage)),
   },
 ];
 
-/** What the bar on top leads to. */
+/** Links of the navigation bar. */
 export const NAVIGATION: readonly { readonly href: string; readonly label: string }[] = [
   { href: "/", label: "Runs" },
   { href: "/agents", label: "Agents" },

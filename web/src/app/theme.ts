@@ -1,16 +1,19 @@
-/** Dark, light, or as the system has it. `public/theme.js` applies a stored choice before the first paint. */
+/**
+ * Colour theme: dark, light, or the system's. `public/theme.js` applies a stored theme before the
+ * first paint.
+ */
 import { useState } from "react";
 
 export type Theme = "system" | "light" | "dark";
 export const THEMES: readonly Theme[] = ["system", "light", "dark"];
 
-function stored(): Theme {
+function storedTheme(): Theme {
   const chosen = document.documentElement.dataset.theme;
   return chosen === "light" || chosen === "dark" ? chosen : "system";
 }
 
 export function useTheme(): [Theme, (theme: Theme) => void] {
-  const [theme, setTheme] = useState(stored);
+  const [theme, setTheme] = useState(storedTheme);
   return [
     theme,
     (next) => {
@@ -20,7 +23,7 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
       try {
         localStorage.setItem("theme", next);
       } catch {
-        // Storage may be refused; the choice then holds for this visit.
+        // The browser may refuse storage; the theme then lasts for this visit.
       }
     },
   ];

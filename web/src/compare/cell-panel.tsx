@@ -1,73 +1,88 @@
 import type { CheckResult } from "../api/schema.gen";
 import { Link } from "../app/router";
-import type { RunView } from "../stream/types";
-import { Ansi } from "../ui/ansi";
+import type { RunView } from "../stream/run-view";
+import { AnsiText } from "../ui/ansi-text";
 import { Button } from "../ui/button";
-import { LaneMark } from "../ui/chip";
-import { line, terminal } from "../ui/plain";
-import type { Cell, Row } from "./matrix";
-import styles from "./panel.module.css";
-import { sentence } from "./signs";
+import { VariationBadge } from "../ui/chip";
+import { visibleLine, visibleTerminal } from "../ui/visible-text";
+import { cellExplanation } from "./cell-labels";
+import styles from "./cell-panel.module.css";
+import type { MatrixCell, MatrixRow } from "./matrix-rows";
 
 interface Props {
-  readonly row: Row;
-  readonly cell: Cell;
+  readonly row: MatrixRow;
+  readonly cell: MatrixCell;
   readonly view: RunView;
   readonly runId: string;
   readonly onClose: () => void;
 }
 
-/** What stands behind one cell: the sentence, the message, the output of the check. */
+/** Details of one cell: explanation, test message, and output of the check. */
 export function CellPanel({ row, cell, view, runId, onClose }: Props) {
-  const lane = view.lanes[cell.variation - 1];
-  const ran = lane?.checks.findLast((each) => each.check === row.check);
+  const live = view.variations[cell.variation - 1];
+  const ran = live?.checks.findLast((each) => each.check === row.check);
   const onBase = view.baseline.find((each) => each.check === row.check);
   return (
-    <section className={styles.panel} aria-label={`${line(row.title)}, variation ${cell.variation}`}>
-      <header className={styles.head}>
-        <LaneMark number={cell.variation} />
+    <section
+      className={styles.panel}
+      aria-label={`${visibleLine(row.title)}, variation ${cell.variation}`}
+    >
+      <header className={styles.header}>
+        <VariationBadge number={cell.variation} />
         <p>
-          <strong>{line(row.title)}</strong> {sentence(cell)}
-          {row.cross?.why_not && ` It does not count: ${line(row.cross.why_not)}`}
+          <strong>{visibleLine(row.title)}</strong> {cellExplanation(cell)}
+          {row.cross?.why_not && ` It has no weight: ${visibleLine(row.cross.why_not)}`}
         </p>
         <Link href={`/runs/${runId}?focus=${cell.variation}`}>Transcript</Link>
-        <Button look="quiet" size="s" icon="close" bare onClick={onClose}>
+        <Button variant="quiet" size="s" icon="close" iconOnly onClick={onClose}>
           Close
         </Button>
       </header>
-      {row.file && <p className="dim mono">{line(row.file)}</p>}
-      {cell.message && <Output label="What the test said" text={cell.message} />}
+      {row.file && <p className="dim mono">{visibleLine(row.file)}</p>}
+      {cell.message && <OutputBlock label="Test message" text={cell.message} />}
       {row.kind !== "cross" && (
         <>
-          {ran && <CheckOutput label="Output of the check" result={ran} isOpen={!cell.message} />}
-          {onBase && <CheckOutput label="The same check on the base" result={onBase} isOpen={false} />}
+          {ran && <CheckOutput label="Check output" result={ran} isOpen={!cell.message} />}
+          {onBase && (
+            <CheckOutput label="Check output on the base" result={onBase} isOpen={false} />
+          )}
         </>
       )}
       {!cell.message && row.kind !== "cross" && !ran && (
-        <p className="dim">Nothing was printed, or the log of it is not here any more.</p>
+        <p className="dim">There is no output, or its log is no longer available.</p>
       )}
     </section>
   );
 }
 
-function CheckOutput({ label, result, isOpen }: { label: string; result: CheckResult; isOpen: boolean }) {
-  const exit = result.exit_code === null ? (result.note ?? "did not end") : `exit ${result.exit_code}`;
+function CheckOutput({
+  label,
+  result,
+  isOpen,
+}: {
+  label: string;
+  result: CheckResult;
+  isOpen: boolean;
+}) {
+  const exit =
+    result.exit_code === null ? (result.note ?? "did not finish") : `exit ${result.exit_code}`;
   return (
     <details open={isOpen}>
       <summary>
-        {label} <span className="dim num">{`${line(exit)}, ${result.seconds.toFixed(1)} s`}</span>
+        {label}{" "}
+        <span className="dim num">{`${visibleLine(exit)}, ${result.seconds.toFixed(1)} s`}</span>
       </summary>
-      <Output label={label} text={result.output || "It printed nothing."} />
+      <OutputBlock label={label} text={result.output || "No output."} />
     </details>
   );
 }
 
-function Output({ label, text }: { label: string; text: string }) {
+function OutputBlock({ label, text }: { label: string; text: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
     <section className={styles.output} tabIndex={0} aria-label={label}>
       <pre>
-        <Ansi text={terminal(text)} />
+        <AnsiText text={visibleTerminal(text)} />
       </pre>
     </section>
   );

@@ -1,13 +1,14 @@
 import type { RunDetails } from "../api/schema.gen";
 import { Link } from "../app/router";
-import type { RunView } from "../stream/types";
+import type { RunView } from "../stream/run-view";
 import { Button } from "../ui/button";
-import { Chip, LaneMark } from "../ui/chip";
-import { line } from "../ui/plain";
+import { Chip, VariationBadge } from "../ui/chip";
+import { agentLabel } from "../ui/labels";
 import { Prose } from "../ui/prose";
+import { visibleLine } from "../ui/visible-text";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
-import { isOpen, seatName, sources, whyEmpty } from "./names";
+import { canChoose, composedFrom, missingReason } from "./variation-facts";
 
 interface Props {
   readonly column: Column;
@@ -16,31 +17,39 @@ interface Props {
   readonly onChoose: (number: number) => void;
 }
 
-/** Who stands at the head of a column, and what stands in its way. */
+/** Header of a column: variation, agent, the gate that excludes it, and its actions. */
 export function ColumnHead({ column, details, view, onChoose }: Props) {
   const { variation, members, number } = column;
   const standing = details.ranking?.standings?.find((each) => each.variation_id === number);
-  const empty = whyEmpty(variation, view.lanes[number - 1]);
+  const empty = missingReason(variation, view.variations[number - 1]);
   const gate = empty ?? standing?.gate ?? "";
   return (
-    <th scope="col" className={styles.column} data-chosen={isAmong(details.winner, members) || undefined}>
-      <span className={styles.lanes}>
+    <th
+      scope="col"
+      className={styles.column}
+      data-chosen={isAmong(details.winner, members) || undefined}
+    >
+      <span className={styles.badges}>
         {members.map((member) => (
-          <LaneMark key={member} number={member} />
+          <VariationBadge key={member} number={member} />
         ))}
-        <Place details={details} members={members} />
+        <ColumnStatus details={details} members={members} />
       </span>
-      <Seat column={column} />
+      <ColumnAgent column={column} />
       {gate && (
-        <span className={styles.gate} title={line(gate)} data-flagged={standing?.flagged || undefined}>
+        <span
+          className={styles.gate}
+          title={visibleLine(gate)}
+          data-flagged={standing?.flagged || undefined}
+        >
           <Prose>{gate}</Prose>
         </span>
       )}
-      {isOpen(details) && !empty && (
+      {canChoose(details) && !empty && (
         <span className={styles.actions}>
           <Button size="s" onClick={() => onChoose(number)}>
             <span aria-hidden="true">Choose</span>
-            <span className="only-read-aloud">{`Choose variation ${number}`}</span>
+            <span className="visually-hidden">{`Choose variation ${number}`}</span>
           </Button>
           <Link href={`/runs/${details.id}?bench=${number}`} aria-label={`Try variation ${number}`}>
             Try
@@ -55,7 +64,7 @@ function isAmong(number: number | null | undefined, members: readonly number[]):
   return number != null && members.includes(number);
 }
 
-function Place({ details, members }: { details: RunDetails; members: readonly number[] }) {
+function ColumnStatus({ details, members }: { details: RunDetails; members: readonly number[] }) {
   if (isAmong(details.winner, members)) {
     return (
       <Chip tone="good" glyph="★">
@@ -63,22 +72,26 @@ function Place({ details, members }: { details: RunDetails; members: readonly nu
       </Chip>
     );
   }
-  return isAmong(details.ranking?.recommended, members) ? <Chip tone="good">recommended</Chip> : null;
+  return isAmong(details.ranking?.recommended, members) ? (
+    <Chip tone="good">recommended</Chip>
+  ) : null;
 }
 
-/** Agent and strategy; of a composed one, where its parts are from. */
-function Seat({ column: { variation, members } }: { column: Column }) {
-  const from = sources(variation);
-  const strategy = line(variation.seat.instructions ?? "");
+/** Agent and instructions, or the sources of a composition. */
+function ColumnAgent({ column: { variation, members } }: { column: Column }) {
+  const sources = composedFrom(variation);
+  const strategy = visibleLine(variation.spec.instructions ?? "");
   return (
     <>
-      <span className={styles.seat}>{from ? `composed of ${from}` : seatName(variation.seat)}</span>
+      <span className={styles.agent}>
+        {sources ? `composed from ${sources}` : agentLabel(variation.spec)}
+      </span>
       {strategy && (
-        <span className={styles.strategy} title={strategy}>
+        <span className={styles.instructions} title={strategy}>
           {strategy}
         </span>
       )}
-      {members.length > 1 && <span className={styles.strategy}>the same patch</span>}
+      {members.length > 1 && <span className={styles.instructions}>identical patch</span>}
     </>
   );
 }

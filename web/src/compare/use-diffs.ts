@@ -1,20 +1,20 @@
-/** The diffs that a comparison reads. */
+/** Diffs of the compared variations. */
 import { useQueries } from "@tanstack/react-query";
-import { call } from "../api/client";
+import { callApi } from "../api/client";
 import type { FileDiff, RunDetails } from "../api/schema.gen";
 
-const DIFF = "GET /runs/{run_id}/variations/{number}/diff";
+const DIFF_ROUTE = "GET /runs/{run_id}/variations/{number}/diff";
 
-/** The diffs of some variations, by number; those that are not there yet are missing. */
+/** Return the diffs by variation; diffs that are not loaded yet are missing. */
 export function useDiffs(details: RunDetails, numbers: readonly number[]) {
   const readable = numbers.filter((number) => details.variations[number - 1]?.verdict);
   return useQueries({
     queries: readable.map((number) => {
       const path = { run_id: details.id, number };
       return {
-        // A follow-up turn changes the patch.
-        queryKey: [DIFF, path, details.variations[number - 1]?.finished_at],
-        queryFn: () => call(DIFF, { path }),
+        // A follow-up changes the patch.
+        queryKey: [DIFF_ROUTE, path, details.variations[number - 1]?.finished_at],
+        queryFn: () => callApi(DIFF_ROUTE, { path }),
         staleTime: Number.POSITIVE_INFINITY,
       };
     }),

@@ -1,14 +1,14 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
-import { asError, call } from "../api/client";
+import { callApi, toError } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
-import { FLAGS } from "../compare/diff/heads";
+import { FLAG_LABELS } from "../compare/diff/diff-headers";
 import { Button } from "../ui/button";
 import { Chip } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
-import { control, Field } from "../ui/field";
-import { line } from "../ui/plain";
-import { toast } from "../ui/toast";
+import { controlClass, Field } from "../ui/field";
+import { showToast } from "../ui/toast";
+import { visibleLine } from "../ui/visible-text";
 import styles from "./decide.module.css";
 
 interface Props {
@@ -17,7 +17,10 @@ interface Props {
   readonly onClose: () => void;
 }
 
-/** A person's word on a variation's flags: it may be recommended again, and the reason is kept. */
+/**
+ * Dialog that clears a variation's flags with a reason, so that the variation can be recommended
+ * again.
+ */
 export function ClearDialog({ details, number, onClose }: Props) {
   const client = useQueryClient();
   const [reason, setReason] = useState("");
@@ -29,12 +32,12 @@ export function ClearDialog({ details, number, onClose }: Props) {
     setBusy(true);
     try {
       const path = { run_id: details.id, number };
-      await call("POST /runs/{run_id}/variations/{number}/clear", { path, body: { reason } });
-      toast(`The flags of variation ${number} are cleared; the run is ranked anew.`);
+      await callApi("POST /runs/{run_id}/variations/{number}/clear", { path, body: { reason } });
+      showToast(`Cleared the flags of variation ${number} and ranked the run again.`);
       await client.invalidateQueries();
       onClose();
     } catch (failure) {
-      setError(asError(failure).message);
+      setError(toError(failure).message);
       setBusy(false);
     }
   };
@@ -44,22 +47,18 @@ export function ClearDialog({ details, number, onClose }: Props) {
         <ul className={styles.flags}>
           {flags.map((flag) => (
             <li key={`${flag.kind} ${flag.path} ${flag.hunk}`}>
-              <Chip tone="warn" glyph="⚑">
-                {FLAGS[flag.kind]}
+              <Chip tone="warning" glyph="⚑">
+                {FLAG_LABELS[flag.kind]}
               </Chip>
-              <span>{line(flag.message)}</span>
+              <span>{visibleLine(flag.message)}</span>
             </li>
           ))}
         </ul>
-        <Field
-          label="Why may they pass?"
-          error={error}
-          hint="Kept with the variation and shown wherever it is."
-        >
-          {(wiring) => (
+        <Field label="Reason" error={error} hint="Saved with the variation and shown with it.">
+          {(control) => (
             <textarea
-              {...wiring}
-              className={control}
+              {...control}
+              className={controlClass}
               rows={3}
               required
               maxLength={2000}
@@ -68,8 +67,8 @@ export function ClearDialog({ details, number, onClose }: Props) {
             />
           )}
         </Field>
-        <Button type="submit" look="primary" busy={busy}>
-          Clear all of them
+        <Button type="submit" variant="primary" busy={busy}>
+          Clear flags
         </Button>
       </form>
     </Dialog>

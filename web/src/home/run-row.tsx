@@ -1,17 +1,17 @@
-import type { RunStatus, Seat, Summary } from "../api/schema.gen";
+import type { RunStatus, Summary, VariationSummary } from "../api/schema.gen";
 import { Link } from "../app/router";
-import { Chip, LaneMark, type Tone } from "../ui/chip";
-import { ago, cap, duration, money, repoName } from "../ui/format";
-import { line } from "../ui/plain";
-import styles from "./runs.module.css";
+import { Chip, type Tone, VariationBadge } from "../ui/chip";
+import { formatAge, formatBudget, formatCost, formatDuration, repositoryName } from "../ui/format";
+import { visibleLine } from "../ui/visible-text";
+import styles from "./run-list.module.css";
 
-const STATES: Readonly<Record<RunStatus, readonly [Tone, string]>> = {
-  queued: ["plain", "○"],
-  running: ["work", "●"],
-  finished: ["warn", "◆"],
+const STATUS_CHIPS: Readonly<Record<RunStatus, readonly [Tone, string]>> = {
+  queued: ["neutral", "○"],
+  running: ["active", "●"],
+  finished: ["warning", "◆"],
   decided: ["good", "★"],
   failed: ["bad", "✗"],
-  cancelled: ["plain", "■"],
+  cancelled: ["neutral", "■"],
 };
 
 interface Props {
@@ -20,11 +20,11 @@ interface Props {
   readonly isScripted: boolean;
 }
 
-/** One run at a glance. The whole row leads to it; the link is in the prompt. */
+/** One run. The whole row is clickable; the link itself is the prompt. */
 export function RunRow({ run, now, isScripted }: Props) {
-  const [tone, glyph] = STATES[run.status];
-  const begun = Date.parse(run.created_at);
-  const ended = run.finished_at === null ? now : Date.parse(run.finished_at);
+  const [tone, glyph] = STATUS_CHIPS[run.status];
+  const startedAt = Date.parse(run.created_at);
+  const endedAt = run.finished_at === null ? now : Date.parse(run.finished_at);
   return (
     <tr className={styles.row}>
       <td>
@@ -33,45 +33,57 @@ export function RunRow({ run, now, isScripted }: Props) {
         </Chip>
       </td>
       <td className={styles.prompt}>
-        <Link href={`/runs/${run.id}`} title={line(run.prompt)}>
-          {line(run.prompt)}
+        <Link href={`/runs/${run.id}`} title={visibleLine(run.prompt)}>
+          {visibleLine(run.prompt)}
         </Link>
-        <span className={styles.where}>
-          {line(repoName(run.repo_url))}
-          {run.ref ? ` @ ${line(run.ref)}` : ""}
+        <span className={styles.context}>
+          {visibleLine(repositoryName(run.repo_url))}
+          {run.ref ? ` @ ${visibleLine(run.ref)}` : ""}
           {isScripted && <span className={styles.scripted}>scripted model</span>}
         </span>
       </td>
       <td>
-        <Seats seats={run.seats} />
+        <VariationStates variations={run.variations} />
       </td>
       <td>
         <Winner run={run} />
       </td>
-      <td className={styles.figure}>
-        {money(run.usage.cost_usd)}
-        {run.budget_usd !== null && <span className="dim"> / {cap(run.budget_usd)}</span>}
+      <td className={styles.number}>
+        {formatCost(run.usage.cost_usd)}
+        {run.budget_usd !== null && <span className="dim"> / {formatBudget(run.budget_usd)}</span>}
       </td>
-      <td className={styles.figure}>{duration(ended - begun)}</td>
-      <td className={styles.figure}>{ago(begun, now)}</td>
+      <td className={styles.number}>{formatDuration(endedAt - startedAt)}</td>
+      <td className={styles.number}>{formatAge(startedAt, now)}</td>
     </tr>
   );
 }
 
-const SEAT_GLYPHS = { queued: "○", running: "●", finished: "✓", failed: "✗", cancelled: "■" } as const;
+const VARIATION_GLYPHS = {
+  queued: "○",
+  running: "●",
+  finished: "✓",
+  failed: "✗",
+  cancelled: "■",
+} as const;
 
-/** A mark for each variation: how it stands, and its checks when they are known. */
-function Seats({ seats }: { seats: readonly Seat[] }) {
+/** One mark per variation: its status, or its check results when they are known. */
+function VariationStates({ variations }: { variations: readonly VariationSummary[] }) {
   return (
-    <ol className={styles.seats}>
-      {seats.map((seat) => {
-        const ran = seat.passed + seat.failed;
-        const result = ran > 0 ? `${seat.passed} of ${ran} checks pass` : seat.status;
-        const kind = ran > 0 && seat.failed > 0 ? "bad" : seat.status;
+    <ol className={styles.variations}>
+      {variations.map((variation) => {
+        const total = variation.passed + variation.failed;
+        const result = total > 0 ? `${variation.passed} of ${total} checks pass` : variation.status;
+        const kind = total > 0 && variation.failed > 0 ? "bad" : variation.status;
         return (
-          <li key={seat.number} data-kind={kind} title={`${seat.number}: ${line(seat.agent)}, ${result}`}>
-            <span aria-hidden="true">{ran > 0 ? `${seat.passed}/${ran}` : SEAT_GLYPHS[seat.status]}</span>
-            <span className="only-read-aloud">{`Variation ${seat.number}: ${result}`}</span>
+          <li
+            key={variation.number}
+            data-kind={kind}
+            title={`${variation.number}: ${visibleLine(variation.agent)}, ${result}`}
+          >
+            <span aria-hidden="true">
+              {total > 0 ? `${variation.passed}/${total}` : VARIATION_GLYPHS[variation.status]}
+            </span>
+            <span className="visually-hidden">{`Variation ${variation.number}: ${result}`}</span>
           </li>
         );
       })}
@@ -80,14 +92,14 @@ function Seats({ seats }: { seats: readonly Seat[] }) {
 }
 
 function Winner({ run }: { run: Summary }) {
-  if (run.winner !== null) return <LaneMark number={run.winner} />;
+  if (run.winner !== null) return <VariationBadge number={run.winner} />;
   if (run.recommended !== null) {
     return (
-      <span className={styles.advice}>
-        <LaneMark number={run.recommended} /> recommended
+      <span className={styles.recommended}>
+        <VariationBadge number={run.recommended} /> recommended
       </span>
     );
   }
-  if (run.status === "finished") return <span className="dim">cannot tell</span>;
+  if (run.status === "finished") return <span className="dim">no recommendation</span>;
   return <span className="dim">–</span>;
 }

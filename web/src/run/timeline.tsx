@@ -1,47 +1,47 @@
 import { memo } from "react";
-import type { Lane, RunView } from "../stream/types";
-import { LaneMark } from "../ui/chip";
-import { duration } from "../ui/format";
-import { useNow } from "../ui/time";
-import { segments, ticks } from "./segments";
+import type { RunView, VariationView } from "../stream/run-view";
+import { VariationBadge } from "../ui/chip";
+import { formatDuration, pluralize } from "../ui/format";
+import { useNow } from "../ui/use-now";
 import styles from "./timeline.module.css";
-import { sentence } from "./words";
+import { axisTicks, timelineSegments } from "./timeline-segments";
+import { activityText } from "./variation-labels";
 
-/** Bars are drawn on a strip of this many units, whatever its width on the screen. */
-const WIDE = 1000;
-const MOST_TICKS = 8;
+/** Width of the drawing in its own units, independent of the width on the screen. */
+const UNITS = 1000;
+const MAX_TICKS = 8;
 
 interface Props {
   readonly view: RunView;
-  /** What is shown of it: all, or up to here while it is replayed. */
+  /** Position of the replay in milliseconds; null shows the whole run. */
   readonly at: number | null;
 }
 
-/** The race: who did what when, on one clock. */
+/** Activity of all variations on a common time axis. */
 export function Timeline({ view, at }: Props) {
   const isAtWork = view.status === null;
   const now = useNow(500, isAtWork);
-  const begun = view.firstAt ?? now;
+  const start = view.firstAt ?? now;
   const end = isAtWork ? now : (view.lastAt ?? now);
-  const length = Math.max(1000, end - begun);
+  const length = Math.max(1000, end - start);
   return (
     <div className={styles.timeline}>
-      {view.lanes.map((lane) => (
-        <div key={lane.number} className={styles.row}>
-          <LaneMark number={lane.number} />
-          <Bars
-            lane={lane}
-            begun={begun}
+      {view.variations.map((variation) => (
+        <div key={variation.number} className={styles.row}>
+          <VariationBadge number={variation.number} />
+          <VariationBars
+            variation={variation}
+            start={start}
             length={length}
-            revision={lane.revision}
+            revision={variation.revision}
             now={isAtWork ? now : end}
           />
         </div>
       ))}
       <div className={styles.axis} aria-hidden="true">
-        {ticks(length, MOST_TICKS).map((tick) => (
+        {axisTicks(length, MAX_TICKS).map((tick) => (
           <span key={tick} style={{ left: `${(tick / length) * 100}%` }}>
-            {duration(tick)}
+            {formatDuration(tick)}
           </span>
         ))}
         {at !== null && (
@@ -53,41 +53,47 @@ export function Timeline({ view, at }: Props) {
 }
 
 interface BarsProps {
-  readonly lane: Lane;
-  readonly begun: number;
+  readonly variation: VariationView;
+  readonly start: number;
   readonly length: number;
   readonly revision: number;
   readonly now: number;
 }
 
-const Bars = memo(function Bars({ lane, begun, length, now }: BarsProps) {
-  const place = (moment: number) => ((moment - begun) / length) * WIDE;
-  const bars = segments(lane, now, length / WIDE);
-  const label = `Variation ${lane.number}: ${sentence(lane.doing)}, ${bars.length} stretches of work`;
+const VariationBars = memo(function VariationBars({ variation, start, length, now }: BarsProps) {
+  const toUnits = (time: number) => ((time - start) / length) * UNITS;
+  const bars = timelineSegments(variation, now, length / UNITS);
+  const activity = activityText(variation.activity);
+  const periods = pluralize(bars.length, "period");
+  const label = `Variation ${variation.number}: ${activity}, ${periods} of activity`;
   return (
     <svg
       className={styles.bars}
-      viewBox={`0 0 ${WIDE} 10`}
+      viewBox={`0 0 ${UNITS} 10`}
       preserveAspectRatio="none"
       role="img"
       aria-label={label}
-      style={{ "--lane": `var(--lane-${((lane.number - 1) % 8) + 1})` } as React.CSSProperties}
+      style={
+        {
+          "--variation-colour": `var(--variation-${((variation.number - 1) % 8) + 1})`,
+        } as React.CSSProperties
+      }
     >
-      {lane.startedAt !== null && (
+      {variation.startedAt !== null && (
         <rect
-          className={styles.life}
-          x={place(lane.startedAt)}
+          className={styles.lifetime}
+          x={toUnits(variation.startedAt)}
           y={4.5}
           height={1}
-          width={Math.max(1, place(lane.endedAt ?? now) - place(lane.startedAt))}
+          width={Math.max(1, toUnits(variation.endedAt ?? now) - toUnits(variation.startedAt))}
         />
       )}
       {bars.map((bar) => (
         <rect
           key={`${bar.kind}${bar.from}`}
           className={styles[bar.kind]}
-          x={place(bar.from)}
-          width={Math.max(1, place(bar.to) - place(bar.from))}
+          x={toUnits(bar.from)}
+          width={Math.max(1, toUnits(bar.to) - toUnits(bar.from))}
           y={bar.kind === "thinking" ? 3 : 1}
           height={bar.kind === "thinking" ? 4 : 8}
         />

@@ -1,38 +1,42 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { Virtualizer } from "virtua";
-import type { Lane } from "../stream/types";
+import type { VariationView } from "../stream/run-view";
 import { Button } from "../ui/button";
-import { plural } from "../ui/format";
-import { EntryRow } from "./entry";
+import { pluralize } from "../ui/format";
 import styles from "./transcript.module.css";
-import { isSettled } from "./words";
+import { TranscriptRow } from "./transcript-row";
+import { hasEnded } from "./variation-labels";
 
-/** How near to the end still counts as being at it. */
-const NEAR_PX = 48;
-/** For how long a scroll after a wheel, key, touch or click counts as the reader's. */
-const HAND_MS = 700;
+/** Distance from the end that still counts as being at the end. */
+const NEAR_END_PX = 48;
+/** Time after a wheel, key, touch or pointer event in which scrolling counts as the user's. */
+const USER_SCROLL_MS = 700;
 
-/** All that a variation said and did. It holds the end as long as the reader is there, and never pulls them back. */
-export function Transcript({ lane }: { lane: Lane; revision: number }) {
+/**
+ * Everything that a variation said and did. The view follows new entries while the user is at the
+ * end, and never moves otherwise.
+ */
+export function Transcript({ variation }: { variation: VariationView; revision: number }) {
   const scroller = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(true);
   const touchedAt = useRef(0);
   const [seen, setSeen] = useState<number | null>(null);
-  const { entries } = lane;
+  const { entries } = variation;
 
   const toEnd = () => {
     const element = scroller.current;
     if (element) element.scrollTop = element.scrollHeight;
   };
-  useGrowth(scroller, () => {
+  useResize(scroller, () => {
     if (isAtEnd.current) toEnd();
   });
   const onScroll = () => {
     const element = scroller.current;
     if (!element) return;
-    const isNear = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
-    // The list moves by itself as rows are measured; only a reader's own hand leaves the end.
-    const isByHand = performance.now() - touchedAt.current < HAND_MS;
+    const isNear = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;
+    // The list scrolls by itself while rows are measured; only the user's own scrolling leaves the
+    // end.
+    const isByHand = performance.now() - touchedAt.current < USER_SCROLL_MS;
     if (!isNear && !isByHand) return;
     isAtEnd.current = isNear;
     setSeen((before) => (isNear ? null : (before ?? entries.length)));
@@ -52,19 +56,19 @@ export function Transcript({ lane }: { lane: Lane; revision: number }) {
         onPointerDown={onHand}
         onPointerMove={(event) => event.buttons > 0 && onHand()}
         onKeyDown={onHand}
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
         tabIndex={0}
         role="log"
         aria-live="off"
-        aria-label={`Transcript of variation ${lane.number}`}
+        aria-label={`Transcript of variation ${variation.number}`}
       >
         <Virtualizer scrollRef={scroller}>
           {entries.map((entry, index) => (
-            <EntryRow
+            <TranscriptRow
               key={entry.id}
               entry={entry}
               revision={entry.revision}
-              isLive={index === entries.length - 1 && !isSettled(lane)}
+              isLive={index === entries.length - 1 && !hasEnded(variation)}
             />
           ))}
         </Virtualizer>
@@ -80,7 +84,7 @@ export function Transcript({ lane }: { lane: Lane; revision: number }) {
               toEnd();
             }}
           >
-            {unseen > 0 ? plural(unseen, "new entry", "new entries") : "To the end"}
+            {unseen > 0 ? pluralize(unseen, "new entry", "new entries") : "Jump to the end"}
           </Button>
         </div>
       )}
@@ -88,10 +92,10 @@ export function Transcript({ lane }: { lane: Lane; revision: number }) {
   );
 }
 
-/** Call whenever what scrolls, or the place for it, has another size. */
-function useGrowth(scroller: RefObject<HTMLDivElement | null>, grown: () => void): void {
-  const latest = useRef(grown);
-  latest.current = grown;
+/** Call back when the size of the scrolling element or of its content changes. */
+function useResize(scroller: RefObject<HTMLDivElement | null>, onResize: () => void): void {
+  const latest = useRef(onResize);
+  latest.current = onResize;
   useEffect(() => {
     const element = scroller.current;
     const content = element?.firstElementChild;

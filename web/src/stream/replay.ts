@@ -1,22 +1,28 @@
-/** A finished run, at any moment of its life: the same events through the same reducer, up to a point in time. */
-import { call } from "../api/client";
+/** Replay of a finished run: the same reducer, fed with the events up to a point in time. */
+import { callApi } from "../api/client";
 import type { Event } from "../api/schema.gen";
-import { apply, emptyRun } from "./reduce";
-import type { RunView } from "./types";
+import { applyEvent, emptyRunView } from "./reduce-run";
+import type { RunView } from "./run-view";
 
-const PAGE = 1_000;
+const PAGE_SIZE = 1_000;
 
-/** Every event of a run, in order. */
-export async function readAll(runId: string, signal: AbortSignal): Promise<readonly Event[]> {
+/** Fetch all events of a run, in order. */
+export async function fetchAllEvents(
+  runId: string,
+  signal: AbortSignal,
+): Promise<readonly Event[]> {
   const all: Event[] = [];
   let after: number | null = 0;
   while (after !== null) {
     const path = { run_id: runId };
-    const page: { events: readonly Event[]; next: number | null } = await call("GET /runs/{run_id}/events", {
-      path,
-      query: { after, limit: PAGE },
-      signal,
-    });
+    const page: { events: readonly Event[]; next: number | null } = await callApi(
+      "GET /runs/{run_id}/events",
+      {
+        path,
+        query: { after, limit: PAGE_SIZE },
+        signal,
+      },
+    );
     all.push(...page.events);
     after = page.next;
   }
@@ -24,7 +30,7 @@ export async function readAll(runId: string, signal: AbortSignal): Promise<reado
 }
 
 export class Replay {
-  view: RunView = emptyRun();
+  view: RunView = emptyRunView();
   readonly length: number;
   readonly #events: readonly Event[];
   readonly #times: readonly number[];
@@ -32,21 +38,24 @@ export class Replay {
 
   constructor(events: readonly Event[]) {
     this.#events = events;
-    const begun = Date.parse(events[0]?.at ?? "");
-    this.#times = events.map((event) => Date.parse(event.at) - begun);
+    const start = Date.parse(events[0]?.at ?? "");
+    this.#times = events.map((event) => Date.parse(event.at) - start);
     this.length = this.#times.at(-1) ?? 0;
   }
 
-  /** Show the run as it was `at` milliseconds after its beginning. Going back starts over: a view cannot be undone. */
+  /**
+   * Return the view `at` milliseconds after the first event. Seeking backwards starts from the
+   * first event, since a view cannot be reverted.
+   */
   seek(at: number): RunView {
     const before = this.#next > 0 ? (this.#times[this.#next - 1] ?? 0) : -1;
     if (at < before) {
-      this.view = emptyRun();
+      this.view = emptyRunView();
       this.#next = 0;
     }
     while (this.#next < this.#events.length && (this.#times[this.#next] ?? 0) <= at) {
       const event = this.#events[this.#next];
-      if (event) apply(this.view, event);
+      if (event) applyEvent(this.view, event);
       this.#next += 1;
     }
     return this.view;

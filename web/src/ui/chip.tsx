@@ -1,11 +1,11 @@
 import type { ReactNode } from "react";
 import styles from "./chip.module.css";
 
-export type Tone = "plain" | "work" | "good" | "bad" | "warn";
+export type Tone = "neutral" | "active" | "good" | "bad" | "warning";
 
-/** A word in a colour, with a glyph: the colour is never the only sign. */
+/** Coloured label with a glyph, so that colour is never the only sign. */
 export function Chip({
-  tone = "plain",
+  tone = "neutral",
   glyph,
   children,
 }: {
@@ -25,11 +25,14 @@ export function Chip({
   );
 }
 
-/** A variation's number in its own colour, the same wherever it appears. */
-export function LaneMark({ number }: { number: number }) {
+/** Number of a variation in its colour, which is the same everywhere on the page. */
+export function VariationBadge({ number }: { number: number }) {
   return (
-    <span className={styles.lane} style={{ background: `var(--lane-${((number - 1) % 8) + 1})` }}>
-      <span className="only-read-aloud">Variation </span>
+    <span
+      className={styles.variation}
+      style={{ background: `var(--variation-${((number - 1) % 8) + 1})` }}
+    >
+      <span className="visually-hidden">Variation </span>
       {number}
     </span>
   );

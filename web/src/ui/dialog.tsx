@@ -9,7 +9,7 @@ interface Props {
   readonly wide?: boolean;
 }
 
-/** The browser's own modal: it holds the focus, closes with Escape, and gives the focus back. */
+/** The browser's modal dialog: it traps the focus, closes with Escape and restores the focus. */
 export function Dialog({ title, onClose, children, wide }: Props) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
@@ -22,9 +22,9 @@ export function Dialog({ title, onClose, children, wide }: Props) {
       aria-labelledby={id}
       onClose={onClose}
     >
-      <header className={styles.head}>
+      <header className={styles.header}>
         <h2 id={id}>{title}</h2>
-        <Button look="quiet" size="s" icon="close" bare onClick={() => ref.current?.close()}>
+        <Button variant="quiet" size="s" icon="close" iconOnly onClick={() => ref.current?.close()}>
           Close
         </Button>
       </header>

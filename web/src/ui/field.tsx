@@ -1,45 +1,45 @@
 import { type ReactNode, useId } from "react";
 import styles from "./field.module.css";
 
-interface Wiring {
+interface ControlProps {
   readonly id: string;
   readonly "aria-describedby": string | undefined;
   readonly "aria-invalid": true | undefined;
 }
 
 interface Props {
-  /** Where other parts of the page must find the control. */
+  /** Id of the control, when other parts of the page need it. */
   readonly id?: string;
   readonly label: ReactNode;
   readonly hint?: ReactNode;
   readonly error?: string | undefined;
   readonly aside?: ReactNode;
-  readonly children: (wiring: Wiring) => ReactNode;
+  readonly children: (control: ControlProps) => ReactNode;
 }
 
-/** A labelled control with its hint and its error, wired for whoever hears the page. */
-export function Field({ id: given, label, hint, error, aside, children }: Props) {
-  const made = useId();
-  const id = given ?? made;
-  const told = error ?? hint;
+/** Label, control, and a hint or error message, connected for screen readers. */
+export function Field({ id: givenId, label, hint, error, aside, children }: Props) {
+  const generatedId = useId();
+  const id = givenId ?? generatedId;
+  const message = error ?? hint;
   return (
-    <div className={styles.field} data-wrong={error ? true : undefined}>
-      <div className={styles.head}>
+    <div className={styles.field} data-invalid={error ? true : undefined}>
+      <div className={styles.header}>
         <label htmlFor={id}>{label}</label>
         {aside}
       </div>
       {children({
         id,
-        "aria-describedby": told ? `${id}-told` : undefined,
+        "aria-describedby": message ? `${id}-told` : undefined,
         "aria-invalid": error ? true : undefined,
       })}
-      {told && (
-        <p id={`${id}-told`} className={styles.told}>
-          {told}
+      {message && (
+        <p id={`${id}-told`} className={styles.message}>
+          {message}
         </p>
       )}
     </div>
   );
 }
 
-export const control = styles.control ?? "";
+export const controlClass = styles.control ?? "";

@@ -1,4 +1,7 @@
-/** A dozen icons, drawn on a grid of 16. Always beside a word or under a label: none carries meaning alone. */
+/**
+ * Icons on a grid of 16 pixels. Each has a text beside it or an accessible name: none carries
+ * meaning alone.
+ */
 const PATHS = {
   plus: "M8 3v10M3 8h10",
   minus: "M3 8h10",
@@ -30,7 +33,14 @@ export type IconName = keyof typeof PATHS;
 
 export function Icon({ name }: { name: IconName }) {
   return (
-    <svg className="icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+    <svg
+      className="icon"
+      width="16"
+      height="16"
+      viewBox="0 0 16 16"
+      aria-hidden="true"
+      focusable="false"
+    >
       <path
         d={PATHS[name]}
         fill="none"

@@ -1,72 +1,99 @@
-/** What changed between two short texts, line by line. Pure. */
+/** Line-by-line difference of two short texts. */
 
-export interface DiffLine {
+export interface TextDiffLine {
   readonly kind: "same" | "added" | "removed";
   readonly text: string;
 }
 
-/** Beyond this many lines on either side, what changed is shown as one block out, one block in. */
-const MOST = 400;
+/**
+ * Above this number of lines on either side the change is shown as one removed and one added block.
+ */
+const MAX_LINES = 400;
 
-export function lineDiff(before: string | null, after: string): readonly DiffLine[] {
-  const old = split(before ?? "");
-  const now = split(after);
+export function lineDiff(before: string | null, after: string): readonly TextDiffLine[] {
+  const oldLines = splitLines(before ?? "");
+  const newLines = splitLines(after);
   let start = 0;
-  while (start < old.length && start < now.length && old[start] === now[start]) start += 1;
+  while (start < oldLines.length && start < newLines.length && oldLines[start] === newLines[start])
+    start += 1;
   let end = 0;
-  while (end < old.length - start && end < now.length - start && old.at(-1 - end) === now.at(-1 - end))
+  while (
+    end < oldLines.length - start &&
+    end < newLines.length - start &&
+    oldLines.at(-1 - end) === newLines.at(-1 - end)
+  )
     end += 1;
-  const middle = between(old.slice(start, old.length - end), now.slice(start, now.length - end));
-  return [...mark("same", old.slice(0, start)), ...middle, ...mark("same", now.slice(now.length - end))];
+  const middle = diffMiddle(
+    oldLines.slice(start, oldLines.length - end),
+    newLines.slice(start, newLines.length - end),
+  );
+  return [
+    ...toDiffLines("same", oldLines.slice(0, start)),
+    ...middle,
+    ...toDiffLines("same", newLines.slice(newLines.length - end)),
+  ];
 }
 
-function split(text: string): string[] {
+function splitLines(text: string): string[] {
   return text === "" ? [] : text.replace(/\n$/, "").split("\n");
 }
 
-function mark(kind: DiffLine["kind"], lines: readonly string[]): DiffLine[] {
+function toDiffLines(kind: TextDiffLine["kind"], lines: readonly string[]): TextDiffLine[] {
   return lines.map((text) => ({ kind, text }));
 }
 
-function between(old: readonly string[], now: readonly string[]): DiffLine[] {
-  if (old.length === 0 || now.length === 0 || old.length > MOST || now.length > MOST) {
-    return [...mark("removed", old), ...mark("added", now)];
+function diffMiddle(oldLines: readonly string[], newLines: readonly string[]): TextDiffLine[] {
+  if (
+    oldLines.length === 0 ||
+    newLines.length === 0 ||
+    oldLines.length > MAX_LINES ||
+    newLines.length > MAX_LINES
+  ) {
+    return [...toDiffLines("removed", oldLines), ...toDiffLines("added", newLines)];
   }
-  return walk(old, now, commonLengths(old, now));
+  return walkTable(oldLines, newLines, commonLengths(oldLines, newLines));
 }
 
-/** For each pair of places, how long the longest common subsequence from there on is. */
+/**
+ * Return a lookup of the length of the longest common subsequence from each pair of positions to
+ * the ends.
+ */
 export function commonLengths(
-  old: readonly string[],
-  now: readonly string[],
+  oldLines: readonly string[],
+  newLines: readonly string[],
 ): (i: number, j: number) => number {
-  const width = now.length + 1;
-  const table = new Uint16Array((old.length + 1) * width);
+  const width = newLines.length + 1;
+  const table = new Uint16Array((oldLines.length + 1) * width);
   const at = (i: number, j: number) => table[i * width + j] ?? 0;
-  for (let i = old.length - 1; i >= 0; i -= 1) {
-    for (let j = now.length - 1; j >= 0; j -= 1) {
-      table[i * width + j] = old[i] === now[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
+  for (let i = oldLines.length - 1; i >= 0; i -= 1) {
+    for (let j = newLines.length - 1; j >= 0; j -= 1) {
+      table[i * width + j] =
+        oldLines[i] === newLines[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1));
     }
   }
   return at;
 }
 
-function walk(
-  old: readonly string[],
-  now: readonly string[],
+function walkTable(
+  oldLines: readonly string[],
+  newLines: readonly string[],
   common: (i: number, j: number) => number,
-): DiffLine[] {
-  const found: DiffLine[] = [];
+): TextDiffLine[] {
+  const lines: TextDiffLine[] = [];
   let [i, j] = [0, 0];
-  while (i < old.length && j < now.length) {
-    if (old[i] === now[j]) {
-      found.push({ kind: "same", text: old[i] ?? "" });
+  while (i < oldLines.length && j < newLines.length) {
+    if (oldLines[i] === newLines[j]) {
+      lines.push({ kind: "same", text: oldLines[i] ?? "" });
       [i, j] = [i + 1, j + 1];
     } else if (common(i + 1, j) >= common(i, j + 1)) {
-      found.push({ kind: "removed", text: old[i++] ?? "" });
+      lines.push({ kind: "removed", text: oldLines[i++] ?? "" });
     } else {
-      found.push({ kind: "added", text: now[j++] ?? "" });
+      lines.push({ kind: "added", text: newLines[j++] ?? "" });
     }
   }
-  return [...found, ...mark("removed", old.slice(i)), ...mark("added", now.slice(j))];
+  return [
+    ...lines,
+    ...toDiffLines("removed", oldLines.slice(i)),
+    ...toDiffLines("added", newLines.slice(j)),
+  ];
 }

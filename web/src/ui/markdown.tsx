@@ -1,34 +1,37 @@
 /**
- * An agent's message as Markdown. Hostile by nature: raw HTML stays text, an image is only named (it could tell a
- * foreign server that somebody is reading), a link shows its host and tells its target nothing.
+ * Render an agent's message, which may be hostile, as Markdown. Raw HTML stays text. An image is
+ * only named, since loading it would tell a foreign server that someone is reading. A link shows
+ * its host and sends no referrer.
  */
 import { memo } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import styles from "./markdown.module.css";
-import { line, plain } from "./plain";
+import { visibleLine, visibleText } from "./visible-text";
 
 const PLUGINS = [remarkGfm];
-const SAFE = /^(https?:|mailto:)/i;
+const SAFE_LINK = /^(https?:|mailto:)/i;
 
 const COMPONENTS: Components = {
   a: ({ href, children }) => {
-    if (!href || !SAFE.test(href)) return <>{children}</>;
+    if (!href || !SAFE_LINK.test(href)) return <>{children}</>;
     return (
       <a href={href} target="_blank" rel="noopener noreferrer nofollow">
         {children}
-        <span className={styles.host}> ({line(hostOf(href))})</span>
+        <span className={styles.host}> ({visibleLine(hostOf(href))})</span>
       </a>
     );
   },
-  img: ({ alt }) => <span className={styles.image}>[image{alt ? `: ${line(alt)}` : ""}]</span>,
+  img: ({ alt }) => (
+    <span className={styles.image}>[image{alt ? `: ${visibleLine(alt)}` : ""}]</span>
+  ),
   input: ({ checked }) => <span aria-hidden="true">{checked ? "☑" : "☐"}</span>,
   table: ({ children }) => (
     <div className={styles.wide}>
       <table>{children}</table>
     </div>
   ),
-  // The page has its own outline: an agent's headings are not part of it.
+  // An agent's headings are no headings of the page's outline.
   h1: ({ children }) => <p className={styles.heading}>{children}</p>,
   h2: ({ children }) => <p className={styles.heading}>{children}</p>,
   h3: ({ children }) => <p className={styles.heading}>{children}</p>,
@@ -49,7 +52,7 @@ export const Markdown = memo(function Markdown({ text }: { text: string }) {
   return (
     <div className={styles.markdown}>
       <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS}>
-        {plain(text)}
+        {visibleText(text)}
       </ReactMarkdown>
     </div>
   );

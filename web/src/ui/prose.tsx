@@ -1,10 +1,13 @@
-import { line } from "./plain";
+import { visibleLine } from "./visible-text";
 
-/** A sentence with its `code`, on one line. Text nodes only, whoever wrote it. */
+/**
+ * Render a sentence on one line, with text in backticks as code. Only text nodes are produced, so
+ * untrusted text is safe.
+ */
 export function Prose({ children }: { children: string }) {
-  const parts = line(children).split("`");
-  // An odd one out is a character like any other.
-  if (parts.length % 2 === 0) return <>{line(children)}</>;
+  const parts = visibleLine(children).split("`");
+  // A backtick without a partner is an ordinary character.
+  if (parts.length % 2 === 0) return <>{visibleLine(children)}</>;
   return parts.map((part, index) =>
     // biome-ignore lint/suspicious/noArrayIndexKey: the parts of one sentence
     index % 2 === 1 ? <code key={index}>{part}</code> : part,

@@ -14,7 +14,7 @@ interface Props {
   readonly children: ReactNode;
 }
 
-/** Tabs with a roving tab stop: arrows move, Home and End jump. */
+/** Tabs with a roving tab stop: arrow keys move, Home and End jump. */
 export function Tabs({ label, tabs, value, onChange, children }: Props) {
   const base = useId();
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>) => {
@@ -51,7 +51,12 @@ export function Tabs({ label, tabs, value, onChange, children }: Props) {
           </button>
         ))}
       </div>
-      <div role="tabpanel" id={`${base}-panel`} aria-labelledby={`${base}-${value}`} className={styles.panel}>
+      <div
+        role="tabpanel"
+        id={`${base}-panel`}
+        aria-labelledby={`${base}-${value}`}
+        className={styles.panel}
+      >
         {children}
       </div>
     </>

@@ -1,16 +1,16 @@
 import { useSyncExternalStore } from "react";
-import { asError } from "../api/client";
+import { toError } from "../api/client";
 import { Button } from "./button";
 import styles from "./toast.module.css";
 
 interface Toast {
   readonly id: number;
   readonly text: string;
-  readonly tone: "plain" | "bad";
+  readonly tone: "neutral" | "bad";
   readonly action?: { readonly label: string; readonly run: () => void };
 }
 
-const STAYS_MS = 6_000;
+const DISMISS_AFTER_MS = 6_000;
 let toasts: readonly Toast[] = [];
 let next = 1;
 const listeners = new Set<() => void>();
@@ -24,19 +24,19 @@ function dismiss(id: number): void {
   set(toasts.filter((toast) => toast.id !== id));
 }
 
-/** Say briefly what has just happened. What went wrong stays until it is closed. */
-export function toast(text: string, more: Partial<Pick<Toast, "tone" | "action">> = {}): void {
+/** Show a message for a few seconds. Errors stay until they are closed. */
+export function showToast(text: string, more: Partial<Pick<Toast, "tone" | "action">> = {}): void {
   const id = next++;
-  set([...toasts.slice(-3), { id, text, tone: "plain", ...more }]);
-  if (more.tone !== "bad") setTimeout(() => dismiss(id), STAYS_MS);
+  set([...toasts.slice(-3), { id, text, tone: "neutral", ...more }]);
+  if (more.tone !== "bad") setTimeout(() => dismiss(id), DISMISS_AFTER_MS);
 }
 
-/** Say that something failed. */
-export function toastError(error: unknown): void {
-  toast(asError(error).message, { tone: "bad" });
+/** Show the message of an error. */
+export function showErrorToast(error: unknown): void {
+  showToast(toError(error).message, { tone: "bad" });
 }
 
-export function Toasts() {
+export function ToastList() {
   const shown = useSyncExternalStore(
     (listener) => {
       listeners.add(listener);
@@ -60,7 +60,7 @@ export function Toasts() {
               {each.action.label}
             </Button>
           )}
-          <Button look="quiet" size="s" icon="close" bare onClick={() => dismiss(each.id)}>
+          <Button variant="quiet" size="s" icon="close" iconOnly onClick={() => dismiss(each.id)}>
             Dismiss
           </Button>
         </div>

@@ -121,7 +121,7 @@ async def temporary_places_are_writable(context: CheckContext) -> None:
         require(result.exit_code != 0, "writing to the system succeeded")
 
 
-async def sandboxes_are_strangers(context: CheckContext) -> None:
+async def sandboxes_share_nothing(context: CheckContext) -> None:
     """Two sandboxes at the same time share no files, no processes and no ports."""
     serve = (
         "import socket; s = socket.create_server(('127.0.0.1', 0)); "
@@ -275,7 +275,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     the_trees_own_environment_is_seen,
     binds_are_read_only,
     temporary_places_are_writable,
-    sandboxes_are_strangers,
+    sandboxes_share_nothing,
     gateway_is_the_only_way_out,
     without_gateway_nothing_answers,
     disk_limit_is_kept,

@@ -75,7 +75,7 @@ async def ports_of_either_loopback_address_are_found(context: CheckContext) -> N
             expect(await reader.readexactly(3), b"six", "the answer")
 
 
-async def a_port_at_which_nobody_listens_is_told(context: CheckContext) -> None:
+async def a_closed_port_is_reported(context: CheckContext) -> None:
     """Connecting to a closed port, or after the end, fails at once and does no harm."""
     async with context.open() as sandbox:
         for port in (1, 9, 65_535):
@@ -138,7 +138,7 @@ async def connections_come_and_go(context: CheckContext) -> None:
 BEHAVIOURS: tuple[Behaviour, ...] = (
     ports_inside_can_be_reached,
     ports_of_either_loopback_address_are_found,
-    a_port_at_which_nobody_listens_is_told,
+    a_closed_port_is_reported,
     a_closed_connection_is_closed_inside,
     connections_come_and_go,
 )

@@ -67,7 +67,7 @@ async def killing_a_terminal_ends_its_jobs(context: CheckContext) -> None:
         await shell(sandbox, UNTIL_GONE, child)
 
 
-async def who_keeps_a_terminal_open_holds_nothing_up(context: CheckContext) -> None:
+async def a_child_with_the_terminal_open_delays_nothing(context: CheckContext) -> None:
     """A terminal ends with its process even if a child has it open; output is kept."""
     async with context.open() as sandbox:
         script = "trap '' HUP; sleep 1000 & seq 20000; echo done"
@@ -82,7 +82,7 @@ async def who_keeps_a_terminal_open_holds_nothing_up(context: CheckContext) -> N
         expect(await process.wait(), 0, "the exit code")
 
 
-async def input_that_nobody_reads_harms_nobody(context: CheckContext) -> None:
+async def unread_terminal_input_does_no_harm(context: CheckContext) -> None:
     """Input that a terminal does not read delays neither its sandbox nor its host."""
     async with context.open() as sandbox:
         process = await sandbox.spawn(
@@ -99,6 +99,6 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     a_terminal_has_a_size_and_is_told_of_a_new_one,
     keys_are_signals,
     killing_a_terminal_ends_its_jobs,
-    who_keeps_a_terminal_open_holds_nothing_up,
-    input_that_nobody_reads_harms_nobody,
+    a_child_with_the_terminal_open_delays_nothing,
+    unread_terminal_input_does_no_harm,
 )

@@ -1,50 +1,52 @@
 import { memo, type ReactNode, type Ref, useCallback, useMemo, useSyncExternalStore } from "react";
 import { WindowVirtualizer, type WindowVirtualizerHandle } from "virtua";
 import type { FileDiff, Flag } from "../../api/schema.gen";
-import { plain } from "../../ui/plain";
-import styles from "./diff.module.css";
-import { FileHead, FlagNote, HunkHead } from "./heads";
-import { isHighlighterThere, tokensOf, whenHighlighterComes } from "./highlight";
-import type { DiffRow, LineRow, Look, Side } from "./rows";
+import { visibleText } from "../../ui/visible-text";
+import { changedWords, type TextRanges } from "./changed-words";
+import { FileHeader, FlagNote, HunkHeader } from "./diff-headers";
+import type { DiffLayout, DiffRow, LineRow, LineSide } from "./diff-rows";
+import type { DiffSelection } from "./diff-selection";
+import styles from "./diff-view.module.css";
+import { markChanges } from "./marked-tokens";
 import syntax from "./syntax.module.css";
-import { segments } from "./tokens";
-import { changedWords } from "./words";
+import { isHighlighterLoaded, lineTokens, onHighlighterLoaded } from "./syntax-highlight";
 
-/** What a reader can do with a diff of one variation against the base; absent between two variations. */
-export interface Taking {
-  /** Whether a hunk is in the tray; null asks for the whole file. */
-  readonly isTaken: (path: string, hunk: number | null) => boolean;
-  readonly toggle: (path: string, hunk: number | null) => void;
-}
-
-export interface DiffProps {
+export interface DiffViewProps {
   readonly files: readonly FileDiff[];
   readonly rows: readonly DiffRow[];
-  readonly look: Look;
+  readonly layout: DiffLayout;
   readonly flags: readonly Flag[];
-  /** Why a person let the flags pass; null while nobody did. */
+  /** Reason given when the flags were cleared; null when they were not. */
   readonly cleared: string | null;
   readonly onClear: (() => void) | null;
-  readonly taking: Taking | null;
+  readonly selection: DiffSelection | null;
   readonly folded: ReadonlySet<string>;
   readonly onFold: (path: string) => void;
-  /** The row that the keyboard is at. */
+  /** Key of the row at which keyboard commands act. */
   readonly current: string | null;
   readonly listRef: Ref<WindowVirtualizerHandle>;
 }
 
 const LINE_HEIGHT = 20;
 
-/** A diff of any length: only the rows that can be seen are in the page. */
-export function DiffView(props: DiffProps) {
-  const subscribe = useCallback(whenHighlighterComes, []);
-  const highlighted = useSyncExternalStore(subscribe, isHighlighterThere);
+/** Diff of any length. Only visible rows are in the document. */
+export function DiffView(props: DiffViewProps) {
+  const subscribe = useCallback(onHighlighterLoaded, []);
+  const highlighted = useSyncExternalStore(subscribe, isHighlighterLoaded);
   const { rows, listRef } = props;
   const flags = useMemo(() => flagsByPlace(props.flags), [props.flags]);
   return (
-    <div className={styles.diff} data-look={props.look}>
+    <div className={styles.diff} data-layout={props.layout}>
       <WindowVirtualizer ref={listRef} data={rows} itemSize={LINE_HEIGHT} bufferSize={400}>
-        {(row) => <Row key={row.key} row={row} diff={props} flags={flags} highlighted={highlighted} />}
+        {(row) => (
+          <DiffRowView
+            key={row.key}
+            row={row}
+            diff={props}
+            flags={flags}
+            highlighted={highlighted}
+          />
+        )}
       </WindowVirtualizer>
     </div>
   );
@@ -52,15 +54,15 @@ export function DiffView(props: DiffProps) {
 
 export type FlagsByPlace = ReadonlyMap<string, readonly Flag[]>;
 
-/** `path` for flags on a file as a whole, `path#hunk` for those on a hunk. */
-export function placeOf(path: string, hunk: number | null): string {
+/** Return the key of flags: `path` for a whole file, `path#hunk` for a hunk. */
+export function flagPlace(path: string, hunk: number | null): string {
   return hunk === null ? path : `${path}#${hunk}`;
 }
 
 function flagsByPlace(flags: readonly Flag[]): FlagsByPlace {
   const found = new Map<string, Flag[]>();
   for (const flag of flags) {
-    const place = placeOf(flag.path, flag.hunk ?? null);
+    const place = flagPlace(flag.path, flag.hunk ?? null);
     found.set(place, [...(found.get(place) ?? []), flag]);
   }
   return found;
@@ -68,25 +70,36 @@ function flagsByPlace(flags: readonly Flag[]): FlagsByPlace {
 
 interface RowProps {
   readonly row: DiffRow;
-  readonly diff: DiffProps;
+  readonly diff: DiffViewProps;
   readonly flags: FlagsByPlace;
   readonly highlighted: boolean;
 }
 
-function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
+function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
   const file = diff.files[row.file];
   if (!file) return null;
-  const told = (hunk: number | null) =>
+  const notes = (hunk: number | null) =>
     flags
-      .get(placeOf(file.path, hunk))
+      .get(flagPlace(file.path, hunk))
       ?.map((flag) => (
-        <FlagNote key={flag.kind + flag.message} flag={flag} cleared={diff.cleared} onClear={diff.onClear} />
+        <FlagNote
+          key={flag.kind + flag.message}
+          flag={flag}
+          cleared={diff.cleared}
+          onClear={diff.onClear}
+        />
       ));
   if (row.type === "file") {
     return (
       <>
-        <FileHead file={file} diff={diff} isCurrent={diff.current === row.key} />
-        {!diff.folded.has(file.path) && told(null)}
+        <FileHeader
+          file={file}
+          selection={diff.selection}
+          isFolded={diff.folded.has(file.path)}
+          onFold={diff.onFold}
+          isCurrent={diff.current === row.key}
+        />
+        {!diff.folded.has(file.path) && notes(null)}
       </>
     );
   }
@@ -94,90 +107,114 @@ function Row({ row, diff, flags, highlighted }: RowProps): ReactNode {
   if (row.type === "hunk") {
     return (
       <>
-        <HunkHead file={file} hunk={row.hunk} taking={diff.taking} isCurrent={diff.current === row.key} />
-        {told(row.hunk)}
+        <HunkHeader
+          file={file}
+          hunk={row.hunk}
+          selection={diff.selection}
+          isCurrent={diff.current === row.key}
+        />
+        {notes(row.hunk)}
       </>
     );
   }
-  return <LineOf row={row} file={file} look={diff.look} highlighted={highlighted} />;
+  return <DiffLineView row={row} file={file} layout={diff.layout} highlighted={highlighted} />;
 }
 
-interface LineProps {
+interface DiffLineProps {
   readonly row: LineRow;
   readonly file: FileDiff;
-  readonly look: Look;
+  readonly layout: DiffLayout;
   readonly highlighted: boolean;
 }
 
-const LineOf = memo(function LineOf({ row, file, look }: LineProps) {
-  const { old, now } = row;
-  if (look === "split") {
-    const kind = old?.line.kind === "context" ? "context" : null;
+const DiffLineView = memo(function DiffLineView({ row, file, layout }: DiffLineProps) {
+  const { oldSide, newSide } = row;
+  if (layout === "split") {
     return (
       <div className={styles.pair}>
-        <Half side={old} which="old" row={row} file={file} kind={kind ?? (old ? "removed" : "nothing")} />
-        <Half side={now} which="now" row={row} file={file} kind={kind ?? (now ? "added" : "nothing")} />
+        <DiffLineHalf
+          side={oldSide}
+          sideName="old"
+          row={row}
+          file={file}
+          kind={oldSide?.line.kind ?? "nothing"}
+        />
+        <DiffLineHalf
+          side={newSide}
+          sideName="new"
+          row={row}
+          file={file}
+          kind={newSide?.line.kind ?? "nothing"}
+        />
       </div>
     );
   }
-  const side = now ?? old;
+  const side = newSide ?? oldSide;
   const kind = side?.line.kind ?? "context";
   return (
     <div className={styles.line} data-kind={kind}>
-      <span className={styles.number}>{old?.number}</span>
-      <span className={styles.number}>{now?.number}</span>
-      <Mark kind={kind} />
-      <Code side={side} which={now ? "now" : "old"} row={row} file={file} />
+      <span className={styles.number}>{oldSide?.number}</span>
+      <span className={styles.number}>{newSide?.number}</span>
+      <ChangeMark kind={kind} />
+      <LineCode side={side} sideName={newSide ? "new" : "old"} row={row} file={file} />
     </div>
   );
 });
 
 interface CodeProps {
-  readonly side: Side | null;
-  readonly which: "old" | "now";
+  readonly side: LineSide | null;
+  readonly sideName: "old" | "new";
   readonly row: LineRow;
   readonly file: FileDiff;
 }
 
-function Half({ kind, ...code }: CodeProps & { kind: "context" | "removed" | "added" | "nothing" }) {
+function DiffLineHalf({
+  kind,
+  ...code
+}: CodeProps & { kind: "context" | "removed" | "added" | "nothing" }) {
   return (
     <div className={styles.half} data-kind={kind}>
       <span className={styles.number}>{code.side?.number}</span>
-      <Mark kind={kind} />
-      <Code {...code} />
+      <ChangeMark kind={kind} />
+      <LineCode {...code} />
     </div>
   );
 }
 
-function Mark({ kind }: { kind: string }) {
-  return <span className={styles.mark}>{kind === "added" ? "+" : kind === "removed" ? "−" : " "}</span>;
+const MARKS: Readonly<Record<string, string>> = { added: "+", removed: "−" };
+
+function ChangeMark({ kind }: { kind: string }) {
+  return <span className={styles.mark}>{MARKS[kind] ?? " "}</span>;
 }
 
-function Code({ side, which, row, file }: CodeProps) {
+function LineCode({ side, sideName, row, file }: CodeProps) {
   const hunk = file.hunks[row.hunk];
   if (!side || !hunk) return <span className={styles.code} />;
-  const { line, partner } = side;
-  const words =
-    partner === null
-      ? null
-      : which === "old"
-        ? changedWords(line.text, partner.text)?.old
-        : changedWords(partner.text, line.text)?.now;
-  const parts = segments(tokensOf(file, hunk, which, side.place), words ?? []);
+  const { line } = side;
+  const parts = markChanges(
+    lineTokens(file, hunk, sideName, side.index),
+    sideRanges(side, sideName),
+  );
   return (
     <span className={styles.code}>
       {parts.map((part, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one line
-        <span key={index} className={className(part.scope, part.changed)}>
-          {plain(part.text)}
+        <span key={index} className={tokenClass(part.scope, part.changed)}>
+          {visibleText(part.text)}
         </span>
       ))}
-      {!line.newline && <span className={styles.noNewline}> ⏎̸ no line feed at the end</span>}
+      {!line.newline && <span className={styles.noNewline}> ⏎̸ no newline at end of file</span>}
     </span>
   );
 }
 
-function className(scope: string | null, changed: boolean): string | undefined {
+function sideRanges({ line, partner }: LineSide, sideName: "old" | "new"): TextRanges {
+  if (partner === null) return [];
+  if (sideName === "old") return changedWords(line.text, partner.text)?.oldRanges ?? [];
+  return changedWords(partner.text, line.text)?.newRanges ?? [];
+}
+
+function tokenClass(scope: string | null, changed: boolean): string | undefined {
   const names = [scope === null ? undefined : syntax[scope], changed ? styles.changed : undefined];
   return names.filter(Boolean).join(" ") || undefined;
 }

@@ -1,4 +1,4 @@
-/** What the highlighter knows; loaded with the first diff. */
+/** Languages of the highlighter, loaded with the first diff. */
 import { common, createLowlight } from "lowlight";
 
 export const lowlight = createLowlight(common);

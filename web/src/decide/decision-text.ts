@@ -1,0 +1,68 @@
+/**
+ * Texts and commands of the decision dialogs, all of which are known before the decision is taken.
+ */
+import type { RunDetails, RunSpec } from "../api/schema.gen";
+import { shortId } from "../ui/format";
+import { visibleLine } from "../ui/visible-text";
+
+const MAX_SLUG_LENGTH = 40;
+
+/** Return the branch name that the server uses when none is given. */
+export function defaultBranch(details: RunDetails): string {
+  const words = details.spec.prompt.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const slug = words.slice(0, MAX_SLUG_LENGTH).replace(/^-+|-+$/g, "");
+  return `aideator/${shortId(details.id)}-${slug || "change"}`;
+}
+
+/**
+ * Whether the repository is a folder on the server's machine: it can get a branch, but no pull
+ * request.
+ */
+export function isLocalRepository(spec: RunSpec): boolean {
+  return (spec.repo_url ?? "").startsWith("/");
+}
+
+/** Return the ranking's reasons that name a variation, as the suggested reason for choosing it. */
+export function suggestedReason(details: RunDetails, number: number): string {
+  const reasons = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
+  return reasons.map(visibleLine).join(" ");
+}
+
+/** Whether a sentence names a variation: `Variation 2 …`, `Variations 1 and 2 …`. */
+function namesVariation(sentence: string, number: number): boolean {
+  const named = sentence.match(/[Vv]ariations? ((?:\d+(?:, | and )?)+)/g) ?? [];
+  return named.some((each) => each.match(/\d+/g)?.includes(String(number)));
+}
+
+export interface ShellCommand {
+  readonly label: string;
+  readonly command: string;
+}
+
+/** Return the commands that bring the winner into a checkout. */
+export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
+  const { publication } = details;
+  const apply = {
+    label: "Apply to a branch of your checkout",
+    command: `aideator apply ${shortId(details.id)}`,
+  };
+  if (!publication) return [apply];
+  const { branch } = publication;
+  return [
+    { label: "Fetch the branch", command: `git fetch origin ${branch} && git switch ${branch}` },
+    apply,
+  ];
+}
+
+/** Describe what publishing will do, in one sentence. */
+export function publishEffect(
+  details: RunDetails,
+  branch: string,
+  withPullRequest: boolean,
+): string {
+  const remote = visibleLine(details.spec.repo_url ?? "");
+  const push = `Pushes branch ${visibleLine(branch)} to ${remote}`;
+  return withPullRequest
+    ? `${push} and opens a pull request that includes the evidence.`
+    : `${push}.`;
+}

@@ -1,0 +1,137 @@
+/** Draft of a new run, its validation, and its conversion to what the API takes. */
+import type { Agent, AgentSpec, RunSpec, ServerInfo } from "../api/schema.gen";
+
+export type Effort = NonNullable<AgentSpec["effort"]>;
+export const EFFORTS: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
+
+export interface AgentDraft {
+  /** List key, stable while the lineup is edited. */
+  readonly key: number;
+  readonly agent: string;
+  readonly model: string;
+  readonly effort: Effort | "";
+  readonly instructions: string;
+}
+
+export interface CheckDraft {
+  readonly key: number;
+  readonly command: string;
+}
+
+export interface RunDraft {
+  readonly repo: string;
+  readonly ref: string;
+  readonly prompt: string;
+  readonly lineup: readonly AgentDraft[];
+  /** Null means: detect the checks from the repository. */
+  readonly checks: readonly CheckDraft[] | null;
+  readonly budget: string;
+  readonly sandbox: "" | "bubblewrap" | "dagger";
+}
+
+/** Replace some fields of the draft. */
+export type DraftChange = (changed: Partial<RunDraft>) => void;
+
+let lastKey = 0;
+
+export function newKey(): number {
+  lastKey += 1;
+  return lastKey;
+}
+
+export function newAgentDraft(like: AgentSpec = {}): AgentDraft {
+  const { agent = "builtin", model, effort, instructions = "" } = like;
+  return { key: newKey(), agent, model: model ?? "", effort: effort ?? "", instructions };
+}
+
+export function emptyDraft(server: ServerInfo): RunDraft {
+  const recent = server.recent.find((each) => each.repo_url !== server.demo_repo);
+  return {
+    repo: recent?.repo_url ?? "",
+    ref: recent?.ref ?? "",
+    prompt: "",
+    lineup: Array.from({ length: Math.min(3, server.max_variations) }, () => newAgentDraft()),
+    checks: null,
+    budget: "",
+    sandbox: "",
+  };
+}
+
+/** Resize the lineup; new agents copy the last one. */
+export function resizeLineup(lineup: readonly AgentDraft[], count: number): readonly AgentDraft[] {
+  const last = lineup.at(-1) ?? newAgentDraft();
+  const more = Array.from({ length: Math.max(0, count - lineup.length) }, () => ({
+    ...last,
+    key: newKey(),
+  }));
+  return [...lineup, ...more].slice(0, count);
+}
+
+/** Parse an amount in dollars. Return null for an empty text, undefined for no valid amount. */
+export function parseDollars(text: string): number | null | undefined {
+  if (text.trim() === "") return null;
+  const value = Number(text.trim().replace(/^\$/, ""));
+  return Number.isFinite(value) && value > 0 ? value : undefined;
+}
+
+/** Return the errors by field, empty when there are none. The server validates again. */
+export function validateDraft(
+  draft: RunDraft,
+  server: ServerInfo,
+): Readonly<Record<string, string>> {
+  const found: Record<string, string> = {};
+  const length = draft.prompt.trim().length;
+  if (draft.repo.trim() === "") found.repo_url = "Enter a repository.";
+  if (length < server.min_prompt_length)
+    found.prompt = `Enter at least ${server.min_prompt_length} characters.`;
+  if (length > server.max_prompt_length)
+    found.prompt = `Enter at most ${server.max_prompt_length} characters.`;
+  if (parseDollars(draft.budget) === undefined)
+    found.budget = "Enter an amount in dollars, such as 2.50.";
+  if (draft.checks?.some((check) => check.command.trim() === ""))
+    found.checks = "Enter a command for each check, or remove the check.";
+  return found;
+}
+
+export function toAgentSpec(agent: AgentDraft): AgentSpec {
+  return {
+    agent: agent.agent,
+    model: agent.model.trim() || null,
+    effort: agent.effort || null,
+    instructions: agent.instructions.trim(),
+  };
+}
+
+export function toRunSpec(draft: RunDraft): RunSpec {
+  const usd = parseDollars(draft.budget) ?? null;
+  return {
+    repo_url: draft.repo.trim(),
+    ref: draft.ref.trim() || null,
+    prompt: draft.prompt.trim(),
+    variations: draft.lineup.length,
+    lineup: draft.lineup.map(toAgentSpec),
+    checks: draft.checks?.map((check) => ({ command: check.command.trim() })) ?? null,
+    sandbox: draft.sandbox || null,
+    budget: usd === null ? {} : { run_usd: usd },
+  };
+}
+
+/** Describe the cost: the budget if there is one, else an estimate from the latest runs. */
+export function costEstimate(draft: RunDraft, server: ServerInfo): string {
+  const usd = parseDollars(draft.budget);
+  if (usd) return `At most $${usd.toFixed(2)} for all variations, enforced before each model call.`;
+  const known = server.latest_costs;
+  if (known.length === 0) return "No budget. No cost history yet.";
+  const all = (one: number) => `$${(one * draft.lineup.length).toFixed(2)}`;
+  const low = all(Math.min(...known));
+  const high = all(Math.max(...known));
+  const range = low === high ? `about ${high}` : `${low} to ${high}`;
+  return `No budget. Recent runs suggest ${range}, without an upper limit.`;
+}
+
+export function defaultModel(agent: AgentDraft, catalog: readonly Agent[]): string {
+  return (
+    agent.model ||
+    (catalog.find((each) => each.name === agent.agent)?.models.default ?? "the agent's default")
+  );
+}

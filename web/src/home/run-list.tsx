@@ -1,0 +1,165 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { type RefObject, useDeferredValue, useEffect, useRef } from "react";
+import { callApi } from "../api/client";
+import type { RunStatus } from "../api/schema.gen";
+import { useKeyCommands } from "../app/key-commands";
+import { Link, setQueryValues, useQueryValue } from "../app/router";
+import { Button } from "../ui/button";
+import { controlClass } from "../ui/field";
+import { Icon } from "../ui/icons";
+import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
+import { useNow } from "../ui/use-now";
+import { DemoButton } from "./demo-card";
+import styles from "./run-list.module.css";
+import { RunRow } from "./run-row";
+
+const FILTERS: Readonly<Record<string, readonly RunStatus[]>> = {
+  working: ["queued", "running"],
+  undecided: ["finished"],
+  decided: ["decided"],
+  failed: ["failed", "cancelled"],
+};
+/** Labels of the filters, in the words of the runs' status. The names are in the address. */
+const FILTER_LABELS: Readonly<Record<string, string>> = {
+  "": "all",
+  working: "running",
+  undecided: "to decide",
+};
+const REFETCH_RUNNING_MS = 2_000;
+const REFETCH_IDLE_MS = 15_000;
+
+/**
+ * All runs, newest first; older ones are loaded while scrolling. Filter and search are query
+ * parameters.
+ */
+export function RunList({ demoRepo }: { demoRepo: string | null }) {
+  const [filter] = useQueryValue("show");
+  const [search] = useQueryValue("q");
+  const deferredSearch = useDeferredValue(search ?? "");
+  const statuses = filter === null ? undefined : FILTERS[filter];
+  const field = useRef<HTMLInputElement>(null);
+  useKeyCommands([{ key: "/", description: "Search the runs", run: () => field.current?.focus() }]);
+  return (
+    <section aria-label="Runs" className={styles.runs}>
+      <div className={styles.header}>
+        <h2>Runs</h2>
+        <div className={styles.filters}>
+          {["", ...Object.keys(FILTERS)].map((name) => (
+            <Button
+              key={name}
+              variant="quiet"
+              size="s"
+              aria-pressed={(filter ?? "") === name}
+              onClick={() => setQueryValues({ show: name || null })}
+            >
+              {FILTER_LABELS[name] ?? name}
+            </Button>
+          ))}
+        </div>
+        <div className={styles.search}>
+          <Icon name="search" />
+          <input
+            ref={field}
+            className={controlClass}
+            type="search"
+            aria-label="Search prompts and repositories"
+            placeholder="Search"
+            value={search ?? ""}
+            onChange={(event) => setQueryValues({ q: event.target.value || null })}
+          />
+        </div>
+        <DemoButton variant="secondary" />
+      </div>
+      <RunTable statuses={statuses} search={deferredSearch} demoRepo={demoRepo} />
+    </section>
+  );
+}
+
+interface ListProps {
+  readonly statuses: readonly RunStatus[] | undefined;
+  readonly search: string;
+  readonly demoRepo: string | null;
+}
+
+function RunTable({ statuses, search, demoRepo }: ListProps) {
+  const runs = useInfiniteQuery({
+    queryKey: ["overview", statuses, search],
+    queryFn: ({ pageParam, signal }) =>
+      callApi("GET /overview", {
+        query: { cursor: pageParam, limit: 50, search, ...(statuses ? { status: statuses } : {}) },
+        signal,
+      }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    placeholderData: (before) => before,
+    refetchInterval: (query) => {
+      const rows = query.state.data?.pages.flatMap((page) => page.runs) ?? [];
+      return rows.some((run) => run.finished_at === null) ? REFETCH_RUNNING_MS : REFETCH_IDLE_MS;
+    },
+  });
+  const end = useRef<HTMLDivElement>(null);
+  useOnVisible(end, () => {
+    if (runs.hasNextPage && !runs.isFetchingNextPage) void runs.fetchNextPage();
+  });
+  const now = useNow(1_000);
+  if (runs.isPending) return <LoadingSkeleton />;
+  if (runs.isError) return <LoadError error={runs.error} retry={() => void runs.refetch()} />;
+  const rows = runs.data.pages.flatMap((page) => page.runs);
+  if (rows.length === 0) {
+    return (
+      <EmptyState title="No matching runs">
+        <Link href="/">Show all runs</Link>
+      </EmptyState>
+    );
+  }
+  return (
+    <>
+      <table className={styles.table}>
+        <caption className="visually-hidden">Runs, newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">Status</th>
+            <th scope="col">Prompt</th>
+            <th scope="col">Variations</th>
+            <th scope="col">Winner</th>
+            <th scope="col" className={styles.number}>
+              Cost
+            </th>
+            <th scope="col" className={styles.number}>
+              Duration
+            </th>
+            <th scope="col" className={styles.number}>
+              Started
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((run) => (
+            <RunRow key={run.id} run={run} now={now} isScripted={run.repo_url === demoRepo} />
+          ))}
+        </tbody>
+      </table>
+      <div ref={end} className={styles.listEnd}>
+        {runs.isFetchingNextPage ? "Loading older runs…" : ""}
+      </div>
+    </>
+  );
+}
+
+/** Call back when an element comes into view. */
+function useOnVisible(target: RefObject<HTMLElement | null>, onVisible: () => void): void {
+  const latest = useRef(onVisible);
+  latest.current = onVisible;
+  useEffect(() => {
+    const element = target.current;
+    if (!element) return;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) latest.current();
+      },
+      { rootMargin: "400px" },
+    );
+    observer.observe(element);
+    return () => observer.disconnect();
+  });
+}

@@ -1,0 +1,117 @@
+/** Event stream of one run, reduced to a view that React subscribes to. Independent of React. */
+import { apiUrl } from "../api/client";
+import type { Event as RunEvent } from "../api/schema.gen";
+import {
+  type Connection,
+  type EventHandler,
+  ReconnectingEventSource,
+  type RefusalReason,
+  refusalReason,
+} from "./reconnecting-event-source";
+import { applyEvent, emptyRunView } from "./reduce-run";
+import type { EventKind, RunView } from "./run-view";
+
+/** State of the connection, or the number of received events that the view does not show yet. */
+export type StreamConnection = Connection | { readonly state: "replaying"; readonly left: number };
+
+// biome-ignore format: a list that the compiler keeps complete
+const EVENT_KINDS: Record<EventKind, true> = {
+  run_started: true, variation_started: true, variation_added: true, agent_output: true,
+  tool_call: true, tool_call_update: true, plan: true, usage: true, setup: true, checking: true,
+  judging: true, check: true, variation_finished: true, variation_failed: true, cleared: true,
+  evidence: true, verdict: true, selected: true, deselected: true, published: true, error: true,
+  complete: true,
+};
+
+/** Time per frame for applying events; the rest waits for the next frame. */
+const FRAME_BUDGET_MS = 8;
+
+export class RunStream implements EventHandler {
+  readonly view: RunView = emptyRunView();
+  readonly eventNames = Object.keys(EVENT_KINDS);
+  /** Increases with each change of the view or the connection. */
+  revision = 0;
+
+  readonly #id: string;
+  readonly #source = new ReconnectingEventSource(this);
+  readonly #listeners = new Set<() => void>();
+  #pending: RunEvent[] = [];
+  #frame: number | null = null;
+  /** Whether received events were left over from the last frame. */
+  #isBehind = false;
+
+  constructor(id: string) {
+    this.#id = id;
+  }
+
+  get connection(): StreamConnection {
+    const isBehind = this.#isBehind && this.#source.connection.state === "live";
+    return isBehind ? { state: "replaying", left: this.#pending.length } : this.#source.connection;
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    if (this.#listeners.size === 1) this.#source.start();
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) this.#source.stop();
+    };
+  };
+
+  /** Connect again: a follow-up or a decision adds events to an ended run. */
+  resume(): void {
+    this.#source.connect();
+  }
+
+  url(): string {
+    const after = this.#pending.at(-1)?.seq ?? this.view.lastSeq;
+    return apiUrl("GET /runs/{run_id}/stream", { run_id: this.#id }, { after });
+  }
+
+  onMessage(message: MessageEvent<string>): void {
+    this.#pending.push(JSON.parse(message.data) as RunEvent);
+    this.#schedule();
+  }
+
+  isComplete(): boolean {
+    return (this.#pending.at(-1)?.body.kind ?? this.view.lastKind) === "complete";
+  }
+
+  async fetchRefusal(): Promise<RefusalReason | null> {
+    try {
+      const { status } = await fetch(apiUrl("GET /runs/{run_id}", { run_id: this.#id }));
+      return refusalReason(status);
+    } catch {
+      return null;
+    }
+  }
+
+  onConnectionChange(): void {
+    this.#notify();
+  }
+
+  #notify(): void {
+    this.revision += 1;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Apply events at most once per frame. */
+  #schedule(): void {
+    this.#frame ??= requestAnimationFrame(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#frame = null;
+    const start = performance.now();
+    let applied = 0;
+    for (const event of this.#pending) {
+      applyEvent(this.view, event);
+      applied += 1;
+      if (applied % 64 === 0 && performance.now() - start > FRAME_BUDGET_MS) break;
+    }
+    this.#pending = this.#pending.slice(applied);
+    this.#isBehind = this.#pending.length > 0;
+    this.#notify();
+    if (this.#isBehind) this.#schedule();
+  }
+}

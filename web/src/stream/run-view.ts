@@ -1,0 +1,142 @@
+/** View of a run: the reduction of its events. Only the `reduce-*.ts` modules write it. */
+import type {
+  AgentSpec,
+  Check,
+  CheckResult,
+  ComposedPart,
+  DiffContent,
+  Event,
+  Evidence,
+  PlanEntry,
+  Publication,
+  Ranking,
+  RunStatus,
+  Selected,
+  TextContent,
+  Usage,
+  Verdict,
+} from "../api/schema.gen";
+
+export type EventBody = Event["body"];
+export type EventKind = NonNullable<EventBody["kind"]>;
+export type Seq = number;
+/** Milliseconds since 1970, from the events' own clock. */
+export type Timestamp = number;
+
+interface EntryBase {
+  /** Unique within its variation and stable, for use as a list key. */
+  readonly id: string;
+  readonly at: Timestamp;
+  /** Time of the newest event about this entry. */
+  updatedAt: Timestamp;
+  /** Increases with each change, so that a row knows when to render again. */
+  revision: number;
+}
+
+export interface TextEntry extends EntryBase {
+  readonly type: "text";
+  readonly channel: "message" | "thought";
+  text: string;
+}
+
+export type ToolContent = TextContent | DiffContent;
+export type ToolStatus = "pending" | "in_progress" | "completed" | "failed";
+
+export interface ToolCallEntry extends EntryBase {
+  readonly type: "tool";
+  title: string;
+  toolKind: string;
+  status: ToolStatus;
+  content: readonly ToolContent[];
+  paths: readonly string[];
+  input: unknown;
+  output: unknown;
+}
+
+export interface CheckEntry extends EntryBase {
+  readonly type: "check";
+  readonly result: CheckResult;
+}
+
+export interface NoteEntry extends EntryBase {
+  readonly type: "note";
+  readonly tone: "info" | "warning" | "failure";
+  readonly title: string;
+  readonly text: string;
+}
+
+export type TranscriptEntry = TextEntry | ToolCallEntry | CheckEntry | NoteEntry;
+
+/** What a variation is doing, as its events tell. It is never inferred from silence. */
+export type Activity =
+  | {
+      readonly state:
+        | "queued"
+        | "cloning"
+        | "starting"
+        | "thinking"
+        | "writing"
+        | "waiting"
+        | "checking"
+        | "done";
+    }
+  | {
+      readonly state: "running" | "reading" | "editing" | "searching" | "working";
+      readonly detail: string;
+    }
+  | { readonly state: "failed" | "stopped"; readonly detail: string };
+
+export type ActivityState = Activity["state"];
+
+export interface VariationView {
+  readonly number: number;
+  agent: AgentSpec;
+  activity: Activity;
+  /** Start of the present activity. */
+  activitySince: Timestamp;
+  attempt: number;
+  startedAt: Timestamp | null;
+  endedAt: Timestamp | null;
+  entries: TranscriptEntry[];
+  /** The entries by id. */
+  readonly entriesById: Map<string, TranscriptEntry>;
+  /** Index of the present turn's first entry. A new attempt removes the entries from here on. */
+  turnStart: number;
+  turns: number;
+  followUp: string | null;
+  plan: readonly PlanEntry[];
+  usage: Usage;
+  model: string | null;
+  /** Files that tool calls have changed so far; the verdict has the exact number. */
+  changedFiles: Set<string>;
+  checks: CheckResult[];
+  verdict: Verdict | null;
+  /** Parts of a composition; empty for an agent's own work. */
+  composed: readonly ComposedPart[];
+  /** Reason given when its flags were cleared. */
+  cleared: string | null;
+  revision: number;
+}
+
+export interface RunView {
+  lastSeq: Seq;
+  /** Kind of the newest event. No event follows `complete` until a person acts. */
+  lastKind: EventKind | null;
+  repoUrl: string;
+  commit: string | null;
+  prompt: string;
+  checks: readonly Check[];
+  variations: VariationView[];
+  baseline: CheckResult[];
+  setup: CheckResult[];
+  evidence: Evidence | null;
+  ranking: Ranking | null;
+  publication: Publication | null;
+  selected: Selected | null;
+  /** Status told by the `complete` event; null while the run is in progress. */
+  status: RunStatus | null;
+  error: string | null;
+  firstAt: Timestamp | null;
+  lastAt: Timestamp | null;
+  revision: number;
+}
