@@ -811,7 +811,7 @@ export interface Stats {
   decision_seconds: number | null;
 }
 
-/** A run at a glance. */
+/** One run in a list of runs. */
 export interface Summary {
   id: string;
   repo_url: string;
@@ -996,7 +996,7 @@ export interface VariationStarted {
 
 export type VariationStatus = "queued" | "running" | "finished" | "failed" | "cancelled";
 
-/** A variation in a word. */
+/** One variation in a list of runs. */
 export interface VariationSummary {
   number: number;
   agent: string;
