@@ -64,15 +64,26 @@ def anyio_backend() -> str:
 @pytest.fixture
 def home() -> Iterator[Path]:
     """A fresh state directory that sandboxes can traverse (pytest's are 0700)."""
-    path = Path(tempfile.mkdtemp(prefix="aid-"))
-    path.chmod(0o711)
+    path = make_home()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
+def make_home() -> Path:
+    """Create a directory that sandboxes can traverse."""
+    path = Path(tempfile.mkdtemp(prefix="aid-"))
+    path.chmod(0o711)
+    return path
+
+
 @pytest.fixture
 def repo(home: Path) -> Path:
-    """A small Python project with one failing and one passing unittest on `main`."""
+    """A small Python project with one failing and one passing test on `main`."""
+    return make_repo(home)
+
+
+def make_repo(home: Path) -> Path:
+    """Create the project of the fixture `repo` below a directory."""
     path = home / "user-repo"
     path.mkdir()
     (path / "calc.py").write_text(

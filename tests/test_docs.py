@@ -16,7 +16,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from aideator.cli.commands import app
+from aideator.cli.app import app
 from aideator.domain.events import Event, EventBody, EventBodyAdapter
 from aideator.domain.run import RunSpec
 

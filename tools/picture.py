@@ -19,8 +19,8 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 
 from aideator.cli.ui.live import live
-from aideator.cli.ui.reduce import View
-from aideator.cli.ui.watch import show
+from aideator.cli.ui.reduce import RunView
+from aideator.cli.ui.summary import print_summary
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails
 
@@ -39,7 +39,7 @@ def main() -> None:
             aideator(home + "/demo", "show", run_id, "--json")
         )
     picture("working", lambda screen: screen.print(at_work))
-    picture("decided", lambda screen: show(screen, details))
+    picture("decided", lambda screen: print_summary(screen, details))
 
 
 def environment(home: str) -> dict[str, str]:
@@ -61,7 +61,7 @@ def aideator(home: str, *arguments: str) -> str:
 
 def watch_demo(home: str) -> RenderableType:
     """Follow a demo; return the frame in which each variation has used a third tool."""
-    view, kept = View(), list[RenderableType]()
+    view, kept = RunView(), list[RenderableType]()
     command = [*COMMAND, "demo", "--json"]
     with subprocess.Popen(
         command, env=environment(home), stdout=subprocess.PIPE, text=True
@@ -71,8 +71,8 @@ def watch_demo(home: str) -> RenderableType:
             view.apply(Event.model_validate_json(line))
             if (
                 not kept
-                and view.lanes
-                and all(lane.calls >= 3 for lane in view.lanes.values())
+                and view.variations
+                and all(v.calls >= 3 for v in view.variations.values())
             ):
                 kept.append(live(view, width=WIDTH, height=HEIGHT))
     if demo.returncode != 0:

@@ -15,7 +15,7 @@ from typing import Any, get_args
 import typer
 from typer.cli import get_docs_for_click
 
-from aideator.cli.commands import app
+from aideator.cli.app import app
 from aideator.domain import errors
 from aideator.domain.check import Check, CheckResult, Command, TestOutcome, TestResult
 from aideator.domain.errors import AideatorError, VariationError

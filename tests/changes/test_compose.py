@@ -289,17 +289,11 @@ def test_all_hunks_of_one_are_that_one_and_any_choice_applies_or_is_a_conflict(
     project: Path, data: st.DataObject
 ) -> None:
     base = data.draw(TEXTS.filter(bool), label="base")
-    commit(project, {"a.txt": base, "b.txt": base})
-    trees = [
-        {name: data.draw(versions(base), label=name) for name in ("a.txt", "b.txt")}
-        for _ in range(2)
-    ]
-    patches = {number: patch(project, tree) for number, tree in enumerate(trees, 1)}
-    everything = [part for n in patches for part in all_hunks(n, patches[n])]
+    patches = {1: draw_patch(project, data, base), 2: draw_patch(project, data, base)}
+    parts = {number: all_hunks(number, patches[number]) for number in patches}
     for number in patches:
-        parts = [part for part in everything if part.variation_id == number]
-        assert compose(patches, parts) == patches[number]
-    choice = [some for part in everything if (some := choose(data, part)).hunks]
+        assert compose(patches, parts[number]) == patches[number]
+    choice = choose(data, parts[1] + parts[2])
     try:
         made = compose(patches, choice)
     except Conflict:
@@ -307,15 +301,33 @@ def test_all_hunks_of_one_are_that_one_and_any_choice_applies_or_is_a_conflict(
         assert len({part.variation_id for part in choice}) == 2
         return
     assert compose(patches, list(reversed(choice))) == made
-    unchanged = {"a.txt": base, "b.txt": base}
-    after = applied(project, made) if made else unchanged
-    sides = []
-    for number in patches:
-        alone = compose(patches, [p for p in choice if p.variation_id == number])
-        sides.append(applied(project, alone) if alone else unchanged)
-    for path in unchanged:
-        merged = merge(project.parent, sides[0][path], base, sides[1][path])
+    after = result(project, base, made)
+    ours, theirs = (
+        result(project, base, compose(patches, only(number, choice)))
+        for number in patches
+    )
+    for path in after:
+        merged = merge(project.parent, ours[path], base, theirs[path])
         assert merged is None or after[path] == merged
+
+
+def draw_patch(project: Path, data: st.DataObject, base: bytes) -> bytes:
+    """Draw a change of two files that are the same on the base."""
+    commit(project, {"a.txt": base, "b.txt": base})
+    tree: Tree = {}
+    for name in ("a.txt", "b.txt"):
+        tree[name] = data.draw(versions(base), label=name)
+    return patch(project, tree)
+
+
+def result(project: Path, base: bytes, made: bytes) -> Tree:
+    """Return both files after a patch."""
+    return applied(project, made) if made else {"a.txt": base, "b.txt": base}
+
+
+def only(number: int, parts: list[ComposedPart]) -> list[ComposedPart]:
+    """Return the parts of one variation."""
+    return [part for part in parts if part.variation_id == number]
 
 
 def all_hunks(number: int, made: bytes) -> list[ComposedPart]:
@@ -328,10 +340,14 @@ def all_hunks(number: int, made: bytes) -> list[ComposedPart]:
     ]
 
 
-def choose(data: st.DataObject, part: ComposedPart) -> ComposedPart:
-    """Draw some of the hunks of a part; maybe none."""
-    some = data.draw(st.lists(st.sampled_from(part.hunks or ()), unique=True))
-    return part.model_copy(update={"hunks": tuple(some)})
+def choose(data: st.DataObject, parts: list[ComposedPart]) -> list[ComposedPart]:
+    """Draw some hunks of each part; parts without any are left out."""
+    chosen = []
+    for part in parts:
+        hunks = data.draw(st.lists(st.sampled_from(part.hunks or ()), unique=True))
+        if hunks:
+            chosen.append(part.model_copy(update={"hunks": tuple(hunks)}))
+    return chosen
 
 
 def merge(scratch: Path, ours: bytes, base: bytes, theirs: bytes) -> bytes | None:

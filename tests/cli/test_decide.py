@@ -1,21 +1,29 @@
-"""What is made of a run from the command line: gone on, composed, published, undone, kept, counted."""
+"""What the command line does with a run: continue, decide, publish, archive it."""
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from aideator.cli.deciding import read_part
-from aideator.cli.ui.watch import paced
+from aideator.cli.commands.continue_run import parse_part
+from aideator.cli.follow import paced
 from aideator.domain.errors import InvalidInput
 from aideator.domain.run import ComposedPart
 from aideator.eventlog.base import Entry
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command, server
-from tests.cli.test_run import aideator, run_id_in
+from tests.cli.conftest import FinishedRun
+from tests.cli.processes import Done, aideator, run_id_in
 from tests.conftest import git
+
+
+class Does(Protocol):
+    """Runs a command, which ends with a certain exit code."""
+
+    def __call__(self, *arguments: str, code: int = 0) -> Awaitable[Done]: ...
 
 
 @pytest.mark.slow
@@ -24,68 +32,69 @@ async def test_a_run_is_taken_on_composed_decided_published_and_kept(
 ) -> None:
     async with scripted_model("three_ways") as model:
 
-        async def does(*arguments: str, code: int = 0) -> str:
+        async def does(*arguments: str, code: int = 0) -> Done:
             done = await aideator(*arguments, home=home, model=model.url)
             assert done.returncode == code, (arguments, done.stdout, done.stderr)
-            return done.stdout
+            return done
 
-        run = run_id_in(await does("run", str(repo), PROMPT, "-n", "1"))
+        run = run_id_in((await does("run", str(repo), PROMPT, "-n", "1")).stdout)
         added = await does("add", run, "--instructions", "Use sum().")
-        assert "[2] another agent: builtin" in added
+        assert "[2] another agent: builtin" in added.stdout
         composed = await does("compose", run, "2:calc.py#0")
-        assert "[3] composed from 2" in composed
-        refused = await aideator(
-            "compose", run, "1:calc.py#0", "2:calc.py#0", home=home, model=model.url
-        )
-        assert refused.returncode == 1
+        assert "[3] composed from 2" in composed.stdout
+        refused = await does("compose", run, "1:calc.py#0", "2:calc.py#0", code=1)
         assert "change the same place" in refused.stderr
         assert "next: take one of the two" in refused.stderr
 
         await does("select", run, "1", "--reason", "shorter")
-        assert "is finished, without a winner" in await does("undo", run)
-        assert json.loads(await does("select", run, "3", "--json"))["winner"] == 3
-        told = await does(
-            "publish", run, "--branch", "sum", "--title", "Add with sum()"
-        )
-        assert told.startswith("Branch aideator/sum of ")
-        assert git(repo, "log", "-1", "--format=%s", "aideator/sum") == "Add with sum()"
-        again = json.loads(await does("publish", run, "--json"))
-        assert again["commit"] == git(repo, "rev-parse", "aideator/sum")
-        published = await aideator("undo", run, home=home)
-        assert (
-            published.returncode,
-            "was published as aideator/sum" in published.stderr,
-        ) == (1, True)
+        undone = await does("undo", run)
+        assert "is finished, without a winner" in undone.stdout
+        selected = await does("select", run, "3", "--json")
+        assert json.loads(selected.stdout)["winner"] == 3
+        await publishes_once(does, run, repo)
+        await counts_one_decision(does)
 
-        counted = json.loads(await does("stats", "--json"))
-        assert (counted["runs"], counted["decided"], counted["published"]) == (1, 1, 1)
-        assert [
-            (t["name"], t["wins"]["count"], t["wins"]["of"]) for t in counted["agents"]
-        ] == [
-            ("composed", 1, 1),
-            ("builtin", 0, 2),
-        ]
-        assert "95 % interval" in await does("stats")
+
+async def publishes_once(does: Does, run: str, repo: Path) -> None:
+    """Publish a decided run of a local repository, again, and try to undo it."""
+    published = await does(
+        "publish", run, "--branch", "sum", "--title", "Add with sum()"
+    )
+    assert published.stdout.startswith("Branch aideator/sum of ")
+    assert git(repo, "log", "-1", "--format=%s", "aideator/sum") == "Add with sum()"
+    again = json.loads((await does("publish", run, "--json")).stdout)
+    assert again["commit"] == git(repo, "rev-parse", "aideator/sum")
+    undone = await does("undo", run, code=1)
+    assert "was published as aideator/sum" in undone.stderr
+
+
+async def counts_one_decision(does: Does) -> None:
+    """Read the statistics after one decision for a composed variation."""
+    counted = json.loads((await does("stats", "--json")).stdout)
+    assert (counted["runs"], counted["decided"], counted["published"]) == (1, 1, 1)
+    wins = [
+        (tally["name"], tally["wins"]["count"], tally["wins"]["of"])
+        for tally in counted["agents"]
+    ]
+    assert wins == [("composed", 1, 1), ("builtin", 0, 2)]
+    assert "95 % interval" in (await does("stats")).stdout
 
 
 @pytest.mark.slow
-async def test_a_run_is_the_same_on_another_instance(home: Path, repo: Path) -> None:
-    async with scripted_model("three_ways") as model:
-        ran = await aideator(
-            "run", str(repo), PROMPT, "-n", "2", home=home, model=model.url
-        )
-    run, file, elsewhere = run_id_in(ran.stdout), home / "run.zip", home / "elsewhere"
-    elsewhere.mkdir()
-    assert command("export", run, "-o", str(file), home=home).returncode == 0
-    kept = command("export", run, "-o", str(file), home=home)
+async def test_a_run_is_the_same_on_another_instance(
+    home: Path, finished_run: FinishedRun
+) -> None:
+    run, origin, file = finished_run.id, finished_run.home, home / "run.zip"
+    assert command("export", run, "-o", str(file), home=origin).returncode == 0
+    kept = command("export", run, "-o", str(file), home=origin)
     assert (kept.returncode, "cannot be written" in kept.stderr) == (2, True)
-    taken = command("import", str(file), home=elsewhere)
-    assert taken.returncode == 0, taken.stderr
+    imported = command("import", str(file), home=home)
+    assert imported.returncode == 0, imported.stderr
     for what in (["show", run], ["diff", run, "2"], ["watch", run, "--json"]):
-        original, copy = command(*what, home=home), command(*what, home=elsewhere)
+        original, copy = command(*what, home=origin), command(*what, home=home)
         assert original.stdout == copy.stdout != ""
-    replayed = command("watch", run, "--json", "--speed", "10000", home=elsewhere)
-    assert replayed.stdout == command("watch", run, "--json", home=home).stdout
+    replayed = command("watch", run, "--json", "--speed", "10000", home=home)
+    assert replayed.stdout == original.stdout
 
 
 @pytest.mark.slow
@@ -115,14 +124,14 @@ async def test_the_same_verbs_reach_a_server(home: Path, repo: Path) -> None:
 
 
 def test_a_part_as_it_is_typed() -> None:
-    assert read_part("1:a.py") == ComposedPart(variation_id=1, path="a.py")
-    assert read_part("12:dir/a#b.py#0,2") == ComposedPart(
+    assert parse_part("1:a.py") == ComposedPart(variation_id=1, path="a.py")
+    assert parse_part("12:dir/a#b.py#0,2") == ComposedPart(
         variation_id=12, path="dir/a#b.py", hunks=(0, 2)
     )
-    assert read_part("1:c#") == ComposedPart(variation_id=1, path="c#")
+    assert parse_part("1:c#") == ComposedPart(variation_id=1, path="c#")
     for text in ("a.py", "1:", ":a.py", "0:a.py", "999:a.py"):
         with pytest.raises(InvalidInput):
-            read_part(text)
+            parse_part(text)
 
 
 @pytest.mark.parametrize("file", [b"no archive", b""])
@@ -131,7 +140,10 @@ def test_a_file_that_is_no_run_is_wrong_input(home: Path, file: bytes) -> None:
     done = command("import", "run.zip", home=home)
     assert done.returncode == 2
     assert "error: the file cannot be imported" in done.stderr
-    assert "next: make it anew with `aideator export`" in done.stderr
+    assert "next: export the run again with `aideator export`" in done.stderr
+
+
+def test_a_file_that_is_not_there_is_wrong_input(home: Path) -> None:
     assert command("import", "nowhere.zip", home=home).returncode == 2
 
 
@@ -142,7 +154,7 @@ def test_a_variation_is_a_number_or_all(home: Path) -> None:
 
 
 async def test_a_replay_keeps_the_pauses_at_its_speed() -> None:
-    """Against the loop's own clock: no pause is shorter than it was, divided by the speed."""
+    """By the loop's clock, no pause is shorter than it was, divided by the speed."""
     moments = (
         "2026-11-25T10:00:00Z",
         "2026-11-25T10:00:01.500000Z",

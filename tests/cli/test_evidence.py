@@ -1,10 +1,10 @@
-"""The evidence on a terminal: each claim in its cell, whatever the names hold, at any width."""
+"""The evidence on a terminal: each claim in its cell, whatever it holds."""
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from aideator.cli.ui.evidence import each_test
-from aideator.cli.ui.live import comparison
+from aideator.cli.ui.evidence import tables_of_tests
+from aideator.cli.ui.summary import comparison
 from aideator.domain.check import Check, TestOutcome
 from aideator.domain.ranking import Cost, CrossOutcome, CrossTest, Evidence
 from aideator.domain.run import (
@@ -89,52 +89,55 @@ def details() -> RunDetails:
     )
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_comparison_counts_tests_and_cross_tests(width: int) -> None:
+def printed(drawn: RenderableType, *, width: int) -> str:
+    """Return what a terminal without colours shows."""
     console = Console(width=width)
     with console.capture() as shown:
-        console.print(comparison(details(), width=width))
-    flat = " ".join(shown.get().split())
+        console.print(drawn)
+    return shown.get()
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_comparison_counts_tests_and_cross_tests(width: int) -> None:
+    text = printed(comparison(details(), width=width), width=width)
+    flat = " ".join(text.split())
     for words in (
         "✓ fixed",
         "~ flaky",
-        "✗ BROKEN",
+        "✗ broken",
         "1 fixed, 1 new",
         "cross-tests",
         "1 of 1 pass",
         "0 of 1 pass",
     ):
         assert words in flat, words
-    assert max(map(len, shown.get().splitlines())) <= width
+    assert max(map(len, text.splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_each_test_that_tells_something_has_its_row(width: int) -> None:
-    console = Console(width=width)
-    with console.capture() as shown:
-        console.print(each_test(details()))
-    text = shown.get()
+    text = printed(tables_of_tests(details()), width=width)
     rows = {
         line.split()[0]: line.split()[1:]
         for line in text.splitlines()
         if line.strip().startswith("t.T.")
     }
     assert rows["t.T.test_a"] == ["✓", "fixed", "~", "flaky", "·"]
-    assert rows["t.T.mine"] == ["·", "✗", "new", "·"]
-    assert rows["t.T.test_b"] == ["·", "·", "✗", "BROKEN"]
+    assert rows["t.T.mine"] == ["·", "✗", "new,", "fails", "·"]
+    assert rows["t.T.test_b"] == ["·", "·", "✗", "broken"]
     assert rows["t.T.test_new"][-5:] == ["✓", "✗", "·", "✗", "0.50"]
     assert rows["t.T.odd"][-1] == "flaky"
-    assert "and up to 7 more for each variation" in text
-    assert "3 sandboxes, 1.2 s, 0 known before, 2 left out" in text
-    assert "a note" in text
+    for words in (
+        "and up to 7 more for each variation",
+        "3 sandboxes, 1.2 s, 0 known before, 2 left out",
+        "a note",
+    ):
+        assert words in text, words
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= width
 
 
 def test_a_run_whose_checks_do_not_tell_tests_apart_says_so() -> None:
-    console = Console(width=100)
-    with console.capture() as shown:
-        console.print(
-            each_test(details().model_copy(update={"evidence": None, "variations": ()}))
-        )
-    assert "No check of this run tells its tests apart." in shown.get()
+    run = details().model_copy(update={"evidence": None, "variations": ()})
+    text = printed(tables_of_tests(run), width=100)
+    assert "No check of this run reports single tests." in text

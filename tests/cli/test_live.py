@@ -8,9 +8,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from aideator.cli.ui.escape import one_line, plain
-from aideator.cli.ui.live import comparison, conclusion, limits_line, live, show_patch
-from aideator.cli.ui.reduce import Lane, View
+from aideator.cli.ui.escape import escape, one_line
+from aideator.cli.ui.listing import print_patch
+from aideator.cli.ui.live import live
+from aideator.cli.ui.reduce import RunView, VariationView
+from aideator.cli.ui.summary import comparison, conclusion, isolation_line
 from aideator.domain.check import Check
 from aideator.domain.run import (
     AgentSpec,
@@ -46,7 +48,10 @@ HOSTILE = [
 
 
 def acts_on_a_terminal(text: str) -> list[str]:
-    """Characters that a terminal obeys: controls (C0 but line break and tab, C1), bidirectional and other formats."""
+    """Return the characters that a terminal obeys.
+
+    Controls (C0 but line break and tab, C1), bidirectional and other formats.
+    """
     return [
         c for c in text if c not in "\n\t" and unicodedata.category(c) in {"Cc", "Cf"}
     ]
@@ -57,12 +62,12 @@ def acts_on_a_terminal(text: str) -> list[str]:
 )
 @example("".join(HOSTILE))
 def test_nothing_that_a_terminal_obeys_survives(text: str) -> None:
-    assert acts_on_a_terminal(plain(text)) == []
+    assert acts_on_a_terminal(escape(text)) == []
 
 
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"])))
 def test_ordinary_text_is_left_as_it_is(text: str) -> None:
-    assert plain(text) == text
+    assert escape(text) == text
 
 
 @given(st.text(max_size=300), st.integers(2, 80))
@@ -76,7 +81,7 @@ def test_a_line_is_one_line_and_no_longer_than_asked(text: str, width: int) -> N
 def test_a_hostile_patch_is_inert_on_a_terminal(attack: str) -> None:
     console = Console(force_terminal=True, color_system=None, width=100)
     with console.capture() as shown:
-        show_patch(console, f"--- a/x\n+++ b/x\n+{attack}end of line\n")
+        print_patch(console, f"--- a/x\n+++ b/x\n+{attack}end of line\n")
     assert acts_on_a_terminal(shown.get()) == []
     assert "end of line" in shown.get()
 
@@ -131,19 +136,19 @@ def test_who_enforces_which_limit_is_said_once() -> None:
     run.variations[0].isolation = Isolation(
         backend="bubblewrap", network="gateway only", limits=limits
     )
-    assert limits_line(run).endswith(
+    assert isolation_line(run).endswith(
         "limits: memory, cpu by cgroup v1; disk by watchdog"
     )
 
 
-def test_a_screen_that_is_too_small_shows_the_variations_at_work_and_counts_the_others() -> (
+def test_a_screen_that_is_too_small_shows_who_is_at_work_and_counts_the_others() -> (
     None
 ):
-    lanes = {number: Lane(number) for number in range(1, 101)}
-    lanes[77].state, lanes[77].started = "working", datetime.now(UTC)
+    variations = {number: VariationView(number) for number in range(1, 101)}
+    variations[77].state, variations[77].started = "working", datetime.now(UTC)
     console = Console(width=80, height=24)
     with console.capture() as shown:
-        console.print(live(View(lanes=lanes), width=80, height=24))
+        console.print(live(RunView(variations=variations), width=80, height=24))
     lines = shown.get().splitlines()
     assert len(lines) <= 24
     assert lines[1].strip().startswith("77 working")
@@ -173,7 +178,7 @@ def test_an_open_answer_says_its_rule_what_would_settle_it_and_what_is_flagged()
     with console.capture() as shown:
         console.print(conclusion(run))
     text = shown.get()
-    assert "No recommendation." in text
+    assert "No variation is recommended." in text
     assert "To settle it: Look at what is flagged in variation 2" in text
     assert "High: it fixes every test" in text
     assert "⚑ variation 2, t0.py: It is gone.  -def test():" in text

@@ -1,4 +1,4 @@
-"""The view is a pure reduction: however a stream is cut and repeated, it shows the same."""
+"""The view is a pure reduction: a stream that is cut and repeated shows the same."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from aideator.cli.ui.live import live
-from aideator.cli.ui.reduce import View
+from aideator.cli.ui.reduce import RunView
 from aideator.domain.check import CheckResult, Command
 from aideator.domain.events import (
     AgentOutput,
@@ -55,7 +55,7 @@ BODIES: st.SearchStrategy[EventBody] = st.one_of(
         variations=st.integers(1, 5),
         checks=st.just(()),
     ),
-    st.builds(VariationStarted, agent=st.just(AgentSpec()), attempt=st.integers(1, 3)),
+    st.builds(VariationStarted, spec=st.just(AgentSpec()), attempt=st.integers(1, 3)),
     st.builds(AgentOutput, channel=st.sampled_from(["message", "thought"]), text=TEXT),
     st.builds(ToolCall, tool_call_id=KEYS, title=TEXT),
     st.builds(ToolCallUpdate, tool_call_id=KEYS, title=st.none() | TEXT),
@@ -90,8 +90,8 @@ STREAMS = st.lists(st.tuples(st.none() | st.integers(1, 5), BODIES), max_size=30
 )
 
 
-def view_of(events: list[Event]) -> View:
-    view = View()
+def view_of(events: list[Event]) -> RunView:
+    view = RunView()
     for event in events:
         view.apply(event)
     return view
@@ -123,20 +123,25 @@ def test_events_in_any_order_are_drawn_within_the_screen(
     assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
 
 
-def test_a_new_attempt_begins_its_lane_anew_and_keeps_what_was_spent() -> None:
+def test_a_new_attempt_begins_its_view_anew_and_keeps_what_was_spent() -> None:
     bodies: list[EventBody] = [
         VariationStarted(spec=AgentSpec(), attempt=1),
         AgentOutput(channel="message", text="first"),
         UsageRecorded(usage=Usage(requests=3)),
         VariationStarted(spec=AgentSpec(), attempt=2),
     ]
-    lane = view_of(
+    variation = view_of(
         [
             Event(seq=n, run_id="r", variation_id=1, at=START, body=b)
             for n, b in enumerate(bodies, 1)
         ]
-    ).lane(1)
-    assert (lane.attempt, lane.said, lane.usage.requests, lane.state) == (
+    ).variation(1)
+    assert (
+        variation.attempt,
+        variation.said,
+        variation.usage.requests,
+        variation.state,
+    ) == (
         2,
         "",
         3,
@@ -144,9 +149,7 @@ def test_a_new_attempt_begins_its_lane_anew_and_keeps_what_was_spent() -> None:
     )
 
 
-def test_a_piece_of_what_is_said_joins_the_piece_before_and_another_channel_begins_anew() -> (
-    None
-):
+def test_a_piece_of_a_message_joins_the_one_before_and_a_channel_begins_anew() -> None:
     bodies: list[EventBody] = [
         AgentOutput(channel="thought", text="I "),
         AgentOutput(channel="thought", text="think"),
@@ -156,13 +159,13 @@ def test_a_piece_of_what_is_said_joins_the_piece_before_and_another_channel_begi
         Event(seq=n, run_id="r", variation_id=1, at=START, body=b)
         for n, b in enumerate(bodies, 1)
     ]
-    assert view_of(events[:2]).lane(1).said == "I think"
-    assert view_of(events).lane(1).said == "I say"
+    assert view_of(events[:2]).variation(1).said == "I think"
+    assert view_of(events).variation(1).said == "I say"
 
 
 def headline(*bodies: EventBody) -> str:
     """The first line of the picture after these events."""
-    view = View()
+    view = RunView()
     for seq, body in enumerate(bodies, start=1):
         view.apply(Event(seq=seq, run_id="r", at=START, body=body))
     console = Console(width=120)

@@ -1,85 +1,32 @@
-"""Runs from the command line: what is printed for people and programs, and how they are stopped."""
+"""Runs from the command line: what is printed for whom, and how they are stopped."""
 
-import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from aideator.client.remote import open_remote
 from aideator.testing import scripted_model
-from tests.actions import PROMPT, command, server
+from tests.actions import PROMPT, server
+from tests.cli.conftest import FinishedRun
+from tests.cli.processes import aideator, reads_until, run_id_in, start
 from tests.conftest import git
-
-Done = subprocess.CompletedProcess[str]
-
-
-async def aideator(
-    *arguments: str, home: Path, model: str = "http://127.0.0.1:9", **more: Any
-) -> Done:
-    """A command, while the scripted model answers in this process."""
-    env = {"ANTHROPIC_BASE_URL": model} | more.pop("env", {})
-    return await asyncio.to_thread(command, *arguments, home=home, env=env, **more)
-
-
-async def start(*arguments: str, home: Path, model: str) -> asyncio.subprocess.Process:
-    """A command that goes on."""
-    return await asyncio.create_subprocess_exec(
-        # Tests that are run under nohup ignore SIGHUP, and so would what they start.
-        *("env", "--default-signal=HUP", sys.executable, "-m", "aideator", *arguments),
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "AIDEATOR_HOME": str(home / "state"),
-        }
-        | {"ANTHROPIC_BASE_URL": model},
-        cwd=home,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def reads_until(process: asyncio.subprocess.Process, words: str) -> None:
-    assert process.stdout is not None
-    while line := (await process.stdout.readline()).decode():
-        if words in line:
-            return
-    raise AssertionError(f"the command ended without saying {words!r}")
-
-
-def run_id_in(output: str) -> str:
-    return output.split()[1]
 
 
 @pytest.mark.slow
-async def test_a_run_from_its_start_to_the_users_branch(home: Path, repo: Path) -> None:
-    async with scripted_model("three_ways") as model:
-        ran = await aideator(
-            "run",
-            str(repo),
-            PROMPT,
-            "-n",
-            "2",
-            home=home,
-            model=model.url,
-            env={"COLUMNS": "80"},
-        )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    lines = ran.stdout.splitlines()
+async def test_a_run_from_its_start_to_the_users_branch(
+    home: Path, repo: Path, finished_run: FinishedRun
+) -> None:
+    lines, part = finished_run.ran.stdout.splitlines(), finished_run.part
     assert lines.count("[1] ✓ python3 -m unittest") == 1
-    assert "Recommended: variation 1 (confidence: high)" in lines
+    assert "Variation 1 is recommended (high confidence)." in lines
     assert max(map(len, lines)) <= 80
-    part = run_id_in(ran.stdout)[-8:]
     assert f"  aideator apply {part} 1" in lines
 
-    shown = await aideator("show", part, "--json", home=home)
+    shown = await aideator("show", part, "--json", home=finished_run.home)
     assert json.loads(shown.stdout)["ranking"]["recommended"] == 1
-    patch = await aideator("diff", part, home=home)
+    patch = await aideator("diff", part, home=finished_run.home)
     assert patch.stdout.startswith("diff --git a/calc.py b/calc.py\n")
     assert "\x1b" not in patch.stdout
     (home / "a.patch").write_text(patch.stdout)
@@ -88,13 +35,13 @@ async def test_a_run_from_its_start_to_the_users_branch(home: Path, repo: Path) 
 
 @pytest.mark.slow
 async def test_a_winner_is_selected_once_and_applied_once_to_a_clean_tree(
-    home: Path, repo: Path
+    own_finished_run: FinishedRun,
 ) -> None:
-    async with scripted_model("three_ways") as model:
-        ran = await aideator(
-            "run", str(repo), PROMPT, "-n", "2", home=home, model=model.url
-        )
-    part = run_id_in(ran.stdout)[-8:]
+    home, repo, part = (
+        own_finished_run.home,
+        own_finished_run.repo,
+        own_finished_run.part,
+    )
     first = await aideator("select", part, "2", "--reason", "reads better", home=home)
     again = await aideator("select", part, "2", home=home)
     other = await aideator("select", part, "1", home=home)
@@ -149,7 +96,7 @@ async def test_a_signal_stops_the_agents_and_keeps_the_run(
         _, complaint = await process.communicate()
     assert process.returncode == 128 + number
     assert "Traceback" not in complaint.decode()
-    assert "cancelled; what was done stays: aideator show" in complaint.decode()
+    assert "cancelled; the results so far are kept: aideator show" in complaint.decode()
     [run] = json.loads((await aideator("list", "--json", home=home)).stdout)
     assert run["status"] == "cancelled"
     assert not list((home / "state" / "forks").glob("*"))
@@ -177,7 +124,8 @@ async def test_a_reader_that_goes_away_stops_the_agents(home: Path, repo: Path) 
         )
         await reads_until(process, "variation_started")
         assert process.stdout is not None
-        process.stdout._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio has no other way
+        # asyncio has no other way to close the reading end of a pipe.
+        process.stdout._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001
         assert process.stderr is not None
         complaint = (await process.stderr.read()).decode()
         await process.wait()
@@ -219,51 +167,51 @@ async def test_the_commands_find_the_server_that_works_in_the_same_state_directo
         )
         assert ran.returncode == 0, ran.stderr
         assert ran.stderr == f"(through the server at {running.url})\n"
-        part = run_id_in(ran.stdout)[-8:]
-
-        elsewhere, told = home / "elsewhere", ["--server", running.url]
-        elsewhere.mkdir()
-        detached = await aideator(
-            "run",
-            str(repo),
-            PROMPT,
-            "-n",
-            "1",
-            "--fresh",
-            "--detach",
-            *told,
-            home=elsewhere,
+        (home / "elsewhere").mkdir()
+        await uses_the_server_from_elsewhere(
+            running.url, home / "elsewhere", repo, part=run_id_in(ran.stdout)[-8:]
         )
-        assert detached.returncode == 0, detached.stderr
-        watched = await aideator(
-            "watch", detached.stdout.strip(), *told, home=elsewhere
-        )
-        assert watched.returncode == 0, watched.stderr
-        listed = await aideator("list", "--json", *told, home=elsewhere)
-        assert len(json.loads(listed.stdout)) == 2
-        async with open_remote(
-            running.url, prefix="/api/v1", header="X-API-Key", key=None
-        ) as remote:
-            newest = await remote.list(limit=1)
-            older = await remote.list(limit=1, before=newest.next)
-        assert [run.id for page in (newest, older) for run in page.runs] == [
-            run["id"] for run in json.loads(listed.stdout)
-        ]
-        patch = await aideator("diff", part, "1", *told, home=elsewhere)
-        assert "return a + b" in patch.stdout
-        assert (
-            await aideator("select", part, "1", *told, home=elsewhere)
-        ).returncode == 0
-        assert (
-            await aideator("cancel", part, *told, home=elsewhere)
-        ).stdout == f"run {part} is decided\n"
-        applied = await aideator("apply", part, *told, home=elsewhere, cwd=repo)
-        assert applied.returncode == 0, applied.stderr
 
-        port = running.url.rpartition(":")[2]
-        taken = await aideator("serve", "--port", port, home=elsewhere)
-        assert taken.returncode == 1
-        assert f"port {port} of 127.0.0.1 is taken" in taken.stderr
+
+async def uses_the_server_from_elsewhere(
+    url: str, home: Path, repo: Path, *, part: str
+) -> None:
+    """Use a server with one finished run, `part`, from another state directory."""
+    told = ["--server", url]
+    detached = await aideator(
+        *("run", str(repo), PROMPT, "-n", "1", "--fresh", "--detach", *told), home=home
+    )
+    assert detached.returncode == 0, detached.stderr
+    watched = await aideator("watch", detached.stdout.strip(), *told, home=home)
+    assert watched.returncode == 0, watched.stderr
+    listed = await aideator("list", "--json", *told, home=home)
+    runs = [run["id"] for run in json.loads(listed.stdout)]
+    assert len(runs) == 2
+    assert await pages_of_one(url) == runs
+
+    patch = await aideator("diff", part, "1", *told, home=home)
+    assert "return a + b" in patch.stdout
+    selected = await aideator("select", part, "1", *told, home=home)
+    assert selected.returncode == 0
+    cancelled = await aideator("cancel", part, *told, home=home)
+    assert cancelled.stdout == f"run {part} is decided\n"
+    applied = await aideator("apply", part, *told, home=home, cwd=repo)
+    assert applied.returncode == 0, applied.stderr
+
+    port = url.rpartition(":")[2]
+    taken = await aideator("serve", "--port", port, home=home)
+    assert taken.returncode == 1
+    assert f"port {port} of 127.0.0.1 is taken" in taken.stderr
+
+
+async def pages_of_one(url: str) -> list[str]:
+    """Return the ids of a server's two latest runs, read page by page."""
+    async with open_remote(
+        url, prefix="/api/v1", header="X-API-Key", key=None
+    ) as remote:
+        newest = await remote.list(limit=1)
+        older = await remote.list(limit=1, before=newest.next)
+    return [run.id for run in (*newest.runs, *older.runs)]
 
 
 async def test_keys_are_made_shown_once_and_revoked(home: Path) -> None:

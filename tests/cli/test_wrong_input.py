@@ -1,10 +1,10 @@
-"""A wrong command ends with exit code 2 or 1, one clear error on stderr, nothing on stdout and no traceback."""
+"""A wrong command ends with exit code 2 or 1 and one clear error on stderr alone."""
 
 from pathlib import Path
 
 import pytest
 
-from aideator.cli.submit import read_spec
+from aideator.cli.parsing import read_spec
 from aideator.domain.errors import InvalidInput
 from tests.actions import PROMPT, command
 
@@ -62,7 +62,8 @@ CASES: dict[str, tuple[list[str], int, str]] = {
 def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -> None:
     (home / "bad.yaml").write_text("repo_url: [\n")
     (home / "judge.yaml").write_text(
-        f"repo_url: {repo}\nprompt: {PROMPT}\nexamination: {{judge: {{max_turns: 3}}}}\n"
+        f"repo_url: {repo}\nprompt: {PROMPT}\n"
+        "examination: {judge: {max_turns: 3}}\n"
     )
     arguments, code, words = CASES[case]
     done = command(

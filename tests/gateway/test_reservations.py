@@ -150,3 +150,25 @@ def test_calls_in_a_minute_start_at_once_up_to_a_tenth_and_then_evenly() -> None
     assert [rate.admit(60, 0.0) for _ in range(7)] == [True] * 6 + [False]
     assert [rate.admit(60, 1.0) for _ in range(2)] == [True, False]
     assert RateLimit().admit(1, 0.0)
+
+
+async def test_a_stream_beyond_its_reservation_leaves_less_room_for_others() -> None:
+    budget = RunBudget(Budget(run_tokens=300))
+    stream = Call(Amount(1), Amount(100), running=Amount(1))
+    async with budget.reserve(1, stream):
+        stream.running = Amount(250)
+        assert budget.run.reserved.tokens == 250
+        assert not budget.run.has_room_for(a_call(100))
+        assert budget.run.has_room_for(a_call(50))
+
+
+async def test_an_answer_that_cannot_be_seen_counts_as_reserved_until_it_ends() -> None:
+    budget = RunBudget(Budget(run_tokens=300))
+    stream = Call(Amount(1), Amount(100), running=Amount(1))
+    async with budget.reserve(1, stream):
+        async with budget.reserve(2, a_call(200)):
+            stream.running = Amount(100)
+            assert budget.reached_by(1) is None
+            stream.running = Amount(101)
+            assert budget.reached_by(1) is not None
+        assert budget.reached_by(1) is None

@@ -114,7 +114,8 @@ async def until_a_pack_is_asked_for(server: GitServer) -> None:
 
 async def until_no_git_is_left(server: GitServer) -> None:
     async with asyncio.timeout(10):
-        while any(server.host.encode() in line for line in _command_lines()):  # noqa: ASYNC110
+        host = server.host.encode()
+        while any(host in line for line in _command_lines()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 

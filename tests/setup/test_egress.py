@@ -410,7 +410,7 @@ async def test_the_proxy_ends_with_all_its_connections(home: Path) -> None:
         writer.write(f"CONNECT {name} HTTP/1.1\r\n\r\n".encode())
         await reader.readuntil(b"\r\n\r\n")
         idle, other = await asyncio.open_unix_connection(proxy.socket)
-        while proxy.connections < 2:  # noqa: ASYNC110 - nobody tells that it was accepted
+        while proxy.connections < 2:  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(0.01)
     assert await reader.read(-1) == b""
     assert await idle.read(-1) == b""

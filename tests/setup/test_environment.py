@@ -26,7 +26,7 @@ from tests.setup.test_egress import serving
 
 
 @pytest.fixture
-def workshop(home: Path) -> SetupContext:
+def context(home: Path) -> SetupContext:
     return SetupContext(
         open_backend("bubblewrap", runtime_dir=home / "run"),
         home,
@@ -48,37 +48,37 @@ async def checkout(cache: RepositoryCache, repo: Path) -> Checkout:
 class Told(list[tuple[CheckResult, bool]]):
     """What set-up tells of itself."""
 
-    async def __call__(self, result: CheckResult, cached: bool) -> None:  # noqa: FBT001 - the callback's shape
+    async def __call__(self, result: CheckResult, cached: bool) -> None:  # noqa: FBT001
         self.append((result, cached))
 
 
 async def set_up(
-    workshop: SetupContext, checkout: Checkout, *commands: str, told: Told | None = None
+    context: SetupContext, checkout: Checkout, *commands: str, told: Told | None = None
 ) -> Checkout:
     setup = [Command(command=command, timeout=20) for command in commands]
     return await build_environment(
-        workshop, checkout, setup, told if told is not None else Told()
+        context, checkout, setup, told if told is not None else Told()
     )
 
 
 async def attempt(
-    workshop: SetupContext, checkout: Checkout, script: str, name: str = "one"
+    context: SetupContext, checkout: Checkout, script: str, name: str = "one"
 ) -> tuple[str, Patch]:
     """What an agent sees that runs a script, and its change."""
-    async with fork(checkout, workshop.home, name) as forked:
-        async with workshop.backend.open(forked.tree, Limits()) as sandbox:
+    async with fork(checkout, context.home, name) as forked:
+        async with context.backend.open(forked.tree, Limits()) as sandbox:
             done = await sandbox.exec(["sh", "-c", f"exec 2>&1; {script}"])
         return done.stdout.decode(), await extract(
-            forked, workshop.backend, limits=Limits()
+            forked, context.backend, limits=Limits()
         )
 
 
 async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
     told = Told()
     made = await set_up(
-        workshop,
+        context,
         checkout,
         "mkdir lib; echo made > lib/made",
         "echo m >> calc.py; cat lib/*",
@@ -90,7 +90,7 @@ async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
     ]
     for name in ("one", "two"):
         seen, patch = await attempt(
-            workshop, made, "cat lib/made; git status --porcelain; ls -A", name
+            context, made, "cat lib/made; git status --porcelain; ls -A", name
         )
         assert seen.split() == [
             "made",
@@ -104,10 +104,10 @@ async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
 
 
 async def test_only_the_change_of_the_attempt_is_in_the_patch(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
     made = await set_up(
-        workshop,
+        context,
         checkout,
         "mkdir lib; echo made > lib/made; echo more >> calc.py; rm test_calc.py",
     )
@@ -115,15 +115,15 @@ async def test_only_the_change_of_the_attempt_is_in_the_patch(
         "echo mine >> calc.py; for file in lib/made lib/mine own; do"
         " echo mine > $file; done; git commit -qam x"
     )
-    _, patch = await attempt(workshop, made, script)
+    _, patch = await attempt(context, made, script)
     assert patch.paths == ("calc.py", "own")
     assert b"more" not in patch.data
     assert patch.notes == (
         "lib was made by set-up; its change is left out of the patch",
     )
     async with (
-        fork(made, workshop.home, "judge") as clean,
-        workshop.backend.open(clean.tree, Limits()) as sandbox,
+        fork(made, context.home, "judge") as clean,
+        context.backend.open(clean.tree, Limits()) as sandbox,
     ):
         await apply(sandbox, patch)
         seen = await sandbox.exec(
@@ -148,13 +148,13 @@ async def test_only_the_change_of_the_attempt_is_in_the_patch(
     ],
 )
 async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
-    workshop: SetupContext, checkout: Checkout, name: str
+    context: SetupContext, checkout: Checkout, name: str
 ) -> None:
     path = (
         "$(printf %b '" + "".join(f"\\0{byte:03o}" for byte in os.fsencode(name)) + "')"
     )
     made = await set_up(
-        workshop,
+        context,
         checkout,
         f'mkdir -p -- "{path}/in"; echo x > "{path}/in/file"; echo y > "{path}.txt"',
     )
@@ -164,47 +164,47 @@ async def test_no_name_and_no_gitignore_brings_set_ups_files_into_a_patch(
             f'printf %s "{ignore}" > .gitignore; echo z >> "{path}/in/file";'
             f' echo o > own; echo z >> "{path}.txt"'
         )
-        _, patch = await attempt(workshop, made, script)
+        _, patch = await attempt(context, made, script)
         assert patch.paths == (".gitignore", "own")
 
 
 async def test_attempts_cannot_change_what_the_others_see(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
-    made = await set_up(workshop, checkout, "mkdir lib; echo made > lib/made")
-    await attempt(workshop, made, "rm -rf lib .aideator; ln -s /etc lib")
-    seen, _ = await attempt(workshop, made, "cat lib/made; ls -A .aideator", "two")
+    made = await set_up(context, checkout, "mkdir lib; echo made > lib/made")
+    await attempt(context, made, "rm -rf lib .aideator; ln -s /etc lib")
+    seen, _ = await attempt(context, made, "cat lib/made; ls -A .aideator", "two")
     assert seen.split() == ["made", ".gitignore"]
 
 
 async def test_it_is_made_once_also_when_two_ask_at_once(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
     count = "echo run >> /workspace/runs; sleep 0.5"
     first, second = Told(), Told()
     async with asyncio.TaskGroup() as group:
         for told in (first, second):
-            group.create_task(set_up(workshop, checkout, count, "cat runs", told=told))
+            group.create_task(set_up(context, checkout, count, "cat runs", told=told))
     assert sorted([cached for _, cached in told] for told in (first, second)) == [
         [False, False],
         [True],
     ]
     third = Told()
-    made = await set_up(workshop, checkout, count, "cat runs", told=third)
+    made = await set_up(context, checkout, count, "cat runs", told=third)
     assert [(result.check, result.output, cached) for result, cached in third] == [
         ("cat runs", "run\n", True)
     ]
-    assert len(list((workshop.home / "environments").iterdir())) == 1
+    assert len(list((context.home / "environments").iterdir())) == 1
     assert made.environment
 
 
 async def test_other_commands_or_variables_make_another_one(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
-    one = await set_up(workshop, checkout, "true")
-    two = await set_up(workshop, checkout, "true", "true")
+    one = await set_up(context, checkout, "true")
+    two = await set_up(context, checkout, "true", "true")
     other = await set_up(
-        replace(workshop, variables={"A": "b"}), checkout, "echo $A > a"
+        replace(context, variables={"A": "b"}), checkout, "echo $A > a"
     )
     assert one.environment
     assert two.environment
@@ -236,13 +236,13 @@ async def test_other_commands_or_variables_make_another_one(
     ],
 )
 async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
-    workshop: SetupContext,
+    context: SetupContext,
     checkout: Checkout,
     command: str,
     limits: Mapping[str, int],
     message: str,
 ) -> None:
-    tight = replace(workshop, limits=replace(workshop.limits, **limits))
+    tight = replace(context, limits=replace(context.limits, **limits))
     told = Told()
     with pytest.raises(SetupFailed, match=message):
         await build_environment(
@@ -251,11 +251,11 @@ async def test_a_set_up_that_fails_says_why_and_leaves_nothing(
             [Command(command=command, timeout=1 if "60" in command else 20)],
             told,
         )
-    assert list((workshop.home / "environments").iterdir()) == []
+    assert list((context.home / "environments").iterdir()) == []
     assert len(told) == 1
     assert not told[0][0].passed
     assert len(told[0][0].output) < 20_000
-    assert (await set_up(workshop, checkout, "true")).environment, "the next one works"
+    assert (await set_up(context, checkout, "true")).environment, "the next one works"
 
 
 ODD = """
@@ -275,11 +275,11 @@ rm calc.py; ln -s /etc/passwd calc.py
 
 
 async def test_odd_files_do_no_harm(
-    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
+    context: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
-    made = await set_up(workshop, checkout, ODD)
+    made = await set_up(context, checkout, ODD)
     seen, patch = await attempt(
-        workshop,
+        context,
         made,
         "git status --porcelain; ls fired; head -n1 calc.py; echo '# x' >> calc.py",
     )
@@ -287,15 +287,15 @@ async def test_odd_files_do_no_harm(
     assert "cannot access 'fired'" in seen
     assert patch.paths == ("calc.py",)
     assert cache.gc(0, idle=0) > 0
-    assert list((workshop.home / "environments").iterdir()) == []
+    assert list((context.home / "environments").iterdir()) == []
 
 
 async def test_an_environment_in_use_is_spared_and_an_unused_one_goes(
-    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
+    context: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
-    made = await set_up(workshop, checkout, "head -c 3000000 /dev/urandom > big")
+    made = await set_up(context, checkout, "head -c 3000000 /dev/urandom > big")
     assert made.environment
-    async with fork(made, workshop.home, "one"):
+    async with fork(made, context.home, "one"):
         cache.gc(0, idle=0)
         assert made.environment.exists()
     assert cache.gc(0, idle=0) > 3_000_000
@@ -303,9 +303,9 @@ async def test_an_environment_in_use_is_spared_and_an_unused_one_goes(
 
 
 async def test_what_a_crash_left_half_made_is_removed(
-    workshop: SetupContext, checkout: Checkout, cache: RepositoryCache
+    context: SetupContext, checkout: Checkout, cache: RepositoryCache
 ) -> None:
-    made = await set_up(workshop, checkout, "true")
+    made = await set_up(context, checkout, "true")
     assert made.environment
     folder = made.environment.parent
     half = folder.with_name(folder.name + "x.part")
@@ -315,25 +315,28 @@ async def test_what_a_crash_left_half_made_is_removed(
 
 
 async def test_being_stopped_in_the_middle_leaves_nothing(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
-    task = asyncio.ensure_future(set_up(workshop, checkout, "sleep 15"))
-    while not list((workshop.home / "environments").glob("*.part/*/.aideator")):  # noqa: ASYNC110
+    task = asyncio.ensure_future(set_up(context, checkout, "sleep 15"))
+    environments = context.home / "environments"
+    while not list(environments.glob("*.part/*/.aideator")):  # noqa: ASYNC110
         await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert list((workshop.home / "environments").iterdir()) == []
+    assert list((context.home / "environments").iterdir()) == []
 
 
-GET = "python3 -c 'import os, urllib.request as u; print(u.urlopen(\"http://{}/x\").read())'"
+GET = (
+    "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://{}/x\").read())'"
+)
 
 
 async def test_set_up_reaches_named_hosts_and_nobody_else_does(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
     async with serving() as host, serving() as other:
-        open_ = replace(workshop, egress=Egress(private_hosts=frozenset({host.name})))
+        open_ = replace(context, egress=Egress(private_hosts=frozenset({host.name})))
         told = Told()
         made = await set_up(
             open_, checkout, f"{GET.format(host.name)} | tee got", told=told
@@ -344,7 +347,7 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
         ):
             await set_up(open_, checkout, GET.format(other.name))
         with pytest.raises(SetupFailed, match=r"exit code 1$"):
-            await set_up(workshop, checkout, GET.format(host.name))
+            await set_up(context, checkout, GET.format(host.name))
         seen, _ = await attempt(
             open_, made, f"cat got; env | grep -i _proxy=; {GET.format(host.name)}"
         )
@@ -353,11 +356,11 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
 
 
 async def test_the_variables_of_tools_are_the_same_for_all(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
     told = Told()
-    made = await set_up(workshop, checkout, "mkdir -p .venv/bin; env | sort", told=told)
-    seen, _ = await attempt(workshop, made, "env | sort")
+    made = await set_up(context, checkout, "mkdir -p .venv/bin; env | sort", told=told)
+    seen, _ = await attempt(context, made, "env | sort")
     while_made, after = (
         dict(line.partition("=")[::2] for line in text.splitlines())
         for text in (told[0][0].output, seen)
@@ -373,11 +376,11 @@ async def test_the_variables_of_tools_are_the_same_for_all(
 
 
 async def test_a_venv_that_a_change_brings_along_is_not_on_the_path(
-    workshop: SetupContext, checkout: Checkout
+    context: SetupContext, checkout: Checkout
 ) -> None:
-    made = await set_up(workshop, checkout, "true")
+    made = await set_up(context, checkout, "true")
     seen, _ = await attempt(
-        workshop,
+        context,
         made,
         "mkdir -p .venv/bin; printf '#!/bin/sh\\necho evil' > .venv/bin/git;"
         " chmod +x .venv/bin/git; git --version",
@@ -386,7 +389,7 @@ async def test_a_venv_that_a_change_brings_along_is_not_on_the_path(
 
 
 async def test_many_files_of_set_up_beside_the_projects_own(
-    workshop: SetupContext, home: Path, cache: RepositoryCache
+    context: SetupContext, home: Path, cache: RepositoryCache
 ) -> None:
     repo = home / "wide"
     (repo / "src").mkdir(parents=True)
@@ -396,10 +399,10 @@ async def test_many_files_of_set_up_beside_the_projects_own(
     git(repo, "commit", "-qm", "x")
     checkout = await cache.checkout(await cache.resolve(str(repo)))
     write = 'python3 -c \'for n in range({}): open(f"src/{{n}}", "w").close()\''
-    made = await set_up(workshop, checkout, write.format(3_000))
-    _, patch = await attempt(workshop, made, "echo b > src/a; rm src/7")
+    made = await set_up(context, checkout, write.format(3_000))
+    _, patch = await attempt(context, made, "echo b > src/a; rm src/7")
     assert patch.paths == ("src/a",)
     with pytest.raises(
         SetupFailed, match="5002 files in folders of the project; the limit is 5000"
     ):
-        await set_up(workshop, checkout, write.format(5_001))
+        await set_up(context, checkout, write.format(5_001))

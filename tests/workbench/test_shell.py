@@ -23,8 +23,8 @@ HOSTILE = r"printf '\033]0;title\007\033[6n\033[31mred\033[m\n'"
 
 
 @dataclass
-class VariationSummary:
-    """A person at a terminal in which a command runs."""
+class TerminalUser:
+    """A user at a terminal in which a command runs."""
 
     process: asyncio.subprocess.Process
     terminal: int
@@ -55,9 +55,9 @@ class VariationSummary:
 
 
 @asynccontextmanager
-async def agent(
+async def at_a_terminal(
     home: Path, *arguments: str, size: tuple[int, int] = (24, 80)
-) -> AsyncIterator[VariationSummary]:
+) -> AsyncIterator[TerminalUser]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     process = await asyncio.create_subprocess_exec(
@@ -74,11 +74,11 @@ async def agent(
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
-    sitting, loop = VariationSummary(process, ours), asyncio.get_running_loop()
+    user, loop = TerminalUser(process, ours), asyncio.get_running_loop()
     os.set_blocking(ours, False)
-    loop.add_reader(ours, sitting.read)
+    loop.add_reader(ours, user.read)
     try:
-        yield sitting
+        yield user
     finally:
         loop.remove_reader(ours)
         if process.returncode is None:
@@ -111,7 +111,7 @@ async def served(home: Path, repo: Path) -> AsyncIterator[str]:
 
 
 async def test_a_shell_in_a_terminal(home: Path, served: str) -> None:
-    async with agent(home, "shell", served, "1", size=(31, 97)) as me:
+    async with at_a_terminal(home, "shell", served, "1", size=(31, 97)) as me:
         before = me.modes()
         await me.sees(b"variation 1:/workspace$ ")
         assert me.modes() != before  # every key goes over
@@ -135,13 +135,15 @@ async def test_a_shell_in_a_terminal(home: Path, served: str) -> None:
 async def test_who_leaves_or_is_ended_has_the_terminal_back(
     home: Path, served: str
 ) -> None:
-    async with agent(home, "shell", served, "1") as me:
+    async with at_a_terminal(home, "shell", served, "1") as me:
         before = me.modes()
         await me.sees(b"$ ")
         me.types("\x1d")
         assert await me.leaves() == 129
         assert me.modes() == before
-    async with agent(home, "shell", served, "1", "--", "echo begun; sleep 1000") as me:
+    async with at_a_terminal(
+        home, "shell", served, "1", "--", "echo begun; sleep 1000"
+    ) as me:
         before = me.modes()
         await me.sees(b"begun")
         me.process.terminate()

@@ -1,1 +1,1 @@
-"""HTTP API: routes parse and authorise requests, call the facade, and render answers."""
+"""HTTP API: routes parse and authorise requests, call the facade, render answers."""

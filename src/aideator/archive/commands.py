@@ -1,24 +1,32 @@
-"""Commands that export a run to a file, and import it."""
+"""Commands: `aideator export` and `aideator import`."""
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from aideator.cli.options import KEEP, Json, RunId, Server, run_command
-
-if TYPE_CHECKING:
-    from aideator.cli.connect import Door
+from aideator.cli.command import CommandContext, command
+from aideator.cli.parameters import ARCHIVE, RunId
 
 app = typer.Typer()
 _STDIO = Path("-")
 
 
-@app.command(
-    rich_help_panel=KEEP, epilog="Example: `aideator export 3f2a91c0 -o run.zip`"
+@command(
+    app,
+    panel=ARCHIVE,
+    json=False,
+    epilog="""
+Examples:
+
+- `aideator export 3f2a91c0`
+
+- `aideator export 3f2a91c0 -o run.zip`
+""",
 )
-def export(
+async def export(
+    context: CommandContext,
     run_id: RunId,
     *,
     output: Annotated[
@@ -29,46 +37,26 @@ def export(
             help="The file; aideator-RUN.zip when absent, - for stdout.",
         ),
     ] = None,
-    server: Server = None,
 ) -> None:
-    """Write a run that has ended to one file: the run, its events and its patches."""
-    run_command(lambda door: _export(door, run_id, output), server=server)
-
-
-@app.command(
-    "import",
-    rich_help_panel=KEEP,
-    epilog=(
-        "Example: `aideator import run.zip`, then `aideator watch 3f2a91c0 --speed 4`"
-    ),
-)
-def import_(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            help="What `aideator export` wrote; - for stdin.", allow_dash=True
-        ),
-    ],
-    *,
-    json: Json = False,
-    server: Server = None,
-) -> None:
-    """Read a run from a file, to be looked at and watched again."""
-    run_command(lambda door: _import(door, file), server=server, json=json)
-
-
-async def _export(door: "Door", part: str, output: Path | None) -> None:
+    """Write a run that has ended to one file, with its events and patches."""
     from aideator.archive.client import export_run
-    from aideator.domain.errors import InvalidInput
 
-    async with door.connect() as client:
-        run_id = await client.resolve(part)
-        data = await export_run(client, run_id)
+    async with context.connect() as client:
+        found = await client.resolve(run_id)
+        data = await export_run(client, found)
     if output == _STDIO:
         sys.stdout.buffer.write(data)
         return
-    file = output or Path(f"aideator-{run_id[-8:]}.zip")
+    file = output or Path(f"aideator-{found[-8:]}.zip")
+    _write(file, data)
+    context.print_line(f"{file} has run {found[-8:]}, {len(data):,} bytes.")
+
+
+def _write(file: Path, data: bytes) -> None:
+    from aideator.domain.errors import InvalidInput
+
     try:
+        # "x": a file that exists is never overwritten.
         with file.open("xb") as opened:
             opened.write(data)
     except OSError as error:
@@ -76,21 +64,40 @@ async def _export(door: "Door", part: str, output: Path | None) -> None:
             f"{file} cannot be written: {error.strerror}",
             hint="name another file with -o",
         ) from None
-    door.note(f"{file} has run {run_id[-8:]}, {len(data):,} bytes.")
 
 
-async def _import(door: "Door", file: Path) -> None:
+@command(
+    app,
+    "import",
+    panel=ARCHIVE,
+    epilog="""
+Examples:
+
+- `aideator import run.zip`
+
+- `aideator watch 3f2a91c0 --speed 4` replays what was imported
+""",
+)
+async def import_(
+    context: CommandContext,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A file that `aideator export` wrote; - for stdin.", allow_dash=True
+        ),
+    ],
+) -> None:
+    """Import a run from a file, to look at it and to replay it."""
     from aideator.archive.client import import_run
 
     data = _read(file)
-    async with door.connect() as client:
+    async with context.connect() as client:
         details = await import_run(client, data)
-    if door.json:
-        sys.stdout.write(details.model_dump_json() + "\n")
+    if context.print_json(details):
         return
-    door.note(f"Run {details.id} is here, to be looked at.")
     short = details.id[-8:]
-    door.note(
+    context.print_line(f"Run {details.id} was imported. It can be read, not continued.")
+    context.print_line(
         f"next: aideator show {short}, or: aideator watch {short} --speed 4",
         style="dim",
     )

@@ -1,4 +1,4 @@
-"""DOOR: the command line."""
+"""The command line."""
 
 import sys
 
@@ -6,8 +6,10 @@ import sys
 def main() -> None:
     """Run `aideator`."""
     try:
-        from aideator.cli.commands import app
+        # Imported here, so that Ctrl-C during the imports ends without a traceback.
+        # Once a command runs, `exit.py` handles it.
+        from aideator.cli.app import app
 
-        app(prog_name="aideator")  # also for `python -m aideator`
-    except KeyboardInterrupt:  # while Python still imports; later the guard has it
+        app(prog_name="aideator")  # the same name for `python -m aideator`
+    except KeyboardInterrupt:
         sys.exit(130)

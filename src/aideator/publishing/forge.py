@@ -262,7 +262,7 @@ async def _request(
 ) -> tuple[httpx2.Response, Any]:
     """Send a request; return the answer and the JSON in it, or None."""
     # The API may have a host name of its own, which the operator need not have allowed
-    # for cloning; `call` checks only its address.
+    # for cloning; `call_api` checks only its address.
     try:
         response, answer = await call_api(
             method, url, policy, headers=headers, content=content

@@ -1,40 +1,39 @@
-"""Command that shows the statistics."""
-
-import sys
-from typing import TYPE_CHECKING
+"""Command: `aideator stats`."""
 
 import typer
 
-from aideator.cli.options import LOOK, Json, Server, run_command
-
-if TYPE_CHECKING:
-    from aideator.cli.connect import Door
+from aideator.cli.command import CommandContext, command
+from aideator.cli.parameters import VIEW
 
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=LOOK)
-def stats(*, json: Json = False, server: Server = None) -> None:
-    """Show what past decisions say: wins by agent, model and strategy, and cost."""
-    run_command(_show, server=server, json=json)
+@command(
+    app,
+    panel=VIEW,
+    epilog="""
+Examples:
 
+- `aideator stats`
 
-async def _show(door: "Door") -> None:
+- `aideator stats --json | jq .agents`
+""",
+)
+async def stats(context: CommandContext) -> None:
+    """Show how often each agent, model and strategy wins, and what it costs."""
     from aideator.statistics.client import read_statistics
     from aideator.statistics.table import summary, tables
 
-    async with door.connect() as client:
-        stats = await read_statistics(client)
-    if door.json:
-        sys.stdout.write(stats.model_dump_json() + "\n")
+    async with context.connect() as client:
+        found = await read_statistics(client)
+    if context.print_json(found):
         return
-    if not stats.decided:
-        door.note(
-            f"{stats.runs} runs have ended, and none was decided yet. "
-            "Choose a winner: aideator select RUN N"
+    if not found.decided:
+        context.print_line(
+            f"{found.runs} runs have ended, and none is decided yet. "
+            "Select a winner: aideator select RUN N"
         )
         return
-    for table in tables(stats):
-        door.console.print(table)
-    for line in summary(stats):
-        door.note(line)
+    context.print(*tables(found))
+    for line in summary(found):
+        context.print_line(line)

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 
 from aideator.cli.ui.escape import one_line
+from aideator.cli.ui.figures import money
 from aideator.statistics.model import Rate, Stats, Tally
 
 _COLUMNS = ("won", "of", "share", "95 % interval", "by chance", "cost", "cost per win")
@@ -35,8 +36,8 @@ def summary(stats: Stats) -> Iterator[str]:
             "after the run's end."
         )
     yield (
-        f"Cost: {_money(stats.cost_usd)} in all, "
-        f"{_money(stats.cost_per_decision_usd)} for each accepted change."
+        f"Cost: {money(stats.cost_usd)} in all, "
+        f"{money(stats.cost_per_decision_usd)} for each accepted change."
     )
 
 
@@ -51,8 +52,8 @@ def _table(name: str, tallies: Iterable[Tally], *, unnamed: str) -> Table:
             str(tally.wins.of),
             *_share(tally.wins),
             _percent(tally.by_chance),
-            _money(tally.cost_usd),
-            _money(tally.cost_per_win_usd),
+            money(tally.cost_usd),
+            money(tally.cost_per_win_usd),
         )
     return table
 
@@ -63,7 +64,3 @@ def _share(rate: Rate) -> tuple[str, str]:
 
 def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.0%}"
-
-
-def _money(usd: float | None) -> str:
-    return "unknown" if usd is None else f"${usd:.4f}"

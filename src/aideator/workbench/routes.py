@@ -99,7 +99,7 @@ class PreviewOut(ResponseBody):
     until the preview closes."""
 
 
-class DeskOut(ResponseBody):
+class WorkbenchOut(ResponseBody):
     """What is open at a variation, and what can be opened."""
 
     terminals: tuple[TerminalOut, ...]
@@ -114,11 +114,11 @@ class DeskOut(ResponseBody):
 @router.get("/runs/{run_id}/variations/{number}/terminals")
 async def show(
     run_id: RunId, number: VariationId, request: Request, app: App
-) -> DeskOut:
+) -> WorkbenchOut:
     """List what is open at a variation, and say whether more can be opened."""
     state = await workbench_of(app).state(run_id, number)
     prefix, host = app.settings.api_v1_prefix, app.settings.preview_host
-    return DeskOut(
+    return WorkbenchOut(
         terminals=tuple(TerminalOut.of(details, prefix) for details in state.terminals),
         previews=tuple(
             _with_address(details, request, host) for details in state.previews

@@ -1,6 +1,6 @@
-"""`aideator shell`: a terminal in a variation's sandbox, or a command's output.
+"""`aideator shell`: show a sandbox's terminal in the user's, or pipe its output.
 
-Output of a sandbox may attack the user's terminal: `screen.py` filters it.
+What comes out of a sandbox may attack the user's terminal: `screen.py` filters it.
 """
 
 import asyncio
@@ -13,9 +13,10 @@ import termios
 import tty
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from aideator.cli.connect import Client, Door
-from aideator.cli.reading import best_of
+from aideator.cli.command import CommandContext
+from aideator.cli.parsing import default_variation
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -27,70 +28,82 @@ from aideator.workbench.client import RemoteTerminal, open_workbench
 from aideator.workbench.screen import Screen
 from aideator.workbench.terminal import Ended, LiveTerminal
 
-Attached = LiveTerminal | RemoteTerminal
+if TYPE_CHECKING:
+    from aideator.cli.command import Client
+
+SandboxTerminal = LiveTerminal | RemoteTerminal
 LEAVE = "\x1d"
-"""Ctrl-], as with telnet: Ctrl-C belongs to the other side."""
-_UNREAD_SECONDS = 0.1
-_BEFORE_PIPED = (
+"""Ctrl-], as in telnet: programs in the sandbox have Ctrl-C for themselves."""
+_FULL_SECONDS = 0.1
+"""Pause before typing again when nothing reads what was typed before."""
+_PIPED_PRELUDE = (
     "stty -onlcr 2> /dev/null; export TERM=dumb PAGER=cat GIT_PAGER=cat; "
     "exec < /dev/null; "
 )
-"""For piped output: lines end as in files, no colours, nothing waits for a key."""
+"""Where no person types or looks: lines end as in files, there are no colours, and
+nothing waits for a key."""
+_MAX_SIZE = 1000
+"""Rows and columns that a sandbox's terminal may have."""
 
 
 async def open_shell(
-    door: Door, run_id: str, number: int | None, command: Sequence[str]
+    context: CommandContext, run_id: str, number: int | None, command: Sequence[str]
 ) -> int:
-    """Open a terminal, connect it to the user's, and return its exit code.
+    """Open a terminal, and stay in it until it ends.
 
     Args:
-        door: The command's context.
+        context: Where the run is.
         run_id: The run's id, or a part of it.
-        number: The variation; None for the best one.
-        command: What to run; a shell when empty.
+        number: The variation; the only one, the winner or the recommended one when
+            None.
+        command: What is executed; a login shell when empty. A single word is a line of
+            shell, as with `ssh`.
+
+    Returns:
+        The exit code of the shell or command.
 
     Raises:
-        InvalidInput: if a shell is requested without a terminal.
+        InvalidInput: if a shell is requested where there is no terminal.
     """
     line = command[0] if len(command) == 1 else shlex.join(command)
-    attended = sys.stdin.isatty() and sys.stdout.isatty()
-    if not attended and not command:
+    is_interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    if not is_interactive and not command:
         raise InvalidInput(
             "a shell needs a terminal",
             hint="give it a command: aideator shell RUN -- COMMAND",
         )
-    async with door.connect(work=True) as app:
-        run, number = await _chosen(app, run_id, number)
-        wanted = (line or None) if attended else _BEFORE_PIPED + line
-        async with _opened(app, run, number, wanted) as terminal:
-            if not attended:
+    async with context.connect(work=True) as client:
+        run, number = await _choose(client, run_id, number)
+        executed = (line or None) if is_interactive else _PIPED_PRELUDE + line
+        async with _opened(client, run, number, executed) as terminal:
+            if not is_interactive:
                 return await _print(terminal, Screen(plain=True))
             sys.stderr.write("(Ctrl-] leaves)\r\n")
-            with _raw(sys.stdin.fileno()):
-                return await _attend(terminal)
+            with _raw_mode(sys.stdin.fileno()):
+                return await _attach(terminal)
 
 
-async def _chosen(app: Client, run_id: str, number: int | None) -> tuple[str, int]:
-    run = await app.get(await app.resolve(run_id))
+async def _choose(client: "Client", run_id: str, number: int | None) -> tuple[str, int]:
+    run = await client.get(await client.resolve(run_id))
     only = 1 if len(run.variations) == 1 else None
-    return run.id, number or only or await best_of(app, run.id)
+    return run.id, number or only or await default_variation(client, run.id)
 
 
 @asynccontextmanager
 async def _opened(
-    app: Client, run_id: str, number: int, command: str | None
-) -> AsyncIterator[Attached]:
-    workbench = open_workbench(app)
-    details = await workbench.open_terminal(run_id, number, _size(), command)
+    client: "Client", run_id: str, number: int, command: str | None
+) -> AsyncIterator[SandboxTerminal]:
+    workbench = open_workbench(client)
+    opened = await workbench.open_terminal(run_id, number, _size(), command)
     try:
-        yield workbench.terminal(details.id)
+        yield workbench.terminal(opened.id)
     finally:
         with suppress(AideatorError):
-            await workbench.close_terminal(details.id)
+            await workbench.close_terminal(opened.id)
 
 
-async def _attend(terminal: Attached) -> int:
-    """Forward keys and output until the user leaves or the terminal ends."""
+async def _attach(terminal: SandboxTerminal) -> int:
+    """Pass keys to the terminal and its output to the screen, until one side ends."""
     loop, resized, screen = asyncio.get_running_loop(), asyncio.Event(), Screen()
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
     try:
@@ -103,16 +116,17 @@ async def _attend(terminal: Attached) -> int:
                 task.cancel()
     finally:
         loop.remove_signal_handler(signal.SIGWINCH)
-        _show(screen.restore())
+        _write(screen.restore())
+    # The user has left before the shell ended: the shell is hung up.
     return 128 + signal.SIGHUP if printing.cancelled() else printing.result()
 
 
-async def _print(terminal: Attached, screen: Screen) -> int:
-    """Show the output, and return the exit code."""
+async def _print(terminal: SandboxTerminal, screen: Screen) -> int:
+    """Write what the terminal prints, filtered, and return its exit code."""
     async with aclosing(terminal.follow()) as output:
         async for each in output:
             if not isinstance(each, Ended):
-                _show(screen.feed(each.data))
+                _write(screen.feed(each.data))
             elif each.exit_code is not None:
                 return each.exit_code
             else:
@@ -120,10 +134,10 @@ async def _print(terminal: Attached, screen: Screen) -> int:
     raise Conflict("the terminal was lost: the server stops")
 
 
-async def _type(terminal: Attached) -> None:
-    """Send what the user types, until the user leaves."""
+async def _type(terminal: SandboxTerminal) -> None:
+    """Send what is typed, until the user leaves."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    with _keys(sys.stdin.fileno()) as typed:
+    with _typed_bytes(sys.stdin.fileno()) as typed:
         while data := await typed.get():
             keys, leaves, _ = decoder.decode(data).partition(LEAVE)
             await _send(terminal, keys)
@@ -131,25 +145,26 @@ async def _type(terminal: Attached) -> None:
                 return
 
 
-async def _send(terminal: Attached, keys: str) -> None:
+async def _send(terminal: SandboxTerminal, keys: str) -> None:
     while keys:
         try:
             return await terminal.type(keys)
-        except Conflict:  # it has just ended: `_print` reports how
+        except Conflict:  # it has just ended; `_print` reports how
             return None
-        except TooManyRequests:  # no process reads what was typed before
-            await asyncio.sleep(_UNREAD_SECONDS)
+        except TooManyRequests:  # nothing has read what was typed before
+            await asyncio.sleep(_FULL_SECONDS)
     return None
 
 
 @contextmanager
-def _keys(descriptor: int) -> Iterator[asyncio.Queue[bytes]]:
+def _typed_bytes(descriptor: int) -> Iterator[asyncio.Queue[bytes]]:
+    """Read a terminal into a queue. Empty bytes mean that the terminal is gone."""
     loop, typed = asyncio.get_running_loop(), asyncio.Queue[bytes]()
 
     def read() -> None:
         try:
             data = os.read(descriptor, 4096)
-        except OSError:  # the terminal is gone
+        except OSError:
             data = b""
         typed.put_nowait(data)
         if not data:
@@ -162,7 +177,7 @@ def _keys(descriptor: int) -> Iterator[asyncio.Queue[bytes]]:
         loop.remove_reader(descriptor)
 
 
-async def _resize(terminal: Attached, resized: asyncio.Event) -> None:
+async def _resize(terminal: SandboxTerminal, resized: asyncio.Event) -> None:
     while await resized.wait():
         resized.clear()
         with suppress(Conflict):
@@ -170,8 +185,8 @@ async def _resize(terminal: Attached, resized: asyncio.Event) -> None:
 
 
 @contextmanager
-def _raw(descriptor: int) -> Iterator[None]:
-    """Receive every key at once (raw mode), until the end of the block."""
+def _raw_mode(descriptor: int) -> Iterator[None]:
+    """Receive each key as it is typed, and restore the terminal however this ends."""
     before = termios.tcgetattr(descriptor)
     tty.setraw(descriptor)
     try:
@@ -183,11 +198,11 @@ def _raw(descriptor: int) -> Iterator[None]:
 def _size() -> Size:
     try:
         columns, rows = os.get_terminal_size(sys.stdout.fileno())
-    except OSError:  # it is no terminal
+    except OSError:  # standard output is not a terminal
         columns, rows = 80, 24
-    return Size(min(max(rows, 1), 1000), min(max(columns, 1), 1000))
+    return Size(min(max(rows, 1), _MAX_SIZE), min(max(columns, 1), _MAX_SIZE))
 
 
-def _show(text: str) -> None:
+def _write(text: str) -> None:
     sys.stdout.buffer.write(text.encode(errors="replace"))
     sys.stdout.buffer.flush()

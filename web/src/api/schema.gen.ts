@@ -17,7 +17,7 @@ export interface Agent {
   models: Models;
   /** Whether it can work on this server now. */
   available: boolean;
-  /** What it lacks; null when it is available. */
+  /** What is missing; null when it is available. */
   missing: string | null;
 }
 
@@ -85,27 +85,27 @@ export interface Check {
   command: string;
   /** Seconds of wall-clock time after which it is stopped and counts as failed. */
   timeout?: number;
-  /** How the check is called in tables; the command itself when empty. */
+  /** The name in tables; the command itself when empty. */
   name?: string;
-  /** What it shows. A broken build is a gate, tests decide; lint and types are shown and never decide. */
+  /** What it shows. A broken build is a gate and tests decide; lint and types are shown and never decide. */
   kind?: "test" | "build" | "lint" | "types";
-  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; known runners need none. */
+  /** Where the command leaves its JUnit XML or TAP report, as a glob in the repository; test runners that AIdeator knows need none. */
   report?: string;
 }
 
 /** One check in a verdict. */
 export interface CheckChange {
   check: string;
-  /** Of the check as a whole. One that fails for nothing but flaky tests is `flaky`. */
+  /** Of the check as a whole. A check that fails only because of flaky tests is `flaky`. */
   change: Change;
   kind?: "test" | "build" | "lint" | "types";
-  /** How many tests changed in which way; empty where tests are not told apart. */
+  /** How many tests changed in each way; empty where only the check as a whole has a result. */
   counts?: Readonly<Record<string, number>>;
-  /** Those that changed or do not pass, most telling first, bounded; `counts` knows of all. */
+  /** The tests that changed or do not pass, most telling first, of bounded number; `counts` covers all. */
   tests?: readonly TestChange[];
 }
 
-/** What one check said about one tree. */
+/** The result of one run of a check on one tree. */
 export interface CheckResult {
   /** The check's label. */
   check: string;
@@ -116,13 +116,13 @@ export interface CheckResult {
   output?: string;
   /** Why there is no exit code, or no report. */
   note?: string;
-  /** Where the tests' results come from; `exit_code` when the check is known only as a whole. */
+  /** What the tests' results were read from; `exit_code` when only the check as a whole has a result. */
   source?: "exit_code" | "junit" | "tap" | "json" | "text";
-  /** How many tests ended how. */
+  /** How many tests had each outcome. */
   counts?: Readonly<Record<string, number>>;
-  /** One entry for each test; in events and runs only those that did not pass, and of those the first ones. */
+  /** One entry for each test; in events and runs only the first ones of those that did not pass. */
   tests?: readonly TestResult[];
-  /** How many problems a check of lint or types reports; null where its output does not say. */
+  /** How many problems a lint or type check reports; null where its output does not say. */
   findings?: number | null;
 }
 
@@ -138,7 +138,7 @@ export interface Checking {
   kind?: "checking" | "judging";
 }
 
-/** A person's word on a variation's flags. */
+/** Why a person accepts what a variation is flagged for. */
 export interface Clearance {
   /** Kept with the variation. */
   reason: string;
@@ -180,41 +180,41 @@ export interface ComposedPart {
   hunks?: readonly number[] | null;
 }
 
-/** What a new variation takes from others. */
+/** The parts of other variations that a new variation combines. */
 export interface Composition {
   parts: readonly ComposedPart[];
 }
 
 export type Confidence = "high" | "medium" | "open";
 
-/** What evidence cost. */
+/** What gathering the evidence cost. */
 export interface Cost {
   sandboxes?: number;
   seconds?: number;
-  /** Results that were known already. */
+  /** Results that were reused from earlier measurements. */
   cached?: number;
-  /** Tests that the bound on sandboxes or seconds did not allow. */
+  /** Tests that the limit on sandboxes or seconds did not allow. */
   left_out?: number;
 }
 
 export type CrossOutcome = "pass" | "fail" | "not_comparable";
 
-/** A test that a variation added or changed, run on every other variation and on the base. */
+/** A test that a variation added or edited, run on the base and all variations. */
 export interface CrossTest {
   /** The label of the check whose runner ran it. */
   check: string;
   test: string;
   file: string;
-  /** The variations that wrote it, word for word the same. */
+  /** The variations that wrote this test, all with the same text. */
   authors: readonly number[];
   base: CrossOutcome;
   /** By variation id. */
   outcomes: Readonly<Record<string, CrossOutcome>>;
-  /** Whether it said the same each time. */
+  /** Whether all its runs on the same tree had the same outcome. */
   stable?: boolean;
-  /** How much it counts, from how well it separates; 0 when it does not count. */
+  /** How much it counts, from how many variations pass it; 0 when it does not count. */
   weight?: number;
-  /** Why it does not count. */
+  /** Why it does not count; empty when it does. */
   why_not?: string;
   /** Why it failed, by variation id. */
   messages?: Readonly<Record<string, string>>;
@@ -233,17 +233,6 @@ export interface Deselected {
   kind: "deselected";
 }
 
-/** What is open at a variation, and what can be opened. */
-export interface DeskOut {
-  /** Also some that have ended. */
-  terminals: readonly TerminalOut[];
-  previews: readonly PreviewOut[];
-  /** Where the next one would be opened; null when none can be. */
-  place: Place | null;
-  /** Why none can be opened, and what would help. */
-  reason: string | null;
-}
-
 /** A file that a tool changed, before and after. */
 export interface DiffContent {
   type: "diff";
@@ -260,12 +249,12 @@ export interface DiffLine {
   newline: boolean;
 }
 
-/** What the state directory takes. */
+/** Disk use of the state directory. */
 export interface Disk {
   home: string;
-  /** Bytes that are free on its disk. */
+  /** Free bytes on its disk. */
   free: number;
-  /** Bytes that its disk has. */
+  /** Bytes of its disk. */
   total: number;
   /** Bytes of cached repositories above which the oldest are removed. */
   bound: number;
@@ -273,7 +262,7 @@ export interface Disk {
   parts: readonly DiskPart[];
 }
 
-/** Something that takes disk. */
+/** Something that takes disk space. */
 export interface DiskPart {
   /** Its name in the state directory. */
   name: string;
@@ -305,10 +294,10 @@ export interface EventPage {
   next: number | null;
 }
 
-/** What running the variations against each other has shown. */
+/** What cross-testing the variations has shown. */
 export interface Evidence {
   cross_tests?: readonly CrossTest[];
-  /** Variation ids that agree on every test and cross-test, largest group first. */
+  /** Behaviour groups: ids of variations that agree on every test and cross-test, largest group first. */
   groups?: readonly (readonly number[])[];
   /** Variation ids with the same patch; only where there are two or more. */
   identical?: readonly (readonly number[])[];
@@ -345,24 +334,24 @@ export interface FileDiff {
   hunks: readonly Hunk[];
 }
 
-/** One line about this machine. */
+/** One finding about this machine. */
 export interface FindingOut {
   name: string;
   ok: boolean;
   detail: string;
-  /** What mends it; empty where nothing is wrong. */
+  /** How to fix it; empty where nothing is wrong. */
   fix: string;
   /** Whether no run can be carried out without it. */
   fatal: boolean;
 }
 
-/** A place of the change that needs a person's word before the variation can be recommended. */
+/** A place of the change that a person has to clear before it can be recommended. */
 export interface Flag {
   kind: FlagKind;
   path: string;
   /** The hunk of the file's diff, from 0; null for the file as a whole. */
   hunk?: number | null;
-  /** The telling lines of that hunk, with their marks. */
+  /** The telling lines of that hunk, each with its `+`, `-` or space. */
   excerpt?: string;
   /** What happened there, in a sentence. */
   message: string;
@@ -376,12 +365,12 @@ export interface FlagsCleared {
   reason?: string;
 }
 
-/** What one variation shall do next. */
+/** A follow-up turn. */
 export interface FollowUp {
   prompt: string;
 }
 
-/** A probe's answer. */
+/** The answer to a probe. */
 export interface Health {
   status: "ok";
 }
@@ -396,7 +385,7 @@ export interface Hunk {
   lines: readonly DiffLine[];
 }
 
-/** Which commit to look at. */
+/** Which commit to inspect. */
 export interface Inspection {
   /** As in a run. */
   repo_url: string;
@@ -415,30 +404,30 @@ export interface Isolation {
 
 export type JsonValue = unknown;
 
-/** How a key shall be called. */
+/** The name of a new key. */
 export interface KeyName {
   name: string;
 }
 
-/** What is known about an API key. */
+/** An API key, without the key itself. */
 export interface KeyOut {
   id: string;
   name: string;
-  /** Its first characters, so that its owner can tell keys apart. */
+  /** Its first characters, by which its owner can tell keys apart. */
   prefix: string;
   created_at: string;
   revoked_at: string | null;
-  /** Whether it is the caller's own. */
+  /** Whether the caller uses it. */
   mine: boolean;
 }
 
-/** What a person types. */
+/** Typed keys. */
 export interface Keys {
   /** As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003. */
   keys: string;
 }
 
-/** What a browser trades for a session. */
+/** What a browser exchanges for a session. */
 export interface Login {
   api_key: string;
 }
@@ -452,25 +441,25 @@ export interface Models {
   rejects: Readonly<Record<string, readonly string[]>>;
 }
 
-/** A key that was just made. */
+/** A key that was just created. */
 export interface NewKey {
   id: string;
   name: string;
-  /** Its first characters, so that its owner can tell keys apart. */
+  /** Its first characters, by which its owner can tell keys apart. */
   prefix: string;
   created_at: string;
   revoked_at: string | null;
-  /** Whether it is the caller's own. */
+  /** Whether the caller uses it. */
   mine: boolean;
   /** The key itself. It is shown only now. */
   key: string;
 }
 
-/** What a judge model said about variations that the evidence cannot tell apart. */
+/** The preference of a judge model among variations that no test separates. */
 export interface Opinion {
   model: string;
   among: readonly number[];
-  /** Null when it said different things in different orders, or preferred none. */
+  /** Null when the answer depended on the order, or the judge preferred none. */
   preferred: number | null;
   reasons?: readonly string[];
   usage?: Usage;
@@ -501,7 +490,7 @@ export interface PlanEntry {
   status?: "pending" | "in_progress" | "completed";
 }
 
-/** What to preview. */
+/** The port to preview. */
 export interface PreviewIn {
   /** Where a server of the project listens inside the sandbox, or will. */
   port: number;
@@ -512,7 +501,7 @@ export interface PreviewOut {
   id: string;
   port: number;
   place: Place;
-  /** Show it in a frame: an origin of its own, which nobody can guess. It is good for as long as the preview lives. */
+  /** Show it in a frame: an origin of its own, which cannot be guessed. It is valid until the preview closes. */
   url: string;
 }
 
@@ -592,19 +581,19 @@ export interface Ranking {
   reasons: readonly string[];
   /** How the confidence follows from the evidence. */
   rule?: string;
-  /** What would settle it, where the answer is open. */
+  /** What would settle the question where nothing is recommended. */
   settle?: string;
   /** In the same order. */
   standings?: readonly Standing[];
 }
 
-/** A share, with what can honestly be said of the share behind it. */
+/** A share of a count, with its confidence interval. */
 export interface Rate {
   count: number;
   of: number;
-  /** Null when there is nothing to count in. */
+  /** Null when `of` is 0. */
   share: number | null;
-  /** The 95 % interval's lower end. */
+  /** The lower bound of the 95 % interval. */
   low: number;
   high: number;
 }
@@ -736,15 +725,15 @@ export interface Selection {
   reason?: string;
 }
 
-/** What a submission form must know about this server. */
+/** What a submission form needs to know about this server. */
 export interface ServerInfo {
   name: string;
   version: string;
-  /** Who is asking: the id of a key, or "this machine". */
+  /** The caller: the id of a key, or "this machine". */
   caller: string;
   /** Whether the caller may name paths of this machine as repositories. */
   local: boolean;
-  /** Whether a model can be called: a key is set, or another provider than the usual one. */
+  /** Whether a model can be called: a key is set, or another provider than the default. */
   model_ready: boolean;
   min_prompt_length: number;
   max_prompt_length: number;
@@ -752,7 +741,7 @@ export interface ServerInfo {
   max_parallel_variations: number;
   /** Seconds that one turn of an agent may take. */
   agent_timeout: number;
-  /** Hosts that repositories may come from. */
+  /** Hosts from which repositories may come. */
   git_hosts: readonly string[];
   /** The demo's repository: a run on it is scripted. */
   demo_repo: string | null;
@@ -766,7 +755,7 @@ export interface ServerInfo {
 export interface SettingOut {
   /** Its environment variable. */
   name: string;
-  /** As it is in force. Of a secret only whether it is set. */
+  /** The value in force. Of a secret, only whether it is set. */
   value: string;
   is_default: boolean;
   meaning: string;
@@ -785,24 +774,24 @@ export interface SizeIn {
   cols?: number;
 }
 
-/** What decided a variation's place. */
+/** The figures that decided a variation's place in the ranking. */
 export interface Standing {
   variation_id: number;
-  /** Why it cannot be recommended; empty when nothing stands in the way. */
+  /** Why it cannot be recommended, as what follows its name; empty when it can. */
   gate?: string;
-  /** Whether the gate is a flag that a person may clear. */
+  /** Whether the gate is flags, which a person may clear. */
   flagged?: boolean;
   fixed?: number;
   broken?: number;
-  /** The weights of the cross-tests that it passes. */
+  /** The sum of the weights of the cross-tests that it passes. */
   cross_score?: number;
-  /** The weights of those that could be run on it. */
+  /** The sum of the weights of those that could be run on it. */
   cross_total?: number;
-  /** The share of all variations that behave as it does. */
+  /** The share of all variations in its behaviour group. */
   group_share?: number;
 }
 
-/** What the decisions that were made here say. Imported runs and reused answers do not count. */
+/** Statistics of the decisions that were made on this server. Imported runs and reused answers do not count. */
 export interface Stats {
   /** Runs that have ended. */
   runs: number;
@@ -810,19 +799,19 @@ export interface Stats {
   published: number;
   agents: readonly Tally[];
   models: readonly Tally[];
-  /** By the instructions of the agent; "" for an agent without any. */
+  /** By the agent's instructions; "" for an agent without any. */
   strategies: readonly Tally[];
-  /** Of the decided runs with a recommendation, those where it was chosen. */
+  /** Runs whose recommendation was chosen, of the decided runs that had one. */
   followed: Rate;
-  /** What all these runs cost; null when the price of a call is unknown. */
+  /** Cost of all these runs; null when the price of a call is unknown. */
   cost_usd: number | null;
-  /** The cost of all runs, also those that came to nothing, for each accepted change. */
+  /** The cost of all runs, decided or not, divided by the accepted changes. */
   cost_per_decision_usd: number | null;
   /** The median time from the end of a run to its decision. */
   decision_seconds: number | null;
 }
 
-/** A run at a glance. */
+/** One run in a list of runs. */
 export interface Summary {
   id: string;
   repo_url: string;
@@ -842,19 +831,19 @@ export interface Summary {
   finished_at: string | null;
 }
 
-/** How one agent, model or strategy has done in decided runs. */
+/** The results of one agent, model or strategy in decided runs. */
 export interface Tally {
   name: string;
-  /** Of the variations in decided runs, those that were chosen. */
+  /** Chosen variations, of those in decided runs. */
   wins: Rate;
-  /** The share that choosing blindly would have given it: 1/2 among two, 1/5 among five. */
+  /** The share that a random choice would have given it: 1/2 among two, 1/5 among five. */
   by_chance: number | null;
-  /** What its variations cost in these runs; null when the price of a call is unknown. */
+  /** Cost of its variations in these runs; null when the price of a call is unknown. */
   cost_usd: number | null;
   cost_per_win_usd: number | null;
 }
 
-/** What terminal to open. */
+/** The terminal to open. */
 export interface TerminalIn {
   rows?: number;
   cols?: number;
@@ -883,25 +872,26 @@ export interface TerminalOut {
 export interface TestChange {
   test: string;
   change: Change;
-  /** On the base; null where it does not exist. */
+  /** The outcome on the base; null where the base has no such test. */
   before?: TestOutcome | null;
+  /** The outcome on base + patch; null where the test no longer ran. */
   after?: TestOutcome | null;
   file?: string;
-  /** Why it does not pass, from the run that fails. */
+  /** Why it does not pass, from a run in which it failed. */
   message?: string;
 }
 
 export type TestOutcome = "passed" | "failed" | "error" | "skipped";
 
-/** What one test said. */
+/** The result of one test in one run of a check. */
 export interface TestResult {
   /** The test's id, as its runner names it; unique within its check. */
   test: string;
   outcome: TestOutcome;
   seconds?: number;
-  /** The file that holds it, from the root of the repository, where the report says so. */
+  /** The file that holds it, from the root of the repository; empty where the report does not say. */
   file?: string;
-  /** Why it did not pass: the end of what the report says, bounded. */
+  /** Why it did not pass: the end of the report's message, of bounded length. */
   message?: string;
 }
 
@@ -1006,7 +996,7 @@ export interface VariationStarted {
 
 export type VariationStatus = "queued" | "running" | "finished" | "failed" | "cancelled";
 
-/** A variation in a word. */
+/** One variation in a list of runs. */
 export interface VariationSummary {
   number: number;
   agent: string;
@@ -1017,13 +1007,13 @@ export interface VariationSummary {
   failed: number;
 }
 
-/** What the platform found out about one variation by running it. */
+/** What running its checks showed about one variation. */
 export interface Verdict {
   variation_id: number;
   patch: PatchStats;
   /** The files that it changes. */
   paths?: readonly string[];
-  /** Equal for patches that differ in nothing but white space at line ends, context and order of files. */
+  /** Equal for patches that differ only in white space at line ends, context lines and order of files. */
   fingerprint?: string;
   checks?: readonly CheckChange[];
   flags?: readonly Flag[];
@@ -1038,6 +1028,17 @@ export interface Verdict {
 export interface VerdictReached {
   kind: "verdict";
   ranking: Ranking;
+}
+
+/** What is open at a variation, and what can be opened. */
+export interface WorkbenchOut {
+  /** Also some that have ended. */
+  terminals: readonly TerminalOut[];
+  previews: readonly PreviewOut[];
+  /** Where the next one would be opened; null when none can be. */
+  place: Place | null;
+  /** Why none can be opened, and what would help. */
+  reason: string | null;
 }
 
 /** One wrong field of the request. */
@@ -1145,78 +1146,6 @@ export interface Routes {
     body: undefined;
     answer: RunDetails;
   };
-  "POST /runs/{run_id}/publish": {
-    path: { run_id: string };
-    query: undefined;
-    body: PublishRequest;
-    answer: Publication;
-  };
-  "GET /runs/{run_id}/export": {
-    path: { run_id: string };
-    query: undefined;
-    body: undefined;
-    answer: string;
-  };
-  "POST /runs/import": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: RunDetails;
-  };
-  "GET /stats": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: Stats;
-  };
-  "GET /runs/{run_id}/variations/{number}/terminals": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: undefined;
-    answer: DeskOut;
-  };
-  "POST /runs/{run_id}/variations/{number}/terminals": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: TerminalIn;
-    answer: TerminalOut;
-  };
-  "GET /terminals/{terminal_id}/stream": {
-    path: { terminal_id: string };
-    query: { after?: number };
-    body: undefined;
-    answer: string;
-  };
-  "POST /terminals/{terminal_id}/input": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: Keys;
-    answer: undefined;
-  };
-  "POST /terminals/{terminal_id}/size": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: SizeIn;
-    answer: undefined;
-  };
-  "DELETE /terminals/{terminal_id}": {
-    path: { terminal_id: string };
-    query: undefined;
-    body: undefined;
-    answer: undefined;
-  };
-  "POST /runs/{run_id}/variations/{number}/previews": {
-    path: { run_id: string; number: number };
-    query: undefined;
-    body: PreviewIn;
-    answer: PreviewOut;
-  };
-  "DELETE /previews/{preview_id}": {
-    path: { preview_id: string };
-    query: undefined;
-    body: undefined;
-    answer: undefined;
-  };
   "POST /repositories/inspect": {
     path: undefined;
     query: undefined;
@@ -1294,5 +1223,77 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: undefined;
+  };
+  "GET /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: undefined;
+    answer: WorkbenchOut;
+  };
+  "POST /runs/{run_id}/variations/{number}/terminals": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: TerminalIn;
+    answer: TerminalOut;
+  };
+  "GET /terminals/{terminal_id}/stream": {
+    path: { terminal_id: string };
+    query: { after?: number };
+    body: undefined;
+    answer: string;
+  };
+  "POST /terminals/{terminal_id}/input": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: Keys;
+    answer: undefined;
+  };
+  "POST /terminals/{terminal_id}/size": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: SizeIn;
+    answer: undefined;
+  };
+  "DELETE /terminals/{terminal_id}": {
+    path: { terminal_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
+  "POST /runs/{run_id}/variations/{number}/previews": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: PreviewIn;
+    answer: PreviewOut;
+  };
+  "DELETE /previews/{preview_id}": {
+    path: { preview_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
+  };
+  "POST /runs/{run_id}/publish": {
+    path: { run_id: string };
+    query: undefined;
+    body: PublishRequest;
+    answer: Publication;
+  };
+  "GET /runs/{run_id}/export": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: string;
+  };
+  "POST /runs/import": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: RunDetails;
+  };
+  "GET /stats": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Stats;
   };
 }

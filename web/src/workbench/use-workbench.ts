@@ -2,7 +2,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState } from "react";
 import { callApi, toError } from "../api/client";
-import type { DeskOut, Place, PreviewOut, TerminalOut } from "../api/schema.gen";
+import type { Place, PreviewOut, TerminalOut, WorkbenchOut } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { useQueryValue } from "../app/router";
 import { visibleLine } from "../ui/visible-text";
@@ -19,7 +19,7 @@ export type WorkbenchItem =
 export const PREVIEW_FORM = "new";
 
 /** Return the open items, each with its name in the query parameter `show`: t1, t2, p1. */
-export function workbenchItems(open: DeskOut | undefined): readonly WorkbenchItem[] {
+export function workbenchItems(open: WorkbenchOut | undefined): readonly WorkbenchItem[] {
   const terminals = open?.terminals ?? [];
   const previews = open?.previews ?? [];
   return [
@@ -75,7 +75,7 @@ export function useWorkbench(runId: string, number: number, turn: string) {
       const id = (await action())?.id;
       setCreatedId(id);
       await client.invalidateQueries({ queryKey: [TERMINALS_ROUTE] });
-      const items = workbenchItems(client.getQueryData<DeskOut>([TERMINALS_ROUTE, { path }]));
+      const items = workbenchItems(client.getQueryData<WorkbenchOut>([TERMINALS_ROUTE, { path }]));
       select(items.find((item) => idOf(item) === id)?.key ?? null);
     } catch (thrown) {
       setError(toError(thrown));

@@ -1,1 +1,1 @@
-"""What the command line draws."""
+"""Draw runs, evidence and lists on a terminal."""

@@ -1,6 +1,5 @@
-"""Pictures of the evidence: what became of each check and test, and what the variations' tests say about each other."""
+"""Draw the evidence: changes of checks and tests, and the matrix of cross-tests."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
@@ -8,127 +7,94 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from aideator.cli.ui.escape import one_line, plain
-from aideator.domain.check import TestOutcome
+from aideator.cli.ui.escape import escape, one_line
+from aideator.domain import wording
+from aideator.domain.check import FAILING
 from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence
 from aideator.domain.run import RunDetails, Variation
 from aideator.domain.verdict import Change, CheckChange, TestChange, Verdict
 
 _CHANGES = {
-    Change.FIXED: ("✓ fixed", "green"),
-    Change.STILL_PASSING: ("✓ passes", "green dim"),
-    Change.STILL_FAILING: ("✗ not fixed", "yellow"),
-    Change.BROKEN: ("✗ BROKEN", "bold red"),
-    Change.FLAKY: ("~ flaky", "magenta"),
-    Change.NEW: ("+ new", "cyan"),
-    Change.GONE: ("− gone", "yellow"),
+    Change.FIXED: ("✓", "green"),
+    Change.STILL_PASSING: ("✓", "green dim"),
+    Change.STILL_FAILING: ("✗", "yellow"),
+    Change.BROKEN: ("✗", "bold red"),
+    Change.FLAKY: ("~", "magenta"),
+    Change.NEW: ("+", "cyan"),
+    Change.GONE: ("−", "yellow"),
 }
-_COUNTED = (
-    Change.BROKEN,
-    Change.FIXED,
-    Change.FLAKY,
-    Change.NEW,
-    Change.GONE,
-    Change.STILL_FAILING,
-)
-"""The changes of tests that a cell counts, most telling first."""
+"""Mark and style of each change."""
 _CROSS = {
     CrossOutcome.PASS: ("✓", "green"),
     CrossOutcome.FAIL: ("✗", "red"),
     CrossOutcome.NOT_COMPARABLE: ("·", "dim"),
 }
+_ABSENT = ("·", "dim")
 _TEST_WIDTH = 48
+_REASON_WIDTH = 24
 
 
 def check_cell(verdict: Verdict | None, label: str) -> Text:
-    """What a variation did to a check, and to how many of its tests."""
+    """Return what a variation did to a check, and to how many of its tests."""
     row = _row(verdict, label)
     if row is None:
         return Text("–", style="dim")
-    cell = Text(*_CHANGES[row.change])
-    counted = ", ".join(
-        f"{row.counts[change]} {_word(change)}"
-        for change in _COUNTED
-        if row.counts.get(change)
-    )
-    return cell.append(f"\n{counted}", style="dim") if counted else cell
+    mark, style = _CHANGES[row.change]
+    cell = Text(f"{mark} {wording.change_word(row.change)}", style)
+    counts = wording.change_counts(row)
+    return cell.append(f"\n{counts}", style="dim") if counts else cell
 
 
 def _row(verdict: Verdict | None, label: str) -> CheckChange | None:
-    return (
-        next((row for row in verdict.checks if row.check == label), None)
-        if verdict
-        else None
-    )
-
-
-def _word(change: Change) -> str:
-    return change.value.replace("_", " ").replace("still failing", "failing")
+    rows = verdict.checks if verdict else ()
+    return next((row for row in rows if row.check == label), None)
 
 
 def cross_cell(evidence: Evidence, variation: Variation) -> Text:
-    """How many of all variations' own tests a variation passes, of those that could be run on it."""
-    said = Counter(test.outcomes.get(variation.number) for test in evidence.cross_tests)
-    ran = said[CrossOutcome.PASS] + said[CrossOutcome.FAIL]
-    if not ran:
+    """Return how many cross-tests a variation passes, of those that could be run."""
+    outcomes = [test.outcomes.get(variation.number) for test in evidence.cross_tests]
+    passed, not_comparable = wording.cross_counts(outcomes)
+    if not passed:
         return Text("–", style="dim")
-    style = "green" if not said[CrossOutcome.FAIL] else "yellow"
-    cell = Text(f"{said[CrossOutcome.PASS]} of {ran} pass", style=style)
-    if said[CrossOutcome.NOT_COMPARABLE]:
-        cell.append(
-            f"\n{said[CrossOutcome.NOT_COMPARABLE]} not comparable", style="dim"
-        )
-    return cell
+    style = "yellow" if CrossOutcome.FAIL in outcomes else "green"
+    cell = Text(passed, style=style)
+    return cell.append(f"\n{not_comparable}", "dim") if not_comparable else cell
 
 
-def each_test(details: RunDetails) -> Group:
-    """`show --tests`: the tests that changed or do not pass, and the cross-tests, as tests × variations."""
-    blocks: list[RenderableType] = []
+def tables_of_tests(details: RunDetails) -> Group:
+    """Return the tests that changed or fail, and the cross-tests, by variation."""
     judged = [variation for variation in details.variations if variation.verdict]
+    blocks: list[RenderableType] = []
     for check in details.checks:
         blocks += _check_block(check.label, judged)
     if details.evidence and details.evidence.cross_tests:
         blocks += _cross_block(details.evidence, judged)
-    return (
-        Group(*blocks)
-        if blocks
-        else Group(Text("No check of this run tells its tests apart.", style="dim"))
-    )
+    if not blocks:
+        blocks = [Text("No check of this run reports single tests.", style="dim")]
+    return Group(*blocks)
 
 
 def _check_block(label: str, judged: Sequence[Variation]) -> list[RenderableType]:
-    rows = {
-        v.number: {test.test: test for test in row.tests}
-        for v in judged
-        if (row := _row(v.verdict, label))
-    }
-    names = dict.fromkeys(name for tests in rows.values() for name in tests)
+    """Return the table of one check's tests; nothing where there are none."""
+    rows = [_row(variation.verdict, label) for variation in judged]
+    columns = [{test.test: test for test in row.tests} if row else {} for row in rows]
+    names: dict[str, None] = {}
+    for tests in columns:
+        names |= dict.fromkeys(tests)
     if not names:
         return []
-    table = _table(f"tests of `{plain(label)}`", judged)
+    table = _table(f"tests of `{escape(label)}`", judged)
     for name in names:
-        table.add_row(
-            _name(name), *(_test_cell(rows.get(v.number, {}).get(name)) for v in judged)
-        )
-    told = {v.number: len(rows.get(v.number, {})) for v in judged}
-    counted = {v.number: _changed(_row(v.verdict, label)) for v in judged}
-    left = max((counted[number] - told[number] for number in told), default=0)
-    more = (
-        [Text(f"and up to {left} more for each variation", style="dim")] if left else []
-    )
-    return [table, *more]
+        table.add_row(_name(name), *(_test_cell(tests.get(name)) for tests in columns))
+    # A verdict names a bounded number of tests, and counts all.
+    more = max(_changed(row) - len(row.tests) for row in rows if row is not None)
+    if more <= 0:
+        return [table]
+    return [table, Text(f"and up to {more} more for each variation", style="dim")]
 
 
-def _changed(row: CheckChange | None) -> int:
-    return (
-        sum(
-            count
-            for change, count in row.counts.items()
-            if change is not Change.STILL_PASSING
-        )
-        if row
-        else 0
-    )
+def _changed(row: CheckChange) -> int:
+    return sum(row.counts.values()) - row.counts.get(Change.STILL_PASSING, 0)
 
 
 def _table(title: str, judged: Sequence[Variation]) -> Table:
@@ -148,47 +114,43 @@ def _name(test: str, author: str = "") -> Text:
 
 def _test_cell(test: TestChange | None) -> Text:
     if test is None:
-        return Text("·", style="dim")
-    word, style = _CHANGES[test.change]
-    if test.change is Change.NEW and test.after is not TestOutcome.PASSED:
-        return Text("✗ new", style="red")
-    return Text(word, style=style)
+        return Text(*_ABSENT)
+    mark, style = _CHANGES[test.change]
+    if test.change is Change.NEW and test.after in FAILING:
+        mark, style = "✗", "red"
+    return Text(f"{mark} {wording.changed_test_word(test)}", style=style)
 
 
 def _cross_block(
     evidence: Evidence, judged: Sequence[Variation]
 ) -> list[RenderableType]:
-    table = _table(
-        "cross-tests: what one variation's tests say about the others", judged
-    )
+    title = "cross-tests: one variation's tests, run on the others"
+    table = _table(title, judged)
     table.add_column("base", justify="center")
     table.add_column("weight", justify="right")
     for test in evidence.cross_tests:
         authors = "by " + ", ".join(map(str, test.authors))
-        said = [
-            Text(*_CROSS[test.outcomes.get(v.number, CrossOutcome.NOT_COMPARABLE)])
-            for v in judged
+        outcomes = [
+            test.outcomes.get(variation.number, CrossOutcome.NOT_COMPARABLE)
+            for variation in judged
         ]
-        table.add_row(
-            _name(test.test, authors), *said, Text(*_CROSS[test.base]), _weight(test)
-        )
-    legend = "✓ passes  ✗ fails  · not comparable: it cannot be run there, which counts for nobody"
-    cost = evidence.cost
-    spent = f"{cost.sandboxes} sandboxes, {cost.seconds:.1f} s, {cost.cached} known before, {cost.left_out} left out"
-    notes = [Text(plain(note), style="dim") for note in evidence.notes]
-    return [
-        table,
-        Text(legend, style="dim"),
-        Text(f"cost: {spent}", style="dim"),
-        *notes,
+        marks = [Text(*_CROSS[outcome]) for outcome in (*outcomes, test.base)]
+        table.add_row(_name(test.test, authors), *marks, _weight(test))
+    legend = [
+        f"{mark} {wording.cross_outcome_word(outcome)}"
+        for outcome, (mark, _) in _CROSS.items()
     ]
+    below = [
+        f"{'  '.join(legend)}: {wording.NOT_COMPARABLE}",
+        f"cost: {wording.evidence_cost(evidence.cost)}",
+        *(escape(note) for note in evidence.notes),
+    ]
+    return [table, *(Text(line, style="dim") for line in below)]
 
 
 def _weight(test: CrossTest) -> Text:
     if not test.stable:
         return Text("flaky", style="magenta")
-    return (
-        Text(one_line(test.why_not, 24), style="dim")
-        if test.why_not
-        else Text(f"{test.weight:.2f}")
-    )
+    if test.why_not:
+        return Text(one_line(test.why_not, _REASON_WIDTH), style="dim")
+    return Text(f"{test.weight:.2f}")

@@ -1,87 +1,107 @@
-"""One line for each event that a person would want to know.
+"""One line for each event that a person wants to know of: output without a terminal.
 
-It may hold anything: who shows it makes it plain.
+A line may hold anything that an agent writes: escape it where it is shown.
 """
 
-from aideator.cli.ui.reduce import View
-from aideator.cli.ui.setup_line import opening
-from aideator.domain.check import CheckResult, TestOutcome
-from aideator.domain.events import (
-    Deselected,
-    Event,
-    EventBody,
-    EvidenceGathered,
-    FlagsCleared,
-    Published,
-    VariationAdded,
-)
+from typing import assert_never
+
+from aideator.cli.ui.reduce import RunView
+from aideator.cli.ui.setup_line import start_line
+from aideator.domain import events, wording
 
 _ENDED = {"completed": "✓", "failed": "✗"}
 
 
-def line_of(event: Event, view: View) -> str:
-    """What happened, and to which variation; empty for deltas, usage, and what the tables at the end show better."""
-    text = _progress(event, view) or _decision(event.body)
-    return (
-        f"[{event.variation_id}] {text}"
-        if text and event.variation_id is not None
-        else text
-    )
+def line_of(event: events.Event, view: RunView) -> str:
+    """Return what happened, and to which variation.
+
+    It is empty for pieces of output, for usage, and for what the summary at the end
+    shows better.
+
+    Args:
+        event: The event.
+        view: The run, with the event applied.
+    """
+    text = _progress_line(event.body, event.variation_id, view)
+    if text and event.variation_id is not None:
+        return f"[{event.variation_id}] {text}"
+    return text
 
 
-def _progress(event: Event, view: View) -> str:
-    body = event.body
-    match body.kind:
-        case "run_started" | "setup":
-            return opening(body)
-        case "variation_started":
-            return f"attempt {body.attempt} starts"
-        case "tool_call" | "tool_call_update" if (
-            body.status in _ENDED and event.variation_id is not None
-        ):
-            return f"{_ENDED[body.status]} {view.lane(event.variation_id).tools.get(body.tool_call_id, 'tool')}"
-        case "check":
-            return _checked(body.result) + (
-                " on the base" if event.variation_id is None else ""
-            )
-        case "variation_finished":
-            calls = view.lane(body.verdict.variation_id).calls
-            return f"done, {calls} tool call{'s' * (calls != 1)}"
-        case "variation_failed" | "error":
-            return f"{body.reason}: {body.message}"
-        case _:
-            return ""
-
-
-def _checked(result: CheckResult) -> str:
-    total, passed = (
-        sum(result.counts.values()),
-        result.counts.get(TestOutcome.PASSED, 0),
-    )
-    told = (
-        f" ({passed} of {total} tests)"
-        if total
-        else f" ({result.note})"
-        if result.note
-        else ""
-    )
-    return f"check `{result.check}` {'passes' if result.passed else 'fails'}{told}"
-
-
-def _decision(body: EventBody) -> str:
-    """What the variations, compared, and what people have made of the run."""
+def _progress_line(  # noqa: C901 - one flat match over the union
+    body: events.EventBody, number: int | None, view: RunView
+) -> str:
     match body:
-        case EvidenceGathered(evidence=evidence) if tests := len(evidence.cross_tests):
-            return f"the variations were examined with {tests} test{'s' * (tests != 1)} of their own"
-        case VariationAdded(composed=parts) if parts:
-            return f"composed from {', '.join(map(str, sorted({part.variation_id for part in parts})))}"
-        case VariationAdded(spec=agent):
-            return f"another agent: {agent.agent}"
-        case FlagsCleared(reason=reason):
-            return f"flags cleared: {reason}"
-        case Deselected():
-            return "the decision was undone"
-        case Published(publication=made):
-            return f"published as {made.branch} {made.pull_request or ''}"
-        case _:
+        case events.RunStarted() | events.SetupRan():
+            return start_line(body)
+        case events.VariationStarted(attempt=attempt):
+            return f"attempt {attempt} starts"
+        case events.ToolCall() | events.ToolCallUpdate():
+            return _tool_line(body, number, view)
+        case events.CheckRun(result=result):
+            where = " on the base" if number is None else ""
+            return wording.check_outcome(result) + where
+        case events.VariationFinished(verdict=verdict):
+            calls = view.variation(verdict.variation_id).calls
+            return f"done, {wording.count(calls, 'tool call')}"
+        case events.VariationFailed() | events.ErrorRaised():
+            return f"{body.reason}: {body.message}"
+        case (
+            events.EvidenceGathered()
+            | events.VariationAdded()
+            | events.FlagsCleared()
+            | events.Deselected()
+            | events.Published()
+        ):
+            return _decision_line(body)
+        case (
+            events.AgentOutput()
+            | events.AgentPlan()
+            | events.UsageRecorded()
+            | events.Checking()
+            | events.VerdictReached()
+            | events.Selected()
+            | events.Complete()
+        ):
             return ""
+        case unknown:
+            assert_never(unknown)
+
+
+def _tool_line(
+    call: events.ToolCall | events.ToolCallUpdate, number: int | None, view: RunView
+) -> str:
+    """Return a tool call that has ended; nothing while it goes on."""
+    if number is None or call.status not in _ENDED:
+        return ""
+    title = view.variation(number).tools.get(call.tool_call_id, "tool")
+    return f"{_ENDED[call.status]} {title}"
+
+
+def _decision_line(
+    body: events.EvidenceGathered
+    | events.VariationAdded
+    | events.FlagsCleared
+    | events.Deselected
+    | events.Published,
+) -> str:
+    match body:
+        case events.EvidenceGathered(evidence=evidence):
+            if not evidence.cross_tests:
+                return ""
+            tests = wording.count(len(evidence.cross_tests), "cross-test")
+            return f"the variations were compared with {tests}"
+        case events.VariationAdded(composed=parts) if parts:
+            sources = sorted({part.variation_id for part in parts})
+            return f"composed from {', '.join(map(str, sources))}"
+        case events.VariationAdded(spec=spec):
+            return f"another agent: {spec.agent}"
+        case events.FlagsCleared(reason=reason):
+            return f"flags cleared: {reason}"
+        case events.Deselected():
+            return "the selection was undone"
+        case events.Published(publication=publication):
+            pull_request = publication.pull_request or ""
+            return f"published as {publication.branch} {pull_request}"
+        case unknown:
+            assert_never(unknown)

@@ -1,28 +1,21 @@
-"""Pictures of a run for a terminal.
-
-Whatever an agent wrote is hostile: it is made plain before it is shown.
-"""
+"""Draw a run while it works: a panel or a line for each variation."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich import box
 from rich.cells import chop_cells
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from aideator.cli.ui.escape import end_of, one_line, plain
-from aideator.cli.ui.evidence import check_cell, cross_cell
-from aideator.cli.ui.reduce import Lane, View
-from aideator.cli.ui.setup_line import found_line
+from aideator.cli.ui.escape import end_of_line, one_line
+from aideator.cli.ui.figures import spent
+from aideator.cli.ui.reduce import RunView, VariationView
+from aideator.cli.ui.setup_line import setup_line
+from aideator.domain import wording
 from aideator.domain.check import CheckResult
-from aideator.domain.run import Run, RunDetails, Variation
-from aideator.domain.usage import Usage
-from aideator.domain.verdict import Verdict
 
 _STYLES = {
     "queued": "dim",
@@ -34,339 +27,151 @@ _STYLES = {
     "failed": "red",
     "stopped": "red dim",
 }
-_LABEL_WIDTH, _CELL_WIDTH = 24, 15
-"""Cells of the comparison: what a row is called, and the least that a variation
-needs."""
-_FLAGS = 8
-"""Flags that are listed for each variation."""
 _PANEL_WIDTH, _PANEL_HEIGHT = 36, 10
-"""Cells: the least width that can be read, and the height with borders and a line of
-trouble."""
-
-
-def money(usage: Usage) -> str:
-    """Tokens and cost, short."""
-    return f"{_tokens(usage)} tok · {_cost(usage)}"
-
-
-def _tokens(usage: Usage) -> str:
-    return f"{usage.tokens / 1000:.1f}k" if usage.tokens >= 1000 else str(usage.tokens)
-
-
-def _cost(usage: Usage) -> str:
-    return "unknown" if usage.cost_usd is None else f"${usage.cost_usd:.4f}"
-
-
-def agent_name(lane: Lane) -> str:
-    """Return agent, model and effort of a variation in one line."""
-    return " · ".join(
-        part for part in (lane.spec.agent, lane.spec.model, lane.spec.effort) if part
-    )
+"""Terminal cells: the least width that can be read; the height with borders and a line
+for trouble."""
+_SAID_LINES = 3
 
 
 def live(
-    view: View, *, width: int, height: int, now: datetime | None = None
+    view: RunView, *, width: int, height: int, now: datetime | None = None
 ) -> RenderableType:
-    """The wall: a panel for each variation, or a line for each where the screen is too small for panels.
+    """Return the picture of a run.
 
-    `now` is the moment that a replay has come to; the present one when absent.
+    Each variation is a panel, or a line where the screen is too small for panels.
+
+    Args:
+        view: The run.
+        width: Columns of the screen.
+        height: Lines of the screen.
+        now: The moment that a replay has reached; the current time when absent.
     """
     now = now or datetime.now(UTC)
-    lanes = [lane for _, lane in sorted(view.lanes.items())]
-    across = max(1, min(len(lanes), width // _PANEL_WIDTH))
-    if 1 + -(-len(lanes) // across) * _PANEL_HEIGHT > height:
-        return Group(_headline(view, width), *_lines(lanes, width, height - 3, now))
-    wall = Table.grid(padding=(0, 1, 0, 0))
-    for start in range(0, len(lanes), across):
-        wall.add_row(
-            *(
-                _panel(lane, width // across - 1, now)
-                for lane in lanes[start : start + across]
-            )
-        )
-    return Group(_headline(view, width), wall)
+    variations = [variation for _, variation in sorted(view.variations.items())]
+    columns = max(1, min(len(variations), width // _PANEL_WIDTH))
+    rows = -(-len(variations) // columns)
+    if 1 + rows * _PANEL_HEIGHT > height:
+        lines = _lines(variations, width, height - 3, now)
+        return Group(_headline(view, width), *lines)
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    for start in range(0, len(variations), columns):
+        shown = variations[start : start + columns]
+        grid.add_row(*(_panel(v, width // columns - 1, now) for v in shown))
+    return Group(_headline(view, width), grid)
 
 
-def _lines(lanes: list[Lane], width: int, count: int, now: datetime) -> list[Text]:
-    """As many variations as fit, those at work first."""
-    if len(lanes) > count:
-        lanes = sorted(
-            lanes,
-            key=lambda lane: (
-                lane.started is None or lane.ended is not None,
-                lane.number,
-            ),
-        )
-    rows = [_row(lane, width, now) for lane in lanes[:count]]
-    others = Counter(lane.state for lane in lanes[count:])
-    told = ", ".join(f"{number} {state}" for state, number in others.items())
-    return [*rows, Text(f"and {told}", style="dim")] if told else rows
-
-
-def _row(lane: Lane, width: int, now: datetime) -> Text:
-    spent = money(lane.usage)
-    head = f"{lane.number:>3} {lane.state}{_elapsed(lane, now)}"
-    about = (
-        lane.failure
-        or lane.trouble
-        or (_progress(lane, width) if lane.verdict else lane.tool or lane.said)
-    )
-    room = max(0, width - len(head) - len(spent) - 6)
-    row = Text.assemble(
-        (head, f"bold {_STYLES.get(lane.state, 'white')}"),
-        "  ",
-        one_line(about, room) if room else "",
-        no_wrap=True,
-    )
-    row.truncate(max(0, width - len(spent) - 2), overflow="ellipsis", pad=True)
-    return row.append(f"  {spent}", style="dim")
-
-
-def _headline(view: View, width: int) -> Text:
-    if view.started is None or view.started.commit is None:
-        what = view.started.repo_url if view.started else "the repository"
+def _headline(view: RunView, width: int) -> Text:
+    started = view.started
+    if started is None or started.commit is None:
+        what = started.repo_url if started else "the repository"
         return Text(view.trouble or one_line(f"fetching {what} …", width), style="dim")
-    if view.trouble and not any(lane.started for lane in view.lanes.values()):
+    if view.trouble and not any(v.started for v in view.variations.values()):
         return Text(one_line(view.trouble, width), style="red")
-    if len(view.setup) < len(view.started.setup) and not view.is_set_up:
-        now = view.started.setup[len(view.setup)].command
-        return Text(
-            one_line(
-                f"setting up ({len(view.setup) + 1} of {len(view.started.setup)}): {now}",
-                width,
-            )
-        )
-    return Text(
-        one_line(
-            f"base {view.started.commit[:12]} · {found_line(view.started)}", width
-        ),
-        style="dim",
-    )
+    done, total = len(view.setup), len(started.setup)
+    if done < total and not view.is_set_up:
+        current = started.setup[done].command
+        return Text(one_line(f"setting up ({done + 1} of {total}): {current}", width))
+    line = f"base {started.commit[:12]} · {setup_line(started)}"
+    return Text(one_line(line, width), style="dim")
 
 
-def _panel(lane: Lane, width: int, now: datetime) -> Panel:
-    style = _STYLES.get(lane.state, "white")
+def _lines(
+    variations: list[VariationView], width: int, count: int, now: datetime
+) -> list[Text]:
+    """Return as many lines as fit, those at work first, and a count of the others."""
+    if len(variations) > count:
+        variations = sorted(variations, key=lambda v: (not _is_at_work(v), v.number))
+    lines = [_line(variation, width, now) for variation in variations[:count]]
+    others = Counter(variation.state for variation in variations[count:])
+    if others:
+        counts = ", ".join(f"{number} {state}" for state, number in others.items())
+        lines.append(Text(f"and {counts}", style="dim"))
+    return lines
+
+
+def _is_at_work(variation: VariationView) -> bool:
+    return variation.started is not None and variation.ended is None
+
+
+def _line(variation: VariationView, width: int, now: datetime) -> Text:
+    cost = spent(variation.usage)
+    head = f"{variation.number:>3} {variation.state}{_elapsed(variation, now)}"
+    room = max(0, width - len(head) - len(cost) - 6)
+    style = f"bold {_STYLES.get(variation.state, 'white')}"
+    activity = one_line(_activity(variation, width), room) if room else ""
+    line = Text.assemble((head, style), "  ", activity, no_wrap=True)
+    line.truncate(max(0, width - len(cost) - 2), overflow="ellipsis", pad=True)
+    return line.append(f"  {cost}", style="dim")
+
+
+def _activity(variation: VariationView, width: int) -> str:
+    """Return what a line has room for: trouble, result or current work."""
+    if variation.failure or variation.trouble:
+        return variation.failure or variation.trouble
+    if variation.verdict:
+        return _progress(variation, width)
+    return variation.tool or variation.said
+
+
+def _panel(variation: VariationView, width: int, now: datetime) -> Panel:
+    style = _STYLES.get(variation.state, "white")
     inner = max(10, width - 4)
-    said = _last_lines(lane.said, inner, 3)
+    elapsed = _elapsed(variation, now)
+    is_thought = variation.channel == "thought"
+    tool = f"▸ {one_line(variation.tool, inner - 2)}" if variation.tool else ""
     rows = [
-        Text(f"{lane.state}{_elapsed(lane, now)}", style=f"bold {style}"),
-        Text(said, style="italic dim" if lane.channel == "thought" else ""),
-        Text(f"▸ {one_line(lane.tool, inner - 2)}" if lane.tool else "", style="cyan"),
-        Text(_progress(lane, inner)),
-        Text(money(lane.usage), style="dim"),
+        Text(f"{variation.state}{elapsed}", style=f"bold {style}"),
+        Text(
+            _last_lines(variation.said, inner, _SAID_LINES),
+            style="italic dim" if is_thought else "",
+        ),
+        Text(tool, style="cyan"),
+        Text(_progress(variation, inner)),
+        Text(spent(variation.usage), style="dim"),
     ]
-    if lane.failure or lane.trouble:
-        rows.append(Text(one_line(lane.failure or lane.trouble, inner), style="red"))
+    trouble = variation.failure or variation.trouble
+    if trouble:
+        rows.append(Text(one_line(trouble, inner), style="red"))
     return Panel(
         Group(*rows),
-        title=f"{lane.number} {agent_name(lane)}",
+        title=f"{variation.number} {_agent(variation)}",
         border_style=style,
         width=width,
     )
 
 
+def _agent(variation: VariationView) -> str:
+    """Return agent, model and effort of a variation."""
+    spec = variation.spec
+    return " · ".join(part for part in (spec.agent, spec.model, spec.effort) if part)
+
+
 def _last_lines(text: str, width: int, count: int) -> str:
-    lines = [
-        line.strip() for line in chop_cells(end_of(text, width * count), width)[-count:]
-    ]
+    end = chop_cells(end_of_line(text, width * count), width)[-count:]
+    lines = [line.strip() for line in end]
     return "\n".join(lines + [""] * (count - len(lines)))
 
 
-def _elapsed(lane: Lane, now: datetime) -> str:
-    if lane.started is None:
+def _elapsed(variation: VariationView, now: datetime) -> str:
+    if variation.started is None:
         return ""
-    seconds = ((lane.ended or now) - lane.started).total_seconds()
-    return f" · {seconds:.0f} s" + (
-        f" · attempt {lane.attempt}" if lane.attempt > 1 else ""
-    )
+    seconds = ((variation.ended or now) - variation.started).total_seconds()
+    attempt = f" · attempt {variation.attempt}" if variation.attempt > 1 else ""
+    return f" · {seconds:.0f} s{attempt}"
 
 
-def _progress(lane: Lane, width: int) -> str:
-    if lane.verdict is not None:
-        return one_line(f"{_size(lane.verdict)} · {_checks_word(lane.checks)}", width)
-    parts = [
-        f"{lane.calls} tool calls",
-        lane.plan,
-        _checks_word(lane.checks) if lane.checks else "",
-    ]
+def _progress(variation: VariationView, width: int) -> str:
+    checks = _check_counts(variation.checks)
+    if variation.verdict is not None:
+        size = wording.patch_size(variation.verdict.patch)
+        return one_line(f"{size} · {checks or 'no checks'}", width)
+    parts = [f"{variation.calls} tool calls", variation.plan, checks]
     return one_line(" · ".join(part for part in parts if part), width)
 
 
-def _checks_word(checks: Iterable[CheckResult]) -> str:
-    results = list(checks)
-    return (
-        f"{sum(r.passed for r in results)}✓ {sum(not r.passed for r in results)}✗"
-        if results
-        else "no checks"
-    )
-
-
-def _size(verdict: Verdict) -> str:
-    stats = verdict.patch
-    if not stats.files:
-        return "no change"
-    return f"{stats.files} file{'s' * (stats.files > 1)} +{stats.additions} −{stats.deletions}"
-
-
-def comparison(details: RunDetails, *, width: int) -> Group:
-    """The verdict matrix: checks × variations against the baseline, then size, cost and time.
-
-    Variations that do not fit side by side go below each other, in tables of equal
-    size.
-    """
-    across = max(1, (width - _LABEL_WIDTH) // _CELL_WIDTH)
-    agents = details.variations
-    tables = max(1, -(-len(agents) // across))
-    size = max(1, -(-len(agents) // tables))
-    blocks = [
-        _matrix(details, agents[start : start + size])
-        for start in range(0, len(agents), size)
-    ]
-    return Group(
-        Text(f"run {details.id[-8:]} · {details.status}", style="bold"), *blocks
-    )
-
-
-def _matrix(details: RunDetails, variations: Sequence[Variation]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", max_width=_LABEL_WIDTH)
-    recommended = details.ranking.recommended if details.ranking else None
-    for variation in variations:
-        mark = (
-            " ★"
-            if variation.number == details.winner
-            else " ←"
-            if variation.number == recommended
-            else ""
-        )
-        table.add_column(
-            f"{variation.number} {variation.spec.agent}{mark}",
-            min_width=_CELL_WIDTH - 2,
-        )
-    table.add_row("state", *(v.status.value for v in variations))
-    for check in details.checks:
-        label = Text(plain(check.label), overflow="fold")
-        table.add_row(label, *(check_cell(v.verdict, check.label) for v in variations))
-    if details.evidence and details.evidence.cross_tests:
-        table.add_row(
-            "cross-tests", *(cross_cell(details.evidence, v) for v in variations)
-        )
-    table.add_row(
-        "change", *(_size(v.verdict) if v.verdict else "–" for v in variations)
-    )
-    table.add_row("tokens", *(_tokens(v.usage) for v in variations))
-    table.add_row("cost", *(_cost(v.usage) for v in variations))
-    table.add_row("time", *(_seconds(v.started_at, v.finished_at) for v in variations))
-    failures = [
-        one_line(v.failure.message, 80) if v.failure else "" for v in variations
-    ]
-    if any(failures):
-        table.add_row("trouble", *(Text(failure, style="red") for failure in failures))
-    return table
-
-
-def _seconds(start: datetime | None, end: datetime | None) -> str:
-    return f"{(end - start).total_seconds():.1f} s" if start and end else "–"
-
-
-def conclusion(details: RunDetails) -> Group:
-    """The recommendation with its reasons, in sentences."""
-    lines: list[Text] = []
-    if details.failure:
-        lines.append(
-            Text(f"The run failed: {plain(details.failure.message)}", style="red")
-        )
-    if details.winner is not None:
-        again = (
-            f", decided before in run {details.reused_from[-8:]}"
-            if details.reused_from
-            else ""
-        )
-        lines.append(
-            Text(f"Winner: variation {details.winner}{again}.", style="bold green")
-        )
-    elif details.ranking and details.ranking.recommended is not None:
-        head = f"Recommended: variation {details.ranking.recommended} (confidence: {details.ranking.confidence})"
-        lines.append(Text(head, style="bold green"))
-    elif details.ranking:
-        lines.append(Text("No recommendation.", style="bold yellow"))
-    if details.ranking:
-        lines += [Text(f"  · {plain(reason)}") for reason in details.ranking.reasons]
-        lines += (
-            [Text(f"To settle it: {plain(details.ranking.settle)}")]
-            if details.ranking.settle
-            else []
-        )
-        lines += (
-            [Text(plain(details.ranking.rule), style="dim")]
-            if details.ranking.rule
-            else []
-        )
-    lines += [line for variation in details.variations for line in _flags(variation)]
-    return Group(*lines)
-
-
-def _flags(variation: Variation) -> list[Text]:
-    """What needs the user's word, with the first line that tells it."""
-    flags = variation.verdict.flags if variation.verdict else ()
-    style = "yellow" if variation.cleared is None else "dim"
-    lines = []
-    for flag in flags[:_FLAGS]:
-        told = one_line(flag.excerpt.partition("\n")[0], 80)
-        where = f"⚑ variation {variation.number}, {one_line(flag.path, 60)}: {plain(flag.message)}"
-        lines.append(Text(where + (f"  {told}" if told else ""), style=style))
-    if len(flags) > _FLAGS:
-        lines.append(
-            Text(
-                f"⚑ variation {variation.number}: {len(flags) - _FLAGS} more",
-                style=style,
-            )
-        )
-    return lines
-
-
-def limits_line(details: RunDetails) -> str:
-    """What held the variations in, on one line."""
-    isolation = next((v.isolation for v in details.variations if v.isolation), None)
-    if isolation is None:
+def _check_counts(checks: Sequence[CheckResult]) -> str:
+    """Return how many checks pass and fail; empty where none has ended."""
+    if not checks:
         return ""
-    keepers: dict[str, list[str]] = {}
-    for name, keeper in isolation.limits.items():
-        keepers.setdefault(keeper, []).append(name)
-    limits = "; ".join(
-        f"{', '.join(names)} by {keeper}" for keeper, names in keepers.items()
-    )
-    return (
-        f"sandbox: {isolation.backend}, network: {isolation.network}, limits: {limits}"
-    )
-
-
-def runs_table(runs: Iterable[Run]) -> Table:
-    """Runs, newest first."""
-    table = Table(box=None)
-    for column in ("run", "status", "N", "winner", "repository", "prompt", "age"):
-        table.add_column(column)
-    for run in runs:
-        winner = str(run.winner) if run.winner is not None else ""
-        row = (
-            run.id[-8:],
-            run.status.value,
-            str(run.spec.variations),
-            winner,
-            end_of(run.spec.repo_url, 32),
-        )
-        table.add_row(*row, one_line(run.spec.prompt, 40), _age(run.created_at))
-    return table
-
-
-def _age(moment: datetime) -> str:
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
-def show_patch(console: Console, patch: str) -> None:
-    """A patch in colour, escapes made harmless."""
-    console.print(Syntax(plain(patch), "diff", theme="ansi_dark", word_wrap=True))
+    passed = sum(result.passed for result in checks)
+    return f"{passed}✓ {len(checks) - passed}✗"

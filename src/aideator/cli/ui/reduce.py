@@ -1,45 +1,43 @@
-"""What a terminal shows of a run, as a pure reduction of its events.
+"""What a terminal shows of a run: a pure reduction of the run's events.
 
-The state shown is the log's, never a guess.
+Every kind of event is named in a `match`, so that mypy refuses a new kind until it is
+decided here what becomes of it.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import assert_never
 
+from aideator.domain import events
 from aideator.domain.check import CheckResult
-from aideator.domain.events import (
-    AgentOutput,
-    AgentPlan,
-    Checking,
-    CheckRun,
-    Complete,
-    Deselected,
-    ErrorRaised,
-    Event,
-    RunStarted,
-    Selected,
-    SetupRan,
-    ToolCall,
-    ToolCallUpdate,
-    UsageRecorded,
-    VariationAdded,
-    VariationFailed,
-    VariationFinished,
-    VariationStarted,
-    VerdictReached,
-)
 from aideator.domain.ranking import Ranking
 from aideator.domain.run import AgentSpec, Isolation, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 
-_TAIL = 600
-"""Characters kept of what an agent says; a column shows no more."""
+_SAID_LENGTH = 600
+"""Characters that are kept of an agent's message; a panel shows no more."""
+
+_Activity = (
+    events.AgentOutput
+    | events.ToolCall
+    | events.ToolCallUpdate
+    | events.AgentPlan
+    | events.UsageRecorded
+)
+_Progress = (
+    events.VariationStarted
+    | events.Checking
+    | events.CheckRun
+    | events.VariationFinished
+    | events.VariationFailed
+    | events.ErrorRaised
+)
 
 
 @dataclass
-class Lane:
-    """One variation's column."""
+class VariationView:
+    """What is shown of one variation."""
 
     number: int
     spec: AgentSpec = field(default_factory=AgentSpec)
@@ -50,10 +48,11 @@ class Lane:
     said: str = ""
     channel: str = ""
     message: tuple[str, str | None] = ("", None)
-    """Channel and id of the message that is being said."""
+    """Channel and id of the agent's current message."""
     tools: dict[str, str] = field(default_factory=dict)
+    """Titles of tool calls, by id."""
     tool: str = ""
-    """The tool call under way, or the last one."""
+    """Title of the current tool call, or of the last one."""
     calls: int = 0
     plan: str = ""
     usage: Usage = field(default_factory=Usage)
@@ -63,50 +62,87 @@ class Lane:
     failure: str = ""
     trouble: str = ""
 
-    def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
-        """Take one event of this variation in."""
+    def apply(self, event: events.Event) -> None:
+        """Apply one event of this variation."""
         match event.body:
-            case VariationStarted(spec=agent, attempt=attempt):
-                self.state, self.spec, self.attempt, self.started = (
-                    "starting",
-                    agent,
-                    attempt,
-                    event.at,
-                )
-            case AgentOutput(channel=channel, text=text, message_id=message):
+            case (
+                events.AgentOutput()
+                | events.ToolCall()
+                | events.ToolCallUpdate()
+                | events.AgentPlan()
+                | events.UsageRecorded() as activity
+            ):
+                self._apply_activity(activity)
+            case (
+                events.VariationStarted()
+                | events.Checking()
+                | events.CheckRun()
+                | events.VariationFinished()
+                | events.VariationFailed()
+                | events.ErrorRaised() as progress
+            ):
+                self._apply_progress(progress, event.at)
+            case events.VariationAdded() | events.FlagsCleared():
+                pass  # `RunView` applies the first; the summary shows the second
+            case (
+                events.RunStarted()
+                | events.SetupRan()
+                | events.EvidenceGathered()
+                | events.VerdictReached()
+                | events.Selected()
+                | events.Deselected()
+                | events.Published()
+                | events.Complete()
+            ):
+                pass  # these concern the whole run
+            case unknown:
+                assert_never(unknown)
+
+    def _apply_activity(self, activity: _Activity) -> None:
+        match activity:
+            case events.AgentOutput(channel=channel, text=text, message_id=message):
                 self._say((channel, message), text)
-            case ToolCall(tool_call_id=key, title=title):
+            case events.ToolCall(tool_call_id=key, title=title):
                 self.calls += 1
-                self._use(key, title)
-            case ToolCallUpdate(tool_call_id=key, title=title):
-                self._use(key, title)
-            case AgentPlan(entries=entries):
+                self._use_tool(key, title)
+            case events.ToolCallUpdate(tool_call_id=key, title=title):
+                self._use_tool(key, title)
+            case events.AgentPlan(entries=entries):
                 done = sum(entry.status == "completed" for entry in entries)
                 self.plan = f"{done}/{len(entries)} steps"
-            case UsageRecorded(usage=usage):
+            case events.UsageRecorded(usage=usage):
                 self.usage = usage
-            case Checking():
+            case unknown:
+                assert_never(unknown)
+
+    def _apply_progress(self, progress: _Progress, at: datetime) -> None:
+        match progress:
+            case events.VariationStarted(spec=spec, attempt=attempt):
+                self.state, self.started = "starting", at
+                self.spec, self.attempt = spec, attempt
+            case events.Checking():
                 self.state = "checking"
-            case CheckRun(result=result):
+            case events.CheckRun(result=result):
                 self.checks.append(result)
-            case VariationFinished(verdict=verdict, isolation=isolation):
-                self.state, self.ended = "done", event.at
+            case events.VariationFinished(verdict=verdict, isolation=isolation):
+                self.state, self.ended = "done", at
                 self.verdict, self.isolation = verdict, isolation
-            case VariationFailed(reason=reason, message=message):
+            case events.VariationFailed(reason=reason, message=message):
                 self.state = "stopped" if reason == "Cancelled" else "failed"
-                self.failure, self.ended = f"{message}", event.at
-            case ErrorRaised(message=message):
+                self.failure, self.ended = message, at
+            case events.ErrorRaised(message=message):
                 self.trouble = message
-            case _:
-                pass
+            case unknown:
+                assert_never(unknown)
 
     def _say(self, message: tuple[str, str | None], text: str) -> None:
         self.channel = message[0]
         self.state = "thinking" if self.channel == "thought" else "writing"
-        self.said = (self.said + text)[-_TAIL:] if message == self.message else text
+        said = self.said + text if message == self.message else text
+        self.said = said[-_SAID_LENGTH:]
         self.message = message
 
-    def _use(self, key: str, title: str | None) -> None:
+    def _use_tool(self, key: str, title: str | None) -> None:
         if title:
             self.tools[key] = title
         self.tool = self.tools.get(key, self.tool)
@@ -114,66 +150,90 @@ class Lane:
 
 
 @dataclass
-class View:
-    """A whole run."""
+class RunView:
+    """What is shown of a whole run."""
 
-    lanes: dict[int, Lane] = field(default_factory=dict)
-    started: RunStarted | None = None
-    begun_at: datetime | None = None
+    variations: dict[int, VariationView] = field(default_factory=dict)
+    started: events.RunStarted | None = None
+    started_at: datetime | None = None
     setup: list[CheckResult] = field(default_factory=list)
     is_set_up: bool = False
-    """Whether the environment was there already."""
+    """Whether the environment existed before the run."""
     baseline: list[CheckResult] = field(default_factory=list)
     ranking: Ranking | None = None
-    selected: Selected | None = None
+    selected: events.Selected | None = None
     status: RunStatus | None = None
     trouble: str = ""
     last_seq: int = 0
     last_at: datetime | None = None
 
-    def apply(self, event: Event) -> None:  # noqa: C901 - one flat match over the union
-        """Take one event in.
+    def apply(self, event: events.Event) -> None:
+        """Apply one event.
 
-        Events must come in order; one that was seen already is skipped.
+        Events have to come in order; one that was applied before is skipped.
         """
         if event.seq <= self.last_seq:
             return
         self.last_seq, self.last_at = event.seq, event.at
-        if event.variation_id is not None:
-            self._in_its_lane(event.variation_id, event)
-            return
-        match event.body:
-            case RunStarted() as started:
-                self.started, self.begun_at, self.setup = started, event.at, []
-                for number in range(1, started.variations + 1):
-                    self.lane(number)
-            case SetupRan(result=result, cached=cached):
+        if event.variation_id is None:
+            self._apply(event.body, event.at)
+        else:
+            self._apply_to_variation(event.variation_id, event)
+
+    def _apply(  # noqa: C901 - one flat match over the union
+        self, body: events.EventBody, at: datetime
+    ) -> None:
+        match body:
+            case events.RunStarted() as started:
+                self._start(started, at)
+            case events.SetupRan(result=result, cached=cached):
                 self.setup.append(result)
                 self.is_set_up = cached
-            case CheckRun(result=result):
+            case events.CheckRun(result=result):
                 self.baseline.append(result)
-            case VerdictReached(ranking=ranking):
+            case events.VerdictReached(ranking=ranking):
                 self.ranking = ranking
-            case Deselected():
-                self.selected = None
-            case Selected() as selected:
+            case events.Selected() as selected:
                 self.selected = selected
-            case ErrorRaised(message=message):
+            case events.Deselected():
+                self.selected = None
+            case events.ErrorRaised(message=message):
                 self.trouble = message
-            case Complete(status=status):
+            case events.Complete(status=status):
                 self.status = status
-            case _:
-                pass
+            case events.EvidenceGathered() | events.Published():
+                pass  # the summary shows both
+            case (
+                events.VariationAdded()
+                | events.VariationStarted()
+                | events.VariationFinished()
+                | events.VariationFailed()
+                | events.FlagsCleared()
+                | events.AgentOutput()
+                | events.ToolCall()
+                | events.ToolCallUpdate()
+                | events.AgentPlan()
+                | events.UsageRecorded()
+                | events.Checking()
+            ):
+                pass  # these concern one variation
+            case unknown:
+                assert_never(unknown)
 
-    def _in_its_lane(self, number: int, event: Event) -> None:
-        match event.body:
-            case VariationAdded(spec=agent):
-                self.lanes[number] = Lane(number, spec=agent)
-            # a second start is a new attempt: its lane begins anew
-            case VariationStarted():
-                self.lanes[number] = Lane(number, usage=self.lane(number).usage)
-        self.lane(number).apply(event)
+    def _start(self, started: events.RunStarted, at: datetime) -> None:
+        self.started, self.started_at, self.setup = started, at, []
+        for number in range(1, started.variations + 1):
+            self.variation(number)
 
-    def lane(self, number: int) -> Lane:
-        """The column of one variation."""
-        return self.lanes.setdefault(number, Lane(number))
+    def _apply_to_variation(self, number: int, event: events.Event) -> None:
+        if isinstance(event.body, events.VariationAdded):
+            self.variations[number] = VariationView(number, spec=event.body.spec)
+        elif isinstance(event.body, events.VariationStarted):
+            # A second start is a new attempt: all but what was spent begins anew.
+            usage = self.variation(number).usage
+            self.variations[number] = VariationView(number, usage=usage)
+        self.variation(number).apply(event)
+
+    def variation(self, number: int) -> VariationView:
+        """Return the view of one variation."""
+        return self.variations.setdefault(number, VariationView(number))

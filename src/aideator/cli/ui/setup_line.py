@@ -1,62 +1,87 @@
-"""What a run has found out about its repository, in words.
+"""How a repository is set up and checked: in one line, in a table, while it runs.
 
-They may hold anything: who shows them makes them plain.
+Lines may hold anything that a repository does: escape them where they are shown.
 """
 
-from aideator.domain.events import EventBody, RunStarted, SetupRan
-from aideator.domain.project import Origin, ProjectField
+from typing import get_args
 
-SOURCES = {
-    Origin.REQUEST: "as asked for",
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from aideator.cli.ui.escape import escape
+from aideator.domain.events import EventBody, RunStarted, SetupRan
+from aideator.domain.project import Origin, Project, ProjectField
+
+_ORIGINS = {
+    Origin.REQUEST: "as requested",
     Origin.FILE: ".aideator.toml",
     Origin.GUESS: "guessed",
 }
 _FAILED_LINES = 12
-"""Lines of a failed command's output that are shown: the end tells the most."""
+"""Lines of a failed command's output that are shown; its end says most."""
 
 
-def opening(body: RunStarted | SetupRan) -> str:
-    """What happens before the agents begin."""
-    return _setup(body) if isinstance(body, SetupRan) else _started(body)
+def start_line(body: RunStarted | SetupRan) -> str:
+    """Return what happened before the agents start, in one line."""
+    if isinstance(body, SetupRan):
+        return _setup_result(body)
+    if body.commit is None:
+        return f"fetching {body.repo_url}"
+    base = f"base {body.commit[:12]}"
+    return f"{base}, {body.variations} variations · {setup_line(body)}"
 
 
-def _started(started: RunStarted) -> str:
-    if started.commit is None:
-        return f"fetching {started.repo_url}"
-    return f"base {started.commit[:12]}, {started.variations} variations · {found_line(started)}"
-
-
-def found_line(started: RunStarted) -> str:
-    """Set-up, checks and protected paths, and where they are from."""
+def setup_line(started: RunStarted) -> str:
+    """Return set-up, checks and protected paths, and where they come from."""
     setup = "; ".join(command.command for command in started.setup)
     checks = ", ".join(check.label for check in started.checks) or "none"
-    parts = [
-        f"set-up: {setup}{_source(started, 'setup')}" if setup else "",
-        f"checks: {checks}{_source(started, 'checks')}",
-        f"protected: {', '.join(started.protected)}" if started.protected else "",
-    ]
-    return " · ".join(part for part in parts if part)
+    parts = [f"checks: {checks}{_origin(started, 'checks')}"]
+    if setup:
+        parts.insert(0, f"set-up: {setup}{_origin(started, 'setup')}")
+    if started.protected:
+        parts.append(f"protected: {', '.join(started.protected)}")
+    return " · ".join(parts)
 
 
-def _source(started: RunStarted, what: ProjectField) -> str:
-    source = started.sources.get(what, Origin.REQUEST)
-    return f" ({SOURCES[source]})" if source is not Origin.REQUEST else ""
+def _origin(started: RunStarted, finding: ProjectField) -> str:
+    origin = started.sources.get(finding, Origin.REQUEST)
+    return f" ({_ORIGINS[origin]})" if origin is not Origin.REQUEST else ""
 
 
-def _setup(ran: SetupRan) -> str:
+def _setup_result(ran: SetupRan) -> str:
     result = ran.result
     if ran.cached:
         return "set-up was done in an earlier run"
-    how = "done" if result.passed else "failed"
-    return f"set-up `{result.check}` {how} after {result.seconds:.1f} s{f': {result.note}' if result.note else ''}"
+    outcome = "done" if result.passed else "failed"
+    line = f"set-up `{result.check}` {outcome} after {result.seconds:.1f} s"
+    return f"{line}: {result.note}" if result.note else line
 
 
-def remarks(body: EventBody) -> list[str]:
-    """What stands below the line of an event."""
-    match body:
-        case RunStarted(notes=notes):
-            return [f"note: {note}" for note in notes]
-        case SetupRan(result=result) if not result.passed:
-            return result.output.splitlines()[-_FAILED_LINES:]
-        case _:
-            return []
+def detail_lines(body: EventBody) -> list[str]:
+    """Return the lines below an event's own: notes, and the output of what failed."""
+    if isinstance(body, RunStarted):
+        return [f"note: {note}" for note in body.notes]
+    if isinstance(body, SetupRan) and not body.result.passed:
+        return body.result.output.splitlines()[-_FAILED_LINES:]
+    return []
+
+
+def project_table(project: Project) -> Group:
+    """Return how a repository would be set up and checked, as a table with notes."""
+    entries: dict[ProjectField, list[str]] = {
+        "setup": [command.command for command in project.setup],
+        "checks": [check.label for check in project.checks],
+        "protected": list(project.protected),
+    }
+    table = Table(box=None, show_header=False)
+    for finding in get_args(ProjectField):
+        listed = entries[finding]
+        origin = _ORIGINS[project.sources[finding]] if listed else ""
+        table.add_row(
+            Text(finding, style="bold"),
+            Text("\n".join(map(escape, listed)) or "none", overflow="fold"),
+            Text(origin, style="dim"),
+        )
+    notes = [Text(f"! {escape(note)}", style="yellow") for note in project.notes]
+    return Group(Text(f"commit {project.commit[:12]}", style="dim"), table, *notes)

@@ -1,0 +1,77 @@
+"""Assemble the Typer application: commands of the core and of optional packages."""
+
+from typing import Annotated
+
+import typer
+
+from aideator import __version__, optional
+from aideator.cli.commands import (
+    continue_run,
+    decide,
+    demo,
+    inspect,
+    keys,
+    maintain,
+    run,
+    serve,
+    show,
+    watch,
+)
+from aideator.cli.parameters import SERVE
+
+_EPILOG = """
+Examples:
+
+- `aideator demo` shows how it works, without an API key
+
+- `aideator doctor` checks what this machine lacks
+
+- `aideator run . "Fix the failing date test"`
+"""
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback protocol
+    if wanted:
+        typer.echo(f"aideator {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def build_app() -> typer.Typer:
+    """Return the application with every command.
+
+    Headings of `aideator --help` appear in the order of their first command.
+    """
+    app = typer.Typer(
+        callback=_options,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        help="**N coding agents in, one proven change out.**",
+        epilog=_EPILOG,
+    )
+    for module in (run, inspect, demo, watch, show, continue_run, decide):
+        app.add_typer(module.app)
+    for package in optional.load("commands"):
+        app.add_typer(package.app)
+    for module in (serve, maintain):
+        app.add_typer(module.app)
+    app.add_typer(keys.app, name="key", rich_help_panel=SERVE)
+    return app
+
+
+app = build_app()

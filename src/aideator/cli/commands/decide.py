@@ -1,0 +1,125 @@
+"""Commands that decide a run: `select`, `undo`, `clear` and `apply`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aideator.cli.command import CommandContext, command
+from aideator.cli.parameters import DECIDE, Number, OptionalNumber, RunId
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    panel=DECIDE,
+    epilog="""
+Examples:
+
+- `aideator select 3f2a91c0 2`
+
+- `aideator select 3f2a91c0 2 --reason "Reads best"`
+""",
+)
+async def select(
+    context: CommandContext,
+    run_id: RunId,
+    number: Number,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+) -> None:
+    """Select a variation as the winner."""
+    async with context.connect() as client:
+        found = await client.resolve(run_id)
+        details = await client.select(found, number, reason)
+    if context.print_json(details):
+        return
+    short = found[-8:]
+    context.print_line(f"Variation {number} is the winner of run {short}.")
+    context.print_line(
+        f"next: aideator publish {short}, or in your checkout: aideator apply {short}",
+        style="dim",
+    )
+
+
+@command(app, panel=DECIDE, epilog="Example: `aideator undo 3f2a91c0`")
+async def undo(context: CommandContext, run_id: RunId) -> None:
+    """Undo the selection of a winner, unless the winner was published."""
+    async with context.connect() as client:
+        details = await client.deselect(await client.resolve(run_id))
+    if not context.print_json(details):
+        context.print_line(
+            f"Run {details.id[-8:]} is {details.status}, without a winner."
+        )
+
+
+@command(
+    app,
+    panel=DECIDE,
+    epilog='Example: `aideator clear 3f2a91c0 2 "The old expectation was wrong, #12"`',
+)
+async def clear(
+    context: CommandContext,
+    run_id: RunId,
+    number: Number,
+    reason: Annotated[
+        str,
+        typer.Argument(
+            help="Why the flagged changes are acceptable; kept with the variation."
+        ),
+    ],
+) -> None:
+    """Clear a variation's flags, so that it can be recommended."""
+    from aideator.cli.ui.summary import print_summary
+
+    async with context.connect() as client:
+        found = await client.resolve(run_id)
+        details = await client.clear(found, number, reason)
+    if not context.print_json(details):
+        print_summary(context.console, details)
+
+
+@command(
+    app,
+    panel=DECIDE,
+    json=False,
+    epilog="Example: `cd my/checkout && aideator apply 3f2a91c0 2 --branch fix-dates`",
+)
+async def apply(
+    context: CommandContext,
+    run_id: RunId,
+    number: OptionalNumber = None,
+    *,
+    repo: Annotated[
+        Path, typer.Option(help="Your checkout.", file_okay=False)
+    ] = Path(),
+    branch: Annotated[
+        str | None,
+        typer.Option(help="The new branch; aideator/RUN-VARIATION when absent."),
+    ] = None,
+) -> None:
+    """Commit a variation's change on a new branch of your checkout.
+
+    Without a number: the winner's, or else the recommended variation's. The working
+    tree must be clean.
+    """
+    from aideator.app.commit_message import commit_message
+    from aideator.changes.branch import apply_to_checkout
+    from aideator.cli.parsing import default_variation
+
+    async with context.connect() as client:
+        found = await client.resolve(run_id)
+        chosen = number or await default_variation(client, found)
+        details, patch = await client.get(found), await client.patch(found, chosen)
+    name = branch or f"aideator/{found[-8:]}-{chosen}"
+    commit = await apply_to_checkout(
+        repo,
+        base=details.commit or "",
+        patch=patch,
+        branch=name,
+        message=commit_message(details, chosen),
+    )
+    context.print_line(
+        f"Branch {name} at {commit[:12]} has the change of variation {chosen}."
+    )

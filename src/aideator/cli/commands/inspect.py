@@ -1,0 +1,47 @@
+"""`aideator inspect`: show how a repository would be set up and checked."""
+
+from typing import Annotated
+
+import typer
+
+from aideator.cli.command import CommandContext, command
+from aideator.cli.parameters import START
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    panel=START,
+    epilog="""
+Examples:
+
+- `aideator inspect`
+
+- `aideator inspect https://github.com/user/repo --ref v2`
+
+- `aideator inspect . --json | jq -r .setup[].command`
+""",
+)
+async def inspect(
+    context: CommandContext,
+    repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
+    *,
+    ref: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+) -> None:
+    """Show how a repository would be set up and checked, and why.
+
+    Nothing in the repository is executed.
+    """
+    from aideator.cli.parsing import absolute_repository
+    from aideator.cli.ui.setup_line import project_table
+
+    async with context.connect() as client:
+        project = await client.inspect(absolute_repository(repo), ref, local=True)
+    if context.print_json(project):
+        return
+    context.print(project_table(project))
+    context.print_line(
+        "change it: --setup, --no-setup, --check, --protect, or .aideator.toml",
+        style="dim",
+    )

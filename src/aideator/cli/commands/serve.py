@@ -1,0 +1,57 @@
+"""`aideator serve`: the web page, the HTTP API and the work on runs in one process."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aideator.cli.command import open_context
+from aideator.cli.parameters import SERVE
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=SERVE,
+    epilog="""
+Examples:
+
+- `aideator serve`
+
+- `aideator serve --host 0.0.0.0 --port 8080`
+""",
+)
+def serve(
+    *,
+    host: Annotated[
+        str | None,
+        typer.Option(help="The address to listen on; AIDEATOR_HOST when absent."),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="The port, 0 for a free one; AIDEATOR_PORT when absent."),
+    ] = None,
+) -> None:
+    """Serve the web page and the API, and work on runs, until Ctrl-C."""
+    from aideator.cli.exit import call_to_exit
+
+    call_to_exit(lambda: _serve(host, port))
+
+
+def _serve(host: str | None, port: int | None) -> None:
+    """Serve. The server has its own event loop and signal handlers."""
+    from aideator.api.server import serve as serve_api
+
+    settings = open_context().settings
+    given = {"aideator_host": host, "aideator_port": port}
+    settings = settings.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+
+    def on_ready(url: str) -> None:
+        sys.stderr.write(
+            f"AIdeator serves {url}{settings.api_v1_prefix} "
+            f"(documentation: {url}/docs). Ctrl-C stops it.\n"
+        )
+
+    serve_api(settings, on_ready=on_ready)

@@ -1,0 +1,117 @@
+"""Commands that read: `list`, `show` and `diff`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from aideator.cli.command import CommandContext, command
+from aideator.cli.parameters import VIEW, OptionalNumber, RunId
+
+app = typer.Typer()
+
+
+@command(
+    app,
+    "list",
+    panel=VIEW,
+    epilog="""
+Examples:
+
+- `aideator list`
+
+- `aideator list --limit 100 --json | jq -r .[].id`
+""",
+)
+async def list_(
+    context: CommandContext,
+    *,
+    limit: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 20,
+) -> None:
+    """List runs, newest first."""
+    import json
+
+    from aideator.cli.ui.listing import runs_table
+
+    async with context.connect() as client:
+        page = await client.list(limit=limit)
+    if context.json:
+        runs = [run.model_dump(mode="json") for run in page.runs]
+        sys.stdout.write(json.dumps(runs) + "\n")
+    elif page.runs:
+        context.print(runs_table(page.runs))
+    else:
+        context.print_line(
+            'No runs yet. Start one: aideator run . "…", or see the demo: aideator demo'
+        )
+
+
+@command(
+    app,
+    panel=VIEW,
+    epilog="""
+Examples:
+
+- `aideator show 3f2a91c0`
+
+- `aideator show 3f2a91c0 --tests`
+
+- `aideator show 3f2a91c0 --json | jq .ranking.recommended`
+""",
+)
+async def show(
+    context: CommandContext,
+    run_id: RunId,
+    *,
+    tests: Annotated[
+        bool,
+        typer.Option(
+            "--tests",
+            help="Also show each test that changed or fails, and the cross-tests.",
+        ),
+    ] = False,
+) -> None:
+    """Show a run: its variations compared, and the recommendation with its reasons."""
+    from aideator.cli.ui.evidence import tables_of_tests
+    from aideator.cli.ui.summary import print_summary
+
+    async with context.connect() as client:
+        details = await client.get(await client.resolve(run_id))
+    if context.print_json(details):
+        return
+    print_summary(context.console, details)
+    if tests:
+        context.print(tables_of_tests(details))
+
+
+@command(
+    app,
+    panel=VIEW,
+    json=False,
+    epilog="""
+Examples:
+
+- `aideator diff 3f2a91c0`
+
+- `aideator diff 3f2a91c0 2 | git apply`
+""",
+)
+async def diff(
+    context: CommandContext, run_id: RunId, number: OptionalNumber = None
+) -> None:
+    """Print a variation's patch.
+
+    Without a number: the winner's, or else the recommended variation's. It is in colour
+    on a terminal, and unchanged elsewhere.
+    """
+    from aideator.cli.parsing import default_variation
+    from aideator.cli.ui.listing import print_patch
+
+    async with context.connect() as client:
+        found = await client.resolve(run_id)
+        chosen = number or await default_variation(client, found)
+        patch = await client.patch(found, chosen)
+    if context.console.is_terminal:
+        print_patch(context.console, patch.decode(errors="replace"))
+    else:
+        sys.stdout.buffer.write(patch)

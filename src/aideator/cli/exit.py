@@ -1,0 +1,141 @@
+"""Run a command to its exit code: results, signals, broken pipes and expected errors.
+
+The first Ctrl-C (or SIGTERM, or a closed terminal) cancels the command, which then
+stops its agents in an orderly way; the second one does not wait for that.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from aideator.cli.ui.escape import escape
+from aideator.domain.errors import AideatorError, InvalidInput
+from aideator.settings import SettingsError
+
+if TYPE_CHECKING:
+    from aideator.domain.run import RunDetails
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class ExitCode(IntEnum):
+    """What the exit code of a command means. A signal adds 128 to its number."""
+
+    RECOMMENDED = 0
+    """Of `run` and `watch`; of other commands: success."""
+    FAILED = 1
+    """The run failed, or the command did."""
+    USAGE = 2
+    CANNOT_TELL = 3
+    CANCELLED = 4
+
+
+class _Stopped(Exception):
+    """A signal ended the command."""
+
+    def __init__(self, number: int) -> None:
+        self.code = 128 + number
+
+
+def exit_code_of(details: "RunDetails") -> ExitCode:
+    """Return the exit code that tells a program how a run ended."""
+    from aideator.domain.run import RunStatus
+
+    ranking = details.ranking
+    if details.status is RunStatus.DECIDED or (
+        ranking is not None and ranking.recommended is not None
+    ):
+        return ExitCode.RECOMMENDED
+    if details.status is RunStatus.FAILED:
+        return ExitCode.FAILED
+    if details.status is RunStatus.CANCELLED:
+        return ExitCode.CANCELLED
+    return ExitCode.CANNOT_TELL
+
+
+def run_to_exit(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
+    """Run a command's coroutine, and exit.
+
+    Raises:
+        Exit: with the command's exit code.
+    """
+    call_to_exit(lambda: asyncio.run(_until_a_signal(work)))
+
+
+def call_to_exit(work: Callable[[], int | None]) -> None:
+    """Call a command, and exit. Expected errors are printed, with what to do next.
+
+    Raises:
+        Exit: with the command's exit code; any unexpected error passes.
+    """
+    try:
+        code = work()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        raise typer.Exit(128 + signal.SIGINT) from None
+    except _Stopped as stopped:
+        raise typer.Exit(stopped.code) from None
+    except (AideatorError, BrokenPipeError, BaseExceptionGroup) as error:
+        raise typer.Exit(_report(error)) from None
+    raise typer.Exit(code or 0)
+
+
+async def _until_a_signal(
+    work: Callable[[], Coroutine[Any, Any, int | None]],
+) -> int | None:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        if len(received) > 1 or task is None:
+            raise KeyboardInterrupt
+        task.cancel()
+
+    for number in _SIGNALS:
+        # `nohup` and `&` have the shell ignore signals: leave those ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await work()
+    except asyncio.CancelledError:
+        if len(received) == 1:
+            raise _Stopped(received[0]) from None
+        # After a second signal the loop has ended: it would log any other error.
+        raise
+
+
+def _report(error: BaseException) -> int:
+    """Print expected errors, and return the exit code. Raise an unexpected one."""
+    causes = list(_leaves(error))
+    if any(isinstance(cause, BrokenPipeError) for cause in causes):
+        # Otherwise Python complains when it flushes standard output at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    expected = [cause for cause in causes if isinstance(cause, AideatorError)]
+    if len(expected) < len(causes):
+        raise error
+    for cause in expected:
+        typer.secho(f"error: {escape(str(cause))}", fg="red", err=True)
+        if cause.hint:
+            typer.secho(f"  next: {escape(cause.hint)}", err=True)
+    usage = isinstance(expected[0], InvalidInput | SettingsError)
+    return ExitCode.USAGE if usage else ExitCode.FAILED
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield the errors in a group.
+
+    What a command opens owns tasks, and so groups the errors that pass through it.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error

@@ -1,0 +1,162 @@
+"""Follow a run: live panels on a terminal, lines elsewhere, NDJSON for programs."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+
+from aideator.cli.exit import ExitCode, exit_code_of
+from aideator.cli.ui.escape import one_line
+from aideator.cli.ui.lines import line_of
+from aideator.cli.ui.live import live
+from aideator.cli.ui.reduce import RunView
+from aideator.cli.ui.setup_line import detail_lines
+from aideator.cli.ui.summary import print_summary
+from aideator.domain.events import Event
+from aideator.domain.run import RunDetails
+
+if TYPE_CHECKING:
+    from aideator.app import Batch
+    from aideator.cli.command import Client, CommandContext
+
+_FRAME_SECONDS = 0.1
+LONGEST_PAUSE = 5.0
+"""Seconds that a replay waits at most between two events."""
+_LINE_WIDTH = 160
+
+
+class Display(StrEnum):
+    """How a run is shown."""
+
+    LIVE = "live"
+    LINES = "lines"
+    JSON = "json"
+
+
+def display_for(context: "CommandContext") -> Display:
+    """Return JSON if it was asked for, else what standard output can show."""
+    if context.json:
+        return Display.JSON
+    return Display.LIVE if context.console.is_terminal else Display.LINES
+
+
+async def watch_and_summarise(
+    context: "CommandContext",
+    client: "Client",
+    run_id: str,
+    *,
+    speed: float | None = None,
+) -> ExitCode:
+    """Show a run until its end, then its summary. See `watch`.
+
+    Returns:
+        The exit code that tells the outcome.
+    """
+    details = await watch(context, client, run_id, speed=speed)
+    if not context.json:
+        print_summary(context.console, details)
+    return exit_code_of(details)
+
+
+async def watch(
+    context: "CommandContext",
+    client: "Client",
+    run_id: str,
+    *,
+    speed: float | None = None,
+) -> RunDetails:
+    """Show a run until nothing more will happen.
+
+    Args:
+        context: How it is shown.
+        client: Where the run is.
+        run_id: The run.
+        speed: Keep the pauses between events, divided by this; none when absent.
+    """
+    view, display = RunView(), display_for(context)
+    batches = client.follow(run_id)
+    if speed is not None:
+        batches = paced(batches, speed)
+    async with (
+        _painted(view, context.console, display, replay=speed is not None),
+        aclosing(batches),
+    ):
+        async for batch in batches:
+            for entry in batch:
+                _show(context.console, display, view, entry.data)
+            sys.stdout.flush()
+    return await client.get(run_id)
+
+
+def _show(console: Console, display: Display, view: RunView, data: bytes) -> None:
+    if display is Display.JSON:
+        sys.stdout.write(data.decode() + "\n")
+        return
+    event = Event.model_validate_json(data)
+    view.apply(event)
+    if display is Display.LINES:
+        _print_lines(console, event, view)
+
+
+async def paced(
+    batches: AsyncGenerator["Batch"], speed: float
+) -> AsyncGenerator["Batch"]:
+    """Yield events one by one, with the pauses in which they happened.
+
+    Args:
+        batches: The events.
+        speed: What each pause is divided by. None is longer than `LONGEST_PAUSE`.
+    """
+    before: datetime | None = None
+    async with aclosing(batches):
+        async for batch in batches:
+            for entry in batch:
+                at = datetime.fromisoformat(json.loads(entry.data)["at"])
+                if before is not None:
+                    pause = (at - before).total_seconds() / speed
+                    await asyncio.sleep(min(max(0.0, pause), LONGEST_PAUSE))
+                before = at
+                yield [entry]
+
+
+@asynccontextmanager
+async def _painted(
+    view: RunView, console: Console, display: Display, *, replay: bool
+) -> AsyncIterator[None]:
+    """Paint the view again and again while the context is open, on a terminal."""
+    if display is not Display.LIVE:
+        yield
+        return
+    with Live(console=console, auto_refresh=False, transient=False) as screen:
+
+        def picture() -> RenderableType:
+            now = view.last_at if replay else None
+            return live(view, width=console.width, height=console.height, now=now)
+
+        async def repaint() -> None:
+            while True:
+                screen.update(picture(), refresh=True)
+                await asyncio.sleep(_FRAME_SECONDS)
+
+        async with asyncio.TaskGroup() as group:
+            painter = group.create_task(repaint())
+            try:
+                yield
+            finally:
+                painter.cancel()
+                screen.update(picture(), refresh=True)
+
+
+def _print_lines(console: Console, event: Event, view: RunView) -> None:
+    if line := line_of(event, view):
+        console.print(one_line(line, _LINE_WIDTH), markup=False, highlight=False)
+    for detail in detail_lines(event.body):
+        text = f"  {one_line(detail, _LINE_WIDTH)}"
+        console.print(text, style="dim", markup=False, highlight=False)

@@ -1,0 +1,120 @@
+"""Turn what was typed into objects of the domain, and refuse early what must fail."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from aideator.domain.errors import Conflict, FieldError, InvalidInput
+from aideator.domain.run import RunSpec
+from aideator.settings import Settings
+
+if TYPE_CHECKING:
+    from aideator.cli.command import Client
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def read_text(argument: str | None) -> str | None:
+    """Return a text argument; standard input for `-`."""
+    return sys.stdin.read() if argument == "-" else argument
+
+
+def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
+    """Return a submission, from options or from a YAML file instead of them.
+
+    Raises:
+        InvalidInput: naming every wrong field.
+    """
+    given = _read_yaml(file) if file else _without_nulls(options)
+    spec = validate(RunSpec, given)
+    return spec.model_copy(update={"repo_url": absolute_repository(spec.repo_url)})
+
+
+def _without_nulls(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def absolute_repository(repo: str) -> str:
+    """Return an absolute path for a relative one, as a server needs; a URL as it is.
+
+    Raises:
+        InvalidInput: if it is a path that does not exist.
+    """
+    path = Path(repo).expanduser()
+    if path.exists():
+        return str(path.resolve())
+    if not path.is_absolute() and ":" not in repo:
+        raise InvalidInput(
+            f"there is no directory {repo!r} here, and it is not an https URL either"
+        )
+    return repo
+
+
+def validate(kind: type[T], fields: Mapping[str, Any]) -> T:
+    """Return a model made of the fields.
+
+    Raises:
+        InvalidInput: naming every wrong field.
+    """
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        wrong = [
+            FieldError(
+                ".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")
+            )
+            for e in error.errors()
+        ]
+        raise InvalidInput(
+            fields=wrong, hint="the command's --help has examples"
+        ) from None
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        with file.open(encoding="utf-8") as opened:
+            fields = yaml.safe_load(opened)
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise InvalidInput(
+            f"{file} cannot be read: {' '.join(str(error).split())}"
+        ) from None
+    if not isinstance(fields, dict):
+        raise InvalidInput(
+            f"{file} is not a mapping", hint="begin with `repo_url: …` and `prompt: …`"
+        )
+    return fields
+
+
+def require_model(settings: Settings) -> None:
+    """Refuse work for agents where there is no model: it could only fail later.
+
+    Raises:
+        InvalidInput: if there is no key for a model that needs one.
+    """
+    if not settings.has_a_model:
+        raise InvalidInput(
+            "no ANTHROPIC_API_KEY is set, so the agents would have no model",
+            hint="export ANTHROPIC_API_KEY=…, or try it without a key: `aideator demo`",
+        )
+
+
+async def default_variation(client: "Client", run_id: str) -> int:
+    """Return the number of the winner, else of the recommended variation.
+
+    Raises:
+        Conflict: if there is neither.
+    """
+    details = await client.get(run_id)
+    recommended = details.ranking.recommended if details.ranking else None
+    number = details.winner or recommended
+    if number is None:
+        raise Conflict(
+            "no variation was selected or recommended",
+            hint=f"name one: 1 … {len(details.variations)}",
+        )
+    return number
