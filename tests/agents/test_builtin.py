@@ -23,6 +23,7 @@ from aideator.domain.run import AgentSpec
 from aideator.domain.usage import Budget
 from aideator.eventlog.base import Draft
 from tests.agents.conftest import Open, Place
+from tests.conftest import PATIENCE
 
 BUILTIN = AgentSpec()
 BINDS = make_agent(BUILTIN).binds
@@ -167,7 +168,7 @@ async def test_cancelling_in_the_middle_of_an_answer_hangs_up_on_the_model(
         ) as drafts:
             await anext(drafts)
         assert await alive(here) == []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not here.model.requests[0].hung_up:  # noqa: ASYNC110 - not told
                 await asyncio.sleep(0.02)
 

@@ -17,6 +17,7 @@ from aideator.agents.builtin.tools import (
     ToolFailed,
     Tools,
 )
+from tests.conftest import PATIENCE
 
 
 async def use(folder: Path, name: str, **arguments: Any) -> Result:
@@ -219,7 +220,7 @@ async def test_wrong_use_is_explained_to_the_model(
 
 async def is_gone(pid: int) -> bool:
     """Wait until the process has ended: an orphan is reaped at some later time."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while state(pid) not in ("", "Z"):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.02)
     return True

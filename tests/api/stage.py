@@ -24,6 +24,7 @@ from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.settings import Settings
 from aideator.store import claims, runs
 from aideator.store.session import Database, open_database
+from tests.conftest import PATIENCE
 
 PATCH = b"""diff --git a/calc.py b/calc.py
 index %b..%b 100644
@@ -132,7 +133,7 @@ async def open_stage(
         with listen("127.0.0.1", 0) as listener:
             async with (
                 serve_app(app, listener, slots=slots) as server,
-                httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
+                httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client,
             ):
                 yield Stage(server, client, app, database, log)
 

@@ -6,7 +6,7 @@ import httpx2
 
 from aideator.api.server import open_server
 from aideator.settings import Settings
-from tests.conftest import git
+from tests.conftest import PATIENCE, git
 from tests.setup.test_egress import serving
 
 INSPECT = "/api/v1/repositories/inspect"
@@ -22,7 +22,7 @@ async def test_it_says_what_a_run_would_do_and_where_that_is_from(
     settings = Settings(_env_file=None, aideator_home=home / "state", aideator_port=0)
     async with (
         open_server(settings) as server,
-        httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
+        httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client,
     ):
         found = await client.post(INSPECT, json={"repo_url": str(repo), "ref": "main"})
         assert found.status_code == 200, found.text
@@ -50,7 +50,7 @@ async def test_it_reaches_no_further_than_a_run_would(home: Path) -> None:
     async with (
         serving() as host,
         open_server(settings) as server,
-        httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
+        httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client,
     ):
         for url in (
             f"http://{host.name}/x",

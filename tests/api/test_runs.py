@@ -15,6 +15,7 @@ from aideator.domain.run import RunStatus
 from aideator.settings import Settings
 from aideator.testing import scripted_model
 from tests.api.stage import Frame, Stage, frames, open_stage
+from tests.conftest import PATIENCE
 
 SUBMISSION: dict[str, Any] = {
     "github_url": "https://github.com/user/repo",
@@ -32,7 +33,7 @@ async def working(
     settings = Settings(_env_file=None, aideator_home=home, aideator_port=0)
     async with (
         open_server(settings) as server,
-        httpx2.AsyncClient(base_url=server.url, timeout=20) as client,
+        httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client,
     ):
         yield client
 
@@ -152,7 +153,7 @@ async def test_a_run_from_submission_to_decision(home: Path, repo: Path) -> None
         )
         async with (
             open_server(settings) as server,
-            httpx2.AsyncClient(base_url=server.url, timeout=60) as client,
+            httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client,
         ):
             prompt = "Make the failing test pass, please"
             answer = await client.post(

@@ -21,6 +21,7 @@ from aideator.settings import Settings, SettingsError
 from aideator.store.home import Owner, owner
 from aideator.testing import scripted_model
 from tests.api.stage import open_stage
+from tests.conftest import PATIENCE
 
 SERVE = """
 import sys
@@ -67,7 +68,7 @@ async def test_a_signal_ends_the_server_in_order_while_agents_work_and_streams_a
     async with (
         scripted_model("silent") as model,
         serving(home, model.url) as (process, url),
-        httpx2.AsyncClient(base_url=url, timeout=60) as client,
+        httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client,
     ):
         assert owner(home / "state") == Owner(process.pid, url)
         submission = {
@@ -85,7 +86,7 @@ async def test_a_signal_ends_the_server_in_order_while_agents_work_and_streams_a
                 line async for line in lines
             ]  # it ends as a whole answer: a broken one would raise
         assert "event: complete" not in rest
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 0
         assert process.stdout
         assert (await process.stdout.read()).decode() == "ended in good order\n"
@@ -110,7 +111,7 @@ async def test_streams_end_when_the_server_stops(home: Path) -> None:
                 "".join([piece async for piece in stream.aiter_text()])
                 == "retry: 3000\n\n"
             )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await stage.server.ended.wait()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from aideator.api.stream import StreamSlots
 from tests.api.stage import Frame, Stage, frames, open_stage, texts
+from tests.conftest import PATIENCE
 
 
 def stream_of(run_id: str) -> str:
@@ -249,7 +250,7 @@ async def test_a_client_that_leaves_frees_its_slot_at_once(home: Path) -> None:
     async with open_stage(home, slots=StreamSlots(total=1)) as stage:
         run_id = await stage.run()
         for _ in range(5):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     async with stage.client.stream("GET", stream_of(run_id)) as answer:
                         if answer.status_code == 200:

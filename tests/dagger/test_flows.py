@@ -11,6 +11,7 @@ import pytest
 from aideator.domain.events import VariationFailed, VariationStarted
 from aideator.domain.run import IsolationPolicy, RunStatus, VariationStatus
 from tests.actions import User, bodies, is_dense, user
+from tests.conftest import PATIENCE
 
 Open = Callable[..., AbstractAsyncContextManager[User]]
 
@@ -36,7 +37,7 @@ async def heard(me: User, run_id: str, words: bytes) -> None:
 
     The model says its text in pieces.
     """
-    async with asyncio.timeout(120), aclosing(me.app.follow(run_id)) as batches:
+    async with asyncio.timeout(PATIENCE), aclosing(me.app.follow(run_id)) as batches:
         async for batch in batches:
             if any(words in entry.data for entry in batch):
                 return

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aideator.engine.local.fair_slots import FairSlots
+from tests.conftest import PATIENCE
 
 
 async def settle() -> None:
@@ -74,9 +75,9 @@ async def test_a_slot_that_comes_together_with_a_cancellation_goes_to_the_next()
         release.set()
         await asyncio.sleep(0)  # the holder gives its slot to the second, which sleeps
         second.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await begun.wait()
-    async with asyncio.timeout(5), slots.hold("last"):
+    async with asyncio.timeout(PATIENCE), slots.hold("last"):
         pass
 
 
@@ -120,7 +121,7 @@ def test_never_more_than_capacity_and_every_slot_comes_back(
                 task = group.create_task(work(run, steps))
                 if cancelled_after is not None:
                     group.create_task(cancel_later(task, cancelled_after))
-        async with asyncio.timeout(5):  # all of them can be had again
+        async with asyncio.timeout(PATIENCE):  # all of them can be had again
             async with asyncio.TaskGroup() as group:
                 for _ in range(capacity):
                     group.create_task(work("z", 1))

@@ -20,6 +20,7 @@ from aideator.eventlog.base import Draft, Entry, EventLog
 from aideator.settings import Settings
 from aideator.store.session import Database
 from tests.actions import User, bodies, is_dense, user
+from tests.conftest import PATIENCE
 
 SLEEPY: dict[str, Any] = {
     "lanes": {
@@ -35,7 +36,7 @@ def context_of(me: User) -> RunContext:
 
 async def all_at_work(me: User, run_id: str) -> None:
     """Wait until every variation is at work."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             variations = (await me.app.get(run_id)).variations
             if all(v.status is VariationStatus.RUNNING for v in variations):
@@ -160,7 +161,7 @@ async def test_a_run_that_settled_before_a_crash_gets_its_complete_event_once(
         )
         database.commit()
     for _ in range(2):
-        async with user(home, repo, QUICK) as me, asyncio.timeout(60):
+        async with user(home, repo, QUICK) as me, asyncio.timeout(PATIENCE):
             events = await me.hears(run.id)
         assert is_dense(events)
         assert [event.seq for event in events if event.body.kind == "complete"] == [

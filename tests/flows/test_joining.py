@@ -131,7 +131,7 @@ async def test_a_composed_variation_is_judged_like_every_other_and_can_be_select
         done = await me.app.get(run.id)
         decided = await me.app.select(run.id, 3, "the best of both")
         patch = (await me.app.patch(run.id, 3)).decode()
-        with pytest.raises(Conflict, match="no agent wrote it"):
+        with pytest.raises(Conflict, match="no agent can continue it"):
             await me.app.prompt(run.id, 3, "Now subtract as well, please")
         assert len(me.model.requests) == calls
         again = await me.asks_and_waits(variations=2, checks=CHECKS)

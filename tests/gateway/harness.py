@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from aideator.domain.usage import Budget, Usage
 from aideator.gateway.app import Gateway, Limits, open_gateway
 from aideator.gateway.lease import Lease
+from tests.conftest import PATIENCE
 from tests.gateway.provider import MODEL, Play, Provider, open_provider
 
 
@@ -104,7 +105,7 @@ async def open_harness(
         httpx2.AsyncClient(
             transport=httpx2.AsyncHTTPTransport(uds=str(gateway.socket)),
             base_url="http://gateway",
-            timeout=20,
+            timeout=PATIENCE,
         ) as agent,
     ):
         yield Harness(provider, gateway, agent)

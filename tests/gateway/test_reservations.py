@@ -14,6 +14,7 @@ from aideator.gateway.budget import (
     RunBudget,
 )
 from aideator.gateway.lease import RateLimit
+from tests.conftest import PATIENCE
 from tests.gateway.harness import open_harness
 from tests.gateway.provider import (
     MODEL,
@@ -56,7 +57,7 @@ async def test_calls_whose_reservations_fit_run_at_once(home: Path) -> None:
         open_harness(home, play) as harness,
         harness.lease(1, Budget(run_usd=2)) as one,
         harness.lease(2, Budget(run_usd=2)) as two,
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE),
         asyncio.TaskGroup() as tasks,
     ):
         calls = [

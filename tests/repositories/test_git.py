@@ -8,6 +8,7 @@ import pytest
 
 from aideator.domain.errors import RepositoryError
 from aideator.repositories.git import GitError, GitTimeout, git
+from tests.conftest import PATIENCE
 from tests.conftest import git as users_git
 
 NAP = 90_000 + os.getpid()
@@ -75,7 +76,7 @@ async def test_time_out_and_cancellation_kill_the_whole_process_group(
         while not (home / "pid").exists():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         running.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while _sleeping():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -13,7 +13,7 @@ from aideator.domain.errors import InvalidInput, RepositoryError
 from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.remote import resolve_remote
 from aideator.repositories.source import Source, SourcePolicy
-from tests.conftest import git
+from tests.conftest import PATIENCE, git
 from tests.repositories.server import GitServer, serve
 
 
@@ -113,7 +113,7 @@ async def until_a_pack_is_asked_for(server: GitServer) -> None:
 
 
 async def until_no_git_is_left(server: GitServer) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         host = server.host.encode()
         while any(host in line for line in _command_lines()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)

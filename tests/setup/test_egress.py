@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aideator.setup.egress import Egress, Proxy, RequestRefused, open_proxy, parse
+from tests.conftest import PATIENCE
 
 PUBLIC = Egress(allowed_hosts=frozenset({"good.example", "mirror.example:8443"}))
 
@@ -51,7 +52,7 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Host]:
 async def say(proxy: Proxy, request: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(proxy.socket)
     writer.write(request)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         said = await reader.read(-1)
     writer.close()
     return said

@@ -14,6 +14,7 @@ import httpx2
 from aideator.api.server import listen, serve_app
 from aideator.app import open_app
 from aideator.settings import Settings
+from tests.conftest import PATIENCE
 
 FOLDER = Path(__file__).parent
 PLACE = "/srv/aideator-fixture"
@@ -94,7 +95,7 @@ async def serve_stored(state: Path) -> AsyncIterator[httpx2.AsyncClient]:
                 httpx2.AsyncClient(
                     base_url=f"{server.url}/api/v1",
                     headers={settings.api_key_header: API_KEY},
-                    timeout=60,
+                    timeout=PATIENCE,
                 ) as client,
             ):
                 yield client

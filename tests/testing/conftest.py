@@ -11,6 +11,7 @@ from anthropic import AsyncAnthropic
 from anthropic.types import Message, MessageParam
 
 from aideator.agents.builtin.tools import SCHEMAS, ToolFailed, Tools
+from tests.conftest import PATIENCE
 
 MODEL = "claude-opus-5-5"
 SEEN = {"type": "adaptive", "display": "summarized"}
@@ -65,7 +66,7 @@ def text_of(answer: Message) -> str:
 
 async def until(holds: Callable[[], bool]) -> None:
     """Wait for what the server does in its own time."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             if holds():
                 return

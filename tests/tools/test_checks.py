@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import git
+from tests.conftest import PATIENCE, git
 
 TOOLS = Path(__file__).parents[2] / "tools"
 
@@ -24,7 +24,7 @@ def check(root: Path, tool: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 
@@ -276,6 +276,6 @@ def test_the_project_itself_passes(tool: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=3 * PATIENCE,
     )
     assert done.returncode == 0, done.stderr

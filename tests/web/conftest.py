@@ -9,14 +9,16 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from aideator.testing import make_demo_repo
 from aideator.web import DIST
-from tests.conftest import git
+from tests.conftest import PATIENCE, git
 from tests.publishing.forges import TOKEN, FakeGitHub
 from tests.repositories.server import GitServer, serve
 from tests.web.visitor import Visitor
+
+expect.set_options(timeout=PATIENCE * 1000)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 needs_page = pytest.mark.skipif(

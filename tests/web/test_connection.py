@@ -116,7 +116,7 @@ async def test_what_was_missed_is_shown_once_and_in_order_after_a_reconnect(
         ).json()["run_id"]
         await visitor.goes_to(wire.url, f"/runs/{run_id}")
         transcript = page.get_by_role("region", name="Variation 1,").get_by_role("log")
-        await expect(transcript).to_contain_text("word10", timeout=30_000)
+        await expect(transcript).to_contain_text("word10")
         await lose(page, wire)
         await stream(client, run_id)
         assert "word119" not in await transcript.inner_text(), (
@@ -126,9 +126,7 @@ async def test_what_was_missed_is_shown_once_and_in_order_after_a_reconnect(
         wire.mends()
         await page.context.set_offline(offline=False)
         await page.clock.run_for(15_000)
-        await expect(page.get_by_text("ended", exact=True)).to_be_visible(
-            timeout=30_000
-        )
+        await expect(page.get_by_text("ended", exact=True)).to_be_visible()
         await expect(transcript).to_contain_text(
             "word119"
         )  # what has been heard is drawn a frame later
@@ -154,9 +152,7 @@ async def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_again(
         )
         async with page.expect_event("requestfailed"):
             await page.get_by_role("button", name="Timeline").click()
-        await expect(page.get_by_role("region", name="Timeline")).to_be_visible(
-            timeout=30_000
-        )
+        await expect(page.get_by_role("region", name="Timeline")).to_be_visible()
 
 
 TURN = """state => {

@@ -16,9 +16,6 @@ from tests.repositories.server import GitServer
 from tests.web.conftest import told
 from tests.web.visitor import Visitor
 
-SECONDS = 1000
-LONG = 60 * SECONDS
-
 
 @asynccontextmanager
 async def compared(
@@ -63,7 +60,7 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
             matrix.get_by_role("columnheader", name="composed from 1 + 2")
         ).to_be_visible()
         choose = matrix.get_by_role("button", name="Choose variation 4")
-        await expect(choose).to_be_visible(timeout=LONG)
+        await expect(choose).to_be_visible()
         await expect(
             matrix.get_by_role("row", name="unit").get_by_role("button")
         ).to_have_count(4)
@@ -89,7 +86,7 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
         )
         await expect(
             decision.get_by_role("link", name="pull request at forge.example")
-        ).to_be_visible(timeout=LONG)
+        ).to_be_visible()
         await expect(decision.get_by_role("button", name="Undo")).to_be_hidden()
 
         await decision.get_by_role("link", name="Decision record").click()
@@ -158,13 +155,11 @@ async def test_a_refused_pull_request_leaves_the_decision_and_is_asked_for_again
         dialog = page.get_by_role("dialog", name="Choose the winner")
         await dialog.get_by_label("Push a branch and open a pull request").check()
         await dialog.get_by_role("button", name="Choose and publish").click()
-        await expect(page.get_by_text("the pull request was refused")).to_be_visible(
-            timeout=LONG
-        )
+        await expect(page.get_by_text("the pull request was refused")).to_be_visible()
         decision = page.get_by_role("region", name="Decision")
         await expect(decision).to_contain_text("On branch aideator/")
         forge.failing = None
         await decision.get_by_role("button", name="Open pull request").click()
         await expect(
             decision.get_by_role("link", name="pull request at forge.example")
-        ).to_be_visible(timeout=LONG)
+        ).to_be_visible()

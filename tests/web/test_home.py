@@ -20,9 +20,7 @@ async def test_a_first_visit_without_a_key_leads_to_the_scripted_demo(
         welcome = page.get_by_role("region", name="Welcome")
         await expect(welcome).to_contain_text("scripted")
         await welcome.get_by_role("button", name="Watch the demo").click()
-        await expect(page.get_by_text("scripted model", exact=True)).to_be_visible(
-            timeout=30_000
-        )
+        await expect(page.get_by_text("scripted model", exact=True)).to_be_visible()
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
             "Recommended", timeout=90_000
         )
@@ -47,9 +45,7 @@ async def test_a_run_is_asked_for_with_the_keyboard_alone(
         await expect(page.get_by_label("Repository")).to_be_focused()
         await keys.type(str(repo))
         await keys.press("Enter")
-        await expect(page.get_by_role("region", name="Variation 3,")).to_be_visible(
-            timeout=30_000
-        )
+        await expect(page.get_by_role("region", name="Variation 3,")).to_be_visible()
         await expect(page.get_by_role("region", name="Result")).to_be_visible(
             timeout=90_000
         )

@@ -63,7 +63,7 @@ async def test_a_run_is_watched_live_to_its_end(
         await lane(page, 2).ends_as("done")
         await expect(lane(page, 2).transcript).to_contain_text("calc.py")
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
-            "fixes 1 of 1 test", timeout=30_000
+            "fixes 1 of 1 test"
         )
         await expect(page.get_by_text("ended", exact=True)).to_be_visible(
             timeout=10_000
@@ -79,7 +79,7 @@ async def test_a_killed_server_and_a_reload_lose_and_double_nothing(
         run_id = await ask(first, repo, variations=1, checks=[])
         await visitor.goes_to(first.url, f"/runs/{run_id}")
         one = lane(visitor.page, 1)
-        await expect(one.transcript).to_contain_text("word20", timeout=30_000)
+        await expect(one.transcript).to_contain_text("word20")
         await first.kill()
         await expect(visitor.page.get_by_text("reconnecting")).to_be_visible(
             timeout=10_000
@@ -131,9 +131,7 @@ async def test_one_variation_is_asked_to_go_on(
         await page.get_by_role("button", name="Prompt variation 1").click()
         await page.get_by_label("Follow-up").fill("Also cover negative numbers")
         await page.get_by_role("button", name="Send", exact=True).click()
-        await expect(one.transcript).to_contain_text(
-            "Also cover negative numbers", timeout=30_000
-        )
+        await expect(one.transcript).to_contain_text("Also cover negative numbers")
         await one.ends_as("done")
 
 
@@ -153,7 +151,7 @@ async def test_all_are_asked_to_go_on_at_once(
         await page.get_by_role("button", name="Send", exact=True).click()
         for number in (1, 2):
             await expect(lane(page, number).region).to_contain_text(
-                "Also say what was changed", timeout=30_000
+                "Also say what was changed"
             )
         await expect(page.get_by_role("region", name="Result")).to_be_visible(
             timeout=60_000
@@ -181,11 +179,9 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         )
         await dialog.get_by_role("button", name="Add agent").click()
         agent = "claude-sonnet-5-5 · high · Write a failing test first."
-        await expect(lane(page, 2).region).to_contain_text(agent, timeout=30_000)
+        await expect(lane(page, 2).region).to_contain_text(agent)
         await lane(page, 2).ends_as("done")
-        await expect(page.get_by_text("ended", exact=True)).to_be_visible(
-            timeout=30_000
-        )
+        await expect(page.get_by_text("ended", exact=True)).to_be_visible()
 
         await page.get_by_role("button", name="Add agent").click()
         await dialog.get_by_role("button", name="Add agent").click()
@@ -194,7 +190,7 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         await page.get_by_role("button", name="Add agent").click()
         await dialog.get_by_role("button", name="Add agent").click()
         await expect(dialog.get_by_role("alert")).to_contain_text(
-            "the run has 3 agents; 3 is the most", timeout=30_000
+            "the run has 3 agents; 3 is the most"
         )
         await page.keyboard.press("Escape")
         await expect(lane(page, 4).region).to_have_count(0)

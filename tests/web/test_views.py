@@ -68,7 +68,7 @@ async def test_every_view_is_accessible(
             await visitor.goes_to(stage.url, path)
             await expect(
                 page.get_by_text(sign).or_(page.get_by_label(sign)).first
-            ).to_be_attached(timeout=30_000)
+            ).to_be_attached()
             await page.wait_for_load_state("networkidle")
             if "compare" in path:
                 await page.keyboard.press("d")

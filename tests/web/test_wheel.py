@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from aideator.web import load
+from tests.conftest import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 UV = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
@@ -79,7 +80,7 @@ def served(wheel: Path, home: Path) -> Iterator[str]:
     line = next(line for line in process.stderr if "serves http" in line)
     yield line.split("serves ")[1].split("/api")[0]
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=PATIENCE)
 
 
 def test_the_wheel_holds_the_page_and_its_licences(wheel: Path) -> None:

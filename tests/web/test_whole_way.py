@@ -15,7 +15,6 @@ from tests.repositories.server import GitServer
 from tests.web.conftest import told
 from tests.web.visitor import Visitor
 
-LONG = 90_000
 PROMPT = (
     "wrap() returns lines that are too long. Cut such words, as its docstring says."
 )
@@ -40,7 +39,7 @@ async def see_it_published(page: Page) -> None:
     await expect(decision).to_contain_text(REASON)
     link = decision.get_by_role("link", name="pull request at forge.example")
     await expect(link).to_have_attribute(
-        "href", "https://forge.example/team/project/pull/1", timeout=LONG
+        "href", "https://forge.example/team/project/pull/1"
     )
 
 
@@ -67,12 +66,12 @@ async def test_by_mouse(home: Path, hosted: GitServer, visitor: Visitor) -> None
         )
         await page.get_by_role("button", name="Start 3 agents").click()
 
-        await expect(page.get_by_text("live", exact=True)).to_be_visible(timeout=LONG)
+        await expect(page.get_by_text("live", exact=True)).to_be_visible()
         await expect(
             page.get_by_role("region", name="Variation 2,").get_by_role("log")
-        ).to_contain_text("textwrap", timeout=LONG)
+        ).to_contain_text("textwrap")
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
-            "Recommended", timeout=LONG
+            "Recommended"
         )
         await page.get_by_role("link", name="View the evidence").click()
         await page.get_by_role("button", name="Choose variation 1").click()
@@ -96,7 +95,7 @@ async def test_by_keyboard(home: Path, hosted: GitServer, visitor: Visitor) -> N
         await keys.press("Enter")
 
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
-            "Recommended", timeout=LONG
+            "Recommended"
         )
         await keys.press("d")
         await expect(

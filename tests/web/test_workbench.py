@@ -15,7 +15,6 @@ from tests.actions import Server, server, stream
 from tests.web.test_craft import AXE, violations
 from tests.web.visitor import Visitor
 
-LONG = 30_000
 ASKED = {"prompt": "Make the failing test pass, please", "variations": 1, "checks": []}
 
 
@@ -43,7 +42,7 @@ class Bench:
 
     async def sees(self, text: str) -> None:
         """Wait until the terminal shows something."""
-        await expect(self.screen).to_contain_text(text, timeout=LONG)
+        await expect(self.screen).to_contain_text(text)
 
 
 @asynccontextmanager
@@ -140,7 +139,7 @@ async def test_a_flood_is_stopped_by_hand(
         await bench.page.keyboard.press("Control+c")
         await bench.types("clear; echo $((6 * 7))-is-over")
         await bench.sees("42-is-over")
-        await expect(bench.screen).not_to_contain_text("again", timeout=LONG)
+        await expect(bench.screen).not_to_contain_text("again")
 
 
 async def test_in_the_agents_own_sandbox_it_ends_with_the_turn(
@@ -157,7 +156,7 @@ async def test_in_the_agents_own_sandbox_it_ends_with_the_turn(
         await bench.sees("42-beside-the-agent")
         await bench.page.get_by_role("button", name="Stop variation 1").click()
         await expect(bench.region.get_by_role("status")).to_contain_text(
-            "the agent's turn has ended", timeout=LONG
+            "the agent's turn has ended"
         )
 
 
@@ -291,9 +290,7 @@ async def test_a_preview_shows_what_the_project_serves(
         await bench.region.get_by_role("button", name="localhost:8123").click()
         frame = bench.region.locator("iframe")
         shown = frame.content_frame
-        await expect(shown.get_by_role("heading", name="It works")).to_be_visible(
-            timeout=LONG
-        )
+        await expect(shown.get_by_role("heading", name="It works")).to_be_visible()
 
         await bench.region.get_by_role("button", name="Phone 390").click()
         await expect(frame).to_have_css("width", "390px")
@@ -305,13 +302,9 @@ async def test_a_preview_shows_what_the_project_serves(
         await bench.sees("42-written")
         await bench.region.get_by_role("tab", name="Preview :8123").click()
         await bench.region.get_by_role("button", name="Reload").click()
-        await expect(shown.get_by_role("heading", name="Changed")).to_be_visible(
-            timeout=LONG
-        )
+        await expect(shown.get_by_role("heading", name="Changed")).to_be_visible()
         await bench.page.reload()
-        await expect(shown.get_by_role("heading", name="Changed")).to_be_visible(
-            timeout=LONG
-        )
+        await expect(shown.get_by_role("heading", name="Changed")).to_be_visible()
         await bench.region.get_by_role("button", name="Stop the preview").click()
         await expect(frame).to_have_count(0)
 
@@ -341,7 +334,7 @@ async def test_a_previewed_page_reaches_neither_the_api_nor_another_host(
             "no window",
             "no way up",
         ):
-            await expect(shown.locator("#told")).to_contain_text(outcome, timeout=LONG)
+            await expect(shown.locator("#told")).to_contain_text(outcome)
         await shown.get_by_role("button", name="Leave").click()
         await expect(shown.get_by_role("heading", name="It works")).to_have_count(0)
         assert bench.page.url.startswith(f"{bench.server.url}/runs/"), (

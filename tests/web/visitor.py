@@ -7,6 +7,8 @@ from typing import Any
 
 from playwright.async_api import Browser, Page, Request
 
+from tests.conftest import PATIENCE
+
 
 @dataclass
 class Visitor:
@@ -25,6 +27,7 @@ class Visitor:
         """Open a window; Playwright's context options give its size and colours."""
         told: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}} | options
         context = await browser.new_context(**told)
+        context.set_default_timeout(PATIENCE * 1000)
         visitor = cls(await context.new_page())
         visitor.watch()
         try:

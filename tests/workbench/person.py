@@ -14,6 +14,7 @@ import httpx2
 
 from aideator.api.server import Server, listen, serve_app
 from tests.actions import User, user
+from tests.conftest import PATIENCE
 
 AT_WORK = {
     "lanes": {
@@ -44,12 +45,11 @@ AT_WORK = {
     }
 }
 """An agent that waits for a file, then repairs what is wrong."""
-SECONDS = 60
 
 
 async def comes_true(fact: Callable[[], bool | Awaitable[bool]]) -> None:
     """Wait until something is so."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found = fact()
             if found if isinstance(found, bool) else await found:
@@ -95,7 +95,7 @@ class Terminal:
         if until is not None and until in self.shown:
             return self.shown
         try:
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(PATIENCE):
                 await self._follow(until)
         except TimeoutError:
             raise AssertionError(
@@ -214,7 +214,7 @@ class Shown:
             "headers", {}
         )
         async with httpx2.AsyncClient(
-            base_url=self.server.url, timeout=SECONDS
+            base_url=self.server.url, timeout=PATIENCE
         ) as client:
             return await client.request(method, path, headers=headers, **more)
 
@@ -222,7 +222,7 @@ class Shown:
     async def streams(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
         """The pieces of an answer as they come."""
         async with (
-            httpx2.AsyncClient(base_url=self.server.url, timeout=SECONDS) as client,
+            httpx2.AsyncClient(base_url=self.server.url, timeout=PATIENCE) as client,
             client.stream("GET", path, headers={"Host": self.host}) as answer,
         ):
             yield answer.aiter_bytes()
@@ -264,7 +264,7 @@ async def person(
         me = await stack.enter_async_context(user(home, repo, scenario, **told))
         listener = stack.enter_context(listen("127.0.0.1", 0))
         server = await stack.enter_async_context(serve_app(me.app, listener))
-        client = httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=SECONDS)
+        client = httpx2.AsyncClient(base_url=f"{server.url}/api/v1", timeout=PATIENCE)
         await stack.enter_async_context(client)
         run = await me.asks(checks=[])
         one = Person(me, server, client, run.id)

@@ -12,7 +12,7 @@ import pytest
 from aideator.observability import REQUESTS
 from aideator.workbench import preview_host as preview
 from aideator.workbench.service import workbench_of
-from tests.conftest import git
+from tests.conftest import PATIENCE, git
 from tests.workbench.person import AT_WORK, Person, Shown, comes_true, person
 from tests.workbench.served import APP
 
@@ -323,7 +323,7 @@ async def test_browsers_that_leave_free_their_connections(
     one: Person, app: Shown
 ) -> None:
     live = workbench_of(one.me.app).preview(app.told["id"])
-    async with httpx2.AsyncClient(base_url=app.server.url, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=app.server.url, timeout=PATIENCE) as client:
         for _ in range(40):  # more than may be open at once
             async with client.stream(
                 "GET", "/stream", headers={"Host": app.host}

@@ -17,7 +17,8 @@ import pytest
 
 from aideator.testing import scripted_model
 from tests.actions import command, server
-from tests.workbench.person import SECONDS, comes_true
+from tests.conftest import PATIENCE
+from tests.workbench.person import comes_true
 
 HOSTILE = r"printf '\033]0;title\007\033[6n\033[31mred\033[m\n'"
 
@@ -45,7 +46,7 @@ class TerminalUser:
                 self.shown += os.read(self.terminal, 65_536)
 
     async def leaves(self) -> int:
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             code = await self.process.wait()
         self.read()
         return code
