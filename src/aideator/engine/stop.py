@@ -26,7 +26,7 @@ class Stopped(Exception):
 class StopSwitch:
     """Runs work in a task of its own, which may be stopped at any point.
 
-    Whoever awaits `run` is not cancelled itself, so it can record the end without being
+    The task that awaits `run` is not cancelled, so it can record the end without being
     interrupted, however often the work is stopped.
 
     Attributes:

@@ -22,7 +22,7 @@ class Draft:
 class Entry:
     """One stored event, encoded once.
 
-    Compared by identity: readers share the same objects, and nobody changes one.
+    Compared by identity: readers share the same objects, which are never changed.
 
     Not frozen: there is one for every event, and making a frozen one takes four times
     as long.

@@ -1,4 +1,4 @@
-"""The rows: domain nouns plus what only the store needs to know.
+"""The tables: domain models plus columns that only the store needs.
 
 `RunRow` is a `Run` and `VariationRow` is a `Variation`; both redeclare the fields whose
 values are pydantic models, enums or moments, because SQLModel cannot guess a column for

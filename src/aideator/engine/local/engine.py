@@ -72,8 +72,8 @@ class LocalEngine:
         try:
             await task.run()
         finally:
-            # Nothing is awaited between the end of `run` and here: whoever still finds
-            # the task can rely on it.
+            # Nothing is awaited between the end of `run` and here, so a task in the map
+            # still takes up what it is started for.
             del self._runs[run_id]
 
     async def cancel(self, run_id: str, variation_id: int | None = None) -> None:
