@@ -29,7 +29,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.app import Limits, open_gateway
+from aideator.gateway.app import CallLimits, open_gateway
 
 MODEL = "claude-opus-5-5"
 ROUNDS, CALLS = 3, 40
@@ -114,7 +114,7 @@ async def gateway(upstream: str, path: str) -> None:
     async def nothing_spent() -> Mapping[int, Usage]:
         return {}
 
-    limits = Limits(calls_per_minute=10_000_000)
+    limits = CallLimits(calls_per_minute=10_000_000)
     async with (
         open_gateway(
             socket=Path(path),

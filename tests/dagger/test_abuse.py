@@ -11,7 +11,7 @@ import pytest
 
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.registry import open_backend
-from aideator.testing.abuse import PROBES, Outcome, expected
+from aideator.testing.abuse import PROBES, ProbeOutcome, expected
 from aideator.testing.abuse.__main__ import sweep
 from tests.dagger.conftest import make_double
 
@@ -35,7 +35,7 @@ ALONE = [
 
 
 @pytest.fixture(scope="module")
-def found() -> Iterator[dict[str, tuple[Outcome, str]]]:
+def found() -> Iterator[dict[str, tuple[ProbeOutcome, str]]]:
     if os.geteuid() != 0:
         pytest.skip("the double needs root to be an engine")
     directory = Path(tempfile.mkdtemp(prefix="aid-"))
@@ -48,7 +48,7 @@ def found() -> Iterator[dict[str, tuple[Outcome, str]]]:
         runner_host=f"double://{engine}?",
         server=os.environ,
     )
-    outcomes: dict[str, tuple[Outcome, str]] = {}
+    outcomes: dict[str, tuple[ProbeOutcome, str]] = {}
     for number, names in enumerate(
         [[name for name in PROBES if name not in ALONE], *([name] for name in ALONE)]
     ):
@@ -65,7 +65,7 @@ def found() -> Iterator[dict[str, tuple[Outcome, str]]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROBES)
 def test_a_container_holds_a_probe_or_is_known_to_let_it_through(
-    name: str, found: dict[str, tuple[Outcome, str]]
+    name: str, found: dict[str, tuple[ProbeOutcome, str]]
 ) -> None:
     outcome, wanted = found[name]
     if name in KNOWN:

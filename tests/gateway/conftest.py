@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.gateway.app import Limits
+from aideator.gateway.app import CallLimits
 from tests.gateway.harness import Harness, open_harness
 from tests.gateway.provider import whole
 
@@ -16,6 +16,6 @@ async def wide() -> AsyncIterator[Harness]:
     """One harness for a module, without a rate limit that its examples could reach."""
     with tempfile.TemporaryDirectory(prefix="aid-") as folder:
         async with open_harness(
-            Path(folder), whole(b""), limits=Limits(calls_per_minute=1_000_000)
+            Path(folder), whole(b""), limits=CallLimits(calls_per_minute=1_000_000)
         ) as harness:
             yield harness

@@ -9,7 +9,7 @@ import httpx2
 from pydantic import SecretStr
 
 from aideator.domain.usage import Budget, Usage
-from aideator.gateway.app import Gateway, Limits, open_gateway
+from aideator.gateway.app import CallLimits, Gateway, open_gateway
 from aideator.gateway.lease import Lease
 from tests.conftest import PATIENCE
 from tests.gateway.provider import MODEL, Play, Provider, open_provider
@@ -89,7 +89,7 @@ async def open_harness(
     play: Play,
     *,
     key: str | None = KEY,
-    limits: Limits | None = None,
+    limits: CallLimits | None = None,
     idle_seconds: float = 600,
     base_url: str | None = None,
 ) -> AsyncIterator[Harness]:
@@ -99,7 +99,7 @@ async def open_harness(
             socket=home / "gateway.sock",
             base_url=base_url or provider.url,
             api_key=SecretStr(key) if key else None,
-            limits=limits or Limits(),
+            limits=limits or CallLimits(),
             idle_seconds=idle_seconds,
         ) as gateway,
         httpx2.AsyncClient(

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from aideator.gateway.app import Gateway, Limits
+from aideator.gateway.app import CallLimits, Gateway
 from aideator.gateway.lease import Lease
 from aideator.gateway.upstream import Upstream
 from tests.gateway.provider import MODEL
@@ -80,7 +80,7 @@ class Caller:
 def open_gateway(provider: Provider) -> Gateway:
     client = httpx2.AsyncClient(transport=provider)
     upstream = Upstream(client, "http://provider", None)
-    return Gateway(Path("unused"), upstream, Limits(calls_per_minute=10**9))
+    return Gateway(Path("unused"), upstream, CallLimits(calls_per_minute=10**9))
 
 
 def scope_of(lease: Lease, name: str) -> dict[str, Any]:

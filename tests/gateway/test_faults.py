@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from aideator.domain.usage import Budget
-from aideator.gateway.app import Limits, open_gateway
+from aideator.gateway.app import CallLimits, open_gateway
 from tests.gateway import inprocess
 from tests.gateway.harness import KEY, ignore_usage, nothing_spent, open_harness
 from tests.gateway.provider import (
@@ -213,7 +213,7 @@ async def test_a_body_that_is_too_large_is_refused(
         for _ in range(20):
             yield b" " * 1000
 
-    limits = Limits(body_bytes=10_000)
+    limits = CallLimits(body_bytes=10_000)
     async with (
         open_harness(home, whole(message()), limits=limits) as harness,
         harness.lease() as lease,
@@ -252,7 +252,7 @@ async def test_a_refusal_is_remembered_until_a_call_succeeds(
 ) -> None:
     async with (
         open_harness(
-            home, whole(message()), limits=Limits(body_bytes=10_000)
+            home, whole(message()), limits=CallLimits(body_bytes=10_000)
         ) as harness,
         harness.lease() as lease,
     ):
@@ -304,7 +304,7 @@ async def test_a_large_body_passes_whole(home: Path) -> None:
 
 async def test_a_body_that_never_comes_is_not_waited_for(home: Path) -> None:
     async with (
-        open_harness(home, whole(b""), limits=Limits(body_seconds=0.1)) as harness,
+        open_harness(home, whole(b""), limits=CallLimits(body_seconds=0.1)) as harness,
         harness.lease() as lease,
     ):
         head = (
@@ -339,7 +339,7 @@ async def test_too_many_calls_at_once_are_turned_away_for_a_moment(home: Path) -
         await release.wait()
         await whole(message())(request, reader, writer)
 
-    limits = Limits(calls=3, calls_per_lease=2)
+    limits = CallLimits(calls=3, calls_per_lease=2)
     async with (
         open_harness(home, play, limits=limits) as harness,
         harness.lease(1) as one,
@@ -358,7 +358,7 @@ async def test_too_many_calls_at_once_are_turned_away_for_a_moment(home: Path) -
 
 
 async def test_a_lease_that_calls_too_often_is_slowed_down(home: Path) -> None:
-    limits = Limits(calls_per_minute=50)
+    limits = CallLimits(calls_per_minute=50)
     async with (
         open_harness(home, whole(message()), limits=limits) as harness,
         harness.lease() as lease,

@@ -24,7 +24,7 @@ from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.bubblewrap.command import system_bwrap, wheel_bwrap
 from aideator.testing.abuse import (
     PROBES,
-    Outcome,
+    ProbeOutcome,
     canaries,
     expected,
     outcomes,
@@ -40,7 +40,7 @@ to."""
 @dataclass(frozen=True)
 class Sweep:
     isolation: Isolation
-    found: dict[str, Outcome]
+    found: dict[str, ProbeOutcome]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def swept_as_somebody() -> Sweep:
     return Sweep(
         Isolation.model_validate_json(isolation),
         {
-            report["name"]: Outcome(report["result"], report["detail"])
+            report["name"]: ProbeOutcome(report["result"], report["detail"])
             for report in reports
         },
     )
@@ -164,9 +164,9 @@ MILD = [name for name, probe in PROBES.items() if probe.mild and not probe.allow
 class Control:
     """The list where almost nothing, and where nothing at all, holds it back."""
 
-    weak: dict[str, Outcome]
-    bare: dict[str, Outcome]
-    with_network: dict[str, Outcome]
+    weak: dict[str, ProbeOutcome]
+    bare: dict[str, ProbeOutcome]
+    with_network: dict[str, ProbeOutcome]
 
 
 def reachable_bwrap(directory: Path) -> str:
@@ -187,7 +187,7 @@ def reachable_bwrap(directory: Path) -> str:
 
 async def run_in(
     prefix: list[str], names: list[str], directory: Path
-) -> dict[str, Outcome]:
+) -> dict[str, ProbeOutcome]:
     """Run the probes behind a prefix, with what a careless launcher hands down."""
     workspace = directory / "workspace"
     (directory / "canaries").mkdir(parents=True)

@@ -15,13 +15,13 @@ from aideator.domain.run import AgentConfig, AgentSpec
 Parameter = Literal["temperature", "effort", "adaptive_thinking"]
 
 
-class _Frozen(BaseModel):
+class _CatalogModel(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
 
-class Models(_Frozen):
+class Models(_CatalogModel):
     """Models that an agent can work with, as far as they are known."""
 
     default: str
@@ -37,7 +37,7 @@ class Models(_Frozen):
         )
 
 
-class AgentEntry(_Frozen):
+class AgentEntry(_CatalogModel):
     """One agent of the catalogue."""
 
     name: str

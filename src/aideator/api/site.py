@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from aideator.api.problems import problem
-from aideator.web import INDEX, File
+from aideator.web import INDEX, StaticFile
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -38,7 +38,7 @@ class Site:
 
     def __init__(
         self,
-        files: Mapping[str, File],
+        files: Mapping[str, StaticFile],
         prefix: str,
         frame_sources: Sequence[Callable[[str], str | None]] = (),
     ) -> None:
@@ -85,7 +85,7 @@ class Site:
     def _is_below_the_api(self, path: str) -> bool:
         return path == self._prefix or path.startswith(f"{self._prefix}/")
 
-    def _send(self, file: File, headers: Headers) -> Response:
+    def _send(self, file: StaticFile, headers: Headers) -> Response:
         zipped = file.gzipped if "gzip" in headers.get("accept-encoding", "") else None
         answer = Response(zipped or file.body, media_type=file.type)
         frames = self._frames(headers.get("host", ""))

@@ -21,7 +21,7 @@ _NO_LINE_FEED = b"\n\\ No newline at end of file\n"
 
 
 @dataclass(frozen=True)
-class _File:
+class _SelectedFile:
     """One file of one variation's patch."""
 
     number: int
@@ -63,17 +63,17 @@ class _Edit:
 
 
 @dataclass
-class _Selection:
+class _HunkSelection:
     """The parts selected for one path."""
 
-    whole: list[_File] = field(default_factory=list)
-    hunks: dict[_File, set[int]] = field(default_factory=dict)
+    whole: list[_SelectedFile] = field(default_factory=list)
+    hunks: dict[_SelectedFile, set[int]] = field(default_factory=dict)
 
     @property
-    def files(self) -> list[_File]:
+    def files(self) -> list[_SelectedFile]:
         return [*self.whole, *self.hunks]
 
-    def add(self, file: _File, hunks: tuple[int, ...] | None) -> None:
+    def add(self, file: _SelectedFile, hunks: tuple[int, ...] | None) -> None:
         """Select the file, or only some of its hunks."""
         if hunks is None or not file.divisible:
             self.whole.append(file)
@@ -101,20 +101,22 @@ def compose(patches: Mapping[int, bytes], parts: Sequence[ComposedPart]) -> byte
     return b"".join(_compose_file(path, selected[path]) for path in sorted(selected))
 
 
-def _files(number: int, patch: bytes) -> dict[str, _File]:
+def _files(number: int, patch: bytes) -> dict[str, _SelectedFile]:
     """Return the files of a variation's patch by path."""
-    found: dict[str, _File] = {}
+    found: dict[str, _SelectedFile] = {}
     for diff, lines in parse_with_lines(patch):
-        before = found.get(diff.path, _File(number, (), ()))
-        found[diff.path] = _File(number, (*before.diffs, diff), (*before.lines, *lines))
+        before = found.get(diff.path, _SelectedFile(number, (), ()))
+        found[diff.path] = _SelectedFile(
+            number, (*before.diffs, diff), (*before.lines, *lines)
+        )
     return found
 
 
 def _select(
-    files: Mapping[int, Mapping[str, _File]], parts: Sequence[ComposedPart]
-) -> dict[str, _Selection]:
+    files: Mapping[int, Mapping[str, _SelectedFile]], parts: Sequence[ComposedPart]
+) -> dict[str, _HunkSelection]:
     """Group the parts by path, after checking that each exists."""
-    selected: dict[str, _Selection] = {}
+    selected: dict[str, _HunkSelection] = {}
     wrong: list[FieldError] = []
     for position, part in enumerate(parts):
         file = files.get(part.variation_id, {}).get(part.path)
@@ -128,7 +130,7 @@ def _select(
         elif problem := _problem(file, part.hunks):
             wrong.append(FieldError(f"parts.{position}.hunks", problem))
         else:
-            selected.setdefault(part.path, _Selection()).add(file, part.hunks)
+            selected.setdefault(part.path, _HunkSelection()).add(file, part.hunks)
     if wrong:
         raise InvalidInput(
             fields=wrong,
@@ -137,7 +139,7 @@ def _select(
     return selected
 
 
-def _problem(file: _File, wanted: tuple[int, ...] | None) -> str:
+def _problem(file: _SelectedFile, wanted: tuple[int, ...] | None) -> str:
     """Say why these hunks cannot be taken from the file; empty if they can."""
     if wanted is None:
         return ""
@@ -149,7 +151,7 @@ def _problem(file: _File, wanted: tuple[int, ...] | None) -> str:
     return "" if wanted else "name a hunk, or leave `hunks` out for the whole file"
 
 
-def _refuse_files_in_files(selected: Mapping[str, _Selection]) -> None:
+def _refuse_files_in_files(selected: Mapping[str, _HunkSelection]) -> None:
     """Raise `Conflict` if a path would be both a file and a folder."""
     present = [
         path
@@ -164,7 +166,7 @@ def _refuse_files_in_files(selected: Mapping[str, _Selection]) -> None:
             )
 
 
-def _compose_file(path: str, selection: _Selection) -> bytes:
+def _compose_file(path: str, selection: _HunkSelection) -> bytes:
     files, hunks = selection.files, selection.hunks
     if selection.whole and len({file.text for file in files}) > 1:
         numbers = " and ".join(map(str, sorted({file.number for file in files})))
@@ -181,7 +183,7 @@ def _compose_file(path: str, selection: _Selection) -> bytes:
     return _merge(path, hunks)
 
 
-def _merge(path: str, hunks: Mapping[_File, set[int]]) -> bytes:
+def _merge(path: str, hunks: Mapping[_SelectedFile, set[int]]) -> bytes:
     edits: set[_Edit] = set()
     base: dict[int, bytes] = {}
     for file, numbers in hunks.items():
@@ -207,7 +209,7 @@ def _refuse_overlaps(path: str, ordered: Sequence[_Edit]) -> None:
             )
 
 
-def _head(file: _File) -> bytes:
+def _head(file: _SelectedFile) -> bytes:
     """Return the header lines that name the file.
 
     Modes and hashes are left out: they belong to the complete change.
@@ -220,7 +222,7 @@ def _head(file: _File) -> bytes:
     )
 
 
-def _hunks(file: _File) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
+def _hunks(file: _SelectedFile) -> Iterator[tuple[int, list[tuple[bytes, bytes]]]]:
     """Yield each hunk's start in the base, from 0, and its marked lines."""
     starts = [place for place, line in enumerate(file.lines) if line.startswith(b"@@ ")]
     for hunk, (start, end) in zip(

@@ -36,7 +36,7 @@ class ExitCode(IntEnum):
     CANCELLED = 4
 
 
-class _Stopped(Exception):
+class _StopSignal(Exception):
     """A signal ended the command."""
 
     def __init__(self, number: int) -> None:
@@ -79,7 +79,7 @@ def call_to_exit(work: Callable[[], int | None]) -> None:
         sys.stdout.flush()
     except KeyboardInterrupt:
         raise typer.Exit(128 + signal.SIGINT) from None
-    except _Stopped as stopped:
+    except _StopSignal as stopped:
         raise typer.Exit(stopped.code) from None
     except (AideatorError, BrokenPipeError, BaseExceptionGroup) as error:
         raise typer.Exit(_report(error)) from None
@@ -106,7 +106,7 @@ async def _until_a_signal(
         return await work()
     except asyncio.CancelledError:
         if len(received) == 1:
-            raise _Stopped(received[0]) from None
+            raise _StopSignal(received[0]) from None
         # After a second signal the loop has ended: it would log any other error.
         raise
 

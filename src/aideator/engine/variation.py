@@ -103,7 +103,7 @@ async def _attempt_until_ended(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TurnOutcome:
     """What an attempt that came to its end has made; not recorded yet.
 
     Attributes:
@@ -123,7 +123,7 @@ class Outcome:
 
 async def _attempt(
     context: RunContext, baseline: Baseline, number: int, slot: Slot
-) -> Outcome:
+) -> TurnOutcome:
     """Claim, fork, confine, act, extract, check. May be cancelled at any point.
 
     Raises:
@@ -152,7 +152,7 @@ async def _attempt(
         patch = replace(patch, notes=(*patch.notes, *filled.visits))
         await report_model_failure(patch, filled.lease, writer)
         verdict = await check(context, baseline, number, patch, writer)
-    return Outcome(
+    return TurnOutcome(
         variation.attempt, verdict, filled.isolation, patch.data, filled.memory
     )
 
@@ -175,7 +175,7 @@ async def claim(context: RunContext, run_id: str, number: int) -> Variation:
 
 
 async def finish(
-    context: RunContext, run_id: str, number: int, outcome: Outcome
+    context: RunContext, run_id: str, number: int, outcome: TurnOutcome
 ) -> None:
     """Record that an attempt has finished.
 

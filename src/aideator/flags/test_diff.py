@@ -45,7 +45,7 @@ _INDIFFERENT = re.compile(
 
 
 @dataclass(frozen=True)
-class _Hunk:
+class _TestHunk:
     """One hunk, with what is needed to judge it."""
 
     dialect: Dialect
@@ -88,7 +88,7 @@ def flag_test_changes(
 
 def _hunks(
     diff: FileDiff, dialect: Dialect, whole: WholeChange, *, only_tests: bool
-) -> list[_Hunk]:
+) -> list[_TestHunk]:
     new_file = diff.status == "added"
     old = [lines_of(hunk, dialect, "removed") for hunk in diff.hunks]
     new = [lines_of(hunk, dialect, "added", new_file=new_file) for hunk in diff.hunks]
@@ -99,7 +99,7 @@ def _hunks(
     ]
     strengths = [strength(text) for text in added if dialect.assertion.search(text)]
     return [
-        _Hunk(
+        _TestHunk(
             dialect=dialect,
             whole=whole,
             old=old[number],
@@ -129,7 +129,7 @@ def _flags(
         )
 
 
-def _complaints(hunk: _Hunk) -> Iterator[Complaint]:
+def _complaints(hunk: _TestHunk) -> Iterator[Complaint]:
     deleted = _deleted(hunk)
     for line in hunk.old:
         if line.defines and line.test.name in deleted:
@@ -140,7 +140,7 @@ def _complaints(hunk: _Hunk) -> Iterator[Complaint]:
     yield from _weakened(hunk, deleted)
 
 
-def _deleted(hunk: _Hunk) -> set[str]:
+def _deleted(hunk: _TestHunk) -> set[str]:
     """Return tests that the change no longer defines, nor renames in their place."""
     before, after = hunk.whole.tests_before, hunk.whole.tests_after
     lost = defined_tests(hunk.old) - defined_tests(hunk.new)
@@ -152,7 +152,7 @@ def _deleted(hunk: _Hunk) -> set[str]:
     return gone
 
 
-def _stood_before(hunk: _Hunk, line: SideLine) -> bool:
+def _stood_before(hunk: _TestHunk, line: SideLine) -> bool:
     """Return whether a line of the new side stands in a test that was there before.
 
     As far as the diff can tell.
@@ -162,7 +162,7 @@ def _stood_before(hunk: _Hunk, line: SideLine) -> bool:
     return not line.test.new or hunk.whole.tests_before[line.test.name] > 0
 
 
-def _new_lines(hunk: _Hunk) -> Iterator[SideLine]:
+def _new_lines(hunk: _TestHunk) -> Iterator[SideLine]:
     """Yield the lines that are added and not only moved, without comments."""
     for line in hunk.new:
         is_new = line.kind == "added" and not hunk.whole.moved[normalised(line.text)]
@@ -170,7 +170,7 @@ def _new_lines(hunk: _Hunk) -> Iterator[SideLine]:
             yield line
 
 
-def _switched_off(hunk: _Hunk) -> Iterator[Complaint]:
+def _switched_off(hunk: _TestHunk) -> Iterator[Complaint]:
     for line in _new_lines(hunk):
         if hunk.dialect.focus.search(line.text):
             message = "Only some tests run: the others are switched off."
@@ -180,7 +180,7 @@ def _switched_off(hunk: _Hunk) -> Iterator[Complaint]:
             yield FlagKind.SKIPPED_TEST, message, line
 
 
-def _stepped_around(hunk: _Hunk) -> Iterator[Complaint]:
+def _stepped_around(hunk: _TestHunk) -> Iterator[Complaint]:
     for line in _new_lines(hunk):
         swallows = hunk.dialect.swallow.search(line.text)
         if swallows and _stood_before(hunk, line) and _shields(hunk, line):
@@ -188,7 +188,7 @@ def _stepped_around(hunk: _Hunk) -> Iterator[Complaint]:
             yield FlagKind.WEAKENED_TEST, message, line
 
 
-def _shields(hunk: _Hunk, line: SideLine) -> bool:
+def _shields(hunk: _TestHunk, line: SideLine) -> bool:
     """Return whether an assertion of the test stands where the line hides its failure.
 
     A return hides only assertions that come after it.
@@ -203,7 +203,7 @@ def _shields(hunk: _Hunk, line: SideLine) -> bool:
 
 
 def _blocks(
-    hunk: _Hunk, *, with_moved: bool = False
+    hunk: _TestHunk, *, with_moved: bool = False
 ) -> Iterator[tuple[list[SideLine], list[SideLine]]]:
     """Yield lines that were changed together: what was removed, and what came instead.
 
@@ -227,7 +227,7 @@ def _blocks(
         )
 
 
-def _weakened(hunk: _Hunk, deleted: set[str]) -> Iterator[Complaint]:
+def _weakened(hunk: _TestHunk, deleted: set[str]) -> Iterator[Complaint]:
     for removed, added in _blocks(hunk):
         if _noiseless(removed) == _noiseless(added):
             continue
@@ -243,7 +243,7 @@ def _weakened(hunk: _Hunk, deleted: set[str]) -> Iterator[Complaint]:
             yield FlagKind.WEAKENED_TEST, f"{_which(line)} {what}.", line
 
 
-def _asks_for_something(hunk: _Hunk, line: SideLine) -> bool:
+def _asks_for_something(hunk: _TestHunk, line: SideLine) -> bool:
     """Return whether a removed line can be part of what a test asks for."""
     if not line.text or line.defines:
         return False
@@ -261,7 +261,7 @@ Loss = tuple[str, SideLine]
 
 
 def _losses(
-    hunk: _Hunk, removed: Iterable[SideLine], added: Iterable[SideLine]
+    hunk: _TestHunk, removed: Iterable[SideLine], added: Iterable[SideLine]
 ) -> list[Loss]:
     """Return the losses of a block; each added line replaces one removed line."""
     spare = [line for line in added if not hunk.dialect.comment.match(line.text)]
@@ -278,7 +278,9 @@ def _losses(
     return losses
 
 
-def _lost_assertion(hunk: _Hunk, line: SideLine, spare: list[SideLine]) -> Loss | None:
+def _lost_assertion(
+    hunk: _TestHunk, line: SideLine, spare: list[SideLine]
+) -> Loss | None:
     """Return what a removed assertion lost; take its successor out of the spare."""
     successors = [each for each in spare if hunk.dialect.assertion.search(each.text)]
     for successor in successors:
@@ -293,7 +295,7 @@ def _lost_assertion(hunk: _Hunk, line: SideLine, spare: list[SideLine]) -> Loss 
     return weakening(line.text, successors[0].text), successors[0]
 
 
-def _is_in_a_table(hunk: _Hunk, line: SideLine) -> bool:
+def _is_in_a_table(hunk: _TestHunk, line: SideLine) -> bool:
     """Return whether an assertion lives on as a row of a table of cases.
 
     An assertion that is as strong has to read the table.

@@ -28,7 +28,7 @@ from aideator.gateway.upstream import StreamCut, Upstream
 
 
 @dataclass(frozen=True)
-class Limits:
+class CallLimits:
     """Limits on what callers may do at once.
 
     Attributes:
@@ -53,7 +53,7 @@ class _HungUp(Exception):
 class Gateway:
     """Opens leases and answers the calls that are made with them."""
 
-    def __init__(self, socket: Path, upstream: Upstream, limits: Limits) -> None:
+    def __init__(self, socket: Path, upstream: Upstream, limits: CallLimits) -> None:
         self.socket = socket
         self._upstream = upstream
         self._limits = limits
@@ -263,7 +263,7 @@ async def open_gateway(
     socket: Path,
     base_url: str = "https://api.anthropic.com",
     api_key: SecretStr | None = None,
-    limits: Limits = Limits(),
+    limits: CallLimits = CallLimits(),
     connect_seconds: float = 10,
     idle_seconds: float = 600,
 ) -> AsyncIterator[Gateway]:

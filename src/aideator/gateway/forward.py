@@ -16,7 +16,7 @@ from aideator.gateway.lease import Lease
 from aideator.gateway.meter import Meter
 from aideator.gateway.refusal import Message, Refusal, Send
 from aideator.gateway.request import MESSAGES, Request
-from aideator.gateway.upstream import Answer, Headers, StreamCut, Upstream
+from aideator.gateway.upstream import Headers, StreamCut, Upstream, UpstreamResponse
 
 
 @dataclass
@@ -92,7 +92,9 @@ def _sent(lease: Lease, request: Request, upstream: Upstream) -> Any:
     )
 
 
-async def _relay_whole(answer: Answer, meter: Meter, send: Send) -> list[Message]:
+async def _relay_whole(
+    answer: UpstreamResponse, meter: Meter, send: Send
+) -> list[Message]:
     """Hold the last chunk back until the call is booked: a stream has an end mark."""
     last = b""
     async for chunk in answer.chunks:
@@ -104,7 +106,9 @@ async def _relay_whole(answer: Answer, meter: Meter, send: Send) -> list[Message
     return [_body(last, end=True)]
 
 
-async def _relay_stream(answer: Answer, meter: Meter, send: Send) -> list[Message]:
+async def _relay_stream(
+    answer: UpstreamResponse, meter: Meter, send: Send
+) -> list[Message]:
     async for chunk in answer.chunks:
         meter.feed(chunk)
         await send(_body(chunk))
@@ -113,7 +117,7 @@ async def _relay_stream(answer: Answer, meter: Meter, send: Send) -> list[Messag
 
 
 async def _relay_capped(
-    answer: Answer, bill: _Bill, lease: Lease, call: Call, send: Send
+    answer: UpstreamResponse, bill: _Bill, lease: Lease, call: Call, send: Send
 ) -> list[Message]:
     """Pass a stream on until it ends or has reached the end of the budget."""
     meter, pieces = bill.meter, EventPieces()
@@ -153,7 +157,7 @@ def _cut(cut: OverBudget, pieces: EventPieces) -> list[Message]:
     return []
 
 
-def _start(answer: Answer) -> Message:
+def _start(answer: UpstreamResponse) -> Message:
     return {
         "type": "http.response.start",
         "status": answer.status,

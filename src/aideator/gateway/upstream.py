@@ -37,7 +37,7 @@ class StreamCut(Exception):
 
 
 @dataclass
-class Answer:
+class UpstreamResponse:
     """An answer of the provider whose body is still to come."""
 
     status: int
@@ -70,7 +70,7 @@ class Upstream:
     @asynccontextmanager
     async def call(
         self, method: str, target: bytes, headers: Headers, body: bytes, token: str
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[UpstreamResponse]:
         """Pass a request on.
 
         Leaving the context early closes the connection, which ends the model's work.
@@ -97,7 +97,7 @@ class Upstream:
         finally:
             await response.aclose()
 
-    def _answer(self, response: httpx2.Response) -> Answer:
+    def _answer(self, response: httpx2.Response) -> UpstreamResponse:
         coding = response.headers.get("content-encoding", "identity")
         headers = [
             (name.lower(), self._redact(value))
@@ -124,7 +124,7 @@ class Upstream:
                 if pair[0] not in (b"content-encoding", b"content-length")
             ]
             chunks = _inflated(chunks)
-        return Answer(
+        return UpstreamResponse(
             response.status_code,
             headers,
             self._redacted(chunks) if self._key else chunks,

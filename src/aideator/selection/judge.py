@@ -51,7 +51,7 @@ Answer with one JSON object and nothing else:
 {"better": <a label, or "none">, "reason": <one or two sentences>}"""
 
 
-class _Answer(BaseModel):
+class _JudgeAnswer(BaseModel):
     """The only form of an answer that is accepted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -169,7 +169,7 @@ async def _answer(
         return None, f"The model could not be asked: {_error_of(response)}."
     try:
         text = _text(response.json())
-        answer = _Answer.model_validate_json(text)
+        answer = _JudgeAnswer.model_validate_json(text)
     except (ValueError, ValidationError):
         return None, "Its answer could not be understood."
     labels = dict(zip(ascii_uppercase, order, strict=False))

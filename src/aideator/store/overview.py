@@ -24,11 +24,11 @@ PROMPT_SHOWN = 300
 _GOOD = frozenset({Change.FIXED, Change.STILL_PASSING})
 
 
-class _Frozen(BaseModel):
+class _OverviewModel(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class VariationSummary(_Frozen):
+class VariationSummary(_OverviewModel):
     """One variation in a list of runs."""
 
     number: int
@@ -40,7 +40,7 @@ class VariationSummary(_Frozen):
     failed: int
 
 
-class Summary(_Frozen):
+class Summary(_OverviewModel):
     """One run in a list of runs."""
 
     id: str
@@ -66,7 +66,7 @@ class Summary(_Frozen):
         return sum(agent.status in SETTLED_VARIATION for agent in self.variations)
 
 
-class Recent(_Frozen):
+class Recent(_OverviewModel):
     """A repository that was worked on here."""
 
     repo_url: str

@@ -21,7 +21,7 @@ _TYPES = {
 
 
 @dataclass(frozen=True)
-class File:
+class StaticFile:
     """One file of the page."""
 
     body: bytes
@@ -33,11 +33,11 @@ class File:
     ever."""
 
 
-def load(folder: Path = DIST) -> Mapping[str, File]:
+def load(folder: Path = DIST) -> Mapping[str, StaticFile]:
     """Return the files by request path; empty if the page was not built here."""
     if not (folder / INDEX[1:]).is_file():
         return {}
-    files: dict[str, File] = {}
+    files: dict[str, StaticFile] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix != ".gz":
             name = f"/{path.relative_to(folder)}"
@@ -45,10 +45,10 @@ def load(folder: Path = DIST) -> Mapping[str, File]:
     return files
 
 
-def _read(path: Path, name: str) -> File:
+def _read(path: Path, name: str) -> StaticFile:
     gzipped = path.with_name(f"{path.name}.gz")
     guessed = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return File(
+    return StaticFile(
         body=path.read_bytes(),
         gzipped=gzipped.read_bytes() if gzipped.is_file() else None,
         type=_TYPES.get(path.suffix, guessed),

@@ -151,7 +151,7 @@ class PreviewHosts:
         exchange = _Exchange(live, send)
         try:
             await exchange.run(scope, receive, self._not_forwarded)
-        except (AideatorError, _TooLarge, *_BROKEN) as error:
+        except (AideatorError, _ResponseTooLarge, *_BROKEN) as error:
             # Returning without the answer's last piece makes the server drop the
             # connection, so that the browser sees that it was cut.
             return None if exchange.has_begun else _failure(error, live.details.port)
@@ -170,7 +170,7 @@ def _failure(error: Exception, port: int) -> Response:
             return _page(502, text, "This page tries again by itself.", again=True)
         case AideatorError():
             return _page(404, _ENDED, str(error))
-        case _TooLarge():
+        case _ResponseTooLarge():
             return _page(413, "That is more than a preview passes on.")
         case _:
             text = f"The server at port {port} does not answer as a web server does."
@@ -192,7 +192,7 @@ def _refused(headers: Headers) -> Response | None:
     return None
 
 
-class _TooLarge(Exception):
+class _ResponseTooLarge(Exception):
     """A body above its limit."""
 
 
@@ -260,7 +260,7 @@ class _Exchange:
             body = message.get("body", b"")
             sent += len(body)
             if sent > REQUEST_BYTES:
-                raise _TooLarge
+                raise _ResponseTooLarge
             writer.write(self._http.send(h11.Data(data=body)) or b"")
             await writer.drain()
             more = message.get("more_body", False)
@@ -288,7 +288,7 @@ class _Exchange:
         while isinstance(event := await self._next(reader), h11.Data):
             received += len(event.data)
             if received > ANSWER_BYTES:
-                raise _TooLarge
+                raise _ResponseTooLarge
             await self._send_body(bytes(event.data), more=True)
         await self._send_body(b"", more=False)
 

@@ -24,7 +24,7 @@ from aideator.engine.variation import give_up, run_variation
 
 
 @dataclass(frozen=True, eq=False)
-class _Child:
+class _VariationTask:
     """One variation at work."""
 
     switch: StopSwitch
@@ -69,7 +69,7 @@ class RunTask:
         self._slot = partial(slots.hold, run_id)
         self._run_id = run_id
         self._lock = asyncio.Lock()
-        self._children: dict[int, _Child] = {}
+        self._children: dict[int, _VariationTask] = {}
         self._prefetch: asyncio.Task[None] | None = None
         self._pass = _Pass()
         self._closing = False
@@ -191,7 +191,7 @@ class RunTask:
             name=f"{self._run_id} #{number}",
         )
         task.add_done_callback(lambda _: self._wake.set())
-        self._children[number] = _Child(switch, task)
+        self._children[number] = _VariationTask(switch, task)
 
     async def _end_children(self) -> None:
         """Stop what is left of the run's tasks, and wait for their ends.

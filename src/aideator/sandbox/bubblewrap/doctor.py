@@ -14,7 +14,7 @@ from aideator.sandbox.base import Finding
 
 
 @dataclass(frozen=True)
-class _Cause:
+class _KnownCause:
     """A cause of failures, recognised by the message and the state of the machine."""
 
     words: str
@@ -37,14 +37,14 @@ def _kernel() -> tuple[int, ...]:
 
 _NAMESPACE = r"namespace|uid map|RTM_NEWADDR|unshare|setting up gid map"
 _CAUSES = (
-    _Cause(
+    _KnownCause(
         _NAMESPACE,
         _in_container,
         "this is a container that may not make namespaces: start it with "
         "`--security-opt seccomp=unconfined --security-opt systempaths=unconfined` "
         "(Podman: `--security-opt seccomp=unconfined --security-opt unmask=ALL`)",
     ),
-    _Cause(
+    _KnownCause(
         _NAMESPACE,
         lambda: _setting("kernel/apparmor_restrict_unprivileged_userns") == "1",
         "AppArmor forbids user namespaces (Ubuntu 23.10 and later): run `sudo sysctl "
@@ -52,55 +52,55 @@ _CAUSES = (
         "0.11.2 or later system-wide and give /usr/bin/bwrap an AppArmor profile with "
         "the line `userns,`",
     ),
-    _Cause(
+    _KnownCause(
         _NAMESPACE,
         lambda: _setting("kernel/unprivileged_userns_clone") == "0",
         "user namespaces are off: run `sudo sysctl -w "
         "kernel.unprivileged_userns_clone=1`",
     ),
-    _Cause(
+    _KnownCause(
         _NAMESPACE,
         lambda: _setting("user/max_user_namespaces") == "0",
         "user namespaces are off: run `sudo sysctl -w user.max_user_namespaces=15000`",
     ),
-    _Cause(
+    _KnownCause(
         r"overlay",
         lambda: _kernel() < (5, 11),
         "overlays without root need Linux 5.11 or later: upgrade the kernel, or run "
         "AIdeator as root (it drops its uid for every sandbox)",
     ),
-    _Cause(
+    _KnownCause(
         r"overlay",
         _in_container,
         "an overlay cannot lie on the container's own file system: put AIdeator's "
         "state directory on a volume",
     ),
-    _Cause(
+    _KnownCause(
         r"overlay",
         lambda: True,
         "put AIdeator's state directory on a local file system (ext4, xfs, btrfs), "
         "not on a network or overlay one",
     ),
-    _Cause(
+    _KnownCause(
         r"proc on /newroot|mount proc",
         lambda: True,
         "this container hides parts of /proc: start it with `--security-opt "
         "systempaths=unconfined` (Podman: `--security-opt unmask=ALL`)",
     ),
-    _Cause(
+    _KnownCause(
         r"/proc/self/fd/\d+.*(denied|not permitted)",
         lambda: _setting("vm/memfd_noexec") == "2",
         "programs in memory may not run here: install bubblewrap 0.11.2 or later "
         "system-wide, or set vm.memfd_noexec=1",
     ),
-    _Cause(
+    _KnownCause(
         r"libpython|error while loading shared libraries|python3?[.\d]*: No such file|"
         r"execvp",
         lambda: True,
         "the Python that runs AIdeator does not start inside: install AIdeator with a "
         "system Python",
     ),
-    _Cause(
+    _KnownCause(
         r"unshare|setpriv|mount: ",
         lambda: True,
         "AIdeator runs as root without the right to mount (CAP_SYS_ADMIN): run it as "

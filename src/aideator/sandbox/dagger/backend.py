@@ -32,7 +32,7 @@ from aideator.sandbox.dagger.doctor import examine
 from aideator.sandbox.dagger.explain import why_closed, why_lost
 from aideator.sandbox.dagger.inside.outside import NEIGHBOURS
 from aideator.sandbox.dagger.options import DaggerOptions
-from aideator.sandbox.dagger.session import Session, begin, run_cli
+from aideator.sandbox.dagger.session import DaggerSession, begin, run_cli
 from aideator.sandbox.dagger.transfer import close_container
 from aideator.sandbox.link import Link
 
@@ -169,7 +169,7 @@ class Dagger:
     @asynccontextmanager
     async def _running_cli(
         self, argv: Sequence[str], cwd: Path
-    ) -> AsyncIterator[Session]:
+    ) -> AsyncIterator[DaggerSession]:
         """Run the CLI, and end it with all that it started."""
         on_line = self._log_line if self._options.log_output else None
         session = await begin(argv, cwd=cwd, env=self._environment, on_line=on_line)
@@ -189,7 +189,7 @@ class Dagger:
     @asynccontextmanager
     async def _running_container(
         self, argv: Sequence[str], container: Container, gateway: Path | None
-    ) -> AsyncIterator[tuple[Link, Session]]:
+    ) -> AsyncIterator[tuple[Link, DaggerSession]]:
         """Open the container, and find out how it is isolated.
 
         Raises:
@@ -252,12 +252,12 @@ def _directory(runtime_dir: Path, tree: Tree) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _not_opened(prefix: str, session: Session) -> SandboxUnavailable:
+def _not_opened(prefix: str, session: DaggerSession) -> SandboxUnavailable:
     reason, fix = why_closed(session.stderr)
     return SandboxUnavailable(prefix + reason, hint=fix)
 
 
-async def _report_exit(session: Session, link: Link) -> None:
+async def _report_exit(session: DaggerSession, link: Link) -> None:
     await session.wait()
     link.fail(why_lost(session))
 

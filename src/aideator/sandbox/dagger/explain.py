@@ -12,7 +12,7 @@ from aideator.domain.errors import (
     EngineLost,
     SandboxLost,
 )
-from aideator.sandbox.dagger.session import INTERRUPTED, Session
+from aideator.sandbox.dagger.session import INTERRUPTED, DaggerSession
 
 MALFUNCTION = 70
 """The launcher's exit code when it cannot do its work."""
@@ -21,7 +21,7 @@ _SHOWN = 600
 
 
 @dataclass(frozen=True)
-class _Cause:
+class _FailurePattern:
     """A known failure, recognised by the messages of the CLI and the engine."""
 
     words: str
@@ -30,7 +30,7 @@ class _Cause:
 
 
 _CAUSES = (
-    _Cause(
+    _FailurePattern(
         r"Cannot connect to the Docker daemon|"
         r"no (?:fallback )?container (?:runtime|image loader)|start engine|"
         r"failed to connect to (?:the )?(?:engine|buildkit)|"
@@ -39,7 +39,7 @@ _CAUSES = (
         "start Docker (or another container runtime), or set "
         "_EXPERIMENTAL_DAGGER_RUNNER_HOST to a running engine",
     ),
-    _Cause(
+    _FailurePattern(
         r"failed to (?:resolve|pull|fetch)[^\n]*"
         r"(?:image|source metadata|registry|docker\.io)|pull access denied|"
         r"manifest unknown|failed to resolve source metadata",
@@ -47,26 +47,26 @@ _CAUSES = (
         "check AGENT_CONTAINER_IMAGE, and that the engine can reach its registry: "
         "`dagger core container from --address=IMAGE sync`",
     ),
-    _Cause(
+    _FailurePattern(
         r"socket [^\n]* not found|host access is disabled|not a socket|"
         r"session attachables?",
         "the engine refused to forward the socket",
         "run the CLI where AIDEATOR_HOME is, with an engine of the same version",
     ),
-    _Cause(
+    _FailurePattern(
         r"incompatible|requires? (?:a )?(?:newer|dagger|engine)|"
         r"minimum (?:client|engine) version|engineVersion",
         "the engine and the CLI are of versions that do not fit",
         "use the same version of both, 0.21.8 or a later 0.21",
     ),
-    _Cause(
+    _FailurePattern(
         r"module source|load module|ModuleLoadError|dagger\.json|module runtime|"
         r"unknown (?:command|flag)|required flag|failed to serve module",
         "AIdeator's Dagger module does not load",
         "run `dagger functions --mod=DIRECTORY` with the directory that "
         "`aideator doctor` names",
     ),
-    _Cause(
+    _FailurePattern(
         r"git[^\n]*not found|apt-get|apk add|pip install|No matching distribution",
         "the container's tools cannot be installed",
         "let the engine reach the distribution's and Python's package index once, or "
@@ -106,7 +106,7 @@ def record_of(stdout: str) -> dict[str, Any]:
     return {}
 
 
-def why_lost(session: Session) -> AideatorError:
+def why_lost(session: DaggerSession) -> AideatorError:
     """Return why a container that was open has ended."""
     record = record_of(session.stdout)
     if session.code == 0 and record:

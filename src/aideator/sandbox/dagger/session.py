@@ -58,7 +58,7 @@ class OutputTail:
         return self._kept.decode(errors="replace")
 
 
-class Session:
+class DaggerSession:
     """A running CLI. Made by `begin`; its owner has to run `listen`, and to end it."""
 
     def __init__(self, child: Child, on_line: Callable[[str], None] | None) -> None:
@@ -119,7 +119,7 @@ async def begin(
     cwd: Path,
     env: Mapping[str, str],
     on_line: Callable[[str], None] | None = None,
-) -> Session:
+) -> DaggerSession:
     """Start the CLI.
 
     Args:
@@ -141,7 +141,7 @@ async def begin(
         )
     except OSError as error:
         raise SandboxUnavailable(f"{argv[0]} cannot be started: {error}") from error
-    return Session(child, on_line)
+    return DaggerSession(child, on_line)
 
 
 def _interrupted_with_us() -> list[str]:

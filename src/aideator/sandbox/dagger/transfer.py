@@ -9,7 +9,7 @@ from aideator.domain.errors import DiskLimitExceeded, SandboxLost
 from aideator.sandbox.base import Limits, sandbox_uid
 from aideator.sandbox.dagger.container import PLATFORM, RUN, Container
 from aideator.sandbox.dagger.inside.change import BadChange, ChangeReader
-from aideator.sandbox.dagger.session import Session
+from aideator.sandbox.dagger.session import DaggerSession
 from aideator.sandbox.link import Link
 
 PACK_SECONDS, CLOSE_SECONDS = 120.0, 20.0
@@ -24,7 +24,9 @@ _PACK = (
 log = structlog.get_logger(__name__)
 
 
-async def close_container(link: Link, session: Session, container: Container) -> None:
+async def close_container(
+    link: Link, session: DaggerSession, container: Container
+) -> None:
     """Fetch what was written, then let the container end by itself.
 
     Raises:

@@ -24,8 +24,8 @@ __all__ = [
     "SECRET_NAME",
     "SHARED_MEMORY_BYTES",
     "Canaries",
-    "Outcome",
     "Probe",
+    "ProbeOutcome",
     "canaries",
     "expected",
     "outcomes",
@@ -50,7 +50,7 @@ sys.modules[sources[0][0]].main(names, facts)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProbeOutcome:
     """Result of one probe."""
 
     result: Literal["blocked", "reached", "broken"]
@@ -69,14 +69,18 @@ def program(
     return [python, "-I", "-S", "-c", _BOOT], stdin
 
 
-def outcomes(names: Iterable[str], stdout: bytes, stderr: bytes) -> dict[str, Outcome]:
+def outcomes(
+    names: Iterable[str], stdout: bytes, stderr: bytes
+) -> dict[str, ProbeOutcome]:
     """Parse the program's reports. A probe without a report is broken."""
     reports = (json.loads(line) for line in stdout.splitlines())
     found = {
-        report["name"]: Outcome(report["result"], report["detail"])
+        report["name"]: ProbeOutcome(report["result"], report["detail"])
         for report in reports
     }
-    silence = Outcome("broken", f"no report; {stderr[-300:].decode(errors='replace')}")
+    silence = ProbeOutcome(
+        "broken", f"no report; {stderr[-300:].decode(errors='replace')}"
+    )
     return {name: found.get(name, silence) for name in names}
 
 
@@ -97,7 +101,7 @@ async def run_probes(
     names: Collection[str] | None = None,
     limits: Limits | None = None,
     timeout: float = 300,
-) -> dict[str, Outcome]:
+) -> dict[str, ProbeOutcome]:
     """Run probes in a sandbox; check before and after that the canaries are alive.
 
     Args:

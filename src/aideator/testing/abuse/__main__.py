@@ -19,7 +19,7 @@ from aideator.domain.run import Isolation
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
-from aideator.testing.abuse import PROBES, Outcome, canaries, expected, run_probes
+from aideator.testing.abuse import PROBES, ProbeOutcome, canaries, expected, run_probes
 
 LIMITS = Limits(
     memory_bytes=256 * 2**20, cpus=2, disk_bytes=128 * 2**20, tmp_bytes=32 * 2**20
@@ -38,7 +38,7 @@ def make_tree(directory: Path) -> Tree:
 
 async def sweep(
     directory: Path, names: Collection[str], backend: SandboxBackend | None = None
-) -> tuple[Isolation, dict[str, Outcome]]:
+) -> tuple[Isolation, dict[str, ProbeOutcome]]:
     """Run the probes in one new sandbox.
 
     Args:

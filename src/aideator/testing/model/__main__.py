@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from aideator.testing.model.api import ModelApi
 from aideator.testing.model.scenario import ScenarioError, load
-from aideator.testing.model.server import Server, listen
+from aideator.testing.model.server import ModelServer, listen
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     api = ModelApi(
         scenario.at_once() if options.at_once else scenario, requests=deque(maxlen=0)
     )
-    server = Server(api, listen(options.host, options.port))
+    server = ModelServer(api, listen(options.host, options.port))
     if options.exit_with_parent:
         threading.Thread(
             target=_stop_at_end_of_input, args=[server], daemon=True
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     server.run_until_stopped()
 
 
-def _stop_at_end_of_input(server: Server) -> None:
+def _stop_at_end_of_input(server: ModelServer) -> None:
     # Not sys.stdin: a thread that holds its lock at exit would abort the interpreter.
     while os.read(0, 4096):
         continue

@@ -58,7 +58,7 @@ class _Part(BaseModel):
     )
 
 
-class Call(_Part):
+class ScriptedCall(_Part):
     """A tool call, written `- bash: {command: ls}`."""
 
     name: str = Field(min_length=1)
@@ -139,7 +139,7 @@ class Turn(_Part):
     """A thinking block, sent when the request asks for thinking."""
     say: str = ""
     """A text block."""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ScriptedCall, ...] = ()
     """Tool calls, in order."""
     stop: (
         Literal["end_turn", "tool_use", "max_tokens", "refusal", "pause_turn"] | None

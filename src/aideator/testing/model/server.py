@@ -28,7 +28,7 @@ class ScriptedModel:
     """The last 1,000 requests, oldest first."""
 
 
-class Server(uvicorn.Server):
+class ModelServer(uvicorn.Server):
     """Serves on a listening socket, and drops unfinished answers when it stops.
 
     A stalled answer has no end to wait for.
@@ -92,7 +92,7 @@ async def scripted_model(
         ScenarioError: if the scenario cannot be read.
     """
     api = ModelApi(scenario if isinstance(scenario, Scenario) else load(scenario))
-    server = Server(api, listen())
+    server = ModelServer(api, listen())
     thread = threading.Thread(
         target=server.run_until_stopped, name="scripted model", daemon=True
     )
@@ -103,7 +103,7 @@ async def scripted_model(
         await asyncio.to_thread(_stop, server, thread)
 
 
-def _stop(server: Server, thread: threading.Thread) -> None:
+def _stop(server: ModelServer, thread: threading.Thread) -> None:
     # Stopped while it starts, uvicorn would leave its sockets open.
     server.up.wait()
     server.should_exit = True

@@ -46,13 +46,13 @@ def serve_apart(server: socket.socket, base_url: str, key: str) -> int:
     if pid:
         return pid
     try:
-        with Proxy(server, base_url, key) as proxy:
+        with ProviderProxy(server, base_url, key) as proxy:
             proxy.serve_forever()
     finally:
         os._exit(0)
 
 
-class Proxy(ThreadingHTTPServer):
+class ProviderProxy(ThreadingHTTPServer):
     """HTTP server on a socket that listens already."""
 
     def __init__(self, server: socket.socket, base_url: str, key: str) -> None:
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
     It speaks HTTP/1.0: a response ends with its connection, however it was framed.
     """
 
-    server: Proxy
+    server: ProviderProxy
 
     def do_POST(self) -> None:
         length = int(self.headers.get("content-length") or 0)
