@@ -60,7 +60,7 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
         ({"prompt": "too short"}, "prompt", "at least 10"),
         ({"prompt": "x" * 2001}, "prompt", "at most 2000"),
         ({"prompt": "lone \ud800 surrogate"}, "prompt", "unicode"),
-        ({"github_url": "file:///etc"}, "repo_url", "file: is not a way"),
+        ({"github_url": "file:///etc"}, "repo_url", "file: is not supported"),
         ({"github_url": "https://evil.example/x/y"}, "repo_url", "ALLOWED_GIT_HOSTS"),
         ({"github_url": "https://a:b@github.com/x/y"}, "repo_url", "credentials"),
         (

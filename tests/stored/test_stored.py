@@ -207,9 +207,8 @@ async def test_an_archive_is_imported_elsewhere(fixture: Fixture, home: Path) ->
 async def test_an_interrupted_run_is_taken_up_and_completed(
     fixture: Fixture, home: Path
 ) -> None:
-    run = next(
-        run for run in fixture.load_answers()["runs"] if run["name"] == "interrupted"
-    )
+    runs = {run["name"]: run for run in fixture.load_answers()["runs"]}
+    run, mute = runs["interrupted"], runs["mute"]
     database = fixture.unpack(home / "state")
     repo = scenes.plant_calc(home / "calc")
     # The repository lies where this test has planted it, with the same commit.
@@ -221,6 +220,10 @@ async def test_an_interrupted_run_is_taken_up_and_completed(
         lines = [
             entry.data.decode() for entry in await me.app.events(run["id"], limit=1000)
         ]
+        # Its process died between settling it and writing its last event.
+        announced = await me.hears(mute["id"])
+    assert len(announced) == len(mute["events"]) + 1
+    assert announced[-1].body.kind == "complete"
     assert lines[: len(run["events"])] == run["events"]
     assert [event.seq for event in events] == list(range(1, len(lines) + 1))
     assert [event.body.kind for event in events].count("complete") == 1

@@ -154,7 +154,7 @@ def _scheme(parts: SplitResult) -> str:
         case "ssh" | "git+ssh":
             return "ssh is not supported"
         case scheme:
-            return f"the scheme {scheme}: is not supported"
+            return f"{scheme}: is not supported"
 
 
 def _refused(message: str) -> InvalidInput:
