@@ -1,7 +1,10 @@
 """What a user sees who asks how it works, and what the shell needs."""
 
+import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,12 +52,21 @@ def test_help_of_a_command_opens_no_state(home: Path, arguments: list[str]) -> N
 
 
 def test_the_shells_completion_is_a_script_that_the_shell_accepts(home: Path) -> None:
-    script = command("--show-completion", "bash", home=home, env={"SHELL": "/bin/bash"})
-    assert script.returncode == 0
-    assert "_AIDEATOR_COMPLETE" in script.stdout or "AIDEATOR" in script.stdout
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("bash is not installed")
+    # As in a terminal: the command looks for a shell among its ancestors.
+    shown = f"{shlex.quote(sys.executable)} -m aideator --show-completion; exit $?"
+    script = subprocess.run(
+        [bash, "-c", shown],
+        cwd=home,
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (script.returncode, script.stderr) == (0, "")
+    assert "_AIDEATOR_COMPLETE" in script.stdout or "AIDEATOR" in script.stdout
     checked = subprocess.run(
         [bash, "-n"], input=script.stdout, capture_output=True, text=True, check=False
     )

@@ -234,7 +234,7 @@ async def test_input_that_nothing_reads_is_refused_in_the_end(one: Person) -> No
         if answer.status_code != 204:
             break
     assert answer.status_code == 429
-    assert "nothing in the terminal reads" in answer.json()["detail"]
+    assert "no process in the terminal reads" in answer.json()["detail"]
     await deaf.closes()
 
 
