@@ -48,6 +48,7 @@ from aideator.domain.events import (
     VariationStarted,
     VerdictReached,
 )
+from aideator.domain.isolation import Isolation
 from aideator.domain.project import Origin
 from aideator.domain.ranking import (
     Confidence,
@@ -57,13 +58,7 @@ from aideator.domain.ranking import (
     Evidence,
     Ranking,
 )
-from aideator.domain.run import (
-    AgentSpec,
-    ComposedPart,
-    Isolation,
-    Publication,
-    RunStatus,
-)
+from aideator.domain.run import AgentSpec, ComposedPart, Publication, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Change, CheckChange, PatchStats, Verdict
 from aideator.settings import Settings, variable

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
-from aideator.domain.run import IsolationPolicy
+from aideator.domain.isolation import IsolationPolicy
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 

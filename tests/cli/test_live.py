@@ -14,9 +14,9 @@ from aideator.cli.ui.live import live
 from aideator.cli.ui.reduce import RunView, VariationView
 from aideator.cli.ui.summary import comparison, conclusion, isolation_line
 from aideator.domain.check import Check
+from aideator.domain.isolation import Isolation
 from aideator.domain.run import (
     AgentSpec,
-    Isolation,
     RunDetails,
     RunSpec,
     RunStatus,

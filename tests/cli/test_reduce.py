@@ -29,8 +29,9 @@ from aideator.domain.events import (
     VariationFinished,
     VariationStarted,
 )
+from aideator.domain.isolation import Isolation
 from aideator.domain.project import Origin
-from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.run import AgentSpec, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import PatchStats, Verdict
 

@@ -15,7 +15,7 @@ from aideator.domain.errors import (
     SandboxLost,
     SandboxUnavailable,
 )
-from aideator.domain.run import Isolation, IsolationPolicy
+from aideator.domain.isolation import Isolation, IsolationPolicy
 from aideator.sandbox.base import Bind, Limits, Tree
 from aideator.sandbox.dagger import cli
 from aideator.sandbox.dagger.explain import record_of, why_closed

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aideator.domain.events import VariationFailed, VariationStarted
-from aideator.domain.run import IsolationPolicy, RunStatus, VariationStatus
+from aideator.domain.isolation import IsolationPolicy
+from aideator.domain.run import RunStatus, VariationStatus
 from tests.actions import User, bodies, is_dense, user
 from tests.conftest import PATIENCE
 

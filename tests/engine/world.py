@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 from aideator.agents.base import Task
 from aideator.domain.errors import AgentCrashed, EngineLost, RepositoryError
 from aideator.domain.events import AgentOutput
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.engine import base
 from aideator.engine.context import RunContext
 from aideator.eventlog.base import Draft

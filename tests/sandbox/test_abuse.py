@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.bubblewrap.command import system_bwrap, wheel_bwrap

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from aideator.domain.errors import SandboxLost
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.sandbox import link as link_module
 from aideator.sandbox import shim
 from aideator.sandbox.link import CONNECTION_LIMIT, HEADER_LIMIT, Link

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils import uuid7
 
 from aideator.domain.errors import Conflict, CrashLoop, Fenced, NotFound
-from aideator.domain.run import Failure, Isolation, VariationStatus
+from aideator.domain.isolation import Isolation
+from aideator.domain.run import Failure, VariationStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import PatchStats, Verdict
 from aideator.store import claims, runs

@@ -17,6 +17,7 @@ from aideator.domain.events import (
     VariationStarted,
     VerdictReached,
 )
+from aideator.domain.isolation import Isolation
 from aideator.domain.ranking import (
     Confidence,
     CrossOutcome,
@@ -27,7 +28,6 @@ from aideator.domain.ranking import (
 )
 from aideator.domain.run import (
     AgentSpec,
-    Isolation,
     Run,
     RunSpec,
     RunStatus,

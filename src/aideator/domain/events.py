@@ -12,16 +12,10 @@ from pydantic import AliasChoices, Field, JsonValue, TypeAdapter
 
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, CheckResult, Command
+from aideator.domain.isolation import Isolation
 from aideator.domain.project import Origin, ProjectField
 from aideator.domain.ranking import Evidence, Ranking
-from aideator.domain.run import (
-    AgentSpec,
-    ComposedPart,
-    Isolation,
-    Publication,
-    Run,
-    RunStatus,
-)
+from aideator.domain.run import AgentSpec, ComposedPart, Publication, Run, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 

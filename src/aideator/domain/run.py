@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict
+from aideator.domain.isolation import Isolation
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.usage import Budget, Usage
 from aideator.domain.verdict import Verdict
@@ -224,32 +225,6 @@ class Failure(FrozenModel):
     """The error's class name; stable, for programs."""
     message: str
     """What happened and why, for people."""
-
-
-class IsolationPolicy(StrEnum):
-    """The isolation that a sandbox must provide before anything runs in it.
-
-    Each level includes the ones before it.
-    """
-
-    ANY = "any"
-    """Whatever the back end provides; each variation records what that was."""
-    CLOSED = "closed"
-    """Nothing outside the sandbox is reachable except through the gateway."""
-    ENFORCED = "enforced"
-    """The kernel enforces the limits of memory, processors and number of processes, for
-    all processes of a sandbox together."""
-
-
-class Isolation(FrozenModel):
-    """The isolation of a variation's sandbox, as it was enforced."""
-
-    backend: str
-    network: str
-    """What processes in the sandbox can reach, such as "gateway only"."""
-    limits: dict[str, str]
-    """Each limit and what enforces it, such as `{"memory": "cgroup v2", "disk":
-    "watchdog"}`."""
 
 
 class PublishRequest(FrozenModel):

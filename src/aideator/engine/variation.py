@@ -39,7 +39,8 @@ from aideator.domain.events import (
     VariationFinished,
     VariationStarted,
 )
-from aideator.domain.run import Failure, Isolation, Run, Variation, VariationStatus
+from aideator.domain.isolation import Isolation
+from aideator.domain.run import Failure, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Flag, Verdict
 from aideator.engine.active import VISITS

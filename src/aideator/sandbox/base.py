@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 
 SANDBOX_UID = 64_646
 """Uid and gid of processes in a sandbox when the platform itself runs as root."""

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 from aideator.domain.errors import AideatorError, PortNotOpen, SandboxLost
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.sandbox.base import ExecResult, Size
 from aideator.sandbox.process import LinkedProcess
 from aideator.sandbox.streams import (

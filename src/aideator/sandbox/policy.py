@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from aideator.domain.errors import IsolationTooWeak
-from aideator.domain.run import Isolation, IsolationPolicy
+from aideator.domain.isolation import Isolation, IsolationPolicy
 from aideator.sandbox.base import Bind, Finding, Limits, Sandbox, SandboxBackend, Tree
 
 _BY_THE_KERNEL = ("cgroup", "rlimit")

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 import structlog
 
 from aideator.domain.errors import SandboxUnavailable
-from aideator.domain.run import IsolationPolicy
+from aideator.domain.isolation import IsolationPolicy
 from aideator.sandbox.base import Finding, SandboxBackend
 from aideator.sandbox.policy import PolicyBackend
 

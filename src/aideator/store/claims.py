@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from aideator.domain.errors import Conflict, CrashLoop, Fenced
+from aideator.domain.isolation import Isolation
 from aideator.domain.run import (
     SETTLED_VARIATION,
     Failure,
-    Isolation,
     Variation,
     VariationStatus,
     now,

@@ -16,12 +16,12 @@ from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
 from aideator.domain.check import Check, Command
+from aideator.domain.isolation import Isolation
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.run import (
     AgentSpec,
     ComposedPart,
     Failure,
-    Isolation,
     Publication,
     Run,
     RunSpec,

@@ -10,8 +10,9 @@ from typing import assert_never
 
 from aideator.domain import events
 from aideator.domain.check import CheckResult
+from aideator.domain.isolation import Isolation
 from aideator.domain.ranking import Ranking
-from aideator.domain.run import AgentSpec, Isolation, RunStatus
+from aideator.domain.run import AgentSpec, RunStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Verdict
 

@@ -25,7 +25,7 @@ from typing import BinaryIO
 
 from aideator.children import DEVNULL, Child, start_child
 from aideator.domain.errors import AideatorError, SandboxLost, SandboxUnavailable
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.sandbox import shim
 from aideator.sandbox.base import (
     TOOLS,

@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 
 from aideator.domain.errors import AideatorError, SandboxLost, SandboxUnavailable
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.sandbox.base import Bind, Finding, Limits, Sandbox, Tree
 from aideator.sandbox.dagger import cli
 from aideator.sandbox.dagger.container import RUN, RUNTIME, Container, module_root

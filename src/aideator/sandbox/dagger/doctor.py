@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from aideator.domain.errors import AideatorError, SandboxUnavailable
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.sandbox.base import Finding, Limits, Sandbox, Tree
 from aideator.sandbox.dagger import cli
 from aideator.sandbox.dagger.explain import why_closed

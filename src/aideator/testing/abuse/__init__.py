@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.sandbox.base import Limits, Sandbox
 from aideator.testing.abuse import exhaustion, host_access, inside, kernel
 from aideator.testing.abuse.canaries import SECRET_NAME, Canaries, canaries

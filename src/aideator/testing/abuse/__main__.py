@@ -15,7 +15,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from aideator.domain.run import Isolation
+from aideator.domain.isolation import Isolation
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import Limits, SandboxBackend, Tree, sandbox_uid
 from aideator.sandbox.registry import open_backend
