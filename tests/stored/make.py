@@ -27,6 +27,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import sys
@@ -50,8 +51,17 @@ from tests.stored import scenes
 from tests.stored.fixture import API_KEY, FOLDER, PLACE, Fixture, rows, serve_stored
 
 GOLDEN = FOLDER.parent / "agents" / "golden"
-ABSOLUTE_PATHS = (b"/work/", b"/root/", b"/tmp/aid", b"/home/")
-"""Places of the machine that must not be stored."""
+ABSOLUTE_PATHS = tuple(
+    os.fsencode(start)
+    for start in (
+        f"{FOLDER.parents[1]}/",
+        f"{Path.home()}/",
+        f"{tempfile.gettempdir()}/aid",
+    )
+)
+"""How the paths of this machine begin that must not be stored: those of the repository,
+of the user, and of AIdeator's temporary directories. Programs in a sandbox may name the
+temporary directory itself."""
 
 
 @dataclass
