@@ -14,17 +14,15 @@ import pytest
 
 from aideator.changes.fork import fork
 from aideator.domain.errors import Conflict, NotFound
-from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.checkout import Checkout
-from aideator.repositories.source import SourcePolicy
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.base import sandbox_uid
+from tests.changes import extraction
 
 
 @pytest.fixture
 async def checkout(home: Path, repo: Path) -> Checkout:
-    cache = RepositoryCache(home, policy=SourcePolicy(frozenset(), allow_local=True))
-    return await cache.checkout(await cache.resolve(str(repo)))
+    return await extraction.checkout(home, repo)
 
 
 async def test_a_fork_is_two_empty_folders_of_the_sandbox_s_user_and_is_gone_at_the_end(
