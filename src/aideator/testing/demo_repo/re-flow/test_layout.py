@@ -19,7 +19,10 @@ class ColumnsTest(unittest.TestCase):
         )
 
     def test_the_shorter_text_leaves_its_column_empty(self) -> None:
-        self.assertEqual(columns("one", "two three four", 20), "one        two three\n           four")
+        self.assertEqual(
+            columns("one", "two three four", 20),
+            "one        two three\n           four",
+        )
 
 
 if __name__ == "__main__":

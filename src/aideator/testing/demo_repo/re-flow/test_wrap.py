@@ -11,7 +11,10 @@ class WrapTest(unittest.TestCase):
         self.assertEqual(wrap("one\n   two\tthree ", 20), ["one two three"])
 
     def test_cuts_a_word_that_is_longer_than_the_line(self) -> None:
-        self.assertEqual(wrap("Donaudampfschifffahrt ahoy", 10), ["Donaudampf", "schifffahr", "t ahoy"])
+        self.assertEqual(
+            wrap("Donaudampfschifffahrt ahoy", 10),
+            ["Donaudampf", "schifffahr", "t ahoy"],
+        )
 
     def test_no_text_gives_no_lines(self) -> None:
         self.assertEqual(wrap("", 10), [])
