@@ -11,6 +11,7 @@ import socket
 import stat
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,16 @@ from aideator.testing.abuse.inside import (
 def processes() -> list[str]:
     """Return the ids of all visible processes."""
     return [name for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _processes_where(shows: Callable[[str], bool]) -> list[str]:
+    """Return the ids of the processes that show something; unreadable ones do not."""
+    found = []
+    for pid in processes():
+        with suppress(OSError):
+            if shows(pid):
+                found.append(pid)
+    return found
 
 
 def _read(path: str) -> bytes:
@@ -77,13 +88,9 @@ def _hardlink_to_a_host_file() -> str:
 
 @probe("host files")
 def _another_sandbox_through_cwd() -> list[str]:
-    found = []
-    for pid in processes():
-        try:
-            found += [pid] * (facts["cwd_marker"] in os.listdir(f"/proc/{pid}/cwd"))
-        except OSError:
-            continue
-    return found
+    return _processes_where(
+        lambda pid: facts["cwd_marker"] in os.listdir(f"/proc/{pid}/cwd")
+    )
 
 
 @probe("host files")
@@ -101,16 +108,8 @@ def _own_environment() -> str:
 
 @probe("secrets", weak=True)
 def _environments_in_proc() -> list[str]:
-    found = []
-    for pid in processes():
-        try:
-            found += [pid] * (
-                facts["secret_name"].encode()
-                in Path("/proc", pid, "environ").read_bytes()
-            )
-        except OSError:
-            continue
-    return found
+    secret = facts["secret_name"].encode()
+    return _processes_where(lambda pid: secret in _read(f"/proc/{pid}/environ"))
 
 
 @probe("secrets", mild=False)
@@ -142,16 +141,8 @@ def _inherited_descriptors() -> list[str]:
 
 @probe("host processes", weak=True)
 def _visible_in_proc() -> list[str]:
-    found = []
-    for pid in processes():
-        try:
-            found += [pid] * (
-                facts["process_marker"].encode()
-                in Path("/proc", pid, "cmdline").read_bytes()
-            )
-        except OSError:
-            continue
-    return found
+    marker = facts["process_marker"].encode()
+    return _processes_where(lambda pid: marker in _read(f"/proc/{pid}/cmdline"))
 
 
 def _canary() -> int:
