@@ -197,6 +197,22 @@ def _direct_config(workdir: str, seconds: float) -> dict[str, Any]:
     }
 
 
+def _with_task(
+    dag: dagger.Client,
+    base: Toolbox,
+    source: dagger.Directory,
+    task: Task,
+    workdir: str,
+) -> dagger.Container:
+    """Build a container with the source and the task, but without a program to run."""
+    container = toolbox(dag, base).with_directory(
+        workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
+    )
+    return container.with_new_file(
+        f"{RUN}/task.json", json.dumps(task.content), permissions=0o600
+    )
+
+
 def agent(
     dag: dagger.Client,
     base: Toolbox,
@@ -214,12 +230,7 @@ def agent(
     the process that holds it cannot be read by the agent. Each message of the agent is
     sent to `events` at once, or to standard error without one.
     """
-    container = toolbox(dag, base).with_directory(
-        workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
-    )
-    container = container.with_new_file(
-        f"{RUN}/task.json", json.dumps(task.content), permissions=0o600
-    )
+    container = _with_task(dag, base, source, task, workdir)
     container = container.with_secret_variable(KEY, key)
     arguments = ["direct", f"{RUN}/task.json"]
     if events is not None:
@@ -243,12 +254,7 @@ def check(
 
     Its standard output is one JSON line.
     """
-    container = toolbox(dag, base).with_directory(
-        workdir, source, owner=f"{DIRECT_UID}:{DIRECT_UID}"
-    )
-    container = container.with_new_file(
-        f"{RUN}/task.json", json.dumps(task.content), permissions=0o600
-    )
+    container = _with_task(dag, base, source, task, workdir)
     if patch is not None:
         container = container.with_mounted_file(f"{RUN}/patch", patch)
     return _launch(
