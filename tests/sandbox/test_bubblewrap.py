@@ -103,6 +103,14 @@ def mounts() -> str:
     return Path("/proc/self/mountinfo").read_text()
 
 
+async def test_its_processes_are_nicer_than_the_server(
+    tree: Tree, backend: SandboxBackend
+) -> None:
+    async with backend.open(tree, Limits()) as sandbox:
+        found = int(await shell(sandbox, "nice"))
+    assert found == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
+
+
 async def test_everything_dies_when_the_server_is_killed(
     tree: Tree, home: Path, backend: SandboxBackend
 ) -> None:

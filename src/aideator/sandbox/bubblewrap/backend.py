@@ -60,8 +60,8 @@ _STDERR_BYTES = 65_536
 _NEW_SECONDS = 60.0
 """Age up to which a directory without a lock is not taken for a stale one."""
 _NICE = 5
-"""Niceness of sandboxes. On a busy machine the server and its streams go first, but the
-agents do not starve."""
+"""Niceness of sandboxes above the server's own. On a busy machine the server and its
+streams go first, but the agents do not starve."""
 
 
 def create(runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> "Bubblewrap":
@@ -211,7 +211,8 @@ class Bubblewrap:
             **rlimits(limits, group.enforced),
         }
         return [
-            *("--chdir", "/workspace", "--", "/usr/bin/prlimit"),
+            *("--chdir", "/workspace", "--"),
+            *("/usr/bin/nice", "-n", str(_NICE), "/usr/bin/prlimit"),
             *(f"--{name}={limit}" for name, limit in each.items()),
             *(self._python, "-I", "-S", "-X", "utf8", _SHIM, f"{_RUN}/{_SOCKET}"),
         ]
@@ -317,7 +318,7 @@ async def _execute(
     argv: list[str], line: CommandLine, pipes: _Pipes, stage: Path
 ) -> Child:
     try:
-        child = await start_child(
+        return await start_child(
             argv,
             cwd=stage,
             env={},
@@ -330,9 +331,6 @@ async def _execute(
         raise SandboxUnavailable(
             f"{argv[0]} cannot be started: {error}", hint="install util-linux"
         ) from error
-    with suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, child.pid, _NICE)
-    return child
 
 
 @asynccontextmanager
