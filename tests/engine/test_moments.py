@@ -112,6 +112,21 @@ def test_a_follow_up_to_a_stopped_variation_survives_at_any_moment(end: str) -> 
     raise AssertionError("the run does not end")
 
 
+@pytest.mark.parametrize("what", ["prompt", "add"])
+def test_a_crash_while_a_settled_run_is_reopened_reopens_its_log_as_well(
+    what: str,
+) -> None:
+    for moment in range(LONGEST):
+        with run_of(1) as machine:
+            while advance(machine, 1):
+                pass
+            machine.ask(what, 0, 1)
+            if not advance(machine, moment):
+                return
+            machine.crash()
+    raise AssertionError("the run does not end")
+
+
 def test_a_follow_up_while_a_run_is_concluded_is_carried_out() -> None:
     with run_of(1) as machine:
         whole = 0

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from aideator.agents.catalog import validate_agent
 from aideator.changes.compose import compose
 from aideator.domain.errors import Conflict, InvalidInput
-from aideator.domain.events import Event, EventBody, RunStarted, VariationAdded
+from aideator.domain.events import EventBody, VariationAdded
 from aideator.domain.run import (
     COMPOSED,
     MAX_COMPOSED,
@@ -25,6 +25,7 @@ from aideator.domain.run import (
     VariationStatus,
 )
 from aideator.engine.base import Engine
+from aideator.engine.events import report_reopened
 from aideator.eventlog.base import Draft, EventLog
 from aideator.store import claims, runs
 from aideator.store.session import Database
@@ -53,25 +54,11 @@ async def apply(
         if reopened:
             run = await runs.move(session, run_id, RunStatus.RUNNING)
     if reopened:
-        # The log must not end with `complete` while there is more to come.
-        await log.append(run_id, [Draft(await _started_again(log, run))])
+        # After a crash before this, the next start of the engine reports it.
+        await report_reopened(log, run)
     for number, body in added:
         await log.append(run_id, [Draft(body)], variation_id=number)
     await engine.start(run_id)
-
-
-async def _started_again(log: EventLog, run: Run) -> RunStarted:
-    """Return `run_started` with the set-up and notes found at the first start.
-
-    That event stands at the beginning of the log.
-    """
-    entries = [entry for entry in await log.read(run.id) if entry.kind == "run_started"]
-    bodies = [Event.model_validate_json(entry.data).body for entry in entries]
-    found = [body for body in bodies if isinstance(body, RunStarted) and body.sources]
-    started = RunStarted.of(run)
-    if not found:
-        return started
-    return started.model_copy(update=found[-1].model_dump(include={"sources", "notes"}))
 
 
 def refuse_imported(run: Run) -> None:

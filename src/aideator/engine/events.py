@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aideator.domain.events import EventBody
+from aideator.domain.events import Event, EventBody, RunStarted
+from aideator.domain.run import Run
 from aideator.eventlog.base import Draft, EventLog
 
 
@@ -28,3 +29,19 @@ class EventWriter:
         await self.log.append(
             self.run_id, drafts, variation_id=self.variation_id, attempt=self.attempt
         )
+
+
+async def report_reopened(log: EventLog, run: Run) -> None:
+    """Store `run_started` again: the log of a run that goes on must not end.
+
+    It tells the set-up and notes that were found at the first start, whose event
+    stands at the beginning of the log.
+    """
+    entries = [entry for entry in await log.read(run.id) if entry.kind == "run_started"]
+    bodies = [Event.model_validate_json(entry.data).body for entry in entries]
+    found = [body for body in bodies if isinstance(body, RunStarted) and body.sources]
+    started = RunStarted.of(run)
+    if found:
+        told = found[-1].model_dump(include={"sources", "notes"})
+        started = started.model_copy(update=told)
+    await EventWriter(log, run.id).write(started)

@@ -28,7 +28,15 @@ from aideator.domain.run import (
     check_transition,
     now,
 )
-from aideator.store.tables import IdempotencyRow, PatchRow, RunRow, VariationRow
+from aideator.store.tables import (
+    EventRow,
+    IdempotencyRow,
+    PatchRow,
+    RunRow,
+    VariationRow,
+)
+
+_OPEN_RUN = frozenset(RunStatus) - SETTLED_RUN
 
 
 class Facts(TypedDict, total=False):
@@ -366,14 +374,8 @@ async def publish(
 
 async def unfinished(session: AsyncSession) -> list[str]:
     """Return the ids of the runs that a start must take up, oldest first."""
-    open_ = [status for status in RunStatus if status not in SETTLED_RUN]
-    return list(
-        await session.scalars(
-            select(col(RunRow.id))
-            .where(col(RunRow.status).in_(open_))
-            .order_by(col(RunRow.id))
-        )
-    )
+    due = select(col(RunRow.id)).where(col(RunRow.status).in_(_OPEN_RUN))
+    return list(await session.scalars(due.order_by(col(RunRow.id))))
 
 
 async def unannounced(session: AsyncSession) -> list[str]:
@@ -385,6 +387,23 @@ async def unannounced(session: AsyncSession) -> list[str]:
         col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False)
     )
     return list(await session.scalars(due.order_by(col(RunRow.id))))
+
+
+async def reopened_unreported(session: AsyncSession) -> list[Run]:
+    """Return the runs that were reopened, and whose newest event is still `complete`.
+
+    The process ended in between. Oldest first.
+    """
+    newest = (col(EventRow.run_id) == col(RunRow.id)) & (
+        col(EventRow.seq) == col(RunRow.last_seq)
+    )
+    due = (
+        select(RunRow)
+        .join(EventRow, newest)
+        .where(col(RunRow.status).in_(_OPEN_RUN), col(EventRow.kind) == "complete")
+    )
+    found = await session.scalars(due.order_by(col(RunRow.id)))
+    return [plain_run(row) for row in found]
 
 
 async def find_decided(session: AsyncSession, question: str) -> Run | None:

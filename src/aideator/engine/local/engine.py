@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aideator.engine.context import RunContext
+from aideator.engine.events import report_reopened
 from aideator.engine.local.fair_slots import FairSlots
 from aideator.engine.local.run_task import RunTask
 from aideator.store import runs
@@ -19,7 +20,8 @@ async def open_local_engine(
 ) -> AsyncIterator["LocalEngine"]:
     """Start the engine, and take up what an earlier process left unfinished.
 
-    That includes runs that had settled, but got no `complete` event any more.
+    That includes runs that had settled, but got no `complete` event any more, and runs
+    that were reopened, but got no `run_started` event.
 
     Args:
         context: The services that steps use.
@@ -32,6 +34,9 @@ async def open_local_engine(
         async with context.database.read() as session:
             left_over = await runs.unfinished(session)
             left_over += await runs.unannounced(session)
+            reopened = await runs.reopened_unreported(session)
+        for run in reopened:
+            await report_reopened(context.log, run)
         for run_id in left_over:
             await engine.start(run_id)
         yield engine
