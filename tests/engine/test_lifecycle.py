@@ -3,9 +3,8 @@
 import asyncio
 import gc
 import sqlite3
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ from aideator.app import open_app
 from aideator.domain.run import RunStatus, VariationStatus
 from aideator.engine.context import RunContext
 from aideator.engine.measure import Baseline
-from aideator.eventlog.base import Draft, Entry, EventLog
 from aideator.settings import Settings
 from aideator.store.session import Database
 from tests.actions import User, bodies, is_dense, user
 from tests.conftest import PATIENCE
+from tests.engine.interrupted import interrupt
 
 SLEEPY: dict[str, Any] = {
     "lanes": {
@@ -44,59 +43,29 @@ async def all_at_work(me: User, run_id: str) -> None:
             await asyncio.sleep(0.05)  # a status has no event that could be awaited
 
 
-@dataclass
-class SlowLog:
-    """A log that takes a while at one kind of event, before or after it is stored."""
+def slow_down(me: User, kind: str, *, stored_first: bool = False) -> asyncio.Event:
+    """Have the engine's log take a while at one event, before or after it is stored.
 
-    log: EventLog
-    kind: str
-    seconds: float = 0.3
-    stored_first: bool = False
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    Returns:
+        What is set when the event is reached.
+    """
+    reached = asyncio.Event()
 
-    async def append(self, run_id: str, drafts: Sequence[Draft], **named: Any) -> int:
-        slow = any(draft.body.kind == self.kind for draft in drafts)
-        if slow and not self.stored_first:
-            await self._wait()
-        last = await self.log.append(run_id, drafts, **named)
-        if slow and self.stored_first:
-            await self._wait()
-        return last
+    async def wait() -> None:
+        reached.set()
+        await asyncio.sleep(0.3)
 
-    async def complete(self, run_id: str, status: RunStatus) -> bool:
-        if self.kind == "complete" and not self.stored_first:
-            await self._wait()
-        stored = await self.log.complete(run_id, status)
-        if self.kind == "complete" and self.stored_first:
-            await self._wait()
-        return stored
-
-    async def _wait(self) -> None:
-        self.reached.set()
-        await asyncio.sleep(self.seconds)
-
-    async def read(
-        self, run_id: str, *, after: int = 0, limit: int = 500
-    ) -> list[Entry]:
-        return await self.log.read(run_id, after=after, limit=limit)
-
-    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
-        return self.log.follow(run_id, after=after)
+    interrupt(me, kind, **{"behind" if stored_first else "before": wait})
+    return reached
 
 
-def slow_down(me: User, kind: str, *, stored_first: bool = False) -> SlowLog:
-    """Have the engine's log take a while at one kind of event."""
-    context = context_of(me)
-    slow = SlowLog(context.log, kind, stored_first=stored_first)
-    object.__setattr__(context, "log", slow)
-    return slow
-
-
-async def stop_twice(me: User, run_id: str, number: int | None, slow: SlowLog) -> None:
+async def stop_twice(
+    me: User, run_id: str, number: int | None, reached: asyncio.Event
+) -> None:
     """Stop, and stop again while the first stop is being recorded."""
     async with asyncio.TaskGroup() as group:
         group.create_task(me.app.cancel(run_id, number))
-        await slow.reached.wait()
+        await reached.wait()
         group.create_task(me.app.cancel(run_id, number))
 
 
@@ -185,8 +154,8 @@ async def test_a_stop_while_the_end_is_announced_does_not_announce_it_twice(
 ) -> None:
     async with user(home, repo, QUICK) as me:
         run = await me.asks(variations=1, checks=[])
-        slow = slow_down(me, "complete", stored_first=True)
-        await slow.reached.wait()
+        reached = slow_down(me, "complete", stored_first=True)
+        await reached.wait()
         await me.app.cancel(run.id)
         events = await me.hears(run.id)
         done = await me.app.get(run.id)

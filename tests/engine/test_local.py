@@ -1,23 +1,14 @@
 """The engine of one process: bugs stay local, follow-ups join, order is fair."""
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Sequence,
-)
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aideator.domain.run import AgentSpec, RunStatus, VariationStatus
-from aideator.eventlog.base import Draft, Entry, EventLog
 from tests.actions import bodies, is_dense, user
+from tests.engine.interrupted import interrupt
 
 BUSY_AND_QUICK: dict[str, Any] = {
     "lanes": {
@@ -55,47 +46,6 @@ async def test_a_follow_up_joins_a_run_whose_other_variations_are_still_at_work(
     assert len(bodies(events, "complete")) == 1
 
 
-@dataclass
-class Interrupted:
-    """A log in whose writer something else happens before or after an event.
-
-    It happens once, at the first event of a kind.
-    """
-
-    log: EventLog
-    kind: str
-    before: Callable[[], Awaitable[object]] | None = None
-    behind: Callable[[], Awaitable[object]] | None = None
-
-    async def append(self, run_id: str, drafts: Sequence[Draft], **writer: Any) -> int:
-        meant = any(draft.body.kind == self.kind for draft in drafts)
-        async with self._interruption(meant=meant):
-            return await self.log.append(run_id, drafts, **writer)
-
-    async def complete(self, run_id: str, status: RunStatus) -> bool:
-        async with self._interruption(meant=self.kind == "complete"):
-            return await self.log.complete(run_id, status)
-
-    @asynccontextmanager
-    async def _interruption(self, *, meant: bool) -> AsyncIterator[None]:
-        before, behind = (self.before, self.behind) if meant else (None, None)
-        if meant:
-            self.before = self.behind = None
-        if before:
-            await before()
-        yield
-        if behind:
-            await behind()
-
-    async def read(
-        self, run_id: str, *, after: int = 0, limit: int = 500
-    ) -> list[Entry]:
-        return await self.log.read(run_id, after=after, limit=limit)
-
-    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[list[Entry]]:
-        return self.log.follow(run_id, after=after)
-
-
 @pytest.mark.parametrize(
     ("moment", "kind"), [("before", "verdict"), ("behind", "complete")]
 )
@@ -109,10 +59,7 @@ async def test_who_joins_while_a_run_concludes_is_not_left_behind(
             await me.app.add(run.id, AgentSpec())
             joined.set()
 
-        context = me.app.working.context
-        object.__setattr__(
-            context, "log", Interrupted(context.log, kind, **{moment: join})
-        )
+        interrupt(me, kind, **{moment: join})
         await joined.wait()
         done = await me.waits(run.id)
         events = await me.hears(run.id)
