@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aideator.domain.events import Event
-from aideator.domain.run import Run, RunSpec, RunStatus, Variation, VariationStatus
+from aideator.domain.run import RunStatus, VariationStatus
 from aideator.domain.verdict import PatchStats, Verdict
 from aideator.engine.run import conclude
 from aideator.eventlog.base import EventLog
@@ -17,6 +17,7 @@ from aideator.eventlog.sql import open_event_log
 from aideator.store import claims, runs
 from aideator.store.session import Database, open_database
 from tests.actions import bodies, is_dense
+from tests.store.conftest import submit
 
 VERDICT = Verdict(variation_id=1, patch=PatchStats(files=1, additions=2))
 
@@ -63,10 +64,8 @@ async def until_cancelled(work: CancelledAt) -> None:
 
 async def finished_run(database: Database, run_id: str) -> None:
     """Store a run whose only variation has finished."""
-    spec = RunSpec(repo_url="/repo", prompt="Make addition add", variations=1)
-    made = [Variation(run_id=run_id, number=1, spec=agent) for agent in spec.agents()]
+    await submit(database, run_id, agents=1)
     async with database.write() as session:
-        await runs.add(session, Run(id=run_id, spec=spec), made)
         await runs.move(session, run_id, RunStatus.RUNNING)
         attempt = await claims.claim(session, run_id, 1)
         await claims.finish(
