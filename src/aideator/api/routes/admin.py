@@ -23,7 +23,7 @@ from aideator.api.schemas import RequestBody, ResponseBody
 from aideator.domain.errors import NotAllowed
 from aideator.sandbox.disk import disk_usage
 from aideator.settings import Settings, parse_size
-from aideator.store import keys
+from aideator.store.keys import ApiKey
 
 router = APIRouter(
     tags=["operating"],
@@ -188,15 +188,13 @@ Holder = Annotated[str, Depends(key_holder)]
 @router.get("/keys")
 async def list_keys(app: App, holder: Holder) -> Sequence[KeyOut]:
     """List the API keys, also the revoked ones, oldest first."""
-    async with app.database.read() as session:
-        return [_key(each, holder) for each in await keys.every(session)]
+    return [_key(each, holder) for each in await app.keys()]
 
 
 @router.post("/keys", status_code=201, responses=responses(400, 413, 422))
 async def create_key(wanted: KeyName, app: App, holder: Holder) -> NewKey:
     """Create a key. Only this answer shows it."""
-    async with app.database.write() as session:
-        made, key = await keys.create(session, wanted.name)
+    made, key = await app.create_key(wanted.name)
     return NewKey(**_key(made, holder).model_dump(), key=key)
 
 
@@ -205,11 +203,10 @@ async def revoke_key(
     key_id: Annotated[str, PathParameter(max_length=64)], app: App, holder: Holder
 ) -> KeyOut:
     """Revoke a key, and every session that was opened with it."""
-    async with app.database.write() as session:
-        return _key(await keys.revoke(session, key_id), holder)
+    return _key(await app.revoke_key(key_id), holder)
 
 
-def _key(key: keys.ApiKey, holder: str) -> KeyOut:
+def _key(key: ApiKey, holder: str) -> KeyOut:
     return KeyOut(**vars(key), mine=key.id == holder)
 
 
