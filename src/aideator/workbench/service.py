@@ -61,7 +61,7 @@ class Workbench:
         self._context: RunContext = app.working.context
         self._start = app.working.start
         self._sandboxes = sandboxes
-        self._terminals: dict[str, tuple[InspectionSandbox, LiveTerminal]] = {}
+        self._terminals: dict[str, LiveTerminal] = {}
         self._previews: dict[str, tuple[InspectionSandbox, LivePreview]] = {}
 
     async def state(self, run_id: str, number: int) -> WorkbenchState:
@@ -78,14 +78,13 @@ class Workbench:
         return WorkbenchState(
             terminals=tuple(
                 live.details
-                for _, live in self._terminals.values()
-                if (live.details.run_id, live.details.variation_id) == (run_id, number)
+                for live in self._terminals.values()
+                if _is_at(live.details, run_id, number)
             ),
             previews=tuple(
                 live.details
                 for sandbox, live in self._previews.values()
-                if (live.details.run_id, live.details.variation_id) == (run_id, number)
-                and not sandbox.over.is_set()
+                if _is_at(live.details, run_id, number) and not sandbox.over.is_set()
             ),
             place=place,
             reason=reason,
@@ -133,7 +132,7 @@ class Workbench:
             )
             if turn is not None:
                 turn.on_end.append(lambda: live.close(opened.end))
-            self._terminals[details.id] = (opened, live)
+            self._terminals[details.id] = live
             opened.users.add(live)
             self._start(run_or_record_failure(self._run(opened, live)))
             return details
@@ -145,9 +144,7 @@ class Workbench:
         finally:
             opened.dismiss(live)
             ended = [
-                key
-                for key, (_, terminal) in self._terminals.items()
-                if terminal.has_ended
+                key for key, terminal in self._terminals.items() if terminal.has_ended
             ]
             for key in ended[:-_REMEMBERED]:
                 del self._terminals[key]
@@ -220,7 +217,7 @@ class Workbench:
             raise NotFound(
                 "there is no such terminal (any more)", hint="open another one"
             )
-        return self._terminals[terminal_id][1]
+        return self._terminals[terminal_id]
 
     def preview(self, preview_id: str) -> LivePreview:
         """Return the preview with an id.
@@ -259,11 +256,15 @@ class Workbench:
 
     def close(self) -> None:
         """End readers, previews and copies: the server stops."""
-        for _, terminal in self._terminals.values():
+        for terminal in self._terminals.values():
             terminal.hang_up()
         for _, preview in self._previews.values():
             preview.close()
         self._sandboxes.close("the server stops")
+
+
+def _is_at(details: Terminal | Preview, run_id: str, number: int) -> bool:
+    return (details.run_id, details.variation_id) == (run_id, number)
 
 
 def _refuse_above_limit(count: int, what: str) -> None:
