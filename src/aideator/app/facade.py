@@ -54,6 +54,18 @@ class Page:
     """Pass it as `before`; null on the last page."""
 
 
+def only_match(found: Sequence[str], part: str) -> str:
+    """Return the one run id that was found for a part of an id.
+
+    Raises:
+        NotFound: if no run or more than one fits.
+    """
+    if len(found) != 1:
+        problem = "more than one run fits" if found else "there is no run"
+        raise NotFound(f"{problem} {part!r}", hint="`aideator list` shows the ids")
+    return found[0]
+
+
 @dataclass(frozen=True)
 class Working:
     """The parts that carry runs out in this process."""
@@ -217,20 +229,15 @@ class Aideator:
         """Return seconds and number of variations of the latest finished runs."""
         return await self.database.look(runs.latest_durations)
 
-    async def resolve(self, prefix: str) -> str:
-        """Return the run id that begins or ends with `prefix`.
+    async def resolve(self, part: str) -> str:
+        """Return the id of the run that begins or ends with `part`.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
         async with self.database.read() as session:
-            found = await runs.matching(session, prefix)
-        if len(found) != 1:
-            problem = "more than one run fits" if found else "there is no run"
-            raise NotFound(
-                f"{problem} {prefix!r}", hint="`aideator list` shows the ids"
-            )
-        return found[0]
+            found = await runs.matching(session, part)
+        return only_match(found, part)
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, in batches, as they come.

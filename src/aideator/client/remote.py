@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from aideator.app import Batch, Page
+from aideator.app import Batch, Page, only_match
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -122,10 +122,7 @@ class RemoteAideator:
             ]
             if page.next is None:
                 break
-        if len(found) != 1:
-            problem = "more than one run fits" if found else "there is no run"
-            raise NotFound(f"{problem} {part!r}", hint="`aideator list` shows the ids")
-        return found[0]
+        return only_match(found, part)
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, as they come.
