@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Query, Request
 
 from aideator.app import Aideator
 from aideator.domain.run import MAX_NUMBER
@@ -16,6 +16,13 @@ def get_app(request: Request) -> Aideator:
 
 App = Annotated[Aideator, Depends(get_app)]
 RunId = Annotated[str, Path(description="The run's id, a UUID.", max_length=64)]
+PageCursor = Annotated[
+    str | None, Query(max_length=64, description="`next` of the page before.")
+]
+PageLimit = Annotated[int, Query(ge=1, le=200)]
+LastEventId = Annotated[
+    str | None, Header(description="Sent by browsers; it wins over `after`.")
+]
 VariationId = Annotated[
     int, Path(description="The variation's number, from 1.", ge=1, le=MAX_NUMBER)
 ]

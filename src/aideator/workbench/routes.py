@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import format_sse_event
 from pydantic import Field
 from starlette.middleware import Middleware
 
 from aideator.api.auth import Caller, identify
-from aideator.api.dependencies import App, RunId, VariationId
+from aideator.api.dependencies import App, LastEventId, RunId, VariationId
 from aideator.api.extension import Extension
 from aideator.api.problems import responses, text
 from aideator.api.schemas import RequestBody, ResponseBody
@@ -159,9 +159,7 @@ async def watch_terminal(
     after: Annotated[
         int, Query(ge=0, le=MAX_ID, description="Bytes that the client has seen.")
     ] = 0,
-    last_event_id: Annotated[
-        str | None, Header(description="Sent by browsers; it wins over `after`.")
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> EventStream:
     """Watch a terminal as Server-Sent Events.
 

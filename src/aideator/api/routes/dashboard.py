@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from aideator import __version__
 from aideator.api.auth import Caller, identify, is_local
-from aideator.api.dependencies import App
+from aideator.api.dependencies import App, PageCursor, PageLimit
 from aideator.api.problems import responses
 from aideator.api.schemas import Accepted, ResponseBody
 from aideator.app import MIN_PROMPT, Aideator
@@ -106,10 +106,8 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
 @router.get("/overview", responses=responses(422))
 async def list_at_a_glance(
     app: App,
-    cursor: Annotated[
-        str | None, Query(max_length=64, description="`next` of the page before.")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: PageCursor = None,
+    limit: PageLimit = 50,
     status: Annotated[
         list[RunStatus] | None, Query(description="Only runs in one of these states.")
     ] = None,

@@ -13,7 +13,14 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import Field
 
 from aideator.api.auth import Caller, identify, is_local
-from aideator.api.dependencies import App, RunId, VariationId
+from aideator.api.dependencies import (
+    App,
+    LastEventId,
+    PageCursor,
+    PageLimit,
+    RunId,
+    VariationId,
+)
 from aideator.api.problems import responses, text
 from aideator.api.schemas import Accepted, FollowUp, RequestBody, ResponseBody
 from aideator.api.stream import MAX_ID, cursor, of_run, stream_to
@@ -134,10 +141,8 @@ async def _estimate(app: Aideator, spec: RunSpec) -> int:
 @router.get("/runs")
 async def list_runs(
     app: App,
-    cursor: Annotated[
-        str | None, Query(max_length=64, description="`next` of the page before.")
-    ] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: PageCursor = None,
+    limit: PageLimit = 50,
     status: Annotated[
         RunStatus | None, Query(description="Only runs in this state.")
     ] = None,
@@ -175,9 +180,7 @@ async def stream(
         int,
         Query(ge=0, le=MAX_ID, description="The last seq that the client has seen."),
     ] = 0,
-    last_event_id: Annotated[
-        str | None, Header(description="Sent by browsers; it wins over `after`.")
-    ] = None,
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Watch a run as Server-Sent Events.
 
