@@ -47,10 +47,7 @@ def exit_code_of(details: "RunDetails") -> ExitCode:
     """Return the exit code that tells a program how a run ended."""
     from aideator.domain.run import RunStatus
 
-    ranking = details.ranking
-    if details.status is RunStatus.DECIDED or (
-        ranking is not None and ranking.recommended is not None
-    ):
+    if details.status is RunStatus.DECIDED or details.recommended is not None:
         return ExitCode.RECOMMENDED
     if details.status is RunStatus.FAILED:
         return ExitCode.FAILED

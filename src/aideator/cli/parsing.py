@@ -110,8 +110,7 @@ async def default_variation(client: "Client", run_id: str) -> int:
         Conflict: if there is neither.
     """
     details = await client.get(run_id)
-    recommended = details.ranking.recommended if details.ranking else None
-    number = details.winner or recommended
+    number = details.winner or details.recommended
     if number is None:
         raise Conflict(
             "no variation was selected or recommended",

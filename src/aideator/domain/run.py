@@ -329,6 +329,11 @@ class Run(SQLModel):
     imported_at: datetime | None = None
     """When it was imported from a file. An imported run is read-only."""
 
+    @property
+    def recommended(self) -> int | None:
+        """The variation that the ranking recommends; None for none, or no ranking."""
+        return self.ranking.recommended if self.ranking else None
+
 
 class RunDetails(Run):
     """A run with its variations, as returned by `GET /runs/{id}`."""

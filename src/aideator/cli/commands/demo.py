@@ -82,7 +82,7 @@ async def _run(
     async with open_app(settings) as app:
         run = await app.submit(spec, local=True)
         details = await watch(context, app, run.id)
-        best = details.ranking.recommended if details.ranking else None
+        best = details.recommended
         if best is None:
             return details
         details = await app.select(run.id, best, "recommended")

@@ -223,8 +223,7 @@ async def _cancel(client: "Client", run_id: str) -> None:
 
 
 def _next_steps(details: "RunDetails") -> str:
-    recommended = details.ranking.recommended if details.ranking else None
-    number = details.winner or recommended or "N"
+    number = details.winner or details.recommended or "N"
     steps = [
         f"  aideator {verb} {details.id[-8:]} {number}"
         for verb in ("diff", "select", "apply")

@@ -72,9 +72,7 @@ def _mark(details: RunDetails, variation: Variation) -> str:
     """Return the mark of the winner (★) or of the recommended variation (←)."""
     if variation.number == details.winner:
         return " ★"
-    ranking = details.ranking
-    recommended = ranking is not None and ranking.recommended == variation.number
-    return " ←" if recommended else ""
+    return " ←" if variation.number == details.recommended else ""
 
 
 def _figures(variations: Sequence[Variation]) -> dict[str, list[str]]:
@@ -118,7 +116,7 @@ def _outcome(details: RunDetails) -> list[Text]:
         winner = f"Winner: variation {details.winner}{before}."
         lines.append(Text(winner, style="bold green"))
     elif details.ranking:
-        known = details.ranking.recommended is not None
+        known = details.recommended is not None
         style = "bold green" if known else "bold yellow"
         lines.append(Text(f"{wording.recommendation(details.ranking)}.", style=style))
     return lines
