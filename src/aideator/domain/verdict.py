@@ -135,6 +135,10 @@ class Verdict(FrozenModel):
     """Facts that a reader should know, such as a nested repository whose content was
     left out."""
 
+    def check(self, label: str) -> CheckChange | None:
+        """Return what happened to the check of this label; None if it did not run."""
+        return next((row for row in self.checks if row.check == label), None)
+
     def count(self, change: Change) -> int:
         """Return how many checks changed in this way."""
         return sum(row.change is change for row in self.checks)

@@ -183,6 +183,11 @@ def flag_line(flag: Flag) -> str:
     return f"{flag.path}: {flag.message}"
 
 
+def money(usd: float | None) -> str:
+    """Return an amount in US dollars; a model without a price costs "unknown"."""
+    return "unknown" if usd is None else f"${usd:.4f}"
+
+
 def patch_size(stats: PatchStats | None) -> str:
     """Return the size of a change: `2 files +30 −4`, or `no change`."""
     if stats is None or not stats.files:

@@ -14,6 +14,7 @@ from aideator.domain.wording import (
     change_counts,
     change_word,
     flag_line,
+    money,
     patch_size,
     recommendation,
 )
@@ -94,7 +95,7 @@ def _table(details: RunDetails, number: int) -> list[str]:
         *checks,
         _row("change", [_size(v.verdict) for v in shown]),
         _row("flags", [_flag_count(v.verdict) for v in shown]),
-        _row("cost", [_cost(v.usage.cost_usd) for v in shown]),
+        _row("cost", [money(v.usage.cost_usd) for v in shown]),
         _row("agent", [_agent(v) for v in shown]),
     ]
 
@@ -112,12 +113,12 @@ def _check_row(label: str, shown: Iterable[Variation]) -> str:
 
 
 def _change(verdict: Verdict | None, label: str) -> str:
-    for row in verdict.checks if verdict else ():
-        if row.check == label:
-            counts = change_counts(row)
-            tests = f" (tests: {counts})" if counts else ""
-            return f"{_MARKS.get(row.change, '')}{change_word(row.change)}{tests}"
-    return "–"
+    row = verdict.check(label) if verdict else None
+    if row is None:
+        return "–"
+    counts = change_counts(row)
+    tests = f" (tests: {counts})" if counts else ""
+    return f"{_MARKS.get(row.change, '')}{change_word(row.change)}{tests}"
 
 
 def _size(verdict: Verdict | None) -> str:
@@ -126,10 +127,6 @@ def _size(verdict: Verdict | None) -> str:
 
 def _flag_count(verdict: Verdict | None) -> str:
     return str(len(verdict.flags)) if verdict else ""
-
-
-def _cost(usd: float | None) -> str:
-    return "unknown" if usd is None else f"${usd:.4f}"
 
 
 def _agent(variation: Variation) -> str:

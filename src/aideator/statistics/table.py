@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from aideator.cli.ui.escape import one_line
-from aideator.cli.ui.figures import money
+from aideator.domain.wording import money
 from aideator.statistics.model import Rate, Stats, Tally
 
 _COLUMNS = ("won", "of", "share", "95 % interval", "by chance", "cost", "cost per win")

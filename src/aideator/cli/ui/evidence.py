@@ -46,8 +46,7 @@ def check_cell(verdict: Verdict | None, label: str) -> Text:
 
 
 def _row(verdict: Verdict | None, label: str) -> CheckChange | None:
-    rows = verdict.checks if verdict else ()
-    return next((row for row in rows if row.check == label), None)
+    return verdict.check(label) if verdict else None
 
 
 def cross_cell(evidence: Evidence, variation: Variation) -> Text:

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from aideator.domain import wording
 from aideator.domain.usage import Usage
 
 
 def spent(usage: Usage) -> str:
     """Return tokens and cost in one short phrase."""
-    return f"{tokens(usage)} tok · {money(usage.cost_usd)}"
+    return f"{tokens(usage)} tok · {wording.money(usage.cost_usd)}"
 
 
 def tokens(usage: Usage) -> str:
@@ -15,11 +16,6 @@ def tokens(usage: Usage) -> str:
     if usage.tokens >= 1000:
         return f"{usage.tokens / 1000:.1f}k"
     return str(usage.tokens)
-
-
-def money(usd: float | None) -> str:
-    """Return an amount in US dollars; a model without a price costs "unknown"."""
-    return "unknown" if usd is None else f"${usd:.4f}"
 
 
 def duration(start: datetime | None, end: datetime | None) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from aideator.cli.ui.escape import escape, one_line
 from aideator.cli.ui.evidence import check_cell, cross_cell
-from aideator.cli.ui.figures import duration, money, tokens
+from aideator.cli.ui.figures import duration, tokens
 from aideator.domain import wording
 from aideator.domain.ranking import Ranking
 from aideator.domain.run import RunDetails, Variation
@@ -80,7 +80,7 @@ def _figures(variations: Sequence[Variation]) -> dict[str, list[str]]:
     return {
         "change": [_size(variation) for variation in variations],
         "tokens": [tokens(variation.usage) for variation in variations],
-        "cost": [money(variation.usage.cost_usd) for variation in variations],
+        "cost": [wording.money(variation.usage.cost_usd) for variation in variations],
         "time": [duration(v.started_at, v.finished_at) for v in variations],
     }
 
