@@ -8,7 +8,7 @@ import re
 import struct
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,20 @@ async def at_a_terminal(
         os.close(theirs)
 
 
+async def finished_run(
+    home: Path, repo: Path, env: Mapping[str, str] | None = None
+) -> str:
+    """Run one agent to its end with `aideator run`, and return the run's id."""
+    done = await asyncio.to_thread(
+        command,
+        *("run", str(repo), "Make the failing test pass"),
+        *("-n", "1", "--no-checks", "--json"),
+        home=home,
+        env=env or {},
+    )
+    return str(re.findall(r'"run_id": ?"([0-9a-f-]+)"', done.stdout)[0])
+
+
 @pytest.fixture
 async def served(home: Path, repo: Path) -> AsyncIterator[str]:
     """A server of this state directory with a finished run, whose id it is."""
@@ -97,18 +111,7 @@ async def served(home: Path, repo: Path) -> AsyncIterator[str]:
         scripted_model("one_edit") as model,
         server(home, model.url, **with_sandbox),
     ):
-        done = await asyncio.to_thread(
-            command,
-            "run",
-            str(repo),
-            "Make the failing test pass",
-            "-n",
-            "1",
-            "--no-checks",
-            "--json",
-            home=home,
-        )
-        yield re.findall(r'"run_id": ?"([0-9a-f-]+)"', done.stdout)[0]
+        yield await finished_run(home, repo)
 
 
 async def test_a_shell_in_a_terminal(home: Path, served: str) -> None:
@@ -175,19 +178,7 @@ async def test_without_a_server_the_command_does_it_all_itself(
 ) -> None:
     async with scripted_model("one_edit") as model:
         env = {"ANTHROPIC_BASE_URL": model.url, "AIDEATOR_SANDBOX": "bubblewrap"}
-        done = await asyncio.to_thread(
-            command,
-            "run",
-            str(repo),
-            "Make the failing test pass",
-            "-n",
-            "1",
-            "--no-checks",
-            "--json",
-            home=home,
-            env=env,
-        )
-        run_id = re.findall(r'"run_id": ?"([0-9a-f-]+)"', done.stdout)[0]
+        run_id = await finished_run(home, repo, env)
         shell = await asyncio.to_thread(
             command, "shell", run_id, "--", "grep a.+.b calc.py", home=home, env=env
         )
