@@ -98,14 +98,17 @@ def _hunks(
         if line.kind == "added" and not dialect.comment.match(line.text)
     ]
     strengths = [strength(text) for text in added if dialect.assertion.search(text)]
+    # Once for all hunks: a diff of n hunks would else be read n times.
+    added_literals = [literals(text) for text in added]
+    strongest = max(strengths, default=-1)
     return [
         _TestHunk(
             dialect=dialect,
             whole=whole,
             old=old[number],
             new=new[number],
-            added_literals=[literals(text) for text in added],
-            strongest=max(strengths, default=-1),
+            added_literals=added_literals,
+            strongest=strongest,
             only_tests=only_tests or bool(test_around(hunk, dialect)),
         )
         for number, hunk in enumerate(diff.hunks)
