@@ -13,7 +13,7 @@ from anthropic.types import MessageParam
 from aideator.agents.builtin import loop
 from aideator.agents.builtin.loop import (
     AgentSettings,
-    ModelFailed,
+    ModelCallFailed,
     model_client,
     run_turn,
 )
@@ -192,7 +192,7 @@ async def test_a_fault_that_stays_ends_the_turn_with_the_reason(
         script({"say": "I try to say something.", "fault": fault})
     ) as model:
         session = Session(tmp_path, model)
-        with pytest.raises(ModelFailed, match=message) as failure:
+        with pytest.raises(ModelCallFailed, match=message) as failure:
             await session.turn()
         assert len(model.requests) == requests
     assert failure.value.reason == reason
@@ -204,7 +204,7 @@ async def test_a_gateway_that_is_not_there_is_told(
 ) -> None:
     monkeypatch.setattr(loop, "REQUEST_RETRIES", 0)
     session = Session(tmp_path, ScriptedModel("http://127.0.0.1:9", []))
-    with pytest.raises(ModelFailed, match="the model cannot be reached"):
+    with pytest.raises(ModelCallFailed, match="the model cannot be reached"):
         await session.turn()
 
 

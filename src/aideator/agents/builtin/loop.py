@@ -37,7 +37,7 @@ SHOWN_CHARACTERS = 8_000
 Emit = Callable[[dict[str, Any]], None]
 
 
-class ModelFailed(Exception):
+class ModelCallFailed(Exception):
     """The model did not answer, retries included.
 
     Attributes:
@@ -122,7 +122,7 @@ async def run_turn(
         ACP's stop reason.
 
     Raises:
-        ModelFailed: if the model does not answer, retries included.
+        ModelCallFailed: if the model does not answer, retries included.
     """
     for _ in range(spec.max_turns):
         answer = await _ask(client, spec, messages, emit)
@@ -168,7 +168,7 @@ async def _ask(
                 raise _failure(error) from error
             broken = error
         except anthropic.APIConnectionError as error:
-            raise ModelFailed(
+            raise ModelCallFailed(
                 f"the model cannot be reached: {error.message}"
             ) from error
         except (httpx2.HTTPError, ValueError) as error:
@@ -181,14 +181,14 @@ async def _ask(
                     "status": "failed",
                 }
             )
-    raise ModelFailed(
+    raise ModelCallFailed(
         f"the model's answer broke off {STREAM_RETRIES + 1} times: {broken}"
     ) from broken
 
 
-def _failure(error: anthropic.APIStatusError) -> ModelFailed:
+def _failure(error: anthropic.APIStatusError) -> ModelCallFailed:
     reason = "budget_exhausted" if error.status_code == 402 else "model_failed"
-    return ModelFailed(
+    return ModelCallFailed(
         f"the model answered {error.status_code}: {error.api_message or error.message}",
         reason=reason,
     )

@@ -45,7 +45,7 @@ class Session:
     turn: asyncio.Task[None] | None = None
 
 
-class Agent:
+class BuiltinAgent:
     """Answers ACP requests. Each prompt turn is a task, so that it can be cancelled."""
 
     def __init__(self, send: Send, tasks: asyncio.TaskGroup) -> None:
@@ -134,7 +134,7 @@ class Agent:
         except asyncio.CancelledError:
             self._reply(request, {"stopReason": "cancelled"})
             raise
-        except loop.ModelFailed as error:
+        except loop.ModelCallFailed as error:
             self._refuse(request, INTERNAL_ERROR, str(error), {"reason": error.reason})
             return
         if stop == "end_turn":
@@ -195,7 +195,7 @@ async def serve(source: BinaryIO, send: Send) -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), source)
     async with asyncio.TaskGroup() as tasks:
-        agent = Agent(send, tasks)
+        agent = BuiltinAgent(send, tasks)
         while line := await reader.readline():
             agent.receive(json.loads(line))
         agent.stop()
