@@ -10,17 +10,6 @@ export interface Accepted {
   estimated_duration_seconds: number;
 }
 
-/** One row of the catalogue. */
-export interface Agent {
-  name: string;
-  title: string;
-  models: Models;
-  /** Whether it can work on this server now. */
-  available: boolean;
-  /** What is missing; null when it is available. */
-  missing: string | null;
-}
-
 /** Settings of an agent. A field that is absent leaves the agent's own default. */
 export interface AgentConfig {
   /** The model's id in its provider's API. */
@@ -33,6 +22,17 @@ export interface AgentConfig {
   max_turns?: number | null;
   /** A strategy for this agent, appended to the agent's own instructions. */
   instructions?: string;
+}
+
+/** One row of the catalogue. */
+export interface AgentInfo {
+  name: string;
+  title: string;
+  models: Models;
+  /** Whether it can work on this server now. */
+  available: boolean;
+  /** What is missing; null when it is available. */
+  missing: string | null;
 }
 
 /** A piece of the agent's message or thought. Pieces with the same message id belong together. */
@@ -651,7 +651,7 @@ export interface RunDetails {
 }
 
 /** Some runs, newest first. */
-export interface RunPage {
+export interface RunListPage {
   runs: readonly Run[];
   /** Pass it as `cursor` for the next page; null on the last one. */
   next: string | null;
@@ -1060,7 +1060,7 @@ export interface Routes {
     path: undefined;
     query: { cursor?: string | null; limit?: number; status?: RunStatus | null };
     body: undefined;
-    answer: RunPage;
+    answer: RunListPage;
   };
   "GET /runs/{run_id}": {
     path: { run_id: string };
@@ -1210,7 +1210,7 @@ export interface Routes {
     path: undefined;
     query: undefined;
     body: undefined;
-    answer: readonly Agent[];
+    answer: readonly AgentInfo[];
   };
   "POST /session": {
     path: undefined;

@@ -1,5 +1,5 @@
 import { useId, useState } from "react";
-import type { Agent } from "../api/schema.gen";
+import type { AgentInfo } from "../api/schema.gen";
 import { Button } from "../ui/button";
 import { VariationBadge } from "../ui/chip";
 import { controlClass } from "../ui/field";
@@ -10,7 +10,7 @@ interface Props {
   /** Position in the lineup, which tells the rows' controls apart. */
   readonly number: number;
   readonly agent: AgentDraft;
-  readonly catalog: readonly Agent[];
+  readonly catalog: readonly AgentInfo[];
   readonly onChange: (changed: Partial<AgentDraft>) => void;
   readonly onRemove?: (() => void) | undefined;
 }
@@ -88,7 +88,7 @@ export function MissingRequirements({
   catalog,
 }: {
   lineup: readonly AgentDraft[];
-  catalog: readonly Agent[];
+  catalog: readonly AgentInfo[];
 }) {
   return catalog
     .filter((entry) => !entry.available && lineup.some((agent) => agent.agent === entry.name))

@@ -1,4 +1,4 @@
-import type { Agent, ServerInfo } from "../api/schema.gen";
+import type { AgentInfo, ServerInfo } from "../api/schema.gen";
 import { Button } from "../ui/button";
 import { pluralize } from "../ui/format";
 import { AgentFields, MissingRequirements } from "./agent-fields";
@@ -8,7 +8,7 @@ import { type AgentDraft, type DraftChange, type RunDraft, resizeLineup } from "
 interface Props {
   readonly draft: RunDraft;
   readonly server: ServerInfo;
-  readonly catalog: readonly Agent[];
+  readonly catalog: readonly AgentInfo[];
   readonly onChange: DraftChange;
 }
 

@@ -1,5 +1,5 @@
 /** Draft of a new run, its validation, and its conversion to what the API takes. */
-import type { Agent, AgentSpec, RunSpec, ServerInfo } from "../api/schema.gen";
+import type { AgentInfo, AgentSpec, RunSpec, ServerInfo } from "../api/schema.gen";
 
 export type Effort = NonNullable<AgentSpec["effort"]>;
 export const EFFORTS: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
@@ -129,7 +129,7 @@ export function costEstimate(draft: RunDraft, server: ServerInfo): string {
   return `No budget. Recent runs suggest ${range}, without an upper limit.`;
 }
 
-export function defaultModel(agent: AgentDraft, catalog: readonly Agent[]): string {
+export function defaultModel(agent: AgentDraft, catalog: readonly AgentInfo[]): string {
   return (
     agent.model ||
     (catalog.find((each) => each.name === agent.agent)?.models.default ?? "the agent's default")

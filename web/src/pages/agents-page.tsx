@@ -1,4 +1,4 @@
-import type { Agent } from "../api/schema.gen";
+import type { AgentInfo } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { Chip } from "../ui/chip";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
@@ -26,7 +26,7 @@ export function AgentsPage() {
   );
 }
 
-function AgentCard({ agent }: { agent: Agent }) {
+function AgentCard({ agent }: { agent: AgentInfo }) {
   const { models } = agent;
   const rejects = Object.entries(models.rejects);
   return (

@@ -26,7 +26,7 @@ class Health(ResponseBody):
     status: Literal["ok"] = "ok"
 
 
-class Agent(ResponseBody):
+class AgentInfo(ResponseBody):
     """One row of the catalogue."""
 
     name: str
@@ -63,12 +63,12 @@ async def metrics() -> Response:
 
 
 @router.get("/agents")
-async def agents(app: App) -> Sequence[Agent]:
+async def agents(app: App) -> Sequence[AgentInfo]:
     """List the agents that a lineup can name."""
     settings = app.settings
     missing = None if settings.has_a_model else "ANTHROPIC_API_KEY is not set"
     return [
-        Agent(
+        AgentInfo(
             name=row.name,
             title=row.title,
             models=row.models,

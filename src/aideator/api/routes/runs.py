@@ -34,7 +34,7 @@ FIRST_GUESS_SECONDS = 120
 """The estimate for a variation before any run has finished here."""
 
 
-class RunPage(ResponseBody):
+class RunListPage(ResponseBody):
     """Some runs, newest first."""
 
     runs: tuple[Run, ...]
@@ -146,10 +146,10 @@ async def list_runs(
     status: Annotated[
         RunStatus | None, Query(description="Only runs in this state.")
     ] = None,
-) -> RunPage:
+) -> RunListPage:
     """List runs, newest first."""
     page = await app.list(before=cursor, limit=limit, status=status)
-    return RunPage.model_construct(runs=page.runs, next=page.next)
+    return RunListPage.model_construct(runs=page.runs, next=page.next)
 
 
 @router.get("/runs/{run_id}", responses=_FOUND)
