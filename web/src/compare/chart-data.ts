@@ -1,6 +1,7 @@
 /** Data of the two charts of a comparison. */
 import type { CheckChange, Run, TestChange, Variation, Verdict } from "../api/schema.gen";
-import { totalTokens, variationDuration } from "./variation-facts";
+import { totalTokens } from "../run/variation-labels";
+import { variationDuration } from "./variation-facts";
 
 export interface Point {
   readonly number: number;
@@ -42,12 +43,14 @@ export function costScatter(variations: readonly Variation[]): Scatter {
 
 function costUnit(variations: readonly Variation[]): Scatter["unit"] {
   if (variations.every((each) => (each.usage.cost_usd ?? 0) > 0)) return "cost";
-  return variations.some((each) => totalTokens(each) > 0) ? "tokens" : "time";
+  return variations.some((each) => totalTokens(each.usage) > 0) ? "tokens" : "time";
 }
 
 function costOf(variation: Variation, unit: Scatter["unit"]): number {
   if (unit === "cost") return variation.usage.cost_usd ?? 0;
-  return unit === "tokens" ? totalTokens(variation) : (variationDuration(variation) ?? 0) / 1000;
+  return unit === "tokens"
+    ? totalTokens(variation.usage)
+    : (variationDuration(variation) ?? 0) / 1000;
 }
 
 function testCounts(verdict: Verdict | null): {

@@ -1,9 +1,10 @@
 import type { ReactNode } from "react";
+import { totalTokens } from "../run/variation-labels";
 import { formatCost, formatCount, formatDuration, pluralize } from "../ui/format";
 import { visibleLine } from "../ui/visible-text";
 import type { Column } from "./columns";
 import styles from "./test-matrix.module.css";
-import { totalTokens, variationDuration } from "./variation-facts";
+import { variationDuration } from "./variation-facts";
 
 interface Metric {
   readonly name: string;
@@ -57,7 +58,7 @@ const METRICS: readonly Metric[] = [
       return duration === null ? null : formatDuration(duration);
     },
   },
-  { name: "Tokens", value: ({ variation }) => formatCount(totalTokens(variation)) },
+  { name: "Tokens", value: ({ variation }) => formatCount(totalTokens(variation.usage)) },
   { name: "Cost", value: ({ variation }) => formatCost(variation.usage.cost_usd) },
 ];
 

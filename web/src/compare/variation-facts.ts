@@ -11,10 +11,6 @@ export function composedFrom(variation: Variation): string {
     .join(" + ");
 }
 
-export function totalTokens({ usage }: Variation): number {
-  return (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
-}
-
 /** Return the duration in milliseconds; null until the variation has ended. */
 export function variationDuration({ started_at, finished_at }: Variation): number | null {
   return started_at && finished_at ? Date.parse(finished_at) - Date.parse(started_at) : null;

@@ -4,12 +4,8 @@ import type { PatchStats, RunDetails, Variation } from "../api/schema.gen";
 import { redirectToLogin, useGet } from "../app/api-query";
 import { Link, type PathParams } from "../app/router";
 import { rankedNumbers } from "../compare/columns";
-import {
-  composedFrom,
-  missingReason,
-  totalTokens,
-  variationDuration,
-} from "../compare/variation-facts";
+import { composedFrom, missingReason, variationDuration } from "../compare/variation-facts";
+import { totalTokens } from "../run/variation-labels";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { formatCost, formatCount, formatDuration, pluralize } from "../ui/format";
@@ -212,7 +208,7 @@ function VariationRow({ variation }: { variation: Variation }) {
       </td>
       <td className="num">{verdict && patchText(verdict.patch)}</td>
       <td className="num">{duration === null ? "" : formatDuration(duration)}</td>
-      <td className="num">{formatCount(totalTokens(variation))}</td>
+      <td className="num">{formatCount(totalTokens(variation.usage))}</td>
       <td className="num">{formatCost(variation.usage.cost_usd)}</td>
     </tr>
   );

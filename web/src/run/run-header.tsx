@@ -22,7 +22,7 @@ import { AddAgentDialog } from "./add-agent-dialog";
 import { ConnectionChip } from "./connection-chip";
 import { FollowUpDialog } from "./follow-up-dialog";
 import styles from "./run-header.module.css";
-import { hasEnded } from "./variation-labels";
+import { hasEnded, totalTokens } from "./variation-labels";
 
 interface Props {
   readonly id: string;
@@ -53,7 +53,7 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
         </p>
         <RunPrompt text={view.prompt} />
       </div>
-      <RunMetrics view={view} cap={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
+      <RunMetrics view={view} limit={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
       <RunActions
         id={id}
         stream={stream}
@@ -89,11 +89,11 @@ function RunPrompt({ text }: { text: string }) {
 
 function RunMetrics({
   view,
-  cap: limit,
+  limit,
   isScripted,
 }: {
   view: RunView;
-  cap: number | null;
+  limit: number | null;
   isScripted: boolean;
 }) {
   const isAtWork = view.status === null;
@@ -102,10 +102,7 @@ function RunMetrics({
   const cost = costs.includes(null)
     ? null
     : costs.reduce<number>((sum, each) => sum + (each ?? 0), 0);
-  const tokens = view.variations.reduce(
-    (sum, { usage }) => sum + (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0),
-    0,
-  );
+  const tokens = view.variations.reduce((sum, { usage }) => sum + totalTokens(usage), 0);
   const done = view.variations.filter(hasEnded).length;
   return (
     <dl className={styles.metrics}>
@@ -153,7 +150,7 @@ function RunActions({
   onTimeline,
 }: Props & { isScripted: boolean }) {
   const { view } = stream;
-  const [dialog, setDialog] = useState<"prompt" | "seat">();
+  const [dialog, setDialog] = useState<"prompt" | "agent">();
   const close = () => setDialog(undefined);
   const [busy, setBusy] = useState(false);
   const settled = view.variations.filter(hasEnded);
@@ -183,7 +180,7 @@ function RunActions({
           Prompt all
         </Button>
       )}
-      <Button icon="plus" onClick={() => setDialog("seat")}>
+      <Button icon="plus" onClick={() => setDialog("agent")}>
         Add agent
       </Button>
       {view.status === null && (
@@ -199,7 +196,7 @@ function RunActions({
           onClose={close}
         />
       )}
-      {dialog === "seat" && details && (
+      {dialog === "agent" && details && (
         <AddAgentDialog run={details} stream={stream} isScripted={isScripted} onClose={close} />
       )}
     </div>

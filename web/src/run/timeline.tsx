@@ -1,6 +1,6 @@
 import { memo } from "react";
 import type { RunView, VariationView } from "../stream/run-view";
-import { VariationBadge } from "../ui/chip";
+import { VariationBadge, variationColour } from "../ui/chip";
 import { formatDuration, pluralize } from "../ui/format";
 import { useNow } from "../ui/use-now";
 import styles from "./timeline.module.css";
@@ -75,7 +75,7 @@ const VariationBars = memo(function VariationBars({ variation, start, length, no
       aria-label={label}
       style={
         {
-          "--variation-colour": `var(--variation-${((variation.number - 1) % 8) + 1})`,
+          "--variation-colour": variationColour(variation.number),
         } as React.CSSProperties
       }
     >

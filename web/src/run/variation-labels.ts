@@ -1,4 +1,5 @@
 /** Labels of a variation: its activity, agent and check counts. */
+import type { Usage } from "../api/schema.gen";
 import type { Activity, ActivityState, VariationView } from "../stream/run-view";
 import type { Tone } from "../ui/chip";
 import { agentLabel } from "../ui/labels";
@@ -47,6 +48,10 @@ export function hasEnded(variation: VariationView): boolean {
 /** Return agent, model and effort on one line. */
 export function variationAgent({ agent, model }: VariationView): string {
   return agentLabel({ ...agent, model: agent.model ?? model });
+}
+
+export function totalTokens(usage: Usage): number {
+  return (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
 }
 
 /** Count passing and failing checks, from the verdict or from the checks run so far. */

@@ -3,7 +3,7 @@ import { callApi } from "../api/client";
 import type { RunStream } from "../stream/run-stream";
 import type { VariationView } from "../stream/run-view";
 import { Button } from "../ui/button";
-import { Chip, VariationBadge } from "../ui/chip";
+import { Chip, VariationBadge, variationColour } from "../ui/chip";
 import {
   formatCost,
   formatCount,
@@ -22,11 +22,12 @@ import {
   activityText,
   checkCounts,
   hasEnded,
+  totalTokens,
   variationAgent,
 } from "./variation-labels";
 import styles from "./variation-panel.module.css";
 
-export interface GridActions {
+interface GridActions {
   readonly runId: string;
   readonly stream: RunStream;
   /** Whether a replay is shown, in which nothing can be stopped or prompted. */
@@ -60,7 +61,7 @@ export const VariationPanel = memo(function VariationPanel({
       className={styles.panel}
       style={
         {
-          "--variation-colour": `var(--variation-${((variation.number - 1) % 8) + 1})`,
+          "--variation-colour": variationColour(variation.number),
         } as React.CSSProperties
       }
       data-current={isCurrent || undefined}
@@ -117,12 +118,11 @@ function turnDuration({ startedAt, endedAt }: VariationView): number {
 
 function Counters({ variation }: { variation: VariationView }) {
   const { usage, verdict } = variation;
-  const tokens = (usage.input_tokens ?? 0) + (usage.output_tokens ?? 0);
   const ran = checkCounts(variation);
   const files = verdict?.patch.files ?? variation.changedFiles.size;
   return (
     <ul className={styles.counters}>
-      <li className="num">{`${formatCount(tokens)} tokens`}</li>
+      <li className="num">{`${formatCount(totalTokens(usage))} tokens`}</li>
       <li className="num">{formatCost(usage.cost_usd)}</li>
       <li className="num">
         {pluralize(files, "file")}

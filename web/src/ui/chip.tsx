@@ -25,13 +25,15 @@ export function Chip({
   );
 }
 
+/** Return the colour of a variation. There are eight; the ninth variation has the first again. */
+export function variationColour(number: number): string {
+  return `var(--variation-${((number - 1) % 8) + 1})`;
+}
+
 /** Number of a variation in its colour, which is the same everywhere on the page. */
 export function VariationBadge({ number }: { number: number }) {
   return (
-    <span
-      className={styles.variation}
-      style={{ background: `var(--variation-${((number - 1) % 8) + 1})` }}
-    >
+    <span className={styles.variation} style={{ background: variationColour(number) }}>
       <span className="visually-hidden">Variation </span>
       {number}
     </span>

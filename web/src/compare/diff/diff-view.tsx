@@ -11,7 +11,7 @@ import { markChanges } from "./marked-tokens";
 import syntax from "./syntax.module.css";
 import { isHighlighterLoaded, lineTokens, onHighlighterLoaded } from "./syntax-highlight";
 
-export interface DiffViewProps {
+interface DiffViewProps {
   readonly files: readonly FileDiff[];
   readonly rows: readonly DiffRow[];
   readonly layout: DiffLayout;
@@ -52,10 +52,10 @@ export function DiffView(props: DiffViewProps) {
   );
 }
 
-export type FlagsByPlace = ReadonlyMap<string, readonly Flag[]>;
+type FlagsByPlace = ReadonlyMap<string, readonly Flag[]>;
 
 /** Return the key of flags: `path` for a whole file, `path#hunk` for a hunk. */
-export function flagPlace(path: string, hunk: number | null): string {
+function flagPlace(path: string, hunk: number | null): string {
   return hunk === null ? path : `${path}#${hunk}`;
 }
 
@@ -132,20 +132,8 @@ const DiffLineView = memo(function DiffLineView({ row, file, layout }: DiffLineP
   if (layout === "split") {
     return (
       <div className={styles.pair}>
-        <DiffLineHalf
-          side={oldSide}
-          sideName="old"
-          row={row}
-          file={file}
-          kind={oldSide?.line.kind ?? "nothing"}
-        />
-        <DiffLineHalf
-          side={newSide}
-          sideName="new"
-          row={row}
-          file={file}
-          kind={newSide?.line.kind ?? "nothing"}
-        />
+        <DiffLineHalf side={oldSide} sideName="old" row={row} file={file} />
+        <DiffLineHalf side={newSide} sideName="new" row={row} file={file} />
       </div>
     );
   }
@@ -168,10 +156,8 @@ interface CodeProps {
   readonly file: FileDiff;
 }
 
-function DiffLineHalf({
-  kind,
-  ...code
-}: CodeProps & { kind: "context" | "removed" | "added" | "nothing" }) {
+function DiffLineHalf(code: CodeProps) {
+  const kind = code.side?.line.kind ?? "nothing";
   return (
     <div className={styles.half} data-kind={kind}>
       <span className={styles.number}>{code.side?.number}</span>
