@@ -22,7 +22,7 @@ export type CallOptions<R extends ApiRoute> = OptionalQuery<
 /**
  * Path prefix of the API. The server writes it into the page, because an operator can change it.
  */
-export const API_PREFIX =
+const API_PREFIX =
   document.querySelector('meta[name="aideator-api"]')?.getAttribute("content") ?? "/api/v1";
 
 /** Error answer of the server, with its problem details (RFC 9457). */

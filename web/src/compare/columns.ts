@@ -63,7 +63,7 @@ function groupTogether(columns: readonly Column[]): readonly Column[] {
   return columns.toSorted((a, b) => first(a) - first(b) || columns.indexOf(a) - columns.indexOf(b));
 }
 
-export interface GroupSpan {
+interface GroupSpan {
   readonly group: number | null;
   readonly columns: number;
 }

@@ -13,7 +13,7 @@ export interface AgentDraft {
   readonly instructions: string;
 }
 
-export interface CheckDraft {
+interface CheckDraft {
   readonly key: number;
   readonly command: string;
 }

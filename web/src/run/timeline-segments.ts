@@ -1,9 +1,9 @@
 /** Bars of the timeline: what a variation did, and when. */
 import type { Timestamp, TranscriptEntry, VariationView } from "../stream/run-view";
 
-export type SegmentKind = "thinking" | "writing" | "tool" | "checking" | "error";
+type SegmentKind = "thinking" | "writing" | "tool" | "checking" | "error";
 
-export interface Segment {
+interface Segment {
   readonly kind: SegmentKind;
   readonly from: Timestamp;
   readonly to: Timestamp;

@@ -19,7 +19,6 @@ import type {
 
 export type EventBody = Event["body"];
 export type EventKind = NonNullable<EventBody["kind"]>;
-export type Seq = number;
 /** Milliseconds since 1970, from the events' own clock. */
 export type Timestamp = number;
 
@@ -39,7 +38,7 @@ export interface TextEntry extends EntryBase {
   text: string;
 }
 
-export type ToolContent = TextContent | DiffContent;
+type ToolContent = TextContent | DiffContent;
 export type ToolStatus = "pending" | "in_progress" | "completed" | "failed";
 
 export interface ToolCallEntry extends EntryBase {
@@ -119,7 +118,7 @@ export interface VariationView {
 }
 
 export interface RunView {
-  lastSeq: Seq;
+  lastSeq: number;
   /** Kind of the newest event. No event follows `complete` until a person acts. */
   lastKind: EventKind | null;
   repoUrl: string;

@@ -14,7 +14,7 @@ const MAX_STREAMS = 3;
  * Return the stream of a run. The latest few are kept, so that going back to a run shows it at
  * once.
  */
-export function sharedStream(id: string): RunStream {
+function sharedStream(id: string): RunStream {
   const stream = streams.get(id) ?? new RunStream(id);
   streams.delete(id);
   streams.set(id, stream);

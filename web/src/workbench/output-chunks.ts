@@ -1,5 +1,5 @@
 /** Chunks of a terminal's output, each with its position in the whole output. */
-export interface OutputChunk {
+interface OutputChunk {
   /** Number of bytes before this chunk. */
   readonly position: number;
   readonly bytes: Uint8Array<ArrayBuffer>;

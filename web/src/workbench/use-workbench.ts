@@ -19,7 +19,7 @@ export type WorkbenchItem =
 export const PREVIEW_FORM = "new";
 
 /** Return the open items, each with its name in the query parameter `show`: t1, t2, p1. */
-export function workbenchItems(open: WorkbenchOut | undefined): readonly WorkbenchItem[] {
+function workbenchItems(open: WorkbenchOut | undefined): readonly WorkbenchItem[] {
   const terminals = open?.terminals ?? [];
   const previews = open?.previews ?? [];
   return [

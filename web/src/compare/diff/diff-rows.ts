@@ -15,14 +15,14 @@ interface RowBase {
   readonly key: string;
   readonly file: number;
 }
-export interface FileRow extends RowBase {
+interface FileRow extends RowBase {
   readonly type: "file";
 }
-export interface FileNoteRow extends RowBase {
+interface FileNoteRow extends RowBase {
   readonly type: "note";
   readonly text: string;
 }
-export interface HunkRow extends RowBase {
+interface HunkRow extends RowBase {
   readonly type: "hunk";
   readonly hunk: number;
 }

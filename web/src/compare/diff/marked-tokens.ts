@@ -7,7 +7,7 @@ export interface Token {
   readonly scope: string | null;
 }
 
-export interface MarkedToken extends Token {
+interface MarkedToken extends Token {
   readonly changed: boolean;
 }
 

@@ -76,7 +76,7 @@ const LANGUAGE_BY_EXTENSION: Readonly<Record<string, string>> = {
 };
 
 /** Return the language of a file by its name; null when it is unknown. */
-export function languageOf(path: string): string | null {
+function languageOf(path: string): string | null {
   const name = path.slice(path.lastIndexOf("/") + 1).toLowerCase();
   const ending = name.slice(name.lastIndexOf(".") + 1);
   const language = LANGUAGE_BY_NAME[name] ?? LANGUAGE_BY_EXTENSION[ending] ?? ending;
