@@ -3,22 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from aideator.changes.patch import Patch
-from aideator.domain.errors import BudgetExhausted, ModelFailed
 from aideator.domain.events import ErrorRaised
 from aideator.domain.run import RunStatus, VariationStatus
-from aideator.domain.usage import Budget, Usage
-from aideator.engine.events import EventWriter
-from aideator.engine.variation import report_model_failure
-from aideator.eventlog.sql import open_event_log
-from aideator.gateway.budget import OverBudget
-from aideator.gateway.refusal import Refusal
-from aideator.store.session import open_database
+from aideator.domain.usage import Usage
 from tests.actions import bodies, user
-from tests.gateway import inprocess
-from tests.gateway.harness import ignore_usage, nothing_spent
 
 FIGURES = {"input_tokens": 20_000, "output_tokens": 50}
 CALL = sum(FIGURES.values())
@@ -121,29 +109,3 @@ async def test_a_judge_is_refused_when_the_budget_of_the_run_is_spent(
     assert done.evidence.opinion.preferred is None
     assert "the budget is spent" in done.evidence.opinion.reasons[0]
     assert done.evidence.judge_usage == Usage()
-
-
-@pytest.mark.parametrize(
-    ("refusal", "expected"),
-    [
-        (OverBudget("nothing is left"), BudgetExhausted),
-        (Refusal(403, "permission_error", "no web search here"), ModelFailed),
-        (Refusal(404, "not_found_error", "no such route"), ModelFailed),
-        (Refusal(429, "rate_limit_error", "too many calls"), ModelFailed),
-    ],
-    ids=lambda value: getattr(value, "kind", ""),
-)
-async def test_an_agent_that_was_refused_never_counts_as_one_that_changed_nothing(
-    refusal: Refusal, expected: type[Exception], home: Path
-) -> None:
-    gateway = inprocess.open_gateway(inprocess.Provider())
-    async with (
-        open_database(f"sqlite+aiosqlite:///{home}/aideator.db") as database,
-        open_event_log(database) as log,
-        gateway.lease(
-            "run", 1, Budget(), spending=nothing_spent, on_usage=ignore_usage
-        ) as lease,
-    ):
-        lease.remember(refusal)
-        with pytest.raises(expected):
-            await report_model_failure(Patch(b""), lease, EventWriter(log, "run", 1, 1))
