@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +183,12 @@ async def server(home: Path, model_url: str, **env: str) -> AsyncIterator[Server
         if running.process.returncode is None:
             running.process.terminate()
             await asyncio.wait_for(running.process.communicate(), PATIENCE)
+
+
+async def submit(client: httpx2.AsyncClient, spec: Mapping[str, object]) -> str:
+    """Submit a run over HTTP and return its id."""
+    answer = await client.post("/runs", json=spec)
+    return str(answer.json()["run_id"])
 
 
 async def stream(

@@ -12,7 +12,7 @@ from aideator.domain.ranking import Confidence, CrossOutcome, CrossTest
 from aideator.domain.run import RunDetails, RunStatus
 from aideator.domain.verdict import Change, CheckChange, FlagKind
 from aideator.testing import scripted_model
-from tests.actions import bodies, is_dense, server, start_server, stream, user
+from tests.actions import bodies, is_dense, server, start_server, stream, submit, user
 from tests.conftest import PATIENCE, git
 from tests.flows.planted import CHECK, PROMPT, plant, scenario
 
@@ -406,7 +406,7 @@ async def test_after_kill_9_while_tests_examine_the_next_start_finds_what_was_kn
         first = await start_server(home, model.url)
         async with first.client() as client:
             asked = {"repo_url": str(repo), "prompt": PROMPT, "variations": 2}
-            run_id = (await client.post("/runs", json=asked)).json()["run_id"]
+            run_id = await submit(client, asked)
             await until_examined(home, run_id)
         await first.kill()
         calls = len(model.requests)

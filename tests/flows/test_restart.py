@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aideator.testing import scripted_model
-from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream
+from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream, submit
 from tests.conftest import PATIENCE
 
 SLOW: dict[str, Any] = {
@@ -47,7 +47,7 @@ async def test_after_kill_9_in_mid_run_the_next_start_completes_it_without_a_gap
     async with scripted_model(SLOW) as model:
         first = await start_server(home, model.url)
         async with first.client() as client:
-            run_id = (await client.post("/runs", json=asked(repo))).json()["run_id"]
+            run_id = await submit(client, asked(repo))
             before = await stream(client, run_id, stop_at=7)
         await first.kill()
 
@@ -92,7 +92,7 @@ async def test_a_server_that_is_stopped_in_good_order_hands_its_work_back(
             server(home, model.url, MAX_ATTEMPTS="1") as first,
             first.client() as client,
         ):
-            run_id = (await client.post("/runs", json=asked(repo, 1))).json()["run_id"]
+            run_id = await submit(client, asked(repo, 1))
             await stream(client, run_id, stop_at=7)
         assert first.process.returncode == 0
         # A stop in good order does not count towards the crash loop, whose cap is one
@@ -112,7 +112,7 @@ async def test_a_variation_that_never_gets_far_ends_as_a_crash_loop(
     async with scripted_model(SLOW) as model:
         first = await start_server(home, model.url, MAX_ATTEMPTS="1")
         async with first.client() as client:
-            run_id = (await client.post("/runs", json=asked(repo, 1))).json()["run_id"]
+            run_id = await submit(client, asked(repo, 1))
             await stream(client, run_id, stop_at=5)
         await first.kill()
         async with (

@@ -27,6 +27,7 @@ from tests.actions import (
     server,
     start_server,
     stream,
+    submit,
     user,
 )
 from tests.conftest import git
@@ -335,7 +336,7 @@ async def test_after_kill_9_in_mid_set_up_the_next_start_makes_it_anew(
     async with scripted_model(lanes("cat whole && ls half", EDIT)) as model:
         first = await start_server(home, model.url)
         async with first.client() as client:
-            run_id = (await client.post("/runs", json=asked)).json()["run_id"]
+            run_id = await submit(client, asked)
             environments = home / "state" / "environments"
             while not list(environments.glob("*.part/*/half")):  # noqa: ASYNC110 - nothing tells
                 await asyncio.sleep(0.05)

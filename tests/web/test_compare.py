@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from aideator.testing import scripted_model
-from tests.actions import Server, server, stream
+from tests.actions import Server, server, stream, submit
 from tests.web.visitor import Visitor
 
 PROMPT = "Make the failing test pass, please"
@@ -49,7 +49,7 @@ async def finished(home: Path, repo: Path, visitor: Visitor) -> AsyncIterator[Fi
             "variations": 3,
             "checks": CHECKS,
         }
-        run_id = (await client.post("/runs", json=asked)).json()["run_id"]
+        run_id = await submit(client, asked)
         await stream(client, run_id)
         yield Finished(running, run_id, visitor)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from aideator.testing import scripted_model
-from tests.actions import Server, server, stream
+from tests.actions import Server, server, stream, submit
 from tests.web.visitor import Visitor
 
 WORDS = [f"word{n}" for n in range(120)]
@@ -111,9 +111,7 @@ async def test_what_was_missed_is_shown_once_and_in_order_after_a_reconnect(
     ):
         page = visitor.page
         await page.clock.install()
-        run_id = (
-            await client.post("/runs", json=WORK | {"repo_url": str(repo)})
-        ).json()["run_id"]
+        run_id = await submit(client, WORK | {"repo_url": str(repo)})
         await visitor.goes_to(wire.url, f"/runs/{run_id}")
         transcript = page.get_by_role("region", name="Variation 1,").get_by_role("log")
         await expect(transcript).to_contain_text("word10")
@@ -142,9 +140,7 @@ async def test_a_part_of_the_page_that_could_not_be_fetched_is_fetched_again(
         server(home, model.url) as running,
         running.client() as client,
     ):
-        run_id = (
-            await client.post("/runs", json=WORK | {"repo_url": str(repo)})
-        ).json()["run_id"]
+        run_id = await submit(client, WORK | {"repo_url": str(repo)})
         await visitor.goes_to(running.url, f"/runs/{run_id}")
         page = visitor.page
         await page.route(
@@ -173,9 +169,7 @@ async def test_of_eight_tabs_the_one_that_is_seen_works(
         server(home, model.url) as running,
         running.client() as client,
     ):
-        run_id = (
-            await client.post("/runs", json=WORK | {"repo_url": str(repo)})
-        ).json()["run_id"]
+        run_id = await submit(client, WORK | {"repo_url": str(repo)})
         async with Visitor.open(chromium) as visitor:
             tabs = [
                 visitor.page,

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from aideator.testing import scripted_model
 from aideator.testing.model.scenario import load
-from tests.actions import server, stream
+from tests.actions import server, stream, submit
 from tests.conftest import git
 from tests.publishing.forges import FakeGitHub
 from tests.repositories.server import GitServer
@@ -36,7 +36,7 @@ async def compared(
         server(home, model.url, **told(hosted)) as running,
     ):
         async with running.client() as client:
-            run_id = (await client.post("/runs", json=asked)).json()["run_id"]
+            run_id = await submit(client, asked)
             await stream(client, run_id)
         await visitor.goes_to(running.url, f"/runs/{run_id}/compare?view=unified")
         files = visitor.page.get_by_role(

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from aideator.testing import scripted_model
-from tests.actions import Server, command, server, start_server
+from tests.actions import Server, command, server, start_server, submit
 from tests.web.visitor import Visitor
 
 PROMPT = "Make the failing test pass, please"
@@ -18,8 +18,7 @@ SLOW = {
 async def ask(running: Server, repo: Path, **options: object) -> str:
     async with running.client() as client:
         spec = {"repo_url": str(repo), "prompt": PROMPT, "variations": 2} | options
-        answer = await client.post("/runs", json=spec)
-        return str(answer.json()["run_id"])
+        return await submit(client, spec)
 
 
 async def said_by_the_log(running: Server, run_id: str, number: int) -> str:

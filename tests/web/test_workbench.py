@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Request, expect
 
 from aideator.testing import scripted_model
-from tests.actions import Server, server, stream
+from tests.actions import Server, server, stream, submit
 from tests.web.test_craft import AXE, violations
 from tests.web.visitor import Visitor
 
@@ -55,9 +55,7 @@ async def working(
         server(home, model.url) as running,
         running.client() as client,
     ):
-        run_id = (
-            await client.post("/runs", json=ASKED | {"repo_url": str(repo)})
-        ).json()["run_id"]
+        run_id = await submit(client, ASKED | {"repo_url": str(repo)})
         yield Bench(running, run_id, visitor)
 
 
