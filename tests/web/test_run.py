@@ -21,19 +21,6 @@ async def ask(running: Server, repo: Path, **options: object) -> str:
         return await submit(client, spec)
 
 
-async def said_by_the_log(running: Server, run_id: str, number: int) -> str:
-    async with running.client() as client:
-        events = (
-            await client.get(f"/runs/{run_id}/events", params={"limit": 1000})
-        ).json()["events"]
-    bodies = [
-        e["body"]
-        for e in events
-        if e["variation_id"] == number and e["body"]["kind"] == "agent_output"
-    ]
-    return "".join(body["text"] for body in bodies)
-
-
 def lane(page: Page, number: int) -> "Lane":
     return Lane(page, number)
 
