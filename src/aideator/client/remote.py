@@ -40,7 +40,6 @@ FETCH_SECONDS = 600
 _PAGE = 100
 _KINDS = {kind.status: kind for kind in (NotFound, Conflict, TooManyRequests)}
 """Errors, by HTTP status, that a command handles."""
-_DATA = "data: "
 
 
 class RemoteAideator:
@@ -242,11 +241,10 @@ class RemoteAideator:
             if answer.status_code >= 400:
                 await answer.aread()
                 raise _error_of(answer)
-            yield (
-                line.removeprefix(_DATA)
-                async for line in answer.aiter_lines()
-                if line.startswith(_DATA)
-            )
+            # Not the lines of the answer: HTTPX ends one at U+2028 too, which JSON may
+            # hold. An event may be as large as a page of a tool's output.
+            events = httpx2.EventSource(answer, max_event_size=None)
+            yield (event.data async for event in events if event.data)
 
 
 async def pause(tries: int) -> None:
