@@ -8,15 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from anthropic.types import MessageParam
 
-from aideator.agents.builtin import loop
-from aideator.agents.builtin.loop import (
-    AgentSettings,
-    ModelCallFailed,
-    model_client,
-    run_turn,
-)
+from aideator.agents.builtin import loop, messages
+from aideator.agents.builtin.loop import AgentSettings, ModelCallFailed, run_turn
+from aideator.agents.builtin.messages import Json, MessagesClient
 from aideator.agents.builtin.tools import Tools
 from aideator.testing import ScriptedModel, scripted_model
 
@@ -32,13 +27,13 @@ class Session:
         self._workspace = workspace
 
     async def turn(self, prompt: str = "Do it.", **spec: Any) -> str:
-        messages: list[MessageParam] = [{"role": "user", "content": prompt}]
+        asked: list[Json] = [{"role": "user", "content": prompt}]
         place = AgentSettings(
             **{"model": "claude-opus-5-5", "system": "You are a test.", **spec}
         )
-        async with model_client(self.model.url, TOKEN) as client:
+        async with MessagesClient(self.model.url, TOKEN) as client:
             return await run_turn(
-                client, place, messages, Tools(self._workspace), self.updates.append
+                client, place, asked, Tools(self._workspace), self.updates.append
             )
 
     def requests(self) -> list[dict[str, Any]]:
@@ -202,7 +197,7 @@ async def test_a_fault_that_stays_ends_the_turn_with_the_reason(
 async def test_a_gateway_that_is_not_there_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "REQUEST_RETRIES", 0)
+    monkeypatch.setattr(messages, "RETRIES", 0)
     session = Session(tmp_path, ScriptedModel("http://127.0.0.1:9", []))
     with pytest.raises(ModelCallFailed, match="the model cannot be reached"):
         await session.turn()

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from aideator.agents.builtin import messages
 from aideator.agents.builtin.tools import SCHEMAS
 from aideator.testing import scripted_model
 from aideator.testing.model import wire
@@ -128,7 +129,9 @@ def test_the_events_of_any_turn_add_up_to_its_message(turn: dict[str, Any]) -> N
     answer = wire.message(Turn.model_validate(turn), asked)
     sum_up: ParsedMessage[None] | None = None
     buffers: dict[int, bytes] = {}
+    ours = messages.Message()
     for event in wire.events(answer):
+        ours.add(event)
         if event["type"] != "ping":
             read: Any = EVENT.validate_json(wire.encode(event).split(b"data: ", 1)[1])
             sum_up = accumulate_event(
@@ -136,6 +139,8 @@ def test_the_events_of_any_turn_add_up_to_its_message(turn: dict[str, Any]) -> N
             )
     assert sum_up
     assert [block.to_dict() for block in sum_up.content] == answer["content"]
+    assert ours.content == answer["content"]
+    assert ours.stop_reason == sum_up.stop_reason
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ _GIT = (
 )
 _PIP = (
     f"python3 -c \"import sys; sys.path.insert(0, '{PACKAGES}'); "
-    'import anthropic, httpx2" 2>/dev/null || '
+    'import httpx2" 2>/dev/null || '
     "python3 -m pip install --quiet --disable-pip-version-check "
     "--root-user-action=ignore --require-hashes "
     f"--cache-dir {PIP_CACHE} --target {PACKAGES} --requirement {REQUIREMENTS}"

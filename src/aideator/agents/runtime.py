@@ -17,18 +17,15 @@ from aideator.sandbox.host_python import host_python
 
 SOURCE = "/opt/aideator/src"
 PACKAGES = "/opt/aideator/packages"
-_NEEDED = ("anthropic", "pydantic_core", "httpx2")
-"""Packages by which the folders with all the others are found: pure and compiled ones
-may lie apart."""
-
-_IMPORTED = ("anthropic", "pydantic", "httpx2", "httpcore2", "anyio")
+_IMPORTED = ("httpx2", "httpcore2", "anyio", "h11", "idna")
+"""Packages that the built-in agent imports. They need not lie in one folder."""
 
 
 @cache
 def python_runtime() -> PythonRuntime:
     """Return where things are on this host, and where a sandbox has to show them."""
     python = host_python()
-    directories = dict.fromkeys(_package(name).parent for name in _NEEDED)
+    directories = dict.fromkeys(_package(name).parent for name in _IMPORTED)
     packages = tuple(
         Bind(directory, f"{PACKAGES}/{number}")
         for number, directory in enumerate(directories)
@@ -47,9 +44,9 @@ def compile_packages(packages: Sequence[Path] | None = None) -> bool:
 
     For installers that did not, as far as this user may write there.
 
-    Without it every start compiles some 3,000 modules anew, because a sandbox cannot
-    write there: about twice the start-up time. Takes several seconds when there is
-    something to do; call it in a thread.
+    Without it every start compiles these modules anew, because a sandbox cannot write
+    there: several times the start-up time. Takes a second when there is something to
+    do; call it in a thread.
 
     Args:
         packages: Directories of packages; those that the agent imports when absent.

@@ -136,7 +136,7 @@ class Engine:
         (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         (root / "tmp").chmod(0o1777)
         python = host_python()
-        spec = importlib.util.find_spec("anthropic")  # importing it would take a second
+        spec = importlib.util.find_spec("httpx2")
         assert spec is not None
         assert spec.origin is not None
         packages = Path(spec.origin).parents[1]

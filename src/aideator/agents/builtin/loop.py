@@ -6,31 +6,27 @@ Reports are ACP session updates, as plain dictionaries
 
 import asyncio
 import json
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
-import anthropic
-import httpx2
-from anthropic.types import Message, MessageParam, ToolResultBlockParam, ToolUseBlock
-
+from aideator.agents.builtin.messages import (
+    AnswerBroken,
+    Json,
+    Message,
+    MessagesClient,
+    RequestFailed,
+)
 from aideator.agents.builtin.prompt import system_prompt
 from aideator.agents.builtin.tools import KINDS, SCHEMAS, Result, ToolFailed, Tools
 
 MAX_OUTPUT_TOKENS = 16_000
-REQUEST_RETRIES = 4
-"""Retries by the SDK: no connection, 408, 409, 429 and 5xx, before an answer has
-begun."""
 STREAM_RETRIES = 3
-"""Retries by this module: an answer that broke off, which the SDK does not retry."""
+"""Retries of an answer that broke off."""
 BACKOFF_SECONDS = 0.5
-"""Wait before the first retry by this module; it doubles with each."""
-READ_SECONDS = 180.0
-"""Seconds of silence after which an answer counts as broken off; the API sends a ping
-every few seconds."""
+"""Wait before the first of these retries; it doubles with each."""
 SHOWN_CHARACTERS = 8_000
 """Characters of a tool's result that are reported; the model gets all of it."""
 
@@ -84,35 +80,17 @@ class AgentSettings:
         if self.effort is not None:
             fields["output_config"] = {"effort": self.effort}
         if self.temperature is not None:
-            # SDK 2 has no such parameter any more. Models that still take it refuse it
-            # together with thinking.
-            fields["extra_body"] = {"temperature": self.temperature}
+            # Models that take a temperature refuse it together with thinking.
+            fields["temperature"] = self.temperature
         elif self.thinking:
             fields["thinking"] = {"type": "adaptive", "display": "summarized"}
         return fields
 
 
-def model_client(base_url: str, token: str) -> anthropic.AsyncAnthropic:
-    """Return a client that reaches the gateway and nothing else."""
-    timeout = httpx2.Timeout(READ_SECONDS, connect=10.0)
-    # The gateway is plain HTTP on loopback, so TLS needs no CA bundle: loading one
-    # takes time, and without one no server is trusted.
-    http = httpx2.AsyncClient(
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False, timeout=timeout
-    )
-    return anthropic.AsyncAnthropic(
-        auth_token=token,
-        base_url=base_url,
-        max_retries=REQUEST_RETRIES,
-        timeout=timeout,
-        http_client=http,
-    )
-
-
 async def run_turn(
-    client: anthropic.AsyncAnthropic,
+    client: MessagesClient,
     spec: AgentSettings,
-    messages: list[MessageParam],
+    messages: list[Json],
     tools: Tools,
     emit: Emit,
 ) -> str:
@@ -129,15 +107,12 @@ async def run_turn(
         messages.append({"role": "assistant", "content": answer.content})
         match answer.stop_reason:
             case "tool_use":
-                calls = [
-                    block for block in answer.content if isinstance(block, ToolUseBlock)
+                results = [
+                    await _use(block, answer.malformed, tools, emit)
+                    for block in answer.content
+                    if block["type"] == "tool_use"
                 ]
-                messages.append(
-                    {
-                        "role": "user",
-                        "content": [await _use(call, tools, emit) for call in calls],
-                    }
-                )
+                messages.append({"role": "user", "content": results})
             case "pause_turn":
                 continue
             case "refusal":
@@ -150,30 +125,26 @@ async def run_turn(
 
 
 async def _ask(
-    client: anthropic.AsyncAnthropic,
+    client: MessagesClient,
     spec: AgentSettings,
-    messages: list[MessageParam],
+    messages: list[Json],
     emit: Emit,
 ) -> Message:
     broken: Exception | None = None
     for attempt in range(STREAM_RETRIES + 1):
         if attempt:
             await asyncio.sleep(BACKOFF_SECONDS * 2 ** (attempt - 1))
-        announced: list[str] = []
+        answer = Message()
         try:
-            return await _stream(client, spec, messages, emit, announced)
-        except anthropic.APIStatusError as error:
-            # An error event inside a stream has the status of the stream's beginning.
-            if error.response.status_code != 200:
-                raise _failure(error) from error
+            await _stream(client, spec.request() | {"messages": messages}, answer, emit)
+            return answer
+        except RequestFailed as error:
+            spent = error.status == 402
+            reason = "budget_exhausted" if spent else "model_failed"
+            raise ModelCallFailed(str(error), reason=reason) from error
+        except AnswerBroken as error:
             broken = error
-        except anthropic.APIConnectionError as error:
-            raise ModelCallFailed(
-                f"the model cannot be reached: {error.message}"
-            ) from error
-        except (httpx2.HTTPError, ValueError) as error:
-            broken = error
-        for call_id in announced:
+        for call_id in answer.calls:
             emit(
                 {
                     "sessionUpdate": "tool_call_update",
@@ -186,41 +157,32 @@ async def _ask(
     ) from broken
 
 
-def _failure(error: anthropic.APIStatusError) -> ModelCallFailed:
-    reason = "budget_exhausted" if error.status_code == 402 else "model_failed"
-    return ModelCallFailed(
-        f"the model answered {error.status_code}: {error.api_message or error.message}",
-        reason=reason,
-    )
-
-
 async def _stream(
-    client: anthropic.AsyncAnthropic,
-    spec: AgentSettings,
-    messages: list[MessageParam],
-    emit: Emit,
-    announced: list[str],
-) -> Message:
-    message_id = block_id = uuid4().hex
-    async with client.messages.stream(messages=messages, **spec.request()) as stream:
-        async for event in stream:
-            match event.type:
-                case "text":
-                    emit(_chunk("agent_message_chunk", event.text, block_id))
-                case "thinking":
-                    emit(_chunk("agent_thought_chunk", event.thinking, block_id))
-                case "content_block_start":
-                    block_id = f"{message_id}-{event.index}"
-                    if event.content_block.type == "tool_use":
-                        announced.append(event.content_block.id)
-                        emit(_announcement(event.content_block))
-                case "content_block_stop" if event.content_block.type == "tool_use":
-                    emit(_intention(event.content_block))
-                case "message_stop":
-                    return event.message
-                case _:
-                    continue
-    raise httpx2.RemoteProtocolError("the stream ended in the middle of the message")
+    client: MessagesClient, request: Json, answer: Message, emit: Emit
+) -> None:
+    """Fill an answer from the stream, and report what it adds as it comes."""
+    message_id = uuid4().hex
+    async with client.stream(request) as events:
+        async for event in events:
+            answer.add(event)
+            if event["type"].startswith("content_block_"):
+                block_id = f"{message_id}-{event['index']}"
+                _report(event, answer.content[event["index"]], block_id, emit)
+
+
+def _report(event: Json, block: Json, block_id: str, emit: Emit) -> None:
+    """Report what an event adds to a block of the message."""
+    match event["type"], block["type"]:
+        case "content_block_start", "tool_use":
+            emit(_announcement(block))
+        case "content_block_stop", "tool_use":
+            emit(_intention(block))
+        case "content_block_delta", _:
+            delta = event["delta"]
+            if delta["type"] == "text_delta":
+                emit(_chunk("agent_message_chunk", delta["text"], block_id))
+            elif delta["type"] == "thinking_delta":
+                emit(_chunk("agent_thought_chunk", delta["thinking"], block_id))
 
 
 def _chunk(update: str, text: str, block_id: str) -> dict[str, Any]:
@@ -231,58 +193,58 @@ def _chunk(update: str, text: str, block_id: str) -> dict[str, Any]:
     }
 
 
-def _announcement(call: ToolUseBlock) -> dict[str, Any]:
+def _announcement(call: Json) -> dict[str, Any]:
     return {
         "sessionUpdate": "tool_call",
-        "toolCallId": call.id,
-        "title": call.name,
-        "kind": KINDS.get(call.name, "other"),
+        "toolCallId": call["id"],
+        "title": call["name"],
+        "kind": KINDS.get(call["name"], "other"),
         "status": "pending",
     }
 
 
-def _intention(call: ToolUseBlock) -> dict[str, Any]:
-    arguments = call.input if isinstance(call.input, dict) else {}
+def _intention(call: Json) -> dict[str, Any]:
+    arguments = call["input"]
     path = arguments.get("file_path")
     about = (
         arguments.get("command")
-        or f"{call.name} {path or arguments.get('pattern') or ''}"
+        or f"{call['name']} {path or arguments.get('pattern') or ''}"
     )
     return {
         "sessionUpdate": "tool_call_update",
-        "toolCallId": call.id,
+        "toolCallId": call["id"],
         "title": str(about).strip().partition("\n")[0][:200],
         "rawInput": arguments,
         "locations": [{"path": path}] if isinstance(path, str) else [],
     }
 
 
-async def _use(call: ToolUseBlock, tools: Tools, emit: Emit) -> ToolResultBlockParam:
+async def _use(call: Json, malformed: set[str], tools: Tools, emit: Emit) -> Json:
     def update(status: str, content: dict[str, Any] | None = None) -> None:
         news: dict[str, Any] = {
             "sessionUpdate": "tool_call_update",
-            "toolCallId": call.id,
+            "toolCallId": call["id"],
             "status": status,
         }
         emit(news if content is None else {**news, "content": [content]})
 
     update("in_progress")
     try:
-        if not isinstance(call.input, dict):
-            raise ToolFailed("the input must be an object")
+        if call["id"] in malformed:
+            raise ToolFailed("the input must be a JSON object")
         result = await tools.call(
-            call.name, call.input, lambda live: update("in_progress", _text(live))
+            call["name"], call["input"], lambda live: update("in_progress", _text(live))
         )
     except ToolFailed as error:
         update("failed", _text(str(error)))
         return {
             "type": "tool_result",
-            "tool_use_id": call.id,
+            "tool_use_id": call["id"],
             "content": str(error),
             "is_error": True,
         }
     update("completed", _content(result))
-    return {"type": "tool_result", "tool_use_id": call.id, "content": result.text}
+    return {"type": "tool_result", "tool_use_id": call["id"], "content": result.text}
 
 
 def _content(result: Result) -> dict[str, Any]:

@@ -3,26 +3,23 @@
 The protocol is a screen of standard library instead of the ACP SDK's agent side, which
 builds some 270 pydantic models at import (decision 0011). That start-up is paid inside
 every sandbox, under its CPU limit; the tests check what is sent against the SDK's
-schema. For the same reason the model's SDK is imported in a thread, after `initialize`
-was answered.
+schema.
 """
 
 import asyncio
-import gc
 import json
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from aideator.agents.builtin import memory
+from aideator.agents.builtin.loop import AgentSettings, ModelCallFailed, run_turn
+from aideator.agents.builtin.messages import Json, MessagesClient
 from aideator.agents.builtin.tools import Tools
-
-if TYPE_CHECKING:
-    from anthropic.types import MessageParam
 
 PROTOCOL_VERSION = 1
 LINE_BYTES_MAX = 8 * 2**20
@@ -41,7 +38,7 @@ class Session:
     """A conversation about one workspace."""
 
     workspace: Path
-    messages: "list[MessageParam]" = field(default_factory=list)
+    messages: list[Json] = field(default_factory=list)
     turn: asyncio.Task[None] | None = None
 
 
@@ -59,7 +56,6 @@ class BuiltinAgent:
         match message.get("method"):
             case "initialize":
                 self._reply(request, _introduction())
-                self._tasks.create_task(asyncio.to_thread(_import_loop))
             case "session/new":
                 session_id = uuid4().hex
                 self._sessions[session_id] = Session(Path(params["cwd"]))
@@ -109,32 +105,27 @@ class BuiltinAgent:
     async def _turn(
         self, request: object, session_id: str, session: Session, text: str
     ) -> None:
-        await asyncio.to_thread(_import_loop)
-        from aideator.agents.builtin import loop  # noqa: PLC0415 - see the docstring
-
         def emit(update: dict[str, Any]) -> None:
             self._notify("session/update", {"sessionId": session_id, "update": update})
 
-        messages: list[MessageParam] = [
+        messages: list[Json] = [
             *session.messages,
             {"role": "user", "content": text},
         ]
-        spec = loop.AgentSettings.parse(
-            os.environ[SETTINGS_VARIABLE], session.workspace
-        )
+        spec = AgentSettings.parse(os.environ[SETTINGS_VARIABLE], session.workspace)
         url, token = (
             os.environ["ANTHROPIC_BASE_URL"],
             os.environ["ANTHROPIC_AUTH_TOKEN"],
         )
         try:
-            async with loop.model_client(url, token) as client:
-                stop = await loop.run_turn(
+            async with MessagesClient(url, token) as client:
+                stop = await run_turn(
                     client, spec, messages, Tools(session.workspace), emit
                 )
         except asyncio.CancelledError:
             self._reply(request, {"stopReason": "cancelled"})
             raise
-        except loop.ModelCallFailed as error:
+        except ModelCallFailed as error:
             self._refuse(request, INTERNAL_ERROR, str(error), {"reason": error.reason})
             return
         if stop == "end_turn":
@@ -177,16 +168,6 @@ def _introduction() -> dict[str, Any]:
         },
         "authMethods": [],
     }
-
-
-def _import_loop() -> None:
-    # Some 3,000 modules full of classes that all stay: garbage collection in between
-    # takes a fifth of the time, for nothing.
-    gc.disable()
-    from aideator.agents.builtin import loop  # noqa: F401, PLC0415 - as above
-
-    gc.freeze()
-    gc.enable()
 
 
 async def serve(source: BinaryIO, send: Send) -> None:

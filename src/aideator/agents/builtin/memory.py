@@ -7,10 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from anthropic.types import MessageParam
+from aideator.agents.builtin.messages import Json
 
 _FOLDER = Path(".aideator")
 """Folder in the agent's home. `catalog.toml` names it too, so that the platform keeps
@@ -21,19 +20,16 @@ class SessionNotFound(Exception):
     """There is no such session, or it cannot be read."""
 
 
-def keep(session_id: str, messages: "list[MessageParam]") -> None:
+def keep(session_id: str, messages: list[Json]) -> None:
     """Store a session, whole or not at all."""
     file = _file(session_id)
     file.parent.mkdir(exist_ok=True)
     part = file.with_suffix(".part")
-    part.write_text(
-        json.dumps(messages, default=lambda block: block.to_dict(mode="json")),
-        encoding="utf-8",
-    )
+    part.write_text(json.dumps(messages), encoding="utf-8")
     part.rename(file)
 
 
-def load(session_id: str) -> "list[MessageParam]":
+def load(session_id: str) -> list[Json]:
     """Return the messages of a session.
 
     Raises:
@@ -42,15 +38,13 @@ def load(session_id: str) -> "list[MessageParam]":
     if not re.fullmatch(r"[0-9a-f]{32}", session_id):
         raise SessionNotFound(f"there is no session {session_id[:80]!r}")
     try:
-        messages: list[MessageParam] = json.loads(
-            _file(session_id).read_text(encoding="utf-8")
-        )
+        messages: list[Json] = json.loads(_file(session_id).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SessionNotFound(f"the session cannot be read: {error}") from error
     return messages
 
 
-def replay(messages: "list[MessageParam]") -> Iterator[dict[str, Any]]:
+def replay(messages: list[Json]) -> Iterator[dict[str, Any]]:
     """Yield what was said as session updates.
 
     ACP demands that a session that is loaded is replayed to the client.
