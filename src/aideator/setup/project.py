@@ -18,6 +18,7 @@ from aideator.repositories.checkout import Checkout
 from aideator.setup.egress import Egress
 from aideator.setup.guess_checks import guess_checks, read_file
 from aideator.setup.guess_setup import guess_setup
+from aideator.setup.toml import parse_toml
 
 FILE_NAME = ".aideator.toml"
 _HINT = (
@@ -107,7 +108,7 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
     """
     try:
         return ProjectFile.model_validate(
-            tomllib.loads(read_file(checkout.path / FILE_NAME).decode())
+            parse_toml(read_file(checkout.path / FILE_NAME).decode())
         )
     except FileNotFoundError:
         return ProjectFile()
@@ -115,13 +116,13 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
         raise RepositoryError(
             f"{FILE_NAME} cannot be read: {error.strerror}", hint=_HINT
         ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RepositoryError(f"{FILE_NAME} is not TOML: {error}", hint=_HINT) from None
     except ValidationError as error:
         wrong = "; ".join(
             f"{_field(entry['loc'])}: {entry['msg']}" for entry in error.errors()[:10]
         )
-        raise RepositoryError(f"{FILE_NAME}: {wrong}", hint=_HINT) from None
+        raise RepositoryError(f"{FILE_NAME}: {wrong[:2000]}", hint=_HINT) from None
 
 
 def _field(location: tuple[int | str, ...]) -> str:
