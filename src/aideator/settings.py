@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 from aideator.domain.isolation import IsolationPolicy
 
+_ENV_BYTES_MAX, _ENV_REFERENCES_MAX = 64 * 2**10, 16
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -26,7 +27,9 @@ def parse_size(value: object) -> object:
     """Turn `512m`, `2g` or `1048576` into bytes; leave the rest to pydantic."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", value.strip().lower())
+    match = re.fullmatch(
+        r"(\d{1,18}(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", value.strip().lower()
+    )
     if match is None:
         raise ValueError("give a size such as 512m or 2g")
     return int(float(match[1]) * _UNITS[match[2]])
@@ -37,7 +40,10 @@ def _split(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        return json.loads(value)
+        try:
+            return json.loads(value)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
@@ -315,6 +321,24 @@ class SettingsError(AideatorError):
     )
 
 
+def _refuse_an_unreadable_file() -> None:
+    # A `.env` may come with a cloned repository. Values that name others several times
+    # double with each line.
+    if not Path(".env").is_file():  # a virtual environment may be called that
+        return
+    try:
+        with Path(".env").open("rb") as file:
+            content = file.read(_ENV_BYTES_MAX + 1)
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env: it cannot be read: {error}") from None
+    if len(content) > _ENV_BYTES_MAX or text.count("${") > _ENV_REFERENCES_MAX:
+        raise SettingsError(
+            f".env: it is larger than {_ENV_BYTES_MAX} bytes, or refers to other "
+            f"variables more than {_ENV_REFERENCES_MAX} times"
+        )
+
+
 def _refuse_a_diverted_key() -> None:
     # A `.env` may come with a cloned repository. It must not send the key of the user's
     # own environment elsewhere (as in CVE-2026-21852).
@@ -350,6 +374,7 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: with one line for each wrong variable, naming it.
     """
+    _refuse_an_unreadable_file()
     _refuse_a_diverted_key()
     _refuse_foreign_programs()
     try:
