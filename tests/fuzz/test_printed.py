@@ -172,5 +172,3 @@ def _deeper(times: int) -> bytes:
 def test_a_large_text_takes_neither_long_nor_much_memory(shape: str) -> None:
     name, build = LARGE[shape]
     check_large(lambda text: read(name, text), build, per_byte=200)
-
-
