@@ -95,10 +95,21 @@ def check_growth(
 
 
 def check_large(
-    parse: Callable[[bytes], object], build: Callable[[int], bytes], *, per_byte: int
+    parse: Callable[[bytes], object],
+    build: Callable[[int], bytes],
+    *,
+    per_byte: int,
+    size: int = LARGE,
 ) -> None:
-    """Check one large input, for what no step of Python shows."""
-    times = LARGE // max(1, len(build(2)) - len(build(1)))
+    """Check one large input, for what no step of Python shows.
+
+    Args:
+        parse: The parser; may raise nothing.
+        build: Returns an input of so many repetitions of one part.
+        per_byte: Bytes of memory that the parser may take for each byte of input.
+        size: Bytes of the input.
+    """
+    times = size // max(1, len(build(2)) - len(build(1)))
     data = build(times)
     with cpu_limit():
         parse(data)

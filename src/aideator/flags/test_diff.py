@@ -42,7 +42,7 @@ _INDIFFERENT = re.compile(
     r"|.*\b(?:sleep|import|require)\b|\W*$"
 )
 """Lines that ask for nothing."""
-_WINDOW = 100
+_WINDOW = 50
 """Lines in which the successor of a removed line is looked for, so that a long change
 takes no quadratic time. One that stands farther off is not found, and the line counts
 as lost."""
@@ -327,7 +327,8 @@ def _lost_value(line: SideLine, spare: deque[SideLine]) -> Loss | None:
     if not asked or _is_docstring(line.text) or is_bare_value(line.text):
         return None
     near = [*islice(spare, _WINDOW)]
-    twins = [each for each in near if skeleton(each.text) == skeleton(line.text)]
+    own = skeleton(line.text)
+    twins = [each for each in near if skeleton(each.text) == own]
     if twins:
         # A twin with the same values comes first, if there is one.
         successor = min(twins, key=lambda twin: literals(twin.text) != asked)

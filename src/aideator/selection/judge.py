@@ -16,7 +16,7 @@ from string import ascii_uppercase
 from typing import Any, Literal
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.domain.ranking import Opinion
 from aideator.domain.run import AgentConfig
