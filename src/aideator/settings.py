@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as NotParsed
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 from aideator.domain.isolation import IsolationPolicy
@@ -385,6 +386,8 @@ def load_settings() -> Settings:
             for e in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None
+    except (NotParsed, RecursionError) as error:
+        raise SettingsError(f"a variable is no JSON: {error}") from None
 
 
 def check_prompt_and_lineup(settings: Settings, prompt: str, variations: int) -> None:
