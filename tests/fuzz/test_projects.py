@@ -118,15 +118,16 @@ def test_a_broken_file_changes_only_what_is_guessed(
 
 @examples(10)
 @given(repeated(TOML))
-def test_work_grows_in_proportion(
-    folder: Path, build: Callable[[int], bytes]
-) -> None:
+def test_work_grows_in_proportion(folder: Path, build: Callable[[int], bytes]) -> None:
     check_growth(lambda data: state(folder, data), build, per_byte=1_000)
 
 
 LARGE = {
     "a key of many parts": (".aideator.toml", around(b"a", b".a", b" = 1\n")),
-    "keys of many parts": (".aideator.toml", around(b"", b"b%d" + b".a" * 90 + b"=1\n")),
+    "keys of many parts": (
+        ".aideator.toml",
+        around(b"", b"b%d" + b".a" * 90 + b"=1\n"),
+    ),
     "quoted parts": (".aideator.toml", around(b"a", b'."a"', b" = 1\n")),
     "a header of many parts": ("pyproject.toml", around(b"[a", b".a", b"]\n")),
     "unknown keys": (".aideator.toml", around(b"", b"a%d = 1\n")),

@@ -67,5 +67,3 @@ def test_a_large_output_takes_neither_long_nor_much_memory(
         return show([data[at : at + size] for at in range(0, len(data), size)])
 
     check_large(parse, LARGE[shape], per_byte=200, size=2**18)
-
-

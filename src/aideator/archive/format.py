@@ -99,6 +99,7 @@ def unpack(data: bytes) -> Archive:
         NotImplementedError,
         RuntimeError,
         OSError,
+        OverflowError,
         ValueError,
     ) as error:
         raise _broken(f"it is no archive of a run: {error}") from None
@@ -230,6 +231,6 @@ def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
 
 def _broken(what: str) -> InvalidInput:
     return InvalidInput(
-        f"the file cannot be imported: {what}",
+        f"the file cannot be imported: {what[:500]}",
         hint="export the run again with `aideator export`",
     )
