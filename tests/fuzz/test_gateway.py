@@ -7,6 +7,7 @@ the provider reports.
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given
@@ -58,7 +59,7 @@ SPLIT_CHARACTER = b'{"type":"content_block_delta","delta":{"text":"\\ud83d"}}'
 
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     ends = sorted({0, len(data), *(place % (len(data) + 1) for place in places)})
-    return [data[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(ends)]
 
 
 def metered(chunks: list[bytes], *, streaming: bool = True) -> Meter:

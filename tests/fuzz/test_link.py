@@ -75,8 +75,7 @@ async def answer(path: Path, said: bytes) -> int | str:
         try:
             done = await asyncio.wait_for(starting, PATIENCE)
         except SandboxLost as lost:
-            assert len(str(lost)) <= 70_000
-            return str(lost)
+            return str(lost)[:100_000]
         finally:
             for writer in (control, *streams):
                 await hang_up(writer)
@@ -124,7 +123,8 @@ def test_any_values_in_a_header(place: Path, fields: dict[str, object]) -> None:
 def test_a_broken_answer_ends_the_process_or_its_sandbox(
     place: Path, said: bytes
 ) -> None:
-    assert asyncio.run(answer(at(place), said)) is not None
+    ended = asyncio.run(answer(at(place), said))
+    assert isinstance(ended, int) or len(ended) <= 70_000
 
 
 def test_a_seed_is_an_exit_code(place: Path) -> None:

@@ -39,8 +39,8 @@ dev = ["x"]
 [tool.pytest.ini_options]
 addopts = "-q"
 """
-PACKAGE = b"""{"name": "a", "packageManager": "pnpm@9.1.0", "scripts": {"test": "vitest"},
-"dependencies": {"a": "1"}}"""
+PACKAGE = b"""{"name": "a", "packageManager": "pnpm@9.1.0",
+"scripts": {"test": "vitest"}, "dependencies": {"a": "1"}}"""
 MAKEFILE = b".PHONY: test\ntest: build\n\tpytest\nbuild install deps:\n\ttrue\n"
 FILES = {
     "pyproject.toml": PYPROJECT,
@@ -122,11 +122,12 @@ def test_work_grows_in_proportion(folder: Path, build: Callable[[int], bytes]) -
     check_growth(lambda data: state(folder, data), build, per_byte=1_000)
 
 
+LONG_KEY = b"b%d" + b".a" * 90
 LARGE = {
     "a key of many parts": (".aideator.toml", around(b"a", b".a", b" = 1\n")),
     "keys of many parts": (
         ".aideator.toml",
-        around(b"", b"b%d" + b".a" * 90 + b"=1\n"),
+        around(b"", LONG_KEY + b"=1\n"),
     ),
     "quoted parts": (".aideator.toml", around(b"a", b'."a"', b" = 1\n")),
     "a header of many parts": ("pyproject.toml", around(b"[a", b".a", b"]\n")),

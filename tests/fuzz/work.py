@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-CPU_SECONDS = 20.0
+CPU_SECONDS = 12.0
 """CPU time after which a parser counts as hung."""
 LARGE = 2**20
 """Bytes of the inputs that run under that limit."""
