@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # uv from the machine if there is one, else installed beside the virtual environment.
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: help demo test check web format bench lock clean
+.PHONY: help demo test torture check web format bench lock clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -36,6 +36,10 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd web && npm run --silent format
+
+TORTURE := 100
+torture: $(VENV)/.dev ## Faults again and again: kill -9, disconnects, full disks, hostile bytes (TORTURE=100 times as often)
+	TORTURE=$(TORTURE) $(BIN)/python -m pytest -n auto --dist worksteal tests/torture $(wildcard tests/fuzz)
 
 bench: $(VENV)/.dev ## Measure beside named peers; prints ratios
 	$(BIN)/python -m bench

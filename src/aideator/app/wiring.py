@@ -29,6 +29,7 @@ from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
 from aideator.sandbox.base import Finding, Limits, sandbox_uid
+from aideator.sandbox.leftovers import remove_leftovers
 from aideator.sandbox.registry import BUBBLEWRAP, Backends
 from aideator.settings import Settings
 from aideator.setup.egress import Egress
@@ -63,6 +64,7 @@ async def start_engine(
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
     await asyncio.to_thread(cache.recover)
+    await asyncio.to_thread(remove_leftovers, runtime)
     # Otherwise every sandbox would compile the agent's imports again.
     await asyncio.to_thread(compile_packages)
     gateway = await stack.enter_async_context(

@@ -16,7 +16,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -47,6 +47,7 @@ from aideator.sandbox.bubblewrap.command import (
 from aideator.sandbox.bubblewrap.doctor import explain, limit_findings
 from aideator.sandbox.disk import watch_disk
 from aideator.sandbox.host_python import host_python
+from aideator.sandbox.leftovers import marker
 from aideator.sandbox.link import Link
 
 _RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.pyc", "home"
@@ -151,7 +152,9 @@ class Bubblewrap:
                 line.add("--ro-bind-data", line.file(_compiled_shim()), _SHIM)
                 argv = bwrap_command(line, tree, visible, limits, stage)
                 argv += self._shim_command(limits, group)
-                process = await _execute(argv, line, pipes, stage)
+                process = await _execute(
+                    argv, line, pipes, stage, marker(self._runtime_dir)
+                )
             await closing.enter_async_context(
                 _running_bwrap(process, pipes, group, link)
             )
@@ -315,13 +318,17 @@ def _open_pipes(line: CommandLine, closing: AsyncExitStack) -> _Pipes:
 
 
 async def _execute(
-    argv: list[str], line: CommandLine, pipes: _Pipes, stage: Path
+    argv: list[str],
+    line: CommandLine,
+    pipes: _Pipes,
+    stage: Path,
+    environment: Mapping[str, str],
 ) -> Child:
     try:
         return await start_child(
             argv,
             cwd=stage,
-            env={},
+            env=environment,
             # Not a stream of asyncio: it is read only after a failure, and a full pipe
             # stops nothing but its writer.
             streams=(DEVNULL, DEVNULL, pipes.stderr_writer),
