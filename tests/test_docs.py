@@ -242,6 +242,7 @@ def test_a_generated_page_that_somebody_edited_is_refused(tmp_path: Path) -> Non
         "aideator.cdx.json",
         "requirements.lock",
         "web/package-lock.json",
+        "web/src/ui/characters.gen.ts",
     ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
