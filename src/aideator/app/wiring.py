@@ -28,6 +28,7 @@ from aideator.engine.context import RunContext
 from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
+from aideator.repositories.cache import RepositoryCache
 from aideator.sandbox.base import Finding, Limits, sandbox_uid
 from aideator.sandbox.leftovers import remove_leftovers
 from aideator.sandbox.registry import BUBBLEWRAP, Backends
@@ -63,10 +64,7 @@ async def start_engine(
     _raise_open_file_limit()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
-    await asyncio.to_thread(cache.recover)
-    await asyncio.to_thread(remove_leftovers, runtime)
-    # Otherwise every sandbox would compile the agent's imports again.
-    await asyncio.to_thread(compile_packages)
+    await asyncio.to_thread(_prepare_home, cache, runtime)
     gateway = await stack.enter_async_context(
         open_gateway(
             socket=runtime / "gateway.sock",
@@ -154,6 +152,14 @@ async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project
         if backend.name == BUBBLEWRAP:
             missing = await missing_tools(backend, checkout, project)
     return project.model_copy(update={"notes": (*project.notes, *missing)})
+
+
+def _prepare_home(cache: RepositoryCache, runtime: Path) -> None:
+    """Remove what dead servers have left, and compile what sandboxes import."""
+    cache.recover()
+    remove_leftovers(runtime)
+    # Otherwise every sandbox would compile the agent's imports again.
+    compile_packages()
 
 
 def _backends(settings: Settings) -> Backends:
