@@ -132,7 +132,7 @@ async def test_a_compaction_is_charged_beside_the_calls_own_counts(
             "hostile",
         ],
     }
-    delta = {"type": "message_delta", "delta": {}, "usage": usage}
+    delta: dict[str, object] = {"type": "message_delta", "delta": {}, "usage": usage}
     play = stream(sse(start(1000), delta, {"type": "message_stop"}))
     if not streamed:
         answer = {"type": "message", "model": MODEL, "content": [], "usage": usage}

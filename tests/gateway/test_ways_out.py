@@ -162,6 +162,11 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
         {"anthropic_beta": ["files-api-2025-04-14"]},
         "anthropic_beta",
     ),
+    "fields without end": (
+        {"system": [{f"field {number}": 1 for number in range(2000)}]},
+        "system[0] has more than 1000 fields",
+    ),
+    "betas without end": ({"betas": ["x"] * 200}, "betas has more than 100"),
     "betas that are no list": ({"betas": "mcp-client-2025-11-20"}, "betas"),
 }
 

@@ -74,6 +74,11 @@ class Allowlist(BaseModel):
         }
         return {letters_of(name): name for name in names}
 
+    @cached_property
+    def block_letters(self) -> frozenset[str]:
+        """Kinds of content that are known, by what is left of them (`letters_of`)."""
+        return frozenset(letters_of(kind) for kind in self.blocks.known)
+
 
 @cache
 def allowlist() -> Allowlist:
@@ -88,5 +93,7 @@ def letters_of(name: str) -> str:
     Go matches fields without regard to case, protobuf takes `maxTokens` for
     `max_tokens`, C ends a text at its first NUL.
     """
-    plain = unicodedata.normalize("NFKC", name[:NAME_MAX].partition("\0")[0]).casefold()
-    return "".join(letter for letter in plain if letter.isalnum())
+    plain = name[:NAME_MAX].partition("\0")[0]
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKC", plain)
+    return "".join(filter(str.isalnum, plain.casefold()))

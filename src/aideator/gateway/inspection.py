@@ -20,6 +20,12 @@ COUNT_MAX = 2**31 - 1
 UNKNOWN_MAX = 20
 """Unknown names that are collected from one request."""
 
+FIELDS_MAX = 1_000
+"""Fields of one object that means something to the API."""
+
+BETAS_MAX = 100
+"""Betas of one request; agents send about ten."""
+
 _NOTHING: tuple[object, ...] = (None, [])
 
 Rule = Callable[["Inspection", Any, Path, dict[str, Any]], None]
@@ -74,13 +80,13 @@ class Inspection:
         Raises:
             Refusal: with the path of a field that is refused.
         """
+        for name in ("messages", "tools"):
+            _require_objects(body.get(name) or [], ((), name))
+        self._object(body, (), 1)
         fields = self._table.fields
         for name in body:
             if not fields.knows(name) and name not in fields.refused:
                 self._note(f"field {_shown(name)}")
-        for name in ("messages", "tools"):
-            _require_objects(body.get(name) or [], ((), name))
-        self._object(body, (), 1)
         if "model" not in body:
             raise invalid("model is missing")
         if not isinstance(body.get("stream", False), bool):
@@ -101,6 +107,10 @@ class Inspection:
                     self._walk(item, (path, index), depth + 1)
 
     def _object(self, value: dict[str, Any], path: Path, depth: int) -> None:
+        if len(value) > FIELDS_MAX:
+            raise invalid(
+                f"{in_words(path) or 'the body'} has more than {FIELDS_MAX} fields"
+            )
         for key, item in value.items():
             rule = self._rule_of(key[:NAME_MAX])
             if rule is not None:
@@ -152,7 +162,7 @@ class Inspection:
             raise invalid(f"{in_words((path, 'type'))} must be a text")
         if kind is None or self._table.blocks.knows(kind):
             return
-        if letters_of(kind) in {letters_of(name) for name in self._table.blocks.known}:
+        if letters_of(kind) in self._table.block_letters:
             raise invalid(f"{in_words((path, 'type'))} is misspelt: {_shown(kind)}")
         if (reason := self._table.blocks.reason_against(kind)) is not None:
             raise invalid(f"{in_words((path, 'type'))}: {_shown(kind)} {reason}")
@@ -206,6 +216,8 @@ class Inspection:
         self._betas(item, in_words(path))
 
     def _betas(self, names: list[str], place: str) -> None:
+        if len(names) > BETAS_MAX:
+            raise invalid(f"{place} has more than {BETAS_MAX} entries")
         for name in filter(None, map(str.strip, names)):
             if self._table.betas.knows(name):
                 continue
