@@ -378,7 +378,11 @@ async def test_what_agents_send_passes_without_a_notice(
 UNKNOWN: dict[str, tuple[dict[str, Any], str, str]] = {
     "field": ({"novelty": 1}, "", "field 'novelty'"),
     "beta": ({}, "novelty-2027-01-01", "beta 'novelty-2027-01-01'"),
-    "beta in the body": ({"betas": ["novelty-2027-01-01"]}, "", "field 'betas'"),
+    "beta in the body": (
+        {"betas": ["novelty-2027-01-01"]},
+        "",
+        "beta 'novelty-2027-01-01'",
+    ),
     "content": (user({"type": "smell"}), "", "content of type 'smell'"),
 }
 

@@ -115,12 +115,13 @@ class Inspection:
             rule = self._rule_of(key[:NAME_MAX])
             if rule is not None:
                 rule(self, item, (path, key), value)
-            if not isinstance(item, dict | list):
-                continue
-            if key in self._table.free.known and (depth > 1 or key == "metadata"):
-                _bound(item, depth + 1)
-            else:
-                self._walk(item, (path, key), depth + 1)
+            if isinstance(item, dict | list):
+                look = _bound if self._is_free(key, depth) else self._walk
+                look(item, (path, key), depth + 1)
+
+    def _is_free(self, key: str, depth: int) -> bool:
+        # Of the top level only `metadata` is the caller's own.
+        return key in self._table.free.known and (depth > 1 or key == "metadata")
 
     def _refused(self, item: Any, path: Path, _parent: dict[str, Any]) -> None:
         if item not in _NOTHING:
@@ -269,13 +270,13 @@ def _require_objects(value: Any, path: Path) -> None:
             raise invalid(f"{in_words((path, index))} must be an object")
 
 
-def _bound(value: Any, depth: int) -> None:
+def _bound(value: Any, path: Path, depth: int) -> None:
     """Hold the depth of what is not looked at."""
     if depth > DEPTH_MAX:
-        raise invalid(f"the body is more than {DEPTH_MAX} levels deep")
+        raise invalid(f"{in_words(path)} is more than {DEPTH_MAX} levels deep")
     for item in value.values() if isinstance(value, dict) else value:
         if isinstance(item, dict | list):
-            _bound(item, depth + 1)
+            _bound(item, path, depth + 1)
 
 
 def _shown(name: str) -> str:

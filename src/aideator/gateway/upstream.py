@@ -104,17 +104,7 @@ class Upstream:
 
     def _answer(self, response: httpx2.Response) -> UpstreamResponse:
         coding = response.headers.get("content-encoding", "identity")
-        headers = [
-            (name.lower(), self._redaction.blank(value))
-            for name, value in _passing(response.headers.raw, _CREDENTIALS)
-            if not self._redaction.names_it(name)
-        ]
-        if response.status_code == 401:
-            # The key is the host's: an agent that tries again cannot correct it.
-            headers = [
-                *(pair for pair in headers if pair[0] != b"x-should-retry"),
-                (b"x-should-retry", b"false"),
-            ]
+        headers = self._headers(response)
         chunks = _until_cut(response.aiter_raw())
         if coding not in ("identity", "gzip", "deflate"):
             raise Refusal(
@@ -135,6 +125,20 @@ class Upstream:
             headers,
             self._redaction.blank_stream(chunks) if self._key else chunks,
         )
+
+    def _headers(self, response: httpx2.Response) -> Headers:
+        headers = [
+            (name.lower(), self._redaction.blank(value))
+            for name, value in _passing(response.headers.raw, _CREDENTIALS)
+            if not self._redaction.names_it(name)
+        ]
+        if response.status_code != 401:
+            return headers
+        # The key is the host's: an agent that tries again cannot correct it.
+        return [
+            *(pair for pair in headers if pair[0] != b"x-should-retry"),
+            (b"x-should-retry", b"false"),
+        ]
 
 
 def _passing(
