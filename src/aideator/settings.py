@@ -129,7 +129,9 @@ class Settings(BaseSettings):
     isolation_policy: IsolationPolicy = IsolationPolicy.ANY
     """Which isolation a sandbox must have before anything runs in it: `any`; `closed`
     (no network but the gateway); `enforced` (closed, and the kernel limits memory,
-    processors and processes). Each variation's record says which it had."""
+    processors and processes). Each variation's record says which it had. `closed` and
+    `enforced` also refuse model requests with fields or betas that the gateway does not
+    know; under `any` the verdict names them."""
     agent_container_image: str = "python:3.11-slim"
     """The image of container back ends. Bubblewrap uses the host's /usr instead."""
     agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)

@@ -240,7 +240,7 @@ async def test_a_body_that_is_too_large_is_refused(
         (
             "/v1/messages",
             {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
-            403,
+            400,
             "reaches out of the sandbox",
         ),
         ("/v1/messages", {"model": "x" * 10_000}, 413, "10000 bytes"),
