@@ -25,6 +25,7 @@ from aideator.api.guard import is_loopback_name
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
+from aideator.http_heads import BoundedHeads
 from aideator.observability import configure_logging
 from aideator.settings import Settings
 
@@ -132,7 +133,7 @@ async def serve_app(
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         lifespan="off",
         log_config=None,
