@@ -187,8 +187,30 @@ async def test_ten_million_files_in_nine_objects_are_refused_before_one_is_writt
         tree = folder_of(repo, *((f"d{n}", tree) for n in range(10)))
     commit_tree(repo, tree)
     error = await refused(home, repo, LARGE)
-    assert "more than 1,000,000 files" in str(error)
+    assert "more than 1,000,000 files and folders" in str(error)
     assert "cannot be raised" in error.hint
+
+
+async def test_folders_without_end_and_without_a_file_are_refused(
+    home: Path, repo: Path
+) -> None:
+    tree = git(repo, "mktree", stdin="")
+    for _ in range(20):
+        tree = folder_of(repo, *((f"d{n}", tree) for n in range(10)))
+    commit_tree(repo, tree)
+    error = await refused(home, repo, LARGE)
+    assert "more than 1,000,000 files and folders" in str(error)
+
+
+async def test_refs_count_towards_the_size_of_a_mirror(home: Path, repo: Path) -> None:
+    head = git(repo, "rev-parse", "HEAD")
+    names = "".join(f"create refs/heads/many/{n} {head}\n" for n in range(1000))
+    git(repo, "update-ref", "--stdin", stdin=names)
+    git(repo, "pack-refs", "--all")
+    cache = RepositoryCache(home, policy=LOCAL, max_repo_bytes=2 * 2**20)
+    with pytest.raises(RepositoryError, match="larger than 2 MB"):
+        await cache.resolve(str(repo))
+    assert list((home / "mirrors").iterdir()) == []
 
 
 async def test_one_blob_with_many_names_counts_once_for_each(
@@ -207,7 +229,7 @@ async def test_one_blob_with_many_names_counts_once_for_each(
 @pytest.mark.parametrize(
     ("depth", "name", "message"),
     [
-        (tree_bounds.MAX_DEPTH, "d", "below more than 256 folders"),
+        (tree_bounds.MAX_DEPTH + 1, "d", "below more than 256 folders"),
         (1, "n" * 256, "a name of more than 255 bytes"),
         (20, "n" * 200, "a path of more than 3072"),
         (40, "n" * 250, "a path of more than 3072"),
@@ -222,14 +244,14 @@ async def test_a_tree_too_deep_or_with_too_long_names_is_refused(
 
 
 async def test_a_tree_within_every_limit_is_checked_out(home: Path, repo: Path) -> None:
-    deep = nest(repo, tree_bounds.MAX_DEPTH - 2, "d")
+    deep = nest(repo, tree_bounds.MAX_DEPTH - 1, "d")
     long = folder_of(repo, ("n" * 255, blob(repo, "x")))
     git(repo, "update-index", "--add", "--cacheinfo", f"160000,{'1' * 40},module")
     module = git(repo, "write-tree")
     commit_tree(repo, folder_of(repo, ("a", deep), ("b", long), ("c", module)))
     cache = RepositoryCache(home, policy=LOCAL)
     tree = (await cache.checkout(await cache.resolve(str(repo)))).path
-    assert (tree / "a" / "/".join("d" * (tree_bounds.MAX_DEPTH - 2)) / "file").exists()
+    assert (tree / "a" / "/".join("d" * (tree_bounds.MAX_DEPTH - 1)) / "file").exists()
     assert (tree / "b" / ("n" * 255)).exists()
 
 

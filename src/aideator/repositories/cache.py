@@ -37,7 +37,7 @@ class RepositoryCache:
         policy: Decides which repositories may be fetched.
         clone_timeout: Seconds in which a commit must have been found and fetched, from
             the first request on; a checkout may take as long again.
-        max_repo_bytes: Size limit of a repository's objects, and of a commit's files.
+        max_repo_bytes: Size limit of a repository's mirror, and of a commit's files.
         tokens: Host name → token for private repositories.
         max_cache_bytes: Size that the cache is reduced to after each new checkout.
     """

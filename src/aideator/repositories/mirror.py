@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ class Mirror:
             remote: The repository.
             wanted: The full hash of a commit to fetch as well if no branch or tag
                 contains it.
-            max_bytes: Size limit for the mirror's objects.
+            max_bytes: Size limit for the mirror, objects and refs.
 
         Raises:
             RepositoryError: if the fetch fails, or exceeds the size. No partial mirror
@@ -285,16 +286,20 @@ class _TooLarge(RepositoryError):
 
 
 async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
-    """Await a fetch into `path`, and stop it when the objects exceed `max_bytes`."""
+    """Await a fetch into `path`, and stop it when the mirror exceeds `max_bytes`.
+
+    Refs count as well: a server may name a million, and each takes a block of the disk.
+    """
 
     def measure() -> None:
-        if disk_usage(path / "objects") > max_bytes:
+        if disk_usage(path) > max_bytes:
             raise _TooLarge(f"the repository is larger than {max_bytes // 2**20} MB")
 
     async def watch() -> None:
         while True:
-            await asyncio.sleep(0.1)
+            began = time.monotonic()
             measure()
+            await asyncio.sleep(max(0.1, 10 * (time.monotonic() - began)))
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -12,7 +12,7 @@ from aideator.domain.errors import RepositoryError
 from aideator.repositories.git import streaming_git
 
 MAX_ENTRIES = 1_000_000
-"""Files, links and submodules of a commit. Chromium, one of the largest public
+"""Files, links, folders and submodules of a commit. Chromium, one of the largest public
 repositories, has half as many."""
 MAX_DEPTH = 256
 """Folders above a file. Every program that walks the tree has to hold as many."""
@@ -46,7 +46,9 @@ async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> None:
     """
     entries = size = 0
     rest = b""
-    async with streaming_git("ls-tree", "-r", "-l", "-z", sha, cwd=repository) as parts:
+    async with streaming_git(
+        "ls-tree", "-r", "-t", "-l", "-z", sha, cwd=repository
+    ) as parts:
         async for part in parts:
             *records, rest = (rest + part).split(b"\0")
             if len(rest) > _MAX_RECORD_BYTES:
@@ -56,7 +58,7 @@ async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> None:
             entries += len(records)
             if entries > MAX_ENTRIES:
                 raise TreeTooLarge(
-                    f"the commit has more than {MAX_ENTRIES:,} files",
+                    f"the commit has more than {MAX_ENTRIES:,} files and folders",
                     hint="this limit cannot be raised; choose a smaller repository",
                 )
             if size > max_bytes:
@@ -69,20 +71,20 @@ async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> None:
 def _measure(record: bytes) -> int:
     """Return the size of an entry: `MODE KIND HASH SIZE<tab>PATH`.
 
-    A submodule, of which nothing is written, has the size `-`.
+    A folder and a submodule have the size `-`, a missing object `BAD`.
     """
     facts, _, path = record.partition(b"\t")
     if len(path) > MAX_NAME_BYTES and (
         len(path) > MAX_PATH_BYTES or max(map(len, path.split(b"/"))) > MAX_NAME_BYTES
     ):
         raise _path_too_long(record)
-    if path.count(b"/") >= MAX_DEPTH:
+    if path.count(b"/") > MAX_DEPTH:
         raise TreeTooLarge(
             f"the commit has files below more than {MAX_DEPTH} folders",
             hint="this limit cannot be raised; choose another repository",
         )
     size = facts.rpartition(b" ")[2]
-    return int(size) if size != b"-" else 0
+    return int(size) if size.isdigit() else 0
 
 
 def _path_too_long(record: bytes) -> TreeTooLarge:
