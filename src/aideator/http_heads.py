@@ -7,9 +7,11 @@ before the application sees the request, so before any key is checked.
 
 import asyncio
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 MAX_HEAD_BYTES = 64 * 2**10
 """Bytes of a request's head. One read of the socket is not cut: up to 256 KB more."""
@@ -19,8 +21,16 @@ has been used, from the end of the time for which it may be idle."""
 BODY_SECONDS = 300.0
 """Time for the rest of a request whose head is complete. Applications may have shorter
 limits of their own."""
+MAX_WAITING = 256
+"""Connections of one server that may be without a whole head at the same time. The one
+that has waited longest makes room, so that idle ones cannot use up the server's
+files."""
 MAX_PIPELINED = 16
 """Requests that may wait for the answer of an earlier one on the same connection."""
+
+
+_waiting = WeakKeyDictionary[ServerState, dict["BoundedHeads", None]]()
+"""Connections without a whole head, by server; the first has waited longest."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -34,15 +44,17 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(*arguments, **named)
         self._unfinished = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._waiting = _waiting.setdefault(self.server_state, {})
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head."""
         super().connection_made(cast(asyncio.Transport, transport))
-        self._expect(HEAD_SECONDS)
+        self._expect_head(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop to wait."""
         self._cancel_deadline()
+        self._waiting.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,6 +67,7 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Hand the request to the application."""
         self._unfinished = 0
+        self._waiting.pop(self, None)
         self._expect(BODY_SECONDS)
         if len(self.pipeline) >= MAX_PIPELINED:
             raise HttpParserError("too many requests at once")
@@ -78,7 +91,15 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_response_complete()
         if not waiting and not self.transport.is_closing():
             # The rest of a body that nobody read counts as well.
-            self._expect(self.timeout_keep_alive + HEAD_SECONDS)
+            self._expect_head(self.timeout_keep_alive + HEAD_SECONDS)
+
+    def _expect_head(self, seconds: float) -> None:
+        self._expect(seconds)
+        self._waiting[self] = None
+        if len(self._waiting) > MAX_WAITING:
+            longest = next(iter(self._waiting))
+            del self._waiting[longest]
+            longest.transport.close()
 
     def _expect(self, seconds: float) -> None:
         self._cancel_deadline()

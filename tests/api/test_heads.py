@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.http_heads import MAX_HEAD_BYTES
+from aideator.http_heads import MAX_HEAD_BYTES, MAX_WAITING
 from tests.api.stage import Stage, open_stage
 from tests.conftest import PATIENCE
 
@@ -125,12 +125,25 @@ async def test_requests_that_do_not_wait_for_their_answers_are_few(
     writer.close()
 
 
+async def test_of_too_many_idle_connections_the_oldest_makes_room(
+    stage: Stage,
+) -> None:
+    kept = await connect(stage, GET + b"\r\n")
+    assert (await kept[0].readline()).startswith(b"HTTP/1.1 200 ")
+    idle = [await connect(stage) for _ in range(MAX_WAITING + 20)]
+    assert (await stage.client.get("/health/live")).status_code == 200
+    for reader, _ in idle[:20]:
+        assert await until_closed(reader) == b"", "closed before its time was up"
+    for _, writer in [kept, *idle]:
+        writer.close()
+
+
 @pytest.mark.slow
 async def test_what_sends_no_head_in_time_is_closed_and_others_are_served_meanwhile(
     stage: Stage,
 ) -> None:
-    idle = [await connect(stage) for _ in range(200)]
-    half_open = [await connect(stage, GET + b"x: half") for _ in range(200)]
+    idle = [await connect(stage) for _ in range(100)]
+    half_open = [await connect(stage, GET + b"x: half") for _ in range(100)]
     after_an_answer = await connect(stage, GET + b"\r\n" + GET)
     body_unread = await connect(stage, POST.replace(b"localhost", b"elsewhere"))
     line_ends = await connect(stage, b"\r\n")
