@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aideator.api import auth
+from aideator.api import auth, sessions
 from tests.api.stage import Stage, open_stage
 
 OPEN = {
@@ -280,16 +280,20 @@ async def test_logging_out_forgets_the_cookie(home: Path) -> None:
 async def test_a_cookie_of_another_process_or_past_its_time_is_worth_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sessions = auth.Sessions()
-    cookie = sessions.issue("key-1")
-    assert sessions.key_id(cookie) == "key-1"
-    assert auth.Sessions().key_id(cookie) is None
+    known = sessions.Sessions()
+    cookie = known.issue("key-1")
+    found = known.find(cookie)
+    assert found is not None
+    assert found.key_id == "key-1"
+    assert sessions.Sessions().find(cookie) is None
     forged = cookie.replace("key-1", "key-2")
     assert [
-        sessions.key_id(bad) for bad in (forged, cookie[:-1], "", ".", "..", "é.1.2")
+        known.find(bad) for bad in (forged, cookie[:-1], "", ".", "..", "é.1.2")
     ] == [None] * 6
-    monkeypatch.setattr(auth, "SESSION_SECONDS", -1)
-    assert sessions.key_id(sessions.issue("key-1")) is None
+    known.end(found)
+    assert known.find(cookie) is None
+    monkeypatch.setattr(sessions, "SESSION_SECONDS", -1)
+    assert known.find(known.issue("key-1")) is None
 
 
 @pytest.mark.parametrize("header", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Host"])

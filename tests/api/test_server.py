@@ -29,7 +29,7 @@ from pathlib import Path
 from aideator.api.server import serve
 from aideator.settings import Settings
 settings = Settings(_env_file=None, aideator_home=Path(sys.argv[1]), aideator_port=0)
-serve(settings, lambda url: print(url, flush=True))
+serve(settings, lambda url, link: print(url, flush=True))
 print("ended in good order", flush=True)
 """
 

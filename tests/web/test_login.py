@@ -1,5 +1,6 @@
 """A server with keys asks for one and sets a cookie that no script can read."""
 
+import asyncio
 from pathlib import Path
 
 from playwright.async_api import expect
@@ -69,3 +70,26 @@ async def test_a_run_behind_a_key_asks_for_it_first(
             visitor, running, "/runs/01a2028e-09a0-76d8-8ae2-6ad5353a3635?focus=1"
         )
         assert "next=%2Fruns%2F01a2028e" in visitor.page.url
+
+
+async def test_a_link_logs_in_once_and_leaves_no_token_behind(
+    home: Path, visitor: Visitor
+) -> None:
+    key = make_key(home)
+    async with server(home, "http://127.0.0.1:9") as running:
+        printed = await asyncio.to_thread(
+            command, "link", home=home, env={"AIDEATOR_API_KEY": key}
+        )
+        link = printed.stdout.strip()
+        assert link.startswith(f"{running.url}/login#"), printed.stderr
+        page = visitor.page
+        await page.goto(link)
+        await page.wait_for_url(f"{running.url}/")
+        await expect(page.get_by_role("form", name="New run")).to_be_visible()
+        await page.go_back()
+        assert "#" not in page.url
+        await page.context.clear_cookies()
+        await page.goto("about:blank")
+        await page.goto(link)
+        await expect(page.get_by_text("this link has been used")).to_be_visible()
+        assert "#" not in page.url

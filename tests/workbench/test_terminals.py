@@ -446,3 +446,24 @@ async def test_no_key_no_terminal(home: Path, repo: Path) -> None:
         one.client.headers["X-API-Key"] = secret
         await shell.closes()
         assert key.name == "alice"
+
+
+async def test_a_revoked_key_ends_its_terminals_and_previews_and_no_others(
+    home: Path, repo: Path
+) -> None:
+    async with person(home, repo) as one:
+        keys = {name: await one.me.app.create_key(name) for name in ("alice", "bob")}
+        paths = {}
+        for name, (_, secret) in keys.items():
+            one.client.headers["X-API-Key"] = secret
+            await one.opens("sleep 1000")
+            paths[name] = await one.previews(8000)
+        await one.me.app.revoke_key(keys["alice"][0].id)
+
+        async def only_one_is_left() -> bool:
+            state = await one.looks()
+            return len(state["terminals"]) == len(state["previews"]) == 1
+
+        await comes_true(only_one_is_left)
+        state = await one.looks()
+        assert [told["id"] for told in state["previews"]] == [paths["bob"].told["id"]]

@@ -3,8 +3,9 @@
 Optional packages add theirs as `extension.py` describes.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
@@ -14,6 +15,7 @@ from aideator import __version__
 from aideator.api import auth, problems, reference
 from aideator.api.extension import Extension, load_extensions
 from aideator.api.guard import Guard, is_loopback_name
+from aideator.api.revocation import Revocable, end_revoked
 from aideator.api.routes import (
     admin,
     dashboard,
@@ -22,6 +24,7 @@ from aideator.api.routes import (
     repositories,
     runs,
 )
+from aideator.api.sessions import LoginThrottle, Sessions
 from aideator.api.site import Site
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
@@ -62,7 +65,11 @@ def create_app(
     )
     app.state.source = source
     app.state.slots = slots or StreamSlots()
-    app.state.sessions = auth.Sessions()
+    app.state.sessions = Sessions()
+    app.state.logins = LoginThrottle()
+    app.state.revocable = [
+        extension.revocable for extension in extensions if extension.revocable
+    ]
     app.state.examination = dashboard.Examination()
     app.state.inspections = repositories.inspections()
     app.state.measuring = admin.measuring()
@@ -83,12 +90,19 @@ def create_app(
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    if isinstance(app.state.source, Aideator):
-        yield
-        return
-    async with open_app(app.state.source) as aideator:
-        app.state.aideator = aideator
-        yield
+    async with AsyncExitStack() as stack:
+        if not isinstance(app.state.source, Aideator):
+            opened = await stack.enter_async_context(open_app(app.state.source))
+            app.state.aideator = opened
+        aideator: Aideator = app.state.aideator
+        places: list[Revocable] = [
+            app.state.slots,
+            *(revocable(aideator) for revocable in app.state.revocable),
+        ]
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(end_revoked(aideator, app.state.sessions, places))
+            yield
+            watch.cancel()
 
 
 def _middleware(

@@ -1,53 +1,46 @@
-"""Authentication: an API key, a browser's session cookie, or this machine without keys.
+"""Authentication: an API key, a browser's session cookie, or the user of this machine.
 
-The cookie is signed with a secret that exists in this process only, so nothing that
-could forge one is stored; after a restart the browser asks for the key again. It names
-its key, so revoking the key ends its sessions at once.
+A server without keys answers the user that runs it, and root. Where the kernel tells of
+a connection that it is another user's, or does not tell, a session is needed: it begins
+with a one-time link, or with an API key. A session names its key, so revoking the key
+ends its sessions; `revocation.py` also ends what they have open.
 """
 
-import hashlib
-import hmac
-import secrets
-import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.api.guard import is_loopback_name, split_host
+from aideator.api.peer import can_read_repository, is_own_user, peer_uid
 from aideator.api.problems import responses
+from aideator.api.schemas import ResponseBody
+from aideator.api.sessions import SESSION_SECONDS, LoginThrottle, Session, Sessions
 from aideator.app import Aideator
-from aideator.domain.errors import Unauthorized
+from aideator.domain.errors import NotAllowed, Unauthorized
 
 COOKIE = "aideator_session"
-SESSION_SECONDS = 12 * 3600
+SECURE_COOKIE = f"__Host-{COOKIE}"
+"""Over TLS. The prefix keeps other hosts of the same domain from setting it:
+https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
+"""
+THIS_MACHINE = "this machine"
 
 
-class Sessions:
-    """Signed session cookies, each of which stands for an API key."""
+@dataclass(frozen=True)
+class Credential:
+    """What a caller was admitted by."""
 
-    def __init__(self) -> None:
-        self._secret = secrets.token_bytes(32)
+    key_id: str | None = None
+    """The API key, sent or exchanged for a session; None on a server without keys."""
+    session: Session | None = None
 
-    def issue(self, key_id: str) -> str:
-        """Return a cookie that stands for the key until it expires."""
-        content = f"{key_id}.{int(time.time()) + SESSION_SECONDS}"
-        return f"{content}.{self._sign(content)}"
-
-    def key_id(self, cookie: str) -> str | None:
-        """Return the id of a cookie's key, if it is valid and has not expired."""
-        content, _, signature = cookie.rpartition(".")
-        if not hmac.compare_digest(
-            signature.encode(errors="replace"), self._sign(content).encode()
-        ):
-            return None
-        key_id, _, expires = content.partition(".")
-        return key_id if time.time() < int(expires) else None
-
-    def _sign(self, content: str) -> str:
-        return hmac.digest(
-            self._secret, content.encode(errors="replace"), hashlib.sha256
-        ).hex()
+    @property
+    def caller(self) -> str:
+        """The name by which the caller is counted and shown."""
+        return self.key_id or THIS_MACHINE
 
 
 def is_local(request: Request) -> bool:
@@ -65,65 +58,186 @@ def is_local(request: Request) -> bool:
     )
 
 
+def may_use_path(request: Request, repository: str) -> bool:
+    """Return whether a request may name paths of this machine as repositories.
+
+    Raises:
+        NotAllowed: if the repository is a path that its user cannot read. A path that
+            does not exist is refused with the same words.
+    """
+    if not is_local(request):
+        return False
+    uid = _uid(request)
+    # Where the kernel does not tell, the caller has a key or a link of the operator.
+    if uid is None or is_own_user(uid) or not repository.startswith("/"):
+        return True
+    if not can_read_repository(uid, Path(repository)):
+        raise NotAllowed(
+            f"the user with uid {uid} cannot read a repository at {repository}",
+            hint="give that user access to it, or name another one",
+        )
+    return True
+
+
 async def identify(request: Request) -> str:
     """Return the caller: the id of its key, or "this machine" on a server without keys.
 
     Raises:
         Unauthorized: if it is neither.
     """
+    credential = await _find_credential(request)
+    request.state.credential = credential
+    return credential.caller
+
+
+async def _find_credential(request: Request) -> Credential:
     app: Aideator = request.app.state.aideator
     sessions: Sessions = request.app.state.sessions
-    if key := request.headers.get(app.settings.api_key_header):
+    header = app.settings.api_key_header
+    if key := request.headers.get(header):
         found = await app.find_key(key)
         if found is None:
             raise Unauthorized("this API key is not known here, or was revoked")
-        return found.id
-    key_id = sessions.key_id(request.cookies.get(COOKIE, ""))
-    if key_id is not None and await app.is_active_key(key_id):
-        return key_id
+        return Credential(found.id)
+    session = sessions.find(request.cookies.get(_cookie(request), ""))
+    if session is not None:
+        credential = Credential(session.key_id, session)
+        if await is_admitted(app, sessions, credential):
+            return credential
     if is_local(request) and not await app.is_active_key():
-        return "this machine"
-    header = app.settings.api_key_header
+        if is_own_user(_uid(request)):
+            return Credential()
+        raise Unauthorized(
+            "this server answers the user who started it",
+            hint="open the link that `aideator serve` printed (`aideator link`, run by "
+            f"that user, prints another), or send an API key in {header}",
+        )
     raise Unauthorized(
         hint=f"send it in the {header} header; `aideator key create NAME` makes one"
     )
+
+
+async def is_admitted(
+    app: Aideator, sessions: Sessions, credential: Credential
+) -> bool:
+    """Return whether what a caller was admitted by is still valid."""
+    if credential.session is not None and not sessions.is_valid(credential.session):
+        return False
+    return credential.key_id is None or await app.is_active_key(credential.key_id)
+
+
+def _uid(request: Request) -> int | None:
+    """Return the uid of whoever holds the other end of a request's connection."""
+    client, own = request.client, request.scope.get("server")
+    if client is None or own is None:
+        return None
+    return peer_uid((client.host, client.port), own)
+
+
+def _is_secure(request: Request) -> bool:
+    return "https" in {request.url.scheme, request.headers.get("x-forwarded-proto")}
+
+
+def _cookie(request: Request) -> str:
+    return SECURE_COOKIE if _is_secure(request) else COOKIE
 
 
 Caller = Annotated[str, Depends(identify)]
 router = APIRouter(tags=["session"], responses=responses(403, 421))
 
 
-class Login(BaseModel):
-    """What a browser exchanges for a session."""
+class KeyLogin(BaseModel):
+    """An API key, to be exchanged for a session."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     api_key: str = Field(min_length=1, max_length=200, examples=["aid_..."])
 
 
-@router.post("/session", status_code=204, responses=responses(400, 401, 413, 422))
-async def log_in(login: Login, request: Request, response: Response) -> None:
-    """Exchange an API key for a session cookie.
+class LinkLogin(BaseModel):
+    """A link's token, to be exchanged for a session once."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    link_token: str = Field(min_length=1, max_length=200)
+    """What stands behind the `#` of the link."""
+
+
+class Link(ResponseBody):
+    """A link to the page that logs in the browser that opens it first."""
+
+    path: str
+    """Relative to this server. What stands behind its `#` is not sent to servers."""
+
+
+@router.post("/session", status_code=204, responses=responses(400, 401, 413, 422, 429))
+async def log_in(
+    login: KeyLogin | LinkLogin, request: Request, response: Response
+) -> None:
+    """Exchange an API key, or the token of a one-time link, for a session cookie.
 
     An EventSource can send it, and no script can read it.
     """
-    app: Aideator = request.app.state.aideator
-    sessions: Sessions = request.app.state.sessions
-    key = await app.find_key(login.api_key)
-    if key is None:
-        raise Unauthorized("this API key is not known here, or was revoked")
+    throttle: LoginThrottle = request.app.state.logins
+    address = request.client.host if request.client else ""
+    throttle.check(address)
+    try:
+        cookie = await _exchange(login, request)
+    except Unauthorized:
+        throttle.count_failure(address)
+        raise
     response.set_cookie(
-        COOKIE,
-        sessions.issue(key.id),
+        _cookie(request),
+        cookie,
         max_age=SESSION_SECONDS,
         httponly=True,
         samesite="strict",
-        secure="https"
-        in {request.url.scheme, request.headers.get("x-forwarded-proto")},
+        secure=_is_secure(request),
     )
 
 
+async def _exchange(login: KeyLogin | LinkLogin, request: Request) -> str:
+    app: Aideator = request.app.state.aideator
+    sessions: Sessions = request.app.state.sessions
+    if isinstance(login, LinkLogin):
+        return sessions.redeem(login.link_token)
+    key = await app.find_key(login.api_key)
+    if key is None:
+        raise Unauthorized("this API key is not known here, or was revoked")
+    return sessions.issue(key.id)
+
+
+@router.post(
+    "/session/links",
+    status_code=201,
+    dependencies=[Depends(identify)],
+    responses=responses(401),
+)
+async def make_link(request: Request) -> Link:
+    """Make a link that logs in the browser that opens it first, with the same rights.
+
+    For a browser that runs as another user of this machine.
+    """
+    sessions: Sessions = request.app.state.sessions
+    credential: Credential = request.state.credential
+    return Link(path=link_path(sessions.make_link(credential.key_id)))
+
+
+def link_path(token: str) -> str:
+    """Return the path of a link, with its token where no server receives it."""
+    return f"/login#{token}"
+
+
 @router.delete("/session", status_code=204)
-async def log_out(response: Response) -> None:
-    """Delete this browser's session cookie. Revoking the key ends it everywhere."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+async def log_out(request: Request, response: Response) -> None:
+    """End this browser's session, and what it has open, and delete its cookie."""
+    sessions: Sessions = request.app.state.sessions
+    session = sessions.find(request.cookies.get(_cookie(request), ""))
+    if session is not None:
+        sessions.end(session)
+    response.delete_cookie(
+        _cookie(request),
+        httponly=True,
+        samesite="strict",
+        secure=_is_secure(request),
+    )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter
 from starlette.middleware import Middleware
 
+from aideator.api.revocation import Revocable
+from aideator.app import Aideator
 from aideator.optional import load
 from aideator.settings import Settings
 
@@ -27,6 +29,8 @@ class Extension:
     frame_source: Callable[[str], str | None] | None = None
     """Return the host source that the page may show in frames (CSP `frame-src`), given
     the Host header under which a browser addresses this server."""
+    revocable: Callable[[Aideator], Revocable] | None = None
+    """Return what keeps things open for callers, which end with their credential."""
 
 
 def load_extensions(settings: Settings) -> tuple[Extension, ...]:

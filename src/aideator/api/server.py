@@ -21,7 +21,9 @@ import uvloop
 from fastapi import FastAPI
 
 from aideator.api.app import create_app
+from aideator.api.auth import link_path
 from aideator.api.guard import is_loopback_name
+from aideator.api.sessions import Sessions
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
@@ -39,9 +41,10 @@ class Server(uvicorn.Server):
     `ready` is set when it answers, `ended` when it has stopped.
     """
 
-    def __init__(self, config: uvicorn.Config, aideator: Aideator, url: str) -> None:
-        super().__init__(config)
+    def __init__(self, app: FastAPI, aideator: Aideator, url: str) -> None:
+        super().__init__(_config(app))
         self.url = url
+        self._sessions: Sessions = app.state.sessions
         self.ready = asyncio.Event()
         self.ended = asyncio.Event()
         self._aideator = aideator
@@ -63,6 +66,16 @@ class Server(uvicorn.Server):
         finally:
             self.ended.set()
 
+    async def make_link(self) -> str | None:
+        """Return a link that logs in the browser that opens it first.
+
+        Returns:
+            None where API keys exist: there, people log in with theirs.
+        """
+        if await self._aideator.is_active_key():
+            return None
+        return f"{self.url}{link_path(self._sessions.make_link())}"
+
     def stop(self) -> None:
         """Accept no more connections, end the streams, let other requests finish.
 
@@ -73,12 +86,13 @@ class Server(uvicorn.Server):
         self._aideator.end_streams()
 
 
-def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+def serve(settings: Settings, on_ready: Callable[[str, str | None], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         settings: Everything that can be set.
-        on_ready: Called with the server's address when it answers.
+        on_ready: Called when it answers, with the server's address and, on a server
+            without keys, a link that logs in the browser that opens it first.
 
     Raises:
         Unavailable: if the port cannot be had, no API key exists beyond loopback, or
@@ -89,12 +103,14 @@ def serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
         runner.run(_serve(settings, on_ready))
 
 
-async def _serve(settings: Settings, on_ready: Callable[[str], None]) -> None:
+async def _serve(
+    settings: Settings, on_ready: Callable[[str, str | None], None]
+) -> None:
     loop = asyncio.get_running_loop()
     async with open_server(settings) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
-        on_ready(server.url)
+        on_ready(server.url, await server.make_link())
         await server.ended.wait()
 
 
@@ -120,7 +136,7 @@ async def serve_app(
     app: Aideator, listener: socket.socket, *, slots: StreamSlots | None = None
 ) -> AsyncIterator[Server]:
     """Serve an opened facade on a listening socket until the end of the block."""
-    server = Server(_config(create_app(app, slots=slots)), app, address(listener))
+    server = Server(create_app(app, slots=slots), app, address(listener))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await server.ready.wait()
@@ -135,7 +151,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
         app,
         http=BoundedHeads,
         ws="none",
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,

@@ -9,7 +9,7 @@ encode each event for each reader, which costs ten times as much.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from aideator.api.auth import Credential
 from aideator.app import Aideator
 from aideator.domain.errors import AideatorError, TooManyRequests
 from aideator.eventlog.base import Entry
@@ -46,32 +47,46 @@ class StreamSlots:
     def __init__(self, *, total: int = 768, per_client: int = 512) -> None:
         self._total = total
         self._per_client = per_client
-        self._taken: Counter[str] = Counter()
+        self._open: dict[Credential, set[asyncio.Event]] = {}
 
     @contextmanager
-    def take(self, client: str) -> Iterator[None]:
-        """Hold one slot.
+    def take(self, holder: Credential) -> Iterator[asyncio.Event]:
+        """Hold one slot; yield what is set when the stream has to end.
 
         Raises:
             TooManyRequests: if the client, or all clients together, have as many
                 streams open as may be.
         """
-        if self._taken.total() >= self._total:
+        taken = Counter[str]()
+        for credential, ends in self._open.items():
+            taken[credential.caller] += len(ends)
+        if taken.total() >= self._total:
             raise TooManyRequests("too many streams are open on this server")
-        if self._taken[client] >= self._per_client:
+        if taken[holder.caller] >= self._per_client:
             raise TooManyRequests(
                 "you have too many streams open",
                 hint="one stream shows all of a run: share it",
             )
-        self._taken[client] += 1
+        end = asyncio.Event()
+        ends = self._open.setdefault(holder, set())
+        ends.add(end)
         STREAMS.inc()
         try:
-            yield
+            yield end
         finally:
             STREAMS.dec()
-            self._taken[client] -= 1
-            if not self._taken[client]:
-                del self._taken[client]
+            ends.discard(end)
+            if not ends:
+                self._open.pop(holder, None)
+
+    def holders(self) -> Collection[Credential]:
+        """Return what those were admitted by who have streams open."""
+        return self._open.keys()
+
+    async def revoke(self, holder: Credential) -> None:
+        """End a client's streams."""
+        for end in self._open.pop(holder, ()):
+            end.set()
 
 
 class EventStream(Response):
@@ -81,7 +96,7 @@ class EventStream(Response):
         self,
         pieces: AsyncGenerator[bytes],
         *,
-        slot: tuple[StreamSlots, str],
+        slot: tuple[StreamSlots, Credential],
         ping: float = 30,
         retry: int = 3000,
     ) -> None:
@@ -103,8 +118,8 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        slots, client = self._slot
-        with slots.take(client):
+        slots, holder = self._slot
+        with slots.take(holder) as end:
             await send(
                 {
                     "type": "http.response.start",
@@ -114,14 +129,15 @@ class EventStream(Response):
             )
             if scope["method"] != "HEAD":
                 await self._write(send, format_sse_event(retry=self._retry))
-                await self._stream(receive, send)
+                await self._stream(receive, send, end)
             await send({"type": "http.response.body", "body": b""})
 
-    async def _stream(self, receive: Receive, send: Send) -> None:
+    async def _stream(self, receive: Receive, send: Send, end: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             ends = [
                 tasks.create_task(self._deliver(send)),
                 tasks.create_task(self._watch(receive, send)),
+                tasks.create_task(end.wait()),
             ]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             for task in ends:
@@ -154,20 +170,19 @@ class EventStream(Response):
         self._sent_at = asyncio.get_running_loop().time()
 
 
-def stream_to(
-    request: Request, caller: str, pieces: AsyncGenerator[bytes]
-) -> EventStream:
-    """Answer a request with events.
+def stream_to(request: Request, pieces: AsyncGenerator[bytes]) -> EventStream:
+    """Answer a request with events, until its caller may no longer read them.
 
     Args:
-        request: The request; its application has the settings and the open streams.
-        caller: Who is counted as the reader.
+        request: A request of an identified caller; its application has the settings and
+            the open streams.
         pieces: The events, framed.
     """
     app: Aideator = request.app.state.aideator
     slots: StreamSlots = request.app.state.slots
     ping, retry = app.settings.sse_ping_interval, app.settings.sse_retry_timeout
-    return EventStream(pieces, slot=(slots, caller), ping=ping, retry=retry)
+    slot = (slots, request.state.credential)
+    return EventStream(pieces, slot=slot, ping=ping, retry=retry)
 
 
 async def of_run(app: Aideator, run_id: str, after: int) -> AsyncGenerator[bytes]:

@@ -137,6 +137,10 @@ class Aideator:
             self._resources[open_resource] = open_resource(self)
         return cast("R", self._resources[open_resource])
 
+    def opened_resource(self, open_resource: Callable[["Aideator"], R]) -> R | None:
+        """Return the resource that a function opens, if it has been opened."""
+        return cast("R | None", self._resources.get(open_resource))
+
     def close_resources(self) -> None:
         """Close what optional packages have opened."""
         for resource in self._resources.values():

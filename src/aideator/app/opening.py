@@ -1,5 +1,6 @@
 """Open an AIdeator: state directory, database, event log, and what carries runs out."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -7,6 +8,7 @@ from aideator.app.background import open_background
 from aideator.app.demo import Demo
 from aideator.app.facade import Aideator, Working
 from aideator.eventlog.sql import SqlEventLog, open_event_log
+from aideator.sandbox.base import sandbox_uid
 from aideator.settings import Settings
 from aideator.store.home import claim_home, make_home
 from aideator.store.session import Database, open_database
@@ -20,8 +22,8 @@ async def open_app(
 
     Args:
         settings: Where things are and what is allowed.
-        work: Whether runs are carried out here. Without, nothing is started and nothing
-            can be submitted.
+        work: Whether runs are carried out here. This process then gets the umask 022.
+            Without, nothing is started and nothing can be submitted.
         url: The address at which this process serves; other commands on this machine
             find it by that.
 
@@ -29,9 +31,12 @@ async def open_app(
         Unavailable: if another process works in the same state directory, or something
             that runs need is missing.
     """
-    home = make_home(settings.aideator_home)
+    home = make_home(settings.aideator_home, group=sandbox_uid())
     async with AsyncExitStack() as stack:
         if work:
+            # Sandboxes, which may run as another user, read much of what is made here.
+            # What they may not read is kept from them and others by its own mode.
+            os.umask(0o022)
             stack.enter_context(claim_home(home, url=url))
         database = await stack.enter_async_context(
             open_database(settings.database, echo=settings.database_echo)

@@ -28,7 +28,7 @@ from aideator.engine.context import RunContext
 from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import open_gateway
-from aideator.sandbox.base import Finding, Limits
+from aideator.sandbox.base import Finding, Limits, sandbox_uid
 from aideator.sandbox.registry import BUBBLEWRAP, Backends
 from aideator.settings import Settings
 from aideator.setup.egress import Egress
@@ -183,7 +183,7 @@ async def examine(settings: Settings) -> list[Finding]:
         detail = "REDIS_URL is set, but not used in this version"
         findings.append(Finding("redis", ok=False, detail=detail))
     try:
-        make_home(settings.aideator_home)
+        make_home(settings.aideator_home, group=sandbox_uid())
     except Unavailable as error:
         unusable = Finding(
             "state", ok=False, detail=str(error), fix=error.hint, fatal=True

@@ -1,5 +1,6 @@
 """Commands: `aideator export` and `aideator import`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -52,12 +53,16 @@ async def export(
     context.print_line(f"{file} has run {found[-8:]}, {len(data):,} bytes.")
 
 
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 def _write(file: Path, data: bytes) -> None:
     from aideator.domain.errors import InvalidInput
 
     try:
-        # "x": a file that exists is never overwritten.
-        with file.open("xb") as opened:
+        # Never an existing file, and for this user only: a run holds whole files.
+        with open(file, "xb", opener=_open_private) as opened:
             opened.write(data)
     except OSError as error:
         raise InvalidInput(

@@ -19,6 +19,8 @@ import typer
 from aideator.cli.parameters import Json, Server
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from pydantic import BaseModel
     from rich.console import Console, RenderableType
 
@@ -79,17 +81,21 @@ class CommandContext:
             async with open_app(self.settings, work=work) as app:
                 yield app
             return
-        from aideator.client.remote import open_remote
-
         if not self.server:
             sys.stderr.write(f"(through the server at {url})\n")
-        async with open_remote(
+        async with self.connect_to(url) as remote:
+            yield remote
+
+    def connect_to(self, url: str) -> "AbstractAsyncContextManager[RemoteAideator]":
+        """Open a client of the server at an address."""
+        from aideator.client.remote import open_remote
+
+        return open_remote(
             url,
             prefix=self.settings.api_v1_prefix,
             header=self.settings.api_key_header,
             key=os.environ.get("AIDEATOR_API_KEY"),
-        ) as remote:
-            yield remote
+        )
 
     def print(self, *drawn: "RenderableType") -> None:
         """Print tables and other renderables. For text, see `print_line`."""

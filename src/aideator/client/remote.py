@@ -154,6 +154,11 @@ class RemoteAideator:
                 event = json.loads(data)
                 yield Entry(event["seq"], event["body"]["kind"], data.encode())
 
+    async def make_link(self) -> str:
+        """Return the path of a link that logs in the browser that opens it first."""
+        made = await self.call("POST", "/session/links")
+        return str(made["path"])
+
     async def patch(self, run_id: str, number: int) -> bytes:
         """Return a variation's change, as `git diff --binary` writes it."""
         answer = await self.send("GET", f"/runs/{run_id}/variations/{number}/patch")

@@ -1,10 +1,15 @@
-"""The state directory: its permissions, its lock, and where its sockets are."""
+"""The state directory: who may enter it, its lock, and where its sockets are.
+
+Nothing in it is for other users of the machine. Where the platform runs as root,
+sandboxes run as a user of their own, whose group may pass through what leads to their
+files; without root they run as the same user, and nobody else may enter at all.
+"""
 
 import fcntl
 import hashlib
 import json
 import os
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +20,9 @@ from aideator.domain.errors import Unavailable
 _LONGEST_SOCKET_DIR = 60
 """Characters. A Unix socket's path must stay below 108, and sandboxes add a name of
 their own."""
+_PRIVATE = ("mirrors", "locks")
+"""Directories that no sandbox has to enter."""
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True)
@@ -26,40 +34,110 @@ class Owner:
     """Its address, if it serves."""
 
 
-def make_home(home: Path) -> Path:
-    """Make the state directory.
+def make_home(home: Path, *, group: int | None) -> Path:
+    """Make the state directory, and take from others what they may not do there.
 
-    Others may pass through (sandboxes run as another uid) but not list it.
+    An earlier version left it open to everybody: permissions of an existing directory
+    are corrected too.
+
+    Args:
+        home: The directory.
+        group: The group of sandboxed processes, which may pass through but not list;
+            None if they run as this user.
 
     Raises:
-        Unavailable: if it cannot be made or written.
+        Unavailable: if it cannot be made or written, or belongs to another user.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        runtime_dir(home).mkdir(parents=True, exist_ok=True, mode=0o711)
+        _make_directory(home, group)
+        for name in _PRIVATE:
+            _make_directory(home / name, None)
+        _make_runtime_dir(home, group)
     except OSError as error:
         hint = "set AIDEATOR_HOME to a directory that you may write"
         raise Unavailable(
             f"the state directory cannot be used: {error}", hint=hint
         ) from error
-    if not os.access(home, os.W_OK | os.X_OK):
-        raise Unavailable(
-            f"{home} is not writable",
-            hint="set AIDEATOR_HOME to a directory that you may write",
-        )
     return home
 
 
 def runtime_dir(home: Path) -> Path:
     """Return where sockets live.
 
-    In the state directory, or in a shorter path if that is too long for a socket.
+    In the state directory; if that path is too long for a socket, in a directory that
+    only this user may write to: of the XDG base directories, or below `/run`
+    (https://specifications.freedesktop.org/basedir-spec/latest/). Root always takes the
+    latter: no sandbox could pass through its `$XDG_RUNTIME_DIR`.
     """
     inside = home.absolute() / "run"
     if len(str(inside)) <= _LONGEST_SOCKET_DIR:
         return inside
     digest = hashlib.sha256(str(home.absolute()).encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"aideator-{os.geteuid()}-{digest}"
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    if given and os.geteuid() != 0:
+        return Path(given, "aideator", digest)
+    return Path("/run", f"aideator-{os.geteuid()}", digest)
+
+
+def _make_runtime_dir(home: Path, group: int | None) -> None:
+    directory = runtime_dir(home)
+    if directory.parent == home.absolute():
+        _make_directory(directory, group)
+        return
+    try:
+        for path in (directory.parent, directory):
+            _refuse_writable(path)
+            _make_directory(path, group)
+    except OSError as error:
+        raise Unavailable(
+            f"there is no place for sockets: {error}",
+            hint="set XDG_RUNTIME_DIR to a directory of yours, or AIDEATOR_HOME to a "
+            f"path of at most {_LONGEST_SOCKET_DIR - len('/run')} characters",
+        ) from error
+
+
+def _make_directory(path: Path, group: int | None) -> None:
+    """Make a directory that only this user, and a group in passing, may enter."""
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        raise Unavailable(
+            f"{path} belongs to another user (uid {status.st_uid})",
+            hint=f"work as that user, or set AIDEATOR_HOME to a directory of yours, or "
+            f"give this one to the user with uid {os.geteuid()} (chown)",
+        )
+    if group is not None and status.st_gid != group:
+        os.chown(path, -1, group)
+    path.chmod(0o700 if group is None else 0o710)
+
+
+def _refuse_writable(path: Path) -> None:
+    """Refuse a directory, outside the state directory, that others may have filled.
+
+    Neither a symbolic link is followed: its owner decides where it leads.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode) or status.st_mode & _OTHERS_WRITE:
+        raise Unavailable(
+            f"{path} is not a directory that only its owner may write to",
+            hint="somebody else may have made it: remove it, then try again",
+        )
+
+
+def make_private_file(path: Path) -> None:
+    """Make a file that only this user may read, or take an existing one from others.
+
+    A file of another user stays as it is.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -71,6 +149,7 @@ def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
     Raises:
         Unavailable: if another process works here.
     """
+    make_private_file(_lock_file(home))
     with _lock_file(home).open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from aideator.domain.errors import Unavailable
+from aideator.store.home import make_private_file
 
 MIGRATIONS = "aideator.store:migrations"
 """Where our scripts are, as Alembic names a folder inside a package."""
@@ -72,6 +73,7 @@ async def _back_up(engine: AsyncEngine, revision: str) -> None:
                 ),
             )
         copy.unlink(missing_ok=True)
+        make_private_file(copy)
         await connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
 
 

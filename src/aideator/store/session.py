@@ -16,10 +16,12 @@ a decision that a power cut took is asked again.
 """
 
 import asyncio
+import glob
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -34,6 +36,7 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from aideator.domain.errors import Unavailable
+from aideator.store.home import make_private_file
 from aideator.store.migrate import MIGRATIONS, migrate
 
 T = TypeVar("T")
@@ -191,6 +194,7 @@ async def open_database(
         prepare(engine, (*_PRAGMAS, *_READER_PRAGMAS), begin="BEGIN")
     try:
         with translate_database_errors():
+            await asyncio.to_thread(_make_private, writing)
             # First without aiosqlite, which leaves a thread behind when it cannot open
             # a file.
             await asyncio.to_thread(_touch, writing)
@@ -207,6 +211,19 @@ async def open_database(
         for engine in (writing, reading):
             engine.dispose()
         await writer.dispose()
+
+
+def _make_private(engine: Engine) -> None:
+    """Keep the database from other users, with SQLite's own files and the backups.
+
+    SQLite gives its files beside the database the permissions of the database.
+    """
+    if not engine.url.database or engine.url.database == ":memory:":
+        return
+    file = Path(engine.url.database)
+    with suppress(OSError):  # SQLite tells what is wrong with it, see `_HINTS`
+        for path in (file, *file.parent.glob(f"{glob.escape(file.name)}[-.]*")):
+            make_private_file(path)
 
 
 def _touch(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import Annotated, Self
 
@@ -12,18 +12,19 @@ from fastapi.sse import format_sse_event
 from pydantic import Field
 from starlette.middleware import Middleware
 
-from aideator.api.auth import Caller, identify
+from aideator.api.auth import Credential, identify
 from aideator.api.dependencies import App, LastEventId, RunId, VariationId
 from aideator.api.extension import Extension
 from aideator.api.problems import responses, text
 from aideator.api.schemas import RequestBody, ResponseBody
 from aideator.api.stream import MAX_ID, EventStream, cursor, stream_to
+from aideator.app import Aideator
 from aideator.domain.errors import Conflict
 from aideator.sandbox.base import Size
 from aideator.settings import Settings
 from aideator.workbench.model import Place, Preview, Terminal
 from aideator.workbench.preview_host import PreviewHosts, parent_host
-from aideator.workbench.service import workbench_of
+from aideator.workbench.service import opened_workbench, workbench_of
 from aideator.workbench.terminal import Ended, LiveTerminal, Printed
 
 _ORIGIN = re.compile(r"https?://[a-z0-9.:\[\]-]+", re.IGNORECASE)
@@ -132,7 +133,11 @@ async def show(
     "/runs/{run_id}/variations/{number}/terminals", status_code=201, responses=_OPENED
 )
 async def open_terminal(
-    run_id: RunId, number: VariationId, wanted: TerminalIn, app: App
+    run_id: RunId,
+    number: VariationId,
+    wanted: TerminalIn,
+    request: Request,
+    app: App,
 ) -> TerminalOut:
     """Open a terminal.
 
@@ -140,7 +145,11 @@ async def open_terminal(
     afterwards.
     """
     details = await workbench_of(app).open_terminal(
-        run_id, number, Size(wanted.rows, wanted.cols), wanted.command
+        run_id,
+        number,
+        Size(wanted.rows, wanted.cols),
+        wanted.command,
+        opener=request.state.credential,
     )
     return TerminalOut.of(details, app.settings.api_v1_prefix)
 
@@ -155,7 +164,6 @@ async def watch_terminal(
     terminal_id: Id,
     request: Request,
     app: App,
-    caller: Caller,
     after: Annotated[
         int, Query(ge=0, le=MAX_ID, description="Bytes that the client has seen.")
     ] = 0,
@@ -170,7 +178,7 @@ async def watch_terminal(
     """
     terminal = workbench_of(app).terminal(terminal_id)
     pieces = _framed(terminal, cursor(last_event_id, after))
-    return stream_to(request, caller, pieces)
+    return stream_to(request, pieces)
 
 
 @router.post("/terminals/{terminal_id}/input", status_code=204, responses=_TYPED)
@@ -207,7 +215,9 @@ async def open_preview(
         else f"{request.url.scheme}://{request.headers['host']}"
     )
     return _with_address(
-        await workbench_of(app).open_preview(run_id, number, wanted.port, page),
+        await workbench_of(app).open_preview(
+            run_id, number, wanted.port, page, opener=request.state.credential
+        ),
         request,
         host,
     )
@@ -257,6 +267,23 @@ def _parent(request: Request, host: str | None) -> str:
     return parent
 
 
+class _Opened:
+    """The terminals and previews of an application, which end with their opener's key.
+
+    See `aideator.api.revocation`.
+    """
+
+    def __init__(self, app: Aideator) -> None:
+        self._app = app
+
+    def holders(self) -> Collection[Credential]:
+        workbench = opened_workbench(self._app)
+        return workbench.openers() if workbench else ()
+
+    async def revoke(self, holder: Credential) -> None:
+        await workbench_of(self._app).close_all_of(holder)
+
+
 def extension(settings: Settings) -> Extension:
     """Add the routes, and the host names of previews, to the HTTP application."""
 
@@ -267,4 +294,9 @@ def extension(settings: Settings) -> Extension:
     previews = Middleware(
         PreviewHosts, host=settings.preview_host, key_header=settings.api_key_header
     )
-    return Extension(router=router, middleware=[previews], frame_source=frame_source)
+    return Extension(
+        router=router,
+        middleware=[previews],
+        frame_source=frame_source,
+        revocable=_Opened,
+    )

@@ -4,7 +4,9 @@
 """
 
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from aideator.app import Aideator
 from aideator.domain.errors import Conflict, NotFound, TooManyRequests
@@ -21,6 +23,9 @@ from aideator.workbench.sandboxes import (
 )
 from aideator.workbench.terminal import LiveTerminal
 
+if TYPE_CHECKING:
+    from aideator.api.auth import Credential
+
 MOST = 8
 """Terminals, and previews, that may be open at one variation."""
 _REMEMBERED = 16
@@ -35,6 +40,11 @@ def workbench_of(app: Aideator) -> "Workbench":
         Unavailable: if the application was opened for reading only.
     """
     return app.resource(_open_workbench)
+
+
+def opened_workbench(app: Aideator) -> "Workbench | None":
+    """Return the workbench of an application, if it has been opened."""
+    return app.opened_resource(_open_workbench)
 
 
 def _open_workbench(app: Aideator) -> "Workbench":
@@ -63,6 +73,7 @@ class Workbench:
         self._sandboxes = sandboxes
         self._terminals: dict[str, LiveTerminal] = {}
         self._previews: dict[str, tuple[InspectionSandbox, LivePreview]] = {}
+        self._openers: dict[str, Credential | None] = {}
 
     async def state(self, run_id: str, number: int) -> WorkbenchState:
         """Return what is open at a variation, and whether more can be opened.
@@ -91,7 +102,13 @@ class Workbench:
         )
 
     async def open_terminal(
-        self, run_id: str, number: int, size: Size, command: str | None = None
+        self,
+        run_id: str,
+        number: int,
+        size: Size,
+        command: str | None = None,
+        *,
+        opener: "Credential | None" = None,
     ) -> Terminal:
         """Open a terminal.
 
@@ -100,6 +117,7 @@ class Workbench:
             number: The variation.
             size: Rows and columns, in characters.
             command: What runs in it; a shell when absent.
+            opener: Who opens it, for `close_all_of`.
 
         Raises:
             NotFound: if there is no such run or variation.
@@ -133,6 +151,7 @@ class Workbench:
             if turn is not None:
                 turn.on_end.append(lambda: live.close(opened.end))
             self._terminals[details.id] = live
+            self._openers[details.id] = opener
             opened.users.add(live)
             self._start(run_or_record_failure(self._run(opened, live)))
             return details
@@ -143,6 +162,7 @@ class Workbench:
             await live.run()
         finally:
             opened.dismiss(live)
+            self._openers.pop(live.details.id, None)
             ended = [
                 key for key, terminal in self._terminals.items() if terminal.has_ended
             ]
@@ -150,7 +170,13 @@ class Workbench:
                 del self._terminals[key]
 
     async def open_preview(
-        self, run_id: str, number: int, port: int, page: str
+        self,
+        run_id: str,
+        number: int,
+        port: int,
+        page: str,
+        *,
+        opener: "Credential | None" = None,
     ) -> Preview:
         """Open a preview of a port, whether something listens there yet or not.
 
@@ -159,6 +185,7 @@ class Workbench:
             number: The variation.
             port: Where a server of the project listens inside, or will.
             page: The origin of the page that will show it.
+            opener: Who opens it, for `close_all_of`.
 
         Raises:
             NotFound: if there is no such run or variation.
@@ -186,6 +213,7 @@ class Workbench:
             )
             self._record_use(opened, "preview")
             self._previews[details.id] = (opened, live)
+            self._openers[details.id] = opener
             opened.users.add(live)
             return details
 
@@ -228,6 +256,7 @@ class Workbench:
         opened, live = self._previews.get(preview_id, (None, None))
         if opened is None or live is None or opened.over.is_set():
             self._previews.pop(preview_id, None)
+            self._openers.pop(preview_id, None)
             raise NotFound(
                 "there is no such preview (any more)", hint="open another one"
             )
@@ -252,7 +281,22 @@ class Workbench:
         live = self.preview(preview_id)
         live.close()
         opened, _ = self._previews.pop(preview_id)
+        self._openers.pop(preview_id, None)
         opened.dismiss(live)
+
+    def openers(self) -> "set[Credential]":
+        """Return what those were admitted by who have terminals or previews open."""
+        return {opener for opener in self._openers.values() if opener is not None}
+
+    async def close_all_of(self, opener: "Credential") -> None:
+        """Close what somebody has opened, who may not use it any longer."""
+        for key in [key for key, by in self._openers.items() if by == opener]:
+            self._openers.pop(key, None)
+            if key in self._terminals:
+                await self.close_terminal(key)
+            elif key in self._previews:
+                with suppress(NotFound):  # its sandbox is over already
+                    self.close_preview(key)
 
     def close(self) -> None:
         """End readers, previews and copies: the server stops."""

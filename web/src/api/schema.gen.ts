@@ -404,6 +404,11 @@ export interface Isolation {
 
 export type JsonValue = unknown;
 
+/** An API key, to be exchanged for a session. */
+export interface KeyLogin {
+  api_key: string;
+}
+
 /** The name of a new key. */
 export interface KeyName {
   name: string;
@@ -427,9 +432,15 @@ export interface Keys {
   keys: string;
 }
 
-/** What a browser exchanges for a session. */
-export interface Login {
-  api_key: string;
+/** A link to the page that logs in the browser that opens it first. */
+export interface Link {
+  /** Relative to this server. What stands behind its `#` is not sent to servers. */
+  path: string;
+}
+
+/** A link's token, to be exchanged for a session once. */
+export interface LinkLogin {
+  link_token: string;
 }
 
 /** Models that an agent can work with, as far as they are known. */
@@ -1215,7 +1226,7 @@ export interface Routes {
   "POST /session": {
     path: undefined;
     query: undefined;
-    body: Login;
+    body: KeyLogin | LinkLogin;
     answer: undefined;
   };
   "DELETE /session": {
@@ -1223,6 +1234,12 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: undefined;
+  };
+  "POST /session/links": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: Link;
   };
   "GET /runs/{run_id}/variations/{number}/terminals": {
     path: { run_id: string; number: number };

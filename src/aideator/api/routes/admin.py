@@ -16,7 +16,7 @@ from fastapi import Path as PathParameter
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
 
-from aideator.api.auth import Caller, identify
+from aideator.api.auth import THIS_MACHINE, Caller, identify
 from aideator.api.dependencies import App
 from aideator.api.problems import responses
 from aideator.api.schemas import RequestBody, ResponseBody
@@ -171,10 +171,10 @@ async def key_holder(caller: Caller) -> str:
     """Return the id of the caller's key.
 
     Raises:
-        NotAllowed: if it has none. On a server without keys, anyone on this machine
+        NotAllowed: if it has none. On a server without keys, whoever was handed a link
             could otherwise create the first key and lock the owner out.
     """
-    if caller == "this machine":
+    if caller == THIS_MACHINE:
         raise NotAllowed(
             "keys are managed with a key",
             hint="create the first one with `aideator key create NAME`",

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from pydantic import Field
 
-from aideator.api.auth import identify, is_local
+from aideator.api.auth import identify, may_use_path
 from aideator.api.dependencies import App
 from aideator.api.problems import responses
 from aideator.api.schemas import RequestBody
@@ -42,9 +42,10 @@ async def inspect(
 
     Nothing in it is executed.
     """
+    local = may_use_path(request, asked.repo_url)
     slots: asyncio.Semaphore = request.app.state.inspections
     async with slots:
-        return await app.inspect(asked.repo_url, asked.ref, local=is_local(request))
+        return await app.inspect(asked.repo_url, asked.ref, local=local)
 
 
 def inspections() -> asyncio.Semaphore:

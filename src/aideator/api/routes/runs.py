@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import Field
 
-from aideator.api.auth import Caller, identify, is_local
+from aideator.api.auth import Caller, identify, may_use_path
 from aideator.api.dependencies import (
     App,
     LastEventId,
@@ -117,7 +117,9 @@ async def submit(
         if idempotency_key is None
         else (f"{caller}:{idempotency_key}", request_hash)
     )
-    run = await app.submit(spec, local=is_local(request), idempotency=idempotency)
+    run = await app.submit(
+        spec, local=may_use_path(request, spec.repo_url), idempotency=idempotency
+    )
     RUNS.inc()
     here = f"{app.settings.api_v1_prefix}/runs/{run.id}"
     response.headers["Location"] = here
@@ -175,7 +177,6 @@ async def stream(
     run_id: RunId,
     request: Request,
     app: App,
-    caller: Caller,
     after: Annotated[
         int,
         Query(ge=0, le=MAX_ID, description="The last seq that the client has seen."),
@@ -190,7 +191,7 @@ async def stream(
     seen = cursor(last_event_id, after)
     if await app.at_end(run_id, seen):
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return stream_to(request, caller, of_run(app, run_id, seen))
+    return stream_to(request, of_run(app, run_id, seen))
 
 
 @router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)

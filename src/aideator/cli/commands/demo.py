@@ -41,13 +41,13 @@ async def demo(context: CommandContext) -> int:
     from aideator.app.demo import make_project, scripted_model
     from aideator.cli.exit import exit_code_of
     from aideator.cli.ui.summary import print_summary
+    from aideator.sandbox.base import sandbox_uid
     from aideator.store.home import make_home
 
-    home = make_home(context.settings.aideator_home) / "demo"
+    outer = make_home(context.settings.aideator_home, group=sandbox_uid())
+    home = make_home(outer / "demo", group=sandbox_uid())
     repo = home / "project"
     shutil.rmtree(repo, ignore_errors=True)
-    # Sandboxes run as another user where one is available: it may pass, not list.
-    home.mkdir(exist_ok=True, mode=0o711)
     if not context.json:
         _print_what_is_real(context)
     spec = (await make_project(repo)).model_copy(update={"fresh": True})

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from aideator.cli.command import open_context
+from aideator.cli.command import CommandContext, command, open_context
 from aideator.cli.parameters import SERVE
 
 app = typer.Typer()
@@ -48,10 +48,41 @@ def _serve(host: str | None, port: int | None) -> None:
         update={name: value for name, value in given.items() if value is not None}
     )
 
-    def on_ready(url: str) -> None:
+    def on_ready(url: str, link: str | None) -> None:
         sys.stderr.write(
             f"AIdeator serves {url}{settings.api_v1_prefix} "
             f"(documentation: {url}/docs). Ctrl-C stops it.\n"
         )
+        if link is not None:
+            sys.stderr.write(
+                "It answers your user on this machine. For a browser of another user, "
+                f"this link works once:\n  {link}\n"
+            )
 
     serve_api(settings, on_ready=on_ready)
+
+
+@command(
+    app,
+    panel=SERVE,
+    epilog="""
+Examples:
+
+- `aideator link`
+
+- `sudo aideator link` where root runs the server, and your browser does not
+""",
+    json=False,
+)
+async def link(context: CommandContext) -> None:
+    """Print a link that logs in the browser that opens it first, to the page."""
+    from aideator.domain.errors import Unavailable
+
+    url = context.server_url()
+    if url is None:
+        raise Unavailable(
+            "no server works in this state directory",
+            hint="`aideator serve` starts one",
+        )
+    async with context.connect_to(url) as remote:
+        sys.stdout.write(f"{url}{await remote.make_link()}\n")
