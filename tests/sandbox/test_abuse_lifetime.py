@@ -14,7 +14,8 @@ import pytest
 
 from aideator.domain.errors import DiskLimitExceeded, SandboxLost
 from aideator.sandbox.base import Limits, Sandbox
-from aideator.sandbox.bubblewrap.cgroup import PARENT, remove_stale
+from aideator.sandbox.bubblewrap.cgroup import remove_stale
+from aideator.sandbox.bubblewrap.parent_group import PREFIX
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import canaries
 from aideator.testing.abuse.__main__ import LIMITS, make_tree
@@ -66,7 +67,7 @@ def settled(marker: str) -> bool:
 
 
 def groups_of(server: int) -> list[Path]:
-    return list(Path("/sys/fs/cgroup").rglob(f"{PARENT}/*.{server}"))
+    return list(Path("/sys/fs/cgroup").rglob(f"{PREFIX}.*.{server}.*"))
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -9,7 +9,8 @@ unless a call names it in `GIT_ALLOW_PROTOCOL`.
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from aideator.children import PIPE, Child, start_child
@@ -18,6 +19,9 @@ from aideator.domain.errors import RepositoryError
 MAX_OUTPUT = 64 * 2**20
 """Limit for the standard output of a call, in bytes; far above what ours need."""
 _MAX_STDERR = 64 * 2**10
+MAX_MEMORY = 2 * 2**30
+"""Limit for the data of a git process, in bytes. git keeps whole trees and every ref
+that a server names in memory, and some kilobytes of a pack expand to gigabytes."""
 
 _PASSED_ON = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 
@@ -40,6 +44,9 @@ HARDENED = {
     "core.fsmonitor": "false",
     "core.attributesFile": os.devnull,
     "core.untrackedCache": "false",
+    # Names that other systems take for `.git` are refused on this one as well.
+    "core.protectHFS": "true",
+    "core.protectNTFS": "true",
     "credential.helper": "",
     "gc.auto": "0",
     "fetch.unpackLimit": "1",
@@ -96,7 +103,12 @@ def config_environment(config: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-_WITH_UMASK = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
+_WITH_LIMITS = (
+    "sh",
+    "-c",
+    f'umask 022 && ulimit -d {MAX_MEMORY // 2**10} && exec "$@"',
+    "sh",
+)
 """uvloop's subprocesses support neither `umask` nor `user`, so small programs in front
 of git set both."""
 
@@ -111,7 +123,7 @@ async def git(
     config: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
-    timeout: float = 60.0,
+    timeout: float | None = 60.0,
     user: int | None = None,
 ) -> bytes:
     """Run git and return its standard output.
@@ -123,18 +135,44 @@ async def git(
         config: Settings in addition to `HARDENED`.
         env: Environment variables in addition to the fixed ones.
         stdin: Data for git's standard input.
-        timeout: Seconds after which the whole process group is killed.
+        timeout: Seconds after which the whole process group is killed; None where the
+            caller has a deadline.
         user: The uid and gid to run as; this process's own when absent.
 
     Raises:
         GitError: if git fails or prints more than `MAX_OUTPUT` bytes.
         GitTimeout: if it does not finish in time.
     """
+    try:
+        async with (
+            running_git(
+                *arguments, cwd=cwd, config=config, env=env, user=user
+            ) as process,
+            asyncio.timeout(timeout),
+        ):
+            stdout, stderr = await _communicate(process, stdin)
+    except TimeoutError:
+        raise GitTimeout(arguments[0], timeout or 0) from None
+    if len(stdout) > MAX_OUTPUT:
+        raise GitError(arguments[0], None, f"it printed more than {MAX_OUTPUT} bytes")
+    _need_success(arguments[0], process, stderr)
+    return stdout
+
+
+@asynccontextmanager
+async def running_git(
+    *arguments: str,
+    cwd: Path | None = None,
+    config: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    user: int | None = None,
+) -> AsyncIterator[Child]:
+    """Start git as `git` does; at the context's end kill it if it still runs."""
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     settings = config_environment(HARDENED | dict(config or {}))
     process = await start_child(
         [
-            *_WITH_UMASK,
+            *_WITH_LIMITS,
             *(_as_user(user) if user is not None else ()),
             "git",
             *arguments,
@@ -144,22 +182,44 @@ async def git(
         streams=(PIPE, PIPE, PIPE),
     )
     try:
-        async with asyncio.timeout(timeout):
-            stdout, stderr = await _communicate(process, stdin)
-    except TimeoutError:
-        raise GitTimeout(arguments[0], timeout) from None
+        yield process
     finally:
         process.kill_group()
+        process.close_pipes()
         await process.wait()
-    if len(stdout) > MAX_OUTPUT:
-        raise GitError(arguments[0], None, f"it printed more than {MAX_OUTPUT} bytes")
+
+
+@asynccontextmanager
+async def streaming_git(
+    *arguments: str, cwd: Path
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Run git and yield its standard output piece by piece, however long it is.
+
+    Leaving the context early ends git.
+
+    Raises:
+        GitError: if git fails; raised by the iterator after the last piece.
+    """
+
+    async def pieces(process: Child) -> AsyncGenerator[bytes, None]:
+        process.stdin.close()
+        while piece := await process.stdout.read(2**16):
+            yield piece
+        stderr = await process.stderr.read(_MAX_STDERR)
+        await process.wait()
+        _need_success(arguments[0], process, stderr)
+
+    async with (
+        running_git(*arguments, cwd=cwd) as process,
+        aclosing(pieces(process)) as printed,
+    ):
+        yield printed
+
+
+def _need_success(command: str, process: Child, stderr: bytes) -> None:
     if process.returncode != 0:
-        raise GitError(
-            arguments[0],
-            process.returncode,
-            stderr[:_MAX_STDERR].decode(errors="replace"),
-        )
-    return stdout
+        message = stderr[:_MAX_STDERR].decode(errors="replace")
+        raise GitError(command, process.returncode, message)
 
 
 async def _communicate(process: Child, data: bytes) -> tuple[bytes, bytes]:
