@@ -107,7 +107,7 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
     """
     try:
         return ProjectFile.model_validate(
-            tomllib.loads(read_file(checkout.path / FILE_NAME).decode())
+            tomllib.loads(read_file(checkout.path / FILE_NAME).decode("utf-8-sig"))
         )
     except FileNotFoundError:
         return ProjectFile()
