@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # uv from the machine if there is one, else installed beside the virtual environment.
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
-.PHONY: help demo test check web format bench lock clean
+.PHONY: help demo test torture check web format bench lock clean audit release
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
@@ -37,19 +37,31 @@ format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
 	cd web && npm run --silent format
 
+TORTURE := 100
+torture: $(VENV)/.dev ## Faults again and again: kill -9, disconnects, full disks, hostile bytes (TORTURE=100 times as often)
+	TORTURE=$(TORTURE) $(BIN)/python -m pytest -n auto --dist worksteal tests/torture $(wildcard tests/fuzz)
+
 bench: $(VENV)/.dev ## Measure beside named peers; prints ratios
 	$(BIN)/python -m bench
+
+audit: $(VENV)/release/.done ## Ask whether vulnerabilities are known in what is shipped
+	$(VENV)/release/bin/python tools/audit.py
+
+release: $(VENV)/release/.done ## Build wheel and sdist of HEAD, bit for bit the same each time
+	$(VENV)/release/bin/python tools/release.py
 
 AGENT := src/aideator/agents/builtin
 
 # requirements.lock is what AIdeator needs to run (`make demo` installs no more), requirements-dev.lock that and the
-# tools. Both have hashes, hold for all platforms and name no registry; any installer that knows --require-hashes reads
+# tools, requirements-release.lock what builds and audits a release. Both have hashes, hold for all platforms and name no registry; any installer that knows --require-hashes reads
 # them. `uv.lock` would hold both, but names the registry that it was made with and needs uv, so git ignores it. A new
 # dependency: pyproject.toml, `make lock`, and both locks in the same commit.
 lock: $(VENV)/.dev ## Make the locks anew, and what a container installs for our agent (maintainers)
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock
+	$(UV) pip compile --quiet --universal --generate-hashes --no-header --group release --python-version 3.11 -o requirements-release.lock
 	$(UV) pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 -c requirements.lock $(AGENT)/requirements.in -o $(AGENT)/requirements.txt
+	$(BIN)/python tools/render_sbom.py
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* web/node_modules src/aideator/web/dist
@@ -66,4 +78,9 @@ $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/release/.done: requirements-release.lock | $(VENV)/bin/python
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)/release
+	VIRTUAL_ENV=$(VENV)/release $(UV) pip install --quiet --require-hashes -r requirements-release.lock
 	@touch $@

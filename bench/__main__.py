@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 NAMES = (
     "cli",
     "sandbox",
+    "fairness",
     "workspace",
     "eventlog",
     "gateway",

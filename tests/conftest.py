@@ -1,11 +1,12 @@
 """Fixtures that every test may use."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ settings.register_profile(
     "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("tests")
+
+
+async def comes_true(fact: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Wait until something is so that no event tells."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            found = fact()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.02)
+
 
 GIT_ENV = {
     "PATH": os.environ["PATH"],

@@ -237,7 +237,15 @@ def test_a_generated_page_that_somebody_edited_is_refused(tmp_path: Path) -> Non
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
     shutil.copytree(ROOT / "docs" / "reference", tmp_path / "docs" / "reference")
     shutil.copytree(ROOT / "web" / "src" / "api", tmp_path / "web" / "src" / "api")
-    shutil.copy(ROOT / ".env.example", tmp_path)
+    for name in (
+        ".env.example",
+        "aideator.cdx.json",
+        "requirements.lock",
+        "web/package-lock.json",
+        "web/src/ui/characters.gen.ts",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
     assert check_generated(tmp_path).returncode == 0
     page = tmp_path / "docs" / "reference" / "settings.md"
     page.write_text(

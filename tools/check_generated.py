@@ -3,7 +3,9 @@
 import sys
 from pathlib import Path
 
+from render_characters import CHARACTERS, tables
 from render_docs import PAGES
+from render_sbom import SBOM, sbom
 from render_types import TYPES, types
 
 from aideator.settings import env_example
@@ -12,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 GENERATED = {
     ROOT / ".env.example": (env_example, "python -m aideator.settings > .env.example"),
     TYPES: (types, "python tools/render_types.py"),
+    SBOM: (sbom, "python tools/render_sbom.py"),
+    CHARACTERS: (tables, "python tools/render_characters.py"),
     **{path: (render, "python tools/render_docs.py") for path, render in PAGES.items()},
 }
 

@@ -26,7 +26,7 @@ function gzip(): Plugin {
 }
 
 export default defineConfig({
-  plugins: [react(), gzip()],
+  plugins: [react({ jsxImportSource: "#jsx" }), gzip()],
   build: {
     outDir: OUT,
     emptyOutDir: true,

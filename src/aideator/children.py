@@ -36,6 +36,7 @@ class Child:
         self.pid = process.pid
         self._process = process
         self._ended = asyncio.Event()
+        self._unread = list[asyncio.ReadTransport]()
         self._loop = asyncio.get_running_loop()
         self._pidfd = os.pidfd_open(process.pid)
         self._loop.add_reader(self._pidfd, self._reap)
@@ -55,6 +56,23 @@ class Child:
         if self.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
+
+    def close_pipes(self) -> None:
+        """Close the pipes from it, for who has stopped to read them.
+
+        A pipe that is read to its end closes by itself.
+        """
+        for pipe in self._unread:
+            pipe.close()
+
+    async def open_reader(self, pipe: IO[bytes]) -> asyncio.StreamReader:
+        """Return a reader of a pipe from it."""
+        reader = asyncio.StreamReader()
+        transport, _ = await self._loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        self._unread.append(transport)
+        return reader
 
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
@@ -114,19 +132,11 @@ async def start_child(
         if process.stdin:
             child.stdin = await _writer(pipes.pop())
         if process.stdout:
-            child.stdout = await _reader(pipes.pop())
+            child.stdout = await child.open_reader(pipes.pop())
         if process.stderr:
-            child.stderr = await _reader(pipes.pop())
+            child.stderr = await child.open_reader(pipes.pop())
         undo.pop_all()
     return child
-
-
-async def _reader(pipe: IO[bytes]) -> asyncio.StreamReader:
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), pipe
-    )
-    return reader
 
 
 async def _writer(pipe: IO[bytes]) -> asyncio.StreamWriter:

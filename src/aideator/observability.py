@@ -1,7 +1,8 @@
 """Logs (structlog) and metrics (Prometheus).
 
-Logs go to standard error: JSON for programs, colours for a terminal. Prompts, keys,
-request headers and query strings are never logged.
+Logs go to standard error: JSON for programs, colours for a terminal, where invisible
+characters are spelled out. Prompts, keys, request headers and query strings are never
+logged.
 """
 
 import logging
@@ -10,6 +11,8 @@ from collections.abc import Sequence
 
 import structlog
 from prometheus_client import Counter, Gauge, Histogram
+
+from aideator.domain.visible import visible_text
 
 REQUESTS = Histogram(
     "aideator_http_request_seconds",
@@ -34,7 +37,14 @@ def configure_logging(*, debug: bool = False) -> None:
     ]
     readable = sys.stderr.isatty()
     last: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer()]
+        [
+            structlog.processors.format_exc_info,
+            _spell_out,
+            # Not structlog's own traceback, which prints the local variables.
+            structlog.dev.ConsoleRenderer(
+                exception_formatter=structlog.dev.plain_traceback
+            ),
+        ]
         if readable
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -60,3 +70,13 @@ def configure_logging(*, debug: bool = False) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _spell_out(
+    _: object, __: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Spell out what a terminal would not show or would obey. JSON escapes it."""
+    return {
+        name: visible_text(value) if isinstance(value, str) else value
+        for name, value in event.items()
+    }

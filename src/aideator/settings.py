@@ -136,7 +136,9 @@ class Settings(BaseSettings):
     isolation_policy: IsolationPolicy = IsolationPolicy.ANY
     """Which isolation a sandbox must have before anything runs in it: `any`; `closed`
     (no network but the gateway); `enforced` (closed, and the kernel limits memory,
-    processors and processes). Each variation's record says which it had."""
+    processors and processes). Each variation's record says which it had. `closed` and
+    `enforced` also refuse model requests with fields or betas that the gateway does not
+    know; under `any` the verdict names them."""
     agent_container_image: str = "python:3.11-slim"
     """The image of container back ends. Bubblewrap uses the host's /usr instead."""
     agent_memory_limit: Size = Field(default=512 * 2**20, ge=64 * 2**20)
@@ -205,9 +207,11 @@ class Settings(BaseSettings):
 
     # Repositories
     clone_timeout: float = Field(default=300, gt=0)
-    """Seconds that a clone or fetch may take."""
+    """Seconds in which a commit must have been found and fetched, from the first
+    request to the server on; checking it out may take as long again."""
     max_repo_size_mb: int = Field(default=100, ge=1)
-    """Megabytes that a repository may have, enforced while cloning."""
+    """Megabytes that a repository's mirror may have, enforced while cloning, and that
+    the files of the commit may have together, summed before one is written."""
     allowed_git_hosts: Names = (
         "github.com",
         "gitlab.com",

@@ -4,7 +4,7 @@ import pytest
 
 from aideator.agents.catalog import catalog, validate_agent
 from aideator.agents.factory import make_agent
-from aideator.domain.errors import InvalidInput
+from aideator.domain.errors import UnknownName
 from aideator.domain.run import AgentSpec
 
 
@@ -16,11 +16,12 @@ def test_the_catalogue_has_our_own_agent() -> None:
 
 def test_an_unknown_agent_is_refused_with_the_names_of_those_that_exist() -> None:
     spec = AgentSpec(agent="clippy")
-    with pytest.raises(
-        InvalidInput, match="there is no agent 'clippy'; there are: builtin"
-    ):
-        make_agent(spec)
-    assert [error.field for error in validate_agent(spec)] == ["agent"]
+    for take in (make_agent, validate_agent):
+        with pytest.raises(
+            UnknownName, match="there is no agent 'clippy'; there are: builtin"
+        ) as refused:
+            take(spec)
+        assert [error.field for error in refused.value.fields] == ["agent"]
 
 
 @pytest.mark.parametrize(

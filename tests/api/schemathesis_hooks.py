@@ -27,8 +27,6 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> No
             case.body[name] = (
                 REPOSITORY  # the schema does not list the hosts that may be cloned from
             )
-    if "agent" in case.body:
-        case.body["agent"] = "builtin"  # nor the catalogue
     case.body.pop("temperature", None)  # nor the models that take none
     if isinstance(examination := case.body.get("comparison"), dict):
         examination.pop("judge", None)  # nor whether there is a model that can be asked

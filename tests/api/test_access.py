@@ -261,7 +261,7 @@ async def test_another_user_s_key_names_no_repository_that_they_cannot_read(
             url, body = "/api/v1/repositories/inspect", {"repo_url": str(path)}
             return await Program(stage, uid).asks("POST", url, body, headers)
 
-        os.chmod(repo, 0o700)  # noqa: PTH101
+        await asyncio.to_thread(repo.chmod, 0o700)
         refused = await inspected_by(STRANGER, repo)
         missing = await inspected_by(STRANGER, home / "missing")
         assert (refused.status, missing.status) == (403, 403)
@@ -269,7 +269,7 @@ async def test_another_user_s_key_names_no_repository_that_they_cannot_read(
         assert refused.body["detail"] == f"{words}{repo}"
         assert missing.body["detail"] == f"{words}{home / 'missing'}"
         assert (await inspected_by(0, repo)).status == 200
-        os.chmod(repo, 0o755)  # noqa: PTH101
+        await asyncio.to_thread(repo.chmod, 0o755)
         assert (await inspected_by(STRANGER, repo)).status == 200
         body = {"repo_url": "/root", "prompt": "Read what I may not read"}
         run = await Program(stage).asks("POST", "/api/v1/runs", body, headers)

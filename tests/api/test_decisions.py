@@ -185,6 +185,7 @@ async def test_a_winner_is_composed_decided_and_published_over_http(
             f"/runs/{run}/compose",
             json={"parts": [{"variation_id": 1, "path": "calc.py", "hunks": [7]}]},
         )
+        assert strange.status_code == 404
         assert strange.json()["errors"] == [
             {
                 "field": "parts.0.hunks",

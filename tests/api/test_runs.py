@@ -69,11 +69,6 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
             "less than or equal to 1",
         ),
         (
-            {"lineup": [{"agent": "nobody"}], "variations": 1},
-            "agent",
-            "there is no agent",
-        ),
-        (
             {"lineup": [{}, {}], "variations": 3},
             "body",
             "the lineup has 2 agents, but variations is 3",
@@ -95,6 +90,17 @@ async def test_a_wrong_field_is_named(
     assert (problem["status"], problem["type"]) == (422, "/docs#problem-422")
     assert [error["field"] for error in problem["errors"]] == [field]
     assert words in problem["errors"][0]["message"]
+
+
+async def test_an_agent_that_does_not_exist_is_named(
+    working: httpx2.AsyncClient,
+) -> None:
+    lineup = {"lineup": [{"agent": "nobody"}], "variations": 1}
+    answer = await working.post("/api/v1/runs", json=SUBMISSION | lineup)
+    assert answer.status_code == 404
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "agent"
+    assert error["message"].startswith("there is no agent 'nobody'; there are: builtin")
 
 
 async def test_the_same_idempotency_key_leads_to_the_same_run(

@@ -241,10 +241,6 @@ def test_a_file_cannot_lie_in_a_file(project: Path) -> None:
             ComposedPart(variation_id=1, path="a.txt", hunks=(2,)),
             r"parts\.0\.hunks: there is no hunk 2; the hunks are 0 … 1",
         ),
-        (
-            ComposedPart(variation_id=1, path="a.txt", hunks=()),
-            r"parts\.0\.hunks: name a hunk",
-        ),
     ],
 )
 def test_a_part_that_is_not_there_is_named(

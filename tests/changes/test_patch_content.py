@@ -132,6 +132,130 @@ async def test_what_cannot_be_taken_along_is_noted(
     assert patch.notes[0].endswith("left out of the patch")
 
 
+ODD_NAMES = r"""
+import os
+for folder in (".GIT", ".g\u200cit", "deep/.Git ", ".GIT/line\nend", ".git\u200c"):
+    os.makedirs(folder, exist_ok=True)
+    open(folder + "/config", "w").write("[core]\n")
+open("git~1", "w").write("x")
+os.symlink("calc.py", ".gitmodules")
+open("new.txt", "w").write("new")
+"""
+
+
+async def test_an_odd_name_costs_its_own_file_and_not_the_change(
+    backend: SandboxBackend, forked: Fork, home: Path
+) -> None:
+    await work(backend, forked, f"python3 - <<'EOF'\n{ODD_NAMES}EOF")
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.paths == ("new.txt",)
+    assert {
+        note.partition(" has a name that git refuses")[0] for note in patch.notes
+    } == {
+        ".GIT/config",
+        ".GIT/line\nend/config",
+        ".g\u200cit/config",
+        ".git\u200c/config",
+        "deep/.Git /config",
+        ".gitmodules",
+        "git~1",
+    }
+    assert all(note.endswith("left out of the patch") for note in patch.notes)
+    await applied(backend, forked, home, patch)
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "working-tree-encoding=UTF-16",
+        "working-tree-encoding=UTF-32",
+        "working-tree-encoding=no-such",
+        "working-tree-encoding",
+    ],
+)
+async def test_a_file_that_is_not_in_its_encoding_is_left_out_alone(
+    backend: SandboxBackend, forked: Fork, home: Path, attribute: str
+) -> None:
+    script = f"""
+echo '*.txt {attribute}' > .gitattributes
+sed -i 's/a - b/a + b/' calc.py
+echo one > one.txt; echo two > $'t\\x01w\no.txt'; mkdir -p '[d]'; echo 3 > '[d]/*.txt'
+"""
+    await work(backend, forked, script)
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.paths == (".gitattributes", "calc.py")
+    assert len(patch.notes) == 3
+    assert all("is not in the encoding" in note for note in patch.notes)
+    assert any(note.startswith("[d]/*.txt ") for note in patch.notes)
+    await applied(backend, forked, home, patch)
+
+
+async def test_many_files_left_out_are_counted_and_not_all_named(
+    backend: SandboxBackend, forked: Fork
+) -> None:
+    await work(backend, forked, "mkdir .GIT; touch .GIT/{1..500}; echo new > new.txt")
+    patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.paths == ("new.txt",)
+    assert len(patch.notes) == 21
+    assert patch.notes[-1].startswith("480 more remarks")
+
+
+@pytest.mark.parametrize(
+    ("make", "paths", "note"),
+    [
+        (
+            "echo '*' > .gitignore; touch a.py b.py",
+            (".gitignore",),
+            "2 new files are ignored by a rule that this change adds (.gitignore),"
+            " and left out of the patch, such as a.py",
+        ),
+        (
+            "mkdir d; echo '*' > d/.gitignore; touch d/a.py",
+            (),
+            "2 new files are ignored by a rule that this change adds (d/.gitignore),"
+            " and left out of the patch, such as d/.gitignore",
+        ),
+        (
+            "mkdir -p src/deep; echo '*.gen' > src/.gitignore;"
+            " touch src/deep/x.gen src/kept",
+            ("src/.gitignore", "src/kept"),
+            "1 new file is ignored by a rule that this change adds (src/.gitignore),"
+            " and left out of the patch, such as src/deep/x.gen",
+        ),
+        (
+            "echo '!logs/' > .gitignore; echo '*.tmp' >> .gitignore;"
+            " mkdir logs; touch a.tmp logs/b.tmp logs/c.log",
+            (".gitignore", "logs/c.log"),
+            "2 new files are ignored by a rule that this change adds (.gitignore),"
+            " and left out of the patch, such as a.tmp",
+        ),
+        ("echo x > a.log; touch .gitignore", (), ""),
+        ("rm .gitignore; echo '*.log' > .gitignore; touch a.log", (), ""),
+        (
+            "echo '__pycache__' > .gitignore; mkdir __pycache__; touch __pycache__/a",
+            (".gitignore",),
+            "",
+        ),
+    ],
+)
+async def test_new_files_that_the_change_itself_hides_are_counted_in_a_note(
+    backend: SandboxBackend,
+    home: Path,
+    repo: Path,
+    make: str,
+    paths: tuple[str, ...],
+    note: str,
+) -> None:
+    (repo / ".gitignore").write_text("*.log\n")
+    git(repo, "add", ".")
+    git(repo, "commit", "-q", "-m", "ignore logs")
+    async with fork(await checkout(home, repo), home, "one") as forked:
+        await work(backend, forked, make)
+        patch = await extract(forked, backend, limits=LIMITS)
+    assert patch.notes == ((note,) if note else ())
+    assert patch.paths == paths
+
+
 async def test_pipes_sockets_deep_folders_and_empty_ones_do_not_hold_it_up(
     backend: SandboxBackend, forked: Fork
 ) -> None:

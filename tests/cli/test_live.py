@@ -1,5 +1,6 @@
 """What an agent wrote cannot act on the terminal, and what we show fits it."""
 
+import io
 import unicodedata
 from datetime import UTC, datetime
 
@@ -7,7 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
 
+from aideator.cli.ui.console import StdoutConsole
 from aideator.cli.ui.escape import escape, one_line
 from aideator.cli.ui.listing import print_patch
 from aideator.cli.ui.live import live
@@ -32,6 +37,7 @@ from aideator.domain.verdict import (
     PatchStats,
     Verdict,
 )
+from aideator.domain.visible import escape_json
 from aideator.selection.rank import rank
 
 HOSTILE = [
@@ -68,6 +74,45 @@ def test_nothing_that_a_terminal_obeys_survives(text: str) -> None:
 @given(st.text(st.characters(categories=["L", "N", "P", "Zs"])))
 def test_ordinary_text_is_left_as_it_is(text: str) -> None:
     assert escape(text) == text
+
+
+TAGS = "\U000e0072\U000e006d"
+SPELLED_OUT = "⟨U+E0072⟩⟨U+E006D⟩"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"fix it{TAGS}", f"fix it{SPELLED_OUT}"),
+        ("\x1b[1;31mred\x1b[m\x1b(B", "red"),
+        ("\x1b]0;title\x07", "⟨U+001B⟩]0;title⟨U+0007⟩"),
+        ("\x1b]8;;http://x\x1b\\link", "⟨U+001B⟩]8;;http://x⟨U+001B⟩\\link"),
+        ("\x1bPdata\x1b\\", "⟨U+001B⟩Pdata⟨U+001B⟩\\"),
+    ],
+)
+def test_what_a_terminal_would_hide_is_spelled_out(text: str, shown: str) -> None:
+    assert escape(text) == shown
+
+
+def test_what_a_caller_forgets_to_escape_the_console_spells_out() -> None:
+    file = io.StringIO()
+    console = StdoutConsole(file, width=100)
+    table = Table(TAGS, title=TAGS)
+    table.add_row(f"[conceal]{TAGS}[/conceal]")
+    console.print(f"[link=https://evil.example]{TAGS}\x1b[2J", table)
+    console.print(Panel(Text(f"{TAGS}\x1b[8m"), title=Text(TAGS)))
+    text = file.getvalue()
+    assert text.count(SPELLED_OUT) == 5
+    assert f"[link=https://evil.example]{SPELLED_OUT}⟨U+001B⟩[2J" in text
+    assert "[conceal]⟨U+E0072⟩" in text
+    assert acts_on_a_terminal(text) == []
+
+
+def test_json_for_programs_escapes_what_a_terminal_obeys_and_means_the_same() -> None:
+    spec = RunSpec(repo_url="x", prompt=f"fix it{TAGS}\x9b\x7f\n 👩‍👩‍👧", variations=1)
+    document = escape_json(spec.model_dump_json())
+    assert acts_on_a_terminal(document) == []
+    assert RunSpec.model_validate_json(document) == spec
 
 
 @given(st.text(max_size=300), st.integers(2, 80))

@@ -48,14 +48,18 @@ class CancelledAt:
                 return
             if place == self.place:
                 self.reached = True
-                task = asyncio.current_task()
-                assert task
-                task.cancel()
+                self.interrupt()
             try:
                 yield future
                 resume = partial(next, steps)
             except asyncio.CancelledError as error:
                 resume = partial(steps.throw, error)
+
+    def interrupt(self) -> None:
+        """Cancel the task that awaits it."""
+        task = asyncio.current_task()
+        assert task
+        task.cancel()
 
 
 async def until_cancelled(work: CancelledAt) -> None:

@@ -192,6 +192,7 @@ class FakeLease:
     base_url: str | None = None
     exhausted: bool = False
     last_error: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 class FakeGateway:

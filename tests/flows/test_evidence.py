@@ -13,7 +13,7 @@ from aideator.domain.run import RunDetails, RunStatus
 from aideator.domain.verdict import Change, CheckChange, FlagKind
 from aideator.testing import scripted_model
 from tests.actions import bodies, is_dense, server, start_server, stream, submit, user
-from tests.conftest import PATIENCE, git
+from tests.conftest import comes_true, git
 from tests.flows.planted import CHECK, PROMPT, plant, scenario
 
 PASS, FAIL, NOT_COMPARABLE = (
@@ -389,9 +389,8 @@ async def test_cancelling_while_tests_examine_ends_the_run_at_once_with_what_is_
 
 async def until_examined(home: Path, run_id: str) -> None:
     """Wait until a foreign test runs."""
-    async with asyncio.timeout(PATIENCE):
-        while not list((home / "state" / "forks").glob(f"{run_id}-cross-2*")):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    forks = home / "state" / "forks"
+    await comes_true(lambda: any(forks.glob(f"{run_id}-cross-2*")))
 
 
 @pytest.mark.slow

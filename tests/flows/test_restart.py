@@ -1,6 +1,5 @@
 """A server that dies loses no recorded event; the next start continues the work."""
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream, submit
-from tests.conftest import PATIENCE
+from tests.conftest import comes_true
 
 SLOW: dict[str, Any] = {
     "lanes": {
@@ -78,9 +77,9 @@ async def test_nothing_that_ran_in_a_sandbox_outlives_a_killed_server(
         running = await start_server(home, model.url)
         async with running.client() as client:
             await client.post("/runs", json=asked(repo, 1))
-            await until(lambda: sleepers(marker) > 0)
+            await comes_true(lambda: sleepers(marker) > 0)
         await running.kill()
-        await until(lambda: sleepers(marker) == 0)
+        await comes_true(lambda: sleepers(marker) == 0)
 
 
 @pytest.mark.slow
@@ -135,10 +134,3 @@ def sleepers(marker: str) -> int:
         except OSError:
             continue
     return count
-
-
-async def until(condition: Any) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110 - the process table has no event
-            await asyncio.sleep(0.05)

@@ -1,6 +1,5 @@
 """Set-up installs what a project needs once; agents and checks see it."""
 
-import asyncio
 import base64
 import json
 import re
@@ -30,7 +29,7 @@ from tests.actions import (
     submit,
     user,
 )
-from tests.conftest import git
+from tests.conftest import comes_true, git
 from tests.flows.registry import WHEEL, Registry, registry
 
 EDIT = "sed -i 's/return a - b/return a + b/' calc.py"
@@ -338,8 +337,7 @@ async def test_after_kill_9_in_mid_set_up_the_next_start_makes_it_anew(
         async with first.client() as client:
             run_id = await submit(client, asked)
             environments = home / "state" / "environments"
-            while not list(environments.glob("*.part/*/half")):  # noqa: ASYNC110 - nothing tells
-                await asyncio.sleep(0.05)
+            await comes_true(lambda: any(environments.glob("*.part/*/half")))
         await first.kill()
         async with server(home, model.url) as second, second.client() as client:
             events = await stream(client, run_id)

@@ -18,7 +18,7 @@ from aideator.gateway.lease import Lease
 from aideator.gateway.upstream import Upstream
 from tests.gateway.provider import MODEL
 
-CALL = "x-call"
+CALL = "x-client-request-id"
 
 
 @dataclass
@@ -49,7 +49,7 @@ class _Pieces(httpx2.AsyncByteStream):
 
 
 class Provider(httpx2.AsyncBaseTransport):
-    """Answers calls as the test says; knows them by their header `x-call`."""
+    """Answers calls as the test says; knows them by their header `CALL`."""
 
     def __init__(self) -> None:
         self.calls: dict[str, Sent] = {}

@@ -159,7 +159,8 @@ async def test_variations_together_never_spend_more_than_the_run_may(
         request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         limit, used = (
-            int(part) for part in (request.header("x-play") or "").split("/")
+            int(part)
+            for part in (request.header("x-client-request-id") or "").split("/")
         )
         assert used <= limit
         await whole(message(0, used))(request, reader, writer)
@@ -177,7 +178,7 @@ async def test_variations_together_never_spend_more_than_the_run_may(
         for number, limit, part in asked:
             headers = {
                 "x-api-key": leases[number].token,
-                "x-play": f"{limit}/{int(limit * part)}",
+                "x-client-request-id": f"{limit}/{int(limit * part)}",
             }
             body = {"model": MODEL, "max_tokens": limit}
             tasks.create_task(

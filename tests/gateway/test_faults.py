@@ -240,7 +240,7 @@ async def test_a_body_that_is_too_large_is_refused(
         (
             "/v1/messages",
             {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
-            403,
+            400,
             "reaches out of the sandbox",
         ),
         ("/v1/messages", {"model": "x" * 10_000}, 413, "10000 bytes"),
@@ -322,10 +322,10 @@ async def test_a_head_without_end_is_refused(home: Path) -> None:
     async with open_harness(home, whole(b"")) as harness:
         reader, writer = await asyncio.open_unix_connection(harness.gateway.socket)
         writer.write(b"GET /v1/models HTTP/1.1\r\nx: ")
-        for _ in range(5):
+        for _ in range(4):
             writer.write(b"a" * 20_000)
             await asyncio.sleep(0.01)
-        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 431")
         writer.close()
 
 

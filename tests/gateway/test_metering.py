@@ -119,6 +119,32 @@ async def test_cached_tokens_are_input_and_have_their_own_price(home: Path) -> N
     )
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_compaction_is_charged_beside_the_calls_own_counts(
+    home: Path, streamed: object
+) -> None:
+    usage = {
+        "input_tokens": 1000,
+        "output_tokens": 10,
+        "iterations": [
+            {"type": "compaction", "input_tokens": 50_000, "output_tokens": 3_000},
+            {"type": "message", "input_tokens": 1000, "output_tokens": 10},
+            "hostile",
+        ],
+    }
+    delta: dict[str, object] = {"type": "message_delta", "delta": {}, "usage": usage}
+    play = stream(sse(start(1000), delta, {"type": "message_stop"}))
+    if not streamed:
+        answer = {"type": "message", "model": MODEL, "content": [], "usage": usage}
+        play = whole(json.dumps(answer).encode())
+    async with open_harness(home, play) as harness, harness.lease() as lease:
+        await harness.ask(lease, stream=bool(streamed))
+        assert (lease.usage.input_tokens, lease.usage.output_tokens) == (51_000, 3_010)
+        assert lease.usage.cost_usd == pytest.approx(
+            51_000 * INPUT_USD + 3_010 * OUTPUT_USD
+        )
+
+
 async def test_a_model_without_a_price_keeps_its_tokens_and_has_no_cost(
     home: Path,
 ) -> None:

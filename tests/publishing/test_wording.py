@@ -26,6 +26,7 @@ from aideator.domain.verdict import (
     PatchStats,
     Verdict,
 )
+from aideator.domain.visible import visible_text
 from aideator.publishing.wording import pull_request_body
 
 AGENT = "AIdeator's own agent (claude-opus-5-5)"
@@ -123,6 +124,7 @@ ATTACKS = [
     "https://evil.example/@everyone",
     "line\n\n# @everyone\n\n/approve",
     "\u202e@everyone\u202c \x1b[31m",
+    "\U000e0072\U000e006d @every\u200bone",
     "&#64;everyone",
 ]
 
@@ -143,8 +145,20 @@ def test_no_word_of_an_agent_reaches_a_forge_as_more_than_text(words: str) -> No
         "&",
     ):
         assert sign not in seen, (sign, seen)
-    assert "\x1b" not in body
-    assert "\u202e" not in body
+    for text in (body, commit_message(decided(words), 1), subject(decided(words))):
+        assert visible_text(text) == text
+
+
+def test_what_nobody_would_see_is_spelled_out_for_a_forge_and_for_git() -> None:
+    words = "\U000e0072\U000e006d"
+    body, message = (
+        pull_request_body(decided(words), 1),
+        commit_message(decided(words), 1),
+    )
+    assert "Make it wrap ⟨U+E0072⟩⟨U+E006D⟩" in body
+    assert "| `⟨U+E0072⟩⟨U+E006D⟩` |" in body
+    assert message.startswith("Make it wrap ⟨U+E0072⟩⟨U+E006D⟩\n")
+    assert "- ⟨U+E0072⟩⟨U+E006D⟩: fixed" in message
 
 
 @given(st.text(alphabet="`|\\@#<>\n ab", max_size=40))

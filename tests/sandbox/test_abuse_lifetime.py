@@ -7,16 +7,19 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aideator.domain.errors import DiskLimitExceeded, SandboxLost
 from aideator.sandbox.base import Limits, Sandbox
-from aideator.sandbox.bubblewrap.cgroup import PARENT, remove_stale
+from aideator.sandbox.bubblewrap.cgroup import remove_stale
+from aideator.sandbox.bubblewrap.parent_group import PREFIX
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse import canaries
 from aideator.testing.abuse.__main__ import LIMITS, make_tree
+from tests.conftest import PATIENCE
 
 DAEMON = """
 import os, signal, sys
@@ -64,7 +67,7 @@ def settled(marker: str) -> bool:
 
 
 def groups_of(server: int) -> list[Path]:
-    return list(Path("/sys/fs/cgroup").rglob(f"{PARENT}/*.{server}"))
+    return list(Path("/sys/fs/cgroup").rglob(f"{PREFIX}.*.{server}.*"))
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -105,6 +108,7 @@ import asyncio, sys
 from pathlib import Path
 from aideator.sandbox.registry import open_backend
 from aideator.testing.abuse.__main__ import LIMITS, make_tree
+from tests.conftest import PATIENCE
 
 async def main():
     directory = Path(sys.argv[1])
@@ -152,6 +156,17 @@ async def test_writing_without_end_stops_at_the_disk_limit(home: Path) -> None:
     assert left < 5 * 2**30, (
         "the watchdog looks each second; ten gigabytes would mean that it did not"
     )
+
+
+async def test_making_empty_files_without_end_stops_at_the_disk_limit(
+    home: Path,
+) -> None:
+    """They take no bytes, but the inodes of everybody on the disk."""
+    flood = "seq 10000000 | xargs touch"
+    with pytest.raises(DiskLimitExceeded):
+        async with opened(home / "cell", replace(LIMITS, disk_bytes=2**26)) as sandbox:
+            await sandbox.exec(["sh", "-c", flood], timeout=PATIENCE)
+    assert sum(1 for _ in (home / "cell/upper").iterdir()) < 1_000_000
 
 
 async def test_one_file_cannot_grow_beyond_the_disk_limit(home: Path) -> None:

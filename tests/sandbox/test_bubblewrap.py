@@ -22,7 +22,12 @@ from aideator.sandbox.base import (
     Tree,
     sandbox_uid,
 )
-from aideator.sandbox.bubblewrap.doctor import explain, limit_findings
+from aideator.sandbox.bubblewrap.doctor import (
+    explain,
+    limit_findings,
+    share_finding,
+)
+from aideator.sandbox.bubblewrap.parent_group import Share
 from aideator.sandbox.registry import open_backend
 from aideator.testing.conformance import BEHAVIOURS
 
@@ -360,6 +365,17 @@ def test_a_limit_that_nobody_enforces_is_a_finding_with_a_fix() -> None:
     assert not finding.ok
     assert not finding.fatal
     assert "Delegate=yes" in finding.fix
+
+
+async def test_the_doctor_shows_how_a_busy_processor_is_divided(
+    backend: SandboxBackend,
+) -> None:
+    (finding,) = [found for found in await backend.check() if found.name == "cpu share"]
+    assert finding.ok
+    assert "no group" in finding.detail or "1 open, 1 ×" in finding.detail
+    refused = share_finding(Share(3, 1.0, "cpu.shares"))
+    assert not refused.ok
+    assert refused.fix
 
 
 UNPRIVILEGED = 64_747

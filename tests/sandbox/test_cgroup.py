@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 from aideator.sandbox.base import Limits, Tree
-from aideator.sandbox.bubblewrap import cgroup
+from aideator.sandbox.bubblewrap import cgroup, parent_group
 from aideator.sandbox.bubblewrap.cgroup import Cgroup
 from aideator.sandbox.registry import open_backend
 from tests.conftest import PATIENCE
@@ -173,13 +174,13 @@ def test_killing_works_where_the_kernel_cannot_do_it_at_once(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = Cgroup.create("one-by-one", SMALL)
-    write = cgroup._write  # noqa: SLF001
+    write = parent_group.write_setting
 
     def refuse_kill(file: Path, value: int | str) -> bool:
         return file.name != "cgroup.kill" and write(file, value)
 
     # An old kernel is one that refuses this one file.
-    monkeypatch.setattr(cgroup, "_write", refuse_kill)  # house: no old kernel here
+    monkeypatch.setattr(cgroup, "write_setting", refuse_kill)  # house: an old kernel
     need_members = [group for group in made.groups if (group / "cgroup.procs").exists()]
     if not need_members:
         pytest.skip("no control groups here")
@@ -228,17 +229,117 @@ def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processe
     if not groups:
         pytest.skip("no control groups here")
     try:
-        assert cgroup.remove_stale("crashed") == 0, "its server lives"
+        cgroup.remove_stale()
+        assert all(Path(group).exists() for group in groups), "its server lives"
         server.kill()
         server.communicate()
         assert Path("/proc", orphan).exists()
-        assert cgroup.remove_stale("crashed") == len(groups)
-        assert not any(Path(group).exists() for group in groups)
+        cgroup.remove_stale()
+        assert not any(Path(group).parent.exists() for group in groups)
         assert all(group.exists() for group in mine.groups)
     finally:
         with suppress(ProcessLookupError):
             os.kill(int(orphan), signal.SIGKILL)
         assert mine.remove()
+
+
+def need_weight() -> None:
+    made = Cgroup.create("trial", SMALL)
+    weighed = cgroup.sandboxes_share()
+    made.remove()
+    if weighed is None:
+        pytest.skip("no control group divides the processor here")
+
+
+def parents_of(group: Cgroup) -> list[Path]:
+    return [path.parent for path in group.groups]
+
+
+def test_sandboxes_together_weigh_as_much_as_that_many_processes() -> None:
+    need_weight()
+    assert cgroup.sandboxes_share() is None, "nothing is left when none is open"
+    made = []
+    for number in range(1, 6):
+        made.append(Cgroup.create(f"weighed-{number}", SMALL))
+        share = cgroup.sandboxes_share()
+        assert share is not None
+        assert (share.sandboxes, share.processes) == (number, number)
+    parents = parents_of(made[0])
+    for number in range(4, -1, -1):
+        assert made.pop().remove()
+        share = cgroup.sandboxes_share()
+        assert (share.processes if share else 0) == number
+    assert not any(parent.exists() for parent in parents)
+
+
+def test_sandboxes_that_open_and_close_at_once_are_counted_right() -> None:
+    need_weight()
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(10):
+            made = list(
+                pool.map(lambda n: Cgroup.create(f"at-once-{n}", SMALL), range(16))
+            )
+            share = cgroup.sandboxes_share()
+            assert share is not None
+            assert share.processes == 16
+            assert all(pool.map(lambda group: group.remove(), made))
+            assert cgroup.sandboxes_share() is None
+
+
+def test_each_server_has_a_parent_of_its_own() -> None:
+    need_weight()
+    mine = Cgroup.create("mine", SMALL)
+    other = subprocess.Popen(
+        [sys.executable, "-c", CRASH],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout is not None
+    orphan, *groups = other.stdout.readline().split()
+    try:
+        theirs = {Path(group).parent for group in groups}
+        assert theirs.isdisjoint(parents_of(mine))
+        share = cgroup.sandboxes_share()
+        assert share is not None
+        assert share.sandboxes == 1
+    finally:
+        other.kill()
+        other.communicate()
+        with suppress(ProcessLookupError):
+            os.kill(int(orphan), signal.SIGKILL)
+        cgroup.remove_stale()
+        assert mine.remove()
+
+
+def test_a_parent_of_version_2_and_the_servers_own_group_weigh_the_same(
+    tmp_path: Path,
+) -> None:
+    # A fake: the kernel makes these files with the directory.
+    parent, server = tmp_path / "parent", tmp_path / parent_group.SERVER_LEAF
+    for directory in (parent, server, parent / "one", parent / "two"):
+        directory.mkdir()
+    for group in (parent, server):
+        (group / "cpu.weight").write_text("100")
+    parent_group.settle(parent)
+    assert (parent / "cpu.weight").read_text() == "200"
+    assert (server / "cpu.weight").read_text() == "200"
+    assert parent_group.share(parent) == parent_group.Share(2, 2.0, "cpu.weight")
+    for number in range(200):
+        (parent / f"more-{number}").mkdir()
+    parent_group.settle(parent)
+    assert (parent / "cpu.weight").read_text() == "10000", "the kernel takes no more"
+
+
+def test_a_process_with_the_number_of_a_dead_server_does_not_keep_its_groups(
+    tmp_path: Path,
+) -> None:
+    name = parent_group.parent_name()
+    reused = f"{name.rpartition('.')[0]}.1"
+    elsewhere = name.replace(name.split(".")[1], "1", 1)
+    for directory in (name, reused, elsewhere):
+        (tmp_path / directory).mkdir()
+    assert list(parent_group.stale_parents(tmp_path)) == [tmp_path / reused]
 
 
 def test_what_groups_do_not_hold_is_left_to_resource_limits() -> None:
@@ -267,10 +368,9 @@ def test_a_group_without_any_hierarchy_holds_nothing_and_says_so(
 def cpu_settings() -> set[str]:
     """Return the CPU limits of this process's sandboxes, as the kernel has them."""
     found = set[str]()
-    owner = cgroup._owner_tag()  # noqa: SLF001
     for hierarchy in cgroup._hierarchies():  # noqa: SLF001
         for place in hierarchy.places:
-            for group in (place / cgroup.PARENT).glob(f"*.{owner}"):
+            for group in (place / parent_group.parent_name()).glob("*/"):
                 for name in ("cpu.max", "cpu.cfs_quota_us"):
                     with suppress(OSError):
                         found.add((group / name).read_text().split()[0])

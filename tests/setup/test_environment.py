@@ -21,7 +21,7 @@ from aideator.sandbox.registry import open_backend
 from aideator.setup import tool_paths
 from aideator.setup.egress import Egress
 from aideator.setup.environment import SetupContext, build_environment
-from tests.conftest import git
+from tests.conftest import comes_true, git
 from tests.setup.test_egress import serving
 
 
@@ -319,8 +319,7 @@ async def test_being_stopped_in_the_middle_leaves_nothing(
 ) -> None:
     task = asyncio.ensure_future(set_up(context, checkout, "sleep 15"))
     environments = context.home / "environments"
-    while not list(environments.glob("*.part/*/.aideator")):  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+    await comes_true(lambda: any(environments.glob("*.part/*/.aideator")))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

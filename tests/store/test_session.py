@@ -1,18 +1,24 @@
 import asyncio
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 from aideator.domain.errors import NotFound, Unavailable
 from aideator.domain.run import RunSpec, RunStatus
 from aideator.store import migrations, runs
+from aideator.store.migrate import MIGRATIONS
+from aideator.store.migrations import HEAD
 from aideator.store.session import Database, open_database
 from tests.store.conftest import submit, url_of
 
@@ -80,6 +86,30 @@ async def test_the_migrations_make_exactly_the_tables_that_the_code_describes(
 
     async with db.read() as session:
         assert await (await session.connection()).run_sync(difference) == []
+
+
+def test_the_newest_revision_is_known_without_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", MIGRATIONS)
+    assert ScriptDirectory.from_config(config).get_current_head() == HEAD
+
+
+def test_a_database_of_the_newest_revision_is_opened_without_alembic(
+    home: Path,
+) -> None:
+    program = (
+        "import asyncio, sys; from aideator.store.session import open_database\n"
+        "async def main():\n"
+        f"    async with open_database({url_of(home)!r}): pass\n"
+        "asyncio.run(main()); print('alembic' in sys.modules)"
+    )
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", program], check=True, capture_output=True, text=True
+        ).stdout.strip()
+        for _ in range(2)
+    ]
+    assert seen == ["True", "False"]
 
 
 async def test_what_was_stored_is_there_when_the_database_is_opened_again(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Frame, Page, expect
 
-from tests.conftest import git
-from tests.workbench.person import comes_true, person
+from tests.conftest import comes_true, git
+from tests.workbench.person import person
 
 APP = r"""
 import http.server, sys

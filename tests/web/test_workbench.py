@@ -220,7 +220,7 @@ async def test_whatever_is_printed_touches_nothing_but_its_screen(
         await bench.types("python3 hostile.py | head -3; sleep 1")
         await bench.sees("click-me")
         await expect(bench.screen.locator("> div", has_text="txt.exe")).to_have_text(
-            "a\ufffdtxt.exe\ufffd\ufffd"
+            "a⟨U+202E⟩txt.exe⟨U+2066⟩⟨U+200F⟩"
         )
         await bench.types("python3 hostile.py; echo $((6 * 7))-is-the-end")
         await bench.sees("line100000")

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ import httpx2
 
 from aideator.api.server import Server, listen, serve_app
 from tests.actions import User, user
-from tests.conftest import PATIENCE
+from tests.conftest import PATIENCE, comes_true
 
 AT_WORK = {
     "lanes": {
@@ -45,16 +45,6 @@ AT_WORK = {
     }
 }
 """An agent that waits for a file, then repairs what is wrong."""
-
-
-async def comes_true(fact: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            found = fact()
-            if found if isinstance(found, bool) else await found:
-                return
-            await asyncio.sleep(0.02)
 
 
 def running(command: str) -> list[Path]:

@@ -12,8 +12,8 @@ import pytest
 from aideator.observability import REQUESTS
 from aideator.workbench import preview_host as preview
 from aideator.workbench.service import workbench_of
-from tests.conftest import PATIENCE, git
-from tests.workbench.person import AT_WORK, Person, Shown, comes_true, person
+from tests.conftest import PATIENCE, comes_true, git
+from tests.workbench.person import AT_WORK, Person, Shown, person
 from tests.workbench.served import APP
 
 

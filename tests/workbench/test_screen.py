@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from aideator.domain.visible import visible_text
 from aideator.workbench.screen import Screen
 
 PIECES = st.sampled_from(
@@ -37,6 +38,7 @@ PIECES = st.sampled_from(
         b"\x05",
         b"0;title",
         b"\xe2\x80\xae",
+        *(piece.encode() for piece in "👩❤1م\ufe0f\u20e3\u200d\u200c\U000e0041"),
         b"\xe6\x97",
         b"\xa5",
         b"\r\n",
@@ -50,7 +52,7 @@ PIECES = st.sampled_from(
 OUTPUT = st.one_of(st.binary(max_size=60), st.lists(PIECES, max_size=25).map(b"".join))
 
 HARMLESS = re.compile(
-    r"[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]|[\a\b\t\n\v\f\r]"
+    r"[^\x00-\x1f\x7f-\x9f]|[\a\b\t\n\v\f\r]"
     r"|\x1b\[[\d;:]*[@A-MPSTXZ`abdefgmrsu]|\x1b\[\?[\d;]+[hl]|\x1b\[\d+ q"
     r"|\x1b[78DEHM=>]|\x1b[()*+][0AB]"
 )
@@ -61,8 +63,10 @@ HARMLESS = re.compile(
 @example(b"\x1b]52;c;ZXZpbA==\x07after")
 @example(b"\x1bP$q q\x1b\\after")
 def test_nothing_comes_out_but_text_and_harmless_sequences(data: bytes) -> None:
-    rest = HARMLESS.sub("", Screen().feed(data))
-    assert rest == ""
+    shown = Screen().feed(data)
+    assert HARMLESS.sub("", shown) == ""
+    for text in re.split("[\x00-\x1f]", shown):
+        assert visible_text(text) == text
 
 
 @given(OUTPUT, st.lists(st.integers(0, 60), max_size=6))
@@ -81,8 +85,13 @@ def test_it_does_not_matter_where_the_bytes_are_cut(
 
 
 @given(st.text(st.characters(exclude_categories=["C"])))
-def test_text_passes_as_it_is(text: str) -> None:
-    assert Screen().feed(text.encode()) == text
+def test_text_passes_as_it_is_but_for_what_nobody_would_see(text: str) -> None:
+    assert Screen().feed(f"{text}.".encode()) == f"{visible_text(text)}."
+
+
+def test_a_sequence_of_emoji_stays_whole_and_tags_are_spelled_out() -> None:
+    shown = Screen().feed("👩‍👩‍👧 ❤️ \U000e0041\n".encode())
+    assert shown == "👩‍👩‍👧 ❤️ ⟨U+E0041⟩\n"
 
 
 @pytest.mark.parametrize(

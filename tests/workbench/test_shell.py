@@ -17,8 +17,7 @@ import pytest
 
 from aideator.testing import scripted_model
 from tests.actions import command, server
-from tests.conftest import PATIENCE
-from tests.workbench.person import comes_true
+from tests.conftest import PATIENCE, comes_true
 
 HOSTILE = r"printf '\033]0;title\007\033[6n\033[31mred\033[m\n'"
 

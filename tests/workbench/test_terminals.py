@@ -15,12 +15,11 @@ from aideator.workbench import terminal as terminals
 from aideator.workbench.service import workbench_of
 from aideator.workbench.terminal import Printed
 from tests.actions import PROMPT
-from tests.conftest import git
+from tests.conftest import comes_true, git
 from tests.workbench.person import (
     AT_WORK,
     Person,
     Terminal,
-    comes_true,
     person,
     running,
 )

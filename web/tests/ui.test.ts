@@ -64,17 +64,24 @@ describe("figures", () => {
 
 describe("text that an agent wrote", () => {
   test("what reorders or hides text is written out", () => {
-    expect(visibleText("user\u202egnp.exe")).toBe("user⟨202E⟩gnp.exe");
-    expect(visibleText("a\u0000b\u001bc")).toBe("a␀b␛c");
+    expect(visibleText("user\u202egnp.exe")).toBe("user⟨U+202E⟩gnp.exe");
+    expect(visibleText("a\u0000b\u001bc")).toBe("a⟨U+0000⟩b⟨U+001B⟩c");
     expect(visibleLine("two\n  lines")).toBe("two lines");
   });
 
   test("of terminal sequences only colours stay", () => {
-    expect(visibleTerminal("\u001b[31mred\u001b[0m\u001b[2J\u001b]0;title\u0007")).toBe(
+    expect(visibleTerminal("\u001b[31mred\u001b[0m\u001b[2J\u001b(B\u001b7")).toBe(
       "\u001b[31mred\u001b[0m",
     );
-    expect(visibleTerminal("\u001b]8;;javascript:x\u001b\\link\u001b]8;;\u001b\\")).toBe("link");
-    expect(visibleTerminal("10%\r50%\r100%\n")).toBe("100%\n");
+  });
+
+  test("of terminal output no text is lost", () => {
+    expect(visibleTerminal("\u001b]0;title\u0007")).toBe("⟨U+001B⟩]0;title⟨U+0007⟩");
+    expect(visibleTerminal("\u001b]8;;https://x\u0007link")).toBe(
+      "⟨U+001B⟩]8;;https://x⟨U+0007⟩link",
+    );
+    expect(visibleTerminal("10%\r50%\r100%\n")).toBe("⟨U+000D⟩100%\n");
+    expect(visibleTerminal("one\r\ntwo\r\n")).toBe("one\ntwo\n");
   });
 
   test("whatever comes in, no escape goes out but a colour's", () => {

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from aideator.domain.errors import FieldError, InvalidInput
+from aideator.domain.errors import FieldError, UnknownName
 from aideator.domain.run import AgentConfig, AgentSpec
 
 Parameter = Literal["temperature", "effort", "adaptive_thinking"]
@@ -70,11 +70,11 @@ def find(name: str) -> AgentEntry:
     """Return the agent of that name.
 
     Raises:
-        InvalidInput: if there is none; the message names those that exist.
+        UnknownName: if there is none; the message names those that exist.
     """
     entry = catalog().get(name)
     if entry is None:
-        raise InvalidInput(
+        raise UnknownName(
             fields=[
                 FieldError(
                     "agent",
@@ -86,11 +86,12 @@ def find(name: str) -> AgentEntry:
 
 
 def validate_agent(spec: AgentSpec) -> list[FieldError]:
-    """Return what is wrong with an agent, as far as is known before it is started."""
-    try:
-        entry = find(spec.agent)
-    except InvalidInput as error:
-        return list(error.fields)
+    """Return what is wrong with an agent, as far as is known before it is started.
+
+    Raises:
+        UnknownName: if there is no such agent.
+    """
+    entry = find(spec.agent)
     model = spec.model or entry.models.default
     wrong = []
     if spec.temperature is not None and entry.models.reject("temperature", model):

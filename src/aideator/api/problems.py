@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.visible import visible_text
 
 MEDIA_TYPE = "application/problem+json"
 SECURITY_HEADERS = {
@@ -141,16 +142,24 @@ def problem(
         headers: Of the answer.
     """
     kind = KINDS.get(status) or Kind(HTTPStatus(status).phrase, "")
+    wrong = [_visible(error) for error in errors]
     document = Problem(
         type=f"/docs#problem-{status}" if status in KINDS else "about:blank",
         title=kind.title,
         status=status,
-        detail=detail,
-        hint=hint or kind.hint or None,
-        errors=[WrongField(field=e.field, message=e.message) for e in errors] or None,
+        detail=visible_text(detail),
+        hint=visible_text(hint) or kind.hint or None,
+        errors=wrong or None,
     )
     body = document.model_dump_json(exclude_none=True)
     return Response(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _visible(error: FieldError) -> WrongField:
+    """Return a wrong field, whose name and value may be foreign text."""
+    return WrongField(
+        field=visible_text(error.field), message=visible_text(error.message)
+    )
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

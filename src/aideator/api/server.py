@@ -27,6 +27,7 @@ from aideator.api.sessions import Sessions
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
+from aideator.http_heads import BoundedHeads
 from aideator.observability import configure_logging
 from aideator.settings import Settings
 
@@ -148,7 +149,7 @@ async def serve_app(
 def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         lifespan="on",
         log_config=None,

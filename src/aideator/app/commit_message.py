@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from aideator.agents.catalog import catalog
 from aideator.domain.run import AgentSpec, RunDetails, Variation
 from aideator.domain.verdict import Change, Verdict
+from aideator.domain.visible import visible_line
 from aideator.domain.wording import change_counts
 
 _SUBJECT = 72
@@ -20,7 +21,7 @@ _CHECK = 200
 def subject(details: RunDetails, title: str = "") -> str:
     """Return one line that says what was done: the title, or the prompt's beginning."""
     words = title or details.spec.prompt
-    text = " ".join(printable(words).split())
+    text = visible_line(words)
     return text if len(text) <= _SUBJECT else text[: _SUBJECT - 1] + "…"
 
 
@@ -48,15 +49,10 @@ def commit_message(details: RunDetails, number: int, title: str = "") -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def printable(text: str, keep: str = "") -> str:
-    """Replace characters that are not printable, other than `keep`, with spaces."""
-    return "".join(c if c.isprintable() or c in keep else " " for c in text)
-
-
 def _check_lines(verdict: Verdict | None) -> Iterator[str]:
     # Publishing again must make the same commit, so these words must not change.
     for row in verdict.checks if verdict else ():
-        check = " ".join(row.check.split())[:_CHECK]
+        check = visible_line(row.check)[:_CHECK]
         counts = change_counts(row, Change)
         tests = f" (tests: {counts})" if counts else ""
         yield f"{check}: {row.change.replace('_', ' ')}{tests}"

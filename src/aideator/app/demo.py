@@ -8,6 +8,7 @@ that a run is scripted, also after a restart.
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -74,6 +75,7 @@ async def make_project(repo: Path) -> RunSpec:
         "-m",
         "aideator.testing.demo_repo",
         str(repo),
+        env=_environment(),
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()
@@ -100,6 +102,7 @@ async def scripted_model() -> AsyncIterator[str]:
             "demo",
             "--exit-with-parent",
         ),
+        env=_environment(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
@@ -113,3 +116,12 @@ async def scripted_model() -> AsyncIterator[str]:
         if server.returncode is None:
             server.terminate()
         await server.wait()
+
+
+def _environment() -> dict[str, str]:
+    """Return what a child is given: the server's own environment holds its keys."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"HOME", "PATH"} or name.startswith("PYTHON")
+    }

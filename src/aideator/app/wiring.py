@@ -13,7 +13,7 @@ import resource
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +27,10 @@ from aideator.engine.base import Engine
 from aideator.engine.context import RunContext
 from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
-from aideator.gateway.app import open_gateway
+from aideator.gateway.app import CallLimits, Gateway, open_gateway
+from aideator.repositories.cache import RepositoryCache
 from aideator.sandbox.base import Finding, Limits, sandbox_uid
+from aideator.sandbox.leftovers import remove_leftovers
 from aideator.sandbox.registry import BUBBLEWRAP, Backends
 from aideator.settings import Settings
 from aideator.setup.egress import Egress
@@ -62,16 +64,8 @@ async def start_engine(
     _raise_open_file_limit()
     home, runtime = settings.aideator_home, runtime_dir(settings.aideator_home)
     cache = open_cache(settings)
-    await asyncio.to_thread(cache.recover)
-    # Otherwise every sandbox would compile the agent's imports again.
-    await asyncio.to_thread(compile_packages)
-    gateway = await stack.enter_async_context(
-        open_gateway(
-            socket=runtime / "gateway.sock",
-            base_url=settings.anthropic_base_url,
-            api_key=settings.anthropic_api_key,
-        ),
-    )
+    await asyncio.to_thread(_prepare_home, cache, runtime)
+    gateway = await stack.enter_async_context(_gateway(settings, runtime))
     backends = _backends(settings)
     context = RunContext(
         database=database,
@@ -100,6 +94,15 @@ async def start_engine(
         open_local_engine(context, slots=settings.max_parallel_variations)
     )
     return engine, context
+
+
+def _gateway(settings: Settings, runtime: Path) -> AbstractAsyncContextManager[Gateway]:
+    return open_gateway(
+        socket=runtime / "gateway.sock",
+        base_url=settings.anthropic_base_url,
+        api_key=settings.anthropic_api_key,
+        limits=CallLimits(policy=settings.isolation_policy),
+    )
 
 
 def _environment(settings: Settings) -> str:
@@ -152,6 +155,14 @@ async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project
         if backend.name == BUBBLEWRAP:
             missing = await missing_tools(backend, checkout, project)
     return project.model_copy(update={"notes": (*project.notes, *missing)})
+
+
+def _prepare_home(cache: RepositoryCache, runtime: Path) -> None:
+    """Remove what dead servers have left, and compile what sandboxes import."""
+    cache.recover()
+    remove_leftovers(runtime)
+    # Otherwise every sandbox would compile the agent's imports again.
+    compile_packages()
 
 
 def _backends(settings: Settings) -> Backends:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 
 from aideator.changes.diff import FileDiff, parse_with_lines
-from aideator.domain.errors import Conflict, FieldError, InvalidInput
+from aideator.domain.errors import Conflict, FieldError, UnknownName
 from aideator.domain.run import ComposedPart
 
 _CONTEXT = 3
@@ -92,7 +92,7 @@ def compose(patches: Mapping[int, bytes], parts: Sequence[ComposedPart]) -> byte
         parts: The selected files and hunks, in any order.
 
     Raises:
-        InvalidInput: naming each part that does not exist.
+        UnknownName: naming each part that does not exist.
         Conflict: naming parts that cannot be combined.
     """
     files = {number: _files(number, patch) for number, patch in patches.items()}
@@ -134,7 +134,7 @@ def _select(
         else:
             selected.setdefault(part.path, _HunkSelection()).add(file, part.hunks)
     if wrong:
-        raise InvalidInput(
+        raise UnknownName(
             fields=wrong,
             hint="`GET /runs/{id}/variations/{n}/diff` shows files and hunks",
         )
@@ -150,7 +150,7 @@ def _problem(file: _SelectedFile, wanted: tuple[int, ...] | None) -> str:
         return "this file can only be taken whole; leave `hunks` out"
     if unknown := [n for n in wanted if not 0 <= n < count]:
         return f"there is no hunk {unknown[0]}; the hunks are 0 … {count - 1}"
-    return "" if wanted else "name a hunk, or leave `hunks` out for the whole file"
+    return ""
 
 
 def _refuse_files_in_files(selected: Mapping[str, _HunkSelection]) -> None:

@@ -102,13 +102,17 @@ class CommandContext:
         self.console.print(*drawn)
 
     def print_line(self, text: str, *, style: str = "") -> None:
-        """Print text as it is: nothing in it is markup or highlighted."""
-        self.console.print(text, style=style, markup=False, highlight=False)
+        """Print text, escaped; nothing in it is highlighted."""
+        from aideator.cli.ui.escape import escape
+
+        self.console.print(escape(text), style=style, highlight=False)
 
     def print_json(self, model: "BaseModel") -> bool:
         """Print a model as one line of JSON if `--json` was given; return whether."""
         if self.json:
-            sys.stdout.write(model.model_dump_json() + "\n")
+            from aideator.domain.visible import escape_json
+
+            sys.stdout.write(escape_json(model.model_dump_json()) + "\n")
         return self.json
 
 

@@ -21,6 +21,7 @@ from aideator.cli.ui.setup_line import detail_lines
 from aideator.cli.ui.summary import print_summary
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails
+from aideator.domain.visible import escape_json
 
 if TYPE_CHECKING:
     from aideator.app import Batch
@@ -97,7 +98,7 @@ async def watch(
 
 def _show(console: Console, display: Display, view: RunView, data: bytes) -> None:
     if display is Display.JSON:
-        sys.stdout.write(data.decode() + "\n")
+        sys.stdout.write(escape_json(data.decode()) + "\n")
         return
     event = Event.model_validate_json(data)
     view.apply(event)
@@ -156,7 +157,7 @@ async def _painted(
 
 def _print_lines(console: Console, event: Event, view: RunView) -> None:
     if line := line_of(event, view):
-        console.print(one_line(line, _LINE_WIDTH), markup=False, highlight=False)
+        console.print(one_line(line, _LINE_WIDTH), highlight=False)
     for detail in detail_lines(event.body):
         text = f"  {one_line(detail, _LINE_WIDTH)}"
-        console.print(text, style="dim", markup=False, highlight=False)
+        console.print(text, style="dim", highlight=False)

@@ -85,6 +85,12 @@ class InvalidInput(AideatorError):
         )
 
 
+class UnknownName(InvalidInput):
+    """A well-formed request names something that does not exist here."""
+
+    status = 404
+
+
 class NotFound(AideatorError):
     """The requested object does not exist."""
 

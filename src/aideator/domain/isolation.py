@@ -18,7 +18,8 @@ class IsolationPolicy(StrEnum):
     ANY = "any"
     """Whatever the back end provides; each variation records what that was."""
     CLOSED = "closed"
-    """Nothing outside the sandbox is reachable except through the gateway."""
+    """Nothing outside the sandbox is reachable except through the gateway, and through
+    the gateway nothing that is not known to stay there."""
     ENFORCED = "enforced"
     """The kernel enforces the limits of memory, processors and number of processes, for
     all processes of a sandbox together."""

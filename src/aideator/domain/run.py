@@ -48,7 +48,7 @@ class AgentConfig(FrozenModel):
 class AgentSpec(AgentConfig):
     """One agent of the lineup: agent × model × effort × strategy."""
 
-    agent: str = Field(default="builtin", max_length=60)
+    agent: str = Field(default="builtin", min_length=1, max_length=60)
     """The agent's name in the catalogue (`GET /agents`)."""
 
 
@@ -74,7 +74,12 @@ class ComposedPart(FrozenModel):
     variation_id: int = Field(ge=1, le=MAX_NUMBER, strict=True)
     path: str = Field(min_length=1, max_length=4096)
     """Path of a file in that variation's diff."""
-    hunks: tuple[Annotated[int, Field(ge=0, strict=True)], ...] | None = None
+    hunks: (
+        Annotated[
+            tuple[Annotated[int, Field(ge=0, strict=True)], ...], Field(min_length=1)
+        ]
+        | None
+    ) = None
     """Numbers of the file's hunks, from 0; the whole file when null."""
 
 

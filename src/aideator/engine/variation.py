@@ -150,7 +150,7 @@ async def _attempt(
             patch = await extract(
                 workspace, await context.backend_of(run), limits=context.limits
             )
-        patch = replace(patch, notes=(*patch.notes, *filled.visits))
+        patch = replace(patch, notes=(*patch.notes, *filled.notes))
         await report_model_failure(patch, filled.lease, writer)
         verdict = await check(context, baseline, number, patch, writer)
     return TurnOutcome(
@@ -253,6 +253,11 @@ class Filled:
     lease: Lease | None = None
     memory: bytes = b""
     visits: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the verdict says of how the change came about."""
+        return (*self.visits, *(self.lease.notices if self.lease else ()))
 
 
 async def act(

@@ -7,7 +7,7 @@ more than the whole of what is done.
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
+from aideator.domain.isolation import IsolationPolicy
 from aideator.domain.usage import Budget
 from aideator.gateway.budget import RunBudget, Spending
 from aideator.gateway.forward import forward
+from aideator.gateway.inspection import invalid
 from aideator.gateway.lease import Lease, OnUsage
 from aideator.gateway.prices import load_prices
 from aideator.gateway.refusal import Message, Receive, Refusal, Scope, Send
@@ -29,7 +31,7 @@ from aideator.gateway.upstream import StreamCut, Upstream
 
 @dataclass(frozen=True)
 class CallLimits:
-    """Limits on what callers may do at once.
+    """Limits on what callers may do.
 
     Attributes:
         body_bytes: The largest request body; Anthropic's own limit is 32 MiB.
@@ -37,6 +39,7 @@ class CallLimits:
         calls_per_lease: Calls in flight of one lease.
         calls_per_minute: Calls of one lease that may begin in a minute.
         body_seconds: Seconds that a request body may take to arrive.
+        policy: Whether fields and betas may pass that `messages.toml` does not name.
     """
 
     body_bytes: int = 32 * 2**20
@@ -44,6 +47,11 @@ class CallLimits:
     calls_per_lease: int = 16
     calls_per_minute: int = 600
     body_seconds: float = 60
+    policy: IsolationPolicy = IsolationPolicy.ANY
+
+
+SMALL_BODY_BYTES = 512 * 1024
+"""A larger request is read in a thread: for milliseconds no stream would move."""
 
 
 class _HungUp(Exception):
@@ -53,8 +61,14 @@ class _HungUp(Exception):
 class Gateway:
     """Opens leases and answers the calls that are made with them."""
 
-    def __init__(self, socket: Path, upstream: Upstream, limits: CallLimits) -> None:
+    def __init__(
+        self,
+        socket: Path,
+        upstream: Upstream,
+        limits: CallLimits,
+    ) -> None:
         self.socket = socket
+        self._reading = asyncio.Semaphore(1)
         self._upstream = upstream
         self._limits = limits
         self._leases: dict[str, Lease] = {}
@@ -150,7 +164,8 @@ class Gateway:
                 )
             with self._admitted(lease):
                 body = await self._read_body(scope["headers"], receive)
-                request = read_request(route, scope, body)
+                request = await self._read_request(route, scope, body)
+                self._judge_unknown(lease, request.unknown)
                 work = self._forward(lease, request, send)
                 return await _unless_hung_up(receive, work, lease)
         except Refusal as refusal:
@@ -202,6 +217,29 @@ class Gateway:
                 408, "timeout_error", "the request did not arrive in time"
             ) from None
         return bytes(body)
+
+    async def _read_request(
+        self, route: tuple[str, bytes], scope: Scope, body: bytes
+    ) -> Request:
+        if len(body) <= SMALL_BODY_BYTES:
+            return read_request(route, scope, body)
+        # One at a time: a parsed body takes many times its bytes in memory.
+        async with self._reading:
+            return await asyncio.to_thread(read_request, route, scope, body)
+
+    def _judge_unknown(self, lease: Lease, unknown: Sequence[str]) -> None:
+        """Refuse what nobody has judged yet, or pass it on and say so.
+
+        Agents learn new fields faster than `messages.toml` does, so by default they
+        pass.
+        """
+        policy = self._limits.policy
+        if unknown and policy is not IsolationPolicy.ANY:
+            raise invalid(
+                f"ISOLATION_POLICY={policy} refuses what the gateway does not "
+                f"know: {unknown[0]}; leave it out"
+            )
+        lease.note_unknown(unknown)
 
     async def _forward(
         self, lease: Lease, request: Request, send: Send
@@ -274,7 +312,7 @@ async def open_gateway(
         base_url: The provider; `/v1/messages` is appended.
         api_key: The real key. Without one the lease's own token goes upstream: a local
             or scripted model needs no key.
-        limits: What callers may do at once.
+        limits: What callers may do.
         connect_seconds: Seconds that connecting to the provider may take.
         idle_seconds: Seconds of silence after which the provider's answer counts as
             broken off.

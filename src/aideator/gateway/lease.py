@@ -1,11 +1,12 @@
 """Leases: an agent's right to call the model, from opening to closing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from aideator.domain.usage import Usage
 from aideator.gateway.budget import OverBudget, RunBudget
+from aideator.gateway.inspection import UNKNOWN_MAX
 from aideator.gateway.refusal import Message, Refusal
 
 OnUsage = Callable[[Usage, str | None], Awaitable[None]]
@@ -47,6 +48,7 @@ class Lease:
         exhausted: Whether a call was refused or cut because the budget was spent.
         last_error: Why the last call failed or was refused, in plain words; None
             after a success.
+        unknown: What was passed on though it is on no list, in words.
         in_flight: Requests being answered, those for other routes included.
         tasks: The calls to the model, to be cancelled when the lease closes.
     """
@@ -59,6 +61,7 @@ class Lease:
     open: bool = True
     exhausted: bool = False
     last_error: str | None = None
+    unknown: list[str] = field(default_factory=list)
     in_flight: int = 0
     rate: RateLimit = field(default_factory=RateLimit)
     tasks: set[asyncio.Task[list[Message]]] = field(default_factory=set)
@@ -77,6 +80,22 @@ class Lease:
         """
         self.exhausted |= isinstance(refusal, OverBudget)
         self.last_error = str(refusal)
+
+    def note_unknown(self, unknown: Iterable[str]) -> None:
+        """Note what was passed on without being known, each thing once."""
+        for thing in unknown:
+            if len(self.unknown) < UNKNOWN_MAX and thing not in self.unknown:
+                self.unknown.append(thing)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of the calls, for the variation's verdict."""
+        if not self.unknown:
+            return ()
+        return (
+            "the agent sent the model what the gateway does not know: "
+            f"{', '.join(self.unknown)} (ISOLATION_POLICY=closed refuses it)",
+        )
 
     async def book(self, used: Usage, model: str | None) -> None:
         """Add what a call has cost, and have it recorded.

@@ -62,11 +62,11 @@ def rates_of(counts: Mapping[str, object], models: tuple[str, ...]) -> Rates:
 
 
 def _tokens(counts: Mapping[str, object]) -> dict[str, int]:
-    read = _whole(counts, "cache_read_input_tokens")
-    written = _whole(counts, "cache_creation_input_tokens")
+    read = _total(counts, "cache_read_input_tokens")
+    written = _total(counts, "cache_creation_input_tokens")
     return {
-        "input_tokens": _whole(counts, "input_tokens") + read + written,
-        "output_tokens": _whole(counts, "output_tokens"),
+        "input_tokens": _total(counts, "input_tokens") + read + written,
+        "output_tokens": _total(counts, "output_tokens"),
         "cache_read_tokens": read,
         "cache_write_tokens": written,
     }
@@ -74,23 +74,50 @@ def _tokens(counts: Mapping[str, object]) -> dict[str, int]:
 
 def _written_for_an_hour(counts: Mapping[str, object]) -> int:
     """Return the part of the cache writes that is kept, and priced, for an hour."""
-    details = counts.get("cache_creation")
-    if not isinstance(details, dict):
-        return 0
-    written = _whole(counts, "cache_creation_input_tokens")
-    return min(written, _whole(details, "ephemeral_1h_input_tokens"))
+    hour = 0
+    for part in _parts(counts):
+        details = part.get("cache_creation")
+        if isinstance(details, dict):
+            written = _whole(part, "cache_creation_input_tokens")
+            hour += min(written, _whole(details, "ephemeral_1h_input_tokens"))
+    return hour
 
 
-def estimate(model: str, input_tokens: int, output_tokens: int) -> float | None:
+def _total(counts: Mapping[str, object], name: str) -> int:
+    return sum(_whole(part, name) for part in _parts(counts))
+
+
+def _parts(counts: Mapping[str, object]) -> list[Mapping[str, object]]:
+    """Return what the call consists of: compactions are charged beside its counts.
+
+    https://platform.claude.com/docs/en/build-with-claude/compaction
+    """
+    iterations = counts.get("iterations")
+    entries = iterations if isinstance(iterations, list) else []
+    compactions = [
+        entry
+        for entry in entries
+        if isinstance(entry, dict) and entry.get("type") == "compaction"
+    ]
+    return [counts, *compactions]
+
+
+def estimate(
+    model: str,
+    input_tokens: int,
+    output_tokens: int,
+    *,
+    cached_for_an_hour: bool = False,
+) -> float | None:
     """Return US dollars for a call at its dearest; None for an unknown price."""
-    dearest = _dearest(model)
+    dearest = _dearest(model, cached_for_an_hour=cached_for_an_hour)
     if dearest is None:
         return None
     return input_tokens * dearest[0] + output_tokens * dearest[1]
 
 
 @lru_cache(maxsize=256)
-def _dearest(model: str) -> tuple[float, float] | None:
+def _dearest(model: str, *, cached_for_an_hour: bool) -> tuple[float, float] | None:
     """Return US dollars for an input and an output token at the highest rate.
 
     That is the rate of a very long call whose input is newly written to the cache.
@@ -98,6 +125,8 @@ def _dearest(model: str) -> tuple[float, float] | None:
     """
     many = 1_000_000
     written = {"input_tokens": many, "cache_write_tokens": many}
+    if cached_for_an_hour:
+        written["cache_write_1h_tokens"] = many
     given = _cost((model,), **written)
     both = _cost((model,), output_tokens=many, **written)
     if given is None or both is None:

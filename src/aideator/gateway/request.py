@@ -1,8 +1,7 @@
 """Requests for the model: what may pass, and what it reserves."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aideator.domain.usage import Budget
 from aideator.gateway.budget import (
@@ -12,9 +11,11 @@ from aideator.gateway.budget import (
     Call,
     unpriced,
 )
+from aideator.gateway.inspection import Inspection, invalid
 from aideator.gateway.meter import tokens_in
 from aideator.gateway.prices import estimate
-from aideator.gateway.refusal import Refusal, Scope
+from aideator.gateway.refusal import Scope
+from aideator.gateway.strict_json import AmbiguousJson, parse_object
 
 MESSAGES = ("POST", b"/v1/messages")
 ROUTES = frozenset(
@@ -23,17 +24,6 @@ ROUTES = frozenset(
 """All routes that can be reached. The files API is left out: an allowed host that
 stores files is a way out for stolen ones."""
 
-CALLER_TOOLS = (
-    "custom",
-    "bash_",
-    "text_editor_",
-    "computer_",
-    "memory_",
-    "tool_search_",
-)
-"""Prefixes of the tool types that the caller itself carries out. The others
-(web_fetch, code_execution …) run at the provider."""
-
 
 @dataclass(frozen=True)
 class Request:
@@ -41,10 +31,14 @@ class Request:
 
     Attributes:
         target: Path and query, as they came.
-        model: The model asked for; empty on other routes than `MESSAGES`.
+        headers: Those of the caller's that pass.
+        model: The model asked for; empty on a route without a body.
+        models: All models that may answer.
         max_tokens: The most output that was asked for; None if the request does not
             say.
         streamed: Whether the answer was asked for as a stream.
+        long_cached: Whether input may be cached for an hour.
+        unknown: What is not on the list of what may pass, in words.
     """
 
     route: tuple[str, bytes]
@@ -54,6 +48,9 @@ class Request:
     model: str = ""
     max_tokens: int | None = None
     streamed: bool = False
+    models: Sequence[str] = ()
+    long_cached: bool = False
+    unknown: Sequence[str] = ()
 
     def reservation(self, caps: Budget) -> Call:
         """Estimate what this call costs: with a small answer, and typically.
@@ -76,78 +73,45 @@ class Request:
     def _cost(self, given: int, answered: int, caps: Budget) -> Amount:
         if caps.run_usd is None and caps.variation_usd is None:
             return Amount(given + answered)
-        usd = estimate(self.model, given, answered)
-        if usd is None:
-            raise unpriced("run" if caps.variation_usd is None else "variation")
-        return Amount(given + answered, usd)
+        dearest = 0.0
+        for model in self.models:
+            usd = estimate(model, given, answered, cached_for_an_hour=self.long_cached)
+            if usd is None:
+                raise unpriced("run" if caps.variation_usd is None else "variation")
+            dearest = max(dearest, usd)
+        return Amount(given + answered, dearest)
 
 
 def read_request(route: tuple[str, bytes], scope: Scope, body: bytes) -> Request:
-    """Read what the gateway has to know of a request; its bytes pass untouched.
+    """Look through a request; the bytes of its body pass as they are (decision 0067).
 
     Raises:
-        Refusal: if the body cannot be read, or asks for what is not allowed.
+        Refusal: if the body cannot be read in one way only, or asks for what is not
+            allowed.
     """
+    inspection = Inspection()
+    headers = list(inspection.headers(scope["headers"]))
     query = scope["query_string"]
+    inspection.query(query)
     target = scope["raw_path"] + (b"?" + query if query else b"")
-    if route != MESSAGES:
-        return Request(route, target, scope["headers"], body)
+    if route[0] == "GET":
+        if body:
+            raise invalid("this route takes no body")
+        return Request(route, target, headers, body, unknown=inspection.unknown)
     try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError):
-        asked = None
-    if not isinstance(asked, dict):
-        raise _invalid("the body is not a JSON object")
-    _refuse_ways_out(asked)
-    model = asked.get("model")
+        asked = parse_object(body)
+    except AmbiguousJson as error:
+        raise invalid(str(error)) from None
+    inspection.body(asked)
     return Request(
         route,
         target,
-        scope["headers"],
+        [*headers, (b"content-type", b"application/json")],
         body,
-        model=model if isinstance(model, str) else "",
-        max_tokens=_max_tokens(asked),
+        model=asked["model"],
+        models=tuple(inspection.models),
+        max_tokens=asked.get("max_tokens"),
         streamed=asked.get("stream") is True,
+        long_cached=inspection.long_cached,
+        unknown=inspection.unknown,
     )
-
-
-def _max_tokens(asked: dict[str, Any]) -> int | None:
-    # A lenient provider might take "64000" or 64000.0, for which nothing would have
-    # been reserved. `True` is an int in Python.
-    match asked.get("max_tokens"):
-        case None:
-            return None
-        case int(count) if not isinstance(count, bool) and count >= 0:
-            return count
-        case _:
-            raise _invalid("max_tokens must be a whole number")
-
-
-def _refuse_ways_out(asked: dict[str, Any]) -> None:
-    """Refuse what would run at the provider and reach out from there.
-
-    A sandbox has no network, and must not get one by a detour.
-    """
-    tools = asked.get("tools")
-    kinds = [
-        tool.get("type", "custom")
-        for tool in (tools if isinstance(tools, list) else [])
-        if isinstance(tool, dict)
-    ]
-    outside = [kind for kind in kinds if not _runs_at_caller(kind)]
-    if asked.get("mcp_servers"):
-        outside.append("mcp_servers")
-    if outside:
-        raise Refusal(
-            403,
-            "permission_error",
-            f"{outside[0]} reaches out of the sandbox from the provider; leave it out",
-        )
-
-
-def _runs_at_caller(kind: object) -> bool:
-    return isinstance(kind, str) and kind.startswith(CALLER_TOOLS)
-
-
-def _invalid(message: str) -> Refusal:
-    return Refusal(400, "invalid_request_error", message)

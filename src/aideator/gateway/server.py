@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_MAX_HEAD = 64 * 2**10
-"""Bytes of a request's head."""
+from aideator.http_heads import BoundedHeads
 
 _log = logging.getLogger(__name__)
 # uvicorn reports cut answers and malformed requests as errors. Here both are caused by
@@ -26,29 +24,12 @@ _log = logging.getLogger(__name__)
 _log.addFilter(lambda record: record.exc_info is not None)
 
 
-class _BoundedHead(HttpToolsProtocol):
-    """Bounds the head of a request, which httptools would buffer without end."""
+class _Protocol(BoundedHeads):
+    """Bounded heads, and a log without what callers cause."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.logger = _log
-        self._head: int | None = None
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head = 0
-
-    def on_headers_complete(self) -> None:
-        self._head = None
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        if self._head is not None:
-            self._head += len(data)
-            if self._head > _MAX_HEAD:
-                self.send_400_response("The head of the request is too long.")
-                return
-        super().data_received(data)
 
 
 @asynccontextmanager
@@ -69,7 +50,7 @@ async def serve(app: Any, path: Path, *, connections: int) -> AsyncIterator[None
     """
     config = uvicorn.Config(
         app,
-        http=_BoundedHead,
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -1,8 +1,8 @@
 """Calls to the provider: the real key, the headers that may pass, failures in words.
 
 Bodies pass byte for byte. Two things in an answer are changed on purpose: the real key,
-should a provider ever echo it, and a content coding that was not asked for, because an
-answer that cannot be read cannot be metered.
+should a provider ever echo it (`redact.py`), and a content coding that was not asked
+for, because an answer that cannot be read cannot be metered.
 """
 
 import zlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import httpx2
 from pydantic import SecretStr
 
+from aideator.gateway.redact import Redaction
 from aideator.gateway.refusal import Refusal
 
 Headers = list[tuple[bytes, bytes]]
@@ -27,6 +28,9 @@ _CREDENTIALS = frozenset(
 )
 _OURS = frozenset(b"host content-length expect accept-encoding".split())
 """Headers of a request that are set anew."""
+
+INFLATED_BYTES_MAX = 64 * 1024
+"""Bytes that a compressed answer is inflated to at a time."""
 
 
 class StreamCut(Exception):
@@ -62,6 +66,7 @@ class Upstream:
         self._client = client
         self._base = httpx2.URL(base_url)
         self._key = api_key.get_secret_value().encode() if api_key else b""
+        self._redaction = Redaction(self._key)
 
     def at(self, base_url: str) -> "Upstream":
         """Return another provider, which needs no key and is never shown this one's."""
@@ -99,16 +104,7 @@ class Upstream:
 
     def _answer(self, response: httpx2.Response) -> UpstreamResponse:
         coding = response.headers.get("content-encoding", "identity")
-        headers = [
-            (name.lower(), self._redact(value))
-            for name, value in _passing(response.headers.raw, _CREDENTIALS)
-        ]
-        if response.status_code == 401:
-            # The key is the host's: an agent that tries again cannot correct it.
-            headers = [
-                *(pair for pair in headers if pair[0] != b"x-should-retry"),
-                (b"x-should-retry", b"false"),
-            ]
+        headers = self._headers(response)
         chunks = _until_cut(response.aiter_raw())
         if coding not in ("identity", "gzip", "deflate"):
             raise Refusal(
@@ -127,34 +123,22 @@ class Upstream:
         return UpstreamResponse(
             response.status_code,
             headers,
-            self._redacted(chunks) if self._key else chunks,
+            self._redaction.blank_stream(chunks) if self._key else chunks,
         )
 
-    def _redact(self, text: bytes) -> bytes:
-        return text.replace(self._key, b"*" * len(self._key)) if self._key else text
-
-    async def _redacted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Blank out the key, also across chunks.
-
-        The length stays the same, so `content-length` stays right.
-        """
-        held = b""
-        async for chunk in chunks:
-            text = self._redact(held + chunk)
-            keep = _overlap(text, self._key)
-            held = text[len(text) - keep :]
-            if text := text[: len(text) - keep]:
-                yield text
-        if held:
-            yield held
-
-
-def _overlap(text: bytes, key: bytes) -> int:
-    """Return how many bytes at the end of `text` may begin the key."""
-    longest = min(len(text), len(key) - 1)
-    return next(
-        (size for size in range(longest, 0, -1) if text.endswith(key[:size])), 0
-    )
+    def _headers(self, response: httpx2.Response) -> Headers:
+        headers = [
+            (name.lower(), self._redaction.blank(value))
+            for name, value in _passing(response.headers.raw, _CREDENTIALS)
+            if not self._redaction.names_it(name)
+        ]
+        if response.status_code != 401:
+            return headers
+        # The key is the host's: an agent that tries again cannot correct it.
+        return [
+            *(pair for pair in headers if pair[0] != b"x-should-retry"),
+            (b"x-should-retry", b"false"),
+        ]
 
 
 def _passing(
@@ -212,10 +196,15 @@ async def _until_cut(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Inflate in bounded pieces: a chunk may grow a thousandfold."""
     inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         async for chunk in chunks:
-            if text := inflate.decompress(chunk):
-                yield text
+            rest = chunk
+            while rest and not inflate.eof:
+                text = inflate.decompress(rest, INFLATED_BYTES_MAX)
+                rest = inflate.unconsumed_tail
+                if text:
+                    yield text
     except zlib.error as error:
         raise StreamCut("the model's server sent a broken gzip stream") from error

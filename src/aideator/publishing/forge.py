@@ -18,8 +18,8 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 
-from aideator.app.commit_message import printable
 from aideator.domain.errors import ForgeRefused, RepositoryError
+from aideator.domain.visible import visible_line
 from aideator.repositories.remote import call_api
 from aideator.repositories.source import Source, SourcePolicy
 
@@ -349,4 +349,4 @@ def _words(answer: Any) -> str:
             is_object = isinstance(detail, dict)
             texts.append(detail.get("message") if is_object else detail)
     text = "; ".join(each for each in texts if isinstance(each, str))
-    return printable(text)[:_MAX_WORDS]
+    return visible_line(text)[:_MAX_WORDS]

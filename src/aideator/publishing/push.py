@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from aideator.app.commit_message import printable
 from aideator.changes.commit import commit_patch
 from aideator.domain.errors import Conflict, FieldError, InvalidInput, RepositoryError
+from aideator.domain.visible import visible_line
 from aideator.repositories.git import GitError, GitTimeout, git
 from aideator.repositories.remote import Remote
 
@@ -217,6 +217,6 @@ def _refused(error: GitError, remote: Remote) -> RepositoryError:
         if line.strip()
     )
     return RepositoryError(
-        f"{where} refused the branch: {printable(words)[:_MAX_WORDS]}",
+        f"{where} refused the branch: {visible_line(words)[:_MAX_WORDS]}",
         hint="correct that, then publish again",
     )

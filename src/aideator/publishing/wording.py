@@ -7,9 +7,9 @@ stands in code, where a forge takes no `@name`, `closes #1` or `/command` from i
 import re
 from collections.abc import Iterable
 
-from aideator.app.commit_message import printable
 from aideator.domain.run import RunDetails, Variation
 from aideator.domain.verdict import Change, Verdict
+from aideator.domain.visible import visible_line, visible_text
 from aideator.domain.wording import (
     change_counts,
     change_word,
@@ -136,7 +136,7 @@ def _agent(variation: Variation) -> str:
 
 def _code(text: str) -> str:
     """Return foreign text on one line, as code; also within a table."""
-    flat = " ".join(printable(text).split())[:_CELL].replace("|", "\\|")
+    flat = visible_line(text)[:_CELL].replace("|", "\\|")
     if "`" not in flat:
         return f"`{flat or ' '}`"
     ticks = "`" * (1 + _longest_ticks(flat))
@@ -145,8 +145,8 @@ def _code(text: str) -> str:
 
 def _fence(text: str, most: int) -> str:
     """Return foreign text as a block of code, at most its first `most` characters."""
-    text = text if len(text) <= most else text[:most] + "\n…"
-    kept = printable(text, keep="\n\t")
+    shown = visible_text(text)
+    kept = shown if len(shown) <= most else shown[:most] + "\n…"
     ticks = "`" * (4 + _longest_ticks(kept))
     return f"{ticks}text\n{kept}\n{ticks}"
 

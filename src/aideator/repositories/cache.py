@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from aideator.domain.errors import Conflict
+from aideator.domain.errors import Conflict, RepositoryError
 from aideator.repositories import checkout as checkouts
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.entries import (
@@ -22,7 +22,7 @@ from aideator.repositories.entries import (
     remove_entry,
     try_lock,
 )
-from aideator.repositories.mirror import Mirror
+from aideator.repositories.mirror import Mirror, split_ancestor
 from aideator.repositories.remote import resolve_remote
 from aideator.repositories.source import Source, SourcePolicy, parse_source
 from aideator.repositories.untrusted_tree import remove_tree
@@ -35,8 +35,9 @@ class RepositoryCache:
     Args:
         home: The state directory.
         policy: Decides which repositories may be fetched.
-        clone_timeout: Seconds that a fetch or a checkout may take.
-        max_repo_bytes: Size limit of a repository's objects.
+        clone_timeout: Seconds in which a commit must have been found and fetched, from
+            the first request on; a checkout may take as long again.
+        max_repo_bytes: Size limit of a repository's mirror, and of a commit's files.
         tokens: Host name → token for private repositories.
         max_cache_bytes: Size that the cache is reduced to after each new checkout.
     """
@@ -65,7 +66,8 @@ class RepositoryCache:
 
         Args:
             text: The repository, as the user wrote it.
-            ref: A branch, tag or commit; the default branch when absent.
+            ref: A branch, tag or commit, or the way back from one, such as `main~2`;
+                the default branch when absent.
 
         Raises:
             InvalidInput: naming `repo_url`, if the policy does not allow this
@@ -77,21 +79,39 @@ class RepositoryCache:
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
-        remote = await resolve_remote(source, self._policy, self._tokens)
-        refs = await mirror.list_refs(remote)
-        wanted = refs.pick(ref)
-        if wanted is not None and (commit := await self._cached(source, wanted)):
-            return commit
-        async with hold_lock(self._lock(source.key)):
-            # The previous holder of the lock may have fetched the same commit.
-            if wanted is None or await mirror.known(wanted) is None:
-                await mirror.fetch(
-                    remote,
-                    wanted,
-                    max_bytes=self._max_repo_bytes,
-                    timeout=self._clone_timeout,
-                )
-        return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
+        async with self._deadline(f"fetching {source.url}") as deadline:
+            remote = await resolve_remote(source, self._policy, self._tokens)
+            refs = await mirror.list_refs(remote)
+            base, steps = split_ancestor(ref) if ref is not None else (None, "")
+            wanted = refs.pick(base)
+            if (
+                wanted is not None
+                and not steps
+                and (commit := await self._cached(source, wanted))
+            ):
+                return commit
+            async with _paused(deadline, hold_lock(self._lock(source.key))):
+                # The previous holder of the lock may have fetched the same commit.
+                # A shallow clone may have got the steps back from it meanwhile.
+                if wanted is None or steps or await mirror.known(wanted) is None:
+                    await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes)
+            sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
+            return Commit(source, sha)
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self, work: str) -> AsyncIterator[asyncio.Timeout]:
+        """Bound everything in the context together by the time for a clone."""
+        seconds = self._clone_timeout
+        try:
+            async with asyncio.timeout(seconds) as deadline:
+                yield deadline
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            raise RepositoryError(
+                f"{work} took too long: it was not done after {seconds:g} seconds",
+                hint="raise CLONE_TIMEOUT, or try again later",
+            ) from None
 
     @contextlib.asynccontextmanager
     async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
@@ -129,12 +149,13 @@ class RepositoryCache:
         try:
             if part.exists():
                 remove_tree(part)
-            await checkouts.build(
-                self._mirror(commit.source).path,
-                commit,
-                part,
-                timeout=self._clone_timeout,
-            )
+            async with self._deadline(f"checking out {commit.sha[:12]}"):
+                await checkouts.build(
+                    self._mirror(commit.source).path,
+                    commit,
+                    part,
+                    max_bytes=self._max_repo_bytes,
+                )
             part.rename(folder)
         finally:
             if part.exists():
@@ -216,3 +237,16 @@ class RepositoryCache:
 
     def _lock(self, key: str) -> Path:
         return self.home / "locks" / key
+
+
+@contextlib.asynccontextmanager
+async def _paused(
+    deadline: asyncio.Timeout, lock: contextlib.AbstractAsyncContextManager[None]
+) -> AsyncIterator[None]:
+    """Take a lock; the time spent waiting for another's work does not count."""
+    now = asyncio.get_running_loop().time
+    left = (deadline.when() or now()) - now()
+    deadline.reschedule(None)
+    async with lock:
+        deadline.reschedule(now() + left)
+        yield

@@ -21,6 +21,7 @@ from pathlib import Path
 from aideator.repositories.entries import DIRECTORY_MODE, read_facts, write_facts
 from aideator.repositories.git import git
 from aideator.repositories.source import Source
+from aideator.repositories.tree_bounds import check_tree
 from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.disk import disk_usage
 
@@ -85,18 +86,20 @@ def load(folder: Path, commit: Commit) -> Checkout:
     )
 
 
-async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -> None:
-    """Make a checkout.
+async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -> None:
+    """Make a checkout. The caller has a deadline.
 
     Args:
         mirror: The bare mirror that has the commit.
         commit: The commit to check out.
         folder: The folder to create.
-        timeout: Seconds that each git command may take.
+        max_bytes: Size limit of the commit's files.
 
     Raises:
+        TreeTooLarge: if the files are too large, too many or too deep.
         GitError: if git fails, for example because the disk is full.
     """
+    await check_tree(mirror, commit.sha, max_bytes=max_bytes)
     tree = folder / "tree"
     uid = sandbox_uid()
     folder.mkdir(mode=DIRECTORY_MODE)  # noqa: ASYNC240
@@ -111,23 +114,21 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
     )
     await git(
         *("fetch", "-q", "--no-write-fetch-head", "--update-head-ok"),
+        "--update-shallow",  # the mirror of a shallow clone is shallow as well
         *("--", str(mirror), f"+{commit.sha}:refs/heads/{BRANCH}"),
         cwd=tree,
         # The mirror's objects were checked when they were fetched.
         config={"transfer.fsckObjects": "false", "core.logAllRefUpdates": "false"},
         env={"GIT_ALLOW_PROTOCOL": "file"},
-        timeout=timeout,
+        timeout=None,
     )
     await git("config", "core.checkStat", "minimal", cwd=tree)
     await asyncio.to_thread(_hand_over, tree, uid)
     await git(
-        "checkout",
-        "-q",
-        "-f",
-        BRANCH,
+        *("checkout", "-q", "-f", BRANCH),
         cwd=tree,
         user=uid,
-        timeout=timeout,
+        timeout=None,
         config={"core.logAllRefUpdates": "false"},
     )
     await asyncio.to_thread(_date_back, tree)
@@ -136,7 +137,7 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, timeout: float) -
         "--porcelain",
         cwd=tree,
         user=uid,
-        timeout=timeout,
+        timeout=None,
         env={"GIT_OPTIONAL_LOCKS": "1"},
     )
     facts = {

@@ -9,7 +9,9 @@ unless a call names it in `GIT_ALLOW_PROTOCOL`.
 import asyncio
 import contextlib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from aideator.children import PIPE, Child, start_child
@@ -18,6 +20,9 @@ from aideator.domain.errors import RepositoryError
 MAX_OUTPUT = 64 * 2**20
 """Limit for the standard output of a call, in bytes; far above what ours need."""
 _MAX_STDERR = 64 * 2**10
+MAX_MEMORY = 2 * 2**30
+"""Limit for the data of a git process, in bytes. git keeps whole trees and every ref
+that a server names in memory, and some kilobytes of a pack expand to gigabytes."""
 
 _PASSED_ON = ("PATH", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO")
 
@@ -40,6 +45,9 @@ HARDENED = {
     "core.fsmonitor": "false",
     "core.attributesFile": os.devnull,
     "core.untrackedCache": "false",
+    # Names that other systems take for `.git` are refused on this one as well.
+    "core.protectHFS": "true",
+    "core.protectNTFS": "true",
     "credential.helper": "",
     "gc.auto": "0",
     "fetch.unpackLimit": "1",
@@ -47,16 +55,36 @@ HARDENED = {
     "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",
     "transfer.fsckObjects": "true",
-    # Harmless flaws in the history of old, well-known repositories.
-    "fetch.fsck.badTimezone": "ignore",
-    "fetch.fsck.missingSpaceBeforeDate": "ignore",
-    "fetch.fsck.missingSpaceBeforeEmail": "ignore",
-    "fetch.fsck.zeroPaddedFilemode": "ignore",
+    # Flaws in the history of old, well-known repositories: who wrote a commit, and
+    # when, is only ever shown. What names files and objects stays strict.
+    **{
+        f"fetch.fsck.{flaw}": "ignore"
+        for flaw in (
+            "badDate",
+            "badDateOverflow",
+            "badEmail",
+            "badName",
+            "badTimezone",
+            "missingEmail",
+            "missingNameBeforeEmail",
+            "missingSpaceBeforeDate",
+            "missingSpaceBeforeEmail",
+            "multipleAuthors",
+            "zeroPaddedDate",
+            "zeroPaddedFilemode",
+        )
+    },
     "http.followRedirects": "false",
     "http.proxy": "",
 }
 """Settings of every call. A nested repository, an include or a hook cannot change
 them."""
+
+
+_NAMES_ERROR = re.compile(
+    r"(remote: )?(error|fatal): |remote: .*(denied|not found)", re.I
+)
+_CAUSE_CHARACTERS = 600
 
 
 class GitError(RepositoryError):
@@ -65,14 +93,26 @@ class GitError(RepositoryError):
     Args:
         command: The git subcommand.
         exit_code: Its exit code; None if it was killed.
-        stderr: Its standard error. The last line becomes the message.
+        stderr: Its standard error. The lines that name the error become the message;
+            the last line if there are none.
     """
 
     def __init__(self, command: str, exit_code: int | None, stderr: str) -> None:
         self.exit_code = exit_code
         self.stderr = stderr
-        last = stderr.strip().rpartition("\n")[2] or f"exit code {exit_code}"
-        super().__init__(f"git {command} failed: {last}")
+        cause = _cause(stderr) or f"exit code {exit_code}"
+        super().__init__(f"git {command} failed: {cause}")
+
+
+def _cause(stderr: str) -> str:
+    """Return what git says about an error, on one line.
+
+    The flaw is often named first, and its consequences after it: the last line alone
+    says "index-pack failed". A server's own words are marked `remote:`.
+    """
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    named = [line for line in lines if _NAMES_ERROR.match(line)] or lines[-1:]
+    return "; ".join(dict.fromkeys(named))[:_CAUSE_CHARACTERS]
 
 
 class GitTimeout(GitError):
@@ -96,7 +136,12 @@ def config_environment(config: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
-_WITH_UMASK = ("sh", "-c", 'umask 022 && exec "$@"', "sh")
+_WITH_LIMITS = (
+    "sh",
+    "-c",
+    f'umask 022 && ulimit -d {MAX_MEMORY // 2**10} && exec "$@"',
+    "sh",
+)
 """uvloop's subprocesses support neither `umask` nor `user`, so small programs in front
 of git set both."""
 
@@ -111,7 +156,7 @@ async def git(
     config: Mapping[str, str] | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
-    timeout: float = 60.0,
+    timeout: float | None = 60.0,
     user: int | None = None,
 ) -> bytes:
     """Run git and return its standard output.
@@ -123,18 +168,44 @@ async def git(
         config: Settings in addition to `HARDENED`.
         env: Environment variables in addition to the fixed ones.
         stdin: Data for git's standard input.
-        timeout: Seconds after which the whole process group is killed.
+        timeout: Seconds after which the whole process group is killed; None where the
+            caller has a deadline.
         user: The uid and gid to run as; this process's own when absent.
 
     Raises:
         GitError: if git fails or prints more than `MAX_OUTPUT` bytes.
         GitTimeout: if it does not finish in time.
     """
+    try:
+        async with (
+            running_git(
+                *arguments, cwd=cwd, config=config, env=env, user=user
+            ) as process,
+            asyncio.timeout(timeout),
+        ):
+            stdout, stderr = await _communicate(process, stdin)
+    except TimeoutError:
+        raise GitTimeout(arguments[0], timeout or 0) from None
+    if len(stdout) > MAX_OUTPUT:
+        raise GitError(arguments[0], None, f"it printed more than {MAX_OUTPUT} bytes")
+    _need_success(arguments[0], process, stderr)
+    return stdout
+
+
+@asynccontextmanager
+async def running_git(
+    *arguments: str,
+    cwd: Path | None = None,
+    config: Mapping[str, str] | None = None,
+    env: Mapping[str, str] | None = None,
+    user: int | None = None,
+) -> AsyncIterator[Child]:
+    """Start git as `git` does; at the context's end kill it if it still runs."""
     inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     settings = config_environment(HARDENED | dict(config or {}))
     process = await start_child(
         [
-            *_WITH_UMASK,
+            *_WITH_LIMITS,
             *(_as_user(user) if user is not None else ()),
             "git",
             *arguments,
@@ -144,22 +215,44 @@ async def git(
         streams=(PIPE, PIPE, PIPE),
     )
     try:
-        async with asyncio.timeout(timeout):
-            stdout, stderr = await _communicate(process, stdin)
-    except TimeoutError:
-        raise GitTimeout(arguments[0], timeout) from None
+        yield process
     finally:
         process.kill_group()
+        process.close_pipes()
         await process.wait()
-    if len(stdout) > MAX_OUTPUT:
-        raise GitError(arguments[0], None, f"it printed more than {MAX_OUTPUT} bytes")
+
+
+@asynccontextmanager
+async def streaming_git(
+    *arguments: str, cwd: Path
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Run git and yield its standard output piece by piece, however long it is.
+
+    Leaving the context early ends git.
+
+    Raises:
+        GitError: if git fails; raised by the iterator after the last piece.
+    """
+
+    async def pieces(process: Child) -> AsyncGenerator[bytes, None]:
+        process.stdin.close()
+        while piece := await process.stdout.read(2**16):
+            yield piece
+        stderr = await process.stderr.read(_MAX_STDERR)
+        await process.wait()
+        _need_success(arguments[0], process, stderr)
+
+    async with (
+        running_git(*arguments, cwd=cwd) as process,
+        aclosing(pieces(process)) as printed,
+    ):
+        yield printed
+
+
+def _need_success(command: str, process: Child, stderr: bytes) -> None:
     if process.returncode != 0:
-        raise GitError(
-            arguments[0],
-            process.returncode,
-            stderr[:_MAX_STDERR].decode(errors="replace"),
-        )
-    return stdout
+        message = stderr[:_MAX_STDERR].decode(errors="replace")
+        raise GitError(command, process.returncode, message)
 
 
 async def _communicate(process: Child, data: bytes) -> tuple[bytes, bytes]:

@@ -3,19 +3,24 @@
 import asyncio
 import os
 import re
+import shlex
+import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.domain.errors import RepositoryError
 from aideator.repositories.entries import PART_SUFFIX, remove_entry
-from aideator.repositories.git import GitError, GitTimeout, git
+from aideator.repositories.git import GitError, git
 from aideator.repositories.remote import Remote
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.disk import disk_usage
 
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
+_ANCESTOR = re.compile(r"(?P<ref>[^~^]+)(?P<steps>([~^][0-9]{0,6}){1,20})")
+"""A revision by its way back from a ref, such as `main~2` or `HEAD^`
+(https://git-scm.com/docs/gitrevisions)."""
 _EXPLANATIONS = (
     (
         r"not appear to be a git repository|not a git repository|is this a git repo",
@@ -37,6 +42,12 @@ _EXPLANATIONS = (
         "the server does not answer as expected",
     ),
 )
+
+
+def split_ancestor(ref: str) -> tuple[str, str]:
+    """Return a ref, and the steps back from it: `main~2` is `main` and `~2`."""
+    found = _ANCESTOR.fullmatch(ref)
+    return (found["ref"], found["steps"]) if found else (ref, "")
 
 
 @dataclass(frozen=True)
@@ -116,24 +127,25 @@ class Mirror:
             return None
         return await self._verify(ref)
 
-    async def commit(self, ref: str) -> str:
+    async def commit(self, ref: str, *, named: str | None = None) -> str:
         """Return the full hash of the commit that `ref` stands for.
 
         Args:
-            ref: A hash, possibly abbreviated, or a ref of the mirror.
+            ref: A hash, possibly abbreviated, or a ref of the mirror, and steps back.
+            named: How the user named it, for the error.
 
         Raises:
             RepositoryError: if the mirror has no such commit.
         """
         if found := await self._verify(ref):
             return found
-        raise RepositoryError(
-            f"there is no commit {ref[:100]}",
-            hint="give a branch, a tag or a full commit hash",
-        )
+        hint = "give a branch, a tag or a full commit hash"
+        if (self.path / "shallow").exists():
+            hint = f"its clone is shallow (`git fetch --unshallow` there); {hint}"
+        raise RepositoryError(f"there is no commit {(named or ref)[:100]}", hint=hint)
 
     async def list_refs(self, remote: Remote) -> Refs:
-        """Return the refs of the remote.
+        """Return the refs of the remote. The caller has a deadline.
 
         Raises:
             RepositoryError: if they cannot be read.
@@ -144,32 +156,30 @@ class Mirror:
             else:
                 listed = await _remote_refs(remote)
         except GitError as error:
-            raise explain(error, remote) from None
-        pairs = (
-            line.split(maxsplit=1)
-            for line in listed.decode(errors="replace").splitlines()
-        )
-        return Refs(remote.source.url, {name: sha for sha, name in pairs})
+            raise _explain(error, remote) from None
+        # A server may name a million of them.
+        return Refs(remote.source.url, await asyncio.to_thread(_parse_refs, listed))
 
     async def fetch(
-        self, remote: Remote, wanted: str | None, *, max_bytes: int, timeout: float
+        self, remote: Remote, wanted: str | None, *, max_bytes: int
     ) -> None:
         """Update the mirror's branches and tags, and fetch the commit `wanted`.
+
+        The caller has a deadline.
 
         Args:
             remote: The repository.
             wanted: The full hash of a commit to fetch as well if no branch or tag
                 contains it.
-            max_bytes: Size limit for the mirror's objects.
-            timeout: Seconds that fetching may take.
+            max_bytes: Size limit for the mirror, objects and refs.
 
         Raises:
-            RepositoryError: if the fetch fails, or exceeds the size or the time. No
-                partial mirror remains.
+            RepositoryError: if the fetch fails, or exceeds the size. No partial mirror
+                remains, also when it is cancelled.
         """
         if self.path.exists():
             try:
-                await self._fill(self.path, remote, wanted, max_bytes, timeout)
+                await self._fill(self.path, remote, wanted, max_bytes)
             except _TooLarge:
                 await asyncio.to_thread(remove_entry, self.path)
                 raise
@@ -185,7 +195,7 @@ class Mirror:
             await git(
                 "init", "-q", "--bare", "--template=", _object_format(wanted), str(part)
             )
-            await self._fill(part, remote, wanted, max_bytes, timeout)
+            await self._fill(part, remote, wanted, max_bytes)
             part.rename(self.path)
         finally:
             if part.exists():
@@ -197,30 +207,15 @@ class Mirror:
         remote: Remote,
         wanted: str | None,
         max_bytes: int,
-        timeout: float,
     ) -> None:
+        everything = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
         try:
-            async with asyncio.timeout(timeout):
-                await _bounded(
-                    _fetch(
-                        path,
-                        remote,
-                        "+refs/heads/*:refs/heads/*",
-                        "+refs/tags/*:refs/tags/*",
-                    ),
-                    path,
-                    max_bytes,
-                )
-                if wanted and await Mirror(path).known(wanted) is None:
-                    await _bounded(
-                        _fetch(path, remote, f"+{wanted}:refs/kept/{wanted}"),
-                        path,
-                        max_bytes,
-                    )
-        except TimeoutError:
-            raise explain(GitTimeout("fetch", timeout), remote) from None
+            await _bounded(_fetch(path, remote, *everything), path, max_bytes)
+            if wanted and await Mirror(path).known(wanted) is None:
+                kept = _fetch(path, remote, f"+{wanted}:refs/kept/{wanted}")
+                await _bounded(kept, path, max_bytes)
         except GitError as error:
-            raise explain(error, remote) from None
+            raise _explain(error, remote) from None
 
     async def _verify(self, ref: str) -> str | None:
         try:
@@ -238,6 +233,13 @@ class Mirror:
         return found.decode().strip()
 
 
+def _parse_refs(listed: bytes) -> dict[str, str]:
+    """Return name → hash of the lines `HASH NAME`."""
+    lines = listed.decode(errors="replace").splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines)
+    return {name: sha for sha, name in pairs}
+
+
 async def _remote_refs(remote: Remote) -> bytes:
     return await git(
         "ls-remote",
@@ -247,6 +249,7 @@ async def _remote_refs(remote: Remote) -> bytes:
         remote.url,
         config=remote.config,
         env=remote.env,
+        timeout=None,
     )
 
 
@@ -277,14 +280,29 @@ async def _fetch(path: Path, remote: Remote, *refspecs: str) -> bytes:
             "--no-tags",
             "--no-write-fetch-head",
             "--no-recurse-submodules",
+            *_depth(path, remote),
             *remote.options,
         ),
         *("--", remote.url, *refspecs),
         cwd=path,
         config=remote.config,
         env=remote.env,
-        timeout=86_400,
+        timeout=None,
     )
+
+
+def _depth(mirror: Path, remote: Remote) -> tuple[str, ...]:
+    """Return the option by which a mirror gets as much history as a local clone has.
+
+    A user's own clone may be shallow, and get the rest of its history later.
+    """
+    if not remote.source.local:
+        return ()
+    places = ("shallow", ".git/shallow")
+    is_shallow = any(Path(remote.url, place).exists() for place in places)
+    if not is_shallow and (mirror / "shallow").exists():
+        return ("--unshallow",)
+    return ("--update-shallow",)
 
 
 class _TooLarge(RepositoryError):
@@ -294,16 +312,20 @@ class _TooLarge(RepositoryError):
 
 
 async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
-    """Await a fetch into `path`, and stop it when the objects exceed `max_bytes`."""
+    """Await a fetch into `path`, and stop it when the mirror exceeds `max_bytes`.
+
+    Refs count as well: a server may name a million, and each takes a block of the disk.
+    """
 
     def measure() -> None:
-        if disk_usage(path / "objects") > max_bytes:
+        if disk_usage(path) > max_bytes:
             raise _TooLarge(f"the repository is larger than {max_bytes // 2**20} MB")
 
     async def watch() -> None:
         while True:
-            await asyncio.sleep(0.1)
+            began = time.monotonic()
             measure()
+            await asyncio.sleep(max(0.1, 10 * (time.monotonic() - began)))
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -315,13 +337,14 @@ async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
     measure()
 
 
-def explain(error: GitError, remote: Remote) -> RepositoryError:
+def _explain(error: GitError, remote: Remote) -> RepositoryError:
     """Translate an error of git: say why a repository cannot be fetched."""
     where = remote.source.url
-    if isinstance(error, GitTimeout):
+    if remote.source.local and _is_partial_clone(Path(remote.url)):
         return RepositoryError(
-            f"fetching {where} took too long",
-            hint="raise CLONE_TIMEOUT, or try again later",
+            f"{where} cannot be fetched: it is a partial clone, which lacks objects",
+            hint=f"bring them with `git -C {shlex.quote(where)} fetch --refetch "
+            "--no-filter`, or name the repository that it was cloned from",
         )
     for pattern, what in _EXPLANATIONS:
         if re.search(pattern, error.stderr, re.MULTILINE):
@@ -329,6 +352,18 @@ def explain(error: GitError, remote: Remote) -> RepositoryError:
                 f"{where} cannot be fetched: {what}", hint=str(error)
             )
     return RepositoryError(f"{where} cannot be fetched", hint=str(error))
+
+
+def _is_partial_clone(repository: Path) -> bool:
+    """Return whether a local repository was cloned with a filter.
+
+    Its missing objects are not fetched on the way: where from, only its own
+    configuration says, which may be hostile.
+    """
+    return any(
+        next((folder / "objects" / "pack").glob("*.promisor"), None)
+        for folder in (repository, repository / ".git")
+    )
 
 
 def _object_format(wanted: str | None) -> str:

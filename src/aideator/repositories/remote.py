@@ -28,6 +28,10 @@ from aideator.repositories.source import (
 _DISCOVERY = "/info/refs?service=git-upload-pack"
 _MAX_HOPS = 5
 _TIMEOUT = 20.0
+"""Seconds that a server may be silent."""
+_CALL_SECONDS = 60.0
+"""Time for a whole call, with its redirects. A server that sends a byte now and then is
+never silent."""
 MAX_RESPONSE = 2**20
 """Limit for the body of an API's response, in bytes."""
 
@@ -74,14 +78,30 @@ async def resolve_remote(
     if source.local:
         return Remote(source, source.url)
     hop = source
-    for _ in range(_MAX_HOPS):
-        address = await _resolve(hop, policy)
-        headers = _authorization(hop, tokens)
-        location = await _discover(hop, address, headers)
-        if location is None:
-            return Remote(source, hop.url, _git_config(hop, address, headers))
-        hop = _next_hop(hop, location, policy)
+    async with _call_limit(source.url):
+        for _ in range(_MAX_HOPS):
+            address = await _resolve(hop, policy)
+            headers = _authorization(hop, tokens)
+            location = await _discover(hop, address, headers)
+            if location is None:
+                return Remote(source, hop.url, _git_config(hop, address, headers))
+            hop = _next_hop(hop, location, policy)
     raise RepositoryError(f"{source.url} redirects more than {_MAX_HOPS} times")
+
+
+@asynccontextmanager
+async def _call_limit(url: str) -> AsyncIterator[None]:
+    """Bound the time of everything in the context together."""
+    try:
+        async with asyncio.timeout(_CALL_SECONDS) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise RepositoryError(
+            f"{url} was not answered within {_CALL_SECONDS:g} seconds",
+            hint="try again later",
+        ) from None
 
 
 async def _resolve(hop: Source, policy: SourcePolicy) -> str:
@@ -197,11 +217,17 @@ async def call_api(
     Raises:
         RepositoryError: if the policy does not allow the server, or it does not answer.
     """
-    address = await _resolve(Source(url), policy)
     body = bytearray()
-    async with _send(
-        method, address, url, headers=headers, content=content
-    ) as response:
+    async with (
+        _call_limit(url),
+        _send(
+            method,
+            await _resolve(Source(url), policy),
+            url,
+            headers=headers,
+            content=content,
+        ) as response,
+    ):
         async for chunk in response.aiter_bytes():
             body += chunk
             if len(body) > MAX_RESPONSE:

@@ -17,6 +17,10 @@ from aideator.domain.errors import AideatorError, DiskLimitExceeded
 
 FREE_FLOOR_BYTES = 256 * 2**20
 """Free bytes of a disk below which every sandbox that writes to it is ended."""
+FREE_FLOOR_INODES = 2_000
+"""Free inodes below which the same happens, where a file system has a fixed number."""
+_ENTRY_BYTES = 4096
+"""What an entry counts at least: empty files take no space, but inodes."""
 _PERIOD_SECONDS = 1.0
 _SHARE = 0.1
 """Share of a core that measuring may cost, for each sandbox."""
@@ -37,7 +41,7 @@ async def watch_disk(
         began = time.monotonic()
         # The directory may be removed meanwhile, together with the sandbox.
         with suppress(OSError):
-            used, free = await asyncio.to_thread(_measure_disk, upper)
+            used, nearly_full = await asyncio.to_thread(_measure_disk, upper)
             if used > limit:
                 written, allowed = used / 2**20, limit / 2**20
                 fail(
@@ -46,22 +50,25 @@ async def watch_disk(
                     )
                 )
                 return
-            if free < FREE_FLOOR_BYTES:
+            if nearly_full:
                 fail(DiskLimitExceeded("the disk of this machine is nearly full"))
                 return
         await asyncio.sleep(max(_PERIOD_SECONDS, (time.monotonic() - began) / _SHARE))
 
 
-def _measure_disk(upper: Path) -> tuple[int, int]:
+def _measure_disk(upper: Path) -> tuple[int, bool]:
     system = os.statvfs(upper)
-    return disk_usage(upper), system.f_bavail * system.f_frsize
+    nearly_full = system.f_bavail * system.f_frsize < FREE_FLOOR_BYTES
+    if system.f_files:  # 0 where inodes are made as they are needed
+        nearly_full |= system.f_favail < FREE_FLOOR_INODES
+    return disk_usage(upper), nearly_full
 
 
 def disk_usage(root: Path) -> int:
     """Return the bytes of disk that everything below `root` takes.
 
-    A hard link counts its share. Entries that cannot be read are left out. Safe in a
-    tree that others change meanwhile.
+    A hard link counts its share, an entry at least a page. Entries that cannot be read
+    are left out. Safe in a tree that others change meanwhile.
 
     Raises:
         OSError: if `root` cannot be opened, or is no directory.
@@ -109,7 +116,8 @@ def _measure_entries(directory: int) -> tuple[int, list[str]]:
         for entry in entries:
             with suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
-                total += status.st_blocks * 512 // max(1, status.st_nlink)
+                size = max(status.st_blocks * 512, _ENTRY_BYTES)
+                total += size // max(1, status.st_nlink)
                 if entry.is_dir(follow_symlinks=False):
                     below.append(entry.name)
     return total, below

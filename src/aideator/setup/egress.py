@@ -17,8 +17,8 @@ import errno
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -396,12 +396,21 @@ async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
     await group.__aenter__()
     server = await asyncio.start_unix_server(admit, path, limit=_MAX_HEAD)
     try:
-        path.chmod(0o600)  # noqa: ASYNC240 - one system call
-        yield proxy
+        with _private_socket(path):
+            yield proxy
     finally:
         server.close()
         for task in tasks:
             task.cancel()
-        path.unlink(missing_ok=True)  # noqa: ASYNC240
         # Without the caller's exception, which must not be wrapped in a group.
         await group.__aexit__(None, None, None)
+
+
+@contextmanager
+def _private_socket(path: Path) -> Iterator[None]:
+    """Let only this user connect to a socket, and remove it at the end."""
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

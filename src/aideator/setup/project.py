@@ -108,7 +108,7 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
     """
     try:
         return ProjectFile.model_validate(
-            parse_toml(read_file(checkout.path / FILE_NAME).decode())
+            parse_toml(read_file(checkout.path / FILE_NAME).decode("utf-8-sig"))
         )
     except FileNotFoundError:
         return ProjectFile()

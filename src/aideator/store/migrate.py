@@ -1,21 +1,13 @@
-"""Migrates a database: Alembic's scripts, run at every start, in one transaction.
+"""Looks at every start whether a database has the newest revision.
 
-Before an existing file is changed it is checked (`PRAGMA quick_check`) and copied
-(`VACUUM INTO`) beside itself as `<file>.<revision>.backup`, where the revision is the
-one that the copy has.
+`upgrade.py` migrates one that has not. It is imported only then: Alembic takes as long
+to import as all that a short command does.
 """
 
-from pathlib import Path
-
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from aideator.domain.errors import Unavailable
-from aideator.store.home import make_private_file
+from aideator.store.migrations import HEAD
 
 MIGRATIONS = "aideator.store:migrations"
 """Where our scripts are, as Alembic names a folder inside a package."""
@@ -28,55 +20,17 @@ async def migrate(engine: AsyncEngine, location: str = MIGRATIONS) -> None:
         Unavailable: if the database was written by a newer version of AIdeator, or is
             damaged.
     """
-    config = Config()
-    config.set_main_option("script_location", location)
-    scripts = ScriptDirectory.from_config(config)
     async with engine.connect() as connection:
         revision = await connection.run_sync(_revision)
-    if revision == scripts.get_current_head():
+    if (location, revision) == (MIGRATIONS, HEAD):
         return
-    if revision is not None:
-        _refuse_newer(revision, scripts)
-        await _back_up(engine, revision)
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade, config)
+    from aideator.store.upgrade import upgrade  # noqa: PLC0415 - see the docstring
+
+    await upgrade(engine, revision, location)
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _refuse_newer(revision: str, scripts: ScriptDirectory) -> None:
-    if revision not in {script.revision for script in scripts.walk_revisions()}:
-        raise Unavailable(
-            f"the database has revision {revision}, which this version of AIdeator "
-            "does not know",
-            hint="update AIdeator, or give it another DATABASE_URL",
-        )
-
-
-async def _back_up(engine: AsyncEngine, revision: str) -> None:
-    file = Path(str(engine.url.database))
-    copy = file.with_name(f"{file.name}.{revision}.backup")
-    async with engine.connect() as connection:
-        # Neither may run inside the transaction that SQLAlchemy has begun by itself.
-        await connection.exec_driver_sql("COMMIT")
-        verdict = (
-            await connection.exec_driver_sql("PRAGMA quick_check(1)")
-        ).scalar_one()
-        if verdict != "ok":
-            raise Unavailable(
-                f"the database file is damaged: {verdict}",
-                hint=(
-                    "put a copy back in its place; older ones end in .backup beside "
-                    f"{file.name}"
-                ),
-            )
-        copy.unlink(missing_ok=True)
-        make_private_file(copy)
-        await connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
-
-
-def _upgrade(connection: Connection, config: Config) -> None:
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return None if found is None else str(found)

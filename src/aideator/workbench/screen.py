@@ -3,8 +3,8 @@
 It may show text, move the cursor, colour, scroll and switch screens; no more. A
 terminal obeys whatever is written to it: it answers queries as if the answer were
 typed, and strings (OSC, DCS and the like) set titles, links, even the clipboard. So
-this is a list of what passes; all else is dropped, wherever the bytes are cut. The
-names of sequences are those of
+this is a list of what passes, wherever the bytes are cut: all other sequences are
+dropped, and invisible characters spelled out. The names of sequences are those of
 https://invisible-island.net/xterm/ctlseqs/ctlseqs.html.
 """
 
@@ -12,9 +12,14 @@ import codecs
 import re
 from itertools import product
 
-_TEXT = re.compile("[\\a\b\t\n\v\f\r -~\u00a0-\u2029\u202f-\u2065\u206a-\U0010ffff]+")
-"""All but control characters, and what turns the direction of writing around
-(U+202A–202E, U+2066–2069)."""
+from aideator.domain.visible import visible_text
+
+_MOVES = re.compile("[\\a\b\t\n\v\f\r]+")
+_TEXT = re.compile("[ -~\u00a0-\U0010ffff]+")
+_OPEN = re.compile("[\u200c\u200d\ufe0f]\\Z")
+"""Whether these are spelled out depends on the next character."""
+_CONTEXT = 2
+"""Characters before a piece of text that decide how it is shown."""
 _SEQUENCE = re.compile(
     r"\x1b(?:\[(?P<parameters>[0-?]{0,64})(?P<between>[ -/]{0,2})(?P<final>[@-~])"
     r"|(?P<string>[]PX^_])|(?P<simple>[ -/]{1,2}[0-~]|[0-OQ-WYZ\\`-~]))"
@@ -48,6 +53,8 @@ class Screen:
         self._held = ""
         """The beginning of a sequence, whose rest is still to come."""
         self._in_string = False
+        self._before = ""
+        """The end of the text that was shown last, unless something stood after it."""
         self._changed: set[str] = set()
 
     def feed(self, data: bytes) -> str:
@@ -75,6 +82,9 @@ class Screen:
         if self._in_string:
             return "", self._skip_string(text, at)
         if found := _TEXT.match(text, at):
+            return self._show(found, is_last=found.end() == len(text)), found.end()
+        self._before = ""
+        if found := _MOVES.match(text, at):
             return found[0], found.end()
         if found := _SEQUENCE.match(text, at):
             self._in_string = found["string"] is not None
@@ -84,6 +94,18 @@ class Screen:
             self._held = text[at:]
             return "", len(text)
         return "", at + 1
+
+    def _show(self, found: re.Match[str], *, is_last: bool) -> str:
+        """Return text spelled out. Hold its end back where the next piece decides."""
+        text = found[0]
+        if is_last and _OPEN.search(text):
+            self._held, text = text[-1], text[:-1]
+        shown = visible_text(self._before + text).removeprefix(self._before)
+        end = (self._before + text)[-_CONTEXT:]
+        self._before = end if visible_text(end) == end else end[-1:]
+        if visible_text(self._before) != self._before:
+            self._before = ""
+        return shown
 
     def _skip_string(self, text: str, at: int) -> int:
         """Return where a string (OSC, DCS, …) ends, or the end of the text."""

@@ -1,12 +1,9 @@
 /**
  * Router of the page: the path chooses the view, the query parameters hold what is selected in it.
  */
-import {
-  type AnchorHTMLAttributes,
-  createElement,
-  type MouseEvent,
-  useSyncExternalStore,
-} from "react";
+
+import { type AnchorHTMLAttributes, type MouseEvent, useSyncExternalStore } from "react";
+import { jsx } from "#jsx/jsx-runtime";
 
 const listeners = new Set<() => void>();
 
@@ -96,5 +93,5 @@ export function Link(props: AnchorHTMLAttributes<HTMLAnchorElement> & { href: st
     event.preventDefault();
     navigate(props.href);
   };
-  return createElement("a", { ...props, onClick });
+  return jsx("a", { ...props, onClick });
 }

@@ -9,7 +9,7 @@ import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
 import { showErrorToast, showToast } from "../ui/toast";
-import { visibleLine, visibleText } from "../ui/visible-text";
+import { visibleLine } from "../ui/visible-text";
 import styles from "./decide.module.css";
 import { checkoutCommands, isLocalRepository } from "./decision-text";
 import { defaultPublishOptions, PublishFields, publishWinner } from "./publish-fields";
@@ -25,13 +25,7 @@ export function DecisionPanel({ details, stream }: { details: RunDetails; stream
           chosen
         </Chip>
         <VariationBadge number={winner} />
-        <p>
-          {winner_reason ? (
-            visibleText(winner_reason)
-          ) : (
-            <span className="dim">No reason given.</span>
-          )}
-        </p>
+        <p>{winner_reason || <span className="dim">No reason given.</span>}</p>
       </header>
       {publication && <PublicationLine publication={publication} />}
       <ul className={styles.commands}>

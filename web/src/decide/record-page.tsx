@@ -13,7 +13,7 @@ import { agentLabel, CONFIDENCE_CHIPS } from "../ui/labels";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { Prose } from "../ui/prose";
 import { ScrollRegion } from "../ui/scroll-region";
-import { visibleLine, visibleText } from "../ui/visible-text";
+import { visibleLine } from "../ui/visible-text";
 import { PublicationLine } from "./decision-panel";
 import styles from "./record-page.module.css";
 
@@ -55,7 +55,7 @@ function Record({ details }: { details: RunDetails }) {
         </p>
       </header>
       <RecordSection title="Task">
-        <blockquote>{visibleText(spec.prompt)}</blockquote>
+        <blockquote>{spec.prompt}</blockquote>
         <dl className={styles.facts}>
           <Fact name="Repository">{visibleLine(spec.repo_url ?? "")}</Fact>
           <Fact name="Commit">
@@ -78,8 +78,7 @@ function Record({ details }: { details: RunDetails }) {
           <p>No winner has been chosen yet.</p>
         ) : (
           <p className={styles.reason}>
-            <VariationBadge number={winner} />{" "}
-            {details.winner_reason ? visibleText(details.winner_reason) : "No reason given."}
+            <VariationBadge number={winner} /> {details.winner_reason || "No reason given."}
           </p>
         )}
         {details.reused_from && (

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { callApi, toError } from "../api/client";
 import { Button } from "../ui/button";
 import { controlClass } from "../ui/field";
+import { visibleText } from "../ui/visible-text";
 import styles from "./new-run-form.module.css";
 import { type DraftChange, newKey, type RunDraft } from "./run-draft";
 
@@ -55,6 +56,11 @@ export function ChecksEditor({ draft, error, onChange }: Props) {
             >
               {`Remove check ${index + 1}`}
             </Button>
+            {visibleText(check.command) !== check.command && (
+              <p className={styles.warning}>
+                The command has characters that are not seen: <code>{check.command}</code>
+              </p>
+            )}
           </li>
         ))}
       </ol>

@@ -2,7 +2,7 @@ import type { FindingOut } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { Button } from "../ui/button";
 import { LoadError, LoadingSkeleton } from "../ui/page-states";
-import { visibleLine, visibleText } from "../ui/visible-text";
+import { visibleLine } from "../ui/visible-text";
 import { InfoPage } from "./info-page";
 import styles from "./pages.module.css";
 
@@ -56,10 +56,8 @@ function Finding({ finding }: { finding: FindingOut }) {
       </span>
       <strong>{visibleLine(finding.name)}</strong>
       <span>
-        {visibleText(finding.detail)}
-        {finding.fix && !finding.ok && (
-          <span className={styles.fix}>{visibleText(finding.fix)}</span>
-        )}
+        {finding.detail}
+        {finding.fix && !finding.ok && <span className={styles.fix}>{finding.fix}</span>}
       </span>
     </li>
   );

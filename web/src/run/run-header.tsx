@@ -17,7 +17,7 @@ import {
 } from "../ui/format";
 import { showErrorToast, showToast } from "../ui/toast";
 import { useNow } from "../ui/use-now";
-import { visibleLine, visibleText } from "../ui/visible-text";
+import { visibleLine } from "../ui/visible-text";
 import { AddAgentDialog } from "./add-agent-dialog";
 import { ConnectionChip } from "./connection-chip";
 import { FollowUpDialog } from "./follow-up-dialog";
@@ -72,7 +72,7 @@ function RunPrompt({ text }: { text: string }) {
   const hasMore = text.trim() !== first || first.length > 90;
   return (
     <h1 className={styles.prompt} data-open={open || undefined}>
-      <span>{open ? visibleText(text.trim()) : visibleLine(first)}</span>
+      <span>{open ? text.trim() : visibleLine(first)}</span>
       {hasMore && (
         <button
           type="button"

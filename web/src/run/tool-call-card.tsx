@@ -4,7 +4,7 @@ import type { ToolCallEntry, ToolStatus } from "../stream/run-view";
 import { formatShortDuration, pluralize } from "../ui/format";
 import { lineDiff } from "../ui/line-diff";
 import { useNow } from "../ui/use-now";
-import { visibleLine, visibleText } from "../ui/visible-text";
+import { visibleLine } from "../ui/visible-text";
 import { CommandOutput } from "./command-output";
 import styles from "./tool-call-card.module.css";
 
@@ -78,7 +78,7 @@ function EditDiff({ diff }: { diff: DiffContent }) {
           // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text
           <span key={index} className={styles.line} data-kind={each.kind}>
             <span className={styles.mark}>{LINE_MARKS[each.kind]}</span>
-            {visibleText(each.text)}
+            {each.text}
             {"\n"}
           </span>
         ))}

@@ -3,7 +3,7 @@ import type { CheckResult } from "../api/schema.gen";
 import { lazyComponent } from "../app/lazy-component";
 import type { CheckEntry, NoteEntry, TextEntry, TranscriptEntry } from "../stream/run-view";
 import { formatShortDuration } from "../ui/format";
-import { visibleLine, visibleText } from "../ui/visible-text";
+import { visibleLine } from "../ui/visible-text";
 import { CommandOutput } from "./command-output";
 import { ToolCallCard } from "./tool-call-card";
 import styles from "./transcript-row.module.css";
@@ -40,7 +40,7 @@ const MAX_COLLAPSED = 220;
 
 function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
   const [open, setOpen] = useState(false);
-  const text = visibleText(entry.text.trim());
+  const text = entry.text.trim();
   const isLong = text.length > MAX_COLLAPSED;
   const shown = open || !isLong ? text : shorten(text, isLive);
   return (
@@ -68,7 +68,7 @@ function shorten(text: string, isLive: boolean): string {
 
 /** Agent's message: plain text while it streams, Markdown once it is complete. */
 function Message({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
-  const text = <p className={styles.streaming}>{visibleText(entry.text.trim())}</p>;
+  const text = <p className={styles.streaming}>{entry.text.trim()}</p>;
   return (
     <div className={styles.message}>
       {isLive ? (
@@ -118,7 +118,7 @@ function resultText({ exit_code, note }: CheckResult): string {
 function NoteRow({ entry }: { entry: NoteEntry }) {
   return (
     <div className={styles.note} data-tone={entry.tone}>
-      <strong>{visibleLine(entry.title)}</strong> {visibleText(entry.text)}
+      <strong>{visibleLine(entry.title)}</strong> {entry.text}
     </div>
   );
 }

@@ -7,7 +7,7 @@ import styles from "./ansi-text.module.css";
  * palette, never raw styles.
  */
 export const AnsiText = memo(function AnsiText({ text }: { text: string }) {
-  if (!text.includes("\u001b")) return text;
+  if (!text.includes("\u001b")) return <>{text}</>;
   return Anser.ansiToJson(text, { use_classes: true, remove_empty: true, json: true }).map(
     (chunk, index) => {
       const names = [chunk.fg, ...chunk.decorations]

@@ -7,9 +7,11 @@ import { memo } from "react";
 import ReactMarkdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import styles from "./markdown.module.css";
-import { visibleLine, visibleText } from "./visible-text";
+import { spellOutInvisible } from "./markdown-text";
 
-const PLUGINS = [remarkGfm];
+const REMARK_PLUGINS = [remarkGfm];
+/** React-markdown makes its elements without the page's JSX runtime. */
+const REHYPE_PLUGINS = [() => spellOutInvisible];
 const SAFE_LINK = /^(https?:|mailto:)/i;
 
 const COMPONENTS: Components = {
@@ -18,13 +20,11 @@ const COMPONENTS: Components = {
     return (
       <a href={href} target="_blank" rel="noopener noreferrer nofollow">
         {children}
-        <span className={styles.host}> ({visibleLine(hostOf(href))})</span>
+        <span className={styles.host}> ({hostOf(href)})</span>
       </a>
     );
   },
-  img: ({ alt }) => (
-    <span className={styles.image}>[image{alt ? `: ${visibleLine(alt)}` : ""}]</span>
-  ),
+  img: ({ alt }) => <span className={styles.image}>[image{alt ? `: ${alt}` : ""}]</span>,
   input: ({ checked }) => <span aria-hidden="true">{checked ? "☑" : "☐"}</span>,
   table: ({ children }) => (
     <div className={styles.wide}>
@@ -51,8 +51,12 @@ function hostOf(href: string): string {
 export const Markdown = memo(function Markdown({ text }: { text: string }) {
   return (
     <div className={styles.markdown}>
-      <ReactMarkdown remarkPlugins={PLUGINS} components={COMPONENTS}>
-        {visibleText(text)}
+      <ReactMarkdown
+        remarkPlugins={REMARK_PLUGINS}
+        rehypePlugins={REHYPE_PLUGINS}
+        components={COMPONENTS}
+      >
+        {text}
       </ReactMarkdown>
     </div>
   );

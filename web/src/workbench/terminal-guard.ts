@@ -38,10 +38,3 @@ export function blockSequences({ parser }: Terminal): void {
   parser.registerDcsHandler({ intermediates: "+", final: "q" }, swallow);
   parser.registerEscHandler({ final: "Z" }, swallow);
 }
-
-const BIDI_CONTROLS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
-
-/** Replace bidirectional controls, which would reorder a line, with the replacement character. */
-export function replaceBidiControls(text: string): string {
-  return text.replace(BIDI_CONTROLS, "\ufffd");
-}

@@ -7,9 +7,10 @@ import "@xterm/xterm/css/xterm.css";
 import { ApiError, callApi } from "../api/client";
 import type { Connection } from "../stream/reconnecting-event-source";
 import { formatCount } from "../ui/format";
+import { visibleInTerminal } from "../ui/visible-text";
 import { InputQueue } from "./input-queue";
 import { PortFinder } from "./port-finder";
-import { blockSequences, replaceBidiControls } from "./terminal-guard";
+import { blockSequences } from "./terminal-guard";
 import { type TerminalExit, type TerminalListener, TerminalStream } from "./terminal-stream";
 import { onThemeChange, terminalTheme } from "./terminal-theme";
 
@@ -92,7 +93,7 @@ export class TerminalScreen implements TerminalListener {
     const text = this.#decoder.decode(bytes, { stream: true });
     const ports = this.#ports.find(text);
     if (ports.length > 0) this.#events.onPorts(ports);
-    this.#terminal.write(replaceBidiControls(text), done);
+    this.#terminal.write(visibleInTerminal(text), done);
   }
 
   /** End a sequence that the lost bytes cut off, and reset the colour. */

@@ -64,7 +64,8 @@ def _headline(view: RunView, width: int) -> Text:
     started = view.started
     if started is None or started.commit is None:
         what = started.repo_url if started else "the repository"
-        return Text(view.trouble or one_line(f"fetching {what} …", width), style="dim")
+        line = view.trouble or f"fetching {what} …"
+        return Text(one_line(line, width), style="dim")
     if view.trouble and not any(v.started for v in view.variations.values()):
         return Text(one_line(view.trouble, width), style="red")
     done, total = len(view.setup), len(started.setup)
@@ -134,7 +135,7 @@ def _panel(variation: VariationView, width: int, now: datetime) -> Panel:
         rows.append(Text(one_line(trouble, inner), style="red"))
     return Panel(
         Group(*rows),
-        title=f"{variation.number} {_agent(variation)}",
+        title=Text(one_line(f"{variation.number} {_agent(variation)}", inner)),
         border_style=style,
         width=width,
     )

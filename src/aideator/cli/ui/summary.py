@@ -26,7 +26,7 @@ def print_summary(console: Console, details: RunDetails) -> None:
     console.print(comparison(details, width=console.width))
     console.print(conclusion(details))
     if line := isolation_line(details):
-        console.print(line, style="dim", markup=False, highlight=False)
+        console.print(line, style="dim", highlight=False)
 
 
 def comparison(details: RunDetails, *, width: int) -> Group:

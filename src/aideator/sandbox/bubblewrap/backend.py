@@ -16,7 +16,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -37,16 +37,26 @@ from aideator.sandbox.base import (
     missing_programs,
     sandbox_uid,
 )
-from aideator.sandbox.bubblewrap.cgroup import Cgroup, remove_stale, rlimits
+from aideator.sandbox.bubblewrap.cgroup import (
+    Cgroup,
+    remove_stale,
+    rlimits,
+    sandboxes_share,
+)
 from aideator.sandbox.bubblewrap.command import (
     HOME,
     CommandLine,
     bwrap_command,
     describe_bwrap,
 )
-from aideator.sandbox.bubblewrap.doctor import explain, limit_findings
+from aideator.sandbox.bubblewrap.doctor import (
+    explain,
+    limit_findings,
+    share_finding,
+)
 from aideator.sandbox.disk import watch_disk
 from aideator.sandbox.host_python import host_python
+from aideator.sandbox.leftovers import marker
 from aideator.sandbox.link import Link
 
 _RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.pyc", "home"
@@ -60,8 +70,9 @@ _STDERR_BYTES = 65_536
 _NEW_SECONDS = 60.0
 """Age up to which a directory without a lock is not taken for a stale one."""
 _NICE = 5
-"""Niceness of sandboxes above the server's own. On a busy machine the server and its
-streams go first, but the agents do not starve."""
+"""Niceness of sandboxes above the server's own. It lets the server go first only where
+neither control groups nor autogroups (sched(7)) divide the processor: between groups
+their weights decide (`parent_group.py`)."""
 
 
 def create(runtime_dir: Path, *, toolchains: Sequence[Path] = ()) -> "Bubblewrap":
@@ -151,7 +162,9 @@ class Bubblewrap:
                 line.add("--ro-bind-data", line.file(_compiled_shim()), _SHIM)
                 argv = bwrap_command(line, tree, visible, limits, stage)
                 argv += self._shim_command(limits, group)
-                process = await _execute(argv, line, pipes, stage)
+                process = await _execute(
+                    argv, line, pipes, stage, marker(self._runtime_dir)
+                )
             await closing.enter_async_context(
                 _running_bwrap(process, pipes, group, link)
             )
@@ -175,7 +188,7 @@ class Bubblewrap:
                     ["sh", "-c", "touch /workspace/x"], timeout=_OPEN_SECONDS
                 )
                 missing = await missing_programs(sandbox)
-                isolation = sandbox.isolation
+                isolation, share = sandbox.isolation, sandboxes_share()
         except (AideatorError, OSError) as error:
             hint = error.hint if isinstance(error, AideatorError) else ""
             return [
@@ -195,6 +208,7 @@ class Bubblewrap:
             Finding("sandbox", ok=writable, detail=detail, fatal=not writable),
             Finding("tools", ok=True, detail=_describe_tools(missing)),
             *limit_findings(isolation.limits),
+            share_finding(share),
         ]
 
     def _shim_command(self, limits: Limits, group: Cgroup) -> list[str]:
@@ -315,13 +329,17 @@ def _open_pipes(line: CommandLine, closing: AsyncExitStack) -> _Pipes:
 
 
 async def _execute(
-    argv: list[str], line: CommandLine, pipes: _Pipes, stage: Path
+    argv: list[str],
+    line: CommandLine,
+    pipes: _Pipes,
+    stage: Path,
+    environment: Mapping[str, str],
 ) -> Child:
     try:
         return await start_child(
             argv,
             cwd=stage,
-            env={},
+            env=environment,
             # Not a stream of asyncio: it is read only after a failure, and a full pipe
             # stops nothing but its writer.
             streams=(DEVNULL, DEVNULL, pipes.stderr_writer),

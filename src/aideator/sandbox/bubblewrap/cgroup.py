@@ -7,8 +7,9 @@ accepted. The interface: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ 
 kernel.
 
 Our groups are below the server's own group where that is possible, so that the server's
-limits hold for them too, and otherwise below the root of the hierarchy. Each is named
-`NAME.PIDNS.PID` after its server, so that a later server can tell whose it was.
+limits hold for them too, and otherwise below the root of the hierarchy. Those of one
+server have a parent of their own (`parent_group.py`), by whose name a later server can
+tell whose they were.
 """
 
 import functools
@@ -22,9 +23,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.sandbox.base import Limits
-
-PARENT = "aideator"
-"""Directory, in each hierarchy, that contains our groups and nothing else."""
+from aideator.sandbox.bubblewrap.parent_group import (
+    SERVER_LEAF,
+    Share,
+    changing,
+    parent_name,
+    settle,
+    share,
+    stale_parents,
+    write_setting,
+)
 
 _CPU_PERIOD_US = 100_000
 _TRIES, _PAUSE_SECONDS = 400, 0.005
@@ -112,20 +120,6 @@ def _settings(version: int, limits: Limits) -> dict[str, list[tuple[str, int | s
     }
 
 
-def _write(file: Path, value: int | str) -> bool:
-    """Write a setting in one write, as the kernel requires; return its success."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return os.write(descriptor, str(value).encode()) > 0
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-
-
 def _members(group: Path) -> list[int]:
     """Return the processes in a group.
 
@@ -142,19 +136,19 @@ def _move_to_leaf(place: Path) -> None:
 
     A group with members cannot have groups with controllers below it.
     """
-    leaf = place / "aideator-server"
+    leaf = place / SERVER_LEAF
     if _members(place) == [os.getpid()]:
         with suppress(OSError):
             leaf.mkdir(exist_ok=True)
-            _write(leaf / "cgroup.procs", os.getpid())
+            write_setting(leaf / "cgroup.procs", os.getpid())
 
 
 def _delegate(place: Path, controllers: frozenset[str]) -> None:
     """Enable controllers for groups below our parent directory, where allowed (v2)."""
     _move_to_leaf(place)
-    for group in (place, place / PARENT):
+    for group in (place, place / parent_name()):
         for controller in sorted(controllers):
-            _write(group / "cgroup.subtree_control", f"+{controller}")
+            write_setting(group / "cgroup.subtree_control", f"+{controller}")
 
 
 def _usable(group: Path) -> frozenset[str]:
@@ -172,24 +166,35 @@ def _make_group(
     """
     best, best_gives = None, -1
     for place in hierarchy.places:
-        group = place / PARENT / name
-        try:
-            group.parent.mkdir(exist_ok=True)
-            if hierarchy.version == 2:
-                _delegate(place, wanted)
-            group.mkdir()
-        except OSError:
+        group = _make_group_in(place, hierarchy.version, name, wanted)
+        if group is None:
             continue
         gives = len(wanted & (hierarchy.controllers or _usable(group)))
-        if gives <= best_gives:
-            group.rmdir()
-            continue
-        if best:
-            best.rmdir()
-        best, best_gives = group, gives
+        worse, best = (group, best) if gives <= best_gives else (best, group)
+        best_gives = max(gives, best_gives)
+        if worse:
+            worse.rmdir()
+            settle(worse.parent)
         if best_gives == len(wanted):
             break
     return best
+
+
+def _make_group_in(
+    place: Path, version: int, name: str, wanted: frozenset[str]
+) -> Path | None:
+    """Create a group below this server's parent in a directory; None if refused."""
+    group = place / parent_name() / name
+    try:
+        group.parent.mkdir(exist_ok=True)
+        if version == 2:
+            _delegate(place, wanted)
+        group.mkdir()
+    except OSError:
+        return None
+    finally:
+        settle(group.parent)
+    return group
 
 
 def _remove(group: Path) -> bool:
@@ -198,14 +203,13 @@ def _remove(group: Path) -> bool:
     The last processes leave it some milliseconds after they were killed: retry.
     """
     for _ in range(_TRIES):
-        try:
+        with changing, suppress(OSError):
             group.rmdir()
-        except FileNotFoundError:
+        if not group.exists():
+            with changing:
+                settle(group.parent)
             return True
-        except OSError:
-            time.sleep(_PAUSE_SECONDS)
-        else:
-            return True
+        time.sleep(_PAUSE_SECONDS)
     return False
 
 
@@ -214,9 +218,9 @@ def _kill(group: Path) -> None:
 
     In one step where the kernel can (v2, Linux 5.14), else one by one with forks off.
     """
-    if _write(group / "cgroup.kill", 1):
+    if write_setting(group / "cgroup.kill", 1):
         return
-    _write(group / "pids.max", 0)
+    write_setting(group / "pids.max", 0)
     for _ in range(_TRIES):
         members = _members(group)
         for pid in members:
@@ -225,10 +229,6 @@ def _kill(group: Path) -> None:
         if not members:
             return
         time.sleep(_PAUSE_SECONDS)
-
-
-def _owner_tag() -> str:
-    return f"{Path('/proc/self/ns/pid').stat().st_ino}.{os.getpid()}"
 
 
 @dataclass(frozen=True)
@@ -267,13 +267,15 @@ class Cgroup:
             )
             if hierarchy.version == 1 and not wanted:
                 continue
-            group = _make_group(hierarchy, f"{name}.{_owner_tag()}", frozenset(wanted))
+            with changing:
+                group = _make_group(hierarchy, name, frozenset(wanted))
             if group is None:
                 continue
             groups.append(group)
             for limit in sorted(wanted):
                 accepted = [
-                    _write(group / file, value) for file, value in settings[limit]
+                    write_setting(group / file, value)
+                    for file, value in settings[limit]
                 ]
                 if accepted[0]:
                     enforced[limit] = f"cgroup v{hierarchy.version}"
@@ -293,7 +295,7 @@ class Cgroup:
         for group in self.groups:
             version = 2 if (group / "cgroup.controllers").exists() else 1
             for file, value in _cpu_settings(version, cpus):
-                _write(group / file, value)
+                write_setting(group / file, value)
 
     def kill(self) -> None:
         """Kill every process in the groups."""
@@ -333,21 +335,31 @@ def available() -> dict[str, str]:
     return dict(trial.enforced)
 
 
-def remove_stale(prefix: str = "") -> int:
-    """Kill and remove the groups that crashed servers left; return their number.
-
-    Groups of servers in other pid namespaces are left alone: from here it cannot be
-    seen whether such a server lives.
-    """
-    namespace, _ = _owner_tag().split(".")
+def remove_stale() -> int:
+    """Kill and remove the groups that crashed servers left; return their number."""
     removed = 0
     for hierarchy in _hierarchies():
         for place in hierarchy.places:
-            for group in (place / PARENT).glob(f"{prefix}*.{namespace}.*"):
-                if not Path("/proc", group.name.rpartition(".")[2]).is_dir():
+            for parent in stale_parents(place):
+                # Another server may be removing them as well.
+                for group in parent.glob("*/"):
                     _kill(group)
                     removed += _remove(group)
+                with changing:
+                    settle(parent)
     return removed
+
+
+def sandboxes_share() -> Share | None:
+    """Return the share of the processor of this server's open sandboxes together.
+
+    None where no control group weighs them.
+    """
+    for hierarchy in _hierarchies():
+        for place in hierarchy.places:
+            if found := share(place / parent_name()):
+                return found
+    return None
 
 
 def rlimits(limits: Limits, enforced: Mapping[str, str]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.sandbox.base import Finding
+from aideator.sandbox.bubblewrap.parent_group import Share
 
 
 @dataclass(frozen=True)
@@ -139,3 +140,20 @@ def limit_findings(limits: Mapping[str, str]) -> list[Finding]:
             Finding(f"{limit} limit", held, detail, fix="" if held else _DELEGATION)
         )
     return findings
+
+
+def share_finding(share: Share | None) -> Finding:
+    """Return what a busy processor gives the sandboxes beside other processes.
+
+    Args:
+        share: That of the sandboxes that are open now; None without control groups.
+    """
+    if share is None:
+        detail = "no group: each process of a sandbox counts for itself"
+        return Finding("cpu share", ok=True, detail=detail)
+    held = share.processes >= share.sandboxes
+    counts = f"{share.sandboxes} open, {share.processes:g} × {share.setting}"
+    detail = f"each sandbox as much as one process ({counts})"
+    if not held:
+        detail = f"the kernel refused the weight of the sandboxes ({counts})"
+    return Finding("cpu share", held, detail, fix="" if held else _DELEGATION)

@@ -1,7 +1,7 @@
 import type { FileDiff, Flag, FlagKind } from "../../api/schema.gen";
 import { Button } from "../../ui/button";
 import { Chip } from "../../ui/chip";
-import { visibleLine, visibleText } from "../../ui/visible-text";
+import { visibleLine } from "../../ui/visible-text";
 import { diffSize } from "./diff-rows";
 import type { DiffSelection } from "./diff-selection";
 import styles from "./diff-view.module.css";
@@ -136,8 +136,8 @@ export function FlagNote({
         {FLAG_LABELS[flag.kind]}
       </Chip>
       <p>
-        {visibleText(flag.message)}
-        {cleared !== null && <span className="dim"> Cleared: {visibleText(cleared)}</span>}
+        {flag.message}
+        {cleared !== null && <span className="dim"> Cleared: {cleared}</span>}
       </p>
       {cleared === null && onClear && (
         <Button size="s" onClick={onClear}>

@@ -1,7 +1,6 @@
 import { memo, type ReactNode, type Ref, useCallback, useMemo, useSyncExternalStore } from "react";
 import { WindowVirtualizer, type WindowVirtualizerHandle } from "virtua";
 import type { FileDiff, Flag } from "../../api/schema.gen";
-import { visibleText } from "../../ui/visible-text";
 import { changedWords, type TextRanges } from "./changed-words";
 import { FileHeader, FlagNote, HunkHeader } from "./diff-headers";
 import type { DiffLayout, DiffRow, LineRow, LineSide } from "./diff-rows";
@@ -186,12 +185,17 @@ function LineCode({ side, sideName, row, file }: CodeProps) {
       {parts.map((part, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one line
         <span key={index} className={tokenClass(part.scope, part.changed)}>
-          {visibleText(part.text)}
+          {index === parts.length - 1 ? lineEnd(part.text, line.kind) : part.text}
         </span>
       ))}
       {!line.newline && <span className={styles.noNewline}> ⏎̸ no newline at end of file</span>}
     </span>
   );
+}
+
+/** Return the end of a line. A carriage return is shown, as by git, where the line has changed. */
+function lineEnd(text: string, kind: string): string {
+  return kind === "context" ? text.replace(/\r$/, "") : text;
 }
 
 function sideRanges({ line, partner }: LineSide, sideName: "old" | "new"): TextRanges {
