@@ -228,8 +228,7 @@ def _blocks(
         moved = hunk.whole.moved[normalised(line.text)]
         return with_moved or not moved
 
-    old = {line.at: line for line in hunk.old if line.kind != "context"}
-    new = {line.at: line for line in hunk.new if line.kind != "context"}
+    old, new = _changed(hunk.old), _changed(hunk.new)
     # Neighbours have the same difference between their place and their rank.
     changed = enumerate(sorted(old | new))
     for _, run in groupby(changed, key=lambda pair: pair[1] - pair[0]):
@@ -238,6 +237,10 @@ def _blocks(
             [old[at] for at in places if at in old and keeps(old[at])],
             [new[at] for at in places if at in new and keeps(new[at])],
         )
+
+
+def _changed(lines: Iterable[SideLine]) -> dict[int, SideLine]:
+    return {line.at: line for line in lines if line.kind != "context"}
 
 
 def _weakened(hunk: _TestHunk, deleted: set[str]) -> Iterator[Complaint]:
