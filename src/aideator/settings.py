@@ -17,6 +17,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.field_errors import field_message
 from aideator.domain.isolation import IsolationPolicy
 
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
@@ -360,7 +361,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            f"{str(e['loc'][0]).upper()}: {field_message(e, show_value=False)}"
             for e in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None
