@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as NotParsed
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.field_errors import field_message
 from aideator.domain.isolation import IsolationPolicy
 
 _ENV_BYTES_MAX, _ENV_REFERENCES_MAX = 64 * 2**10, 16
@@ -386,7 +387,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            f"{str(e['loc'][0]).upper()}: {field_message(e, show_value=False)}"
             for e in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None

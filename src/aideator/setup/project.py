@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, Command
 from aideator.domain.errors import RepositoryError
+from aideator.domain.field_errors import field_message
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
 from aideator.repositories.checkout import Checkout
@@ -120,7 +121,8 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
         raise RepositoryError(f"{FILE_NAME} is not TOML: {error}", hint=_HINT) from None
     except ValidationError as error:
         wrong = "; ".join(
-            f"{_field(entry['loc'])}: {entry['msg']}" for entry in error.errors()[:10]
+            f"{_field(entry['loc'])}: {field_message(entry)}"
+            for entry in error.errors()[:10]
         )
         raise RepositoryError(f"{FILE_NAME}: {wrong[:2000]}", hint=_HINT) from None
 
