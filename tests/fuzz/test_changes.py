@@ -86,9 +86,11 @@ def flags(data: bytes) -> object:
 
 
 def take_whole(data: bytes) -> bytes:
+    paths = dict.fromkeys(file.path for file in parse(data))
     parts = [
         ComposedPart(variation_id=1, path=path)
-        for path in dict.fromkeys(file.path for file in parse(data) if file.path)
+        for path in paths
+        if 0 < len(path) < 4096
     ]
     try:
         return compose({1: data}, parts) if parts else b""
