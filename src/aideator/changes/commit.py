@@ -117,21 +117,25 @@ async def commit_tree(
         GitError: if git fails for another reason.
     """
     user = user_environment()
-    who = user | await _identity(repository, user)
-    if sign:
-        who |= {name: os.environ[name] for name in _FOR_SIGNING if name in os.environ}
-    command = ["commit-tree", tree, "-p", base, *(["-S"] if sign else [])]
+    environment = user | await _identity(repository, user) | dict(env or {})
+    command = ["commit-tree", tree, "-p", base]
+    stdin = message.encode()
+    if not sign:
+        made = await git(*command, cwd=repository, env=environment, stdin=stdin)
+        return made.decode().strip()
+    environment |= {
+        name: os.environ[name] for name in _FOR_SIGNING if name in os.environ
+    }
     try:
         made = await git(
             *command,
+            "-S",
             cwd=repository,
-            env=who | dict(env or {}),
-            stdin=message.encode(),
-            timeout=_SIGNING_TIMEOUT if sign else 60.0,
+            env=environment,
+            stdin=stdin,
+            timeout=_SIGNING_TIMEOUT,
         )
     except GitError as error:
-        if not sign:
-            raise
         raise Conflict(
             f"the commit cannot be signed: {' '.join(error.stderr.split())}",
             hint="unlock the key, or set commit.gpgSign to false in that repository",

@@ -72,21 +72,23 @@ async def describe_ignored(
         forced: Leftovers that the attempt added in spite of the project's rules.
     """
     ignored = await _list_ignored(sandbox, left_out)
-    if not ignored:
-        return note_on((text(path), pattern) for path, pattern in forced.items())
-    await _check_out_rules(sandbox)
+    if ignored:
+        await _check_out_rules(sandbox)
     now = await find_rules(sandbox, ignored, tree=WORKSPACE)
     before = await find_rules(sandbox, ignored, tree=_BASE)
     kinds = await match_leftovers(sandbox, ignored)
-    by_project = [path for path in now if path in before and before[path].source]
-    leftovers = {
-        path: kind for path, kind in kinds.items() if path not in set(by_project)
-    }
-    hidden = [path for path in now if path not in before]
+    by_project, hidden, leftovers = list[bytes](), dict[bytes, Rule](), dict(forced)
+    for path, rule in now.items():
+        if path not in before:
+            hidden[path] = rule
+        elif not before[path].source:
+            leftovers[path] = kinds[path]
+        elif path not in kinds:
+            by_project.append(path)
     return (
-        *_note_on_project(path for path in by_project if path not in kinds),
-        *_note_on_hidden({path: now[path] for path in hidden}),
-        *note_on((text(path), kind) for path, kind in (leftovers | forced).items()),
+        *_note_on_project(by_project),
+        *_note_on_hidden(hidden),
+        *note_on((text(path), kind) for path, kind in leftovers.items()),
     )
 
 

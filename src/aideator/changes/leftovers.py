@@ -9,6 +9,7 @@ but at its end.
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import chain, repeat
 
 SILENT = frozenset({"__pycache__/", "*.py[co]"})
 """Python's bytecode, which every test run leaves: no note names it."""
@@ -94,7 +95,11 @@ _KINDS = {
         *("core." + "[0-9]" * digits for digits in range(1, 8)),
     ),
 }
-_KIND_OF = {pattern: kind for kind, patterns in _KINDS.items() for pattern in patterns}
+_KIND_OF = dict(
+    chain.from_iterable(
+        zip(patterns, repeat(kind), strict=False) for kind, patterns in _KINDS.items()
+    )
+)
 _SPECIAL = re.compile(rb"[\\*?\[!# ]")
 
 
@@ -106,16 +111,15 @@ def exclude_patterns(tracked: Mapping[bytes, str] | None = None) -> bytes:
             such a file is no leftover here; nor is any file that matches a pattern for
             files which the project's own files match.
     """
-    tracked = tracked or {}
-    meant = {pattern for pattern in tracked.values() if not pattern.endswith("/")}
-    folders = {
-        _folder(path, pattern)
-        for path, pattern in tracked.items()
-        if pattern.endswith("/")
-    }
+    meant, folders = set[str](), set[bytes]()
+    for path, pattern in (tracked or {}).items():
+        if pattern.endswith("/"):
+            folders.add(_folder(path, pattern))
+        else:
+            meant.add(pattern)
     lines = [pattern.encode() for pattern in _KIND_OF if pattern not in meant]
     lines += [b"!/" + _escape(folder) + b"/" for folder in sorted(folders)]
-    return b"".join(line + b"\n" for line in lines)
+    return b"\n".join([*lines, b""])
 
 
 def _folder(path: bytes, pattern: str) -> bytes:

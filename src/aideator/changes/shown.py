@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, product
 
 from aideator.changes.diff import FileDiff, parse_with_lines, raw_path
 
@@ -50,8 +51,7 @@ class _File:
         """Its lines with their line ends."""
         return [
             line.text + ("\n" if line.newline else "")
-            for hunk in self.diff.hunks
-            for line in hunk.lines
+            for line in chain.from_iterable(hunk.lines for hunk in self.diff.hunks)
         ]
 
 
@@ -86,29 +86,34 @@ def _content(diff: FileDiff) -> Counter[str]:
 
 def _find_renames(files: list[_File]) -> dict[bytes, _File]:
     """Return path of an added file → the removed file that it was before."""
-    twice = {path for path, n in Counter(file.path for file in files).items() if n > 1}
-    kept = [file for file in files if file.path not in twice]
-    removed = [file for file in kept if file.diff.status == "removed"]
-    added = [file for file in kept if file.diff.status == "added"]
-    if len(removed) * len(added) > _MAX_PAIRS:
-        return {}
-    scored = sorted(
-        ((_similarity(old, new), old, new) for old, new in _pairs(removed, added)),
-        key=lambda pair: -pair[0],
-    )
+    scored = [(_similarity(old, new), old, new) for old, new in _pairs(files)]
+    scored.sort(key=lambda pair: -pair[0])
     renames, used = dict[bytes, _File](), set[bytes]()
     for score, old, new in scored:
-        free = new.path not in renames and old.path not in used
-        if score >= _MIN_SIMILARITY and free:
+        if score < _MIN_SIMILARITY:
+            break
+        if new.path not in renames and old.path not in used:
             renames[new.path] = old
             used.add(old.path)
     return renames
 
 
-def _pairs(removed: list[_File], added: list[_File]) -> Iterator[tuple[_File, _File]]:
+def _by_status(files: list[_File], status: str) -> list[_File]:
+    """Return the files of a status; one that changes its kind is there twice."""
+    times = Counter(file.path for file in files)
+    return [
+        file for file in files if file.diff.status == status and times[file.path] == 1
+    ]
+
+
+def _pairs(files: list[_File]) -> Iterator[tuple[_File, _File]]:
     """Yield the pairs of files of one kind; a link never becomes a file."""
-    for old in removed:
-        yield from ((old, new) for new in added if old.mode[:3] == new.mode[:3])
+    removed, added = _by_status(files, "removed"), _by_status(files, "added")
+    if len(removed) * len(added) > _MAX_PAIRS:
+        return
+    for old, new in product(removed, added):
+        if old.mode[:3] == new.mode[:3]:
+            yield old, new
 
 
 def _similarity(old: _File, new: _File) -> float:

@@ -6,6 +6,7 @@ objects that are packed and unpacked again, so that every one is hashed anew. gi
 with the trusted `.git` alone.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -72,16 +73,16 @@ async def take_unmerged(
         await _copy(sandbox, base, head)
     found, notes = list[_Tip](), list[str]()
     for tip in tips[:_MAX_TIPS]:
-        if not await _copy(sandbox, base, tip.commit):
-            notes += [f"{tip.name} cannot be read"] if tip.named else []
-        elif not (head and await _is_ancestor(sandbox, tip.commit, head)):
-            changes = await _changes(sandbox, base, tip)
-            lost = await _lost(sandbox, changes, left_out, staged, named=tip.named)
-            found += [replace(tip, changes=lost)] if lost else []
-    found = await _without_ancestors(sandbox, found)
+        if await _copy(sandbox, base, tip.commit):
+            lost = await _lost(sandbox, base, tip, left_out, staged)
+            found.append(replace(tip, changes=lost))
+        elif tip.named:
+            notes.append(f"{tip.name} cannot be read")
+    found = await _without_ancestors(sandbox, found, head)
     if len(found) == 1 and not staged and await _stage(sandbox, found[0].changes):
-        name = found[0].name
-        notes.append(f"the work tree had no change; the patch is that of {name}")
+        notes.append(
+            f"the work tree had no change; the patch is that of {found[0].name}"
+        )
         return tuple(notes)
     return (*notes, *map(_describe, found))
 
@@ -176,13 +177,16 @@ async def _is_ancestor(sandbox: Sandbox, commit: bytes, of: bytes) -> bool:
     return (await try_git(sandbox, command)).exit_code == 0
 
 
-async def _without_ancestors(sandbox: Sandbox, tips: list[_Tip]) -> list[_Tip]:
-    """Return the tips without those whose work another one of them has."""
+async def _without_ancestors(
+    sandbox: Sandbox, tips: list[_Tip], head: bytes
+) -> list[_Tip]:
+    """Return the tips with work that neither HEAD nor another one of them has."""
+    tips = [tip for tip in tips if tip.changes]
+    commits = {head, *(tip.commit for tip in tips)} - {b""}
     kept = []
     for tip in tips:
-        others = [other for other in tips if other is not tip]
-        for other in others:
-            if await _is_ancestor(sandbox, tip.commit, other.commit):
+        for other in commits - ({tip.commit} - {head}):
+            if await _is_ancestor(sandbox, tip.commit, other):
                 break
         else:
             kept.append(tip)
@@ -222,27 +226,29 @@ async def _raw(sandbox: Sandbox, *command: str) -> dict[bytes, Entry]:
 
 async def _lost(
     sandbox: Sandbox,
-    changes: dict[bytes, Entry],
+    base: str,
+    tip: _Tip,
     left_out: Paths,
     staged: dict[bytes, Entry],
-    *,
-    named: bool,
 ) -> dict[bytes, Entry]:
-    """Return the changes that the patch does not have.
+    """Return the changes of a commit that the patch does not have.
 
     What only a log leads to, such as a commit that was amended, counts where the patch
     leaves the file as it was.
     """
-    excluded = [path.encode(errors="surrogateescape") for path in left_out]
-    lost = {
-        path: entry
+    excluded = tuple(map(os.fsencode, left_out))
+    changes = await _changes(sandbox, base, tip)
+    lost = [
+        path
         for path, entry in changes.items()
-        if staged.get(path) != entry
-        and (named or path not in staged)
-        and not is_below(path, excluded)
+        if path not in staged or (tip.named and staged[path] != entry)
+    ]
+    leftovers = await match_leftovers(sandbox, lost)
+    return {
+        path: changes[path]
+        for path in lost
+        if path not in leftovers and not is_below(path, excluded)
     }
-    leftovers = await match_leftovers(sandbox, list(lost))
-    return {path: entry for path, entry in lost.items() if path not in leftovers}
 
 
 async def _stage(sandbox: Sandbox, changes: dict[bytes, Entry]) -> bool:
