@@ -114,7 +114,7 @@ async def aideator(home: Path, model_url: str) -> AsyncIterator[tuple[int, str]]
         while "serves http" not in (line := (await process.stderr.readline()).decode()):
             if not line:
                 raise RuntimeError("the server did not start")
-        yield process.pid, line.split("serves ")[1].split("/api")[0]
+        yield process.pid, line.split("serves ")[1].split()[0]
     finally:
         process.terminate()
         await process.communicate()

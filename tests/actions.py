@@ -169,7 +169,7 @@ async def start_server(
     while line := (await process.stderr.readline()).decode():
         seen += line
         if "serves http" in line:
-            return Server(process, line.split("serves ")[1].split("/api")[0])
+            return Server(process, line.split("serves ")[1].split()[0])
     raise AssertionError(f"the server did not start:\n{seen}")
 
 

@@ -41,7 +41,7 @@ def serving(home: Path) -> Iterator[str]:
     assert server.stderr is not None
     try:
         line = next(line for line in server.stderr if "serves http" in line)
-        yield line.split("serves ")[1].split("/api")[0]
+        yield line.split("serves ")[1].split()[0]
     finally:
         server.terminate()
         server.communicate()

@@ -15,10 +15,13 @@ from typing import Annotated, Literal
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as NotParsed
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.field_errors import field_message
 from aideator.domain.isolation import IsolationPolicy
 
+_ENV_BYTES_MAX, _ENV_REFERENCES_MAX = 64 * 2**10, 16
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -26,7 +29,9 @@ def parse_size(value: object) -> object:
     """Turn `512m`, `2g` or `1048576` into bytes; leave the rest to pydantic."""
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", value.strip().lower())
+    match = re.fullmatch(
+        r"(\d{1,18}(?:\.\d+)?)\s*([bkmgt]?)(?:i?b)?", value.strip().lower()
+    )
     if match is None:
         raise ValueError("give a size such as 512m or 2g")
     return int(float(match[1]) * _UNITS[match[2]])
@@ -37,7 +42,10 @@ def _split(value: object) -> object:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
-        return json.loads(value)
+        try:
+            return json.loads(value)
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
     return [part.strip() for part in value.split(",") if part.strip()]
 
 
@@ -319,6 +327,24 @@ class SettingsError(AideatorError):
     )
 
 
+def _refuse_an_unreadable_file() -> None:
+    # A `.env` may come with a cloned repository. Values that name others several times
+    # double with each line.
+    if not Path(".env").is_file():  # a virtual environment may be called that
+        return
+    try:
+        with Path(".env").open("rb") as file:
+            content = file.read(_ENV_BYTES_MAX + 1)
+        text = content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env: it cannot be read: {error}") from None
+    if len(content) > _ENV_BYTES_MAX or text.count("${") > _ENV_REFERENCES_MAX:
+        raise SettingsError(
+            f".env: it is larger than {_ENV_BYTES_MAX} bytes, or refers to other "
+            f"variables more than {_ENV_REFERENCES_MAX} times"
+        )
+
+
 def _refuse_a_diverted_key() -> None:
     # A `.env` may come with a cloned repository. It must not send the key of the user's
     # own environment elsewhere (as in CVE-2026-21852).
@@ -354,16 +380,19 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: with one line for each wrong variable, naming it.
     """
+    _refuse_an_unreadable_file()
     _refuse_a_diverted_key()
     _refuse_foreign_programs()
     try:
         return Settings()
     except ValidationError as error:
         lines = [
-            f"{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
+            f"{str(e['loc'][0]).upper()}: {field_message(e, show_value=False)}"
             for e in error.errors()
         ]
         raise SettingsError("\n".join(lines)) from None
+    except (NotParsed, RecursionError) as error:
+        raise SettingsError(f"a variable is no JSON: {error}") from None
 
 
 def check_prompt_and_lineup(settings: Settings, prompt: str, variations: int) -> None:

@@ -102,6 +102,23 @@ def test_every_reference_leads_somewhere() -> None:
     assert "HTTPValidationError" not in schema["components"]["schemas"]
 
 
+async def test_usual_addresses_answer(stage: Stage) -> None:
+    described = (await stage.client.get("/openapi.json")).json()
+    moved = await stage.client.get("/api/v1/openapi.json")
+    assert moved.json() == described
+    assert (await stage.client.get("/health")).json() == {"status": "ok"}
+    docs = [await stage.client.get(path) for path in ("/docs", "/redoc")]
+    assert docs[0].text == docs[1].text
+    for accept in ("*/*", "application/json", "text/html"):
+        page = await stage.client.get("/", headers={"Accept": accept})
+        # Not built here: it says so, which is no 404 either.
+        assert (page.status_code, "<!doctype html>" in page.text.lower()) in {
+            (200, True),
+            (503, False),
+        }
+    assert (await stage.client.get("/nowhere")).status_code == 404
+
+
 async def test_the_page_for_people_needs_nothing_from_elsewhere(stage: Stage) -> None:
     answer = await stage.client.get("/docs")
     assert answer.headers["content-type"].startswith("text/html")

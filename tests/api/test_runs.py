@@ -54,19 +54,19 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"variations": 0}, "variations", "greater than or equal to 1"),
+        ({"variations": 0}, "variations", "at least 1; not 0"),
         ({"variations": 6}, "variations", "at most 5 (MAX_VARIATIONS)"),
-        ({"variations": "3"}, "variations", "valid integer"),
+        ({"variations": "3"}, "variations", "a whole number"),
         ({"prompt": "too short"}, "prompt", "at least 10"),
         ({"prompt": "x" * 2001}, "prompt", "at most 2000"),
-        ({"prompt": "lone \ud800 surrogate"}, "prompt", "unicode"),
+        ({"prompt": "lone \ud800 surrogate"}, "prompt", "valid Unicode"),
         ({"github_url": "file:///etc"}, "repo_url", "file: is not supported"),
         ({"github_url": "https://evil.example/x/y"}, "repo_url", "ALLOWED_GIT_HOSTS"),
         ({"github_url": "https://a:b@github.com/x/y"}, "repo_url", "credentials"),
         (
             {"agent_config": {"temperature": 3}},
             "agent_config.temperature",
-            "less than or equal to 1",
+            "at most 1; not 3",
         ),
         (
             {"lineup": [{}, {}], "variations": 3},
@@ -74,7 +74,7 @@ async def test_the_literal_submission_is_accepted(working: httpx2.AsyncClient) -
             "the lineup has 2 agents, but variations is 3",
         ),
         ({"comparison": {"judge": {}}}, "comparison.judge", "no ANTHROPIC_API_KEY"),
-        ({"unknown": 1}, "unknown", "not permitted"),
+        ({"unknown": 1}, "unknown", "there is no such field"),
     ],
 )
 async def test_a_wrong_field_is_named(

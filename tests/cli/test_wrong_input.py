@@ -21,6 +21,13 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         2,
         "variations: at most 5 (MAX_VARIATIONS); not 6",
     ),
+    "no prompt worth the name": (["run", "{repo}", "x"], 2, "the prompt: at least 10"),
+    "a budget of nothing": ([*RUN, "--budget", "0"], 2, "--budget: more than 0; not 0"),
+    "an effort that there is not": (
+        [*RUN, "--effort", "heroic"],
+        2,
+        "--effort: one of 'low', 'medium', 'high', 'xhigh' or 'max'; not 'heroic'",
+    ),
     "an unknown agent": (
         [*RUN, "--agent", "nobody"],
         2,
@@ -78,15 +85,15 @@ def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"prompt": "123456789"}, "prompt: String should have at least 10 characters"),
-        ({"variations": 0}, "variations: Input should be greater than or equal to 1"),
+        ({"prompt": "123456789"}, "prompt: at least 10 characters; not '123456789'"),
+        ({"variations": 0}, "variations: at least 1; not 0"),
         (
             {"agent_config": {"effort": "heroic"}},
-            "agent_config.effort: Input should be 'low'",
+            "agent_config.effort: one of 'low'",
         ),
         (
             {"repo_url": None, "prompt": None},
-            "repo_url: Field required; prompt: Field required",
+            "repo_url: it is missing; prompt: it is missing",
         ),
     ],
 )
@@ -104,7 +111,7 @@ def test_every_wrong_option_is_named(wrong: dict[str, object], words: str) -> No
         (b"prompt: \xff\n", "cannot be read"),
         (
             b"repo_url: /r\nprompt: Make it pass\nnonsense: 1\n",
-            "nonsense: Extra inputs are not permitted",
+            "nonsense: there is no such field",
         ),
         (None, "cannot be read"),
     ],

@@ -1,11 +1,12 @@
 """The client of a server at an address, against a real one."""
 
+import asyncio
 from pathlib import Path
 
 from aideator.client.remote import open_remote
 from aideator.domain.events import AgentOutput, Event
 from aideator.testing import scripted_model
-from tests.actions import server, submit
+from tests.actions import command, server, submit
 
 SEPARATORS = "one\u2028two\u2029three\x85four"
 """Characters at which Python ends a line, and JSON does not."""
@@ -32,3 +33,20 @@ async def test_events_with_unusual_line_ends_arrive_whole(
         ]
     said = [body.text for body in bodies if isinstance(body, AgentOutput)]
     assert "".join(said) == SEPARATORS
+
+
+async def test_a_missing_key_is_told_with_the_variable_that_takes_it(
+    home: Path,
+) -> None:
+    command("key", "create", "alice", home=home)
+    async with server(home, "http://127.0.0.1:9") as running:
+        refused = await asyncio.to_thread(command, "list", home=home)
+    assert refused.returncode == 1
+    assert "export AIDEATOR_API_KEY=" in refused.stderr
+    assert running.url in refused.stderr
+
+
+def test_an_address_without_a_scheme_is_told(home: Path) -> None:
+    refused = command("list", "--server", "127.0.0.1:8000", home=home)
+    assert refused.returncode == 2
+    assert "did you mean http://127.0.0.1:8000" in refused.stderr

@@ -65,7 +65,8 @@ async def test_a_branch_that_moves_is_seen_and_a_known_hash_asks_nobody(
         ("--upload-pack=id", "no branch or tag"),
         ("deadbeef", "no commit deadbeef"),
         ("0" * 39 + "1", "cannot be fetched: it has no such commit"),
-        ("HEAD~1", "no branch or tag"),
+        ("HEAD~1", "there is no commit HEAD~1"),
+        ("nope~1", "no branch or tag 'nope'"),
         ("main^{tree}", "no branch or tag"),
     ],
 )

@@ -36,6 +36,7 @@ PYTEST, UNITTEST = "python3 -m pytest -q", "python3 -m unittest discover"
         ({"test_a.py": "import unittest\n"}, [UNITTEST]),
         ({"package.json": json.dumps({"scripts": {"test": "vitest"}})}, ["npm test"]),
         ({"package.json": SCRIPT, "yarn.lock": "# yarn lockfile v1\n"}, ["npm test"]),
+        ({"package.json": f"\ufeff{SCRIPT}"}, ["npm test"]),
         ({"package.json": SCRIPT, "yarn.lock": "__metadata:\n"}, ["yarn test"]),
         (
             {

@@ -78,7 +78,7 @@ def served(wheel: Path, home: Path) -> Iterator[str]:
     )
     assert process.stderr is not None
     line = next(line for line in process.stderr if "serves http" in line)
-    yield line.split("serves ")[1].split("/api")[0]
+    yield line.split("serves ")[1].split()[0]
     process.terminate()
     process.communicate(timeout=PATIENCE)
 

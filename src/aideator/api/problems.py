@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.field_errors import field_message
 from aideator.domain.visible import visible_text
 
 MEDIA_TYPE = "application/problem+json"
@@ -213,7 +214,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     if any(found["type"] == "json_invalid" for found in error.errors()):
         return problem(400, "the body is not JSON")
-    wrong = [_wrong(found["loc"], found["msg"]) for found in error.errors()]
+    wrong = [_wrong(found["loc"], field_message(found)) for found in error.errors()]
     return problem(
         422, "; ".join(f"{each.field}: {each.message}" for each in wrong), errors=wrong
     )
@@ -221,10 +222,7 @@ async def _invalid(_: Request, error: Exception) -> Response:
 
 def _wrong(place: Sequence[str | int], message: str) -> FieldError:
     # The first part says where the field was: body, query, path or header.
-    return FieldError(
-        ".".join(map(str, place[1:])) or str(place[0]),
-        message.removeprefix("Value error, "),
-    )
+    return FieldError(".".join(map(str, place[1:])) or str(place[0]), message)
 
 
 async def _http(request: Request, error: Exception) -> Response:

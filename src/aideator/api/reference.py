@@ -16,7 +16,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from aideator.api.auth import COOKIE
 from aideator.api.problems import KINDS, Problem
@@ -41,7 +41,11 @@ _CSP = (
 
 
 def install(app: FastAPI, settings: Settings) -> None:
-    """Serve the reference at `/openapi.json` and `/docs`."""
+    """Serve the reference at `/docs` and `/redoc`, and what it is made of.
+
+    The description is at `/openapi.json`, and below the API's prefix: tools look for it
+    in either place.
+    """
 
     def openapi() -> Schema:
         if app.openapi_schema is None:
@@ -61,8 +65,14 @@ def install(app: FastAPI, settings: Settings) -> None:
             page(app.openapi()), headers={"Content-Security-Policy": _CSP}
         )
 
+    async def description(_: Request) -> Response:
+        return JSONResponse(app.openapi())
+
     app.openapi = openapi  # type: ignore[method-assign]
-    app.add_route("/docs", docs, include_in_schema=False)
+    for path in ("/docs", "/redoc"):
+        app.add_route(path, docs, include_in_schema=False)
+    described = f"{settings.api_v1_prefix}/openapi.json"
+    app.add_route(described, description, include_in_schema=False)
 
 
 def complete(schema: Schema, settings: Settings) -> Schema:

@@ -72,7 +72,9 @@ class Site:
     def _answer(self, path: str, headers: Headers) -> Response:
         if found := self._files.get(path):
             return self._send(found, headers)
-        if self._is_below_the_api(path) or "text/html" not in headers.get("accept", ""):
+        # `/` is the page for programs too: `curl` accepts anything.
+        navigates = path == "/" or "text/html" in headers.get("accept", "")
+        if self._is_below_the_api(path) or not navigates:
             raise HTTPException(404)
         if index := self._files.get(INDEX):
             return self._send(index, headers)

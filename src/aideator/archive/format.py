@@ -23,6 +23,7 @@ from pydantic import ValidationError
 
 from aideator.domain.errors import InvalidInput
 from aideator.domain.events import Event
+from aideator.domain.field_errors import field_message
 from aideator.domain.run import (
     MAX_NUMBER,
     SETTLED_RUN,
@@ -99,6 +100,7 @@ def unpack(data: bytes) -> Archive:
         NotImplementedError,
         RuntimeError,
         OSError,
+        OverflowError,
         ValueError,
     ) as error:
         raise _broken(f"it is no archive of a run: {error}") from None
@@ -184,7 +186,7 @@ def _details(content: bytes) -> RunDetails:
     except ValidationError as error:
         first = error.errors()[0]
         raise _broken(
-            f"run.json: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            f"run.json: {'.'.join(map(str, first['loc']))}: {field_message(first)}"
         ) from None
     _check_details(details)
     return details.model_copy(update={"imported_at": None})
@@ -215,7 +217,7 @@ def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
             event = Event.model_validate_json(line)
         except ValidationError as error:
             raise _broken(
-                f"{_EVENTS}, line {seq}: {error.errors()[0]['msg']}"
+                f"{_EVENTS}, line {seq}: {field_message(error.errors()[0])}"
             ) from None
         is_next = event.seq == seq and event.run_id == details.id
         if not is_next or event.variation_id not in numbers:
@@ -230,6 +232,6 @@ def _events(lines: Iterable[bytes], details: RunDetails) -> Iterator[bytes]:
 
 def _broken(what: str) -> InvalidInput:
     return InvalidInput(
-        f"the file cannot be imported: {what}",
+        f"the file cannot be imported: {what[:500]}",
         hint="export the run again with `aideator export`",
     )

@@ -20,7 +20,7 @@ _CONTEXT = 3
 _NO_LINE_FEED = b"\n\\ No newline at end of file\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: hashing reads every line
 class _SelectedFile:
     """One file of one variation's patch."""
 
@@ -103,13 +103,15 @@ def compose(patches: Mapping[int, bytes], parts: Sequence[ComposedPart]) -> byte
 
 def _files(number: int, patch: bytes) -> dict[str, _SelectedFile]:
     """Return the files of a variation's patch by path."""
-    found: dict[str, _SelectedFile] = {}
-    for diff, lines in parse_with_lines(patch):
-        before = found.get(diff.path, _SelectedFile(number, (), ()))
-        found[diff.path] = _SelectedFile(
-            number, (*before.diffs, diff), (*before.lines, *lines)
-        )
-    return found
+    diffs: dict[str, list[FileDiff]] = {}
+    lines: dict[str, list[bytes]] = {}
+    for diff, lines_of_diff in parse_with_lines(patch):
+        diffs.setdefault(diff.path, []).append(diff)
+        lines.setdefault(diff.path, []).extend(lines_of_diff)
+    return {
+        path: _SelectedFile(number, tuple(diffs[path]), tuple(lines[path]))
+        for path in diffs
+    }
 
 
 def _select(

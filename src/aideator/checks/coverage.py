@@ -7,7 +7,8 @@ Shown beside the evidence, never deciding; nothing is installed or asked for. Li
 reports these are hostile input.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from aideator.changes.diff import FileDiff
 from aideator.checks.reports import Unreadable, from_root, parse_xml
@@ -32,10 +33,11 @@ def covered(
         lines: Added line numbers, from 1, by path.
     """
     run: dict[tuple[str, int], bool] = {}
+    changed_path = _changed_paths(lines)
     for file in files:
         is_xml = file.lstrip()[:1] == b"<"
         for path, line, hits in _cobertura(file) if is_xml else _lcov(file):
-            changed = _changed_path(path, lines)
+            changed = changed_path(path)
             if changed and line in lines[changed]:
                 run[changed, line] = run.get((changed, line), False) or hits > 0
     return (sum(run.values()), len(run)) if run else None
@@ -55,12 +57,24 @@ def _added(file: FileDiff) -> Iterable[int]:
             number += line.kind != "removed"
 
 
-def _changed_path(path: str, lines: Mapping[str, Collection[int]]) -> str:
-    # Cobertura names files from a source folder, which need not be the root.
-    for changed in lines:
-        if changed == path or changed.endswith(f"/{path}"):
-            return changed
-    return ""
+def _changed_paths(lines: Collection[str]) -> Callable[[str], str]:
+    """Return a look-up of a report's paths: the changed path, or an empty string.
+
+    Cobertura names files from a source folder, which need not be the root, so a path
+    stands for one that ends with it. Both sides are hostile and long: paths are sorted
+    from their ends, and each look-up bisects.
+    """
+    reversed_paths = sorted(changed[::-1] for changed in lines)
+
+    def look_up(path: str) -> str:
+        if path in lines:
+            return path
+        end = f"/{path}"[::-1]
+        place = bisect_left(reversed_paths, end)
+        found = reversed_paths[place : place + 1]
+        return found[0][::-1] if found and found[0].startswith(end) else ""
+
+    return look_up
 
 
 def _lcov(file: bytes) -> Iterable[tuple[str, int, int]]:

@@ -128,7 +128,7 @@ def libtest(text: str) -> Report:
     binary, speaker = "", None
     for line in text.split("\n"):
         if found := _BINARY.match(line):
-            binary, speaker = found[1] or "", None
+            binary, speaker = (found[1] or "")[:NAME], None
         elif found := _LIBTEST_SAID.match(line):
             speaker = said.setdefault(_rust_id(binary, found[1]), [])
         elif found := _LIBTEST.match(line):
@@ -181,13 +181,13 @@ def go(text: str) -> Report:
     ended: dict[_GoTest, tuple[TestOutcome, float]] = {}
     output: dict[_GoTest, str] = {}
     for event in _events(text):
-        action = event.get("Action")
-        package = str(event.get("Package") or event.get("ImportPath", ""))
-        key = (package.partition(" ")[0], str(event.get("Test", ""))[:NAME])
+        action = _said(event, "Action")
+        package = _said(event, "Package") or _said(event, "ImportPath")
+        key = (package.partition(" ")[0], _said(event, "Test")[:NAME])
         if action in {"output", "build-output"}:
-            text_so_far = output.get(key, "") + str(event.get("Output", ""))
+            text_so_far = output.get(key, "") + _said(event, "Output")
             output[key] = text_so_far[-2 * MESSAGE :]
-        elif outcome := _GO_OUTCOMES.get(str(action)):
+        elif outcome := _GO_OUTCOMES.get(action):
             elapsed = event.get("Elapsed", 0)
             seconds = elapsed if isinstance(elapsed, int | float) else 0.0
             ended[key] = outcome, seconds
@@ -239,6 +239,11 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
             yield event
 
 
+def _said(event: Mapping[str, Any], name: str) -> str:
+    value = event.get(name)
+    return value if isinstance(value, str) else ""
+
+
 def go_output(text: str) -> str:
     """Return what `go test` would have printed without `-json`."""
     return "".join(map(_go_line, text.split("\n")))
@@ -247,7 +252,7 @@ def go_output(text: str) -> str:
 def _go_line(line: str) -> str:
     if not line.startswith("{"):
         return line + "\n"
-    return str(next(_events(line), {}).get("Output", ""))
+    return _said(next(_events(line), {}), "Output")
 
 
 _PLAN = re.compile(r"^1\.\.(\d+)(?: *#.*)?$")
@@ -310,7 +315,7 @@ class _TapReader:
         self._counts[depth] += 1
         self._counts[depth + 1] = 0
         number = point[2] or self._counts[depth]
-        name = point[3].partition(" #")[0].strip() or f"test {number}"
+        name = point[3].partition(" #")[0].strip()[:NAME] or f"test {number}"
         outcome = FAILED if point[1] else PASSED
         if _DIRECTIVE.search(point[3]):
             outcome = SKIPPED
@@ -320,7 +325,7 @@ class _TapReader:
         fails_itself = outcome is FAILED and not _any_failed(children)
         if children and not fails_itself:
             for child in children:
-                named = replace(child, name=f"{name} > {child.name}")
+                named = replace(child, name=f"{name} > {child.name}"[:NAME])
                 self._points[depth].append(named)
         else:
             self._points[depth].append(_TapPoint(name, outcome, self._notes))

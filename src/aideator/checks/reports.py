@@ -23,9 +23,15 @@ from aideator.domain.check import TestOutcome, TestResult
 MAX_TESTS = 50_000
 """Tests that are told apart in one report."""
 MESSAGE, NAME = 2000, 1000
-"""Characters kept of why a test did not pass, and of its name."""
+"""Characters kept of why a test did not pass, and of its name. The name of what holds
+many tests is cut before it is joined with theirs, or a report of n bytes would make
+n² bytes of names."""
+_NUMBER = 40
+"""Characters that are read of a number."""
 
-_CHUNK = 65_536
+_CHUNK = 2**18
+"""Bytes of XML that are parsed at once. expat before 2.6 reads an unfinished tag
+again with each piece, so small pieces of a long tag take quadratic time."""
 _DEPTH = 100
 """How deep XML may be nested. Each level costs the parser memory."""
 
@@ -81,11 +87,12 @@ def result(
 ) -> TestResult:
     """Return one test, with its texts bounded and free of what no database takes."""
     passed = outcome is TestOutcome.PASSED
+    seconds = min(max(seconds, 0.0), 1e6)
     return TestResult(
-        test=clean(test)[:NAME],
+        test=clean(test[:NAME]),
         outcome=outcome,
-        seconds=round(min(max(seconds, 0.0), 1e6), 3),
-        file=clean(file)[:NAME],
+        seconds=0.0 if math.isnan(seconds) else round(seconds, 3),
+        file=clean(file[:NAME]),
         message="" if passed else shortened(clean(message)),
     )
 
@@ -163,7 +170,7 @@ class _Junit:
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "testsuite":
-            self._suites.append(attributes.get("name", ""))
+            self._suites.append(attributes.get("name", "")[:NAME])
         elif name == "testcase":
             self._case, self._outcome = attributes, TestOutcome.PASSED
             self._message, self._message_size = [], 0
@@ -288,10 +295,9 @@ def _pytest_id(name: str, group: str, file: str) -> str:
 
 def _number(text: str | None) -> float:
     try:
-        found = float((text or "0").replace(",", ""))
+        return float((text or "0")[:_NUMBER].replace(",", ""))
     except ValueError:
         return 0.0
-    return 0.0 if math.isnan(found) else found
 
 
 def _json(data: bytes) -> Iterator[TestResult]:
@@ -318,7 +324,7 @@ _JEST_OUTCOMES = {"passed": TestOutcome.PASSED, "failed": TestOutcome.FAILED}
 
 def _jest(document: dict[str, Any]) -> Iterator[TestResult]:
     for suite in _dicts(document["testResults"]):
-        file = from_root(str(suite.get("name", "")))
+        file = from_root(str(suite.get("name", "")))[:NAME]
         tests = _dicts(suite.get("assertionResults"))
         if not tests and suite.get("status") == "failed":
             message = str(suite.get("message", ""))

@@ -56,6 +56,23 @@ def exit_code_of(details: "RunDetails") -> ExitCode:
     return ExitCode.CANNOT_TELL
 
 
+_OPTIONS = {
+    "repo_url": "the repository",
+    "prompt": "the prompt",
+    "ref": "--ref",
+    "variations": "--variations",
+    "budget.run_usd": "--budget",
+    "budget.variation_usd": "--variation-budget",
+    "comparison.reruns": "--reruns",
+    "agent_config.model": "--model",
+    "agent_config.effort": "--effort",
+    "agent_config.max_turns": "--max-turns",
+    "agent_config.instructions": "--instructions",
+}
+"""Field of a submission → what sets it at the command line. A field that only a file
+sets keeps its name."""
+
+
 def run_to_exit(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     """Run a command's coroutine, and exit.
 
@@ -119,11 +136,21 @@ def _report(error: BaseException) -> int:
     if len(expected) < len(causes):
         raise error
     for cause in expected:
-        typer.secho(f"error: {escape(str(cause))}", fg="red", err=True)
+        typer.secho(f"error: {escape(_message(cause))}", fg="red", err=True)
         if cause.hint:
             typer.secho(f"  next: {escape(cause.hint)}", err=True)
     usage = isinstance(expected[0], InvalidInput | SettingsError)
     return ExitCode.USAGE if usage else ExitCode.FAILED
+
+
+def _message(error: AideatorError) -> str:
+    """Return an error's message, with the options that set the wrong fields."""
+    if not isinstance(error, InvalidInput) or not error.fields:
+        return str(error)
+    return "; ".join(
+        f"{_OPTIONS.get(field.field, field.field)}: {field.message}"
+        for field in error.fields
+    )
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

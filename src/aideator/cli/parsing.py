@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from aideator.domain.errors import Conflict, FieldError, InvalidInput
+from aideator.domain.field_errors import field_message
 from aideator.domain.run import RunSpec
 from aideator.settings import Settings
 
@@ -63,9 +64,7 @@ def validate(kind: type[T], fields: Mapping[str, Any]) -> T:
         return kind.model_validate(fields)
     except ValidationError as error:
         wrong = [
-            FieldError(
-                ".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")
-            )
+            FieldError(".".join(map(str, e["loc"])), field_message(e))
             for e in error.errors()
         ]
         raise InvalidInput(

@@ -38,6 +38,10 @@ RETRIES = 10
 FETCH_SECONDS = 600
 """How long a server may take to fetch a repository that it has not seen before."""
 _PAGE = 100
+_KEY_HINT = (
+    "`export AIDEATOR_API_KEY=…` with a key of that server; `aideator key create NAME` "
+    "there makes one"
+)
 _KINDS = {kind.status: kind for kind in (NotFound, Conflict, TooManyRequests)}
 """Errors, by HTTP status, that a command handles."""
 
@@ -272,6 +276,8 @@ def _error_of(answer: httpx2.Response) -> AideatorError:
             f"{answer.url} answered {answer.status_code}", hint="is that an AIdeator?"
         )
     hint = problem.get("hint", "")
+    if answer.status_code == 401:
+        hint = _KEY_HINT
     fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]
     if fields:
         return InvalidInput(fields=fields, hint=hint)
@@ -290,7 +296,14 @@ async def open_remote(
         prefix: Where its API is.
         header: The name of the header that carries the key.
         key: The API key, if the server wants one.
+
+    Raises:
+        InvalidInput: if the address has no scheme.
     """
+    if not url.startswith(("http://", "https://")):
+        raise InvalidInput(
+            f"{url} is no address of a server", hint=f"did you mean http://{url} ?"
+        )
     headers = {header: key} if key else {}
     async with httpx2.AsyncClient(
         base_url=url.rstrip("/") + prefix, headers=headers, timeout=30

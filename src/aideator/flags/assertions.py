@@ -5,6 +5,7 @@ Pure functions of single lines, by the patterns of `dialects.py`.
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 from aideator.flags.dialects import BROAD, EQUALITY, LOOSE, NEGATION, TRIVIAL
 
@@ -24,6 +25,8 @@ _CASE = re.compile(
     r"|(?:pytest\.)?param\(.*\),?$|([\"']).*\1,$"
 )
 """A row of a table of test cases."""
+_LINES = 1_000
+"""Lines that are kept with what was found in them: each is compared with many."""
 
 
 def weakening(before: str, after: str) -> str:
@@ -31,17 +34,28 @@ def weakening(before: str, after: str) -> str:
 
     As a verb phrase that follows the test's name; empty when it does not.
     """
-    if TRIVIAL.search(after) and not TRIVIAL.search(before):
+    if strength(after) == 0 < strength(before):
         return "has an assertion that cannot fail"
-    broader = len(BROAD.findall(after)) > len(BROAD.findall(before))
+    broader = _count_broad(after) > _count_broad(before)
     if broader or strength(after) < strength(before):
         return "has an assertion that says less than before"
-    turned = len(NEGATION.findall(before)) != len(NEGATION.findall(after))
+    turned = _count_negations(before) != _count_negations(after)
     if turned or not literals(before) <= literals(after):
         return "expects something else than before"
     return ""
 
 
+@lru_cache(_LINES)
+def _count_broad(text: str) -> int:
+    return len(BROAD.findall(text))
+
+
+@lru_cache(_LINES)
+def _count_negations(text: str) -> int:
+    return len(NEGATION.findall(text))
+
+
+@lru_cache(_LINES)
 def strength(text: str) -> int:
     """Return how much an assertion asks for, as a rank.
 
@@ -55,12 +69,14 @@ def strength(text: str) -> int:
     return 1 if LOOSE.search(text) else 2
 
 
+@lru_cache(_LINES)
 def literals(text: str) -> Counter[str]:
     """Return the values that a line names, without those of its failure message."""
     asked = _MESSAGE.sub(lambda found: found[1] or "", text)
     return Counter(literal.strip("\"'`") for literal in _LITERAL.findall(asked))
 
 
+@lru_cache(_LINES)
 def skeleton(text: str) -> str:
     """Return a line without its values, white space and brackets."""
     return without_noise(_LITERAL.sub(_PLACEHOLDER, text))

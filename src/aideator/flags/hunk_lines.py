@@ -69,7 +69,7 @@ def lines_of(
         if defines:
             name = test or (function if announced else "") or ""
             current = Enclosing(name, new=line.kind == side)
-            found = _with_marks(found, current, dialect)
+            _assign_marks(found, current, dialect)
         found.append(SideLine(at, line.kind, text, current, defines=defines))
         announced = test == "" or (announced and function is None)
     return found
@@ -80,17 +80,17 @@ def test_around(hunk: Hunk, dialect: Dialect) -> str:
     return named(dialect.test, hunk.heading.strip()) or ""
 
 
-def _with_marks(
-    found: list[SideLine], test: Enclosing, dialect: Dialect
-) -> list[SideLine]:
+def _assign_marks(found: list[SideLine], test: Enclosing, dialect: Dialect) -> None:
     """Assign decorators, attributes and comments right above a definition to it."""
-    keep = len(found)
-    while keep and _is_mark(found[keep - 1], dialect):
-        keep -= 1
-    return [*found[:keep], *(replace(line, test=test) for line in found[keep:])]
+    place = len(found)
+    while place and _is_mark(found[place - 1], dialect):
+        place -= 1
+        found[place] = replace(found[place], test=test)
 
 
 def _is_mark(line: SideLine, dialect: Dialect) -> bool:
+    if line.defines:
+        return False
     return bool(dialect.mark.match(line.text) or dialect.comment.match(line.text))
 
 

@@ -8,10 +8,10 @@ for word, is left out first.
 """
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 
 from aideator.changes.diff import FileDiff
 from aideator.domain.verdict import Flag, FlagKind
@@ -42,6 +42,10 @@ _INDIFFERENT = re.compile(
     r"|.*\b(?:sleep|import|require)\b|\W*$"
 )
 """Lines that ask for nothing."""
+_WINDOW = 50
+"""Lines in which the successor of a removed line is looked for, so that a long change
+takes no quadratic time. One that stands farther off is not found, and the line counts
+as lost."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,8 @@ class _TestHunk:
     whole: WholeChange
     old: list[SideLine]
     new: list[SideLine]
-    added_literals: list[Counter[str]]
-    """The literals of each line that the file's diff adds."""
+    added_literals: Mapping[str, list[Counter[str]]]
+    """By literal: the literals of the first lines with it that the file's diff adds."""
     strongest: int
     """The strength of the strongest assertion that the file's diff adds, else -1."""
     only_tests: bool
@@ -99,7 +103,7 @@ def _hunks(
     ]
     strengths = [strength(text) for text in added if dialect.assertion.search(text)]
     # Once for all hunks: a diff of n hunks would else be read n times.
-    added_literals = [literals(text) for text in added]
+    added_literals = _by_literal(added)
     strongest = max(strengths, default=-1)
     return [
         _TestHunk(
@@ -113,6 +117,17 @@ def _hunks(
         )
         for number, hunk in enumerate(diff.hunks)
     ]
+
+
+def _by_literal(lines: Iterable[str]) -> dict[str, list[Counter[str]]]:
+    found: dict[str, list[Counter[str]]] = {}
+    for line in lines:
+        values = literals(line)
+        for value in values:
+            with_value = found.setdefault(value, [])
+            if len(with_value) < _WINDOW:
+                with_value.append(values)
+    return found
 
 
 def _flags(
@@ -184,25 +199,19 @@ def _switched_off(hunk: _TestHunk) -> Iterator[Complaint]:
 
 
 def _stepped_around(hunk: _TestHunk) -> Iterator[Complaint]:
+    last_assertion = {
+        line.test: line.at
+        for line in hunk.new
+        if hunk.dialect.assertion.search(line.text)
+    }
     for line in _new_lines(hunk):
         swallows = hunk.dialect.swallow.search(line.text)
-        if swallows and _stood_before(hunk, line) and _shields(hunk, line):
+        # A return hides only assertions that come after it.
+        begins = line.at if line.text.startswith("return") else -1
+        hides = last_assertion.get(line.test, -1) > begins
+        if swallows and hides and _stood_before(hunk, line):
             message = f"{_which(line)} does not let its failures through."
             yield FlagKind.WEAKENED_TEST, message, line
-
-
-def _shields(hunk: _TestHunk, line: SideLine) -> bool:
-    """Return whether an assertion of the test stands where the line hides its failure.
-
-    A return hides only assertions that come after it.
-    """
-    leaves = line.text.startswith("return")
-    for other in hunk.new:
-        is_hidden = not leaves or other.at > line.at
-        same_test = other.test == line.test
-        if same_test and is_hidden and hunk.dialect.assertion.search(other.text):
-            return True
-    return False
 
 
 def _blocks(
@@ -217,17 +226,21 @@ def _blocks(
 
     def keeps(line: SideLine) -> bool:
         moved = hunk.whole.moved[normalised(line.text)]
-        return line.kind != "context" and (with_moved or not moved)
+        return with_moved or not moved
 
-    both = (*hunk.old, *hunk.new)
-    changed = sorted({line.at for line in both if line.kind != "context"})
+    old, new = _changed(hunk.old), _changed(hunk.new)
     # Neighbours have the same difference between their place and their rank.
-    for _, run in groupby(enumerate(changed), key=lambda pair: pair[1] - pair[0]):
-        places = {at for _, at in run}
+    changed = enumerate(sorted(old | new))
+    for _, run in groupby(changed, key=lambda pair: pair[1] - pair[0]):
+        places = [at for _, at in run]
         yield (
-            [line for line in hunk.old if line.at in places and keeps(line)],
-            [line for line in hunk.new if line.at in places and keeps(line)],
+            [old[at] for at in places if at in old and keeps(old[at])],
+            [new[at] for at in places if at in new and keeps(new[at])],
         )
+
+
+def _changed(lines: Iterable[SideLine]) -> dict[int, SideLine]:
+    return {line.at: line for line in lines if line.kind != "context"}
 
 
 def _weakened(hunk: _TestHunk, deleted: set[str]) -> Iterator[Complaint]:
@@ -267,7 +280,7 @@ def _losses(
     hunk: _TestHunk, removed: Iterable[SideLine], added: Iterable[SideLine]
 ) -> list[Loss]:
     """Return the losses of a block; each added line replaces one removed line."""
-    spare = [line for line in added if not hunk.dialect.comment.match(line.text)]
+    spare = deque(line for line in added if not hunk.dialect.comment.match(line.text))
     losses: list[Loss] = []
     for line in removed:
         is_assertion = hunk.dialect.assertion.search(line.text)
@@ -282,10 +295,11 @@ def _losses(
 
 
 def _lost_assertion(
-    hunk: _TestHunk, line: SideLine, spare: list[SideLine]
+    hunk: _TestHunk, line: SideLine, spare: deque[SideLine]
 ) -> Loss | None:
     """Return what a removed assertion lost; take its successor out of the spare."""
-    successors = [each for each in spare if hunk.dialect.assertion.search(each.text)]
+    near = islice(spare, _WINDOW)
+    successors = [each for each in near if hunk.dialect.assertion.search(each.text)]
     for successor in successors:
         if not weakening(line.text, successor.text):
             spare.remove(successor)
@@ -304,16 +318,20 @@ def _is_in_a_table(hunk: _TestHunk, line: SideLine) -> bool:
     An assertion that is as strong has to read the table.
     """
     asked = literals(line.text)
-    kept = any(asked <= literals_ for literals_ in hunk.added_literals)
-    return bool(asked) and kept and hunk.strongest >= strength(line.text)
+    if not asked or hunk.strongest < strength(line.text):
+        return False
+    rows = min((hunk.added_literals.get(each, []) for each in asked), key=len)
+    return any(asked <= row for row in rows)
 
 
-def _lost_value(line: SideLine, spare: list[SideLine]) -> Loss | None:
+def _lost_value(line: SideLine, spare: deque[SideLine]) -> Loss | None:
     """Return what a removed line other than an assertion lost; as above."""
     asked = literals(line.text)
     if not asked or _is_docstring(line.text) or is_bare_value(line.text):
         return None
-    twins = [each for each in spare if skeleton(each.text) == skeleton(line.text)]
+    near = [*islice(spare, _WINDOW)]
+    own = skeleton(line.text)
+    twins = [each for each in near if skeleton(each.text) == own]
     if twins:
         # A twin with the same values comes first, if there is one.
         successor = min(twins, key=lambda twin: literals(twin.text) != asked)
@@ -321,7 +339,7 @@ def _lost_value(line: SideLine, spare: list[SideLine]) -> Loss | None:
         if literals(successor.text) == asked:
             return None
         return "has another value than before", successor
-    is_kept = any(asked <= literals(each.text) for each in spare)
+    is_kept = any(asked <= literals(each.text) for each in near)
     return ("loses a case", line) if is_case(line.text) and not is_kept else None
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from aideator.domain.usage import Usage
 from aideator.gateway.budget import Amount
-from aideator.gateway.prices import Rates, rates_of, usage_of
+from aideator.gateway.prices import Rates, rates_of, usage_of, whole_number
 
 BYTES_PER_TOKEN = 3
 """Code and JSON have 3 to 4 bytes a token, English text about 4
@@ -25,6 +25,10 @@ end makes estimates err to the safe side."""
 MAX_COPY = 8 * 2**20
 """Bytes of one event, or of a whole JSON answer, that are held to be read. What is
 longer is counted by its length."""
+
+_NAME, _NAMES, _WORDS = 200, 50, 500
+"""Characters of a model's or a count's name, counts, and characters of an error that
+are kept."""
 
 
 def tokens_in(length: int) -> int:
@@ -114,7 +118,7 @@ class Meter:
         return tuple(name for name in (self._model, self._asked_model) if name)
 
     def _output_tokens(self) -> int:
-        reported = _number(self._counts.get("output_tokens"))
+        reported = whole_number(self._counts.get("output_tokens"))
         return max(reported, tokens_in(self._output_bytes))
 
     def _hold(self, piece: bytes) -> None:
@@ -150,15 +154,17 @@ class Meter:
 
     def _read_message(self, message: Mapping[str, Any]) -> None:
         if isinstance(model := message.get("model"), str):
-            self._model = model
+            self._model = _storable(model)[:_NAME]
         usage = _mapping(message.get("usage"))
-        self._counts.update(
-            {name: value for name, value in usage.items() if value is not None}
-        )
+        for name, value in usage.items():
+            is_room = name in self._counts or len(self._counts) < _NAMES
+            if value is not None and is_room and len(name) <= _NAME:
+                self._counts[name] = value
 
     def _read_error(self, answer: Mapping[str, Any]) -> None:
         if answer.get("type") == "error":
-            self.error = str(_mapping(answer.get("error")).get("message", ""))[:500]
+            message = _mapping(answer.get("error")).get("message")
+            self.error = _storable(message if isinstance(message, str) else "")[:_WORDS]
 
 
 def _parse(text: bytes) -> Mapping[str, Any]:
@@ -172,8 +178,9 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _number(value: object) -> int:
-    return value if isinstance(value, int) else 0
+def _storable(text: str) -> str:
+    """Return text without lone surrogates and NUL, which no database takes."""
+    return text.encode(errors="replace").decode().replace("\0", "�")
 
 
 _TEXTS = ("text", "thinking", "partial_json")
@@ -183,4 +190,9 @@ _TEXTS = ("text", "thinking", "partial_json")
 def _text_bytes(piece: object) -> int:
     values = _mapping(piece)
     texts = [values.get(name) for name in _TEXTS]
-    return sum(len(text.encode()) for text in texts if isinstance(text, str))
+    # A model may split a character outside the BMP over two pieces, as two surrogates.
+    return sum(
+        len(text.encode(errors="surrogatepass"))
+        for text in texts
+        if isinstance(text, str)
+    )

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from aideator.domain.usage import Usage
 
 PROVIDER = "anthropic"
+_COUNT_MAX = 10**12
+"""The highest count of tokens. Prices are floats, which JSON's integers exceed."""
 
 
 class Rates(NamedTuple):
@@ -156,5 +158,9 @@ def is_priced(model: str) -> bool:
 
 
 def _whole(counts: Mapping[str, object], name: str) -> int:
-    count = counts.get(name)
-    return max(0, count) if isinstance(count, int) else 0
+    return whole_number(counts.get(name))
+
+
+def whole_number(value: object) -> int:
+    """Return a count of tokens; 0 for what is none, such as true or a fraction."""
+    return min(max(0, value), _COUNT_MAX) if type(value) is int else 0

@@ -25,6 +25,8 @@ from aideator.repositories.source import Source, SourcePolicy
 
 _MAX_WORDS = 300
 """Characters of a forge's own message that are shown."""
+_WAIT_DIGITS = 6
+"""Fewer digits than this may a forge give as the seconds to wait."""
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,8 @@ def _refusal(response: httpx2.Response, answer: Any, host: str) -> ForgeRefused:
     status, words = response.status_code, _words(answer) or "no reason given"
     if status in {403, 429} and _is_rate_limit(response):
         wait = response.headers.get("retry-after", "")
-        when = f"in {wait} seconds" if wait.isdecimal() else "in a while"
+        is_number = wait.isdecimal() and len(wait) < _WAIT_DIGITS
+        when = f"in {wait} seconds" if is_number else "in a while"
         return ForgeRefused(
             f"{host} limits how often it may be called ({status})",
             hint=f"publish again {when}",

@@ -22,7 +22,7 @@ from aideator.repositories.entries import (
     remove_entry,
     try_lock,
 )
-from aideator.repositories.mirror import Mirror
+from aideator.repositories.mirror import Mirror, split_ancestor
 from aideator.repositories.remote import resolve_remote
 from aideator.repositories.source import Source, SourcePolicy, parse_source
 from aideator.repositories.untrusted_tree import remove_tree
@@ -66,7 +66,8 @@ class RepositoryCache:
 
         Args:
             text: The repository, as the user wrote it.
-            ref: A branch, tag or commit; the default branch when absent.
+            ref: A branch, tag or commit, or the way back from one, such as `main~2`;
+                the default branch when absent.
 
         Raises:
             InvalidInput: naming `repo_url`, if the policy does not allow this
@@ -81,14 +82,21 @@ class RepositoryCache:
         async with self._deadline(f"fetching {source.url}") as deadline:
             remote = await resolve_remote(source, self._policy, self._tokens)
             refs = await mirror.list_refs(remote)
-            wanted = refs.pick(ref)
-            if wanted is not None and (commit := await self._cached(source, wanted)):
+            base, steps = split_ancestor(ref) if ref is not None else (None, "")
+            wanted = refs.pick(base)
+            if (
+                wanted is not None
+                and not steps
+                and (commit := await self._cached(source, wanted))
+            ):
                 return commit
             async with _paused(deadline, hold_lock(self._lock(source.key))):
                 # The previous holder of the lock may have fetched the same commit.
-                if wanted is None or await mirror.known(wanted) is None:
+                # A shallow clone may have got the steps back from it meanwhile.
+                if wanted is None or steps or await mirror.known(wanted) is None:
                     await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes)
-            return Commit(source, await mirror.commit(wanted or ref or "HEAD"))
+            sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
+            return Commit(source, sha)
 
     @contextlib.asynccontextmanager
     async def _deadline(self, work: str) -> AsyncIterator[asyncio.Timeout]:

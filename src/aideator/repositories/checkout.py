@@ -114,6 +114,7 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -
     )
     await git(
         *("fetch", "-q", "--no-write-fetch-head", "--update-head-ok"),
+        "--update-shallow",  # the mirror of a shallow clone is shallow as well
         *("--", str(mirror), f"+{commit.sha}:refs/heads/{BRANCH}"),
         cwd=tree,
         # The mirror's objects were checked when they were fetched.

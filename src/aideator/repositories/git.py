@@ -9,6 +9,7 @@ unless a call names it in `GIT_ALLOW_PROTOCOL`.
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -54,16 +55,36 @@ HARDENED = {
     "submodule.recurse": "false",
     "fetch.recurseSubmodules": "false",
     "transfer.fsckObjects": "true",
-    # Harmless flaws in the history of old, well-known repositories.
-    "fetch.fsck.badTimezone": "ignore",
-    "fetch.fsck.missingSpaceBeforeDate": "ignore",
-    "fetch.fsck.missingSpaceBeforeEmail": "ignore",
-    "fetch.fsck.zeroPaddedFilemode": "ignore",
+    # Flaws in the history of old, well-known repositories: who wrote a commit, and
+    # when, is only ever shown. What names files and objects stays strict.
+    **{
+        f"fetch.fsck.{flaw}": "ignore"
+        for flaw in (
+            "badDate",
+            "badDateOverflow",
+            "badEmail",
+            "badName",
+            "badTimezone",
+            "missingEmail",
+            "missingNameBeforeEmail",
+            "missingSpaceBeforeDate",
+            "missingSpaceBeforeEmail",
+            "multipleAuthors",
+            "zeroPaddedDate",
+            "zeroPaddedFilemode",
+        )
+    },
     "http.followRedirects": "false",
     "http.proxy": "",
 }
 """Settings of every call. A nested repository, an include or a hook cannot change
 them."""
+
+
+_NAMES_ERROR = re.compile(
+    r"(remote: )?(error|fatal): |remote: .*(denied|not found)", re.I
+)
+_CAUSE_CHARACTERS = 600
 
 
 class GitError(RepositoryError):
@@ -72,14 +93,26 @@ class GitError(RepositoryError):
     Args:
         command: The git subcommand.
         exit_code: Its exit code; None if it was killed.
-        stderr: Its standard error. The last line becomes the message.
+        stderr: Its standard error. The lines that name the error become the message;
+            the last line if there are none.
     """
 
     def __init__(self, command: str, exit_code: int | None, stderr: str) -> None:
         self.exit_code = exit_code
         self.stderr = stderr
-        last = stderr.strip().rpartition("\n")[2] or f"exit code {exit_code}"
-        super().__init__(f"git {command} failed: {last}")
+        cause = _cause(stderr) or f"exit code {exit_code}"
+        super().__init__(f"git {command} failed: {cause}")
+
+
+def _cause(stderr: str) -> str:
+    """Return what git says about an error, on one line.
+
+    The flaw is often named first, and its consequences after it: the last line alone
+    says "index-pack failed". A server's own words are marked `remote:`.
+    """
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    named = [line for line in lines if _NAMES_ERROR.match(line)] or lines[-1:]
+    return "; ".join(dict.fromkeys(named))[:_CAUSE_CHARACTERS]
 
 
 class GitTimeout(GitError):

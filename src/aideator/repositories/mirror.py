@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from aideator.sandbox.disk import disk_usage
 
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
+_ANCESTOR = re.compile(r"(?P<ref>[^~^]+)(?P<steps>([~^][0-9]{0,6}){1,20})")
+"""A revision by its way back from a ref, such as `main~2` or `HEAD^`
+(https://git-scm.com/docs/gitrevisions)."""
 _EXPLANATIONS = (
     (
         r"not appear to be a git repository|not a git repository|is this a git repo",
@@ -38,6 +42,12 @@ _EXPLANATIONS = (
         "the server does not answer as expected",
     ),
 )
+
+
+def split_ancestor(ref: str) -> tuple[str, str]:
+    """Return a ref, and the steps back from it: `main~2` is `main` and `~2`."""
+    found = _ANCESTOR.fullmatch(ref)
+    return (found["ref"], found["steps"]) if found else (ref, "")
 
 
 @dataclass(frozen=True)
@@ -117,21 +127,22 @@ class Mirror:
             return None
         return await self._verify(ref)
 
-    async def commit(self, ref: str) -> str:
+    async def commit(self, ref: str, *, named: str | None = None) -> str:
         """Return the full hash of the commit that `ref` stands for.
 
         Args:
-            ref: A hash, possibly abbreviated, or a ref of the mirror.
+            ref: A hash, possibly abbreviated, or a ref of the mirror, and steps back.
+            named: How the user named it, for the error.
 
         Raises:
             RepositoryError: if the mirror has no such commit.
         """
         if found := await self._verify(ref):
             return found
-        raise RepositoryError(
-            f"there is no commit {ref[:100]}",
-            hint="give a branch, a tag or a full commit hash",
-        )
+        hint = "give a branch, a tag or a full commit hash"
+        if (self.path / "shallow").exists():
+            hint = f"its clone is shallow (`git fetch --unshallow` there); {hint}"
+        raise RepositoryError(f"there is no commit {(named or ref)[:100]}", hint=hint)
 
     async def list_refs(self, remote: Remote) -> Refs:
         """Return the refs of the remote. The caller has a deadline.
@@ -269,6 +280,7 @@ async def _fetch(path: Path, remote: Remote, *refspecs: str) -> bytes:
             "--no-tags",
             "--no-write-fetch-head",
             "--no-recurse-submodules",
+            *_depth(path, remote),
             *remote.options,
         ),
         *("--", remote.url, *refspecs),
@@ -277,6 +289,20 @@ async def _fetch(path: Path, remote: Remote, *refspecs: str) -> bytes:
         env=remote.env,
         timeout=None,
     )
+
+
+def _depth(mirror: Path, remote: Remote) -> tuple[str, ...]:
+    """Return the option by which a mirror gets as much history as a local clone has.
+
+    A user's own clone may be shallow, and get the rest of its history later.
+    """
+    if not remote.source.local:
+        return ()
+    places = ("shallow", ".git/shallow")
+    is_shallow = any(Path(remote.url, place).exists() for place in places)
+    if not is_shallow and (mirror / "shallow").exists():
+        return ("--unshallow",)
+    return ("--update-shallow",)
 
 
 class _TooLarge(RepositoryError):
@@ -314,12 +340,30 @@ async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
 def _explain(error: GitError, remote: Remote) -> RepositoryError:
     """Translate an error of git: say why a repository cannot be fetched."""
     where = remote.source.url
+    if remote.source.local and _is_partial_clone(Path(remote.url)):
+        return RepositoryError(
+            f"{where} cannot be fetched: it is a partial clone, which lacks objects",
+            hint=f"bring them with `git -C {shlex.quote(where)} fetch --refetch "
+            "--no-filter`, or name the repository that it was cloned from",
+        )
     for pattern, what in _EXPLANATIONS:
         if re.search(pattern, error.stderr, re.MULTILINE):
             return RepositoryError(
                 f"{where} cannot be fetched: {what}", hint=str(error)
             )
     return RepositoryError(f"{where} cannot be fetched", hint=str(error))
+
+
+def _is_partial_clone(repository: Path) -> bool:
+    """Return whether a local repository was cloned with a filter.
+
+    Its missing objects are not fetched on the way: where from, only its own
+    configuration says, which may be hostile.
+    """
+    return any(
+        next((folder / "objects" / "pack").glob("*.promisor"), None)
+        for folder in (repository, repository / ".git")
+    )
 
 
 def _object_format(wanted: str | None) -> str:

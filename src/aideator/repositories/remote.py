@@ -186,7 +186,7 @@ async def _send(
                 yield response
             finally:
                 await response.aclose()
-    except httpx2.HTTPError as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         why = f"{type(error).__name__}: {error}"
         raise RepositoryError(
             f"{target.netloc.decode()} does not answer ({why})",
@@ -274,9 +274,16 @@ def _location(hop: Source, response: httpx2.Response, *, known: bool) -> str | N
             )
 
 
+_MAX_URL = 2_000
+"""Characters of a redirect's target."""
+
+
 def _next_hop(hop: Source, location: str, policy: SourcePolicy) -> Source:
-    target = urljoin(hop.url + _DISCOVERY, location)
-    if not target.endswith(_DISCOVERY):
+    try:
+        target = urljoin(hop.url + _DISCOVERY, location)
+    except ValueError:
+        target = location
+    if not target.endswith(_DISCOVERY) or len(target) > _MAX_URL:
         raise RepositoryError(
             f"{hop.url} redirects to {target[:200]}, which is not a git repository"
         )

@@ -310,17 +310,19 @@ class Link:
         """Read the shim's answers until it ends; then the sandbox has ended."""
         with suppress(ConnectionError, ValueError):
             async for line in control:
-                answer = json.loads(line)
-                self._refuse(answer["id"], PortNotOpen(answer.get("error", "")))
-                process = self._processes.get(answer["id"])
-                if process is None:  # given up meanwhile, or a connection's id
-                    continue
-                process.code, process.error = answer.get("code"), answer.get("error")
-                process.ended.set()
-                if process.error is not None:
-                    process.started.set()
-                self._forget_ended(process)
+                self._take_answer(*_parse_answer(line))
         self.fail(await self._post_mortem())
+
+    def _take_answer(self, identity: str, code: int | None, error: str | None) -> None:
+        self._refuse(identity, PortNotOpen(error or ""))
+        process = self._processes.get(identity)
+        if process is None:  # given up meanwhile, or a connection's id
+            return
+        process.code, process.error = code, error
+        process.ended.set()
+        if error is not None:
+            process.started.set()
+        self._forget_ended(process)
 
     async def spawn(
         self,
@@ -428,6 +430,17 @@ class Link:
             # A process inside can stop the shim, but must not stop this side.
             self.fail(SandboxLost("the sandbox does not answer any more"))
         return True
+
+
+def _parse_answer(line: bytes) -> tuple[str, int | None, str | None]:
+    """Return id, exit code and error; raise ValueError for what is no answer."""
+    with suppress(RecursionError):
+        match json.loads(line):
+            case {"id": str(identity), "code": int(code)}:
+                return identity, code, None
+            case {"id": str(identity), "error": str(error)}:
+                return identity, None, error
+    raise ValueError("this is no answer of the shim")
 
 
 def _close_late(waiting: asyncio.Future[Connection]) -> None:

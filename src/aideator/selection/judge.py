@@ -16,7 +16,7 @@ from string import ascii_uppercase
 from typing import Any, Literal
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from aideator.domain.ranking import Opinion
 from aideator.domain.run import AgentConfig
@@ -170,7 +170,7 @@ async def _answer(
     try:
         text = _text(response.json())
         answer = _JudgeAnswer.model_validate_json(text)
-    except (ValueError, ValidationError):
+    except (ValueError, RecursionError):  # a ValidationError is a ValueError
         return None, "Its answer could not be understood."
     labels = dict(zip(ascii_uppercase, order, strict=False))
     if answer.better == "none":
@@ -204,6 +204,6 @@ def _error_of(response: httpx2.Response) -> str:
     """Return the error in the answer's own words, bounded, or its status."""
     try:
         message = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return f"status {response.status_code}"
     return str(message)[:300].rstrip(".")

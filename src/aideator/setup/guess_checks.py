@@ -151,7 +151,7 @@ def names(folder: Path, pattern: str) -> list[str]:
 
 def read_text(file: Path) -> str:
     """Return the first MiB of a regular file as text; empty for anything else."""
-    return read_regular_file(file, _MAX_BYTES).decode(errors="replace")
+    return read_regular_file(file, _MAX_BYTES).decode("utf-8-sig", errors="replace")
 
 
 def read_file(file: Path) -> bytes:

@@ -25,6 +25,7 @@ from aideator.setup.guess_checks import (
     package_json,
     read_text,
 )
+from aideator.setup.toml import parse_toml
 
 _SECONDS = 1800.0
 _TEST_EXTRAS = ("dev", "develop", "test", "tests", "testing")
@@ -141,8 +142,8 @@ def _named_for_tests(table: object) -> list[str]:
 
 def _toml(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_text(file))
-    except (tomllib.TOMLDecodeError, RecursionError):
+        return parse_toml(read_text(file))
+    except tomllib.TOMLDecodeError:
         return {}
 
 

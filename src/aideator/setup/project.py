@@ -12,12 +12,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, Command
 from aideator.domain.errors import RepositoryError
+from aideator.domain.field_errors import field_message
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
 from aideator.repositories.checkout import Checkout
 from aideator.setup.egress import Egress
 from aideator.setup.guess_checks import guess_checks, read_file
 from aideator.setup.guess_setup import guess_setup
+from aideator.setup.toml import parse_toml
 
 FILE_NAME = ".aideator.toml"
 _HINT = (
@@ -107,7 +109,7 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
     """
     try:
         return ProjectFile.model_validate(
-            tomllib.loads(read_file(checkout.path / FILE_NAME).decode())
+            parse_toml(read_file(checkout.path / FILE_NAME).decode("utf-8-sig"))
         )
     except FileNotFoundError:
         return ProjectFile()
@@ -115,13 +117,14 @@ def read_project_file(checkout: Checkout) -> ProjectFile:
         raise RepositoryError(
             f"{FILE_NAME} cannot be read: {error.strerror}", hint=_HINT
         ) from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RepositoryError(f"{FILE_NAME} is not TOML: {error}", hint=_HINT) from None
     except ValidationError as error:
         wrong = "; ".join(
-            f"{_field(entry['loc'])}: {entry['msg']}" for entry in error.errors()[:10]
+            f"{_field(entry['loc'])}: {field_message(entry)}"
+            for entry in error.errors()[:10]
         )
-        raise RepositoryError(f"{FILE_NAME}: {wrong}", hint=_HINT) from None
+        raise RepositoryError(f"{FILE_NAME}: {wrong[:2000]}", hint=_HINT) from None
 
 
 def _field(location: tuple[int | str, ...]) -> str:

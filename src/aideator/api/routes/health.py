@@ -44,6 +44,7 @@ async def live() -> Health:
     return Health()
 
 
+@probes.get("/health", include_in_schema=False)
 @probes.get("/health/ready", responses=responses(421, 503))
 async def ready(app: App) -> Health:
     """Answer while the database answers too, so that runs can be submitted."""

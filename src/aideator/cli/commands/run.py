@@ -223,6 +223,10 @@ async def _cancel(client: "Client", run_id: str) -> None:
 
 
 def _next_steps(details: "RunDetails") -> str:
+    from aideator.domain.run import RunStatus
+
+    if details.status is RunStatus.FAILED:
+        return f"\nnext:\n  aideator show {details.id[-8:]}"
     number = details.winner or details.recommended or "N"
     steps = [
         f"  aideator {verb} {details.id[-8:]} {number}"

@@ -50,8 +50,9 @@ def _serve(host: str | None, port: int | None) -> None:
 
     def on_ready(url: str, link: str | None) -> None:
         sys.stderr.write(
-            f"AIdeator serves {url}{settings.api_v1_prefix} "
-            f"(documentation: {url}/docs). Ctrl-C stops it.\n"
+            f"AIdeator serves {url} - open it in a browser. "
+            f"(API: {url}{settings.api_v1_prefix}, its documentation: {url}/docs.) "
+            "Ctrl-C stops it.\n"
         )
         if link is not None:
             sys.stderr.write(

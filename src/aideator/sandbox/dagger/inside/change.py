@@ -21,6 +21,9 @@ DEEPEST = 200
 """Nested directories that a change may have. Deeper trees are no source code, and are
 left out."""
 LONGEST_LINE = 65_536
+MOST_ENTRIES = 1_000_000
+"""Entries that one change may have, with the directories that it creates on the way. A
+line may create 200 of them, so bytes alone do not bound the inodes that it takes."""
 WHITEOUT = os.makedev(0, 0)
 """Device number of overlayfs' mark for "gone":
 https://docs.kernel.org/filesystems/overlayfs.html#whiteouts-and-opaque-directories."""
@@ -209,6 +212,8 @@ class ChangeReader:
         """
         self._root, self._overlay, self._owner, self._mask = root, overlay, owner, mask
         self._modes: dict[str, int] = {}
+        self.entries_left = MOST_ENTRIES
+        """Entries and directories that may still be made."""
 
     def apply(self, source: BinaryIO, *, most: int) -> None:
         """Apply one change.
@@ -225,6 +230,7 @@ class ChangeReader:
                 most -= entry.get("size", 0)
                 if most < 0:
                     raise BadChange("it holds more than may be written")
+                self._count()
                 self._apply_entry(entry, source)
             # Last: a directory that is not writable could not be filled.
             for path, mode in sorted(self._modes.items(), reverse=True):
@@ -266,8 +272,14 @@ class ChangeReader:
             directory = below
         return directory
 
+    def _count(self) -> None:
+        self.entries_left -= 1
+        if self.entries_left < 0:
+            raise BadChange(f"it has more than {MOST_ENTRIES} entries")
+
     def _make_directory(self, directory: int, name: str) -> None:
         if not _is_directory_in(directory, name):
+            self._count()
             os.mkdir(name, 0o755, dir_fd=directory)
             self._own(name, directory)
 
@@ -337,7 +349,7 @@ def _check_entry(entry: "dict[str, Any]") -> None:
         # Not isinstance: a bool is an int.
         if type(entry.get(name)) is not kind:
             raise BadChange("an entry is of no known kind")
-    if entry.get("size", 0) < 0 or ("size" in entry) != ("size" in needed):
+    if ("size" in entry) != ("size" in needed) or entry.get("size", 0) < 0:
         raise BadChange("an entry has an impossible size")
 
 
