@@ -73,7 +73,6 @@ echo 1 > fixture.json; git add -f .; {COMMIT} -qm all
         "rm .git/index; mkfifo .git/index",
         "rm .git/index; ln -s /etc/passwd .git/index",
         "mv .git /tmp/x; ln -s /tmp/x .git",
-        "truncate -s 300M .git/index",
         "rm -rf .git; ln -s . .git",
     ],
 )

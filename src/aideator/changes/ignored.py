@@ -77,7 +77,11 @@ async def describe_ignored(
     now = await find_rules(sandbox, ignored, tree=WORKSPACE)
     before = await find_rules(sandbox, ignored, tree=_BASE)
     kinds = await match_leftovers(sandbox, ignored)
-    by_project, hidden, leftovers = list[bytes](), dict[bytes, Rule](), dict(forced)
+    by_project, hidden, leftovers = (
+        list[bytes](),
+        dict[bytes, Rule](),
+        dict[bytes, str](),
+    )
     for path, rule in now.items():
         if path not in before:
             hidden[path] = rule
@@ -88,8 +92,18 @@ async def describe_ignored(
     return (
         *_note_on_project(by_project),
         *_note_on_hidden(hidden),
-        *note_on((text(path), kind) for path, kind in leftovers.items()),
+        *_note_on_leftovers(leftovers, forced),
     )
+
+
+def _note_on_leftovers(
+    found: dict[bytes, str], forced: dict[bytes, str]
+) -> tuple[str, ...]:
+    folders = tuple(path for path in found if path.endswith(b"/"))
+    named = {
+        path: kind for path, kind in forced.items() if not path.startswith(folders)
+    }
+    return note_on((text(path), kind) for path, kind in (found | named).items())
 
 
 def _note_on_project(paths: Iterable[bytes]) -> tuple[str, ...]:
