@@ -86,6 +86,7 @@ async def test_a_run_is_the_same_on_another_instance(
 ) -> None:
     run, origin, file = finished_run.id, finished_run.home, home / "run.zip"
     assert command("export", run, "-o", str(file), home=origin).returncode == 0
+    assert file.stat().st_mode & 0o777 == 0o600, "for this user only"
     kept = command("export", run, "-o", str(file), home=origin)
     assert (kept.returncode, "cannot be written" in kept.stderr) == (2, True)
     imported = command("import", str(file), home=home)
