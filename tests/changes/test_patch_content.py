@@ -112,7 +112,8 @@ async def test_a_debris_name_that_the_project_tracks_is_no_debris(
             f"git init -q n; cd n; {COMMIT} -q --allow-empty -m x",
             "n is a repository",
         ),
-        ("git init -q unborn; touch unborn/file", "unborn is a repository"),
+        ("git clone -q . copy", "copy is a repository"),
+        (f"{COMMIT} -q --allow-empty -m x; git worktree add -q wt", "wt is a repo"),
         ("echo secret > locked; chmod 000 locked", "locked cannot be read"),
         (
             "mkdir closed; echo secret > closed/file; chmod 000 closed",
@@ -206,31 +207,47 @@ async def test_many_files_left_out_are_counted_and_not_all_named(
         (
             "echo '*' > .gitignore; touch a.py b.py",
             (".gitignore",),
-            "2 new files are ignored by a rule that this change adds (.gitignore),"
-            " and left out of the patch, such as a.py",
+            "new files are ignored by a rule that this change adds (.gitignore),"
+            " and left out of the patch: a.py, b.py",
         ),
         (
             "mkdir d; echo '*' > d/.gitignore; touch d/a.py",
             (),
-            "2 new files are ignored by a rule that this change adds (d/.gitignore),"
-            " and left out of the patch, such as d/.gitignore",
+            "new files are ignored by a rule that this change adds (d/.gitignore),"
+            " and left out of the patch: d/.gitignore, d/a.py",
         ),
         (
             "mkdir -p src/deep; echo '*.gen' > src/.gitignore;"
             " touch src/deep/x.gen src/kept",
             ("src/.gitignore", "src/kept"),
-            "1 new file is ignored by a rule that this change adds (src/.gitignore),"
-            " and left out of the patch, such as src/deep/x.gen",
+            "new files are ignored by a rule that this change adds (src/.gitignore),"
+            " and left out of the patch: src/deep/x.gen",
         ),
         (
             "echo '!logs/' > .gitignore; echo '*.tmp' >> .gitignore;"
             " mkdir logs; touch a.tmp logs/b.tmp logs/c.log",
             (".gitignore", "logs/c.log"),
-            "2 new files are ignored by a rule that this change adds (.gitignore),"
-            " and left out of the patch, such as a.tmp",
+            "new files are ignored by a rule that this change adds (.gitignore),"
+            " and left out of the patch: a.tmp, logs/b.tmp",
         ),
-        ("echo x > a.log; touch .gitignore", (), ""),
-        ("rm .gitignore; echo '*.log' > .gitignore; touch a.log", (), ""),
+        (
+            "mkdir -p out; touch {1..9}.tmp out/{10..15}.tmp; echo '*.tmp' >.gitignore",
+            (".gitignore",),
+            "new files are ignored by a rule that this change adds (.gitignore),"
+            " and left out of the patch: 1.tmp, 2.tmp, 3.tmp, 4.tmp, 5.tmp, 6.tmp,"
+            " 7.tmp, 8.tmp, 9.tmp, out/10.tmp and 5 more",
+        ),
+        (
+            "echo x > a.log; mkdir -p deep/logs; touch deep/b.log deep/logs/c",
+            ("deep/logs/c",),
+            "new files that the project ignores are left out of the patch: a.log,"
+            " deep/b.log",
+        ),
+        (
+            "rm .gitignore; echo '*.log' > .gitignore; touch a.log",
+            (),
+            "new files that the project ignores are left out of the patch: a.log",
+        ),
         (
             "echo '__pycache__' > .gitignore; mkdir __pycache__; touch __pycache__/a",
             (".gitignore",),
@@ -238,7 +255,7 @@ async def test_many_files_left_out_are_counted_and_not_all_named(
         ),
     ],
 )
-async def test_new_files_that_the_change_itself_hides_are_counted_in_a_note(
+async def test_new_files_that_a_rule_hides_are_listed_in_a_note(
     backend: SandboxBackend,
     home: Path,
     repo: Path,
@@ -275,13 +292,13 @@ echo new > new.txt
     )
 
 
-async def test_a_renamed_file_is_removed_and_added(
+async def test_a_renamed_file_is_removed_and_added_and_counts_once(
     backend: SandboxBackend, forked: Fork, home: Path
 ) -> None:
     await work(backend, forked, "git mv calc.py sum.py")
     patch = await extract(forked, backend, limits=LIMITS)
     assert patch.paths == ("calc.py", "sum.py")
-    assert patch.stats == PatchStats(files=2, additions=6, deletions=6)
+    assert patch.stats == PatchStats(files=1)
     found = [(file.path, file.status) for file in parse(patch.data)]
     assert found == [("calc.py", "removed"), ("sum.py", "added")]
     async with backend.open(forked.result, LIMITS) as sandbox:

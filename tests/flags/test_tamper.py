@@ -238,3 +238,38 @@ def test_planted_cheats_are_found_and_honest_work_is_left_alone() -> None:
     for right in (cheats, honest):
         assert len(right) > 40
         assert sum(right) >= 0.97 * len(right)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "coverage/lcov.info",
+        "coverage/index.html",
+        "coverage/deep/prettify.js",
+        "htmlcov/index.html",
+        "coverage.xml",
+        "pytest/README.md",
+    ],
+)
+def test_a_coverage_report_stands_in_for_nothing(work: Path, path: str) -> None:
+    (work / path).parent.mkdir(parents=True, exist_ok=True)
+    (work / path).write_text("x\n")
+    assert flags(work) == ()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "coverage/__init__.py",
+        "coverage.py",
+        "src/pytest/deep/x.pyc",
+        "unittest.so",
+        "pluggy/_x.pyd",
+    ],
+)
+def test_a_module_by_the_name_of_a_runner_stands_in_for_it(
+    work: Path, path: str
+) -> None:
+    (work / path).parent.mkdir(parents=True, exist_ok=True)
+    (work / path).write_text("x\n")
+    assert [flag.kind for flag in flags(work)] == [FlagKind.TEST_CONFIG]

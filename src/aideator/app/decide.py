@@ -22,18 +22,20 @@ from aideator.store.session import Database
 async def select(
     database: Database, log: EventLog, run_id: str, number: int, reason: str
 ) -> None:
-    """Store a variation as the winner. Choosing the same one again changes nothing.
+    """Store a variation as the winner, also in place of another one.
+
+    Choosing the same one again changes nothing.
 
     Raises:
         NotFound: if there is no such run or variation.
-        Conflict: if the run is not finished, another winner was chosen, the variation
-            changed nothing, or the run was imported.
+        Conflict: if the run is not finished, the variation changed nothing, or the
+            winner was published, is another run's or was imported.
     """
     async with database.write() as session:
         before = await runs.get(session, run_id)
         refuse_imported(before)
         after = await runs.select_winner(session, run_id, number, reason)
-    if before.status is not RunStatus.DECIDED:
+    if before.winner != after.winner:
         chosen = Selected(winning_variation_id=number, reason=reason)
         await append_to_settled(log, after, chosen)
 

@@ -300,12 +300,14 @@ class Aideator:
         return parse(await self.patch(run_id, number))
 
     async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
-        """Choose a variation as the winner. Choosing it again changes nothing.
+        """Choose a variation as the winner, also in place of another one.
+
+        Choosing the same one again changes nothing.
 
         Raises:
             NotFound: if there is no such run or variation.
-            Conflict: if the run is not finished, another winner was chosen, the
-                variation changed nothing, or the run was imported.
+            Conflict: if the run is not finished, the variation changed nothing, or the
+                winner was published, is another run's or was imported.
         """
         await decide.select(self.database, self.log, run_id, number, reason)
         return await self.get(run_id)

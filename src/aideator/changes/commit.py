@@ -9,11 +9,27 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from aideator.domain.errors import PatchRejected
+from aideator.domain.errors import Conflict, PatchRejected
 from aideator.repositories.git import GitError, git
 
 _DEFAULT_IDENTITY = {"name": "AIdeator", "email": "aideator@localhost"}
 """Author when git's configuration names no user."""
+_FOR_SIGNING = (
+    "GNUPGHOME",
+    "GPG_TTY",
+    "SSH_AUTH_SOCK",
+    "SSH_ASKPASS",
+    "SSH_ASKPASS_REQUIRE",
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "TERM",
+)
+"""Variables by which gpg and ssh-keygen find the user's agent and ask for a phrase."""
+_SIGNING_TIMEOUT = 300.0
+"""Seconds; a person may have to enter a passphrase."""
 
 
 async def commit_patch(
@@ -40,9 +56,25 @@ async def commit_patch(
         PatchRejected: if the patch does not apply.
         GitError: if git fails for another reason.
     """
-    more = dict(env or {})
+    tree = await write_tree(repository, base=base, patch=patch, env=env)
+    return await commit_tree(repository, tree, base=base, message=message, env=env)
+
+
+async def write_tree(
+    repository: Path,
+    *,
+    base: str,
+    patch: bytes,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Write the tree of a commit with a patch applied; return its hash.
+
+    Raises:
+        PatchRejected: if the patch does not apply.
+        GitError: if git fails for another reason.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        index = more | {"GIT_INDEX_FILE": f"{scratch}/index"}
+        index = dict(env or {}) | {"GIT_INDEX_FILE": f"{scratch}/index"}
         await git("read-tree", base, cwd=repository, env=index)
         if patch:
             try:
@@ -57,25 +89,79 @@ async def commit_patch(
                 )
             except GitError as error:
                 raise PatchRejected(f"the patch does not apply: {error}") from None
-        tree = (await git("write-tree", cwd=repository, env=index)).decode().strip()
+        return (await git("write-tree", cwd=repository, env=index)).decode().strip()
+
+
+async def commit_tree(
+    repository: Path,
+    tree: str,
+    *,
+    base: str,
+    message: str,
+    env: Mapping[str, str] | None = None,
+    sign: bool = False,
+) -> str:
+    """Commit a tree on top of `base` in the user's name; return the commit's hash.
+
+    Args:
+        repository: The repository.
+        tree: The tree.
+        base: The commit's parent.
+        message: The commit message.
+        env: Environment variables for git.
+        sign: Whether to sign, with the key and the program that the user's git uses
+            (git-config(1), user.signingKey and gpg.format).
+
+    Raises:
+        Conflict: if it cannot be signed.
+        GitError: if git fails for another reason.
+    """
     user = user_environment()
-    who = user | await _identity(repository, user)
-    made = await git(
-        "commit-tree",
-        tree,
-        "-p",
-        base,
-        cwd=repository,
-        env=who | more,
-        stdin=message.encode(),
-    )
+    environment = user | await _identity(repository, user) | dict(env or {})
+    command = ["commit-tree", tree, "-p", base]
+    stdin = message.encode()
+    if not sign:
+        made = await git(*command, cwd=repository, env=environment, stdin=stdin)
+        return made.decode().strip()
+    environment |= {
+        name: os.environ[name] for name in _FOR_SIGNING if name in os.environ
+    }
+    try:
+        made = await git(
+            *command,
+            "-S",
+            cwd=repository,
+            env=environment,
+            stdin=stdin,
+            timeout=_SIGNING_TIMEOUT,
+        )
+    except GitError as error:
+        raise Conflict(
+            f"the commit cannot be signed: {' '.join(error.stderr.split())}",
+            hint="unlock the key, or set commit.gpgSign to false in that repository",
+        ) from None
     return made.decode().strip()
+
+
+async def wants_signature(repository: Path) -> bool:
+    """Return whether git signs each commit that the user makes in a repository.
+
+    See git-config(1), commit.gpgSign.
+    """
+    value = await _setting(
+        repository, "commit.gpgSign", user_environment(), type_="bool"
+    )
+    return value == "true"
 
 
 def user_environment() -> dict[str, str]:
     """Return environment variables that make git read the user's own configuration."""
     home = Path.home()
-    return {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(_user_config(home))}
+    return {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(_user_config(home)),
+        "GIT_CONFIG_NOSYSTEM": os.environ.get("GIT_CONFIG_NOSYSTEM", "0"),
+    }
 
 
 def _user_config(home: Path) -> Path:
@@ -99,9 +185,12 @@ async def _identity(repository: Path, user: Mapping[str, str]) -> dict[str, str]
     return identity
 
 
-async def _setting(repository: Path, key: str, user: Mapping[str, str]) -> str:
+async def _setting(
+    repository: Path, key: str, user: Mapping[str, str], *, type_: str = ""
+) -> str:
+    command = ["config", *([f"--type={type_}"] if type_ else []), "--get", key]
     try:
-        value = await git("config", "--get", key, cwd=repository, env=user)
+        value = await git(*command, cwd=repository, env=user)
     except GitError:
         return ""
     return value.decode().strip()

@@ -186,11 +186,20 @@ def _rows(
     return rows, position
 
 
+def raw_path(header: bytes) -> bytes:
+    """Return the path in a line `diff --git a/PATH b/PATH`, unquoted."""
+    return _raw_path(header.removeprefix(_HEADER))
+
+
 def _path(header: bytes) -> str:
+    return _text(_raw_path(header))
+
+
+def _raw_path(header: bytes) -> bytes:
     # Without renames both names are equal except for a/ and b/, so the middle of the
     # header is known even where names contain spaces.
     half = header[: len(header) // 2]
-    return _text(_unquote(half)[2:])
+    return _unquote(half)[2:]
 
 
 def _unquote(name: bytes) -> bytes:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aideator.changes.fork import Fork
-from aideator.changes.staging import (
+from aideator.changes.nested import nested_repositories, take_nested
+from aideator.changes.scratch_git import (
     CHANGES,
     ENV,
     TIMEOUT,
@@ -20,12 +21,17 @@ from aideator.changes.staging import (
     Paths,
     last_line,
     prepare,
+    read_output,
     run_git,
-    stage,
+    split_names,
     text,
+    try_git,
 )
+from aideator.changes.staging import NESTED, TOO_LARGE, left_out_note, stage
+from aideator.changes.unmerged import read_staged, take_unmerged
 from aideator.domain.errors import PatchRejected
 from aideator.domain.verdict import PatchStats
+from aideator.repositories.checkout import Checkout
 from aideator.repositories.git import HARDENED, config_environment
 from aideator.sandbox.base import (
     Bind,
@@ -38,6 +44,17 @@ from aideator.sandbox.base import (
 _MAX_SETUP_FILES = 50
 """Files made by set-up that are checked for changes, to say so in a note."""
 _MAX_NOTES = 20
+_MAX_TOO_LARGE = 20
+"""Files that are left out for their size before a change is given up as a whole."""
+_DIFF = (
+    "git",
+    "diff",
+    "--cached",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--ignore-submodules=all",
+)
 _APPLY_ENV = ENV | config_environment(HARDENED)
 
 
@@ -58,9 +75,11 @@ async def extract(
 ) -> Patch:
     """Extract the change of a fork, whether committed or not.
 
-    Includes binary files, deletions and symbolic links. Leaves out what the project's
-    own `.gitignore` excludes, common debris (`__pycache__` and the like) and what
-    set-up made.
+    Includes binary files, deletions and symbolic links, ignored files that the attempt
+    added (`git add -f`), and the files of repositories that it began. Leaves out what
+    set-up made, and with a note: what an ignore rule hides, leftovers of tools, a file
+    that git refuses or that is too large. What lies on another branch or in a stash is
+    taken if the work tree has no change, else noted.
 
     Args:
         fork: The fork that an agent has worked in; nothing may run there any more.
@@ -77,19 +96,15 @@ async def extract(
     binds = (Bind(checkout.path / ".git", TRUSTED), Bind(fork.upper, CHANGES))
     async with backend.open(fork.result, limits, binds=binds) as sandbox:
         notes = (
-            *await stage(sandbox, checkout.made),
+            *await _stage(sandbox, checkout, max_bytes),
             *await _setup_files_changed(sandbox, checkout.unignored),
         )
         sha = checkout.commit.sha
-        kinds = await _diff(sandbox, "--raw", "-z", sha, "--")
-        counts = await _diff(
-            sandbox, "--numstat", "-z", "--ignore-submodules=all", sha, "--"
-        )
-        data = await _diff(
-            sandbox, "--binary", "--full-index", "--ignore-submodules=all", sha, "--"
-        )
-    stats, paths = _count(counts)
-    notes = (*notes, *_nested_repositories(kinds))
+        data, too_large = await _make_patch(sandbox, sha)
+        names = await _diff(sandbox, "--name-only", "-z", "--no-renames", sha)
+        counts = await _diff(sandbox, "--numstat", "-z", "--find-renames", sha)
+    stats, paths = _count(counts), tuple(map(text, split_names(names)))
+    notes = (*notes, *too_large)
     if len(notes) > _MAX_NOTES:
         more = f"{len(notes) - _MAX_NOTES} more remarks like these are not shown"
         notes = (*notes[:_MAX_NOTES], more)
@@ -163,41 +178,78 @@ async def _setup_files_changed(sandbox: Sandbox, unignored: Paths) -> tuple[str,
     )
 
 
-async def _diff(sandbox: Sandbox, *arguments: str) -> bytes:
-    command = [
-        "git",
-        "diff",
-        "--cached",
-        "--no-ext-diff",
-        "--no-textconv",
-        "--no-renames",
-        "--no-color",
-        *arguments,
+async def _stage(
+    sandbox: Sandbox, checkout: Checkout, max_bytes: int
+) -> tuple[str, ...]:
+    """Stage all that an attempt did; return notes on what is left out."""
+    made, sha = checkout.made, checkout.commit.sha
+    reasons, ignored = await stage(sandbox, made, max_bytes=max_bytes)
+    nested = nested_repositories(await read_staged(sandbox, sha), reasons)
+    notes = await take_nested(sandbox, made, nested)
+    left_out = [
+        left_out_note(path, reason)
+        for path, reason in reasons.items()
+        if reason != NESTED
     ]
-    return await run_git(sandbox, command)
+    staged = await read_staged(sandbox, sha)
+    unmerged = await take_unmerged(sandbox, sha, made, staged)
+    return (*left_out, *notes, *unmerged, *ignored)
 
 
-def _nested_repositories(raw: bytes) -> tuple[str, ...]:
-    """Return a note for each nested repository (mode 160000) in `git diff --raw -z`."""
-    fields = raw.split(b"\0")
-    pairs = zip(fields[::2], fields[1::2], strict=False)
-    return tuple(
-        f"{text(path)} is a repository of its own; it is left out of the patch"
-        for meta, path in pairs
-        if b"160000" in meta.split(b" ", 2)[:2]
-    )
+async def _make_patch(sandbox: Sandbox, sha: str) -> tuple[bytes, list[str]]:
+    """Return the patch of what is staged, and a note for each file that is too large.
 
+    The largest file is taken out of the index, one after another, until the patch is
+    small enough.
 
-def _count(numstat: bytes) -> tuple[PatchStats, tuple[str, ...]]:
-    """Parse `git diff --numstat -z`: statistics and paths.
-
-    Each row is additions, deletions (both `-` for a binary file) and path.
+    Raises:
+        PatchRejected: if it is too large all the same, or git fails.
     """
-    rows = [row.split(b"\t", 2) for row in numstat.split(b"\0") if row]
-    numbers = [(int(plus), int(minus)) for plus, minus, _ in rows if plus != b"-"]
-    stats = PatchStats(
-        files=len(rows),
-        additions=sum(n[0] for n in numbers),
-        deletions=sum(n[1] for n in numbers),
-    )
-    return stats, tuple(text(path) for _, _, path in rows)
+    notes = list[str]()
+    command = [*_DIFF, "--binary", "--full-index", "--no-renames", sha, "--"]
+    while True:
+        done = await try_git(sandbox, command)
+        may_leave_out = done.truncated and len(notes) < _MAX_TOO_LARGE
+        path = await _largest_staged(sandbox, sha) if may_leave_out else b""
+        if not path:
+            return read_output(done), notes
+        name = os.fsdecode(path)
+        reset = ["git", "--literal-pathspecs", "reset", "-q", sha, "--", name]
+        await run_git(sandbox, reset)
+        notes.append(left_out_note(name, TOO_LARGE))
+
+
+async def _largest_staged(sandbox: Sandbox, sha: str) -> bytes:
+    """Return the path of the largest file that is staged."""
+    staged = await read_staged(sandbox, sha)
+    asked = b"".join(oid + b"\n" for _, oid in staged.values())
+    command = ["git", "cat-file", "--batch-check=%(objectsize)"]
+    listed = (await run_git(sandbox, command, stdin=asked)).splitlines()
+    sizes = [
+        (int(size), path)
+        for size, path in zip(listed, staged, strict=True)
+        if size.isdigit()
+    ]
+    return max(sizes, default=(0, b""))[1]
+
+
+async def _diff(sandbox: Sandbox, *arguments: str) -> bytes:
+    return await run_git(sandbox, [*_DIFF, *arguments, "--"])
+
+
+def _count(numstat: bytes) -> PatchStats:
+    """Parse `git diff --numstat -z --find-renames`.
+
+    Each row is additions, deletions (both `-` for a binary file) and path; the path of
+    a renamed file is empty, and two names follow.
+    """
+    files = additions = deletions = 0
+    fields = iter(split_names(numstat))
+    for row in fields:
+        plus, minus, path = row.split(b"\t", 2)
+        if not path:
+            next(fields), next(fields)
+        files += 1
+        if plus != b"-":
+            additions, deletions = additions + int(plus), deletions + int(minus)
+    return PatchStats(files=files, additions=additions, deletions=deletions)

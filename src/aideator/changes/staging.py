@@ -1,79 +1,39 @@
 """Stage an untrusted tree in a disposable sandbox, and say what git leaves out of it.
 
-git runs with the checkout's own `.git` as GIT_DIR and an index of its own, so it never
-reads configuration, hooks, filters or an index that the agent has left. What it refuses
-to add is one file's loss and not the change's: the file is named in a note.
+What git refuses to add is one file's loss and not the change's: the file is named in a
+note.
 """
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from aideator.changes.ignored import describe_ignored, find_forced
+from aideator.changes.scratch_git import (
+    CHANGES,
+    WORKSPACE,
+    Paths,
+    is_below,
+    prepare,
+    run_git,
+    split_names,
+    text,
+    try_git,
+)
 from aideator.domain.errors import PatchRejected
-from aideator.repositories.git import HARDENED, config_environment
 from aideator.sandbox.base import ExecResult, Sandbox
 
-TRUSTED = "/trusted.git"
-CHANGES = "/changes"
-"""The upper layer alone: what the attempt has written."""
-_SCRATCH = "/tmp/extract"
-"""In the disposable sandbox's own /tmp."""
-_BASE = f"{_SCRATCH}/base"
-"""The base commit's `.gitignore` files, and nothing else."""
-TIMEOUT = 120.0
 _MAX_UNCONVERTIBLE = 50
 """Files that git may stop at, one after another, before the change is given up."""
-_MAX_IGNORED = 20_000
-"""Ignored files that are looked at."""
 
-Paths = tuple[str, ...]
-"""Paths relative to the repository's root; bytes that are not UTF-8 as `os.fsdecode`
-writes them."""
-
-_DEBRIS = """\
-__pycache__/
-*.py[co]
-.pytest_cache/
-.mypy_cache/
-.ruff_cache/
-.hypothesis/
-.venv/
-node_modules/
-.DS_Store
-"""
-"""Files that tools leave behind; left out of patches unless the project tracks them."""
-
-ENV = {
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_ATTR_NOSYSTEM": "1",
-    "GIT_ALLOW_PROTOCOL": "none",
-    "LC_ALL": "C",
-}
-_STAGE_ENV = ENV | {
-    "GIT_DIR": TRUSTED,
-    "GIT_WORK_TREE": "/workspace",
-    "GIT_INDEX_FILE": f"{_SCRATCH}/index",
-    "GIT_OBJECT_DIRECTORY": f"{_SCRATCH}/objects",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES": f"{TRUSTED}/objects",
-    # An agent can restore a changed file's size and modification time, but not its
-    # change time.
-    **config_environment(
-        HARDENED
-        | {
-            "core.checkStat": "default",
-            "core.excludesFile": f"{_SCRATCH}/debris",
-            "advice.addEmbeddedRepo": "false",
-        }
-    ),
-}
-
+TOO_LARGE = "is too large for a patch"
 _UNCONVERTIBLE = "is not in the encoding that .gitattributes gives for it"
+NESTED = "is a repository of its own"
 _LEFT_OUT = (
     (
         re.compile(r"error: '(.+?)/?' does not have a commit checked out", re.DOTALL),
-        "is a repository of its own",
+        NESTED,
     ),
     (
         re.compile(r"error: open\(\"(.+)\"\): Permission denied", re.DOTALL),
@@ -115,112 +75,106 @@ _MESSAGE = re.compile(r"\n(?=(?:error|warning|hint|fatal): )")
 """Between two messages of git. A name in a message may contain line ends."""
 
 
-async def prepare(sandbox: Sandbox) -> None:
-    """Give git its own index, object store and excludes file in the sandbox's /tmp."""
-    script = (
-        f"mkdir -p {_SCRATCH}/objects && cp {TRUSTED}/index {_SCRATCH}/index"
-        f" && cat > {_SCRATCH}/debris"
-    )
-    await run_git(sandbox, ["sh", "-c", script], stdin=_DEBRIS.encode())
+class Staged(NamedTuple):
+    """What became of the work tree."""
+
+    reasons: dict[str, str]
+    """Path that git did not take → why."""
+    notes: tuple[str, ...]
+    """Remarks on new files that are ignored."""
 
 
-async def run_git(
-    sandbox: Sandbox, command: Sequence[str], stdin: bytes = b""
-) -> bytes:
-    """Run a command with the environment for staging; return its standard output.
-
-    Raises:
-        PatchRejected: if it fails, or prints more than the sandbox's limit.
-    """
-    done = await sandbox.exec(command, env=_STAGE_ENV, stdin=stdin, timeout=TIMEOUT)
-    if done.truncated:
-        raise PatchRejected(
-            "the change is too large for a patch",
-            hint="exclude build products with .gitignore",
-        )
-    if done.exit_code != 0:
-        raise PatchRejected(f"git cannot make a patch of the change: {last_line(done)}")
-    return done.stdout
-
-
-def last_line(done: ExecResult) -> str:
-    """Return the last line of a failed command's standard error."""
-    if done.exit_code is None:
-        return "it took too long"
-    return (
-        done.stderr.decode(errors="backslashreplace").strip().rpartition("\n")[2]
-        or f"exit code {done.exit_code}"
-    )
-
-
-def text(path: bytes) -> str:
-    """Return a path for people; bytes that are not UTF-8 in hexadecimal."""
-    return path.decode(errors="backslashreplace")
-
-
-async def stage(sandbox: Sandbox, left_out: Paths) -> tuple[str, ...]:
+async def stage(sandbox: Sandbox, left_out: Paths, *, max_bytes: int) -> Staged:
     """Stage the whole tree except the paths in `left_out`.
 
-    Returns:
-        A note for each file that git did not take, and one on new files that are
-        ignored since the change.
+    Args:
+        sandbox: The disposable sandbox.
+        left_out: Paths that are no part of the change: what set-up made.
+        max_bytes: Size of a new file from which it is left out.
 
     Raises:
         PatchRejected: if git fails for another reason than a single file.
     """
     await prepare(sandbox)
+    too_large = await _list_large(sandbox, left_out, max_bytes)
     # Excluded by name, because the attempt's own `.gitignore` can include again what an
     # ignore pattern excludes.
     pathspecs = [b"."]
-    for path in left_out:
+    for path in (*left_out, *too_large):
         pathspecs += _exclude(os.fsencode(path))
-    reasons = await _add_all(sandbox, pathspecs)
-    notes = [
-        f"{text(os.fsencode(path))} {reason}; it is left out of the patch"
-        for path, reason in reasons.items()
-    ]
-    return (*notes, *await _newly_ignored(sandbox, left_out))
+    reasons = dict.fromkeys(too_large, TOO_LARGE)
+    reasons |= await add_all(sandbox, pathspecs)
+    forced, leftovers = await find_forced(sandbox, (*left_out, *too_large))
+    if forced:
+        named = [b":(top,literal)" + path for path in forced]
+        reasons |= await add_all(sandbox, named, options=("-f",))
+    notes = await describe_ignored(sandbox, (*left_out, *reasons), leftovers)
+    return Staged(reasons, notes)
 
 
-async def _add_all(sandbox: Sandbox, pathspecs: Sequence[bytes]) -> dict[str, str]:
+def left_out_note(path: str, reason: str) -> str:
+    """Return the note on a single path that is left out."""
+    return f"{text(os.fsencode(path))} {reason}; it is left out of the patch"
+
+
+async def _list_large(sandbox: Sandbox, left_out: Paths, max_bytes: int) -> Paths:
+    """Return the new files that are larger than a patch may be.
+
+    git would compress each of them first.
+    """
+    script = f"""\
+cd {CHANGES}
+find . -name .git -prune -o -type f -size +{max_bytes}c -printf '%P\\0' |
+  (cd {WORKSPACE} && xargs -0 -r git --literal-pathspecs ls-files -z -o --)
+"""
+    done = await try_git(sandbox, ["sh", "-c", script])
+    excluded = [os.fsencode(path) for path in left_out]
+    return tuple(
+        os.fsdecode(path)
+        for path in split_names(done.stdout)
+        if not is_below(path, excluded)
+    )
+
+
+async def add_all(
+    sandbox: Sandbox,
+    pathspecs: Sequence[bytes],
+    *,
+    options: Sequence[str] = ("-A",),
+    cwd: str = WORKSPACE,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, str]:
     """Stage what the pathspecs name; return path → reason of what git did not take.
 
     `git add` gives up at a file that it cannot convert: it is run again without it.
+
+    Args:
+        sandbox: The disposable sandbox.
+        pathspecs: What to stage (gitglossary(7), pathspec).
+        options: Options of `git add`.
+        cwd: The root of the work tree.
+        env: Environment variables that name another work tree and index.
+
+    Raises:
+        PatchRejected: if git fails for another reason than a single file.
     """
+    names = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    command = ["git", "add", "--ignore-errors", *options, *names]
     reasons = dict[str, str]()
     for _ in range(_MAX_UNCONVERTIBLE):
-        outcome = _read_messages(await _add(sandbox, pathspecs))
+        stdin = b"\0".join(pathspecs)
+        done = await try_git(sandbox, command, stdin=stdin, cwd=cwd, env=env)
+        outcome = _read_messages(done)
         reasons = outcome.reasons | reasons
         if not outcome.stopped:
             return reasons
-        for path in outcome.stopped_at or await _without_encoding(sandbox):
+        for path in outcome.stopped_at or await _without_encoding(sandbox, env):
             reasons[path] = _UNCONVERTIBLE
             pathspecs = [*pathspecs, *_exclude(os.fsencode(path), printed=True)]
     raise PatchRejected(
         "git cannot make a patch of the change: too many files are not in the encoding"
         " that .gitattributes gives for them"
     )
-
-
-async def _add(sandbox: Sandbox, pathspecs: Sequence[bytes]) -> ExecResult:
-    done = await sandbox.exec(
-        [
-            "git",
-            "add",
-            "-A",
-            "--ignore-errors",
-            "--pathspec-from-file=-",
-            "--pathspec-file-nul",
-        ],
-        env=_STAGE_ENV,
-        stdin=b"\0".join(pathspecs),
-        timeout=TIMEOUT,
-    )
-    if done.exit_code not in {0, 1, 128}:
-        raise PatchRejected(
-            "the change is too large to extract: git was killed, or took too long"
-        )
-    return done
 
 
 def _exclude(path: bytes, *, printed: bool = False) -> tuple[bytes, bytes]:
@@ -254,8 +208,13 @@ def _read_messages(added: ExecResult) -> _Outcome:
     """Read the standard error of `git add`.
 
     Raises:
-        PatchRejected: if git printed anything that is not known to be harmless.
+        PatchRejected: if git was killed, or printed anything that is not known to be
+            harmless.
     """
+    if added.exit_code not in {0, 1, 128}:
+        raise PatchRejected(
+            "the change is too large to extract: git was killed, or took too long"
+        )
     reasons, stopped = dict[str, str](), False
     stopped_at: tuple[str, ...] = ()
     for message in _MESSAGE.split(os.fsdecode(added.stderr).rstrip("\n")):
@@ -284,80 +243,17 @@ def _first_match(patterns: Iterable[re.Pattern[str]], message: str) -> str:
     return next((found[1] for found in matches if found), "")
 
 
-async def _without_encoding(sandbox: Sandbox) -> list[str]:
+async def _without_encoding(
+    sandbox: Sandbox, env: Mapping[str, str] | None
+) -> list[str]:
     """Return the changed files whose attribute `working-tree-encoding` has no value."""
     script = (
         "git ls-files -z --modified --others --exclude-standard"
         " | git check-attr -z --stdin working-tree-encoding"
     )
-    fields = (await run_git(sandbox, ["sh", "-c", script])).split(b"\0")
+    fields = (await run_git(sandbox, ["sh", "-c", script], env=env)).split(b"\0")
     return [
         os.fsdecode(path)
         for path, value in zip(fields[::3], fields[2::3], strict=False)
         if value == b"set"
     ]
-
-
-async def _newly_ignored(sandbox: Sandbox, left_out: Paths) -> tuple[str, ...]:
-    """Return a note on new files that the change's rules ignore and the base's do not.
-
-    Looks only where the change contains a `.gitignore`.
-    """
-    ignored = await _list_ignored(sandbox, left_out)
-    if not ignored:
-        return ()
-    before = await _check_ignore(sandbox, ignored, tree=_BASE)
-    hidden = sorted(set(ignored) - set(before))
-    if not hidden:
-        return ()
-    rule, *_ = await _check_ignore(sandbox, hidden[:1], verbose=True) or [b"?"]
-    count = f"{len(hidden)} new file" + ("s are" if len(hidden) > 1 else " is")
-    return (
-        f"{count} ignored by a rule that this change adds ({text(rule)}), and left out"
-        f" of the patch, such as {text(hidden[0])}",
-    )
-
-
-async def _list_ignored(sandbox: Sandbox, left_out: Paths) -> list[bytes]:
-    """Return the untracked files that are ignored, without those in `left_out`."""
-    script = f"""\
-find {CHANGES} -name .gitignore -print -quit | grep -q . || exit 0
-mkdir {_BASE}
-GIT_INDEX_FILE={TRUSTED}/index git ls-files -z -- ':(top,glob)**/.gitignore' |
-  GIT_INDEX_FILE={TRUSTED}/index git checkout-index -q -f -z --stdin --prefix={_BASE}/
-git ls-files -z --others --ignored --exclude-standard | head -z -n {_MAX_IGNORED}
-"""
-    done = await sandbox.exec(["sh", "-c", script], env=_STAGE_ENV, timeout=TIMEOUT)
-    excluded = {os.fsencode(path) for path in left_out}
-    folders = tuple(path + b"/" for path in excluded)
-    return [
-        path
-        for path in done.stdout.split(b"\0")[:-1]
-        if path not in excluded and not path.startswith(folders)
-    ]
-
-
-async def _check_ignore(
-    sandbox: Sandbox,
-    paths: Sequence[bytes],
-    *,
-    tree: str = "/workspace",
-    verbose: bool = False,
-) -> list[bytes]:
-    """Return those paths that are ignored.
-
-    Args:
-        sandbox: The disposable sandbox.
-        paths: Paths of files.
-        tree: The directory whose `.gitignore` files decide.
-        verbose: Whether each path is preceded by the rule's file, line and pattern.
-    """
-    command = ["git", "check-ignore", "-z", "--stdin", "--no-index"]
-    done = await sandbox.exec(
-        [*command, *(["-v"] if verbose else [])],
-        env=_STAGE_ENV | {"GIT_WORK_TREE": tree},
-        cwd=tree,
-        stdin=b"\0".join(paths) + b"\0",
-        timeout=TIMEOUT,
-    )
-    return done.stdout.split(b"\0")[:-1]

@@ -31,10 +31,12 @@ SHARED_CONFIG = re.compile(
 """Files that configure tests among other things."""
 
 SHADOW = re.compile(
-    r"^(src/)?(pytest|unittest|_pytest|pluggy|coverage|hypothesis|nose2?)(\.py$|/)"
+    r"^(src/)?(pytest|unittest|_pytest|pluggy|coverage|hypothesis|nose2?)"
+    r"(/(.*/)?[^/]+)?\.(py|pyc|pyd|so|pth)$"
     r"|(^|/)node_modules/(\.bin/)?(jest|vitest|mocha)"
 )
-"""Files that stand in for the test runner."""
+"""Files that stand in for the test runner. Only modules make a package of a folder: a
+coverage report in `coverage/` is none."""
 
 SNAPSHOT = re.compile(
     r"(^|/)(__snapshots__|__image_snapshots__|snapshots|goldens?|approvals|cassettes)/"

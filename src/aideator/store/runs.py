@@ -284,19 +284,19 @@ async def move(
 async def select_winner(
     session: AsyncSession, run_id: str, number: int, reason: str = ""
 ) -> Run:
-    """Decide the run. Selecting the same winner again changes nothing.
+    """Decide the run, or change the decision. The same winner again changes nothing.
 
     Raises:
         NotFound: if there is no such run or variation.
-        Conflict: if another winner was chosen, the run has not finished, or the
-            variation has no change to offer.
+        Conflict: if the run has not finished, the variation has no change to offer, or
+            the decision was published or came from an earlier run.
     """
     run = await get(session, run_id)
     if run.status is RunStatus.DECIDED and run.winner == number:
         return run
     if run.status is RunStatus.DECIDED:
-        raise Conflict(f"variation {run.winner} was chosen already")
-    if run.status is not RunStatus.FINISHED:
+        _need_open_decision(run)
+    elif run.status is not RunStatus.FINISHED:
         raise Conflict(
             f"the run is {run.status}; a winner can be chosen when it is finished"
         )
@@ -308,6 +308,8 @@ async def select_winner(
         raise Conflict(
             f"variation {number} is {candidate.status} and has no change to offer"
         )
+    if run.status is RunStatus.DECIDED:
+        await move(session, run_id, RunStatus.FINISHED)
     return await move(
         session, run_id, RunStatus.DECIDED, winner=number, winner_reason=reason
     )
@@ -322,6 +324,14 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
             earlier run.
     """
     run = await get(session, run_id)
+    _need_open_decision(run)
+    if run.status is not RunStatus.DECIDED:
+        return run
+    return await move(session, run_id, RunStatus.FINISHED)
+
+
+def _need_open_decision(run: Run) -> None:
+    """Raise `Conflict` if the decision can no longer be changed."""
     if run.publication is not None:
         raise Conflict(
             f"the winner was published as {run.publication.branch}",
@@ -335,9 +345,6 @@ async def deselect(session: AsyncSession, run_id: str) -> Run:
             f"the winner is that of run {run.reused_from}",
             hint="submit it again with `fresh`",
         )
-    if run.status is not RunStatus.DECIDED:
-        return run
-    return await move(session, run_id, RunStatus.FINISHED)
 
 
 async def publish(

@@ -217,7 +217,10 @@ async def events(
 
 @router.post("/runs/{run_id}/select", responses=_MOVED)
 async def select(run_id: RunId, choice: Selection, app: App) -> RunDetails:
-    """Choose the winner. Choosing the same one again changes nothing."""
+    """Choose the winner, also in place of another one until it is published.
+
+    Choosing the same one again changes nothing.
+    """
     return await app.select(run_id, choice.winning_variation_id, choice.reason)
 
 

@@ -1,12 +1,16 @@
 """Commands that decide a run: `select`, `undo`, `clear` and `apply`."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import DECIDE, Number, OptionalNumber, RunId
+
+if TYPE_CHECKING:
+    from aideator.changes.branch import Applied
 
 app = typer.Typer()
 
@@ -98,11 +102,19 @@ async def apply(
         str | None,
         typer.Option(help="The new branch; aideator/RUN-VARIATION when absent."),
     ] = None,
+    branch_only: Annotated[
+        bool,
+        typer.Option(
+            "--branch-only", help="Make the branch, and leave HEAD and files alone."
+        ),
+    ] = False,
 ) -> None:
-    """Commit a variation's change on a new branch of your checkout.
+    """Commit a variation's change on a new branch of your checkout, and switch to it.
 
     Without a number: the winner's, or else the recommended variation's. The working
-    tree must be clean.
+    tree must be clean, unless HEAD stays where it is. Applying the same change again
+    changes nothing. The commit is signed if your git signs commits. Hooks do not run:
+    in a tree that an agent has changed they may be its code.
     """
     from aideator.app.commit_message import commit_message
     from aideator.changes.branch import apply_to_checkout
@@ -113,13 +125,34 @@ async def apply(
         chosen = number or await default_variation(client, found)
         details, patch = await client.get(found), await client.patch(found, chosen)
     name = branch or f"aideator/{found[-8:]}-{chosen}"
-    commit = await apply_to_checkout(
+    applied = await apply_to_checkout(
         repo,
         base=details.commit or "",
         patch=patch,
         branch=name,
         message=commit_message(details, chosen),
+        switch=not branch_only,
     )
+    _print_applied(context, applied, name, chosen, repo)
+
+
+def _print_applied(
+    context: CommandContext, applied: "Applied", branch: str, number: int, repo: Path
+) -> None:
+    """Say where the change is, where HEAD is now and how to go back."""
+    has = "has" if applied.is_new else "has already"
     context.print_line(
-        f"Branch {name} at {commit[:12]} has the change of variation {chosen}."
+        f"Branch {branch} {has} the change of variation {number},"
+        f" commit {applied.commit[:12]}{', signed' if applied.signed else ''}."
     )
+    if applied.left is None:
+        context.print_line("HEAD, index and files are as they were.")
+    else:
+        where = "" if repo == Path() else f" -C {shlex.quote(str(repo))}"
+        options = "--detach " if applied.was_detached else ""
+        back = f"git{where} switch {options}{shlex.quote(applied.left)}"
+        context.print_line(f"HEAD is on {branch} now; to go back: {back}")
+    if applied.hooks:
+        context.print_line(
+            f"Hooks of your checkout that did not run: {', '.join(applied.hooks)}"
+        )

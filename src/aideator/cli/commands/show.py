@@ -101,16 +101,17 @@ async def diff(
 ) -> None:
     """Print a variation's patch.
 
-    Without a number: the winner's, or else the recommended variation's. It is in colour
-    on a terminal, and unchanged elsewhere.
+    Without a number: the winner's, or else the recommended variation's. Renamed files
+    are shown as such; `git apply` takes it as it is printed.
     """
+    from aideator.changes.shown import show as show_patch
     from aideator.cli.parsing import default_variation
     from aideator.cli.ui.listing import print_patch
 
     async with context.connect() as client:
         found = await client.resolve(run_id)
         chosen = number or await default_variation(client, found)
-        patch = await client.patch(found, chosen)
+        patch = show_patch(await client.patch(found, chosen))
     if context.console.is_terminal:
         print_patch(context.console, patch.decode(errors="replace"))
     else:
