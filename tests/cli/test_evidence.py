@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from aideator.cli.ui.evidence import tables_of_tests
+from aideator.cli.ui.outputs import outputs_of_checks
 from aideator.cli.ui.summary import comparison
 from aideator.domain.check import Check, TestOutcome
 from aideator.domain.ranking import Cost, CrossOutcome, CrossTest, Evidence
@@ -141,3 +142,26 @@ def test_a_run_whose_checks_do_not_tell_tests_apart_says_so() -> None:
     run = details().model_copy(update={"evidence": None, "variations": ()})
     text = printed(tables_of_tests(run), width=100)
     assert "No check of this run reports single tests." in text
+
+
+def test_the_end_of_what_a_failing_check_printed_is_shown_once() -> None:
+    run = details()
+    printed_by = "".join(f"line {number}\n" for number in range(20)) + "\x1b[2Jend\n"
+    alike = []
+    for each in run.variations[:2]:
+        assert each.verdict is not None
+        (row,) = each.verdict.checks
+        failing = row.model_copy(
+            update={"output": printed_by, "could_not_run": "No module named x"}
+        )
+        verdict = each.verdict.model_copy(update={"checks": (failing,)})
+        alike.append(each.model_copy(update={"verdict": verdict}))
+    run = run.model_copy(update={"variations": tuple(alike)})
+    text = printed(outputs_of_checks(run, lines=3), width=100)
+    assert "output of `unit` on 1, 2" in text
+    assert "line 18" in text
+    assert "line 17" not in text
+    assert text.count("end") == 1
+    assert "\x1b" not in text
+    table = printed(comparison(run, width=100), width=100)
+    assert "could not run" in table

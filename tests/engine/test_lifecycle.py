@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from aideator.app import open_app
 from aideator.domain.run import RunStatus, VariationStatus
+from aideator.engine.base_checks import Baseline
 from aideator.engine.context import RunContext
-from aideator.engine.measure import Baseline
 from aideator.settings import Settings
 from aideator.store.session import Database
 from tests.actions import User, bodies, is_dense, user

@@ -77,6 +77,7 @@ describe("a submission that is being written", () => {
       ref: "main",
       variations: 3,
       checks: null,
+      keep_going: false,
       budget: { run_usd: 2.5 },
     });
     expect(spec.lineup).toHaveLength(3);

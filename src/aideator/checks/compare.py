@@ -27,6 +27,8 @@ MAX_TESTS_IN_VERDICT, MAX_TESTS_IN_EVENT = 100, 50
 """Tests that are listed for each check; the counts cover all."""
 MAX_MESSAGE = 600
 """Characters of a message in a verdict or an event. The measurement keeps more."""
+MAX_OUTPUT = 2_000
+"""Characters of a check's output in a verdict. Its event keeps more."""
 
 
 class State(Enum):
@@ -79,11 +81,22 @@ def _compare(
     state_before = State.FAILS if before is None else state_of(before)
     return CheckChange(
         check=check.label,
-        change=_change_of_check(state_before, state_of(after), rows),
+        change=Change.BROKEN
+        if _runs_no_more(before, after)
+        else _change_of_check(state_before, state_of(after), rows),
         kind=check.kind,
         counts=dict(Counter(row.change for row in rows)),
         tests=tuple(listed[:MAX_TESTS_IN_VERDICT]),
+        could_not_run=after.result.could_not_run,
+        output="" if after.result.passed else after.result.output[-MAX_OUTPUT:],
     )
+
+
+def _runs_no_more(before: Measurement | None, after: Measurement) -> bool:
+    """Return whether a check that ran on the base, whatever it said, cannot run now."""
+    if before is None or before.result.could_not_run:
+        return False
+    return all(run.could_not_run for run in (after.result, *after.again))
 
 
 def _telling(row: TestChange) -> tuple[int, bool]:

@@ -19,6 +19,7 @@ from aideator.checks.diagnostics import count_findings
 from aideator.checks.printed import go, go_output
 from aideator.checks.reports import Report
 from aideator.checks.runners import PLACE, REPORTER, Plan, short_name
+from aideator.checks.startup import why_not_run
 from aideator.domain.check import (
     FAILING,
     NOT_FOUND,
@@ -28,7 +29,7 @@ from aideator.domain.check import (
     TestOutcome,
     TestResult,
 )
-from aideator.domain.errors import DiskLimitExceeded, SandboxLost
+from aideator.domain.errors import DiskLimitExceeded, EngineLost, SandboxLost
 from aideator.sandbox.base import ExecResult, Limits, Sandbox
 
 OUTPUT_TAIL = 16_384
@@ -112,11 +113,14 @@ async def _coverage(sandbox: Sandbox) -> list[bytes]:
 
 
 def _lost(plan: Plan, lost: Exception, seconds: float) -> CheckResult:
+    if isinstance(lost, EngineLost):
+        raise lost  # nothing of the tree's doing: whoever measures tries again
     return CheckResult(
         check=plan.check.label,
         exit_code=None,
         seconds=round(seconds, 3),
         note=str(lost),
+        could_not_run=str(lost),
     )
 
 
@@ -128,7 +132,7 @@ def tests_to_rerun(
     plan: Plan, result: CheckResult, policy: RerunPolicy
 ) -> tuple[TestResult, ...] | None:
     """Return the tests to rerun, or `WHOLE_CHECK`; None where nothing may be flaky."""
-    if plan.check.kind != "test" or result.exit_code is None:
+    if plan.check.kind != "test" or _is_final(result, policy):
         return None
     before = (policy.baseline or {}).get(plan.check.label)
     if not result.tests:
@@ -140,6 +144,11 @@ def tests_to_rerun(
     if not result.passed and not _any_failed(tests):
         return WHOLE_CHECK  # it fails although none of its tests does
     return tests or None
+
+
+def _is_final(result: CheckResult, policy: RerunPolicy) -> bool:
+    on_base = policy.baseline is None
+    return result.exit_code is None or (on_base and bool(result.could_not_run))
 
 
 def _any_failed(tests: Sequence[TestResult]) -> bool:
@@ -214,11 +223,12 @@ async def run_check(
             seconds=seconds,
             output=_tail(done),
             note=f"stopped after {limit:g} s",
+            could_not_run=f"stopped after {limit:g} s",
         )
     report = await _report(sandbox, plan, done, place)
     tests = _selected([plan.from_root(test) for test in report.tests], only)
     missing_program = done.exit_code == NOT_FOUND and not tests
-    return CheckResult(
+    result = CheckResult(
         check=plan.check.label,
         exit_code=done.exit_code,
         seconds=seconds,
@@ -229,6 +239,10 @@ async def run_check(
         tests=tests,
         findings=await asyncio.to_thread(count_findings, plan.check.kind, done),
     )
+    reason = await asyncio.to_thread(
+        why_not_run, plan.runner.name, result, plan.dependencies
+    )
+    return result.model_copy(update={"could_not_run": reason})
 
 
 async def _install_reporter(sandbox: Sandbox, env: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aideator.checks import printed
+from aideator.checks.dependencies import declared_modules
 from aideator.checks.printed import Reader
 from aideator.domain.check import Check, TestResult
 from aideator.repositories.untrusted_tree import read_regular_file
@@ -245,6 +246,8 @@ class Plan:
     `--`."""
     folder: str = ""
     """The folder that the command changes to first, with a slash at its end."""
+    dependencies: frozenset[str] = frozenset()
+    """The modules that the project declares as dependencies."""
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -307,16 +310,17 @@ def plan(check: Check, tree: Path) -> Plan:
         return Plan(check, QUIET)
     changes_to = re.match(r"\s*cd ([\w][\w./-]*) &&", check.command)
     folder = _folder(changes_to[1]) if changes_to else ""
+    dependencies = declared_modules(tree / folder)
     head, tail = _last_step(check.command)
     script, separator = _script(tail, tree / folder)
     found = _runner_of(script or tail)
     folder_is_known = bool(changes_to) or "cd " not in head
     if folder_is_known and _is_simple(tail, script):
-        return Plan(check, found, separator, folder)
+        return Plan(check, found, separator, folder, dependencies)
     # Its environment reaches the runner; its arguments would go astray.
     by_env = found if found.env else UNKNOWN
     runner = replace(by_env, name="", output=printed.recognise, select=None)
-    return Plan(check, runner, folder=folder)
+    return Plan(check, runner, folder=folder, dependencies=dependencies)
 
 
 def _folder(path: str) -> str:

@@ -94,6 +94,9 @@ class CheckResult(FrozenModel):
     """The end of standard output and standard error."""
     note: str = ""
     """Why there is no exit code, or no report."""
+    could_not_run: str = ""
+    """Why the check could not start or come to an end, so that the result says nothing
+    about the tree, such as a missing program; empty where it ran."""
     source: Literal["exit_code", "junit", "tap", "json", "text"] = "exit_code"
     """What the tests' results were read from; `exit_code` when only the check as a
     whole has a result."""

@@ -9,6 +9,7 @@
     ├── TooManyRequests         429
     ├── RepositoryError         422  a repository cannot be fetched or read
     ├── SetupFailed             422  a set-up command failed on the base commit
+    ├── CheckCannotRun          422  a check cannot run on the base commit
     ├── ForgeRefused            502  a forge did not open the pull request
     ├── PortNotOpen             502  nothing listens on that port of the sandbox
     ├── Unavailable             503  the machine lacks something that is needed
@@ -135,6 +136,23 @@ class SetupFailed(AideatorError):
         "correct the command, or run without set-up: `setup: []`, on the command line"
         " --no-setup"
     )
+
+
+class CheckCannotRun(AideatorError):
+    """A check cannot run on the base commit, so it could prove nothing.
+
+    Args:
+        message: Which check, and why.
+        output: The end of what it printed.
+        hint: What to do next.
+    """
+
+    status = 422
+    hint = "correct the check, or go on without it: `keep_going`, --keep-going"
+
+    def __init__(self, message: str = "", *, output: str = "", hint: str = "") -> None:
+        self.output = output
+        super().__init__(message, hint=hint)
 
 
 class ForgeRefused(AideatorError):

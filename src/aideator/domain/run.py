@@ -129,6 +129,10 @@ class RunSpec(FrozenModel):
     """Limits for cost and tokens."""
     fresh: bool = Field(default=False, strict=True)
     """Run the agents even if an identical submission has been decided before."""
+    keep_going: bool = Field(default=False, strict=True)
+    """Go on without a check that cannot run on the base commit (a missing program,
+    nothing collected, a time-out), instead of failing before any agent starts. Such a
+    check is no evidence then."""
 
     @model_validator(mode="before")
     @classmethod
@@ -230,6 +234,8 @@ class Failure(FrozenModel):
     """The error's class name; stable, for programs."""
     message: str
     """What happened and why, for people."""
+    output: str = ""
+    """The end of the output of the command that failed, if one did."""
 
 
 class PublishRequest(FrozenModel):

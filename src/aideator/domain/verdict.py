@@ -68,6 +68,11 @@ class CheckChange(FrozenModel):
     tests: tuple[TestChange, ...] = ()
     """The tests that changed or do not pass, most telling first, of bounded number;
     `counts` covers all."""
+    could_not_run: str = ""
+    """Why the check could not run on base + patch; empty where it did."""
+    output: str = ""
+    """The end of what it printed on base + patch, where it did not pass; the `check`
+    events hold more."""
 
 
 class FlagKind(StrEnum):

@@ -87,6 +87,11 @@ def variations(numbers: Iterable[int]) -> str:
     return f"{'Variations' if len(listed) > 1 else 'Variation'} {joined(listed)}"
 
 
+def check_word(check: CheckChange) -> str:
+    """Return what happened to a check, such as `fixed`, or that it could not run."""
+    return "could not run" if check.could_not_run else change_word(check.change)
+
+
 def change_word(change: Change) -> str:
     """Return what happened to a check or test, such as `still fails`."""
     return _CHANGES[change]
@@ -141,6 +146,8 @@ def cross_counts(outcomes: Iterable[CrossOutcome | None]) -> tuple[str, str]:
 
 def check_outcome(result: CheckResult) -> str:
     """Return the result of a check, such as `check x fails (3 of 4 tests)`."""
+    if result.could_not_run:
+        return f"check `{result.check}` could not run ({result.could_not_run})"
     total = sum(result.counts.values())
     passed = result.counts.get(TestOutcome.PASSED, 0)
     detail = f"{passed} of {total} tests" if total else result.note

@@ -5,105 +5,29 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    aclosing,
-    asynccontextmanager,
-    suppress,
-)
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 
 from aideator.changes.diff import parse
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply
-from aideator.checks.compare import brief
 from aideator.checks.coverage import added_lines
 from aideator.checks.run import RerunPolicy, limits_for_checks, measure
 from aideator.checks.runners import Plan, plan
 from aideator.domain.check import Measurement
-from aideator.domain.errors import AideatorError
-from aideator.domain.events import CheckRun, Event
 from aideator.domain.run import Run
 from aideator.engine.context import RunContext
-from aideator.engine.events import EventWriter
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.untrusted_tree import read_regular_file
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import edited_tests
 from aideator.store import measurements
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same output would be read differently: nothing stored before is used
 again."""
 
 Report = Callable[[Measurement], Awaitable[None]]
 """Receives each measurement as it comes, also those that were known."""
-
-
-class Baseline:
-    """The base of one run: its files, and what its checks say about them.
-
-    The checks run once for all variations, when the first one needs the results.
-
-    Attributes:
-        run: The run, begun.
-        checkout: The base commit's files with their environment.
-    """
-
-    def __init__(self, context: RunContext, run: Run, checkout: Checkout) -> None:
-        self.run = run
-        self.checkout = checkout
-        self._context = context
-        self._lock = asyncio.Lock()
-        self._results: Mapping[str, Measurement] | None = None
-
-    async def results(self) -> Mapping[str, Measurement]:
-        """Run the checks on the base, or return their earlier results."""
-        async with self._lock:
-            if self._results is None:
-                self._results = await self._measure()
-            return self._results
-
-    async def prefetch(self) -> None:
-        """Run the checks on the base early, beside the agents.
-
-        An expected error is left to the first variation that needs the results.
-        """
-        with suppress(AideatorError):
-            await self.results()
-
-    async def _measure(self) -> Mapping[str, Measurement]:
-        if not self.run.checks:
-            return {}
-        reported = await self._reported()
-        writer = EventWriter(self._context.log, self.run.id)
-
-        async def report(measurement: Measurement) -> None:
-            if measurement.result.check not in reported:
-                await writer.write(CheckRun(result=brief(measurement.result)))
-
-        policy = RerunPolicy(reruns=self.run.spec.comparison.reruns)
-        return await measure_tree(
-            self._context, self.run, self.checkout, None, policy, report
-        )
-
-    async def _reported(self) -> set[str]:
-        """Return the checks whose result on the base is in the log already.
-
-        An earlier attempt, or the turn before a follow-up, may have reported them.
-        """
-        reported: set[str] = set()
-        after = 0
-        while len(reported) < len(self.run.checks):
-            entries = await self._context.log.read(self.run.id, after=after)
-            if not entries:
-                break
-            after = entries[-1].seq
-            for entry in entries:
-                if entry.kind == "check":
-                    event = Event.model_validate_json(entry.data)
-                    if event.variation_id is None and isinstance(event.body, CheckRun):
-                        reported.add(event.body.result.check)
-        return reported
 
 
 def plans(run: Run, checkout: Checkout) -> list[Plan]:
@@ -143,7 +67,7 @@ async def measure_tree(
     if known := await recall(context, run, keys):
         for measurement in known:
             await report(measurement)
-        return {measurement.result.check: measurement for measurement in known}
+        return _by_check(known)
     found = []
     # Two variations may have the same change at the same time, so a hash of the change
     # would not be unique as the fork's name.
@@ -154,8 +78,21 @@ async def measure_tree(
         async for measurement in measured:
             await report(measurement)
             found.append(measurement)
-    await remember(context, run, dict(zip(keys, found, strict=True)))
-    return {measurement.result.check: measurement for measurement in found}
+    if _may_be_kept(patch, found):
+        await remember(context, run, dict(zip(keys, found, strict=True)))
+    return _by_check(found)
+
+
+def _by_check(measured: Sequence[Measurement]) -> dict[str, Measurement]:
+    return {measurement.result.check: measurement for measurement in measured}
+
+
+def _may_be_kept(patch: Patch | None, found: Sequence[Measurement]) -> bool:
+    """Return whether measurements may be recalled.
+
+    Once what a check of the base lacked is there, the base has to be measured again.
+    """
+    return patch is not None or not any(each.result.could_not_run for each in found)
 
 
 def rerun_policy(

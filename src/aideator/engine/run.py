@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aideator.domain.check import CheckResult
-from aideator.domain.errors import AideatorError
+from aideator.domain.errors import AideatorError, CheckCannotRun
 from aideator.domain.events import (
     ErrorRaised,
     EvidenceGathered,
@@ -31,12 +31,12 @@ from aideator.domain.run import (
     Variation,
     VariationStatus,
 )
+from aideator.engine.base_checks import Baseline, measure_base
 from aideator.engine.context import RunContext, Slot
 from aideator.engine.cross_tests.run import run_cross_tests
 from aideator.engine.events import EventWriter
 from aideator.engine.failures import run_or_record_failure
 from aideator.engine.judge import ask_judge
-from aideator.engine.measure import Baseline
 from aideator.engine.spending import judge_usage
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
@@ -47,12 +47,16 @@ from aideator.store import reuse, runs
 
 
 async def begin(context: RunContext, run: Run) -> Baseline:
-    """Check the repository out, set it up, and record that the run has started.
+    """Check the repository out, set it up, and run its checks on the base.
 
-    A run that asks what a decided run has answered is decided at once instead.
+    No agent has started by then, so a run whose checks cannot run costs nothing. A run
+    that asks what a decided run has answered is decided at once instead.
 
     Raises:
-        AideatorError: if the repository cannot be had or set up.
+        CheckCannotRun: if a check says nothing about the base, unless the run goes on
+            without such checks.
+        AideatorError: if the repository cannot be had or set up, or no sandbox can be
+            opened.
     """
     commit = await context.cache.resolve(run.spec.repo_url, run.commit or run.spec.ref)
     checkout = await context.cache.checkout(commit)
@@ -62,9 +66,10 @@ async def begin(context: RunContext, run: Run) -> Baseline:
         )
         run = await _reuse_or_start(context, run, project)
         checkout = replace(checkout, notes=project.notes)
-    if run.status is RunStatus.RUNNING:
-        checkout = await _build_environment(context, run, checkout)
-    return Baseline(context, run, checkout)
+    if run.status is not RunStatus.RUNNING:
+        return Baseline(run, checkout, {})
+    checkout = await _build_environment(context, run, checkout)
+    return await measure_base(context, run, checkout)
 
 
 async def _reuse_or_start(context: RunContext, run: Run, project: Project) -> Run:
@@ -235,9 +240,13 @@ async def fail(context: RunContext, run_id: str, error: Exception) -> None:
     """Record that the run has failed, and why; its pending variations fail with it."""
     hint = error.hint if isinstance(error, AideatorError) else ""
     failure = Failure(
-        reason=type(error).__name__, message=f"{error} ({hint})" if hint else str(error)
+        reason=type(error).__name__,
+        message=f"{error} ({hint})" if hint else str(error),
+        output=error.output if isinstance(error, CheckCannotRun) else "",
     )
-    await EventWriter(context.log, run_id).write(ErrorRaised(**failure.model_dump()))
+    await EventWriter(context.log, run_id).write(
+        ErrorRaised(reason=failure.reason, message=failure.message)
+    )
     while True:
         await give_up_pending(context, run_id, error)
         async with context.database.write() as session:

@@ -44,10 +44,11 @@ from aideator.domain.run import Failure, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
 from aideator.domain.verdict import Flag, Verdict
 from aideator.engine.active import VISITS
+from aideator.engine.base_checks import Baseline
 from aideator.engine.context import RunContext, Slot
 from aideator.engine.events import EventWriter
 from aideator.engine.failures import run_or_record_failure
-from aideator.engine.measure import Baseline, measure_tree, rerun_policy
+from aideator.engine.measure import measure_tree, rerun_policy
 from aideator.engine.spending import spending
 from aideator.engine.stop import Stopped, StopReason, StopSwitch
 from aideator.flags.tamper import find_flags
@@ -208,7 +209,7 @@ async def give_up(
         variation = await runs.variation(session, run_id, number)
     failure = Failure(reason=type(error).__name__, message=str(error))
     await EventWriter(context.log, run_id, number, variation.attempt).write(
-        VariationFailed(**failure.model_dump())
+        VariationFailed(reason=failure.reason, message=failure.message)
     )
     cancelled = isinstance(error, Cancelled)
     status = VariationStatus.CANCELLED if cancelled else VariationStatus.FAILED
@@ -389,7 +390,7 @@ async def check(
 ) -> Verdict:
     """Run the checks on base + patch in a fresh sandbox, and compare with the base."""
     run, checkout = baseline.run, baseline.checkout
-    before = await baseline.results()
+    before = baseline.results
     after: Mapping[str, Measurement] = {}
     if patch.data and run.checks:
 

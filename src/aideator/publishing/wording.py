@@ -12,7 +12,7 @@ from aideator.domain.verdict import Change, Verdict
 from aideator.domain.visible import visible_line, visible_text
 from aideator.domain.wording import (
     change_counts,
-    change_word,
+    check_word,
     flag_line,
     money,
     patch_size,
@@ -118,7 +118,7 @@ def _change(verdict: Verdict | None, label: str) -> str:
         return "–"
     counts = change_counts(row)
     tests = f" (tests: {counts})" if counts else ""
-    return f"{_MARKS.get(row.change, '')}{change_word(row.change)}{tests}"
+    return f"{_MARKS.get(row.change, '')}{check_word(row)}{tests}"
 
 
 def _size(verdict: Verdict | None) -> str:

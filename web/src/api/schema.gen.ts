@@ -103,6 +103,10 @@ export interface CheckChange {
   counts?: Readonly<Record<string, number>>;
   /** The tests that changed or do not pass, most telling first, of bounded number; `counts` covers all. */
   tests?: readonly TestChange[];
+  /** Why the check could not run on base + patch; empty where it did. */
+  could_not_run?: string;
+  /** The end of what it printed on base + patch, where it did not pass; the `check` events hold more. */
+  output?: string;
 }
 
 /** The result of one run of a check on one tree. */
@@ -116,6 +120,8 @@ export interface CheckResult {
   output?: string;
   /** Why there is no exit code, or no report. */
   note?: string;
+  /** Why the check could not start or come to an end, so that the result says nothing about the tree, such as a missing program; empty where it ran. */
+  could_not_run?: string;
   /** What the tests' results were read from; `exit_code` when only the check as a whole has a result. */
   source?: "exit_code" | "junit" | "tap" | "json" | "text";
   /** How many tests had each outcome. */
@@ -322,6 +328,8 @@ export interface Failure {
   reason: string;
   /** What happened and why, for people. */
   message: string;
+  /** The end of the output of the command that failed, if one did. */
+  output: string;
 }
 
 /** The change of one file. A change of type, such as a file that becomes a link, is a removal and an addition. */
@@ -696,6 +704,8 @@ export interface RunSpec {
   budget?: Budget;
   /** Run the agents even if an identical submission has been decided before. */
   fresh?: boolean;
+  /** Go on without a check that cannot run on the base commit (a missing program, nothing collected, a time-out), instead of failing before any agent starts. Such a check is no evidence then. */
+  keep_going?: boolean;
   /** Another name of `repo_url`. */
   github_url?: string;
 }

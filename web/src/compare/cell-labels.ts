@@ -21,6 +21,7 @@ const LABELS: Readonly<Record<CellState, CellLabel>> = {
   not_comparable: { glyph: "⊘", word: "not comparable", tone: "faint" },
   absent: { glyph: "", word: "no such test", tone: "faint" },
   unlisted: { glyph: "…", word: "not listed", tone: "faint" },
+  could_not_run: { glyph: "!", word: "could not run", tone: "bad" },
   none: { glyph: "", word: "not run", tone: "faint" },
 };
 
@@ -61,6 +62,7 @@ const EXPLANATIONS: Readonly<Record<CellState, string>> = {
     "The author's test cannot be collected or imported here. This does not count as a failure.",
   absent: "Neither the base nor this variation has this test.",
   unlisted: "This variation's list of tests was truncated; its counts are complete.",
+  could_not_run: "The check could not run on this variation, so it shows nothing else.",
   none: "Not run on this variation, or the check does not report individual tests.",
 };
 

@@ -21,7 +21,7 @@ interface Props {
 export function CellPanel({ row, cell, view, runId, onClose }: Props) {
   const live = view.variations[cell.variation - 1];
   const ran = live?.checks.findLast((each) => each.check === row.check);
-  const onBase = view.baseline.find((each) => each.check === row.check);
+  const onBase = view.baseline.findLast((each) => each.check === row.check);
   return (
     <section
       className={styles.panel}
@@ -39,16 +39,25 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
         </Button>
       </header>
       {row.file && <p className="dim mono">{visibleLine(row.file)}</p>}
-      {cell.message && <OutputBlock label="Test message" text={cell.message} />}
+      {cell.message && (
+        <OutputBlock label={row.kind === "check" ? "Reason" : "Test message"} text={cell.message} />
+      )}
       {row.kind !== "cross" && (
         <>
-          {ran && <CheckOutput label="Check output" result={ran} isOpen={!cell.message} />}
+          {ran && (
+            <CheckOutput
+              label="Check output"
+              result={ran}
+              isOpen={row.kind === "check" || !cell.message}
+            />
+          )}
+          {!ran && cell.output && <OutputBlock label="Check output" text={cell.output} />}
           {onBase && (
             <CheckOutput label="Check output on the base" result={onBase} isOpen={false} />
           )}
         </>
       )}
-      {!cell.message && row.kind !== "cross" && !ran && (
+      {!cell.message && row.kind !== "cross" && !ran && !cell.output && (
         <p className="dim">There is no output, or its log is no longer available.</p>
       )}
     </section>

@@ -26,6 +26,8 @@ export type CellState =
   | "absent"
   /** The list was truncated, so the state is unknown. */
   | "unlisted"
+  /** The check was run on the variation, but could not start or come to an end. */
+  | "could_not_run"
   /** The check was not run on the variation, or does not tell tests apart. */
   | "none";
 
@@ -36,6 +38,8 @@ export interface MatrixCell {
   readonly before: TestOutcome | null;
   readonly after: TestOutcome | null;
   readonly message: string;
+  /** End of what a check printed, where it did not pass and the verdict keeps it. */
+  readonly output?: string;
 }
 
 export interface MatrixRow {
@@ -67,6 +71,7 @@ export interface CheckSection {
 
 const PRIORITY: Readonly<Record<CellState, number>> = {
   broken: 0,
+  could_not_run: 0,
   gone: 1,
   fixed: 2,
   new: 3,
@@ -133,13 +138,15 @@ function checkRow(
   results: readonly (CheckChange | undefined)[],
 ): MatrixRow {
   const cells = columns.map((column, index): MatrixCell => {
-    const state = results[index]?.change ?? "none";
+    const result = results[index];
+    const change = result?.change ?? "none";
     return {
       variation: column.number,
-      state,
-      before: outcomeBefore(state),
-      after: outcomeAfter(state),
-      message: "",
+      state: result?.could_not_run ? "could_not_run" : change,
+      before: outcomeBefore(change),
+      after: outcomeAfter(change),
+      message: result?.could_not_run ?? "",
+      output: result?.output ?? "",
     };
   });
   const base = cells.find((cell) => cell.before !== null)?.before ?? null;

@@ -64,6 +64,16 @@ export function ChecksEditor({ draft, error, onChange }: Props) {
           </li>
         ))}
       </ol>
+      {checks?.length !== 0 && (
+        <label className="dim">
+          <input
+            type="checkbox"
+            checked={draft.keepGoing}
+            onChange={(event) => onChange({ keepGoing: event.target.checked })}
+          />{" "}
+          Keep going without a check that cannot run on the base
+        </label>
+      )}
       {error && <p className={styles.warning}>{error}</p>}
     </fieldset>
   );

@@ -25,6 +25,8 @@ export interface RunDraft {
   readonly lineup: readonly AgentDraft[];
   /** Null means: detect the checks from the repository. */
   readonly checks: readonly CheckDraft[] | null;
+  /** Go on without a check that cannot run on the base. */
+  readonly keepGoing: boolean;
   readonly budget: string;
   readonly sandbox: "" | "bubblewrap" | "dagger";
 }
@@ -52,6 +54,7 @@ export function emptyDraft(server: ServerInfo): RunDraft {
     prompt: "",
     lineup: Array.from({ length: Math.min(3, server.max_variations) }, () => newAgentDraft()),
     checks: null,
+    keepGoing: false,
     budget: "",
     sandbox: "",
   };
@@ -111,6 +114,7 @@ export function toRunSpec(draft: RunDraft): RunSpec {
     variations: draft.lineup.length,
     lineup: draft.lineup.map(toAgentSpec),
     checks: draft.checks?.map((check) => ({ command: check.command.trim() })) ?? null,
+    keep_going: draft.keepGoing,
     sandbox: draft.sandbox || null,
     budget: usd === null ? {} : { run_usd: usd },
   };

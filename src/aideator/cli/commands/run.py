@@ -68,6 +68,13 @@ VariationBudget = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Do not reuse an earlier decision.")
 ]
+KeepGoing = Annotated[
+    bool,
+    typer.Option(
+        "--keep-going",
+        help="Go on without a check that cannot run on the base; it proves nothing.",
+    ),
+]
 Spec = Annotated[
     Path | None,
     typer.Option(help="A YAML file with the submission, instead of the options."),
@@ -120,6 +127,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
     budget: RunBudget = None,
     variation_budget: VariationBudget = None,
     fresh: Fresh = False,
+    keep_going: KeepGoing = False,
     spec: Spec = None,
     detach: Detach = False,
 ) -> int:
@@ -143,6 +151,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
+        "keep_going": keep_going,
         "comparison": {k: v for k, v in comparison.items() if v is not None},
     }
     if agent == "builtin":

@@ -67,12 +67,14 @@ async def show(
         bool,
         typer.Option(
             "--tests",
-            help="Also show each test that changed or fails, and the cross-tests.",
+            help="Also show each test that changed or fails, the cross-tests, and"
+            " more of what checks printed.",
         ),
     ] = False,
 ) -> None:
     """Show a run: its variations compared, and the recommendation with its reasons."""
     from aideator.cli.ui.evidence import tables_of_tests
+    from aideator.cli.ui.outputs import FEW_LINES, MANY_LINES, outputs_of_checks
     from aideator.cli.ui.summary import print_summary
 
     async with context.connect() as client:
@@ -82,6 +84,8 @@ async def show(
     print_summary(context.console, details)
     if tests:
         context.print(tables_of_tests(details))
+    lines = MANY_LINES if tests else FEW_LINES
+    context.print(outputs_of_checks(details, lines=lines))
 
 
 @command(

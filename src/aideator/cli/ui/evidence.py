@@ -40,7 +40,7 @@ def check_cell(verdict: Verdict | None, label: str) -> Text:
     if row is None:
         return Text("–", style="dim")
     mark, style = _CHANGES[row.change]
-    cell = Text(f"{mark} {wording.change_word(row.change)}", style)
+    cell = Text(f"{mark} {wording.check_word(row)}", style)
     counts = wording.change_counts(row)
     return cell.append(f"\n{counts}", style="dim") if counts else cell
 

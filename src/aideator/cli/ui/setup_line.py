@@ -18,6 +18,11 @@ _ORIGINS = {
     Origin.FILE: ".aideator.toml",
     Origin.GUESS: "guessed",
 }
+_ABSENT: dict[ProjectField, str] = {
+    "setup": "none",
+    "checks": "none: nothing is proven then; name one with --check",
+    "protected": "none",
+}
 _FAILED_LINES = 12
 """Lines of a failed command's output that are shown; its end says most."""
 
@@ -80,7 +85,7 @@ def project_table(project: Project) -> Group:
         origin = _ORIGINS[project.sources[finding]] if listed else ""
         table.add_row(
             Text(finding, style="bold"),
-            Text("\n".join(map(escape, listed)) or "none", overflow="fold"),
+            Text("\n".join(map(escape, listed)) or _ABSENT[finding], overflow="fold"),
             Text(origin, style="dim"),
         )
     notes = [Text(f"! {escape(note)}", style="yellow") for note in project.notes]

@@ -10,6 +10,7 @@ from rich.text import Text
 from aideator.cli.ui.escape import escape, one_line
 from aideator.cli.ui.evidence import check_cell, cross_cell
 from aideator.cli.ui.figures import duration, tokens
+from aideator.cli.ui.outputs import FEW_LINES, end_of_output
 from aideator.domain import wording
 from aideator.domain.ranking import Ranking
 from aideator.domain.run import RunDetails, Variation
@@ -110,6 +111,8 @@ def _outcome(details: RunDetails) -> list[Text]:
     if details.failure:
         message = escape(details.failure.message)
         lines.append(Text(f"The run failed: {message}", style="red"))
+        if details.failure.output:
+            lines.append(end_of_output(details.failure.output, lines=FEW_LINES))
     if details.winner is not None:
         reused = details.reused_from
         before = f", decided before in run {reused[-8:]}" if reused else ""

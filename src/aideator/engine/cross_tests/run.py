@@ -24,6 +24,7 @@ from aideator.domain.errors import (
 from aideator.domain.events import EvidenceGathered
 from aideator.domain.ranking import Evidence
 from aideator.domain.run import Variation, VariationStatus
+from aideator.engine.base_checks import Baseline
 from aideator.engine.context import RunContext, Slot
 from aideator.engine.cross_tests.plan import (
     BASE,
@@ -33,7 +34,6 @@ from aideator.engine.cross_tests.plan import (
 )
 from aideator.engine.events import EventWriter
 from aideator.engine.measure import (
-    Baseline,
     base_reader,
     checks_sandbox,
     measure_tree,
@@ -121,7 +121,7 @@ async def _plan(
         """Do nothing: these results were reported when the variation was checked."""
 
     run, checkout = baseline.run, baseline.checkout
-    before = await baseline.results()
+    before = baseline.results
     measured, written, paths = {}, {}, {}
     for number, patch in patches.items():
         policy = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)

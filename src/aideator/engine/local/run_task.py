@@ -6,10 +6,10 @@ from functools import partial
 
 from aideator.domain.errors import Cancelled
 from aideator.domain.run import SETTLED_RUN, Run, Variation
+from aideator.engine.base_checks import Baseline
 from aideator.engine.context import RunContext
 from aideator.engine.failures import run_or_record_failure
 from aideator.engine.local.fair_slots import FairSlots
-from aideator.engine.measure import Baseline
 from aideator.engine.run import (
     begin,
     conclude,
@@ -70,7 +70,6 @@ class RunTask:
         self._run_id = run_id
         self._lock = asyncio.Lock()
         self._children: dict[int, _VariationTask] = {}
-        self._prefetch: asyncio.Task[None] | None = None
         self._pass = _Pass()
         self._closing = False
         self._ended = asyncio.Event()
@@ -159,15 +158,11 @@ class RunTask:
         Returns:
             The run and its settled variations.
         """
-        self._prefetch = self._group.create_task(
-            run_or_record_failure(baseline.prefetch()), name=f"{self._run_id} baseline"
-        )
         while True:
             run, variations = await self._take_up_pending(baseline)
             if not self._children:
                 break
             await self._wake.wait()
-        await asyncio.wait([self._prefetch])
         return run, variations
 
     async def _take_up_pending(self, baseline: Baseline) -> tuple[Run, list[Variation]]:
@@ -201,13 +196,9 @@ class RunTask:
         tasks = [child.task for child in self._children.values()]
         for child in self._children.values():
             child.switch.stop(StopReason.SHUTDOWN)
-        if self._prefetch is not None:
-            self._prefetch.cancel()
-            tasks.append(self._prefetch)
         if tasks:
             await asyncio.wait(tasks)
         self._children.clear()
-        self._prefetch = None
 
     async def _conclude(self) -> None:
         """Settle the run, unless variations are pending again.

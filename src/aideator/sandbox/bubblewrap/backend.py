@@ -44,7 +44,6 @@ from aideator.sandbox.bubblewrap.cgroup import (
     sandboxes_share,
 )
 from aideator.sandbox.bubblewrap.command import (
-    HOME,
     CommandLine,
     bwrap_command,
     describe_bwrap,
@@ -58,6 +57,7 @@ from aideator.sandbox.disk import watch_disk
 from aideator.sandbox.host_python import host_python
 from aideator.sandbox.leftovers import marker
 from aideator.sandbox.link import Link
+from aideator.sandbox.system_files import COMMON_ENV
 
 _RUN, _SHIM, _SOCKET = "/run/aideator", "/run/shim.pyc", "home"
 _SOCKET_PATH_LIMIT = 107
@@ -111,10 +111,7 @@ class Bubblewrap:
             path.append(str(Path(python.executable).parent))
         self._env = {
             "PATH": ":".join(path),
-            "HOME": HOME,
-            "LANG": "C.UTF-8",
-            "TERM": "dumb",
-            "TMPDIR": "/tmp",
+            **COMMON_ENV,
         }
 
     @asynccontextmanager

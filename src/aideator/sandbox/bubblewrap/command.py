@@ -27,8 +27,9 @@ from pathlib import Path
 from aideator.domain.errors import SandboxUnavailable
 from aideator.sandbox import seccomp
 from aideator.sandbox.base import Bind, Limits, Tree, sandbox_uid
+from aideator.sandbox.system_files import COMMON_ENV, ETC
 
-HOME = "/home/agent"
+HOME = COMMON_ENV["HOME"]
 _STAGE = "/mnt"
 _OWN_BWRAP = (0, 11, 2)
 _SEALS = (
@@ -44,6 +45,9 @@ _ETC = (
     "localtime",
     "magic",
     "mime.types",
+    "os-release",
+    "protocols",
+    "services",
     "maven/logging",
     "maven/m2.conf",
     "ssl/certs",
@@ -171,6 +175,7 @@ def _system(line: CommandLine, uid: int, limits: Limits) -> None:
     for name in (*_ETC, *sorted(path.name for path in Path("/etc").glob(_ETC_OF_JAVA))):
         line.add("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     files = {
+        **_files_of_our_own(),
         "passwd": f"agent:x:{uid}:{uid}::{HOME}:/bin/sh\n",
         "group": f"agent:x:{uid}:\n",
         "hosts": "127.0.0.1 localhost sandbox\n::1 localhost\n",
@@ -195,6 +200,15 @@ def _system(line: CommandLine, uid: int, limits: Limits) -> None:
     )
     line.add("--size", limits.tmp_bytes, "--perms", "1777", "--tmpfs", "/tmp")
     line.add("--size", limits.tmp_bytes, "--perms", "0700", "--tmpfs", HOME)
+
+
+def _files_of_our_own() -> dict[str, str]:
+    """Return the files that this system lacks below /etc, or must not show."""
+    return {
+        path.name: path.read_text()
+        for path in ETC.iterdir()
+        if path.name not in _ETC or not Path("/etc", path.name).exists()
+    }
 
 
 def _mounts(line: CommandLine, tree: Tree, binds: Iterable[Bind]) -> None:

@@ -35,18 +35,13 @@ from aideator.sandbox.dagger.options import DaggerOptions
 from aideator.sandbox.dagger.session import DaggerSession, begin, run_cli
 from aideator.sandbox.dagger.transfer import close_container
 from aideator.sandbox.link import Link
+from aideator.sandbox.system_files import COMMON_ENV
 
 FIRST_UID, UIDS = 64_700, 256
 """Uids of containers' processes. The containers of an engine share its kernel's count
 of processes for each uid."""
 VERSION_SECONDS, FACTS_SECONDS, POST_MORTEM_SECONDS = 30.0, 30.0, 5.0
 _SOCKET_PATH_LIMIT = 107
-_ENV = {
-    "HOME": "/home/agent",
-    "LANG": "C.UTF-8",
-    "TERM": "dumb",
-    "TMPDIR": "/tmp",
-}
 _LIMITS = {
     "memory": "advisory (supervisor, and rlimit of each process)",
     "cpu": "advisory (supervisor)",
@@ -203,7 +198,7 @@ class Dagger:
         link = Link(
             container.socket,
             isolation=Isolation(backend=self.name, network="unknown", limits={}),
-            env=_ENV,
+            env=COMMON_ENV,
             output_bytes=container.limits.output_bytes,
             gateway=gateway,
             post_mortem=post_mortem,

@@ -104,12 +104,18 @@ async def canaries(directory: Path) -> AsyncGenerator[Canaries]:
                 "process": process,
                 "process_marker": f"aideator-canary-{token}",
                 "segment_key": stack.enter_context(_segment()),
+                "machine_id": _machine_id(),
                 "greeting": greeting,
                 "tcp_port": tcp.sockets[0].getsockname()[1],
                 "unix_socket": str(directory / "socket"),
                 "abstract_socket": f"aideator-{token}",
             }
         )
+
+
+def _machine_id() -> str:
+    file = Path("/etc/machine-id")
+    return file.read_text() if file.exists() else ""
 
 
 def _plant(directory: Path, marker: str) -> tuple[Path, Path]:

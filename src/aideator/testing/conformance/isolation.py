@@ -102,6 +102,21 @@ async def binds_are_read_only(context: CheckContext) -> None:
         require(result.exit_code != 0, "writing succeeded")
 
 
+async def it_looks_like_a_ci_job(context: CheckContext) -> None:
+    """Test suites find `CI`, names of services, and what system this is."""
+    async with context.open() as sandbox:
+        expect(
+            await shell(
+                sandbox,
+                'echo "$CI"; grep -c "^tcp[[:space:]]" /etc/protocols;'
+                ' grep -c "^https[[:space:]].*/tcp" /etc/services;'
+                " grep -c ^ID= /etc/os-release; wc -c < /etc/machine-id",
+            ),
+            "true\n1\n1\n1\n33\n",
+            "what test suites look for",
+        )
+
+
 async def temporary_places_are_writable(context: CheckContext) -> None:
     """The home, /tmp and /dev/shm are writable and small; the system is read-only."""
     async with context.open(limits=Limits(tmp_bytes=2**20)) as sandbox:
@@ -274,6 +289,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     layers_are_stacked_read_only,
     the_trees_own_environment_is_seen,
     binds_are_read_only,
+    it_looks_like_a_ci_job,
     temporary_places_are_writable,
     sandboxes_share_nothing,
     gateway_is_the_only_way_out,

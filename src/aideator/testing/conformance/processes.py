@@ -199,7 +199,11 @@ async def environment_is_exact(context: CheckContext) -> None:
         lines = result.stdout.decode().rstrip("\0").split("\0")
         found = dict(line.split("=", 1) for line in lines)
         expect({name: found.get(name) for name in given}, given, "what was given")
-        expect(set(found) - set(given), {"PATH", "HOME", "LANG", "TMPDIR"}, "the rest")
+        expect(
+            set(found) - set(given),
+            {"PATH", "HOME", "LANG", "TMPDIR", "CI"},
+            "the rest",
+        )
 
 
 async def working_directory_is_the_workspace(context: CheckContext) -> None:

@@ -28,6 +28,7 @@ from aideator.sandbox.dagger.inside.launcher import (
     start,
 )
 from aideator.sandbox.dagger.inside.supervisor import supervise
+from aideator.sandbox.system_files import COMMON_ENV
 
 OUTPUT_KEPT, PATCH_MOST = 65_536, 10 * 2**20
 _LINE_MOST = 16 * 2**20
@@ -76,10 +77,7 @@ def environment(**more: str) -> "dict[str, str]":
     path = os.environ.get("PATH", os.defpath)
     return {
         "PATH": path,
-        "HOME": "/home/agent",
-        "LANG": "C.UTF-8",
-        "TERM": "dumb",
-        "TMPDIR": "/tmp",
+        **COMMON_ENV,
         **more,
     }
 

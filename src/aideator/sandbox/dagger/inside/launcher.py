@@ -23,6 +23,7 @@ from aideator.sandbox import seccomp
 from aideator.sandbox.dagger.inside import outside
 from aideator.sandbox.dagger.inside.change import BadChange, ChangeReader, take_manifest
 from aideator.sandbox.dagger.inside.supervisor import supervise
+from aideator.sandbox.system_files import ETC
 
 FACTS, MANIFEST = "facts.json", "manifest.json"
 WORKSPACE = "/workspace"
@@ -61,11 +62,21 @@ def prepare_tree(config: "dict[str, Any]") -> None:
         _write(config, MANIFEST, take_manifest(workspace))
     if workspace != WORKSPACE and not os.path.lexists(WORKSPACE):
         os.symlink(workspace, WORKSPACE)
+    add_system_files()
     for path, mode in config["tmpfs"].items():
         os.makedirs(path, exist_ok=True)
         os.chmod(path, mode)
         if mode == 0o700:
             os.chown(path, uid, uid)
+
+
+def add_system_files() -> None:
+    """Write the files below /etc that the container's image lacks."""
+    for source in ETC.iterdir():
+        target = os.path.join("/etc", source.name)
+        with suppress(OSError), open(target, "x", encoding="ascii") as file:
+            file.write(source.read_text(encoding="ascii"))
+            os.fchmod(file.fileno(), 0o644)
 
 
 def _write(config: "dict[str, Any]", name: str, content: object) -> None:
