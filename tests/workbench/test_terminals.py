@@ -15,7 +15,7 @@ from aideator.workbench import terminal as terminals
 from aideator.workbench.service import workbench_of
 from aideator.workbench.terminal import Printed
 from tests.actions import PROMPT
-from tests.conftest import PATIENCE, comes_true, git
+from tests.conftest import comes_true, git
 from tests.workbench.person import (
     AT_WORK,
     Person,
@@ -147,7 +147,7 @@ async def test_a_reader_that_comes_back_goes_on_where_it_stood(one: Person) -> N
 async def test_a_reader_that_keeps_up_loses_nothing_of_a_large_output(
     one: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(terminals, "PATIENCE", PATIENCE)  # on a busy machine, too
+    monkeypatch.setattr(terminals, "PATIENCE", 120.0)  # on a busy machine, too
     large = await one.opens("stty -onlcr; seq 1 300000")
     await large.ends()
     assert large.gaps == []
