@@ -149,7 +149,7 @@ def test_a_large_file_takes_neither_long_nor_much_memory(
 
 
 REQUESTS = (
-    b"CONNECT pypi.org:443 HTTP/1.1\r\nhost: pypi.org:443\r\nuser-agent: pip",
+    b"CONNECT index.example:443 HTTP/1.1\r\nhost: index.example:443\r\nuser-agent: pip",
     b"GET http://deb.example:8080/a?b HTTP/1.1\r\nhost: x\r\naccept: */*\r\nx-y: z",
 )
 

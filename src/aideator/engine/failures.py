@@ -1,5 +1,6 @@
 """The one place that turns any failure into data."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -7,6 +8,10 @@ import structlog
 from aideator.domain.errors import AideatorError
 
 log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+"""Wait after a failure that could not be recorded. What is still pending then is taken
+up again at once: on a full disk, hundreds of times a second."""
 
 
 async def run_or_record_failure(
@@ -24,3 +29,5 @@ async def run_or_record_failure(
             log.exception("bug or outage", error=repr(error))
         if recorders:
             await run_or_record_failure(recorders[0](error), *recorders[1:])
+        else:
+            await asyncio.sleep(PAUSE_SECONDS)
