@@ -303,7 +303,7 @@ async def test_without_hosts_nothing_is_installed_and_a_note_says_so(
     home: Path, needy: Path
 ) -> None:
     async with user(home, needy, lanes(EDIT)) as me:
-        run = await me.asks()
+        run = await me.asks(checks=[])  # its own cannot run without what is missing
         events = await me.hears(run.id)
     started = bodies(events, "run_started")[1]
     assert isinstance(started, RunStarted)

@@ -155,7 +155,9 @@ async def test_a_run_makes_only_legal_moves(db: Database) -> None:
         assert await runs.get(session, "r1") == again
 
 
-async def test_choosing_a_winner_decides_the_run_once(db: Database) -> None:
+async def test_choosing_a_winner_decides_the_run_and_can_be_changed(
+    db: Database,
+) -> None:
     await finished(db, "r1", patches={1: b"one", 2: b"two", 3: None})
     async with db.write() as session:
         with pytest.raises(NotFound):
@@ -170,8 +172,12 @@ async def test_choosing_a_winner_decides_the_run_once(db: Database) -> None:
         )
         assert decided.ranking == RANKING
         assert await runs.select_winner(session, "r1", 2, "again") == decided
-        with pytest.raises(Conflict, match="variation 2 was chosen"):
-            await runs.select_winner(session, "r1", 1)
+        changed = await runs.select_winner(session, "r1", 1, "it reads better")
+        assert (changed.status, changed.winner, changed.winner_reason) == (
+            RunStatus.DECIDED,
+            1,
+            "it reads better",
+        )
 
 
 async def test_a_winner_cannot_be_chosen_before_the_end(db: Database) -> None:

@@ -3,6 +3,7 @@
 The command line, the HTTP API and optional packages call only this.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -111,6 +112,8 @@ class Aideator:
         self.log = log
         self.demo = demo
         self._working = working
+        # The log tells decisions in the order in which they were stored.
+        self._deciding = asyncio.Lock()
         self._resources: dict[Callable[[Aideator], Resource], Resource] = {}
 
     @property
@@ -309,7 +312,8 @@ class Aideator:
             Conflict: if the run is not finished, the variation changed nothing, or the
                 winner was published, is another run's or was imported.
         """
-        await decide.select(self.database, self.log, run_id, number, reason)
+        async with self._deciding:
+            await decide.select(self.database, self.log, run_id, number, reason)
         return await self.get(run_id)
 
     async def deselect(self, run_id: str) -> RunDetails:
@@ -320,7 +324,8 @@ class Aideator:
             Conflict: if the winner was published, or the run is another's answer or
                 was imported.
         """
-        await decide.deselect(self.database, self.log, run_id)
+        async with self._deciding:
+            await decide.deselect(self.database, self.log, run_id)
         return await self.get(run_id)
 
     async def clear(self, run_id: str, number: int, reason: str) -> RunDetails:
