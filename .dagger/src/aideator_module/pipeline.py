@@ -27,6 +27,7 @@ PLATFORM_FILES = [
     "**",
     "!__init__.py",
     "!sandbox/**/*.py",
+    "!sandbox/etc/*",
     "!agents/__init__.py",
     "!agents/builtin/*",
 ]
