@@ -133,6 +133,7 @@ class Engine:
             if Path("/", name).is_symlink():
                 (root / name).symlink_to(Path("/", name).readlink())
         (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+        (root / "etc/os-release").write_text("ID=double\n")  # as every image has one
         (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         (root / "tmp").chmod(0o1777)
         python = host_python()
