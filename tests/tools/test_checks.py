@@ -247,7 +247,9 @@ def test_a_tree_without_secrets_passes_and_ignored_files_are_left_alone(
     tmp_path: Path,
 ) -> None:
     git(tmp_path, "init", "-q")
-    plant(tmp_path, "settings.txt", "ANTHROPIC_API_KEY=\nthe root of /proc/1/root/x\n")
+    # A path of every machine: what is before `root` tells it from a home.
+    path = Path("/proc/1/root", "x")
+    plant(tmp_path, "settings.txt", f"ANTHROPIC_API_KEY=\nthe root of {path}\n")
     plant(tmp_path, ".gitignore", ".env\n")
     plant(tmp_path, ".env", f"ANTHROPIC_API_KEY={KEY}\n")
     done = check(tmp_path, "check_secrets")

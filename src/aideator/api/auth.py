@@ -17,7 +17,12 @@ from aideator.api.guard import is_loopback_name, split_host
 from aideator.api.peer import can_read_repository, is_own_user, peer_uid
 from aideator.api.problems import responses
 from aideator.api.schemas import ResponseBody
-from aideator.api.sessions import SESSION_SECONDS, LoginThrottle, Session, Sessions
+from aideator.api.sessions import (
+    SESSION_SECONDS,
+    BrowserSession,
+    LoginThrottle,
+    Sessions,
+)
 from aideator.app import Aideator
 from aideator.domain.errors import NotAllowed, Unauthorized
 
@@ -35,7 +40,7 @@ class Credential:
 
     key_id: str | None = None
     """The API key, sent or exchanged for a session; None on a server without keys."""
-    session: Session | None = None
+    session: BrowserSession | None = None
 
     @property
     def caller(self) -> str:
@@ -163,7 +168,7 @@ class LinkLogin(BaseModel):
     """What stands behind the `#` of the link."""
 
 
-class Link(ResponseBody):
+class LoginLink(ResponseBody):
     """A link to the page that logs in the browser that opens it first."""
 
     path: str
@@ -213,14 +218,14 @@ async def _exchange(login: KeyLogin | LinkLogin, request: Request) -> str:
     dependencies=[Depends(identify)],
     responses=responses(401),
 )
-async def make_link(request: Request) -> Link:
+async def make_link(request: Request) -> LoginLink:
     """Make a link that logs in the browser that opens it first, with the same rights.
 
     For a browser that runs as another user of this machine.
     """
     sessions: Sessions = request.app.state.sessions
     credential: Credential = request.state.credential
-    return Link(path=link_path(sessions.make_link(credential.key_id)))
+    return LoginLink(path=link_path(sessions.make_link(credential.key_id)))
 
 
 def link_path(token: str) -> str:

@@ -22,7 +22,7 @@ FAILURE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Session:
+class BrowserSession:
     """What a browser's cookie stands for."""
 
     id: str
@@ -47,7 +47,7 @@ class Sessions:
         content = f"{secrets.token_hex(16)}.{key_id or ''}.{expires:.0f}"
         return f"{content}.{self._sign(content)}"
 
-    def find(self, cookie: str) -> Session | None:
+    def find(self, cookie: str) -> BrowserSession | None:
         """Return the session of a cookie, if it is valid."""
         content, _, signature = cookie.rpartition(".")
         if not hmac.compare_digest(
@@ -55,14 +55,14 @@ class Sessions:
         ):
             return None
         session_id, key_id, expires = content.split(".")
-        session = Session(session_id, key_id or None, float(expires))
+        session = BrowserSession(session_id, key_id or None, float(expires))
         return session if self.is_valid(session) else None
 
-    def is_valid(self, session: Session) -> bool:
+    def is_valid(self, session: BrowserSession) -> bool:
         """Return whether a session has neither expired nor been ended."""
         return time.monotonic() < session.expires and session.id not in self._ended
 
-    def end(self, session: Session) -> None:
+    def end(self, session: BrowserSession) -> None:
         """End a session before its time."""
         now = time.monotonic()
         self._ended = {key: at for key, at in self._ended.items() if at > now}

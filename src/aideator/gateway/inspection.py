@@ -28,11 +28,11 @@ BETAS_MAX = 100
 
 _NOTHING: tuple[object, ...] = (None, [])
 
-Rule = Callable[["Inspection", Any, Path, dict[str, Any]], None]
+Rule = Callable[["RequestInspector", Any, Path, dict[str, Any]], None]
 """Looks at a field: its value, its path, and the object that holds it."""
 
 
-class Inspection:
+class RequestInspector:
     """Looks through one request.
 
     Attributes:
@@ -244,16 +244,16 @@ class Inspection:
     def _rule_of(key: str) -> Rule | None:
         """Return what a field is held to; None if it means nothing here."""
         table = allowlist()
-        if key in Inspection._RULES:
-            return Inspection._RULES[key]
+        if key in RequestInspector._RULES:
+            return RequestInspector._RULES[key]
         if key in table.fields.refused:
-            return Inspection._refused
+            return RequestInspector._refused
         if key in table.values:
-            return Inspection._value
+            return RequestInspector._value
         if key in table.counts.known:
-            return Inspection._count
+            return RequestInspector._count
         if table.guarded.get(letters_of(key), key) != key or "\0" in key:
-            return Inspection._misspelt
+            return RequestInspector._misspelt
         return None
 
 

@@ -11,7 +11,7 @@ from aideator.gateway.budget import (
     Call,
     unpriced,
 )
-from aideator.gateway.inspection import Inspection, invalid
+from aideator.gateway.inspection import RequestInspector, invalid
 from aideator.gateway.meter import tokens_in
 from aideator.gateway.prices import estimate
 from aideator.gateway.refusal import Scope
@@ -89,7 +89,7 @@ def read_request(route: tuple[str, bytes], scope: Scope, body: bytes) -> Request
         Refusal: if the body cannot be read in one way only, or asks for what is not
             allowed.
     """
-    inspection = Inspection()
+    inspection = RequestInspector()
     headers = list(inspection.headers(scope["headers"]))
     query = scope["query_string"]
     inspection.query(query)

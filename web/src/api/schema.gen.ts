@@ -440,15 +440,15 @@ export interface Keys {
   keys: string;
 }
 
-/** A link to the page that logs in the browser that opens it first. */
-export interface Link {
-  /** Relative to this server. What stands behind its `#` is not sent to servers. */
-  path: string;
-}
-
 /** A link's token, to be exchanged for a session once. */
 export interface LinkLogin {
   link_token: string;
+}
+
+/** A link to the page that logs in the browser that opens it first. */
+export interface LoginLink {
+  /** Relative to this server. What stands behind its `#` is not sent to servers. */
+  path: string;
 }
 
 /** Models that an agent can work with, as far as they are known. */
@@ -1249,7 +1249,7 @@ export interface Routes {
     path: undefined;
     query: undefined;
     body: undefined;
-    answer: Link;
+    answer: LoginLink;
   };
   "GET /runs/{run_id}/variations/{number}/terminals": {
     path: { run_id: string; number: number };

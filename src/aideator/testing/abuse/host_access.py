@@ -85,7 +85,7 @@ def _home_of_root() -> list[str]:
     return [
         name
         for name in os.listdir("/root")
-        if not any(path.startswith(f"/root/{name}") for path in mounted)
+        if not any(path.startswith(os.path.join("/root", name)) for path in mounted)
     ]
 
 
@@ -104,7 +104,7 @@ def _another_sandbox_through_cwd() -> list[str]:
 
 @probe("host files")
 def _out_of_the_root_of_pid_1() -> str:
-    return Path("/proc/1/root/.." + facts["ssh_key"]).read_text()
+    return Path("/proc/1/root", "..", facts["ssh_key"].lstrip("/")).read_text()
 
 
 # --- secrets
