@@ -9,7 +9,6 @@ but at its end.
 import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from itertools import chain, repeat
 
 SILENT = frozenset({"__pycache__/", "*.py[co]"})
 """Python's bytecode, which every test run leaves: no note names it."""
@@ -95,11 +94,9 @@ _KINDS = {
         *("core." + "[0-9]" * digits for digits in range(1, 8)),
     ),
 }
-_KIND_OF = dict(
-    chain.from_iterable(
-        zip(patterns, repeat(kind), strict=False) for kind, patterns in _KINDS.items()
-    )
-)
+_KIND_OF = dict[str, str]()
+for _kind, _patterns in _KINDS.items():
+    _KIND_OF |= dict.fromkeys(_patterns, _kind)
 _SPECIAL = re.compile(rb"[\\*?\[!# ]")
 
 

@@ -161,7 +161,7 @@ async def list_untracked(
 
 
 def _names(listed: bytes) -> Paths:
-    return tuple(os.fsdecode(path.rstrip(b"/")) for path in listed.split(b"\0") if path)
+    return tuple(os.fsdecode(path.rstrip(b"/")) for path in split_names(listed))
 
 
 async def _setup_files_changed(sandbox: Sandbox, unignored: Paths) -> tuple[str, ...]:
@@ -173,8 +173,7 @@ async def _setup_files_changed(sandbox: Sandbox, unignored: Paths) -> tuple[str,
     done = await sandbox.exec(command, cwd=CHANGES, timeout=TIMEOUT)
     return tuple(
         f"{text(path)} was made by set-up; its change is left out of the patch"
-        for path in done.stdout.split(b"\0")
-        if path
+        for path in split_names(done.stdout)
     )
 
 
@@ -184,14 +183,16 @@ async def _stage(
     """Stage all that an attempt did; return notes on what is left out."""
     made, sha = checkout.made, checkout.commit.sha
     reasons, ignored = await stage(sandbox, made, max_bytes=max_bytes)
-    nested = nested_repositories(await read_staged(sandbox, sha), reasons)
-    notes = await take_nested(sandbox, made, nested)
+    staged = await read_staged(sandbox, sha)
+    notes: tuple[str, ...] = ()
+    if nested := nested_repositories(staged, reasons):
+        notes = await take_nested(sandbox, made, nested)
+        staged = await read_staged(sandbox, sha)
     left_out = [
         left_out_note(path, reason)
         for path, reason in reasons.items()
         if reason != NESTED
     ]
-    staged = await read_staged(sandbox, sha)
     unmerged = await take_unmerged(sandbox, sha, made, staged)
     return (*left_out, *notes, *unmerged, *ignored)
 
