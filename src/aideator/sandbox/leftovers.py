@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,22 +36,25 @@ def remove_leftovers(runtime_dir: Path) -> None:
     Only the process that works in the directory may do that, before it opens sandboxes.
     """
     _end_processes(runtime_dir)
-    for directory in runtime_dir.iterdir():
-        # A sandbox that is open, for example of `aideator doctor`, has a lock.
-        if directory.is_dir() and _is_unlocked(directory):
-            shutil.rmtree(directory, ignore_errors=True)
+    remove_unlocked(runtime_dir)
 
 
-def _is_unlocked(directory: Path) -> bool:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
+def remove_unlocked(runtime_dir: Path, *, older_than: float = 0.0) -> None:
+    """Remove the directories of sandboxes that are not open: those have a lock.
+
+    Args:
+        runtime_dir: Where they are.
+        older_than: Seconds; another process may not have locked a newer one yet.
+    """
+    for directory in runtime_dir.glob("*"):
+        with suppress(OSError):  # no directory, locked, or gone
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - directory.stat().st_mtime >= older_than:
+                    shutil.rmtree(directory)
+            finally:
+                os.close(lock)
 
 
 def _end_processes(runtime_dir: Path) -> None:

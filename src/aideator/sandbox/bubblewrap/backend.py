@@ -15,7 +15,6 @@ import secrets
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -55,7 +54,7 @@ from aideator.sandbox.bubblewrap.doctor import (
 )
 from aideator.sandbox.disk import watch_disk
 from aideator.sandbox.host_python import host_python
-from aideator.sandbox.leftovers import marker
+from aideator.sandbox.leftovers import marker, remove_unlocked
 from aideator.sandbox.link import Link
 from aideator.sandbox.system_files import COMMON_ENV
 
@@ -285,16 +284,7 @@ def _make_directory(directory: Path, owner: int | None, tree: Tree) -> tuple[Pat
 def _remove_stale(runtime_dir: Path) -> None:
     """Remove control groups and unlocked directories that killed servers have left."""
     remove_stale()
-    for directory in runtime_dir.glob("*"):
-        with suppress(OSError):
-            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                # A new directory may not be locked yet.
-                if time.time() - directory.stat().st_mtime > _NEW_SECONDS:
-                    shutil.rmtree(directory)
-            finally:
-                os.close(lock)
+    remove_unlocked(runtime_dir, older_than=_NEW_SECONDS)
 
 
 @dataclass(frozen=True)
