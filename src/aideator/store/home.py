@@ -114,7 +114,7 @@ def _make_directory(path: Path, group: int | None) -> None:
 def _refuse_writable(path: Path) -> None:
     """Refuse a directory, outside the state directory, that others may have filled.
 
-    Neither a symbolic link is followed: its owner decides where it leads.
+    A symbolic link is refused, too: its owner decides where it leads.
     """
     try:
         status = path.lstat()

@@ -3,14 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from aideator.domain.errors import Conflict, SandboxLost
 from aideator.sandbox.base import Sandbox
 from aideator.workbench.model import Preview
 
+if TYPE_CHECKING:
+    from aideator.api.auth import Credential
+
 
 class LivePreview:
-    """A port of a sandbox, the page that shows it, and the open connections."""
+    """A port of a sandbox, the page that shows it, and the open connections.
+
+    Attributes:
+        opener: What the caller was admitted by who opened it; None in this process.
+    """
 
     def __init__(
         self,
@@ -33,6 +41,7 @@ class LivePreview:
             explain: Returns why the sandbox ended.
         """
         self.details, self.page = details, page
+        self.opener: Credential | None = None
         self._sandbox, self._on_use, self._explain = sandbox, on_use, explain
         self._slots = slots
         self._open = set[asyncio.StreamWriter]()

@@ -4,6 +4,7 @@
 """
 
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -73,7 +74,6 @@ class Workbench:
         self._sandboxes = sandboxes
         self._terminals: dict[str, LiveTerminal] = {}
         self._previews: dict[str, tuple[InspectionSandbox, LivePreview]] = {}
-        self._openers: dict[str, Credential | None] = {}
 
     async def state(self, run_id: str, number: int) -> WorkbenchState:
         """Return what is open at a variation, and whether more can be opened.
@@ -151,7 +151,7 @@ class Workbench:
             if turn is not None:
                 turn.on_end.append(lambda: live.close(opened.end))
             self._terminals[details.id] = live
-            self._openers[details.id] = opener
+            live.opener = opener
             opened.users.add(live)
             self._start(run_or_record_failure(self._run(opened, live)))
             return details
@@ -162,7 +162,6 @@ class Workbench:
             await live.run()
         finally:
             opened.dismiss(live)
-            self._openers.pop(live.details.id, None)
             ended = [
                 key for key, terminal in self._terminals.items() if terminal.has_ended
             ]
@@ -213,7 +212,7 @@ class Workbench:
             )
             self._record_use(opened, "preview")
             self._previews[details.id] = (opened, live)
-            self._openers[details.id] = opener
+            live.opener = opener
             opened.users.add(live)
             return details
 
@@ -256,7 +255,6 @@ class Workbench:
         opened, live = self._previews.get(preview_id, (None, None))
         if opened is None or live is None or opened.over.is_set():
             self._previews.pop(preview_id, None)
-            self._openers.pop(preview_id, None)
             raise NotFound(
                 "there is no such preview (any more)", hint="open another one"
             )
@@ -281,22 +279,27 @@ class Workbench:
         live = self.preview(preview_id)
         live.close()
         opened, _ = self._previews.pop(preview_id)
-        self._openers.pop(preview_id, None)
         opened.dismiss(live)
 
     def openers(self) -> "set[Credential]":
         """Return what those were admitted by who have terminals or previews open."""
-        return {opener for opener in self._openers.values() if opener is not None}
+        openers = (live.opener for live in self._open())
+        return {opener for opener in openers if opener is not None}
 
     async def close_all_of(self, opener: "Credential") -> None:
         """Close what somebody has opened, who may not use it any longer."""
-        for key in [key for key, by in self._openers.items() if by == opener]:
-            self._openers.pop(key, None)
-            if key in self._terminals:
-                await self.close_terminal(key)
-            elif key in self._previews:
-                with suppress(NotFound):  # its sandbox is over already
-                    self.close_preview(key)
+        for live in [each for each in self._open() if each.opener == opener]:
+            with suppress(NotFound):  # it has ended meanwhile
+                if isinstance(live, LiveTerminal):
+                    await self.close_terminal(live.details.id)
+                else:
+                    self.close_preview(live.details.id)
+
+    def _open(self) -> Iterator[LiveTerminal | LivePreview]:
+        yield from (each for each in self._terminals.values() if not each.has_ended)
+        for sandbox, live in self._previews.values():
+            if not sandbox.over.is_set():
+                yield live
 
     def close(self) -> None:
         """End readers, previews and copies: the server stops."""

@@ -10,10 +10,14 @@ tell by the offset.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aideator.domain.errors import Conflict, SandboxLost, TooManyRequests
 from aideator.sandbox.base import Process, Size
 from aideator.workbench.model import Terminal
+
+if TYPE_CHECKING:
+    from aideator.api.auth import Credential
 
 KEPT_BYTES = 256 * 2**10
 """Bytes of output that are kept."""
@@ -55,7 +59,11 @@ class _Reader:
 
 
 class LiveTerminal:
-    """A process on a terminal, its latest output and its readers."""
+    """A process on a terminal, its latest output and its readers.
+
+    Attributes:
+        opener: What the caller was admitted by who opened it; None in this process.
+    """
 
     def __init__(
         self,
@@ -74,6 +82,7 @@ class LiveTerminal:
             explain: Returns why the sandbox ended, if that came first.
         """
         self.details = details
+        self.opener: Credential | None = None
         self.has_ended = False
         self._process, self._on_use, self._explain = process, on_use, explain
         self._kept, self._start, self._reason = bytearray(), 0, ""
