@@ -18,7 +18,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -29,6 +28,7 @@ from aideator.sandbox.base import Limits, Tree
 from aideator.sandbox.bubblewrap.cgroup import Cgroup, sandboxes_share
 from aideator.sandbox.bubblewrap.parent_group import settle, write_setting
 from aideator.sandbox.registry import open_backend
+from bench.sandbox import make_home
 
 SPIN = "while True: pass"
 SLEEP_SECONDS, WORK_SECONDS = 0.01, 0.001
@@ -106,13 +106,6 @@ def spinning_in(parent: Path) -> list[int]:
         pids = [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
         found.append(max(pids, key=lambda pid: used([pid])))
     return found
-
-
-def make_home() -> Path:
-    home = Path(tempfile.mkdtemp(prefix="aid-"))
-    home.chmod(0o711)
-    (home / "base").mkdir()
-    return home
 
 
 def weigh_as_one(parent: Path) -> None:

@@ -5,7 +5,6 @@ import ctypes
 import http.client
 import json
 import os
-import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -21,7 +20,7 @@ from aideator.api.peer import can_read_repository, peer_uid
 from aideator.api.sessions import LoginThrottle, Sessions
 from aideator.domain.errors import TooManyRequests, Unauthorized
 from tests.api.stage import Stage, frames, open_stage
-from tests.api.test_auth import OPEN, operations
+from tests.api.test_auth import OPEN, calls
 from tests.conftest import PATIENCE, git
 
 STRANGER = 4242
@@ -125,10 +124,8 @@ def test_what_is_no_connection_of_this_machine_is_of_nobody(
 async def test_without_keys_a_server_answers_its_own_user_only(stage: Stage) -> None:
     stranger = Program(stage)
     run_id = await stage.finished_run()
-    schema = (await stage.client.get("/openapi.json")).json()
     closed = 0
-    for method, path in operations(schema):
-        url = re.sub(r"\{number\}", "1", path.replace("{run_id}", run_id))
+    for method, path, url in await calls(stage, run_id):
         for headers in (
             {},
             {"X-API-Key": "aid_wrong"},

@@ -2,9 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -200,20 +198,22 @@ async def test_another_origin_gets_cors_headers_only_when_it_is_allowed(
         )
 
 
-def operations(schema: dict[str, Any]) -> Iterator[tuple[str, str]]:
+async def calls(stage: Stage, run_id: str) -> list[tuple[str, str, str]]:
+    """Return method, path as in the schema, and address of each operation on a run."""
+    schema = (await stage.client.get("/openapi.json")).json()
+    found = []
     for path, item in schema["paths"].items():
-        for method in item:
-            yield method, path
+        url = re.sub(r"\{number\}", "1", path.replace("{run_id}", run_id))
+        found += [(method, path, url) for method in item]
+    return found
 
 
 async def test_once_a_key_exists_nothing_else_opens_any_route(home: Path) -> None:
     async with open_stage(home) as stage:
         run_id = await stage.finished_run()
         _, key = await stage.app.create_key("test")
-        schema = (await stage.client.get("/openapi.json")).json()
         closed = 0
-        for method, path in operations(schema):
-            url = re.sub(r"\{number\}", "1", path.replace("{run_id}", run_id))
+        for method, path, url in await calls(stage, run_id):
             for headers in (
                 {},
                 {"X-API-Key": "aid_wrong"},

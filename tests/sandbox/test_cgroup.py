@@ -214,10 +214,8 @@ input()
 """
 
 
-def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processes() -> (
-    None
-):
-    mine = Cgroup.create("crashed", SMALL)
+def start_server() -> tuple[subprocess.Popen[str], str, list[str]]:
+    """Start another server; return it, a process in its group, and its groups."""
     server = subprocess.Popen(
         [sys.executable, "-c", CRASH],
         stdin=subprocess.PIPE,
@@ -226,6 +224,14 @@ def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processe
     )
     assert server.stdout is not None
     orphan, *groups = server.stdout.readline().split()
+    return server, orphan, groups
+
+
+def test_groups_of_a_server_that_was_killed_are_cleared_away_with_their_processes() -> (
+    None
+):
+    mine = Cgroup.create("crashed", SMALL)
+    server, orphan, groups = start_server()
     if not groups:
         pytest.skip("no control groups here")
     try:
@@ -289,14 +295,7 @@ def test_sandboxes_that_open_and_close_at_once_are_counted_right() -> None:
 def test_each_server_has_a_parent_of_its_own() -> None:
     need_weight()
     mine = Cgroup.create("mine", SMALL)
-    other = subprocess.Popen(
-        [sys.executable, "-c", CRASH],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert other.stdout is not None
-    orphan, *groups = other.stdout.readline().split()
+    other, orphan, groups = start_server()
     try:
         theirs = {Path(group).parent for group in groups}
         assert theirs.isdisjoint(parents_of(mine))

@@ -11,8 +11,8 @@ import random
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from tests.actions import (
     bodies,
     is_dense,
     server,
-    start_server,
     stream,
     submit,
 )
@@ -135,18 +134,6 @@ async def ended(client: httpx2.AsyncClient, run_id: str) -> dict[str, Any]:
             await asyncio.sleep(0.1)
 
 
-@asynccontextmanager
-async def any_server(home: Path, model_url: str) -> AsyncIterator[Server]:
-    """A server that may end itself, and is started again then by what follows."""
-    running = await start_server(home, model_url, MAX_ATTEMPTS="100")
-    try:
-        yield running
-    finally:
-        if running.process.returncode is None:
-            running.process.terminate()
-        await asyncio.wait_for(running.process.communicate(), PATIENCE)
-
-
 @needs_root
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
@@ -159,7 +146,7 @@ async def test_a_fault_of_the_disk_ends_in_an_end_and_the_next_run_works(
 ) -> None:
     home = disk.parent
     async with scripted_model(WORK) as model:
-        async with any_server(home, model.url) as first:
+        async with server(home, model.url, MAX_ATTEMPTS="100") as first:
             run_id, seen = await run_beneath(home, first, repo, fault, chance)
             leftovers.note()
             if first.process.returncode is None:
