@@ -84,16 +84,11 @@ class RepositoryCache:
             refs = await mirror.list_refs(remote)
             base, steps = split_ancestor(ref) if ref is not None else (None, "")
             wanted = refs.pick(base)
-            if (
-                wanted is not None
-                and not steps
-                and (commit := await self._cached(source, wanted))
-            ):
+            if wanted and (commit := await self._cached(source, wanted, steps)):
                 return commit
             async with _paused(deadline, hold_lock(self._lock(source.key))):
                 # The previous holder of the lock may have fetched the same commit.
-                # A shallow clone may have got the steps back from it meanwhile.
-                if wanted is None or steps or await mirror.known(wanted) is None:
+                if wanted is None or await mirror.known(wanted, steps) is None:
                     await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes)
             sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
             return Commit(source, sha)
@@ -122,12 +117,12 @@ class RepositoryCache:
         async with hold_lock(self._lock(commit.source.key)):
             yield self._mirror(commit.source).path
 
-    async def _cached(self, source: Source, sha: str) -> Commit | None:
+    async def _cached(self, source: Source, sha: str, steps: str) -> Commit | None:
         commit = Commit(source, sha)
         # `sha` may be the hash of a tag object; no checkout is named after one.
-        if (self._folder("checkouts") / commit.key).exists():
+        if not steps and (self._folder("checkouts") / commit.key).exists():
             return commit
-        known = await self._mirror(source).known(sha)
+        known = await self._mirror(source).known(sha, steps)
         return Commit(source, known) if known else None
 
     async def checkout(self, commit: Commit) -> Checkout:

@@ -118,14 +118,18 @@ class Mirror:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def known(self, ref: str) -> str | None:
+    async def known(self, ref: str, steps: str = "") -> str | None:
         """Return the hash if `ref` is the full hash of a commit in the mirror.
 
         Any other ref gives None: only the remote knows what it stands for now.
+
+        Args:
+            ref: The hash.
+            steps: The way back from it to the commit that is meant.
         """
         if not FULL_HASH.fullmatch(ref) or not self.path.exists():
             return None
-        return await self._verify(ref)
+        return await self._verify(f"{ref}{steps}")
 
     async def commit(self, ref: str, *, named: str | None = None) -> str:
         """Return the full hash of the commit that `ref` stands for.
