@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from aideator.domain.errors import Conflict, InvalidInput
+from aideator.domain.events import Selected
 from aideator.domain.run import RunStatus, VariationStatus
 from tests.actions import bodies, is_dense, user
 from tests.conftest import git
@@ -136,22 +137,18 @@ async def test_selecting_before_the_end_is_refused(home: Path, repo: Path) -> No
         await me.app.cancel(run.id)
 
 
-async def test_two_selects_at_once_have_one_winner(home: Path, repo: Path) -> None:
+async def test_of_two_selects_at_once_the_last_wins_in_store_and_log(
+    home: Path, repo: Path
+) -> None:
     async with user(home, repo, "three_ways") as me:
         run = await me.asks_and_waits(variations=2)
-
-        async def choose(number: int) -> int | None:
-            try:
-                return (await me.app.select(run.id, number)).winner
-            except Conflict:
-                return None
-
         async with asyncio.TaskGroup() as group:
-            tries = [group.create_task(choose(number)) for number in (1, 2)]
-        won = [task.result() for task in tries if task.result() is not None]
-        assert len(won) == 1
-        assert (await me.app.get(run.id)).winner == won[0]
-        assert len(bodies(await me.hears(run.id, until="selected"), "selected")) == 1
+            for number in (1, 2):
+                group.create_task(me.app.select(run.id, number))
+        heard = [event.body for event in await me.hears(run.id)]
+        chosen = [e.winning_variation_id for e in heard if isinstance(e, Selected)]
+        assert sorted(chosen) == [1, 2]
+        assert (await me.app.get(run.id)).winner == chosen[-1]
 
 
 @pytest.mark.parametrize(
