@@ -6,6 +6,8 @@ before the application sees the request, so before any key is checked.
 """
 
 import asyncio
+import socket
+import struct
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -29,8 +31,25 @@ MAX_PIPELINED = 16
 """Requests that may wait for the answer of an earlier one on the same connection."""
 
 
+UNIX_PEER = "unix_peer"
+"""In a request's `state`: the uid at the other end of its Unix connection."""
+_UCRED = struct.Struct("=iII")
+"""`struct ucred`: process, user, group."""
 _waiting = WeakKeyDictionary[ServerState, dict["BoundedHeads", None]]()
 """Connections without a whole head, by server; the first has waited longest."""
+
+
+def _unix_peer(transport: asyncio.BaseTransport) -> int | None:
+    """Return the uid at the other end of a Unix connection; None for others.
+
+    `SO_PEERCRED` tells the user that connected:
+    https://man7.org/linux/man-pages/man7/unix.7.html
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is None or connection.family != socket.AF_UNIX:
+        return None
+    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(found)[1])
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -49,6 +68,9 @@ class BoundedHeads(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head."""
         super().connection_made(cast(asyncio.Transport, transport))
+        if (uid := _unix_peer(transport)) is not None:
+            # What uvicorn hands to each request of the connection as `state`.
+            self.app_state = self.app_state | {UNIX_PEER: uid}
         self._expect_head(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:

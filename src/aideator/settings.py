@@ -7,21 +7,19 @@ step.
 """
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings import SettingsError as NotParsed
 
-from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.errors import FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
 from aideator.domain.isolation import IsolationPolicy
+from aideator.environment import SettingsError, default_home, read_variables
 
-_ENV_BYTES_MAX, _ENV_REFERENCES_MAX = 64 * 2**10, 16
 _UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
@@ -60,14 +58,6 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 
-def _default_home() -> Path:
-    if os.geteuid() == 0:
-        # The uid that sandboxes drop to must be able to traverse it.
-        return Path("/var/lib/aideator")
-    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(state) / "aideator"
-
-
 class Settings(BaseSettings):
     """All settings, each with its default and its meaning."""
 
@@ -100,8 +90,12 @@ class Settings(BaseSettings):
     debug: bool = False
     """Log messages for developers too."""
 
+    server_idle_timeout: float = Field(default=900, gt=0)
+    """Seconds after which a server that a command has started ends by itself: no run at
+    work, no page open, no request. `aideator serve` ends with Ctrl-C only."""
+
     # State
-    aideator_home: Path = Field(default_factory=_default_home)
+    aideator_home: Path = Field(default_factory=default_home)
     """The state directory: database, cached repositories and running workspaces."""
     database_url: str | None = None
     """The SQLAlchemy URL; sqlite+aiosqlite:///AIDEATOR_HOME/aideator.db when absent."""
@@ -318,71 +312,13 @@ class Settings(BaseSettings):
         return [value for value in values if value]
 
 
-class SettingsError(AideatorError):
-    """A setting is wrong."""
-
-    hint = (
-        "correct the variable in the environment or in .env; "
-        ".env.example lists them all"
-    )
-
-
-def _refuse_an_unreadable_file() -> None:
-    # A `.env` may come with a cloned repository. Values that name others several times
-    # double with each line.
-    if not Path(".env").is_file():  # a virtual environment may be called that
-        return
-    try:
-        with Path(".env").open("rb") as file:
-            content = file.read(_ENV_BYTES_MAX + 1)
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f".env: it cannot be read: {error}") from None
-    if len(content) > _ENV_BYTES_MAX or text.count("${") > _ENV_REFERENCES_MAX:
-        raise SettingsError(
-            f".env: it is larger than {_ENV_BYTES_MAX} bytes, or refers to other "
-            f"variables more than {_ENV_REFERENCES_MAX} times"
-        )
-
-
-def _refuse_a_diverted_key() -> None:
-    # A `.env` may come with a cloned repository. It must not send the key of the user's
-    # own environment elsewhere (as in CVE-2026-21852).
-    is_diverted = "ANTHROPIC_BASE_URL" in _only_in_file()
-    if is_diverted and os.environ.get("ANTHROPIC_API_KEY"):
-        raise SettingsError(
-            "ANTHROPIC_BASE_URL: the .env of this directory names another address "
-            "for the key of your environment",
-            hint="set ANTHROPIC_BASE_URL and ANTHROPIC_API_KEY in the same place",
-        )
-
-
-def _refuse_foreign_programs() -> None:
-    # The same file must not name a program that this user then runs, nor the machine to
-    # which the code is sent.
-    only_in_file = _only_in_file()
-    for name in ("DAGGER_CLI", "_EXPERIMENTAL_DAGGER_RUNNER_HOST"):
-        if name in only_in_file:
-            raise SettingsError(
-                f"{name}: it is not taken from a .env",
-                hint=f"export {name} in your environment",
-            )
-
-
-def _only_in_file() -> set[str]:
-    """Return the variables that `.env` sets and the environment does not."""
-    return {name.upper() for name in dotenv_values(".env")} - os.environ.keys()
-
-
 def load_settings() -> Settings:
     """Read the environment and `.env`.
 
     Raises:
         SettingsError: with one line for each wrong variable, naming it.
     """
-    _refuse_an_unreadable_file()
-    _refuse_a_diverted_key()
-    _refuse_foreign_programs()
+    read_variables()  # refuses what `.env` may not say
     try:
         return Settings()
     except ValidationError as error:
@@ -417,6 +353,24 @@ def variable(name: str) -> str:
     """Return the environment variable of a field."""
     alias = Settings.model_fields[name].validation_alias
     return alias if isinstance(alias, str) else name.upper()
+
+
+_OF_THE_START = frozenset({"AIDEATOR_HOME", "AIDEATOR_HOST", "AIDEATOR_PORT", "DEBUG"})
+"""Variables in which a command and the server that it uses may differ."""
+_BESIDE = ("SSH_AUTH_SOCK", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+"""Variables of other programs that decide what a server can reach."""
+
+
+def setting_names() -> list[str]:
+    """Return the variables that a server must share with the commands that use it."""
+    names = [variable(name) for name in Settings.model_fields]
+    return [name for name in (*names, *_BESIDE) if name not in _OF_THE_START]
+
+
+def setting_values() -> dict[str, str]:
+    """Return those variables with their values; empty where one is not set."""
+    found = read_variables()
+    return {name: found.get(name, "") for name in setting_names()}
 
 
 def env_example() -> str:

@@ -13,6 +13,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from aideator import __version__
 from aideator.api import auth, problems, reference
+from aideator.api.activity import Activity, CountRequests
 from aideator.api.extension import Extension, load_extensions
 from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.revocation import Revocable, end_revoked
@@ -23,15 +24,17 @@ from aideator.api.routes import (
     health,
     repositories,
     runs,
+    server,
 )
 from aideator.api.sessions import LoginThrottle, Sessions
 from aideator.api.site import Site
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
-from aideator.settings import Settings, SettingsError
+from aideator.environment import SettingsError
+from aideator.settings import Settings
 from aideator.web import load
 
-_ROUTERS = (runs, decisions, repositories, dashboard, admin, health, auth)
+_ROUTERS = (runs, decisions, repositories, dashboard, admin, health, server, auth)
 
 
 def create_app(
@@ -54,6 +57,7 @@ def create_app(
             "* would let every web page drive this server"
         )
     extensions = load_extensions(settings)
+    activity = Activity()
     app = FastAPI(
         title=settings.project_name,
         version=__version__,
@@ -61,8 +65,12 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
-        middleware=_middleware(settings, extensions),
+        middleware=[
+            Middleware(CountRequests, activity=activity),
+            *_middleware(settings, extensions),
+        ],
     )
+    app.state.activity = activity
     app.state.source = source
     app.state.slots = slots or StreamSlots()
     app.state.sessions = Sessions()

@@ -25,6 +25,7 @@ from aideator.api.sessions import (
 )
 from aideator.app import Aideator
 from aideator.domain.errors import NotAllowed, Unauthorized
+from aideator.http_heads import UNIX_PEER
 
 COOKIE = "aideator_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
@@ -48,8 +49,16 @@ class Credential:
         return self.key_id or THIS_MACHINE
 
 
+def unix_peer(request: Request) -> int | None:
+    """Return the uid at the other end of the server's own socket; None for TCP."""
+    uid: int | None = getattr(request.state, UNIX_PEER, None)
+    return uid
+
+
 def is_local(request: Request) -> bool:
-    """Return whether a request was made on this machine, over loopback, by no proxy."""
+    """Return whether a request was made on this machine, by no proxy."""
+    if unix_peer(request) is not None:
+        return True
     app: Aideator = request.app.state.aideator
     return (
         is_loopback_name(app.settings.aideator_host)
@@ -96,6 +105,9 @@ async def identify(request: Request) -> str:
 
 
 async def _find_credential(request: Request) -> Credential:
+    # The operator needs no key: it could make one.
+    if is_own_user(unix_peer(request)):
+        return Credential()
     app: Aideator = request.app.state.aideator
     sessions: Sessions = request.app.state.sessions
     header = app.settings.api_key_header
@@ -133,6 +145,8 @@ async def is_admitted(
 
 def _uid(request: Request) -> int | None:
     """Return the uid of whoever holds the other end of a request's connection."""
+    if (uid := unix_peer(request)) is not None:
+        return uid
     client, own = request.client, request.scope.get("server")
     if client is None or own is None:
         return None

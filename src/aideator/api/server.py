@@ -15,6 +15,9 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -23,13 +26,15 @@ from fastapi import FastAPI
 from aideator.api.app import create_app
 from aideator.api.auth import link_path
 from aideator.api.guard import is_loopback_name
+from aideator.api.lifetime import Lifetime
 from aideator.api.sessions import Sessions
 from aideator.api.stream import StreamSlots
 from aideator.app import Aideator, open_app
 from aideator.domain.errors import Unavailable
 from aideator.http_heads import BoundedHeads
 from aideator.observability import configure_logging
-from aideator.settings import Settings
+from aideator.settings import Settings, setting_values
+from aideator.store.home import runtime_dir
 
 GRACE_SECONDS = 10
 """How long requests that are not streams may take to end when the server stops."""
@@ -41,9 +46,18 @@ class Server(uvicorn.Server):
     `ready` is set when it answers, `ended` when it has stopped.
     """
 
-    def __init__(self, app: FastAPI, aideator: Aideator, url: str) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        aideator: Aideator,
+        url: str,
+        unix: socket.socket | None = None,
+    ) -> None:
         super().__init__(_config(app))
         self.url = url
+        self.lifetime = Lifetime(aideator, app.state.activity, url, self.stop)
+        app.state.lifetime = self.lifetime
+        self._unix = unix
         self._sessions: Sessions = app.state.sessions
         self.ready = asyncio.Event()
         self.ended = asyncio.Event()
@@ -57,6 +71,18 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
         await super().startup(sockets)
+        if self._unix is not None:
+            # uvicorn hands every socket to `create_server`, which is for TCP in uvloop.
+            loop = asyncio.get_running_loop()
+            protocol = partial(
+                BoundedHeads,
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+            self.servers.append(
+                await loop.create_unix_server(protocol, sock=self._unix)
+            )
         self.ready.set()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -86,13 +112,27 @@ class Server(uvicorn.Server):
         self._aideator.end_streams()
 
 
-def serve(settings: Settings, on_ready: Callable[[str, str | None], None]) -> None:
-    """Serve until SIGINT or SIGTERM.
+@dataclass(frozen=True)
+class StartedByCommand:
+    """How a command started this server, to go on without a terminal."""
+
+    lifeline: int | None
+    """Read end of a pipe that breaks when the command ends; None to outlive it."""
+
+
+def serve(
+    settings: Settings,
+    on_ready: Callable[[str, str | None], None],
+    started: StartedByCommand | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, or until nobody needs a started server.
 
     Args:
         settings: Everything that can be set.
         on_ready: Called when it answers, with the server's address and, on a server
             without keys, a link that logs in the browser that opens it first.
+        started: How a command started it; None for a service, which takes up the runs
+            that were interrupted.
 
     Raises:
         Unavailable: if the port cannot be had, no API key exists beyond loopback, or
@@ -100,43 +140,67 @@ def serve(settings: Settings, on_ready: Callable[[str, str | None], None]) -> No
     """
     configure_logging(debug=settings.debug)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, on_ready))
+        runner.run(_serve(settings, on_ready, started))
 
 
 async def _serve(
-    settings: Settings, on_ready: Callable[[str, str | None], None]
+    settings: Settings,
+    on_ready: Callable[[str, str | None], None],
+    started: StartedByCommand | None,
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with open_server(settings) as server:
+    async with open_server(settings, resume=started is None) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
-        on_ready(server.url, await server.make_link())
-        await server.ended.wait()
+        server.lifetime.values = setting_values()
+        if started is not None:
+            server.lifetime.idle_timeout = settings.server_idle_timeout
+        async with asyncio.TaskGroup() as tasks:
+            watch = tasks.create_task(
+                server.lifetime.watch(started.lifeline if started else None)
+            )
+            on_ready(server.url, await server.make_link())
+            await server.ended.wait()
+            watch.cancel()
 
 
 @asynccontextmanager
-async def open_server(settings: Settings) -> AsyncIterator[Server]:
+async def open_server(
+    settings: Settings, *, resume: bool = True
+) -> AsyncIterator[Server]:
     """Open everything that the settings name, and serve it until the end of the block.
+
+    Args:
+        settings: Everything that can be set.
+        resume: Whether runs that were interrupted are taken up.
 
     Raises:
         Unavailable: as `serve` does.
     """
+    socket_path = runtime_dir(settings.aideator_home) / "api.sock"
     with listen(settings.aideator_host, settings.aideator_port) as listener:
         if not is_loopback_name(settings.aideator_host):
             await _need_a_key(settings)
-        async with (
-            open_app(settings, url=address(listener)) as app,
-            serve_app(app, listener) as server,
-        ):
-            yield server
+        opened = open_app(
+            settings, resume=resume, url=address(listener), socket=str(socket_path)
+        )
+        # The socket comes second: its path belongs to who holds the state directory.
+        async with opened as app:
+            with listen_unix(socket_path) as unix:
+                async with serve_app(app, listener, unix=unix) as server:
+                    yield server
 
 
 @asynccontextmanager
 async def serve_app(
-    app: Aideator, listener: socket.socket, *, slots: StreamSlots | None = None
+    app: Aideator,
+    listener: socket.socket,
+    *,
+    unix: socket.socket | None = None,
+    slots: StreamSlots | None = None,
 ) -> AsyncIterator[Server]:
-    """Serve an opened facade on a listening socket until the end of the block."""
-    server = Server(create_app(app, slots=slots), app, address(listener))
+    """Serve an opened facade on listening sockets until the end of the block."""
+    server = Server(create_app(app, slots=slots), app, address(listener), unix)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(server.serve([listener]))
         await server.ready.wait()
@@ -176,6 +240,23 @@ def address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def listen_unix(path: Path) -> Iterator[socket.socket]:
+    """Listen on a Unix socket that only this user may open, until the block ends.
+
+    A socket that an earlier process has left there is replaced.
+    """
+    path.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as listener:
+        # The mode of the file is the umask's until `chmod`: nobody can connect before
+        # `listen`.
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(128)
+        yield listener
+    path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The application facade: the command line and the HTTP API call only this."""
 
-from aideator.app.facade import Aideator, Batch, Page, only_match
+from aideator.app.facade import Aideator
 from aideator.app.opening import open_app
 from aideator.app.sources import source_policy
 from aideator.app.validation import MIN_PROMPT
@@ -8,9 +8,6 @@ from aideator.app.validation import MIN_PROMPT
 __all__ = [
     "MIN_PROMPT",
     "Aideator",
-    "Batch",
-    "Page",
-    "only_match",
     "open_app",
     "source_policy",
 ]

@@ -14,6 +14,7 @@ from aideator.domain.errors import Conflict, InvalidInput
 from aideator.domain.events import EventBody, VariationAdded
 from aideator.domain.run import (
     COMPOSED,
+    ENDED_RUN,
     MAX_COMPOSED,
     SETTLED_RUN,
     SETTLED_VARIATION,
@@ -44,11 +45,12 @@ async def apply(
 
     Raises:
         NotFound: if there is no such run.
-        Conflict: if the run came from a file.
+        Conflict: if the run came from a file, or was interrupted.
     """
     async with database.write() as session:
         run = await runs.get(session, run_id)
         refuse_imported(run)
+        refuse_interrupted(run)
         added = await change(session, run, await runs.variations(session, run_id))
         reopened = run.status in SETTLED_RUN
         if reopened:
@@ -59,6 +61,43 @@ async def apply(
     for number, body in added:
         await log.append(run_id, [Draft(body)], variation_id=number)
     await engine.start(run_id)
+
+
+async def resume(
+    database: Database, log: EventLog, engine: Engine, run_id: str
+) -> None:
+    """Take an interrupted run up again. One that is at work stays as it is.
+
+    Raises:
+        NotFound: if there is no such run.
+        Conflict: if the run has ended.
+    """
+    async with database.write() as session:
+        run = await runs.get(session, run_id)
+        if run.status in ENDED_RUN:
+            raise Conflict(
+                f"the run is {run.status}; only an interrupted run can be resumed",
+                hint="give it a follow-up prompt, or add an agent",
+            )
+        was_interrupted = run.status is RunStatus.INTERRUPTED
+        if was_interrupted:
+            run = await runs.move(session, run_id, RunStatus.RUNNING)
+    if was_interrupted:
+        await report_reopened(log, run)
+    await engine.start(run_id)
+
+
+def refuse_interrupted(run: Run) -> None:
+    """Refuse to go on with a part of an interrupted run.
+
+    Raises:
+        Conflict: if the run was interrupted.
+    """
+    if run.status is RunStatus.INTERRUPTED:
+        raise Conflict(
+            "the run was interrupted, and nothing of it is at work",
+            hint="resume it or cancel it as a whole first",
+        )
 
 
 def refuse_imported(run: Run) -> None:

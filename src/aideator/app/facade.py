@@ -25,12 +25,13 @@ from aideator.domain.run import (
     ComposedPart,
     Run,
     RunDetails,
+    RunPage,
     RunSpec,
     RunStatus,
     Variation,
 )
 from aideator.engine.base import Engine
-from aideator.eventlog.base import Draft, Entry
+from aideator.eventlog.base import Batch, Draft, Entry
 from aideator.eventlog.sql import SqlEventLog
 from aideator.repositories.source import parse_source
 from aideator.settings import Settings
@@ -41,18 +42,6 @@ from aideator.store.session import Database
 
 if TYPE_CHECKING:
     from aideator.engine.context import RunContext
-
-Batch = list[Entry]
-"""Events that became known together."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some runs, newest first, and where the next page begins."""
-
-    runs: tuple[Run, ...]
-    next: str | None
-    """Pass it as `before`; null on the last page."""
 
 
 def only_match(found: Sequence[str], part: str) -> str:
@@ -221,13 +210,13 @@ class Aideator:
         before: str | None = None,
         limit: int = 50,
         status: RunStatus | None = None,
-    ) -> Page:
+    ) -> RunPage:
         """Return a page of runs, newest first."""
         async with self.database.read() as session:
             found = await runs.page(
                 session, before=before, limit=limit + 1, status=status
             )
-        return Page(
+        return RunPage(
             runs=tuple(found[:limit]),
             next=found[limit - 1].id if len(found) > limit else None,
         )
@@ -236,15 +225,15 @@ class Aideator:
         """Return seconds and number of variations of the latest finished runs."""
         return await self.database.look(runs.latest_durations)
 
-    async def resolve(self, part: str) -> str:
-        """Return the id of the run that begins or ends with `part`.
+    async def find(self, part: str) -> Run:
+        """Return the run whose id begins or ends with `part`.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
         async with self.database.read() as session:
             found = await runs.matching(session, part)
-        return only_match(found, part)
+            return await runs.get(session, only_match(found, part))
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, in batches, as they come.
@@ -345,10 +334,26 @@ class Aideator:
             NotFound: if there is no such run or variation.
         """
         async with self.database.read() as session:
-            await runs.get(session, run_id)
+            run = await runs.get(session, run_id)
             if number is not None:
                 await runs.variation(session, run_id, number)
+        if run.status is RunStatus.INTERRUPTED:
+            if number is not None:
+                continue_run.refuse_interrupted(run)
+            # Nothing begins: the stop is there before the run's task is.
+            await self.resume(run_id)
         await self.working.engine.cancel(run_id, number)
+        return await self.get(run_id)
+
+    async def resume(self, run_id: str) -> RunDetails:
+        """Take an interrupted run up again. One that is at work stays as it is.
+
+        Raises:
+            NotFound: if there is no such run.
+            Conflict: if the run has ended.
+        """
+        engine = self.working.engine
+        await continue_run.resume(self.database, self.log, engine, run_id)
         return await self.get(run_id)
 
     async def prompt(self, run_id: str, number: int | None, text: str) -> RunDetails:

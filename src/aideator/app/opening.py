@@ -16,16 +16,23 @@ from aideator.store.session import Database, open_database
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, work: bool = True, url: str | None = None
+    settings: Settings,
+    *,
+    work: bool = True,
+    resume: bool = True,
+    url: str | None = None,
+    socket: str | None = None,
 ) -> AsyncIterator[Aideator]:
-    """Open everything that the settings name, and take up unfinished runs.
+    """Open everything that the settings name.
 
     Args:
         settings: Where things are and what is allowed.
         work: Whether runs are carried out here. This process then gets the umask 022.
             Without, nothing is started and nothing can be submitted.
-        url: The address at which this process serves; other commands on this machine
-            find it by that.
+        resume: Whether unfinished runs are taken up; else they become `interrupted`.
+        url: The address at which this process serves.
+        socket: The Unix socket on which it answers; commands find both by the lock of
+            the state directory.
 
     Raises:
         Unavailable: if another process works in the same state directory, or something
@@ -37,14 +44,18 @@ async def open_app(
             # Sandboxes, which may run as another user, read much of what is made here.
             # What they may not read is kept from them and others by its own mode.
             os.umask(0o022)
-            stack.enter_context(claim_home(home, url=url))
+            stack.enter_context(
+                claim_home(home, url=url, socket=socket, prefix=settings.api_v1_prefix)
+            )
         database = await stack.enter_async_context(
             open_database(settings.database, echo=settings.database_echo)
         )
         log = await stack.enter_async_context(open_event_log(database))
         demo = Demo(home, stack)
         working = (
-            await _start_working(stack, settings, database, log, demo) if work else None
+            await _start_working(stack, settings, database, log, demo, resume=resume)
+            if work
+            else None
         )
         app = Aideator(settings, database, log, working, demo)
         try:
@@ -59,10 +70,14 @@ async def _start_working(
     database: Database,
     log: SqlEventLog,
     demo: Demo,
+    *,
+    resume: bool,
 ) -> Working:
     # Imported late: a second of imports that reading does not need.
     from aideator.app.wiring import start_engine  # noqa: PLC0415
 
-    engine, context = await start_engine(stack, settings, database, log, demo)
+    engine, context = await start_engine(
+        stack, settings, database, log, demo, resume=resume
+    )
     start = await stack.enter_async_context(open_background())
     return Working(engine, context, start)

@@ -48,8 +48,10 @@ async def start_engine(
     database: Database,
     log: SqlEventLog,
     demo: Demo,
+    *,
+    resume: bool,
 ) -> tuple[Engine, RunContext]:
-    """Start the engine, which takes up what an earlier process left unfinished.
+    """Start the engine, which sees to what an earlier process left unfinished.
 
     Args:
         stack: Closes all of it.
@@ -57,6 +59,7 @@ async def start_engine(
         database: Where runs are stored.
         log: Where their events are.
         demo: Knows where the demo's model calls go.
+        resume: Whether unfinished runs are taken up; else they become `interrupted`.
 
     Returns:
         The engine, and the services that its runs use.
@@ -91,7 +94,9 @@ async def start_engine(
         upstream=demo.upstream,
     )
     engine = await stack.enter_async_context(
-        open_local_engine(context, slots=settings.max_parallel_variations)
+        open_local_engine(
+            context, slots=settings.max_parallel_variations, resume=resume
+        )
     )
     return engine, context
 

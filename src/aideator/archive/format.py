@@ -26,7 +26,7 @@ from aideator.domain.events import Event
 from aideator.domain.field_errors import field_message
 from aideator.domain.run import (
     MAX_NUMBER,
-    SETTLED_RUN,
+    ENDED_RUN,
     SETTLED_VARIATION,
     RunDetails,
     RunStatus,
@@ -202,7 +202,7 @@ def _check_details(details: RunDetails) -> None:
     if any(variation.run_id != details.id for variation in details.variations):
         raise _broken("run.json: a variation is another run's")
     statuses = {variation.status for variation in details.variations}
-    if details.status not in SETTLED_RUN or not statuses <= SETTLED_VARIATION:
+    if details.status not in ENDED_RUN or not statuses <= SETTLED_VARIATION:
         raise _broken("run.json: the run has not ended")
     if (details.status is RunStatus.DECIDED) != (details.winner in numbers):
         raise _broken("run.json: only a decided run has a winner")

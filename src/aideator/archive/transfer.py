@@ -6,7 +6,7 @@ from aideator.app import Aideator
 from aideator.archive import rows
 from aideator.archive.format import Archive, pack, unpack
 from aideator.domain.errors import Conflict
-from aideator.domain.run import SETTLED_RUN, Run, RunDetails
+from aideator.domain.run import ENDED_RUN, Run, RunDetails
 
 _PAGE = 2000
 """Events that are read at once."""
@@ -59,7 +59,7 @@ async def _as_imported(app: Aideator, run_id: str) -> Archive:
 
 async def _collect(app: Aideator, run_id: str) -> Archive:
     details = await app.get(run_id)
-    if details.status not in SETTLED_RUN:
+    if details.status not in ENDED_RUN:
         raise Conflict(
             f"the run is {details.status}",
             hint="wait for its end, or cancel it first",

@@ -1,5 +1,6 @@
 """Runs: the submitted spec, the run with its variations, and their states."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -172,6 +173,8 @@ class RunStatus(StrEnum):
     DECIDED = "decided"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    """A crash, or the end of the server, cut it off, and nobody has resumed it."""
 
 
 class VariationStatus(StrEnum):
@@ -191,23 +194,36 @@ class VariationStatus(StrEnum):
 
 RUN_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset(
-        {RunStatus.RUNNING, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED}
+        {
+            RunStatus.RUNNING,
+            RunStatus.DECIDED,
+            RunStatus.FAILED,
+            RunStatus.CANCELLED,
+            RunStatus.INTERRUPTED,
+        }
     ),
     RunStatus.RUNNING: frozenset(
-        {RunStatus.FINISHED, RunStatus.FAILED, RunStatus.CANCELLED}
+        {
+            RunStatus.FINISHED,
+            RunStatus.FAILED,
+            RunStatus.CANCELLED,
+            RunStatus.INTERRUPTED,
+        }
     ),
     RunStatus.FINISHED: frozenset({RunStatus.DECIDED, RunStatus.RUNNING}),
     RunStatus.DECIDED: frozenset({RunStatus.RUNNING, RunStatus.FINISHED}),
     RunStatus.FAILED: frozenset({RunStatus.RUNNING}),
     RunStatus.CANCELLED: frozenset({RunStatus.RUNNING}),
+    RunStatus.INTERRUPTED: frozenset({RunStatus.RUNNING}),
 }
 """Legal transitions of a run. A settled run goes back to running when a variation is
-added or gets a follow-up prompt, and a decided one to finished when the decision is
-undone."""
+added or gets a follow-up prompt, an interrupted one when it is resumed, and a decided
+one to finished when the decision is undone."""
 
-SETTLED_RUN = frozenset(
-    {RunStatus.FINISHED, RunStatus.DECIDED, RunStatus.FAILED, RunStatus.CANCELLED}
-)
+SETTLED_RUN = frozenset(RunStatus) - {RunStatus.QUEUED, RunStatus.RUNNING}
+"""States in which nothing happens until a person acts."""
+ENDED_RUN = SETTLED_RUN - {RunStatus.INTERRUPTED}
+"""States in which every variation has settled."""
 SETTLED_VARIATION = frozenset(
     {VariationStatus.FINISHED, VariationStatus.FAILED, VariationStatus.CANCELLED}
 )
@@ -344,6 +360,15 @@ class Run(SQLModel):
     def recommended(self) -> int | None:
         """The variation that the ranking recommends; None for none, or no ranking."""
         return self.ranking.recommended if self.ranking else None
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """Some runs, newest first, and where the next page begins."""
+
+    runs: tuple[Run, ...]
+    next: str | None
+    """Pass it as `before`; null on the last page."""
 
 
 class RunDetails(Run):

@@ -10,10 +10,17 @@ class Engine(Protocol):
     for every engine; `tests/engine/test_machine.py` checks them:
 
     - A run whose variations have settled ends with one `complete` event, its last.
-    - What was started before a crash, or by `start`, is carried out or cancelled.
+    - What was started before a crash is carried out, cancelled or, where the engine was
+      opened without `resume`, interrupted; what `start` starts is carried out or
+      cancelled.
     - A variation does not work after its cancellation has returned, unless it is
       prompted again.
     """
+
+    @property
+    def working(self) -> bool:
+        """Whether any run is at work here."""
+        ...
 
     async def start(self, run_id: str) -> None:
         """Carry out the run's queued variations; also those of a run under way.

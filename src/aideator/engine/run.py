@@ -43,7 +43,7 @@ from aideator.repositories.checkout import Checkout
 from aideator.selection.rank import evaluate, finished_verdicts, rank
 from aideator.setup.environment import build_environment
 from aideator.setup.project import find_project
-from aideator.store import reuse, runs
+from aideator.store import claims, reuse, runs
 
 
 async def begin(context: RunContext, run: Run) -> Baseline:
@@ -220,6 +220,17 @@ async def conclude(context: RunContext, run_id: str) -> bool:
     # Last of all: a reader of `complete` finds the run settled.
     await context.log.complete(run_id, run.status)
     return True
+
+
+async def interrupt(context: RunContext, run_id: str) -> None:
+    """Settle a run that an earlier process left unfinished, until somebody resumes it.
+
+    What it had at work goes back into its queue.
+    """
+    async with context.database.write() as session:
+        await claims.interrupt(session, run_id)
+        await runs.move(session, run_id, RunStatus.INTERRUPTED)
+    await context.log.complete(run_id, RunStatus.INTERRUPTED)
 
 
 def _outcome(variations: Sequence[Variation]) -> RunStatus:

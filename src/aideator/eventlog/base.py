@@ -34,6 +34,10 @@ class Entry:
     """The event as JSON, on one line."""
 
 
+Batch = list[Entry]
+"""Events that became known together."""
+
+
 class EventLog(Protocol):
     """Stores events and delivers them to followers."""
 

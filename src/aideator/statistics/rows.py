@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from aideator.domain.run import SETTLED_RUN, RunStatus
+from aideator.domain.run import ENDED_RUN, RunStatus
 from aideator.statistics.model import AgentCount, RunCount
 from aideator.store.tables import RunRow, VariationRow
 
@@ -83,7 +83,7 @@ def ended_runs(connection: Connection) -> list[RunCount]:
             func.count(literal_column("1")) - func.count(cost),
         )
         .join(VariationRow, col(VariationRow.run_id) == col(RunRow.id))
-        .where(col(RunRow.status).in_(SETTLED_RUN), _MADE_HERE)
+        .where(col(RunRow.status).in_(ENDED_RUN), _MADE_HERE)
         .group_by(col(RunRow.id))
     )
     return [_run(*row) for row in connection.execute(counted)]

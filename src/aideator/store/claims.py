@@ -75,6 +75,18 @@ async def release(
     return row is not None
 
 
+async def interrupt(session: AsyncSession, run_id: str) -> None:
+    """Put what a run had at work back into its queue; it counts as a crash."""
+    await session.execute(
+        update(VariationRow)
+        .where(
+            col(VariationRow.run_id) == run_id,
+            col(VariationRow.status) == VariationStatus.RUNNING,
+        )
+        .values(status=VariationStatus.QUEUED)
+    )
+
+
 async def finish(  # noqa: PLR0913 - each is a fact of the same end
     session: AsyncSession,
     run_id: str,

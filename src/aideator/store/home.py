@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aideator.domain.errors import Unavailable
@@ -30,8 +30,12 @@ class Owner:
     """The process that works in a state directory."""
 
     pid: int
-    url: str | None
+    url: str | None = None
     """Its address, if it serves."""
+    socket: str | None = None
+    """The Unix socket on which it answers its own user's commands."""
+    prefix: str = ""
+    """The path below which its API is."""
 
 
 def make_home(home: Path, *, group: int | None) -> Path:
@@ -141,10 +145,17 @@ def make_private_file(path: Path) -> None:
 
 
 @contextmanager
-def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
+def claim_home(
+    home: Path,
+    *,
+    url: str | None = None,
+    socket: str | None = None,
+    prefix: str = "",
+) -> Iterator[None]:
     """Hold the lock of the state directory, so that one process works in it.
 
-    The lock goes with the process, however it ends.
+    The lock goes with the process, however it ends. The arguments tell commands where
+    this process answers: see `Owner`.
 
     Raises:
         Unavailable: if another process works here.
@@ -156,13 +167,12 @@ def claim_home(home: Path, *, url: str | None = None) -> Iterator[None]:
         except OSError:
             present = owner(home)
             who = f"process {present.pid}" if present else "another process"
-            hint = (
-                "wait for it, stop it, or set another AIDEATOR_HOME; `aideator serve` "
-                "can carry out many runs at once"
-            )
-            raise Unavailable(f"{who} works in {home} already", hint=hint) from None
+            raise Unavailable(
+                f"{who} works in {home} already",
+                hint="stop it (`aideator server stop`), or set another AIDEATOR_HOME",
+            ) from None
         file.truncate(0)
-        file.write(json.dumps({"pid": os.getpid(), "url": url}))
+        file.write(json.dumps(asdict(Owner(os.getpid(), url, socket, prefix))))
         file.flush()
         yield
         file.truncate(0)
@@ -176,7 +186,7 @@ def owner(home: Path) -> Owner | None:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError:
                 return Owner(**json.loads(file.read()))
-    except (OSError, json.JSONDecodeError):
+    except (OSError, json.JSONDecodeError, TypeError):
         return None  # what is wrong with the directory is reported when it is claimed
     return None
 

@@ -385,15 +385,16 @@ async def unfinished(session: AsyncSession) -> list[str]:
     return list(await session.scalars(due.order_by(col(RunRow.id))))
 
 
-async def unannounced(session: AsyncSession) -> list[str]:
-    """Return the ids of the runs that have settled without a `complete` event.
+async def unannounced(session: AsyncSession) -> list[Run]:
+    """Return the runs that have settled without a `complete` event.
 
     The process ended in between. Oldest first.
     """
-    due = select(col(RunRow.id)).where(
+    due = select(RunRow).where(
         col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False)
     )
-    return list(await session.scalars(due.order_by(col(RunRow.id))))
+    found = await session.scalars(due.order_by(col(RunRow.id)))
+    return [plain_run(row) for row in found]
 
 
 async def reopened_unreported(session: AsyncSession) -> list[Run]:

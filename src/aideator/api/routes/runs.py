@@ -140,7 +140,7 @@ async def _estimate(app: Aideator, spec: RunSpec) -> int:
     return max(1, math.ceil(one * math.ceil(spec.variations / slots)))
 
 
-@router.get("/runs")
+@router.get("/runs", responses=_FOUND)
 async def list_runs(
     app: App,
     cursor: PageCursor = None,
@@ -148,8 +148,19 @@ async def list_runs(
     status: Annotated[
         RunStatus | None, Query(description="Only runs in this state.")
     ] = None,
+    match: Annotated[
+        str | None,
+        Query(
+            min_length=4,
+            max_length=36,
+            description="Only the one run whose id begins or ends with this; "
+            "404 if there is none, or more than one.",
+        ),
+    ] = None,
 ) -> RunListPage:
     """List runs, newest first."""
+    if match is not None:
+        return RunListPage.model_construct(runs=(await app.find(match),), next=None)
     page = await app.list(before=cursor, limit=limit, status=status)
     return RunListPage.model_construct(runs=page.runs, next=page.next)
 
@@ -228,6 +239,12 @@ async def select(run_id: RunId, choice: Selection, app: App) -> RunDetails:
 async def cancel(run_id: RunId, app: App) -> RunDetails:
     """Stop a run. Stopping one that has ended changes nothing."""
     return await app.cancel(run_id)
+
+
+@router.post("/runs/{run_id}/resume", status_code=202, responses=_MOVED)
+async def resume(run_id: RunId, app: App) -> RunDetails:
+    """Take up a run that a crash, or the end of the server, interrupted."""
+    return await app.resume(run_id)
 
 
 @router.post("/runs/{run_id}/variations/{number}/cancel", responses=_MOVED)

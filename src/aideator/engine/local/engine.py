@@ -7,44 +7,65 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
+
+from aideator.domain.run import RunStatus
 from aideator.engine.context import RunContext
 from aideator.engine.events import report_reopened
 from aideator.engine.local.fair_slots import FairSlots
 from aideator.engine.local.run_task import RunTask
+from aideator.engine.run import interrupt
 from aideator.store import runs
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
 async def open_local_engine(
-    context: RunContext, *, slots: int = 8
+    context: RunContext, *, slots: int = 8, resume: bool = True
 ) -> AsyncIterator["LocalEngine"]:
-    """Start the engine, and take up what an earlier process left unfinished.
+    """Start the engine, and see to what an earlier process left unfinished.
 
-    That includes runs that had settled, but got no `complete` event any more, and runs
-    that were reopened, but got no `run_started` event.
+    Runs that had settled, but got no `complete` event any more, get it; runs that were
+    reopened get their `run_started` event.
 
     Args:
         context: The services that steps use.
         slots: Variations that work at the same time.
+        resume: Whether unfinished runs are taken up. Else they become `interrupted`:
+            they would cost money that nobody has asked to spend now.
     """
     group = asyncio.TaskGroup()
     await group.__aenter__()
     engine = LocalEngine(context, group, slots=slots)
     try:
-        async with context.database.read() as session:
-            left_over = await runs.unfinished(session)
-            left_over += await runs.unannounced(session)
-            reopened = await runs.reopened_unreported(session)
-        for run in reopened:
-            await report_reopened(context.log, run)
-        for run_id in left_over:
-            await engine.start(run_id)
+        await _recover(context, engine, resume=resume)
         yield engine
     finally:
         await engine.close()
         # The group does not see the caller's exception, so that it is not wrapped in an
         # exception group.
         await group.__aexit__(None, None, None)
+
+
+async def _recover(context: RunContext, engine: "LocalEngine", *, resume: bool) -> None:
+    async with context.database.read() as session:
+        unfinished = await runs.unfinished(session)
+        unannounced = await runs.unannounced(session)
+        reopened = await runs.reopened_unreported(session)
+    for run in reopened:
+        await report_reopened(context.log, run)
+    for run in unannounced:
+        if run.status is RunStatus.INTERRUPTED:
+            await context.log.complete(run.id, run.status)
+        else:
+            await engine.start(run.id)
+    for run_id in unfinished:
+        log.info("run was interrupted", run=run_id, resumed=resume)
+        if resume:
+            await engine.start(run_id)
+        else:
+            await interrupt(context, run_id)
 
 
 class LocalEngine:
@@ -58,6 +79,11 @@ class LocalEngine:
         self._slots = FairSlots(slots)
         self._runs: dict[str, RunTask] = {}
         self._closed = False
+
+    @property
+    def working(self) -> bool:
+        """Whether any run is at work."""
+        return bool(self._runs)
 
     async def start(self, run_id: str) -> None:
         """Carry the run out. If that is under way, its pending variations join.
