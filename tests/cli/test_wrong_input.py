@@ -21,7 +21,7 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         2,
         "variations: at most 5 (MAX_VARIATIONS); not 6",
     ),
-    "no prompt worth the name": (["run", "{repo}", "x"], 2, "the prompt: at least 10"),
+    "no prompt worth the name": (["run", "{repo}", "x"], 2, "the prompt: at least 3"),
     "a budget of nothing": ([*RUN, "--budget", "0"], 2, "--budget: more than 0; not 0"),
     "an effort that there is not": (
         [*RUN, "--effort", "heroic"],
@@ -42,6 +42,11 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         ["run", "nowhere", PROMPT],
         2,
         "there is no directory 'nowhere'",
+    ),
+    "a ref that is not there": (
+        [*RUN, "--ref", "nosuch"],
+        1,
+        "has no branch or tag 'nosuch'",
     ),
     "a file that is not YAML": (
         ["run", "--spec", "bad.yaml"],
@@ -85,7 +90,7 @@ def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"prompt": "123456789"}, "prompt: at least 10 characters; not '123456789'"),
+        ({"prompt": "12"}, "prompt: at least 3 characters; not '12'"),
         ({"variations": 0}, "variations: at least 1; not 0"),
         (
             {"agent_config": {"effort": "heroic"}},

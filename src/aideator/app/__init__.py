@@ -3,10 +3,8 @@
 from aideator.app.facade import Aideator, Batch, Page, only_match
 from aideator.app.opening import open_app
 from aideator.app.sources import source_policy
-from aideator.app.validation import MIN_PROMPT
 
 __all__ = [
-    "MIN_PROMPT",
     "Aideator",
     "Batch",
     "Page",

@@ -8,13 +8,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-import uuid_utils
-
 from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
 from aideator.app.sources import source_policy
+from aideator.app.submission import find_source, new_run
 from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
 from aideator.domain.errors import NotFound, Unavailable
@@ -27,7 +26,6 @@ from aideator.domain.run import (
     RunDetails,
     RunSpec,
     RunStatus,
-    Variation,
 )
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Draft, Entry
@@ -155,6 +153,7 @@ class Aideator:
         *,
         local: bool = False,
         idempotency: tuple[str, str] | None = None,
+        find_first: bool = False,
     ) -> Run:
         """Store a run and start it.
 
@@ -164,25 +163,25 @@ class Aideator:
                 local path.
             idempotency: The client's key and a hash of its request; the same two lead
                 to the same run.
+            find_first: Whether to look for the repository and its ref before a run is
+                stored, also on another machine. On this one that is always done.
 
         Raises:
             InvalidInput: naming every wrong field.
+            RepositoryError: if the repository or its ref was looked for in vain.
             Conflict: if the idempotency key was used for another request.
         """
         validate_submission(self.settings, spec, local=local)
-        engine = self.working.engine
-        run = Run(id=str(uuid_utils.uuid7()), spec=spec)
-        variations = [
-            Variation(run_id=run.id, number=number, spec=agent)
-            for number, agent in enumerate(spec.agents(), start=1)
-        ]
+        working = self.working
+        await find_source(working.context.cache, spec, remote=find_first)
+        run, variations = new_run(spec)
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
         # A repeated request finds the run of the first one, which was started then and
         # may have ended.
         if stored.id == run.id:
             await self.log.append(run.id, [Draft(RunStarted.of(run))])
-            await engine.start(run.id)
+            await working.engine.start(run.id)
         return stored
 
     async def inspect(

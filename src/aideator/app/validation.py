@@ -3,12 +3,9 @@
 from aideator.agents.catalog import validate_agent, validate_judge
 from aideator.app.sources import source_policy
 from aideator.domain.errors import FieldError, InvalidInput
-from aideator.domain.run import AgentConfig, RunSpec
+from aideator.domain.run import MIN_PROMPT, AgentConfig, RunSpec
 from aideator.repositories.source import parse_source
 from aideator.settings import Settings, check_prompt_and_lineup
-
-MIN_PROMPT = 10
-"""The fewest characters of a prompt."""
 
 
 def validate_submission(settings: Settings, spec: RunSpec, *, local: bool) -> None:

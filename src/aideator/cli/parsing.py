@@ -34,6 +34,28 @@ def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
     return spec.model_copy(update={"repo_url": absolute_repository(spec.repo_url)})
 
 
+def repository_or_here(
+    repo: str | None, prompt: str | None
+) -> tuple[str | None, str | None]:
+    """Return repository and prompt; this folder if the repository was left out.
+
+    That is so where the only argument is no path and no URL, but a text, and this
+    folder is in a git repository. It is said on stderr.
+    """
+    if repo is None or prompt is not None or not _is_a_text(repo):
+        return repo, prompt
+    here = Path.cwd()
+    if not any((folder / ".git").exists() for folder in (here, *here.parents)):
+        return repo, prompt
+    sys.stderr.write(f"(in this folder, {here}: no repository was named)\n")
+    return ".", repo
+
+
+def _is_a_text(argument: str) -> bool:
+    is_url = "://" in argument or argument.startswith("git@")
+    return " " in argument.strip() and not is_url and not Path(argument).exists()
+
+
 def _without_nulls(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 

@@ -66,7 +66,14 @@ class RemoteAideator:
             "prompt": spec.prompt,
             "variations": spec.variations,
         }
-        accepted = await self.call("POST", "/runs", json=body)
+        # A person waits: what cannot be found is told at once, and leaves no run.
+        accepted = await self.call(
+            "POST",
+            "/runs",
+            params={"short_prompt": True, "find_first": True},
+            json=body,
+            timeout=FETCH_SECONDS,
+        )
         return await self.get(accepted["run_id"])
 
     async def inspect(

@@ -132,8 +132,9 @@ async def run(  # noqa: PLR0913 - each is a documented option
     detach: Detach = False,
 ) -> int:
     """Run N agents on a repository, check what each did, and recommend one."""
-    from aideator.cli.parsing import read_spec, read_text
+    from aideator.cli.parsing import read_spec, read_text, repository_or_here
 
+    repo, prompt = repository_or_here(repo, prompt)
     settings = {
         "model": model,
         "effort": effort,
