@@ -144,7 +144,7 @@ def test_without_a_key_a_run_is_refused_before_anything_is_fetched(
 ) -> None:
     done = command(*(a.replace("{repo}", str(repo)) for a in RUN), home=home)
     assert done.returncode == 2
-    assert "no ANTHROPIC_API_KEY is set" in done.stderr
+    assert "no ANTHROPIC_API_KEY is set and no key is stored" in done.stderr
     assert "aideator demo" in done.stderr
     assert not (home / "state" / "mirrors").exists()
 

@@ -11,6 +11,7 @@ from aideator.cli.commands import (
     demo,
     inspect,
     keys,
+    login,
     maintain,
     run,
     serve,
@@ -64,7 +65,7 @@ def build_app() -> typer.Typer:
         help="**N coding agents in, one proven change out.**",
         epilog=_EPILOG,
     )
-    for module in (run, inspect, demo, watch, show, continue_run, decide):
+    for module in (run, inspect, demo, login, watch, show, continue_run, decide):
         app.add_typer(module.app)
     for package in optional.load("commands"):
         app.add_typer(package.app)

@@ -116,11 +116,16 @@ def require_model(settings: Settings) -> None:
 
     Raises:
         InvalidInput: if there is no key for a model that needs one.
+        Unavailable: if a key is stored and cannot be read.
     """
-    if not settings.has_a_model:
+    from aideator.app.model_key import with_stored_key
+    from aideator.app.model_trial import WAYS_TO_A_MODEL
+
+    if not with_stored_key(settings).has_a_model:
         raise InvalidInput(
-            "no ANTHROPIC_API_KEY is set, so the agents would have no model",
-            hint="export ANTHROPIC_API_KEY=…, or try it without a key: `aideator demo`",
+            "no ANTHROPIC_API_KEY is set and no key is stored, so agents have no model",
+            hint=f"one of these, or the demo, which needs none: `aideator demo`\n"
+            f"{WAYS_TO_A_MODEL}",
         )
 
 

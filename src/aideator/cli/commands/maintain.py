@@ -1,15 +1,12 @@
 """Commands that maintain an installation: `doctor` and `gc`."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import SERVE
-
-if TYPE_CHECKING:
-    from aideator.sandbox.base import Finding
 
 app = typer.Typer()
 
@@ -31,37 +28,30 @@ Exit code: 0 runs can be executed here, 1 something is missing.
 async def doctor(context: CommandContext) -> int:
     """Check what works on this machine, and show how to fix what does not."""
     from aideator.app.wiring import examine
+    from aideator.cli.ui.findings import print_finding
 
     findings = await examine(context.settings)
     broken = any(not finding.ok and finding.fatal for finding in findings)
+    has_model = all(finding.ok for finding in findings if finding.name == "model")
     if context.json:
         import json
 
         rows = [vars(finding) for finding in findings]
-        sys.stdout.write(json.dumps({"ok": not broken, "findings": rows}) + "\n")
-        return int(broken)
+        is_ready = has_model and not broken
+        sys.stdout.write(json.dumps({"ok": is_ready, "findings": rows}) + "\n")
+        return int(not is_ready)
     for finding in findings:
-        _print_finding(context, finding)
-    context.print_line(
-        "Runs cannot be executed here yet." if broken else "Runs can be executed here."
-    )
-    return int(broken)
+        print_finding(context.console, finding)
+    context.print_line(_conclusion(broken=broken, has_model=has_model))
+    return int(broken or not has_model)
 
 
-def _print_finding(context: CommandContext, finding: "Finding") -> None:
-    from rich.text import Text
-
-    if finding.ok:
-        mark = ("✓", "green")
-    elif finding.fatal:
-        mark = ("✗", "red")
-    else:
-        mark = ("!", "yellow")
-    context.print(
-        Text.assemble(mark, " ", (finding.name, "bold"), f" {finding.detail}")
-    )
-    if finding.fix and not finding.ok:
-        context.print_line(f"    → {finding.fix}", style="cyan")
+def _conclusion(*, broken: bool, has_model: bool) -> str:
+    if broken:
+        return "Runs cannot be executed here yet."
+    if not has_model:
+        return "Only the demo can run here yet (`aideator demo`): there is no model."
+    return "Runs can be executed here."
 
 
 @command(
