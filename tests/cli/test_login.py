@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from aideator.gateway.trial import address_of
+from aideator.store.model_key import find
 from aideator.testing import scripted_model
 from tests.actions import command
 from tests.cli.processes import Done, aideator
@@ -69,7 +70,7 @@ async def test_what_is_no_key_is_refused(home: Path, text: str) -> None:
     done = await ask("login", "--stdin", home=home, url="http://127.0.0.1:9", text=text)
     assert done.returncode == 2
     assert "no API key" in done.stderr
-    assert not list(home.rglob("model-key.json"))
+    assert find(home / "state") is None
 
 
 def test_without_a_terminal_it_says_how_to_pipe_a_key(home: Path) -> None:

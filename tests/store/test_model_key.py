@@ -1,7 +1,6 @@
 """The key that `aideator login` keeps: for one server, and for its user alone."""
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,13 +43,13 @@ def no_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def keyring_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def keyring_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "keyring_of_a_test.py").write_text(KEYRING)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "lib"))
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring_of_a_test.Keyring")
     monkeypatch.setenv("KEYRING_OF_A_TEST", str(tmp_path / "keys.json"))
-    yield tmp_path / "keys.json"
+    return tmp_path / "keys.json"
 
 
 @pytest.mark.usefixtures("no_keyring")

@@ -18,7 +18,7 @@ from aideator.cli.ui.lines import line_of
 from aideator.cli.ui.live import live
 from aideator.cli.ui.reduce import RunView
 from aideator.cli.ui.setup_line import detail_lines
-from aideator.cli.ui.summary import print_summary
+from aideator.cli.ui.summary import print_outcome
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails
 from aideator.domain.visible import escape_json
@@ -62,7 +62,7 @@ async def watch_and_summarise(
     """
     details = await watch(context, client, run_id, speed=speed)
     if not context.json:
-        print_summary(context.console, details)
+        print_outcome(context.console, details)
     return exit_code_of(details)
 
 

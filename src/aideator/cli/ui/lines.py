@@ -45,7 +45,7 @@ def _progress_line(  # noqa: C901 - one flat match over the union
             calls = view.variation(verdict.variation_id).calls
             return f"done, {wording.count(calls, 'tool call')}"
         case events.VariationFailed() | events.ErrorRaised():
-            return f"{body.reason}: {body.message}"
+            return _failure_line(body, number, view)
         case (
             events.EvidenceGathered()
             | events.VariationAdded()
@@ -66,6 +66,18 @@ def _progress_line(  # noqa: C901 - one flat match over the union
             return ""
         case unknown:
             assert_never(unknown)
+
+
+def _failure_line(
+    body: events.VariationFailed | events.ErrorRaised, number: int | None, view: RunView
+) -> str:
+    """Return a failure; nothing for one that the outcome of the run tells.
+
+    A run that fails before its agents start fails each of its variations.
+    """
+    if number is None or view.variation(number).started is None:
+        return ""
+    return f"{body.reason}: {body.message}"
 
 
 def _tool_line(

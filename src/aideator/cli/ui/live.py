@@ -48,6 +48,8 @@ def live(
     """
     now = now or datetime.now(UTC)
     variations = [variation for _, variation in sorted(view.variations.items())]
+    if view.trouble and not any(each.started for each in variations):
+        return Text()  # the outcome, which follows, says it whole
     columns = max(1, min(len(variations), width // _PANEL_WIDTH))
     rows = -(-len(variations) // columns)
     if 1 + rows * _PANEL_HEIGHT > height:
@@ -66,8 +68,6 @@ def _headline(view: RunView, width: int) -> Text:
         what = started.repo_url if started else "the repository"
         line = view.trouble or f"fetching {what} …"
         return Text(one_line(line, width), style="dim")
-    if view.trouble and not any(v.started for v in view.variations.values()):
-        return Text(one_line(view.trouble, width), style="red")
     done, total = len(view.setup), len(started.setup)
     if done < total and not view.is_set_up:
         current = started.setup[done].command
