@@ -12,11 +12,12 @@ from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
+from aideator.app.pages import NEWEST, Page, newest, only_match
 from aideator.app.sources import source_policy
 from aideator.app.submission import find_source, new_run
 from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
-from aideator.domain.errors import NotFound, Unavailable
+from aideator.domain.errors import Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.project import Project
 from aideator.domain.run import (
@@ -34,6 +35,7 @@ from aideator.repositories.source import parse_source
 from aideator.settings import Settings
 from aideator.store import events as stored_events
 from aideator.store import keys, runs
+from aideator.store.deletion import delete_run
 from aideator.store.keys import ApiKey
 from aideator.store.session import Database
 
@@ -42,27 +44,6 @@ if TYPE_CHECKING:
 
 Batch = list[Entry]
 """Events that became known together."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some runs, newest first, and where the next page begins."""
-
-    runs: tuple[Run, ...]
-    next: str | None
-    """Pass it as `before`; null on the last page."""
-
-
-def only_match(found: Sequence[str], part: str) -> str:
-    """Return the one run id that was found for a part of an id.
-
-    Raises:
-        NotFound: if no run or more than one fits.
-    """
-    if len(found) != 1:
-        problem = "more than one run fits" if found else "there is no run"
-        raise NotFound(f"{problem} {part!r}", hint="`aideator list` shows the ids")
-    return found[0]
 
 
 @dataclass(frozen=True)
@@ -236,14 +217,26 @@ class Aideator:
         return await self.database.look(runs.latest_durations)
 
     async def resolve(self, part: str) -> str:
-        """Return the id of the run that begins or ends with `part`.
+        """Return the id of the run that begins or ends with `part`; `@` is the newest.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
+        if part in NEWEST:
+            return newest(await self.list(limit=1))
         async with self.database.read() as session:
             found = await runs.matching(session, part)
         return only_match(found, part)
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that has ended, with its events, patches and results.
+
+        Raises:
+            NotFound: if there is no such run.
+            Conflict: if it has not ended.
+        """
+        async with self._deciding, self.database.write() as session:
+            await delete_run(session, run_id)
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, in batches, as they come.
@@ -262,6 +255,17 @@ class Aideator:
         """
         await self.get(run_id)
         return await self.log.read(run_id, after=after, limit=limit)
+
+    async def last_seq(self, run_id: str) -> int:
+        """Return the seq of the run's newest event; 0 when there is none yet.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        end, _ = await self.database.look(
+            lambda connection: stored_events.last(connection, run_id)
+        )
+        return end
 
     async def at_end(self, run_id: str, after: int) -> bool:
         """Return whether the run is complete and `after` is its last event.

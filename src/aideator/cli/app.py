@@ -8,7 +8,9 @@ from aideator import __version__, optional
 from aideator.cli.commands import (
     continue_run,
     decide,
+    delete,
     demo,
+    help,
     inspect,
     keys,
     login,
@@ -65,7 +67,18 @@ def build_app() -> typer.Typer:
         help="**N coding agents in, one proven change out.**",
         epilog=_EPILOG,
     )
-    for module in (run, inspect, demo, login, watch, show, continue_run, decide):
+    for module in (
+        run,
+        inspect,
+        demo,
+        login,
+        watch,
+        show,
+        continue_run,
+        decide,
+        delete,
+        help,
+    ):
         app.add_typer(module.app)
     for package in optional.load("commands"):
         app.add_typer(package.app)

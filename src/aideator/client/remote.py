@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from aideator.app import Batch, Page, only_match
+from aideator.app import NEWEST, Batch, Page, newest, only_match
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -114,13 +114,15 @@ class RemoteAideator:
         )
 
     async def resolve(self, part: str) -> str:
-        """Return the id of the run that begins or ends with `part`.
+        """Return the id of the run that begins or ends with `part`; `@` is the newest.
 
         The API knows whole ids only, so this reads the list of runs.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
+        if part in NEWEST:
+            return newest(await self.list(limit=1))
         found: list[str] = []
         page = Page(runs=(), next=None)
         while len(found) < 2:
@@ -164,6 +166,15 @@ class RemoteAideator:
             async for data in events:
                 event = json.loads(data)
                 yield Entry(event["seq"], event["body"]["kind"], data.encode())
+
+    async def last_seq(self, run_id: str) -> int:
+        """Return the seq of the run's newest event; 0 when there is none yet."""
+        page = await self.call("GET", f"/runs/{run_id}/events", params={"limit": 1})
+        return int(page["last"])
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that has ended, with its events, patches and results."""
+        await self.send("DELETE", f"/runs/{run_id}")
 
     async def make_link(self) -> str:
         """Return the path of a link that logs in the browser that opens it first."""

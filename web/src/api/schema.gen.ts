@@ -298,6 +298,8 @@ export interface EventPage {
   events: readonly Event[];
   /** Pass it as `after` for the next page; null when there are no more events at present. */
   next: number | null;
+  /** The seq of the run's newest event. */
+  last: number;
 }
 
 /** What cross-testing the variations has shown. */
@@ -1123,6 +1125,12 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: RunDetails;
+  };
+  "DELETE /runs/{run_id}": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
   };
   "GET /runs/{run_id}/stream": {
     path: { run_id: string };

@@ -65,6 +65,8 @@ class EventPage(ResponseBody):
     next: int | None
     """Pass it as `after` for the next page; null when there are no more events at
     present."""
+    last: int
+    """The seq of the run's newest event."""
 
 
 class Selection(RequestBody):
@@ -219,6 +221,21 @@ async def show(run_id: RunId, app: App) -> RunDetails:
     return await app.get(run_id)
 
 
+@router.delete(
+    "/runs/{run_id}",
+    status_code=204,
+    responses=responses(404, 409),
+    response_class=Response,
+)
+async def delete(run_id: RunId, app: App) -> Response:
+    """Delete a run that has ended, with its events, patches and results.
+
+    What was published stays, and so do runs that were answered by its winner.
+    """
+    await app.delete(run_id)
+    return Response(status_code=204)
+
+
 @router.head("/runs/{run_id}/stream", include_in_schema=False)
 @router.get(
     "/runs/{run_id}/stream",
@@ -265,11 +282,13 @@ async def events(
     """Read the stream's events as pages of JSON."""
     # The stored bytes are the answer: parsing them and writing them again would cost
     # ten times as much.
+    last = await app.last_seq(run_id)
     found = await app.events(run_id, after=after, limit=limit)
     next_ = b"%d" % found[-1].seq if len(found) == limit else b"null"
-    body = b'{"events":[%b],"next":%b}' % (
+    body = b'{"events":[%b],"next":%b,"last":%d}' % (
         b",".join(entry.data for entry in found),
         next_,
+        max(last, found[-1].seq if found else 0),
     )
     return Response(body, media_type="application/json")
 

@@ -1,5 +1,6 @@
 """Draw the list of runs, and a patch."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -12,6 +13,11 @@ from aideator.cli.ui.figures import age
 from aideator.domain.run import Run
 
 _REPOSITORY_WIDTH, _PROMPT_WIDTH = 32, 40
+_INDEX = re.compile(
+    r"^(index )([0-9a-f]{10})[0-9a-f]{30,54}\.\.([0-9a-f]{10})[0-9a-f]{30,54}",
+    re.MULTILINE,
+)
+"""A patch names whole hashes, which only `git apply` needs."""
 
 
 def runs_table(runs: Iterable[Run]) -> Table:
@@ -33,6 +39,9 @@ def runs_table(runs: Iterable[Run]) -> Table:
     return table
 
 
-def print_patch(console: Console, patch: str) -> None:
-    """Print a patch in colour, escaped."""
-    console.print(Syntax(escape(patch), "diff", theme="ansi_dark", word_wrap=True))
+def draw_patch(console: Console, patch: str) -> str:
+    """Return a patch in colour as a terminal shows it: escaped, hashes abbreviated."""
+    short = _INDEX.sub(r"\1\2..\3", escape(patch))
+    with console.capture() as drawn:
+        console.print(Syntax(short, "diff", theme="ansi_dark", word_wrap=True))
+    return drawn.get()

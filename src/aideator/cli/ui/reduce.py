@@ -50,6 +50,8 @@ class VariationView:
     channel: str = ""
     message: tuple[str, str | None] = ("", None)
     """Channel and id of the agent's current message."""
+    untold: str = ""
+    """The beginning of the agent's message, until `take_message`; no thoughts."""
     tools: dict[str, str] = field(default_factory=dict)
     """Titles of tool calls, by id."""
     tool: str = ""
@@ -142,6 +144,13 @@ class VariationView:
         said = self.said + text if message == self.message else text
         self.said = said[-_SAID_LENGTH:]
         self.message = message
+        if self.channel == "message":
+            self.untold = (self.untold + text)[:_SAID_LENGTH]
+
+    def take_message(self) -> str:
+        """Return the beginning of the agent's last message, the first time only."""
+        said, self.untold = self.untold.strip(), ""
+        return said
 
     def _use_tool(self, key: str, title: str | None) -> None:
         if title:
