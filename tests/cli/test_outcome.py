@@ -3,6 +3,8 @@
 import pytest
 from rich.console import Console
 
+from aideator.cli.parsing import no_single_one
+from aideator.cli.ui.evidence import common_path
 from aideator.cli.ui.next_steps import next_steps
 from aideator.cli.ui.summary import print_outcome, print_summary
 from aideator.domain.ranking import Evidence
@@ -111,3 +113,26 @@ def test_the_rule_is_explained_by_show_alone() -> None:
     run = judged(2)
     assert "The rule: High: it fixes" in printed(run, whole=True)
     assert "The rule" not in printed(run)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "words", "hint"),
+    [
+        ((), "1, 2 and 3 are equal", "aideator select eddc7d4a 1"),
+        ((2,), "variation 2 is recommended, not chosen", "aideator select eddc7d4a 2"),
+        ((1, 3), "1 and 3 are equal", "aideator select eddc7d4a 1"),
+    ],
+)
+def test_a_command_without_a_number_says_which_are_equal(
+    fixed: tuple[int, ...], words: str, hint: str
+) -> None:
+    error = no_single_one(judged(*fixed), "select")
+    assert words in str(error)
+    assert hint in error.hint
+
+
+def test_what_all_names_of_tests_begin_with_is_said_once() -> None:
+    assert common_path(["tests/a/x.py::one", "tests/a/x.py::two"]) == "tests/a/x.py::"
+    assert common_path(["tests.wrap.A.one", "tests.wrap.B.two"]) == "tests.wrap."
+    assert common_path(["a.b", "a.c"]) == ""
+    assert common_path(["tests/a.py::one"]) == ""

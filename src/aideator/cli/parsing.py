@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from aideator.domain import wording
 from aideator.domain.errors import Conflict, FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
 from aideator.domain.run import RunSpec
@@ -14,6 +15,7 @@ from aideator.settings import Settings
 
 if TYPE_CHECKING:
     from aideator.cli.command import Client
+    from aideator.domain.run import RunDetails
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -133,13 +135,35 @@ async def default_variation(client: "Client", run_id: str) -> int:
     """Return the number of the winner, else of the recommended variation.
 
     Raises:
-        Conflict: if there is neither.
+        Conflict: if there is neither; it says which variations are equal.
     """
     details = await client.get(run_id)
     number = details.winner or details.recommended
     if number is None:
-        raise Conflict(
-            "no variation was selected or recommended",
-            hint=f"name one: 1 … {len(details.variations)}",
-        )
+        raise no_single_one(details, "diff")
     return number
+
+
+def no_single_one(details: "RunDetails", verb: str) -> Conflict:
+    """Return the error of a command that needs a variation's number.
+
+    Args:
+        details: The run.
+        verb: The command, for the hint.
+    """
+    from aideator.cli.ui.next_steps import equals
+
+    tied = equals(details)
+    if len(tied) > 1:
+        numbers = wording.joined([str(number) for number in tied])
+        message = f"{numbers} are equal: nothing that was run tells them apart"
+    elif details.recommended is not None:
+        message = f"variation {details.recommended} is recommended, not chosen"
+    else:
+        message = "no variation was chosen or recommended"
+    named = tied[0] if tied else details.recommended or 1
+    others = f" (1 … {len(details.variations)})" if len(details.variations) > 1 else ""
+    return Conflict(
+        message,
+        hint=f"name one: `aideator {verb} {details.id[-8:]} {named}`{others}",
+    )

@@ -29,13 +29,17 @@ Examples:
 async def select(
     context: CommandContext,
     run_id: RunId,
-    number: Number,
+    number: OptionalNumber = None,
     *,
     reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
 ) -> None:
-    """Select a variation as the winner."""
+    """Select a variation as the winner. Without a number, say which are equal."""
+    from aideator.cli.parsing import no_single_one
+
     async with context.connect() as client:
         found = await client.resolve(run_id)
+        if number is None:
+            raise no_single_one(await client.get(found), "select")
         details = await client.select(found, number, reason)
     if context.print_json(details):
         return

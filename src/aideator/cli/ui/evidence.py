@@ -1,6 +1,7 @@
 """Draw the evidence: changes of checks and tests, and the matrix of cross-tests."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -32,6 +33,8 @@ _CROSS = {
 _ABSENT = ("·", "dim")
 _TEST_WIDTH = 48
 _REASON_WIDTH = 24
+_SEPARATORS = ("/", "::", ".")
+_LEAST_PATH = 8
 
 
 def check_cell(verdict: Verdict | None, label: str) -> Text:
@@ -82,14 +85,31 @@ def _check_block(label: str, judged: Sequence[Variation]) -> list[RenderableType
         names |= dict.fromkeys(tests)
     if not names:
         return []
-    table = _table(f"tests of `{escape(label)}`", judged)
+    shared = common_path(list(names))
+    where = f", in {escape(shared)}" if shared else ""
+    table = _table(f"tests of `{escape(label)}`{where}", judged)
     for name in names:
-        table.add_row(_name(name), *(_test_cell(tests.get(name)) for tests in columns))
+        short = name.removeprefix(shared)
+        table.add_row(_name(short), *(_test_cell(tests.get(name)) for tests in columns))
     # A verdict names a bounded number of tests, and counts all.
     more = max(_changed(row) - len(row.tests) for row in rows if row is not None)
     if more <= 0:
         return [table]
     return [table, Text(f"and up to {more} more for each variation", style="dim")]
+
+
+def common_path(names: Sequence[str]) -> str:
+    """Return the path with which all names of tests begin, up to its last separator.
+
+    Empty for less than two names, or a path that is too short to be worth it.
+    """
+    if len(names) < 2:
+        return ""
+    pairs = zip(min(names), max(names), strict=False)
+    same = takewhile(lambda pair: pair[0] == pair[1], pairs)
+    shared = "".join(pair[0] for pair in same)
+    end = max(shared.rfind(separator) + len(separator) for separator in _SEPARATORS)
+    return shared[:end] if end >= _LEAST_PATH else ""
 
 
 def _changed(row: CheckChange) -> int:

@@ -144,6 +144,8 @@ def conclusion(details: RunDetails) -> Group:
     lines = verdict_lines(details, brief=False)
     for variation in details.variations:
         lines += flag_lines(variation, most=_FLAGS)
+        notes = variation.verdict.notes if variation.verdict else ()
+        lines += [Text(f"note, {variation.number}: {escape(note)}") for note in notes]
     return Group(*lines)
 
 
