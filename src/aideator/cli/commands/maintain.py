@@ -1,12 +1,17 @@
 """Commands that maintain an installation: `doctor` and `gc`."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import SERVE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aideator.sandbox.base import Finding
 
 app = typer.Typer()
 
@@ -31,27 +36,27 @@ async def doctor(context: CommandContext) -> int:
     from aideator.cli.ui.findings import print_finding
 
     findings = await examine(context.settings)
-    broken = any(not finding.ok and finding.fatal for finding in findings)
-    has_model = all(finding.ok for finding in findings if finding.name == "model")
+    problem = _problem(findings)
     if context.json:
         import json
 
         rows = [vars(finding) for finding in findings]
-        is_ready = has_model and not broken
-        sys.stdout.write(json.dumps({"ok": is_ready, "findings": rows}) + "\n")
-        return int(not is_ready)
-    for finding in findings:
-        print_finding(context.console, finding)
-    context.print_line(_conclusion(broken=broken, has_model=has_model))
-    return int(broken or not has_model)
+        sys.stdout.write(json.dumps({"ok": not problem, "findings": rows}) + "\n")
+    else:
+        for finding in findings:
+            print_finding(context.console, finding)
+        context.print_line(problem or "Runs can be executed here.")
+    return int(bool(problem))
 
 
-def _conclusion(*, broken: bool, has_model: bool) -> str:
-    if broken:
+def _problem(findings: "Sequence[Finding]") -> str:
+    """Return what cannot be done here yet; empty where runs can be executed."""
+    wrong = [finding for finding in findings if not finding.ok]
+    if any(finding.fatal for finding in wrong):
         return "Runs cannot be executed here yet."
-    if not has_model:
+    if any(finding.name == "model" for finding in wrong):
         return "Only the demo can run here yet (`aideator demo`): there is no model."
-    return "Runs can be executed here."
+    return ""
 
 
 @command(

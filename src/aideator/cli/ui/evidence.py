@@ -1,7 +1,7 @@
 """Draw the evidence: changes of checks and tests, and the matrix of cross-tests."""
 
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -79,23 +79,25 @@ def tables_of_tests(details: RunDetails) -> Group:
 def _check_block(label: str, judged: Sequence[Variation]) -> list[RenderableType]:
     """Return the table of one check's tests; nothing where there are none."""
     rows = [_row(variation.verdict, label) for variation in judged]
-    columns = [{test.test: test for test in row.tests} if row else {} for row in rows]
-    names: dict[str, None] = {}
-    for tests in columns:
-        names |= dict.fromkeys(tests)
+    columns = [_by_name(row) for row in rows]
+    names = list(dict.fromkeys(chain.from_iterable(columns)))
     if not names:
         return []
-    shared = common_path(list(names))
+    shared = common_path(names)
     where = f", in {escape(shared)}" if shared else ""
     table = _table(f"tests of `{escape(label)}`{where}", judged)
     for name in names:
-        short = name.removeprefix(shared)
-        table.add_row(_name(short), *(_test_cell(tests.get(name)) for tests in columns))
+        short = _name(name.removeprefix(shared))
+        table.add_row(short, *(_test_cell(tests.get(name)) for tests in columns))
     # A verdict names a bounded number of tests, and counts all.
     more = max(_changed(row) - len(row.tests) for row in rows if row is not None)
     if more <= 0:
         return [table]
     return [table, Text(f"and up to {more} more for each variation", style="dim")]
+
+
+def _by_name(row: CheckChange | None) -> dict[str, TestChange]:
+    return {test.test: test for test in row.tests} if row else {}
 
 
 def common_path(names: Sequence[str]) -> str:

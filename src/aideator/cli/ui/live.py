@@ -49,7 +49,7 @@ def live(
     """
     now = now or datetime.now(UTC)
     variations = [variation for _, variation in sorted(view.variations.items())]
-    if view.trouble and not any(each.started for each in variations):
+    if view.trouble and not view.has_agents:
         return Text()  # the outcome, which follows, says it whole
     columns = max(1, min(len(variations), width // _PANEL_WIDTH))
     rows = -(-len(variations) // columns)
@@ -83,16 +83,20 @@ def _preparation(view: RunView) -> str:
     started = view.started
     if started is None or started.commit is None:
         return f"fetching {started.repo_url if started else 'the repository'} …"
-    if any(each.started for each in view.variations.values()):
+    if view.has_agents:
         return ""
-    done, total = len(view.setup), len(started.setup)
-    if done < total and not view.is_set_up:
-        return f"setting up ({done + 1} of {total}): {started.setup[done].command}"
-    done, total = len(view.baseline), len(started.checks)
-    if done < total:
-        label = started.checks[done].label
-        return f"checking the base ({done + 1} of {total}): {label}"
-    return ""
+    commands = [] if view.is_set_up else [each.command for each in started.setup]
+    labels = [check.label for check in started.checks]
+    return _step("setting up", commands, len(view.setup)) or _step(
+        "checking the base", labels, len(view.baseline)
+    )
+
+
+def _step(what: str, names: Sequence[str], done: int) -> str:
+    """Return which of several steps is next; empty when all are done."""
+    if done >= len(names):
+        return ""
+    return f"{what} ({done + 1} of {len(names)}): {names[done]}"
 
 
 def _clock(since: datetime | None, now: datetime) -> str:

@@ -33,16 +33,17 @@ def _steps(details: RunDetails, run: str) -> list[str]:
         # A run that failed before its agents started has said all that there is.
         started = any(each.started_at for each in details.variations)
         return [f"show {run}"] if started else []
-    number = details.winner or details.recommended
-    if number is None:
-        return _steps_to_settle(details, run)
     if details.winner is not None:
         return [f"diff {run}", f"apply {run}", f"publish {run}"]
-    tied = [each for each in equals(details) if each != number]
-    others = [f"diff {run} {each}" for each in tied[:2]]
+    if details.recommended is None:
+        return _steps_to_settle(details, run)
+    return _steps_with(details, run, details.recommended)
+
+
+def _steps_with(details: RunDetails, run: str, number: int) -> list[str]:
+    others = [each for each in equals(details) if each != number]
     return [
-        f"diff {run} {number}",
-        *others,
+        *(f"diff {run} {each}" for each in (number, *others[:2])),
         f'select {run} {number} --reason "…"',
         f"apply {run} {number}",
     ]

@@ -180,6 +180,11 @@ class RunView:
     last_seq: int = 0
     last_at: datetime | None = None
 
+    @property
+    def has_agents(self) -> bool:
+        """Whether any agent has started."""
+        return any(each.started for each in self.variations.values())
+
     def apply(self, event: events.Event) -> None:
         """Apply one event.
 

@@ -95,21 +95,30 @@ def _matrix(
     for variation in variations:
         head = f"{variation.number} {variation.spec.agent}{_mark(details, variation)}"
         table.add_column(head, min_width=_CELL_WIDTH - 2)
-    if any(v.status is not VariationStatus.FINISHED for v in details.variations):
+    if {v.status for v in details.variations} != {VariationStatus.FINISHED}:
         table.add_row("state", *(v.status.value for v in variations))
     for check in details.checks:
         label = Text(escape(check.label), overflow="fold")
         table.add_row(label, *(check_cell(v.verdict, check.label) for v in variations))
-    evidence = details.evidence
-    if evidence and evidence.cross_tests:
-        table.add_row("cross-tests", *(cross_cell(evidence, v) for v in variations))
-    for heading, figures in _figures(variations).items():
-        is_no_cost = simulated and heading == "cost"
-        table.add_row("cost, simulated" if is_no_cost else heading, *figures)
+    _add_figures(table, details, variations, simulated=simulated)
     failures = [_failure(variation) for variation in variations]
     if any(failures):
         table.add_row("trouble", *failures)
     return table
+
+
+def _add_figures(
+    table: Table,
+    details: RunDetails,
+    variations: Sequence[Variation],
+    *,
+    simulated: bool,
+) -> None:
+    evidence = details.evidence
+    if evidence and evidence.cross_tests:
+        table.add_row("cross-tests", *(cross_cell(evidence, v) for v in variations))
+    for heading, figures in _figures(variations, simulated=simulated).items():
+        table.add_row(heading, *figures)
 
 
 def _mark(details: RunDetails, variation: Variation) -> str:
@@ -119,12 +128,15 @@ def _mark(details: RunDetails, variation: Variation) -> str:
     return " ←" if variation.number == details.recommended else ""
 
 
-def _figures(variations: Sequence[Variation]) -> dict[str, list[str]]:
+def _figures(
+    variations: Sequence[Variation], *, simulated: bool
+) -> dict[str, list[str]]:
     """Return the rows that are shown and never decide."""
+    cost = "cost, simulated" if simulated else "cost"
     return {
         "change": [_size(variation) for variation in variations],
         "tokens": [tokens(variation.usage) for variation in variations],
-        "cost": [wording.money(variation.usage.cost_usd) for variation in variations],
+        cost: [wording.money(variation.usage.cost_usd) for variation in variations],
         "time": [duration(v.started_at, v.finished_at) for v in variations],
     }
 

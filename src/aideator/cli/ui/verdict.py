@@ -18,7 +18,6 @@ from aideator.domain.verdict import Verdict
 
 _BRIEF_REASONS, _BRIEF_WIDTH = 3, 150
 _REASON_WIDTH = 400
-_PATHS = 3
 
 
 def verdict_lines(details: RunDetails, *, brief: bool) -> list[Text]:
@@ -32,16 +31,15 @@ def verdict_lines(details: RunDetails, *, brief: bool) -> list[Text]:
     ranking = details.ranking
     if details.winner is not None:
         lines += _choice(details)
-    elif ranking is not None:
-        lines += _recommendation(details, ranking)
-    if ranking is None or (brief and details.winner is not None):
+        return lines if brief else [*lines, *_reasons(ranking)]
+    if ranking is None:
         return lines
+    lines += _recommendation(details, ranking)
     lines += _brief_reasons(details, ranking) if brief else _reasons(ranking)
-    if details.winner is None:
-        if ranking.settle:
-            lines.append(Text(f"To settle it: {escape(ranking.settle)}"))
-        if ranking.rule and not brief:
-            lines.append(Text(f"The rule: {escape(ranking.rule)}", style="dim"))
+    if ranking.settle:
+        lines.append(Text(f"To settle it: {escape(ranking.settle)}"))
+    if ranking.rule and not brief:
+        lines.append(Text(f"The rule: {escape(ranking.rule)}", style="dim"))
     return lines
 
 
@@ -97,37 +95,36 @@ def _why_first(ranking: Ranking) -> str:
 
 def _difference(details: RunDetails, tied: Sequence[int]) -> str:
     """Return in what equals differ: files that not all change, and size."""
-    among = [each for each in details.variations if each.number in tied]
-    found = [each.verdict for each in among if each.verdict]
-    if len({verdict.fingerprint for verdict in found}) == 1 and found[0].fingerprint:
+    found = [verdict for verdict in verdicts(details) if verdict.variation_id in tied]
+    prints = {verdict.fingerprint for verdict in found}
+    if len(prints) == 1 and prints != {""}:
         return "They made the same change."
-    sizes = ", ".join(
-        f"{verdict.variation_id}: {wording.patch_size(verdict.patch)}"
-        for verdict in found
-    )
-    return f"They differ{_where(found)} ({sizes})."
+    sizes = [f"{v.variation_id}: {wording.patch_size(v.patch)}" for v in found]
+    return f"They differ{_where(found)} ({', '.join(sizes)})."
+
+
+def verdicts(details: RunDetails) -> list[Verdict]:
+    """Return the verdicts that there are, in the order of the variations."""
+    return [each.verdict for each in details.variations if each.verdict]
 
 
 def _where(found: Sequence[Verdict]) -> str:
     """Return the files that not all of them change, or else those that all change."""
-    every = set.union(*(set(verdict.paths) for verdict in found))
-    apart = [
-        path
-        for path in sorted(every)
-        if any(path not in verdict.paths for verdict in found)
-    ]
+    paths = [set(verdict.paths) for verdict in found]
+    every, shared = set.union(*paths), set.intersection(*paths)
+    apart = sorted(every - shared) or sorted(every)
     if not apart:
-        names = wording.quoted(sorted(every)[:_PATHS], len(every))
-        return f" in {names}" if names else ""
-    changers = [v.variation_id for v in found if apart[0] in v.paths]
-    numbers = wording.joined([str(number) for number in changers])
-    names = wording.quoted(apart[:_PATHS], len(apart))
-    if len(apart) > 1:
-        return f" in {names}"
-    return f" in {names}, which only {numbers} changes"
+        return ""
+    names = f" in {wording.quoted(apart, len(apart))}"
+    changers = [str(v.variation_id) for v in found if apart[0] in v.paths]
+    if len(apart) > 1 or len(changers) == len(found):
+        return names
+    return f"{names}, which only {wording.joined(changers)} changes"
 
 
-def _reasons(ranking: Ranking) -> list[Text]:
+def _reasons(ranking: Ranking | None) -> list[Text]:
+    if ranking is None:
+        return []
     return [Text(f"  · {escape(reason)}") for reason in ranking.reasons]
 
 
