@@ -18,9 +18,5 @@ def show_help(
     ] = None,
 ) -> None:
     """Show how to use a command, as --help does."""
-    from aideator.cli.app import app as whole
-
-    program = context.find_root().info_name
-    typer.main.get_command(whole).main(
-        [*(words or []), "--help"], prog_name=program, standalone_mode=True
-    )
+    root = context.find_root()
+    root.command.main([*(words or []), "--help"], prog_name=root.info_name)
