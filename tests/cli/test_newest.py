@@ -1,5 +1,6 @@
 """Short ways: the newest run, completion, deletion, help, and a pager as git has it."""
 
+import asyncio
 import json
 import os
 import pty
@@ -30,7 +31,7 @@ def test_without_a_run_the_newest_is_not_there(home: Path) -> None:
     assert "aideator run" in done.stderr
 
 
-def test_a_shell_completes_ids_of_runs(
+async def test_a_shell_completes_ids_of_runs(
     finished_run: FinishedRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIDEATOR_HOME", str(finished_run.home / "state"))
@@ -101,15 +102,19 @@ def on_a_terminal(*arguments: str, home: Path, env: dict[str, str]) -> str:
     return shown.decode()
 
 
-def test_a_pager_shows_a_patch_on_a_terminal_alone(finished_run: FinishedRun) -> None:
+async def test_a_pager_shows_a_patch_on_a_terminal_alone(
+    finished_run: FinishedRun,
+) -> None:
     home, part = finished_run.home, finished_run.part
     paged = {"PAGER": "sed s/^/PAGED:/"}
-    assert "PAGED:" in on_a_terminal("diff", part, home=home, env=paged)
-    git_pager = paged | {"GIT_PAGER": "cat"}
-    shown = on_a_terminal("diff", part, home=home, env=git_pager)
+
+    async def shows(*arguments: str, **env: str) -> str:
+        return await asyncio.to_thread(on_a_terminal, *arguments, home=home, env=env)
+
+    assert "PAGED:" in await shows("diff", part, **paged)
+    shown = await shows("diff", part, **paged, GIT_PAGER="cat")
     assert "PAGED:" not in shown
     assert "calc.py" in shown
-    shown = on_a_terminal("diff", part, "--no-pager", home=home, env=paged)
-    assert "PAGED:" not in shown
-    piped = command("diff", part, home=home, env=paged)
+    assert "PAGED:" not in await shows("diff", part, "--no-pager", **paged)
+    piped = await aideator("diff", part, home=home, env=paged)
     assert piped.stdout.startswith("diff --git")
