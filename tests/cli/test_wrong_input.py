@@ -66,7 +66,19 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         1,
         "the server does not answer",
     ),
-    "an unknown command": (["rnu"], 2, "No such command"),
+    "an unknown command": (["rnu"], 2, "No such command 'rnu'. Did you mean 'run'?"),
+    "a number that is none": ([*RUN, "-n", "x"], 2, "--variations: a whole number"),
+    "an argument that is no number": (
+        ["diff", "abcd1234", "x"],
+        2,
+        "VARIATION: a whole number; not 'x'",
+    ),
+    "a limit of nothing": (["list", "--limit", "0"], 2, "--limit: at least 1"),
+    "an option that there is not": ([*RUN, "--nope"], 2, "No such option: --nope"),
+    "an argument that is missing": (["show"], 2, "Missing argument 'RUN'"),
+    "a port that there is not": (["serve", "--port", "99999"], 2, "--port: at most"),
+    "nothing to do": (["run"], 2, "the repository is missing; the prompt is missing"),
+    "help for what is not there": (["help", "nope"], 2, "No such command 'nope'"),
 }
 
 
@@ -84,6 +96,9 @@ def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -
     assert done.returncode == code, done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert "Input should" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) <= 3
     assert done.stdout == ""
 
 
@@ -128,6 +143,18 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: bytes | None, words: str) -
     with pytest.raises(InvalidInput) as caught:
         read_spec({}, file)
     assert words in str(caught.value)
+
+
+def test_a_prompt_alone_means_the_repository_that_one_is_in(
+    home: Path, repo: Path
+) -> None:
+    (repo / "deep").mkdir()
+    inside = command("run", "Fix the date test", home=home, cwd=repo / "deep")
+    assert f"(in this folder, {repo / 'deep'}" in inside.stderr
+    assert "is missing" not in inside.stderr
+    outside = command("run", "Fix the date test", home=home)
+    assert "the prompt is missing" in outside.stderr
+    assert 'next: aideator run . "Fix' in outside.stderr
 
 
 def test_a_wrong_setting_is_named(home: Path) -> None:

@@ -10,9 +10,9 @@ from aideator.sandbox.base import Finding
 from aideator.settings import Settings
 
 WAYS_TO_A_MODEL = """\
-aideator login                                  # stores a key for Anthropic's API
-export ANTHROPIC_BASE_URL=http://localhost:11434  # or a model of your own (Ollama)
-aideator run . "…" --model qwen3-coder            # by its name there"""
+aideator login                                    # a key for Anthropic's API
+export ANTHROPIC_BASE_URL=http://localhost:11434  # or your own model: Ollama,
+aideator run . "…" --model qwen3-coder            # with --model as it is named there"""
 """What to paste where there is no model: docs/how-to/own-model.md."""
 
 

@@ -21,6 +21,7 @@ from aideator.cli.commands import (
     watch,
 )
 from aideator.cli.parameters import SERVE
+from aideator.cli.usage import tell
 
 _EPILOG = """
 Examples:
@@ -89,3 +90,14 @@ def build_app() -> typer.Typer:
 
 
 app = build_app()
+
+
+def main() -> int:
+    """Run the command of the command line; return its exit code."""
+    try:
+        # The same name for `python -m aideator`.
+        return app(prog_name="aideator", standalone_mode=False) or 0
+    except typer.Abort:
+        return 1
+    except typer.TyperException as error:
+        return tell(error)

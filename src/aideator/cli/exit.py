@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aideator.cli.ui.escape import escape
-from aideator.domain.errors import AideatorError, InvalidInput
+from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.field_errors import IT_IS_MISSING
 from aideator.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -138,7 +139,9 @@ def _report(error: BaseException) -> int:
     for cause in expected:
         typer.secho(f"error: {escape(_message(cause))}", fg="red", err=True)
         if cause.hint:
-            typer.secho(f"  next: {escape(cause.hint)}", err=True)
+            # Further lines are commands to paste.
+            hint = escape(cause.hint).replace("\n", "\n    ")
+            typer.secho(f"  next: {hint}", err=True)
     usage = isinstance(expected[0], InvalidInput | SettingsError)
     return ExitCode.USAGE if usage else ExitCode.FAILED
 
@@ -147,10 +150,14 @@ def _message(error: AideatorError) -> str:
     """Return an error's message, with the options that set the wrong fields."""
     if not isinstance(error, InvalidInput) or not error.fields:
         return str(error)
-    return "; ".join(
-        f"{_OPTIONS.get(field.field, field.field)}: {field.message}"
-        for field in error.fields
-    )
+    return "; ".join(map(_field_words, error.fields))
+
+
+def _field_words(wrong: FieldError) -> str:
+    name = _OPTIONS.get(wrong.field, wrong.field)
+    if wrong.message == IT_IS_MISSING:
+        return f"{name} is missing"
+    return f"{name}: {wrong.message}"
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

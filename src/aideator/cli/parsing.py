@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aideator.domain.run import RunDetails
 
 T = TypeVar("T", bound=BaseModel)
+_EXAMPLE = 'aideator run . "Fix the failing date test" -n 3 --budget 2'
 
 
 def read_text(argument: str | None) -> str | None:
@@ -91,9 +92,7 @@ def validate(kind: type[T], fields: Mapping[str, Any]) -> T:
             FieldError(".".join(map(str, e["loc"])), field_message(e))
             for e in error.errors()
         ]
-        raise InvalidInput(
-            fields=wrong, hint="the command's --help has examples"
-        ) from None
+        raise InvalidInput(fields=wrong, hint=_EXAMPLE) from None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -103,9 +102,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         with file.open(encoding="utf-8") as opened:
             fields = yaml.safe_load(opened)
     except (OSError, UnicodeError, yaml.YAMLError) as error:
-        raise InvalidInput(
-            f"{file} cannot be read: {' '.join(str(error).split())}"
-        ) from None
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise InvalidInput(f"{file} cannot be read: {why}") from None
     if not isinstance(fields, dict):
         raise InvalidInput(
             f"{file} is not a mapping", hint="begin with `repo_url: …` and `prompt: …`"
@@ -126,7 +124,7 @@ def require_model(settings: Settings) -> None:
     if not with_stored_key(settings).has_a_model:
         raise InvalidInput(
             "no ANTHROPIC_API_KEY is set and no key is stored, so agents have no model",
-            hint=f"one of these, or the demo, which needs none: `aideator demo`\n"
+            hint=f"one of these; or `aideator demo`, which needs no model\n"
             f"{WAYS_TO_A_MODEL}",
         )
 

@@ -19,4 +19,5 @@ def show_help(
 ) -> None:
     """Show how to use a command, as --help does."""
     root = context.find_root()
-    root.command.main([*(words or []), "--help"], prog_name=root.info_name)
+    arguments = [*(words or []), "--help"]
+    root.command.main(arguments, prog_name=root.info_name, standalone_mode=False)

@@ -79,7 +79,8 @@ async def gc(
         int | None,
         typer.Option(
             help="Megabytes to keep at most, 0 for only what is in use; "
-            "MAX_CACHE_SIZE_MB when absent."
+            "MAX_CACHE_SIZE_MB when absent.",
+            min=0,
         ),
     ] = None,
 ) -> None:
