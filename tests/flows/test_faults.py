@@ -33,6 +33,25 @@ async def test_a_failing_model_fails_the_variation_with_its_reason(
     assert words in variation.failure.message
 
 
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ({"say": "No.", "stop": "refusal"}, "The model refused to go on."),
+        ({"fault": {"status": 400}}, "400"),
+    ],
+)
+async def test_what_ended_a_turn_early_stands_in_the_verdict(
+    home: Path, repo: Path, last: dict[str, Any], words: str
+) -> None:
+    plus = {"bash": {"command": "sed -i 's/a - b/a + b/' calc.py"}}
+    lane = [{"calls": [plus]}, last]
+    async with user(home, repo, {"lanes": {"default": lane}}) as me:
+        done = await me.asks_and_waits(checks=[])
+    verdict = done.variations[0].verdict
+    assert verdict is not None
+    assert any(words in note for note in verdict.notes), verdict.notes
+
+
 @pytest.mark.parametrize("scenario", ["overloaded", "rate_limited", "cut"])
 async def test_a_model_that_recovers_costs_patience_not_the_run(
     home: Path, repo: Path, scenario: str
