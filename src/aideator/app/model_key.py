@@ -2,6 +2,8 @@
 
 import os
 
+from dotenv import dotenv_values
+
 from aideator.settings import Settings
 from aideator.store import model_key
 
@@ -26,15 +28,16 @@ def source_of_key(settings: Settings) -> str:
     """Return where the key is from, in words; empty where there is none.
 
     Args:
-        settings: As they were read, without a stored key.
+        settings: As they were read, or with the stored key.
 
     Raises:
         Unavailable: if it is not known, because the state directory cannot be read.
     """
-    if settings.anthropic_api_key is not None:
-        place = "the environment" if os.environ.get(_VARIABLE) else ".env"
-        return f"{_VARIABLE} of {place}"
+    if os.environ.get(_VARIABLE):
+        return f"{_VARIABLE} of the environment"
+    if settings.anthropic_api_key and dotenv_values(".env").get(_VARIABLE):
+        return f"{_VARIABLE} of .env"
     stored = model_key.find(settings.aideator_home)
-    if stored is None or stored.address != settings.anthropic_base_url:
-        return ""
-    return stored.place
+    if stored is not None and stored.address == settings.anthropic_base_url:
+        return stored.place
+    return "the settings" if settings.anthropic_api_key else ""

@@ -139,10 +139,10 @@ def _steps(context: CommandContext, details: "RunDetails", home: Path) -> list[s
     compared = equals(details) or ((best,) if best is not None else ())
     page = f"http://{settings.aideator_host}:{settings.aideator_port}/runs/{details.id}"
     return [
-        *(f"{here} diff {run} {number}" for number in compared[:2]),
+        *(f"{here} diff {run} {number}" for number in compared[:1]),
         f"{here} serve",
         f"open {page}",
-        f'cd my/project && {_absolute(program())} run . "Fix the failing test"',
+        f'cd my/project && {_absolute(program())} run . "Add CI"',
     ]
 
 

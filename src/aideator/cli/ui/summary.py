@@ -61,7 +61,7 @@ def _print_comparison(
 ) -> None:
     if any(each.started_at or each.verdict for each in details.variations):
         drawn = comparison(details, width=console.width, simulated=simulated)
-        console.print(drawn)
+        console.print(drawn, Text())
     else:
         console.print(_head(details))
 
@@ -90,7 +90,7 @@ def _head(details: RunDetails) -> Text:
 def _matrix(
     details: RunDetails, variations: Sequence[Variation], *, simulated: bool
 ) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.add_column("", max_width=_LABEL_WIDTH)
     for variation in variations:
         head = f"{variation.number} {variation.spec.agent}{_mark(details, variation)}"
@@ -135,10 +135,14 @@ def _figures(
     cost = "cost, simulated" if simulated else "cost"
     return {
         "change": [_size(variation) for variation in variations],
-        "tokens": [tokens(variation.usage) for variation in variations],
+        "tokens, time": [_effort(variation) for variation in variations],
         cost: [wording.money(variation.usage.cost_usd) for variation in variations],
-        "time": [duration(v.started_at, v.finished_at) for v in variations],
     }
+
+
+def _effort(variation: Variation) -> str:
+    time = duration(variation.started_at, variation.finished_at)
+    return f"{tokens(variation.usage)}, {time}"
 
 
 def _size(variation: Variation) -> str:
