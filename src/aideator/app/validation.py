@@ -37,7 +37,7 @@ def validate_follow_up(settings: Settings, prompt: str) -> None:
         InvalidInput: if it is too short or too long.
     """
     if len(prompt) < MIN_PROMPT:
-        message = f"at least {MIN_PROMPT} characters"
+        message = f"at least {MIN_PROMPT} characters; not {prompt!r}"
         raise InvalidInput(fields=[FieldError("prompt", message)])
     check_prompt_and_lineup(settings, prompt, 1)
 

@@ -129,8 +129,15 @@ def require_model(settings: Settings) -> None:
         )
 
 
-async def default_variation(client: "Client", run_id: str) -> int:
+async def default_variation(
+    client: "Client", run_id: str, *, verb: str = "diff"
+) -> int:
     """Return the number of the winner, else of the recommended variation.
+
+    Args:
+        client: Where the run is.
+        run_id: The run.
+        verb: The command, for the hint of the error.
 
     Raises:
         Conflict: if there is neither; it says which variations are equal.
@@ -138,7 +145,7 @@ async def default_variation(client: "Client", run_id: str) -> int:
     details = await client.get(run_id)
     number = details.winner or details.recommended
     if number is None:
-        raise no_single_one(details, "diff")
+        raise no_single_one(details, verb)
     return number
 
 
@@ -151,17 +158,25 @@ def no_single_one(details: "RunDetails", verb: str) -> Conflict:
     """
     from aideator.cli.ui.next_steps import equals
 
+    changed = [each for each in details.variations if each.verdict]
+    if not changed:
+        return Conflict(
+            f"run {details.id[-8:]} has no change of any variation ({details.status})",
+            hint=f"`aideator show {details.id[-8:]}` says why",
+        )
     tied = equals(details)
+    named = tied[0] if tied else changed[0].number
+    return Conflict(
+        _why_several(details, tied),
+        hint=f"name one of 1 … {len(details.variations)}: "
+        f"`aideator {verb} {details.id[-8:]} {named}`",
+    )
+
+
+def _why_several(details: "RunDetails", tied: tuple[int, ...]) -> str:
     if len(tied) > 1:
         numbers = wording.joined([str(number) for number in tied])
-        message = f"{numbers} are equal: nothing that was run tells them apart"
-    elif details.recommended is not None:
-        message = f"variation {details.recommended} is recommended, not chosen"
-    else:
-        message = "no variation was chosen or recommended"
-    named = tied[0] if tied else details.recommended or 1
-    others = f" (1 … {len(details.variations)})" if len(details.variations) > 1 else ""
-    return Conflict(
-        message,
-        hint=f"name one: `aideator {verb} {details.id[-8:]} {named}`{others}",
-    )
+        return f"{numbers} are equal: nothing that was run tells them apart"
+    if details.recommended is not None:
+        return f"variation {details.recommended} is recommended, not chosen"
+    return "no variation was chosen or recommended"

@@ -58,7 +58,7 @@ async def undo(context: CommandContext, run_id: RunId) -> None:
         details = await client.deselect(await client.resolve(run_id))
     if not context.print_json(details):
         context.print_line(
-            f"Run {details.id[-8:]} is {details.status}, without a winner."
+            f"Run {details.id[-8:]} ({details.status}) has no winner now."
         )
 
 
@@ -126,7 +126,7 @@ async def apply(
 
     async with context.connect() as client:
         found = await client.resolve(run_id)
-        chosen = number or await default_variation(client, found)
+        chosen = number or await default_variation(client, found, verb="apply")
         details, patch = await client.get(found), await client.patch(found, chosen)
     name = branch or f"aideator/{found[-8:]}-{chosen}"
     applied = await apply_to_checkout(
