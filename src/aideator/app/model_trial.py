@@ -22,8 +22,15 @@ async def try_settings(settings: Settings, models: Sequence[str] = ()) -> str:
     Only the provider itself knows for sure which models it has.
 
     Raises:
-        ModelUnavailable: if it cannot be used.
+        ModelUnavailable: if it cannot be used, or needs a key that is not there.
     """
+    if not settings.has_a_model:
+        raise ModelUnavailable(
+            f"there is no key for {address_of(settings.anthropic_base_url)}, so agents"
+            " have no model",
+            hint="`aideator login` stores one; ANTHROPIC_BASE_URL names a model of your"
+            " own; `aideator doctor` shows how",
+        )
     return await try_model(
         settings.anthropic_base_url,
         settings.anthropic_api_key,

@@ -44,7 +44,7 @@ def validate_follow_up(settings: Settings, prompt: str) -> None:
 
 def _judge_errors(settings: Settings, judge: AgentConfig) -> list[FieldError]:
     if not settings.has_a_model:
-        message = "no ANTHROPIC_API_KEY is set, so there is no model to ask"
+        message = "no ANTHROPIC_API_KEY is set and no key stored: no model to ask"
         return [FieldError("comparison.judge", message)]
     # Imported late: the price table takes long to load, and few runs have a judge.
     from aideator.gateway.prices import is_priced  # noqa: PLC0415
