@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from aideator.cli.parsing import no_single_one
-from aideator.cli.ui.evidence import common_path
+from aideator.cli.ui.evidence import common_path, fold_name
 from aideator.cli.ui.next_steps import next_steps
 from aideator.cli.ui.summary import print_outcome, print_summary
 from aideator.domain.ranking import Evidence
@@ -129,6 +129,13 @@ def test_a_command_without_a_number_says_which_are_equal(
     error = no_single_one(judged(*fixed), "select")
     assert words in str(error)
     assert hint in error.hint
+
+
+def test_a_long_name_is_broken_after_a_separator() -> None:
+    name = "tests/test_wrap.py::WrapTest::test_no_line_is_longer_than_the_width"
+    lines = fold_name(name, 40)
+    assert lines == ["tests/test_wrap.py::WrapTest::test_no_", name[38:]]
+    assert fold_name("x" * 50, 40) == ["x" * 40, "x" * 10]
 
 
 def test_what_all_names_of_tests_begin_with_is_said_once() -> None:

@@ -31,7 +31,7 @@ _CROSS = {
     CrossOutcome.NOT_COMPARABLE: ("·", "dim"),
 }
 _ABSENT = ("·", "dim")
-_TEST_WIDTH = 48
+_TEST_WIDTH = 44
 _REASON_WIDTH = 24
 _SEPARATORS = ("/", "::", ".")
 _LEAST_PATH = 8
@@ -129,8 +129,20 @@ def _table(title: str, judged: Sequence[Variation]) -> Table:
 
 
 def _name(test: str, author: str = "") -> Text:
-    name = Text(one_line(test, 4 * _TEST_WIDTH))
+    name = Text("\n".join(fold_name(one_line(test, 4 * _TEST_WIDTH), _TEST_WIDTH)))
     return name.append(f"  {author}", style="dim") if author else name
+
+
+def fold_name(name: str, width: int) -> list[str]:
+    """Return the lines of a long name, broken after a separator where it has one."""
+    lines = []
+    while len(name) > width:
+        end = max(name.rfind(separator, 0, width) for separator in "/.:_- ") + 1
+        if end <= width // 2:
+            end = width
+        lines.append(name[:end])
+        name = name[end:]
+    return [*lines, name]
 
 
 def _test_cell(test: TestChange | None) -> Text:

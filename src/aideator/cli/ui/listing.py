@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
+from rich.text import Text
 
 from aideator.cli.ui.escape import end_of_line, escape, one_line
 from aideator.cli.ui.figures import age
@@ -24,7 +25,8 @@ def runs_table(runs: Iterable[Run]) -> Table:
     """Return a table of runs, in their order."""
     table = Table(box=None)
     for column in ("run", "status", "N", "winner", "repository", "prompt", "age"):
-        table.add_column(column)
+        # Repository and prompt give way where the terminal is narrow, in one line.
+        table.add_column(column, no_wrap=column not in ("repository", "prompt"))
     now = datetime.now(UTC)
     for run in runs:
         table.add_row(
@@ -32,11 +34,15 @@ def runs_table(runs: Iterable[Run]) -> Table:
             run.status.value,
             str(run.spec.variations),
             str(run.winner) if run.winner is not None else "",
-            end_of_line(run.spec.repo_url, _REPOSITORY_WIDTH),
-            one_line(run.spec.prompt, _PROMPT_WIDTH),
+            _one(end_of_line(run.spec.repo_url, _REPOSITORY_WIDTH)),
+            _one(one_line(run.spec.prompt, _PROMPT_WIDTH)),
             age(run.created_at, now),
         )
     return table
+
+
+def _one(line: str) -> Text:
+    return Text(line, no_wrap=True, overflow="ellipsis")
 
 
 def draw_patch(console: Console, patch: str) -> str:
