@@ -22,6 +22,7 @@ from aideator.settings import SettingsError
 if TYPE_CHECKING:
     from aideator.domain.run import RunDetails
 
+EXAMPLE = 'aideator run . "Fix the failing date test" -n 3 --budget 2'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -141,12 +142,20 @@ def _report(error: BaseException) -> int:
         raise error
     for cause in expected:
         typer.secho(f"error: {escape(_message(cause))}", fg="red", err=True)
-        if cause.hint:
+        if hint := cause.hint or _example(cause):
             # Further lines are commands to paste.
-            hint = escape(cause.hint).replace("\n", "\n    ")
+            hint = escape(hint).replace("\n", "\n    ")
             typer.secho(f"  next: {hint}", err=True)
     usage = isinstance(expected[0], InvalidInput | SettingsError)
     return ExitCode.USAGE if usage else ExitCode.FAILED
+
+
+def _example(error: AideatorError) -> str:
+    """Return what shows how a command is written, for one whose fields are wrong."""
+    if not isinstance(error, InvalidInput) or not error.fields:
+        return ""
+    name = "".join(sys.argv[1:2])
+    return f"aideator {name} --help" if name != "run" else EXAMPLE
 
 
 def _message(error: AideatorError) -> str:

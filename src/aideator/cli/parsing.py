@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from aideator.domain.run import RunDetails
 
 T = TypeVar("T", bound=BaseModel)
-_EXAMPLE = 'aideator run . "Fix the failing date test" -n 3 --budget 2'
 
 
 def read_text(argument: str | None) -> str | None:
@@ -92,7 +91,7 @@ def validate(kind: type[T], fields: Mapping[str, Any]) -> T:
             FieldError(".".join(map(str, e["loc"])), field_message(e))
             for e in error.errors()
         ]
-        raise InvalidInput(fields=wrong, hint=_EXAMPLE) from None
+        raise InvalidInput(fields=wrong) from None
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from aideator.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
+from aideator.domain.problem_hints import HINTS
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
@@ -294,6 +295,8 @@ def _error_of(answer: httpx2.Response) -> AideatorError:
             f"{answer.url} answered {answer.status_code}", hint="is that an AIdeator?"
         )
     hint = problem.get("hint", "")
+    if hint == HINTS.get(answer.status_code):
+        hint = ""  # it speaks of the answer's fields, to programs
     if answer.status_code == 401:
         hint = _KEY_HINT
     fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]
