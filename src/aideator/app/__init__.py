@@ -2,12 +2,15 @@
 
 from aideator.app.facade import Aideator
 from aideator.app.opening import open_app
+from aideator.app.pages import NEWEST, Page, newest, only_match
 from aideator.app.sources import source_policy
-from aideator.app.validation import MIN_PROMPT
 
 __all__ = [
-    "MIN_PROMPT",
+    "NEWEST",
     "Aideator",
+    "Page",
+    "newest",
+    "only_match",
     "open_app",
     "source_policy",
 ]

@@ -8,16 +8,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-import uuid_utils
-
 from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
+from aideator.app.pages import NEWEST, Page, newest, only_match
 from aideator.app.sources import source_policy
+from aideator.app.submission import find_source, new_run
 from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
-from aideator.domain.errors import NotFound, Unavailable
+from aideator.domain.errors import Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.project import Project
 from aideator.domain.run import (
@@ -25,10 +25,8 @@ from aideator.domain.run import (
     ComposedPart,
     Run,
     RunDetails,
-    RunPage,
     RunSpec,
     RunStatus,
-    Variation,
 )
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Batch, Draft, Entry
@@ -37,23 +35,12 @@ from aideator.repositories.source import parse_source
 from aideator.settings import Settings
 from aideator.store import events as stored_events
 from aideator.store import keys, runs
+from aideator.store.deletion import delete_run
 from aideator.store.keys import ApiKey
 from aideator.store.session import Database
 
 if TYPE_CHECKING:
     from aideator.engine.context import RunContext
-
-
-def only_match(found: Sequence[str], part: str) -> str:
-    """Return the one run id that was found for a part of an id.
-
-    Raises:
-        NotFound: if no run or more than one fits.
-    """
-    if len(found) != 1:
-        problem = "more than one run fits" if found else "there is no run"
-        raise NotFound(f"{problem} {part!r}", hint="`aideator list` shows the ids")
-    return found[0]
 
 
 @dataclass(frozen=True)
@@ -144,6 +131,7 @@ class Aideator:
         *,
         local: bool = False,
         idempotency: tuple[str, str] | None = None,
+        find_first: bool = False,
     ) -> Run:
         """Store a run and start it.
 
@@ -153,25 +141,25 @@ class Aideator:
                 local path.
             idempotency: The client's key and a hash of its request; the same two lead
                 to the same run.
+            find_first: Whether to look for the repository and its ref before a run is
+                stored, also on another machine. On this one that is always done.
 
         Raises:
             InvalidInput: naming every wrong field.
+            RepositoryError: if the repository or its ref was looked for in vain.
             Conflict: if the idempotency key was used for another request.
         """
         validate_submission(self.settings, spec, local=local)
-        engine = self.working.engine
-        run = Run(id=str(uuid_utils.uuid7()), spec=spec)
-        variations = [
-            Variation(run_id=run.id, number=number, spec=agent)
-            for number, agent in enumerate(spec.agents(), start=1)
-        ]
+        working = self.working
+        await find_source(working.context.cache, spec, remote=find_first)
+        run, variations = new_run(spec)
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
         # A repeated request finds the run of the first one, which was started then and
         # may have ended.
         if stored.id == run.id:
             await self.log.append(run.id, [Draft(RunStarted.of(run))])
-            await engine.start(run.id)
+            await working.engine.start(run.id)
         return stored
 
     async def inspect(
@@ -210,13 +198,13 @@ class Aideator:
         before: str | None = None,
         limit: int = 50,
         status: RunStatus | None = None,
-    ) -> RunPage:
+    ) -> Page:
         """Return a page of runs, newest first."""
         async with self.database.read() as session:
             found = await runs.page(
                 session, before=before, limit=limit + 1, status=status
             )
-        return RunPage(
+        return Page(
             runs=tuple(found[:limit]),
             next=found[limit - 1].id if len(found) > limit else None,
         )
@@ -226,14 +214,26 @@ class Aideator:
         return await self.database.look(runs.latest_durations)
 
     async def find(self, part: str) -> Run:
-        """Return the run whose id begins or ends with `part`.
+        """Return the run whose id begins or ends with `part`; `@` is the newest.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
+        if part in NEWEST:
+            part = newest(await self.list(limit=1))
         async with self.database.read() as session:
             found = await runs.matching(session, part)
             return await runs.get(session, only_match(found, part))
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that has ended, with its events, patches and results.
+
+        Raises:
+            NotFound: if there is no such run.
+            Conflict: if it has not ended.
+        """
+        async with self._deciding, self.database.write() as session:
+            await delete_run(session, run_id)
 
     def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, in batches, as they come.
@@ -252,6 +252,17 @@ class Aideator:
         """
         await self.get(run_id)
         return await self.log.read(run_id, after=after, limit=limit)
+
+    async def last_seq(self, run_id: str) -> int:
+        """Return the seq of the run's newest event; 0 when there is none yet.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        end, _ = await self.database.look(
+            lambda connection: stored_events.last(connection, run_id)
+        )
+        return end
 
     async def at_end(self, run_id: str, after: int) -> bool:
         """Return whether the run is complete and `after` is its last event.

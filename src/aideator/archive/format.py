@@ -25,8 +25,8 @@ from aideator.domain.errors import InvalidInput
 from aideator.domain.events import Event
 from aideator.domain.field_errors import field_message
 from aideator.domain.run import (
-    MAX_NUMBER,
     ENDED_RUN,
+    MAX_NUMBER,
     SETTLED_VARIATION,
     RunDetails,
     RunStatus,

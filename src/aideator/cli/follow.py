@@ -14,12 +14,12 @@ from rich.live import Live
 
 from aideator.cli.exit import ExitCode, exit_code_of
 from aideator.cli.ui.escape import one_line
-from aideator.cli.ui.lines import line_of
+from aideator.cli.ui.lines import finished_message, line_of
 from aideator.cli.ui.live import live
 from aideator.cli.ui.reduce import RunView
 from aideator.cli.ui.setup_line import detail_lines
-from aideator.cli.ui.summary import print_summary
-from aideator.domain.events import Event
+from aideator.cli.ui.summary import print_outcome
+from aideator.domain.events import Event, RunStarted
 from aideator.domain.run import RunDetails
 from aideator.domain.visible import escape_json
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FRAME_SECONDS = 0.1
 LONGEST_PAUSE = 5.0
 """Seconds that a replay waits at most between two events."""
-_LINE_WIDTH = 160
+_LINE_WIDTH, _WHOLE_WIDTH = 160, 4000
 
 
 class Display(StrEnum):
@@ -54,15 +54,16 @@ async def watch_and_summarise(
     run_id: str,
     *,
     speed: float | None = None,
+    after: int = 0,
 ) -> ExitCode:
-    """Show a run until its end, then its summary. See `watch`.
+    """Show a run until its end, then its outcome. See `watch`.
 
     Returns:
         The exit code that tells the outcome.
     """
-    details = await watch(context, client, run_id, speed=speed)
+    details = await watch(context, client, run_id, speed=speed, after=after)
     if not context.json:
-        print_summary(context.console, details)
+        print_outcome(context.console, details)
     return exit_code_of(details)
 
 
@@ -72,6 +73,7 @@ async def watch(
     run_id: str,
     *,
     speed: float | None = None,
+    after: int = 0,
 ) -> RunDetails:
     """Show a run until nothing more will happen.
 
@@ -80,6 +82,7 @@ async def watch(
         client: Where the run is.
         run_id: The run.
         speed: Keep the pauses between events, divided by this; none when absent.
+        after: The seq of the last event that is known already, and not printed.
     """
     view, display = RunView(), display_for(context)
     batches = client.follow(run_id)
@@ -91,18 +94,25 @@ async def watch(
     ):
         async for batch in batches:
             for entry in batch:
-                _show(context.console, display, view, entry.data)
+                is_new = entry.seq > after
+                _show(context.console, display, view, entry.data, is_new=is_new)
             sys.stdout.flush()
     return await client.get(run_id)
 
 
-def _show(console: Console, display: Display, view: RunView, data: bytes) -> None:
+def _show(
+    console: Console, display: Display, view: RunView, data: bytes, *, is_new: bool
+) -> None:
     if display is Display.JSON:
-        sys.stdout.write(escape_json(data.decode()) + "\n")
+        if is_new:
+            sys.stdout.write(escape_json(data.decode()) + "\n")
         return
     event = Event.model_validate_json(data)
+    said = finished_message(event, view)
     view.apply(event)
-    if display is Display.LINES:
+    if display is Display.LINES and is_new:
+        if said:
+            console.print(one_line(said, _LINE_WIDTH), highlight=False)
         _print_lines(console, event, view)
 
 
@@ -157,7 +167,10 @@ async def _painted(
 
 def _print_lines(console: Console, event: Event, view: RunView) -> None:
     if line := line_of(event, view):
-        console.print(one_line(line, _LINE_WIDTH), highlight=False)
+        # What a run was started with is there to be read, and to be copied.
+        whole = isinstance(event.body, RunStarted)
+        text = one_line(line, _WHOLE_WIDTH if whole else _LINE_WIDTH)
+        console.print(text, highlight=False)
     for detail in detail_lines(event.body):
         text = f"  {one_line(detail, _LINE_WIDTH)}"
         console.print(text, style="dim", highlight=False)

@@ -279,7 +279,7 @@ def _spawn(home: Path, variables: Mapping[str, str], *, stays: bool) -> LocalSer
         arguments += ["--lifeline", str(kept)]
     passed = [end for end in (told, kept) if end is not None]
     with _open_log(home) as log:
-        process = subprocess.Popen(  # noqa: S603 - our own module
+        process = subprocess.Popen(
             [sys.executable, "-m", "aideator", *arguments],
             env=_environment(variables),
             cwd=home,
@@ -331,7 +331,7 @@ def _open_log(home: Path) -> Any:
 
 def _await_ready(ready: int, home: Path) -> None:
     """Wait until a server says that it answers, or why it does not start."""
-    with open(ready, "rb") as told, selectors.DefaultSelector() as selector:  # noqa: PTH123 - a descriptor
+    with open(ready, "rb") as told, selectors.DefaultSelector() as selector:
         selector.register(told, selectors.EVENT_READ)
         if not selector.select(_START_SECONDS):
             raise Unavailable(
@@ -364,5 +364,5 @@ def tell_ready(told: int, error: AideatorError | None = None) -> None:
             "hint": error.hint,
             "is_setting": isinstance(error, SettingsError),
         }
-    with contextlib.suppress(OSError), open(told, "w") as pipe:  # noqa: PTH123 - a descriptor
+    with contextlib.suppress(OSError), open(told, "w") as pipe:
         pipe.write(json.dumps(answer) + "\n")

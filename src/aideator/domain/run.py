@@ -1,6 +1,5 @@
 """Runs: the submitted spec, the run with its variations, and their states."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -22,6 +21,8 @@ MAX_COMPOSED = 50
 """Upper limit for variations of a run that are composed from others."""
 MAX_NUMBER = MAX_LINEUP + MAX_COMPOSED
 """Highest possible number of a variation."""
+MIN_PROMPT = 3
+"""Fewest characters of a prompt: "Add CI" is a task, and so are three ideographs."""
 
 
 def now() -> datetime:
@@ -98,7 +99,9 @@ class RunSpec(FrozenModel):
     ref: str | None = Field(default=None, max_length=250, examples=["main"])
     """A branch, tag or commit; the default branch when null."""
     prompt: str = Field(
-        min_length=10, max_length=100_000, examples=["Refactor the main function"]
+        min_length=MIN_PROMPT,
+        max_length=100_000,
+        examples=["Refactor the main function"],
     )
     """The task for the agents."""
     variations: int = Field(default=3, ge=1, le=MAX_LINEUP, strict=True)
@@ -360,15 +363,6 @@ class Run(SQLModel):
     def recommended(self) -> int | None:
         """The variation that the ranking recommends; None for none, or no ranking."""
         return self.ranking.recommended if self.ranking else None
-
-
-@dataclass(frozen=True)
-class RunPage:
-    """Some runs, newest first, and where the next page begins."""
-
-    runs: tuple[Run, ...]
-    next: str | None
-    """Pass it as `before`; null on the last page."""
 
 
 class RunDetails(Run):
