@@ -17,7 +17,8 @@ from aideator.api.app import create_app
 from aideator.api.server import listen, open_server
 from aideator.app import open_app
 from aideator.domain.errors import Unavailable
-from aideator.settings import Settings, SettingsError
+from aideator.environment import SettingsError
+from aideator.settings import Settings
 from aideator.store.home import Owner, owner
 from aideator.testing import scripted_model
 from tests.api.stage import open_stage

@@ -19,7 +19,8 @@ from aideator.domain.errors import RepositoryError
 from aideator.domain.project import Project
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import Source
-from aideator.settings import SettingsError, load_settings
+from aideator.environment import SettingsError
+from aideator.settings import load_settings
 from aideator.setup.egress import ProxyRequest, RequestRefused, parse
 from aideator.setup.project import find_project
 from tests.fuzz.strategies import around, examples, mutated, repeated

@@ -149,7 +149,7 @@ async def _serve(
     started: StartedByCommand | None,
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with open_server(settings, resume=started is None) as server:
+    async with open_server(settings, by_command=started is not None) as server:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, server.stop)
         server.lifetime.values = setting_values()
@@ -166,23 +166,29 @@ async def _serve(
 
 @asynccontextmanager
 async def open_server(
-    settings: Settings, *, resume: bool = True
+    settings: Settings, *, by_command: bool = False
 ) -> AsyncIterator[Server]:
     """Open everything that the settings name, and serve it until the end of the block.
 
     Args:
         settings: Everything that can be set.
-        resume: Whether runs that were interrupted are taken up.
+        by_command: Whether a command started it: it does not take up runs that were
+            interrupted, and takes another port of loopback where its own is taken.
 
     Raises:
         Unavailable: as `serve` does.
     """
     socket_path = runtime_dir(settings.aideator_home) / "api.sock"
-    with listen(settings.aideator_host, settings.aideator_port) as listener:
+    if by_command:
+        settings = settings.model_copy(update={"aideator_host": "127.0.0.1"})
+    with _listen(settings, any_port=by_command) as listener:
         if not is_loopback_name(settings.aideator_host):
             await _need_a_key(settings)
         opened = open_app(
-            settings, resume=resume, url=address(listener), socket=str(socket_path)
+            settings,
+            resume=not by_command,
+            url=address(listener),
+            socket=str(socket_path),
         )
         # The socket comes second: its path belongs to who holds the state directory.
         async with opened as app:
@@ -240,6 +246,19 @@ def address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextlib.contextmanager
+def _listen(settings: Settings, *, any_port: bool) -> Iterator[socket.socket]:
+    host = settings.aideator_host
+    with contextlib.ExitStack() as stack:
+        try:
+            listener = stack.enter_context(listen(host, settings.aideator_port))
+        except Unavailable:
+            if not any_port:
+                raise
+            listener = stack.enter_context(listen(host, 0))
+        yield listener
 
 
 @contextlib.contextmanager

@@ -2,15 +2,10 @@
 
 from aideator.app.facade import Aideator
 from aideator.app.opening import open_app
-from aideator.app.pages import NEWEST, Page, newest, only_match
 from aideator.app.sources import source_policy
 
 __all__ = [
-    "NEWEST",
     "Aideator",
-    "Page",
-    "newest",
-    "only_match",
     "open_app",
     "source_policy",
 ]

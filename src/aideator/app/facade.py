@@ -12,13 +12,13 @@ from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
-from aideator.app.pages import NEWEST, Page, newest, only_match
 from aideator.app.sources import source_policy
-from aideator.app.submission import find_source, new_run
+from aideator.app.submission import find_source, new_run, require_model
 from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
 from aideator.domain.errors import Unavailable
 from aideator.domain.events import RunStarted
+from aideator.domain.pages import NEWEST, Page, newest, only_match
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
@@ -141,8 +141,9 @@ class Aideator:
                 local path.
             idempotency: The client's key and a hash of its request; the same two lead
                 to the same run.
-            find_first: Whether to look for the repository and its ref before a run is
-                stored, also on another machine. On this one that is always done.
+            find_first: Whether to look for a model, and for the repository and its ref
+                also on another machine, before a run is stored. On this machine that is
+                always done.
 
         Raises:
             InvalidInput: naming every wrong field.
@@ -151,6 +152,8 @@ class Aideator:
         """
         validate_submission(self.settings, spec, local=local)
         working = self.working
+        if find_first:  # a demo is submitted without it
+            require_model(self.settings)
         await find_source(working.context.cache, spec, remote=find_first)
         run, variations = new_run(spec)
         async with self.database.write() as session:

@@ -4,8 +4,12 @@ from pathlib import Path
 
 import uuid_utils
 
+from aideator.app.model_key import with_stored_key
+from aideator.app.model_trial import WAYS_TO_A_MODEL
+from aideator.domain.errors import InvalidInput
 from aideator.domain.run import Run, RunSpec, Variation
 from aideator.repositories.cache import RepositoryCache
+from aideator.settings import Settings
 
 
 def new_run(spec: RunSpec) -> tuple[Run, list[Variation]]:
@@ -31,3 +35,18 @@ async def find_source(cache: RepositoryCache, spec: RunSpec, *, remote: bool) ->
     """
     if remote or Path(spec.repo_url).is_absolute():
         await cache.find(spec.repo_url, spec.ref)
+
+
+def require_model(settings: Settings) -> None:
+    """Refuse work for agents where there is no model: it could only fail later.
+
+    Raises:
+        InvalidInput: if there is no key for a model that needs one.
+        Unavailable: if a key is stored and cannot be read.
+    """
+    if not with_stored_key(settings).has_a_model:
+        raise InvalidInput(
+            "no ANTHROPIC_API_KEY is set and no key is stored, so agents have no model",
+            hint=f"one of these; or `aideator demo`, which needs no model\n"
+            f"{WAYS_TO_A_MODEL}",
+        )

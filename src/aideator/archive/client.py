@@ -2,14 +2,14 @@
 
 from aideator.app import Aideator
 from aideator.archive import transfer
-from aideator.client.remote import RemoteAideator
+from aideator.client.remote import AsyncClient
 from aideator.domain.run import RunDetails
 
 _SECONDS = 400.0
 """How long a large file may take."""
 
 
-async def export_run(client: Aideator | RemoteAideator, run_id: str) -> bytes:
+async def export_run(client: Aideator | AsyncClient, run_id: str) -> bytes:
     """Return a run as one file."""
     if isinstance(client, Aideator):
         return await transfer.export_run(client, run_id)
@@ -17,7 +17,7 @@ async def export_run(client: Aideator | RemoteAideator, run_id: str) -> bytes:
     return answer.content
 
 
-async def import_run(client: Aideator | RemoteAideator, data: bytes) -> RunDetails:
+async def import_run(client: Aideator | AsyncClient, data: bytes) -> RunDetails:
     """Store a run from a file, for reading only."""
     if isinstance(client, Aideator):
         return await transfer.import_run(client, data)

@@ -17,6 +17,7 @@ from aideator.cli.commands import (
     maintain,
     run,
     serve,
+    server,
     show,
     watch,
 )
@@ -85,6 +86,7 @@ def build_app() -> typer.Typer:
         app.add_typer(package.app)
     for module in (serve, maintain):
         app.add_typer(module.app)
+    app.add_typer(server.app, name="server", rich_help_panel=SERVE)
     app.add_typer(keys.app, name="key", rich_help_panel=SERVE)
     return app
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
@@ -19,18 +19,14 @@ import typer
 from aideator.cli.parameters import Json, Server
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from pydantic import BaseModel
     from rich.console import Console, RenderableType
 
-    from aideator.app import Aideator
-    from aideator.client.remote import RemoteAideator
+    from aideator.client.local import LocalServer
+    from aideator.client.remote import AsyncClient
     from aideator.settings import Settings
 
-    Client = Aideator | RemoteAideator
-
-Action = TypeVar("Action", bound=Callable[..., Coroutine[Any, Any, int | None]])
+Action = TypeVar("Action", bound=Callable[..., Any])
 
 _SHARED_OPTIONS = {
     name: inspect.Parameter(
@@ -43,59 +39,95 @@ _SHARED_OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class CommandContext:
     """What every command is given: settings, where to work, and how to print."""
 
-    settings: "Settings"
     console: "Console"
     server: str | None = None
     """The URL given with `--server`."""
     json: bool = False
+    variables: dict[str, str] = field(default_factory=dict)
+    """The environment with `.env`."""
+    has_terminal: bool = False
+    """Whether a person may be there: a server that is started now goes on without the
+    command."""
+    _local: "LocalServer | None" = None
 
-    def server_url(self) -> str | None:
-        """Return the URL of the server that does the work; None for this process.
+    @functools.cached_property
+    def settings(self) -> "Settings":
+        """The settings of this command; the server has its own.
 
-        It is the server that was named, else the one that now serves this state
-        directory: only one process may work in it.
+        Raises:
+            SettingsError: naming every wrong setting.
         """
-        from aideator.store.home import owner
+        from aideator.observability import configure_logging
+        from aideator.settings import load_settings
 
-        if self.server:
-            return self.server
-        present = owner(self.settings.aideator_home)
-        return present.url if present else None
+        settings = load_settings()
+        configure_logging(debug=settings.debug)
+        return settings
 
-    @asynccontextmanager
-    async def connect(self, *, work: bool = False) -> AsyncIterator["Client"]:
-        """Open an AIdeator for one command, in this process or at a server.
+    def local_server(self, *, stays: bool = False) -> "LocalServer":
+        """Return the server of this state directory, started if there is none.
+
+        What differs from this command's settings is said once, on stderr.
 
         Args:
-            work: Whether the command starts or stops runs. In this process, that also
-                takes up unfinished ones.
+            stays: Whether one that is started goes on after the command in any case.
+
+        Raises:
+            Unavailable: if it does not start.
+            SettingsError: naming every wrong setting.
         """
-        url = self.server_url()
-        if url is None:
-            from aideator.app import open_app
+        if self._local is None:
+            from aideator.client.local import connect
 
-            async with open_app(self.settings, work=work) as app:
-                yield app
-            return
+            self._local = connect(self.variables, stays=stays or self.has_terminal)
+            _tell_of(self._local)
+        return self._local
+
+    def close(self) -> None:
+        """Let go of the server."""
+        if self._local is not None:
+            self._local.close()
+            self._local = None
+
+    @asynccontextmanager
+    async def connect(self, *, stays: bool = False) -> AsyncIterator["AsyncClient"]:
+        """Open a client of the server: that of `--server`, else the local one.
+
+        Args:
+            stays: As in `local_server`.
+        """
+        import asyncio
+
+        from aideator.client.remote import open_local, open_remote
+
+        if self.server:
+            opened = open_remote(
+                self.server,
+                prefix=self.settings.api_v1_prefix,
+                header=self.settings.api_key_header,
+                key=os.environ.get("AIDEATOR_API_KEY"),
+            )
+        else:
+            local = await asyncio.to_thread(self.local_server, stays=stays)
+            opened = open_local(local.present)
+        async with opened as client:
+            yield client
+
+    def read_json(self, path: str) -> Any:
+        """Return the JSON of a GET request, without the libraries of `connect`."""
         if not self.server:
-            sys.stderr.write(f"(through the server at {url})\n")
-        async with self.connect_to(url) as remote:
-            yield remote
+            return self.local_server().request("GET", path)
+        import asyncio
 
-    def connect_to(self, url: str) -> "AbstractAsyncContextManager[RemoteAideator]":
-        """Open a client of the server at an address."""
-        from aideator.client.remote import open_remote
+        async def read() -> Any:
+            async with self.connect() as client:
+                return await client.call("GET", path)
 
-        return open_remote(
-            url,
-            prefix=self.settings.api_v1_prefix,
-            header=self.settings.api_key_header,
-            key=os.environ.get("AIDEATOR_API_KEY"),
-        )
+        return asyncio.run(read())
 
     def print(self, *drawn: "RenderableType") -> None:
         """Print tables and other renderables. For text, see `print_line`."""
@@ -117,18 +149,71 @@ class CommandContext:
 
 
 def open_context(*, server: str | None = None, json: bool = False) -> CommandContext:
-    """Read the settings, configure logging and open standard output.
+    """Read the environment and open standard output.
 
     Raises:
-        SettingsError: naming every wrong setting.
+        SettingsError: if `.env` cannot be read, or says what it may not.
     """
     from aideator.cli.ui.console import StdoutConsole
-    from aideator.observability import configure_logging
-    from aideator.settings import load_settings
+    from aideator.environment import read_variables
 
-    settings = load_settings()
-    configure_logging(debug=settings.debug)
-    return CommandContext(settings, StdoutConsole(), server=server, json=json)
+    return CommandContext(
+        StdoutConsole(),
+        server=server,
+        json=json,
+        variables=read_variables(),
+        has_terminal=_has_terminal(),
+    )
+
+
+def _has_terminal() -> bool:
+    return not os.environ.get("CI") and (sys.stdin.isatty() or sys.stderr.isatty())
+
+
+def _tell_of(server: "LocalServer") -> None:
+    """Say in what a server differs from the command, and what waits for the user."""
+    if server.differences:
+        sys.stderr.write(
+            f"note: the server at work (process {server.present.pid}) differs from "
+            f"this command: {', '.join(server.differences)}\n"
+            "  next: `aideator server restart` when it is idle\n"
+        )
+    if server.was_started and server.interrupted:
+        count = len(server.interrupted)
+        first = server.interrupted[0][-8:]
+        runs = "1 run was" if count == 1 else f"{count} runs were"
+        sys.stderr.write(
+            f"note: {runs} interrupted; nothing of it costs anything now\n"
+            f"  next: `aideator resume {first}`, or `aideator cancel {first}`\n"
+        )
+
+
+async def _act(
+    action: Callable[..., Coroutine[Any, Any, int | None]],
+    server: str | None,
+    json: bool,  # noqa: FBT001 - as the option
+    arguments: dict[str, Any],
+) -> int | None:
+    import asyncio
+
+    context = open_context(server=server, json=json)
+    try:
+        return await action(context, **arguments)
+    finally:
+        await asyncio.to_thread(context.close)
+
+
+def _act_now(
+    action: Callable[..., int | None],
+    server: str | None,
+    json: bool,  # noqa: FBT001 - as the option
+    arguments: dict[str, Any],
+) -> int | None:
+    context = open_context(server=server, json=json)
+    try:
+        return action(context, **arguments)
+    finally:
+        context.close()
 
 
 def command(
@@ -140,7 +225,7 @@ def command(
     json: bool = True,
     server: bool = True,
 ) -> Callable[[Action], Action]:
-    """Declare a coroutine function as a command.
+    """Declare a function as a command: a coroutine function, or one that only reads.
 
     The function's first parameter receives the `CommandContext`; the others are the
     command's arguments and options. `--json` and `--server` reach it by the context.
@@ -162,11 +247,12 @@ def command(
         def execute(
             *, json: bool = False, server: str | None = None, **arguments: Any
         ) -> None:
-            from aideator.cli.exit import run_to_exit
+            from aideator.cli.exit import call_to_exit, run_to_exit
 
-            run_to_exit(
-                lambda: action(open_context(server=server, json=json), **arguments)
-            )
+            if inspect.iscoroutinefunction(action):
+                run_to_exit(lambda: _act(action, server, json, arguments))
+            else:
+                call_to_exit(lambda: _act_now(action, server, json, arguments))
 
         _, *own = inspect.signature(action).parameters.values()
         # Typer reads both: the parameters without the context, and with the shared.

@@ -24,7 +24,8 @@ def _newest() -> Iterator[tuple[str, str]]:
     from contextlib import closing
 
     from aideator.cli.ui.escape import one_line
-    from aideator.settings import SettingsError, load_settings
+    from aideator.environment import SettingsError
+    from aideator.settings import load_settings
 
     try:
         file = load_settings().database.partition(":///")[2]

@@ -4,11 +4,11 @@ The first Ctrl-C (or SIGTERM, or a closed terminal) cancels the command, which t
 stops its agents in an orderly way; the second one does not wait for that.
 """
 
-import asyncio
 import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,11 @@ import typer
 from aideator.cli.ui.escape import escape
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 from aideator.domain.field_errors import IT_IS_MISSING
-from aideator.settings import SettingsError
+from aideator.environment import SettingsError
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aideator.domain.run import RunDetails
 
 EXAMPLE = 'aideator run . "Fix the failing date test" -n 3 --budget 2'
@@ -84,6 +86,8 @@ def run_to_exit(work: Callable[[], Coroutine[Any, Any, int | None]]) -> None:
     Raises:
         Exit: with the command's exit code.
     """
+    import asyncio
+
     call_to_exit(lambda: asyncio.run(_until_a_signal(work)))
 
 
@@ -105,27 +109,76 @@ def call_to_exit(work: Callable[[], int | None]) -> None:
     raise typer.Exit(code or 0)
 
 
+class Signals:
+    """The signals that a command has received.
+
+    The first one cancels the command's task, the second ends the process.
+    """
+
+    def __init__(self) -> None:
+        self._received: list[int] = []
+        self._task: asyncio.Task[int | None] | None = None
+
+    @property
+    def first(self) -> int | None:
+        """The signal that cancelled the task; None if none did."""
+        return self._received[0] if self._received else None
+
+    @property
+    def count(self) -> int:
+        """How many were received."""
+        return len(self._received)
+
+    def listen(self, task: "asyncio.Task[int | None]") -> None:
+        """Cancel a task at the first signal from now on."""
+        self._task = task
+        loop = task.get_loop()
+        for number in _SIGNALS:
+            # `nohup` and `&` have the shell ignore signals: leave those ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._stop, number)
+
+    def forget(self) -> None:
+        """Go on after a signal: the user has decided otherwise."""
+        self._received.clear()
+        if self._task is not None:
+            self._task.uncancel()
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Let Ctrl-C raise `KeyboardInterrupt` in the block: it waits for a key."""
+        assert self._task is not None
+        loop = self._task.get_loop()
+        loop.remove_signal_handler(signal.SIGINT)
+        try:
+            yield
+        finally:
+            loop.add_signal_handler(signal.SIGINT, self._stop, signal.SIGINT)
+
+    def _stop(self, number: int) -> None:
+        self._received.append(number)
+        if len(self._received) > 1 or self._task is None:
+            raise KeyboardInterrupt
+        self._task.cancel()
+
+
+signals = Signals()
+"""Of this process, which runs one command."""
+
+
 async def _until_a_signal(
     work: Callable[[], Coroutine[Any, Any, int | None]],
 ) -> int | None:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    received: list[int] = []
+    import asyncio
 
-    def stop(number: int) -> None:
-        received.append(number)
-        if len(received) > 1 or task is None:
-            raise KeyboardInterrupt
-        task.cancel()
-
-    for number in _SIGNALS:
-        # `nohup` and `&` have the shell ignore signals: leave those ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop, number)
+    task = asyncio.current_task()
+    assert task is not None
+    signals.listen(task)
     try:
         return await work()
     except asyncio.CancelledError:
-        if len(received) == 1:
-            raise _StopSignal(received[0]) from None
+        if signals.count == 1 and signals.first is not None:
+            raise _StopSignal(signals.first) from None
         # After a second signal the loop has ended: it would log any other error.
         raise
 

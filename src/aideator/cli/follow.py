@@ -24,8 +24,9 @@ from aideator.domain.run import RunDetails
 from aideator.domain.visible import escape_json
 
 if TYPE_CHECKING:
-    from aideator.app import Batch
-    from aideator.cli.command import Client, CommandContext
+    from aideator.cli.command import CommandContext
+    from aideator.client.remote import AsyncClient
+    from aideator.eventlog.base import Batch
 
 _FRAME_SECONDS = 0.1
 LONGEST_PAUSE = 5.0
@@ -50,7 +51,7 @@ def display_for(context: "CommandContext") -> Display:
 
 async def watch_and_summarise(
     context: "CommandContext",
-    client: "Client",
+    client: "AsyncClient",
     run_id: str,
     *,
     speed: float | None = None,
@@ -69,7 +70,7 @@ async def watch_and_summarise(
 
 async def watch(
     context: "CommandContext",
-    client: "Client",
+    client: "AsyncClient",
     run_id: str,
     *,
     speed: float | None = None,

@@ -57,6 +57,9 @@ OptionalNumber = Annotated[
     int | None,
     typer.Argument(metavar="VARIATION", help="The variation's number, 1 … N."),
 ]
+Yes = Annotated[
+    bool, typer.Option("-y", "--yes", help="Ask nothing: Ctrl-C stops the run.")
+]
 Server = Annotated[
     str | None,
     typer.Option(

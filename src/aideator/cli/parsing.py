@@ -11,10 +11,9 @@ from aideator.domain import wording
 from aideator.domain.errors import Conflict, FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
 from aideator.domain.run import RunSpec
-from aideator.settings import Settings
 
 if TYPE_CHECKING:
-    from aideator.cli.command import Client
+    from aideator.client.remote import AsyncClient
     from aideator.domain.run import RunDetails
 
 T = TypeVar("T", bound=BaseModel)
@@ -110,26 +109,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     return fields
 
 
-def require_model(settings: Settings) -> None:
-    """Refuse work for agents where there is no model: it could only fail later.
-
-    Raises:
-        InvalidInput: if there is no key for a model that needs one.
-        Unavailable: if a key is stored and cannot be read.
-    """
-    from aideator.app.model_key import with_stored_key
-    from aideator.app.model_trial import WAYS_TO_A_MODEL
-
-    if not with_stored_key(settings).has_a_model:
-        raise InvalidInput(
-            "no ANTHROPIC_API_KEY is set and no key is stored, so agents have no model",
-            hint=f"one of these; or `aideator demo`, which needs no model\n"
-            f"{WAYS_TO_A_MODEL}",
-        )
-
-
 async def default_variation(
-    client: "Client", run_id: str, *, verb: str = "diff"
+    client: "AsyncClient", run_id: str, *, verb: str = "diff"
 ) -> int:
     """Return the number of the winner, else of the recommended variation.
 

@@ -174,7 +174,7 @@ def _answers(path: str) -> bool:
 
 def _compare(present: Owner, variables: Mapping[str, str]) -> tuple[LocalServer, bool]:
     """Return a server with what differs, and whether it may be used as it is."""
-    status = request(present, "GET", "/server")
+    status = request(present, "GET", "/server/status")
     given = {name: variables.get(name, "") for name in status["variables"]}
     differences = [
         name
@@ -240,7 +240,7 @@ def _start(home: Path, variables: Mapping[str, str], *, stays: bool) -> LocalSer
         if present is not None:  # another command was faster
             return _compare(present, variables)[0]
         server = _spawn(home, variables, stays=stays)
-    status = server.request("GET", "/server")
+    status = server.request("GET", "/server/status")
     server.interrupted = tuple(status["interrupted"])
     return server
 

@@ -11,6 +11,7 @@ from aideator.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
+from aideator.domain.problem_hints import HINTS
 
 _KEY_HINT = (
     "`export AIDEATOR_API_KEY=…` with a key of that server; `aideator key create NAME` "
@@ -33,6 +34,8 @@ def error_of(status: int, content: bytes, address: str) -> AideatorError:
     except ValueError:
         return Unavailable(f"{address} answered {status}", hint="is that an AIdeator?")
     hint = _KEY_HINT if status == 401 else problem.get("hint", "")
+    if hint == HINTS.get(status):
+        hint = ""  # it speaks of the answer's fields, to programs
     fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]
     if fields:
         return InvalidInput(fields=fields, hint=hint)

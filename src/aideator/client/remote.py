@@ -1,4 +1,4 @@
-"""Client of a server's HTTP API, with the facade's methods: for `--server URL`.
+"""Client of a server's HTTP API: what every command that touches runs calls.
 
 Optional packages have their calls in a module `client` of their own, which use `send`
 and `listen`.
@@ -12,17 +12,9 @@ from typing import Any
 
 import httpx2
 
-from aideator.app import NEWEST, Batch, Page, newest, only_match
-from aideator.domain.errors import (
-    AideatorError,
-    Conflict,
-    FieldError,
-    InvalidInput,
-    NotFound,
-    TooManyRequests,
-    Unavailable,
-)
-from aideator.domain.problem_hints import HINTS
+from aideator.client.problems import error_of
+from aideator.domain.errors import InvalidInput, Unavailable
+from aideator.domain.pages import Page
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
@@ -32,22 +24,16 @@ from aideator.domain.run import (
     RunSpec,
     RunStatus,
 )
-from aideator.eventlog.base import Entry
+from aideator.eventlog.base import Batch, Entry
+from aideator.store.home import Owner
 
 RETRIES = 10
 """How often a lost stream is opened again without an event in between."""
 FETCH_SECONDS = 600
 """How long a server may take to fetch a repository that it has not seen before."""
-_PAGE = 100
-_KEY_HINT = (
-    "`export AIDEATOR_API_KEY=…` with a key of that server; `aideator key create NAME` "
-    "there makes one"
-)
-_KINDS = {kind.status: kind for kind in (NotFound, Conflict, TooManyRequests)}
-"""Errors, by HTTP status, that a command handles."""
 
 
-class RemoteAideator:
+class AsyncClient:
     """An AIdeator at an address. Made by `open_remote`."""
 
     def __init__(self, client: httpx2.AsyncClient) -> None:
@@ -117,25 +103,11 @@ class RemoteAideator:
     async def resolve(self, part: str) -> str:
         """Return the id of the run that begins or ends with `part`; `@` is the newest.
 
-        The API knows whole ids only, so this reads the list of runs.
-
         Raises:
             NotFound: if no run or more than one fits.
         """
-        if part in NEWEST:
-            return newest(await self.list(limit=1))
-        found: list[str] = []
-        page = Page(runs=(), next=None)
-        while len(found) < 2:
-            page = await self.list(before=page.next, limit=_PAGE)
-            found += [
-                run.id
-                for run in page.runs
-                if run.id.startswith(part) or run.id.endswith(part)
-            ]
-            if page.next is None:
-                break
-        return only_match(found, part)
+        page = await self.call("GET", "/runs", params={"match": part})
+        return str(page["runs"][0]["id"])
 
     async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, as they come.
@@ -201,6 +173,10 @@ class RemoteAideator:
         path = f"/runs/{run_id}/variations/{number}/clear"
         return await self._details(path, {"reason": reason})
 
+    async def resume(self, run_id: str) -> RunDetails:
+        """Take up a run that was interrupted."""
+        return await self._details(f"/runs/{run_id}/resume")
+
     async def cancel(self, run_id: str, number: int | None = None) -> RunDetails:
         """Stop a run or one of its variations."""
         return await self._details(f"{_path(run_id, number)}/cancel")
@@ -248,7 +224,7 @@ class RemoteAideator:
                 hint="is `aideator serve` running?",
             ) from None
         if answer.status_code >= 400:
-            raise _error_of(answer)
+            raise error_of(answer.status_code, answer.content, str(answer.url))
         return answer
 
     @asynccontextmanager
@@ -268,7 +244,7 @@ class RemoteAideator:
         ) as answer:
             if answer.status_code >= 400:
                 await answer.aread()
-                raise _error_of(answer)
+                raise error_of(answer.status_code, answer.content, str(answer.url))
             # Not the lines of the answer: HTTPX ends one at U+2028 too, which JSON may
             # hold. An event may be as large as a page of a tool's output.
             events = httpx2.EventSource(answer, max_event_size=None)
@@ -286,30 +262,10 @@ def _path(run_id: str, number: int | None) -> str:
     )
 
 
-def _error_of(answer: httpx2.Response) -> AideatorError:
-    """Return the error that a problem document (RFC 9457) stands for."""
-    try:
-        problem = answer.json()
-    except ValueError:
-        return Unavailable(
-            f"{answer.url} answered {answer.status_code}", hint="is that an AIdeator?"
-        )
-    hint = problem.get("hint", "")
-    if hint == HINTS.get(answer.status_code):
-        hint = ""  # it speaks of the answer's fields, to programs
-    if answer.status_code == 401:
-        hint = _KEY_HINT
-    fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]
-    if fields:
-        return InvalidInput(fields=fields, hint=hint)
-    message = problem.get("detail", f"status {answer.status_code}")
-    return _KINDS.get(answer.status_code, AideatorError)(message, hint=hint)
-
-
 @asynccontextmanager
 async def open_remote(
     url: str, *, prefix: str, header: str, key: str | None
-) -> AsyncIterator[RemoteAideator]:
+) -> AsyncIterator[AsyncClient]:
     """Open a client of the server at `url`.
 
     Args:
@@ -329,4 +285,14 @@ async def open_remote(
     async with httpx2.AsyncClient(
         base_url=url.rstrip("/") + prefix, headers=headers, timeout=30
     ) as client:
-        yield RemoteAideator(client)
+        yield AsyncClient(client)
+
+
+@asynccontextmanager
+async def open_local(present: Owner) -> AsyncIterator[AsyncClient]:
+    """Open a client of a server of this user, over its Unix socket."""
+    transport = httpx2.AsyncHTTPTransport(uds=present.socket)
+    async with httpx2.AsyncClient(
+        transport=transport, base_url=f"http://localhost{present.prefix}", timeout=30
+    ) as client:
+        yield AsyncClient(client)

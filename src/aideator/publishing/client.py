@@ -1,7 +1,7 @@
 """Publish from this process or at a server: what the command calls."""
 
 from aideator.app import Aideator
-from aideator.client.remote import RemoteAideator
+from aideator.client.remote import AsyncClient
 from aideator.domain.run import Publication, PublishRequest
 
 _SECONDS = 400.0
@@ -9,7 +9,7 @@ _SECONDS = 400.0
 
 
 async def publish_winner(
-    client: Aideator | RemoteAideator, run_id: str, request: PublishRequest
+    client: Aideator | AsyncClient, run_id: str, request: PublishRequest
 ) -> Publication:
     """Push the winner as a branch, and open a pull request for it."""
     if isinstance(client, Aideator):

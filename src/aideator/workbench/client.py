@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 import httpx2
 
 from aideator.app import Aideator
-from aideator.client.remote import FETCH_SECONDS, RETRIES, RemoteAideator, pause
+from aideator.client.remote import FETCH_SECONDS, RETRIES, AsyncClient, pause
 from aideator.sandbox.base import Size
 from aideator.workbench.model import Terminal
 from aideator.workbench.service import Workbench, workbench_of
@@ -16,7 +16,7 @@ from aideator.workbench.terminal import Ended, Printed
 
 
 def open_workbench(
-    client: Aideator | RemoteAideator,
+    client: Aideator | AsyncClient,
 ) -> "Workbench | RemoteWorkbench":
     """Return the workbench of an application or of a server.
 
@@ -31,7 +31,7 @@ def open_workbench(
 class RemoteWorkbench:
     """The workbench of a server."""
 
-    def __init__(self, client: RemoteAideator) -> None:
+    def __init__(self, client: AsyncClient) -> None:
         """Use a client of the server."""
         self._client = client
 
@@ -60,7 +60,7 @@ class RemoteWorkbench:
 class RemoteTerminal:
     """A terminal at a server."""
 
-    def __init__(self, client: RemoteAideator, path: str) -> None:
+    def __init__(self, client: AsyncClient, path: str) -> None:
         """Use a client of the server, and the path of the terminal in its API."""
         self._client, self._path = client, path
 

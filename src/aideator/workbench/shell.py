@@ -29,7 +29,7 @@ from aideator.workbench.screen import Screen
 from aideator.workbench.terminal import Ended, LiveTerminal
 
 if TYPE_CHECKING:
-    from aideator.cli.command import Client
+    from aideator.client.remote import AsyncClient
 
 SandboxTerminal = LiveTerminal | RemoteTerminal
 LEAVE = "\x1d"
@@ -72,7 +72,7 @@ async def open_shell(
             "a shell needs a terminal",
             hint="give it a command: aideator shell RUN -- COMMAND",
         )
-    async with context.connect(work=True) as client:
+    async with context.connect() as client:
         run, number = await _choose(client, run_id, number)
         executed = (line or None) if is_interactive else _PIPED_PRELUDE + line
         async with _opened(client, run, number, executed) as terminal:
@@ -83,7 +83,9 @@ async def open_shell(
                 return await _attach(terminal)
 
 
-async def _choose(client: "Client", run_id: str, number: int | None) -> tuple[str, int]:
+async def _choose(
+    client: "AsyncClient", run_id: str, number: int | None
+) -> tuple[str, int]:
     run = await client.get(await client.resolve(run_id))
     only = 1 if len(run.variations) == 1 else None
     return run.id, number or only or await default_variation(client, run.id)
@@ -91,7 +93,7 @@ async def _choose(client: "Client", run_id: str, number: int | None) -> tuple[st
 
 @asynccontextmanager
 async def _opened(
-    client: "Client", run_id: str, number: int, command: str | None
+    client: "AsyncClient", run_id: str, number: int, command: str | None
 ) -> AsyncIterator[SandboxTerminal]:
     workbench = open_workbench(client)
     opened = await workbench.open_terminal(run_id, number, _size(), command)

@@ -212,9 +212,10 @@ async def list_runs(
     match: Annotated[
         str | None,
         Query(
-            min_length=4,
+            min_length=1,
             max_length=36,
-            description="Only the one run whose id begins or ends with this; "
+            description="Only the one run whose id begins or ends with this, `@` for "
+            "the newest; "
             "404 if there is none, or more than one.",
         ),
     ] = None,

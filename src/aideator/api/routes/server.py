@@ -78,7 +78,7 @@ def get_lifetime(request: Request) -> Lifetime:
 ServerLifetime = Annotated[Lifetime, Depends(get_lifetime)]
 
 
-@router.get("/server")
+@router.get("/server/status")
 async def status(app: App, lifetime: ServerLifetime) -> ServerStatus:
     """Show what a command needs to know before it uses this server."""
     found = await app.list(limit=_INTERRUPTED_MAX, status=RunStatus.INTERRUPTED)

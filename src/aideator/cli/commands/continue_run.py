@@ -16,13 +16,14 @@ from aideator.cli.parameters import (
     Model,
     OptionalNumber,
     RunId,
+    Yes,
 )
 
 if TYPE_CHECKING:
-    from aideator.cli.command import Client
+    from aideator.client.remote import AsyncClient
     from aideator.domain.run import ComposedPart, RunDetails
 
-    Continue = Callable[[Client, str], Awaitable[RunDetails]]
+    Continue = Callable[[AsyncClient, str], Awaitable[RunDetails]]
 
 app = typer.Typer()
 
@@ -136,7 +137,6 @@ async def compose(
         context,
         run_id,
         lambda client, found: client.compose(found, chosen),
-        needs_model=False,
     )
 
 
@@ -156,9 +156,25 @@ async def cancel(
     context: CommandContext, run_id: RunId, number: OptionalNumber = None
 ) -> None:
     """Cancel a run, or one of its variations."""
-    async with context.connect(work=True) as client:
+    async with context.connect() as client:
         details = await client.cancel(await client.resolve(run_id), number)
     context.print_line(f"run {details.id[-8:]} is {details.status}")
+
+
+@command(
+    app,
+    panel=CONTINUE,
+    epilog="Example: `aideator resume 3f2a91c0`",
+)
+async def resume(context: CommandContext, run_id: RunId, *, yes: Yes = False) -> int:
+    """Take up a run that a crash or the end of the server interrupted, and follow it.
+
+    What agents had finished is kept; what they were doing begins again, and is paid
+    again.
+    """
+    return await _continue(
+        context, run_id, lambda client, found: client.resume(found), yes=yes
+    )
 
 
 def parse_part(text: str) -> "ComposedPart":
@@ -188,20 +204,13 @@ def parse_part(text: str) -> "ComposedPart":
 
 
 async def _continue(
-    context: CommandContext,
-    part: str,
-    action: "Continue",
-    *,
-    needs_model: bool = True,
+    context: CommandContext, part: str, action: "Continue", *, yes: bool = False
 ) -> int:
-    """Apply an action that continues a run, and watch the run to its end."""
-    from aideator.cli.follow import watch_and_summarise
-    from aideator.cli.parsing import require_model
+    """Apply an action that continues a run, and follow what comes then to its end."""
+    from aideator.cli.attend import attend
 
-    if needs_model and context.server_url() is None:
-        require_model(context.settings)
-    async with context.connect(work=True) as client:
+    async with context.connect() as client:
         run_id = await client.resolve(part)
-        known = await client.last_seq(run_id)
+        seen = await client.last_seq(run_id)
         await action(client, run_id)
-        return await watch_and_summarise(context, client, run_id, after=known)
+        return await attend(context, client, run_id, after=seen, yes=yes)

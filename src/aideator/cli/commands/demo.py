@@ -14,7 +14,6 @@ from aideator.cli.parameters import START
 
 if TYPE_CHECKING:
     from aideator.domain.run import RunDetails, RunSpec
-    from aideator.settings import Settings
 
 app = typer.Typer()
 
@@ -34,63 +33,57 @@ Examples:
 async def demo(context: CommandContext) -> int:
     """Watch three agents fix a bug, one of them badly.
 
-    It needs no API key: the model is scripted, all else is real.
+    It needs no API key: the model is scripted, all else is real. It has a server and a
+    state directory of its own.
     """
-    import shutil
+    import asyncio
+    import dataclasses
 
-    from aideator.app.demo import make_project, scripted_model
     from aideator.cli.exit import exit_code_of
     from aideator.cli.ui.summary import print_outcome
-    from aideator.sandbox.base import sandbox_uid
-    from aideator.store.home import make_home
+    from aideator.environment import home_of
 
-    outer = make_home(context.settings.aideator_home, group=sandbox_uid())
-    home = make_home(outer / "demo", group=sandbox_uid())
-    repo = home / "project"
-    shutil.rmtree(repo, ignore_errors=True)
-    spec = (await make_project(repo)).model_copy(update={"fresh": True})
-    if not context.json:
-        _print_task(context, spec)
-    async with scripted_model() as url:
-        details = await _run(context, _settings(context.settings, home, url), spec)
-    if not context.json:
-        steps = _steps(context, details, home)
-        print_outcome(context.console, details, simulated=True, steps=steps)
+    home = home_of(context.variables).absolute() / "demo"
+    own = {"AIDEATOR_HOME": str(home), "DATABASE_URL": ""}
+    inner = dataclasses.replace(context, variables=context.variables | own)
+    try:
+        details = await _run(inner)
+        if not context.json:
+            steps = _steps(inner, details, home)
+            print_outcome(context.console, details, simulated=True, steps=steps)
+    finally:
+        await asyncio.to_thread(inner.close)
     return exit_code_of(details)
 
 
-def _settings(settings: "Settings", home: Path, model_url: str) -> "Settings":
-    return settings.model_copy(
-        update={
-            "aideator_home": home,
-            "database_url": None,
-            "anthropic_base_url": model_url,
-            "anthropic_api_key": None,
-        }
-    )
-
-
-async def _run(
-    context: CommandContext, settings: "Settings", spec: "RunSpec"
-) -> "RunDetails":
+async def _run(context: CommandContext) -> "RunDetails":
     """Run the demo, and keep the recommended change on a branch of its project."""
-    from aideator.app import open_app
+    import asyncio
+
     from aideator.app.commit_message import commit_message
     from aideator.changes.branch import apply_to_checkout
+    from aideator.cli.attend import cancel
     from aideator.cli.follow import watch
 
-    async with open_app(settings) as app:
-        run = await app.submit(spec, local=True)
-        details = await watch(context, app, run.id)
+    async with context.connect() as client:
+        run_id = (await client.call("POST", "/demo"))["run_id"]
+        details = await client.get(run_id)
+        if not context.json:
+            _print_task(context, details.spec)
+        try:
+            details = await watch(context, client, run_id)
+        except (asyncio.CancelledError, OSError):
+            await cancel(client, run_id)
+            raise
         best = details.recommended
         if best is None:
             return details
-        patch = await app.patch(run.id, best)
+        patch = await client.patch(run_id, best)
     await apply_to_checkout(
-        Path(spec.repo_url),
+        Path(details.spec.repo_url),
         base=details.commit or "",
         patch=patch,
-        branch=f"aideator/{run.id[-8:]}-{best}",
+        branch=f"aideator/{run_id[-8:]}-{best}",
         message=commit_message(details, best),
     )
     return details
@@ -103,7 +96,7 @@ def _print_task(context: CommandContext, spec: "RunSpec") -> None:
 
     from aideator.cli.ui.escape import escape
 
-    key_is_set = context.settings.anthropic_api_key is not None
+    key_is_set = bool(context.variables.get("ANTHROPIC_API_KEY"))
     reason = "so that it costs nothing" if key_is_set else "which needs no key"
     context.print(
         Text.assemble(
@@ -127,21 +120,23 @@ def _steps(context: CommandContext, details: "RunDetails", home: Path) -> list[s
     """Return what to do after the demo, each as it works in this shell."""
     import shlex
 
+    from aideator.cli.attend import page_of
     from aideator.cli.ui.next_steps import equals
     from aideator.cli.ui.program import program
     from aideator.domain.run import RunStatus
 
     here = f"AIDEATOR_HOME={shlex.quote(str(home))} {program()}"
-    run, settings = details.id[-8:], context.settings
+    run = details.id[-8:]
     if details.status is RunStatus.FAILED:
         return [f"{here} show {run}"]
     best = details.recommended
     compared = equals(details) or ((best,) if best is not None else ())
-    page = f"http://{settings.aideator_host}:{settings.aideator_port}/runs/{details.id}"
+    # Without a terminal the demo's server ends with it.
+    again = [] if context.has_terminal else [f"{here} serve"]
     return [
         *(f"{here} diff {run} {number}" for number in compared[:1]),
-        f"{here} serve",
-        f"open {page}",
+        *again,
+        f"open {page_of(context, details.id)}",
         f'cd my/project && {_absolute(program())} run . "Add CI"',
     ]
 

@@ -125,8 +125,13 @@ def _read_key(address: str, *, from_stdin: bool) -> "SecretStr":
 
 
 def _tell_a_server(context: CommandContext) -> None:
-    if context.server_url() is not None:
+    from aideator.client.local import find, stop
+    from aideator.environment import home_of
+
+    present = find(home_of(context.variables))
+    if present is not None and not stop(present, if_idle=True):
         context.print_line(
-            "The server that is running takes this up when it starts again.",
+            "The server that is running takes this up when it starts again: `aideator "
+            "server restart`.",
             style="dim",
         )

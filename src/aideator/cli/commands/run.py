@@ -14,11 +14,16 @@ from aideator.cli.parameters import (
     Instructions,
     MaxTurns,
     Model,
+    Yes,
 )
 
 if TYPE_CHECKING:
-    from aideator.cli.command import Client
+    from collections.abc import Awaitable, Callable
+
+    from aideator.client.remote import AsyncClient
     from aideator.domain.run import RunSpec
+
+    Cancel = Callable[[AsyncClient, str], Awaitable[None]]
 
 app = typer.Typer()
 
@@ -81,7 +86,9 @@ Spec = Annotated[
 ]
 Detach = Annotated[
     bool,
-    typer.Option("--detach", help="Print the run's id and return; needs a server."),
+    typer.Option(
+        "--detach", help="Print the run's id and return; the server carries it out."
+    ),
 ]
 
 
@@ -100,6 +107,9 @@ Examples:
   --protect "bench/**"`
 
 - `aideator run --spec run.yaml --json | jq .body.kind`
+
+Ctrl-C asks whether to stop the run or to leave it working; with `-y`, or without a
+terminal, it stops it. A closed terminal leaves it working: `aideator watch` comes back.
 
 Exit code: 0 a variation is recommended, 1 the run failed, 2 wrong input, 3 cannot tell,
 4 cancelled, 130 interrupted.
@@ -130,6 +140,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
     keep_going: KeepGoing = False,
     spec: Spec = None,
     detach: Detach = False,
+    yes: Yes = False,
 ) -> int:
     """Run N agents on a repository, check what each did, and recommend one."""
     from aideator.cli.parsing import read_spec, read_text, repository_or_here
@@ -159,7 +170,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
         options["agent_config"] = settings
     else:
         options["lineup"] = [{"agent": agent, **settings}] * number
-    return await _submit(context, read_spec(options, spec), detach=detach)
+    return await _submit(context, read_spec(options, spec), detach=detach, yes=yes)
 
 
 def _commands(given: list[str] | None, *, none: bool) -> list[dict[str, Any]] | None:
@@ -169,63 +180,33 @@ def _commands(given: list[str] | None, *, none: bool) -> list[dict[str, Any]] | 
     return [{"command": text} for text in given] if given else None
 
 
-async def _submit(context: CommandContext, spec: "RunSpec", *, detach: bool) -> int:
+async def _submit(
+    context: CommandContext, spec: "RunSpec", *, detach: bool, yes: bool
+) -> int:
+    from aideator.cli.attend import attend, cancel, page_of
     from aideator.cli.exit import ExitCode
-    from aideator.cli.parsing import require_model
-    from aideator.domain.errors import InvalidInput
 
-    if context.server_url() is None:
-        require_model(context.settings)
+    async with context.connect(stays=detach) as client:
+        run_id = await _start(client, spec, cancel)
+        page = page_of(context, run_id)
         if detach:
-            raise InvalidInput(
-                "--detach needs a server that continues the run",
-                hint="start one: `aideator serve`",
-            )
-    async with context.connect(work=True) as client:
-        run_id = await _start(client, spec)
-        if detach:
+            sys.stderr.write(f"{page}\n" if page else "")
             sys.stdout.write(f"{run_id}\n")
             return ExitCode.RECOMMENDED
-        return await _watch_or_cancel(context, client, run_id)
+        if not context.json:
+            context.print_line(f"run {run_id}", style="dim")
+            if page:
+                context.print_line(f"page: {page}", style="dim")
+        return await attend(context, client, run_id, yes=yes)
 
 
-async def _start(client: "Client", spec: "RunSpec") -> str:
+async def _start(client: "AsyncClient", spec: "RunSpec", cancel: "Cancel") -> str:
     import asyncio
 
     # Shielded, so that a Ctrl-C during the submission finds a run to stop, or nothing.
-    submission = asyncio.ensure_future(client.submit(spec, local=True))
+    submission = asyncio.ensure_future(client.submit(spec))
     try:
         return (await asyncio.shield(submission)).id
     except asyncio.CancelledError:
-        await _cancel(client, (await submission).id)
+        await cancel(client, (await submission).id)
         raise
-
-
-async def _watch_or_cancel(
-    context: CommandContext, client: "Client", run_id: str
-) -> int:
-    """Watch a run to its end. Ctrl-C, or a reader that goes away, cancels it."""
-    import asyncio
-
-    from aideator.cli.exit import exit_code_of
-    from aideator.cli.follow import watch
-    from aideator.cli.ui.summary import print_outcome
-
-    if not context.json:
-        context.print_line(f"run {run_id}", style="dim")
-    try:
-        details = await watch(context, client, run_id)
-    except (asyncio.CancelledError, BrokenPipeError):
-        await _cancel(client, run_id)
-        raise
-    if not context.json:
-        print_outcome(context.console, details)
-    return exit_code_of(details)
-
-
-async def _cancel(client: "Client", run_id: str) -> None:
-    sys.stderr.write("stopping the agents …\n")
-    await client.cancel(run_id)
-    sys.stderr.write(
-        f"cancelled; the results so far are kept: aideator show {run_id[-8:]}\n"
-    )

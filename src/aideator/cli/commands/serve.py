@@ -35,20 +35,31 @@ def serve(
             max=65535,
         ),
     ] = None,
+    started_by_command: Annotated[int | None, typer.Option(hidden=True)] = None,
+    lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Serve the web page and the API, and work on runs, until Ctrl-C."""
+    """Serve the web page and the API, and work on runs, until Ctrl-C.
+
+    The same server that commands start by themselves, in the foreground: it does not
+    end when idle, and takes up runs that were interrupted.
+    """
     from aideator.cli.exit import call_to_exit
 
-    call_to_exit(lambda: _serve(host, port))
+    if started_by_command is None:
+        call_to_exit(lambda: _serve(host, port))
+    else:
+        told = started_by_command
+        call_to_exit(lambda: _serve_for_command(told, lifeline))
 
 
 def _serve(host: str | None, port: int | None) -> None:
     """Serve. The server has its own event loop and signal handlers."""
     from aideator.api.server import serve as serve_api
+    from aideator.client.local import find, stop
 
-    settings = open_context().settings
+    context = open_context()
     given = {"aideator_host": host, "aideator_port": port}
-    settings = settings.model_copy(
+    settings = context.settings.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
 
@@ -64,7 +75,28 @@ def _serve(host: str | None, port: int | None) -> None:
                 f"this link works once:\n  {link}\n"
             )
 
+    present = find(settings.aideator_home)
+    if present is not None:  # it may be one that a command has started, and idle
+        stop(present, if_idle=True)
     serve_api(settings, on_ready=on_ready)
+
+
+def _serve_for_command(told: int, lifeline: int | None) -> None:
+    """Serve without a terminal, and tell the command that started this when it may."""
+    from aideator.api.server import StartedByCommand
+    from aideator.api.server import serve as serve_api
+    from aideator.client.local import tell_ready
+    from aideator.domain.errors import AideatorError
+
+    try:
+        serve_api(
+            open_context().settings,
+            on_ready=lambda _url, _link: tell_ready(told),
+            started=StartedByCommand(lifeline),
+        )
+    except AideatorError as error:
+        tell_ready(told, error)
+        raise
 
 
 @command(
@@ -81,13 +113,7 @@ Examples:
 )
 async def link(context: CommandContext) -> None:
     """Print a link that logs in the browser that opens it first, to the page."""
-    from aideator.domain.errors import Unavailable
-
-    url = context.server_url()
-    if url is None:
-        raise Unavailable(
-            "no server works in this state directory",
-            hint="`aideator serve` starts one",
-        )
-    async with context.connect_to(url) as remote:
-        sys.stdout.write(f"{url}{await remote.make_link()}\n")
+    async with context.connect(stays=True) as client:
+        path = await client.make_link()
+    url = context.server or context.local_server().present.url
+    sys.stdout.write(f"{url}{path}\n")

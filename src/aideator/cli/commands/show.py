@@ -1,7 +1,7 @@
 """Commands that read: `list`, `show` and `diff`."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +9,8 @@ from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import VIEW, OptionalNumber, RunId
 
 app = typer.Typer()
+_PAGE = 200
+"""The most runs that the server lists at once."""
 
 
 @command(
@@ -23,7 +25,7 @@ Examples:
 - `aideator list --limit 100 --json | jq -r .[].id`
 """,
 )
-async def list_(
+def list_(
     context: CommandContext,
     *,
     limit: Annotated[int, typer.Option(help="How many.", min=1, max=500)] = 20,
@@ -33,17 +35,43 @@ async def list_(
 
     from aideator.cli.ui.listing import runs_table
 
-    async with context.connect() as client:
-        page = await client.list(limit=limit)
+    runs = _newest_runs(context, limit)
     if context.json:
-        runs = [run.model_dump(mode="json") for run in page.runs]
         sys.stdout.write(json.dumps(runs) + "\n")
-    elif page.runs:
-        context.print(runs_table(page.runs))
-    else:
+        return
+    if not runs:
         context.print_line(
             'No runs yet. Start one: aideator run . "…", or see the demo: aideator demo'
         )
+        return
+    context.print(runs_table(runs))
+    _say_what_waits(context, runs)
+
+
+def _newest_runs(context: CommandContext, limit: int) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = []
+    query = ""
+    while len(runs) < limit:
+        wanted = min(limit - len(runs), _PAGE)
+        page = context.read_json(f"/runs?limit={wanted}{query}")
+        runs += page["runs"]
+        if page["next"] is None:
+            break
+        query = f"&cursor={page['next']}"
+    return runs
+
+
+def _say_what_waits(context: CommandContext, runs: list[dict[str, Any]]) -> None:
+    """Say how to come back to runs that work, and to those that were interrupted."""
+    steps = {
+        "running": "works in the server: aideator watch {}",
+        "queued": "waits in the server: aideator watch {}",
+        "interrupted": "was interrupted: aideator resume {0}, or aideator cancel {0}",
+    }
+    for run in runs:
+        if step := steps.get(run["status"]):
+            short = run["id"][-8:]
+            context.print_line(f"{short} {step.format(short)}", style="dim")
 
 
 @command(

@@ -1,8 +1,9 @@
 """Draw the list of runs, and a patch."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -11,7 +12,6 @@ from rich.text import Text
 
 from aideator.cli.ui.escape import end_of_line, escape, one_line
 from aideator.cli.ui.figures import age
-from aideator.domain.run import Run
 
 _REPOSITORY_WIDTH, _PROMPT_WIDTH = 32, 40
 _INDEX = re.compile(
@@ -21,8 +21,13 @@ _INDEX = re.compile(
 """A patch names whole hashes, which only `git apply` needs."""
 
 
-def runs_table(runs: Iterable[Run]) -> Table:
-    """Return a table of runs, in their order."""
+def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
+    """Return a table of runs, in their order.
+
+    Args:
+        runs: As the API describes them. A model of them would take longer to import
+            than all else that the command does.
+    """
     table = Table(box=None)
     for column in ("run", "status", "N", "winner", "repository", "prompt", "age"):
         # Repository and prompt give way where the terminal is narrow, in one line.
@@ -30,13 +35,13 @@ def runs_table(runs: Iterable[Run]) -> Table:
     now = datetime.now(UTC)
     for run in runs:
         table.add_row(
-            run.id[-8:],
-            run.status.value,
-            str(run.spec.variations),
-            str(run.winner) if run.winner is not None else "",
-            _one(end_of_line(run.spec.repo_url, _REPOSITORY_WIDTH)),
-            _one(one_line(run.spec.prompt, _PROMPT_WIDTH)),
-            age(run.created_at, now),
+            run["id"][-8:],
+            run["status"],
+            str(run["spec"]["variations"]),
+            str(run["winner"]) if run["winner"] is not None else "",
+            _one(end_of_line(run["spec"]["repo_url"], _REPOSITORY_WIDTH)),
+            _one(one_line(run["spec"]["prompt"], _PROMPT_WIDTH)),
+            age(datetime.fromisoformat(run["created_at"]), now),
         )
     return table
 
