@@ -6,9 +6,9 @@ import pytest
 
 from aideator.app.wiring import egress
 from aideator.domain.errors import InvalidInput
+from aideator.environment import SettingsError
 from aideator.settings import (
     Settings,
-    SettingsError,
     check_prompt_and_lineup,
     load_settings,
 )

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from aideator.domain.errors import RepositoryError
 from aideator.domain.project import Project
+from aideator.environment import SettingsError
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import Source
-from aideator.environment import SettingsError
 from aideator.settings import load_settings
 from aideator.setup.egress import ProxyRequest, RequestRefused, parse
 from aideator.setup.project import find_project

@@ -1,17 +1,21 @@
 """Format tokens, money and time."""
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from aideator.domain import wording
-from aideator.domain.usage import Usage
+if TYPE_CHECKING:
+    from aideator.domain.usage import Usage
 
 
-def spent(usage: Usage) -> str:
+def spent(usage: "Usage") -> str:
     """Return tokens and cost in one short phrase."""
+    # Imported late: pydantic takes longer than to list runs.
+    from aideator.domain import wording
+
     return f"{tokens(usage)} tok · {wording.money(usage.cost_usd)}"
 
 
-def tokens(usage: Usage) -> str:
+def tokens(usage: "Usage") -> str:
     """Return the number of tokens, from 1000 on in thousands."""
     if usage.tokens >= 1000:
         return f"{usage.tokens / 1000:.1f}k"

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -52,6 +51,9 @@ def _one(line: str) -> Text:
 
 def draw_patch(console: Console, patch: str) -> str:
     """Return a patch in colour as a terminal shows it: escaped, hashes abbreviated."""
+    # Imported late: Pygments takes longer than to list runs.
+    from rich.syntax import Syntax
+
     short = _INDEX.sub(r"\1\2..\3", escape(patch))
     with console.capture() as drawn:
         console.print(Syntax(short, "diff", theme="ansi_dark", word_wrap=True))
