@@ -40,7 +40,11 @@ async def test_a_missing_key_is_told_with_the_variable_that_takes_it(
 ) -> None:
     command("key", "create", "alice", home=home)
     async with server(home, "http://127.0.0.1:9") as running:
-        refused = await asyncio.to_thread(command, "list", home=home)
+        refused = await asyncio.to_thread(
+            command, "list", "--server", running.url, home=home
+        )
+        own = await asyncio.to_thread(command, "list", home=home)
+    assert own.returncode == 0, "over its socket, the server's user needs no key"
     assert refused.returncode == 1
     assert "export AIDEATOR_API_KEY=" in refused.stderr
     assert running.url in refused.stderr

@@ -183,7 +183,7 @@ async def test_an_end_is_written_down_with_the_run(
         await runs.move(session, "r1", RunStatus.CANCELLED)
     await log.append("r1", say("1"))
     async with db.read() as session:
-        assert await runs.unannounced(session) == ["r1"]
+        assert [run.id for run in await runs.unannounced(session)] == ["r1"]
     await log.append("r1", [COMPLETE])
     await log.append("r1", say("2"))
     async with db.read() as session:

@@ -208,7 +208,7 @@ async def test_a_start_finds_what_it_must_take_up(db: Database) -> None:
         await runs.move(session, "r3", RunStatus.CANCELLED)
     async with db.read() as session:
         assert await runs.unfinished(session) == ["r1", "r2"]
-        assert await runs.unannounced(session) == ["r3"]
+        assert [run.id for run in await runs.unannounced(session)] == ["r3"]
 
 
 async def test_a_decided_question_is_found_again(db: Database) -> None:

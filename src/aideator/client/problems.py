@@ -17,7 +17,9 @@ _KEY_HINT = (
     "`export AIDEATOR_API_KEY=…` with a key of that server; `aideator key create NAME` "
     "there makes one"
 )
-_KINDS = {kind.status: kind for kind in (NotFound, Conflict, TooManyRequests)}
+_KINDS = {
+    kind.status: kind for kind in (InvalidInput, NotFound, Conflict, TooManyRequests)
+}
 """Errors, by HTTP status, that a command handles."""
 
 

@@ -131,12 +131,13 @@ def _steps(context: CommandContext, details: "RunDetails", home: Path) -> list[s
         return [f"{here} show {run}"]
     best = details.recommended
     compared = equals(details) or ((best,) if best is not None else ())
-    # Without a terminal the demo's server ends with it.
-    again = [] if context.has_terminal else [f"{here} serve"]
+    page = [f"open {page_of(context, details.id)}"]
+    if not context.has_terminal:  # the demo's server ends with it
+        port = context.variables.get("AIDEATOR_PORT") or "8000"
+        page = [f"{here} serve", f"open http://127.0.0.1:{port}/runs/{details.id}"]
     return [
         *(f"{here} diff {run} {number}" for number in compared[:1]),
-        *again,
-        f"open {page_of(context, details.id)}",
+        *page,
         f'cd my/project && {_absolute(program())} run . "Add CI"',
     ]
 
