@@ -87,8 +87,8 @@ def main(script: str = "build") -> int:
         return EXIT_CANNOT_BUILD if script == "build" else 0
     try:
         install()
-        # vite lists every file that it has written: 40 lines before the demo.
-        quiet = ("--", "--logLevel", "warn") if script == "build" else ()
+        # vite lists all that it writes: 40 lines before the demo, and a warning.
+        quiet = ("--", "--logLevel", "error") if script == "build" else ()
         run("run", "--silent", script, *quiet)
     except subprocess.CalledProcessError as error:
         return error.returncode or 1

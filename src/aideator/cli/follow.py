@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from rich.live import Live
 from aideator.cli.exit import ExitCode, exit_code_of
 from aideator.cli.ui.escape import one_line
 from aideator.cli.ui.lines import finished_message, line_of
-from aideator.cli.ui.live import live
+from aideator.cli.ui.live import live, preparation
 from aideator.cli.ui.reduce import RunView
 from aideator.cli.ui.setup_line import detail_lines
 from aideator.cli.ui.summary import print_outcome
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from aideator.eventlog.base import Batch
 
 _FRAME_SECONDS = 0.1
+_REMINDER_SECONDS = 30.0
 LONGEST_PAUSE = 5.0
 """Seconds that a replay waits at most between two events."""
 _LINE_WIDTH, _WHOLE_WIDTH = 160, 4000
@@ -144,7 +145,8 @@ async def _painted(
 ) -> AsyncIterator[None]:
     """Paint the view again and again while the context is open, on a terminal."""
     if display is not Display.LIVE:
-        yield
+        async with _reminding(view, console, wanted=display is Display.LINES):
+            yield
         return
     with Live(console=console, auto_refresh=False, transient=False) as screen:
 
@@ -164,6 +166,31 @@ async def _painted(
             finally:
                 painter.cancel()
                 screen.update(picture(), refresh=True)
+
+
+@asynccontextmanager
+async def _reminding(
+    view: RunView, console: Console, *, wanted: bool
+) -> AsyncIterator[None]:
+    """Say now and then what goes on before the agents start: it may take minutes."""
+
+    async def remind() -> None:
+        while wanted:
+            await asyncio.sleep(_REMINDER_SECONDS)
+            now = datetime.now(UTC)
+            if line := preparation(view, now, width=_LINE_WIDTH):
+                console.print(line, style="dim", highlight=False)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            reminder = group.create_task(remind())
+            try:
+                yield
+            finally:
+                reminder.cancel()
+    except BaseExceptionGroup as errors:
+        # A reader that went away is told by its own error.
+        raise errors.exceptions[0] from None
 
 
 def _print_lines(console: Console, event: Event, view: RunView) -> None:

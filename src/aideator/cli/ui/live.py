@@ -66,16 +66,21 @@ def live(
 
 def _headline(view: RunView, width: int, now: datetime) -> Text:
     """Return what the run does before its agents start, with a clock, or its base."""
-    current = _preparation(view)
-    if not current:
+    text = Text(preparation(view, now, width=width))
+    if not text:
         assert view.started is not None
         line = f"base {(view.started.commit or '')[:12]} · {setup_line(view.started)}"
         return Text(one_line(line, width), style="dim")
-    clock = _clock(view.step_at, now)
-    text = Text(one_line(current, width - len(clock)) + clock)
     if printed := _last_printed(view):
         text.append(f"\n  {one_line(printed, width - 2)}", style="dim")
     return text
+
+
+def preparation(view: RunView, now: datetime, *, width: int) -> str:
+    """Return what goes on before the agents start, with a clock; empty afterwards."""
+    current = _preparation(view)
+    clock = _clock(view.step_at, now) if current else ""
+    return one_line(current, width - len(clock)) + clock
 
 
 def _preparation(view: RunView) -> str:
