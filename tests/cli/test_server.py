@@ -21,7 +21,7 @@ from tests.cli.processes import (
     start,
     start_in_terminal,
 )
-from tests.conftest import comes_true, make_repo
+from tests.conftest import PATIENCE, comes_true, make_repo
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user")
 
@@ -41,6 +41,13 @@ async def listed(home: Path, **more: Any) -> list[dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     runs: list[dict[str, Any]] = json.loads(done.stdout)
     return runs
+
+
+async def works(home: Path, model: str) -> None:
+    """Wait until a run is at work."""
+    async with asyncio.timeout(PATIENCE):
+        while (await listed(home, model=model))[0]["status"] != "running":
+            pass
 
 
 def test_without_a_terminal_the_server_ends_with_its_command(home: Path) -> None:
@@ -88,15 +95,18 @@ async def test_two_commands_share_one_server_and_both_runs_end(
 ) -> None:
     (home / "second").mkdir()
     other = make_repo(home / "second")
-    async with scripted_model("no_change") as model:
-        done = await asyncio.gather(
-            *(
+    async with scripted_model("no_change") as model, asyncio.TaskGroup() as group:
+        both = [
+            group.create_task(
                 aideator(
-                    "run", str(each), PROMPT, "-n", "1", home=home, model=model.url
+                    *("run", str(each), PROMPT, "-n", "1"),
+                    home=home,
+                    model=model.url,
                 )
-                for each in (repo, other)
             )
-        )
+            for each in (repo, other)
+        ]
+    done = [task.result() for task in both]
     assert [each.returncode for each in done] == [3, 3], [e.stderr for e in done]
     assert owner(home / "state") is None
 
@@ -152,7 +162,8 @@ async def test_a_closed_terminal_leaves_the_run_working(
         opened = await start_in_terminal(
             "run", str(repo), PROMPT, "-n", "1", home=home, model=model.url
         )
-        await opened.shows("running")
+        await opened.shows("page: ")
+        await works(home, model.url)
         opened.close()
         await opened.process.wait()
         told = await aideator("list", home=home, model=model.url)
@@ -173,7 +184,8 @@ async def test_ctrl_c_asks_what_becomes_of_the_run(
         opened = await start_in_terminal(
             "run", str(repo), PROMPT, "-n", "1", home=home, model=model.url
         )
-        await opened.shows("running")
+        await opened.shows("page: ")
+        await works(home, model.url)
         opened.process.send_signal(signal.SIGINT)
         await opened.shows("leave it working")
         if key == "\x03":

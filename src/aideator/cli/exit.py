@@ -150,6 +150,8 @@ class Signals:
         assert self._task is not None
         loop = self._task.get_loop()
         loop.remove_signal_handler(signal.SIGINT)
+        # Else the loop would be told of the signal as well, after the block.
+        signal.set_wakeup_fd(-1)
         try:
             yield
         finally:
