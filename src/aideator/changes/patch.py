@@ -181,7 +181,7 @@ async def _stage(
     sandbox: Sandbox, checkout: Checkout, max_bytes: int
 ) -> tuple[str, ...]:
     """Stage all that an attempt did; return notes on what is left out."""
-    made, sha = checkout.made, checkout.commit.sha
+    made, sha = checkout.not_in_changes, checkout.commit.sha
     reasons, ignored = await stage(sandbox, made, max_bytes=max_bytes)
     staged = await read_staged(sandbox, sha)
     notes: tuple[str, ...] = ()

@@ -59,6 +59,14 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print only machine-readable output on stdout."),
 ]
+Folder = Annotated[
+    str,
+    typer.Option(
+        "--path",
+        help="A folder of the repository, such as a package: agents start there, and"
+        " set-up and checks run there.",
+    ),
+]
 Agent = Annotated[str, typer.Option(help="The agent's name in the catalogue.")]
 Model = Annotated[
     str | None, typer.Option(help="The model's id, as its provider names it.")

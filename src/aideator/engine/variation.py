@@ -297,7 +297,8 @@ async def act(
         ) as sandbox,
     ):
         lease.base_url = await context.upstream(run.spec)
-        task = Task(run.spec.prompt)
+        cwd = workspace.checkout.working_directory
+        task = Task(run.spec.prompt, cwd=cwd)
         if variation.follow_up is not None:
             await apply(
                 sandbox, await previous_patch(context, run.id, variation.number)
@@ -305,6 +306,7 @@ async def act(
             task = await follow_up_task(
                 context, run, variation.number, variation.follow_up
             )
+            task = replace(task, cwd=cwd)
         async with context.active_agents.register(
             run.id, variation.number, sandbox, earlier_visits(variation)
         ) as active:

@@ -22,9 +22,10 @@ from aideator.repositories.entries import (
     remove_entry,
     try_lock,
 )
-from aideator.repositories.mirror import Mirror, split_ancestor
-from aideator.repositories.remote import resolve_remote
+from aideator.repositories.mirror import Mirror, Refs, split_ancestor
+from aideator.repositories.remote import Remote, resolve_remote
 from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.uncommitted import commit_uncommitted
 from aideator.repositories.untrusted_tree import remove_tree
 from aideator.sandbox.disk import disk_usage
 
@@ -92,6 +93,42 @@ class RepositoryCache:
                     await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes)
             sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
             return Commit(source, sha)
+
+    async def list_refs(self, text: str) -> Refs:
+        """Return the refs of the repository that a submission names.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if the policy does not allow it.
+            RepositoryError: if they cannot be read.
+        """
+        source = parse_source(text, self._policy)
+        async with self._deadline(f"asking {source.url}"):
+            remote = await resolve_remote(source, self._policy, self._tokens)
+            return await self._mirror(source).list_refs(remote)
+
+    async def resolve_uncommitted(self, text: str) -> Commit:
+        """Commit the working tree of a local repository into the mirror, as it is.
+
+        Args:
+            text: The repository: a path.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if the policy does not allow it.
+            RepositoryError: if it has no working tree, or git cannot read it.
+        """
+        head = await self.resolve(text, "HEAD")
+        source = head.source
+        if not source.local:
+            raise RepositoryError(f"{source.url} is not on this machine")
+        async with commit_uncommitted(Path(source.url)) as snapshot:
+            mirror = self._mirror(source)
+            remote = Remote(source, source.url, objects=snapshot.objects)
+            async with hold_lock(self._lock(source.key)):
+                if await mirror.known(snapshot.sha) is None:
+                    await mirror.fetch(
+                        remote, snapshot.sha, max_bytes=self._max_repo_bytes
+                    )
+        return Commit(source, snapshot.sha)
 
     @contextlib.asynccontextmanager
     async def _deadline(self, work: str) -> AsyncIterator[asyncio.Timeout]:

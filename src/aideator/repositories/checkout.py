@@ -15,14 +15,16 @@ Design notes:
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from aideator.domain.errors import RepositoryError
 from aideator.repositories.entries import DIRECTORY_MODE, read_facts, write_facts
 from aideator.repositories.git import git
+from aideator.repositories.ignored_layer import IgnoredLayer
 from aideator.repositories.source import Source
 from aideator.repositories.tree_bounds import check_tree
-from aideator.sandbox.base import sandbox_uid
+from aideator.sandbox.base import WORKSPACE, sandbox_uid
 from aideator.sandbox.disk import disk_usage
 
 _SUBMODULE_MODE = b"160000"
@@ -68,13 +70,50 @@ class Checkout:
     address of a mirror."""
     bin_directories: tuple[str, ...] = ()
     """Directories inside the sandbox that come first on PATH."""
+    folder: str = ""
+    """The folder that the run is about, relative to the root; empty for the root."""
+    ignored: IgnoredLayer | None = None
+    """The user's ignored files that this run's sandboxes see."""
+
+    @property
+    def project(self) -> Path:
+        """The files of the folder that the run is about."""
+        return self.path / self.folder
+
+    @property
+    def working_directory(self) -> str:
+        """That folder inside a sandbox."""
+        return f"{WORKSPACE}/{self.folder}".rstrip("/")
+
+    def in_folder(self, folder: str) -> "Checkout":
+        """Return the checkout for a run that is about one folder of it.
+
+        Raises:
+            RepositoryError: if the commit has no such folder.
+        """
+        place = self.path
+        for part in folder.split("/") if folder else ():
+            place /= part
+            # A link may lead anywhere.
+            if place.is_symlink() or not place.is_dir():
+                raise RepositoryError(
+                    f"the commit {self.commit.sha[:12]} has no folder {folder}",
+                    hint="name one from the repository's root, such as packages/app;"
+                    " a new one has to be committed first",
+                )
+        return replace(self, folder=folder)
 
     @property
     def layers(self) -> tuple[Path, ...]:
         """The read-only layers below a fork, lowest first."""
-        if self.environment is None:
-            return (self.path,)
-        return (self.path, self.environment)
+        ignored = self.ignored.path if self.ignored else None
+        layers = (self.path, self.environment, ignored)
+        return tuple(layer for layer in layers if layer is not None)
+
+    @property
+    def not_in_changes(self) -> tuple[str, ...]:
+        """Files and folders that are never part of a change."""
+        return (*self.made, *(self.ignored.files if self.ignored else ()))
 
 
 def load(folder: Path, commit: Commit) -> Checkout:

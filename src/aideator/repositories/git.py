@@ -136,6 +136,33 @@ def config_environment(config: Mapping[str, str]) -> dict[str, str]:
     return variables
 
 
+def user_environment() -> dict[str, str]:
+    """Return environment variables that make git read the user's own configuration."""
+    home = Path.home()
+    return {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(_user_config(home)),
+        "GIT_CONFIG_NOSYSTEM": os.environ.get("GIT_CONFIG_NOSYSTEM", "0"),
+    }
+
+
+def _user_config(home: Path) -> Path:
+    """Find the user's configuration where git does: git-config(1), FILES."""
+    if named := os.environ.get("GIT_CONFIG_GLOBAL"):
+        return Path(named)
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "git", "config")
+    for config in (home / ".gitconfig", xdg):
+        if config.exists():
+            return config
+    return Path(os.devnull)
+
+
+def quote_alternate(path: Path) -> str:
+    """Return a path for GIT_ALTERNATE_OBJECT_DIRECTORIES, where a colon separates."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 _WITH_LIMITS = (
     "sh",
     "-c",

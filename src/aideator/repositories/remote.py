@@ -9,15 +9,18 @@ Redirects are followed here and each hop is validated like the first; git follow
 import asyncio
 import base64
 import ipaddress
+import shlex
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
 from aideator.domain.errors import InvalidInput, RepositoryError
+from aideator.repositories.git import quote_alternate
 from aideator.repositories.source import (
     DEFAULT_PORTS,
     Source,
@@ -45,6 +48,8 @@ class Remote:
     """The repository's URL after redirects."""
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Settings for git, including the pinned address and the token."""
+    objects: Path | None = None
+    """A directory with further objects of a local repository."""
 
     @property
     def env(self) -> dict[str, str]:
@@ -59,7 +64,11 @@ class Remote:
             return ()
         # The serving side of a local fetch does not inherit our settings, and the
         # user's repository has another owner.
-        return ("--upload-pack=git -c safe.directory=* upload-pack",)
+        program = "git -c safe.directory=* upload-pack"
+        if self.objects is not None:
+            more = shlex.quote(quote_alternate(self.objects))
+            program = f"env GIT_ALTERNATE_OBJECT_DIRECTORIES={more} {program}"
+        return (f"--upload-pack={program}",)
 
 
 async def resolve_remote(

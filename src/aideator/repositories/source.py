@@ -6,6 +6,7 @@ resolves to, at each use.
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -90,6 +91,55 @@ def parse_source(text: str, policy: SourcePolicy) -> Source:
     except ValueError:
         raise _refused("this is not a URL") from None
     return _from_url(parts, port, policy)
+
+
+def find_root(path: Path) -> tuple[Path, str]:
+    """Return the repository that a folder of this machine belongs to.
+
+    The rule is git's own: the nearest folder upwards with a `.git`, or that is a bare
+    repository, on the same file system. See git(1), GIT_DISCOVERY_ACROSS_FILESYSTEM.
+
+    Returns:
+        The root, and the folder relative to it, empty for the root itself; the path
+        unchanged if it belongs to no repository.
+    """
+    path = path.resolve()
+    with suppress(OSError):
+        device = path.stat().st_dev
+        for folder in (path, *path.parents):
+            if folder.stat().st_dev != device:
+                break
+            if _is_git_dir(folder):  # bare, or inside of `.git`: there are no files
+                return folder, ""
+            if _has_git_dir(folder):
+                below = path.relative_to(folder).as_posix()
+                return folder, "" if below == "." else below
+    return path, ""
+
+
+def locate(repository: str, path: str) -> tuple[str, str]:
+    """Return the root of a repository of this machine, and the folder that is meant.
+
+    Args:
+        repository: An absolute path: of the root, or of a folder inside.
+        path: A folder below that, relative.
+    """
+    root, folder = find_root(Path(repository))
+    return str(root), "/".join(filter(None, (folder, path)))
+
+
+def _has_git_dir(folder: Path) -> bool:
+    """Return whether a folder has a `.git`: a folder, or a worktree's file."""
+    git_dir = folder / ".git"
+    return git_dir.is_file() or _is_git_dir(git_dir)
+
+
+def _is_git_dir(folder: Path) -> bool:
+    """Return whether a folder looks like what gitrepository-layout(5) describes."""
+    head = folder / "HEAD"
+    return (head.is_file() or head.is_symlink()) and all(
+        (folder / name).is_dir() for name in ("objects", "refs")
+    )
 
 
 def _from_path(text: str, policy: SourcePolicy) -> Source:

@@ -12,7 +12,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import Field
 
-from aideator.api.auth import Caller, identify, may_use_path
+from aideator.api.auth import (
+    Caller,
+    identify,
+    is_servers_user,
+    locate_for,
+    may_use_path,
+)
 from aideator.api.dependencies import (
     App,
     LastEventId,
@@ -117,8 +123,13 @@ async def submit(
         if idempotency_key is None
         else (f"{caller}:{idempotency_key}", request_hash)
     )
+    repo_url, path = locate_for(request, spec.repo_url, spec.path)
+    spec = spec.model_copy(update={"repo_url": repo_url, "path": path})
     run = await app.submit(
-        spec, local=may_use_path(request, spec.repo_url), idempotency=idempotency
+        spec,
+        local=may_use_path(request, spec.repo_url),
+        own=is_servers_user(request),
+        idempotency=idempotency,
     )
     RUNS.inc()
     here = f"{app.settings.api_v1_prefix}/runs/{run.id}"

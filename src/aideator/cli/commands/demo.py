@@ -80,7 +80,7 @@ async def _run(
     from aideator.cli.follow import watch
 
     async with open_app(settings) as app:
-        run = await app.submit(spec, local=True)
+        run = await app.submit(spec, local=True, own=True)
         details = await watch(context, app, run.id)
         best = details.recommended
         if best is None:

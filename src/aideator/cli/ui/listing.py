@@ -26,7 +26,10 @@ def runs_table(runs: Iterable[Run]) -> Table:
             run.status.value,
             str(run.spec.variations),
             str(run.winner) if run.winner is not None else "",
-            end_of_line(run.spec.repo_url, _REPOSITORY_WIDTH),
+            end_of_line(
+                "/".join(filter(None, (run.spec.repo_url, run.spec.path))),
+                _REPOSITORY_WIDTH,
+            ),
             one_line(run.spec.prompt, _PROMPT_WIDTH),
             age(run.created_at, now),
         )
