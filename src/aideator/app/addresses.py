@@ -15,7 +15,8 @@ from aideator.repositories.address import (
 )
 from aideator.repositories.issues import read_issue
 from aideator.repositories.remote import token_for
-from aideator.repositories.source import parse_source
+from aideator.repositories.source import Source, parse_source
+from aideator.repositories.user_git import read_user_git
 from aideator.settings import Settings
 
 
@@ -65,13 +66,34 @@ def _forge(settings: Settings, url: str) -> ForgeName | None:
     return hosts.get(parts.netloc) or hosts.get(parts.hostname or "")
 
 
-async def locate_submission(settings: Settings, spec: RunSpec) -> RunSpec:
+async def rewrite_to_ssh(url: str) -> str:
+    """Return the ssh URL that the user's git uses instead of a URL; else the URL.
+
+    Only for the user who runs this: it shows their identity.
+    """
+    rewritten = (await read_user_git()).rewrite(url)
+    return rewritten if Source(rewritten).is_ssh else url
+
+
+async def locate_submission(settings: Settings, spec: RunSpec, *, own: bool) -> RunSpec:
     """Return a submission with what an address as its repository means.
 
     A ref or folder of the submission itself wins; an issue's words follow its prompt.
+
+    Args:
+        settings: Which hosts may be asked.
+        spec: The submission.
+        own: Whether it comes from the user who runs this, whose git may use ssh.
     """
-    if read_address(spec.repo_url) is None:
-        return spec
+    if read_address(spec.repo_url) is not None:
+        spec = await _locate(settings, spec)
+    if own and not spec.repo_url.startswith("/"):
+        url = await rewrite_to_ssh(spec.repo_url)
+        spec = spec.model_copy(update={"repo_url": url})
+    return spec
+
+
+async def _locate(settings: Settings, spec: RunSpec) -> RunSpec:
     found = await locate_address(settings, spec.repo_url)
     update = {
         "repo_url": found.repo_url,

@@ -170,7 +170,7 @@ class Aideator(Repositories):
             RepositoryError: if a browser's address as the repository means nothing.
             Conflict: if the idempotency key was used for another request.
         """
-        spec = await locate_submission(self.settings, spec)
+        spec = await locate_submission(self.settings, spec, own=own)
         validate_submission(self.settings, spec, local=local, own=own)
         engine = self.working.engine
         run = Run(id=str(uuid_utils.uuid7()), spec=spec)

@@ -1,6 +1,6 @@
 """The facade's questions about repositories, before any run."""
 
-from aideator.app.addresses import locate_address
+from aideator.app.addresses import locate_address, rewrite_to_ssh
 from aideator.app.sources import source_policy
 from aideator.domain.project import Location, Project
 from aideator.repositories.source import parse_source
@@ -43,7 +43,9 @@ class Repositories:
             InvalidInput: naming `repo_url`, if that is not allowed here.
             RepositoryError: if it, or its `.aideator.toml`, cannot be read.
         """
-        parse_source(repo_url, source_policy(self.settings, local=local))
+        if own:
+            repo_url = await rewrite_to_ssh(repo_url)
+        parse_source(repo_url, source_policy(self.settings, local=local, ssh=own))
         # Imported late, as in `open_app`: reading does not need it.
         from aideator.app.wiring import inspect  # noqa: PLC0415
 

@@ -28,7 +28,7 @@ def validate_submission(
         InvalidInput: naming every wrong field.
     """
     check_prompt_and_lineup(settings, spec.prompt, spec.variations)
-    parse_source(spec.repo_url, source_policy(settings, local=local))
+    parse_source(spec.repo_url, source_policy(settings, local=local, ssh=own))
     errors: list[FieldError] = _working_tree_errors(spec, own=own)
     for agent in dict.fromkeys(spec.agents()):
         errors += validate_agent(agent)

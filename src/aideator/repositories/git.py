@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aideator.children import PIPE, Child, start_child
 from aideator.domain.errors import RepositoryError
+from aideator.domain.visible import visible_line
 
 MAX_OUTPUT = 64 * 2**20
 """Limit for the standard output of a call, in bytes; far above what ours need."""
@@ -82,7 +83,11 @@ them."""
 
 
 _NAMES_ERROR = re.compile(
-    r"(remote: )?(error|fatal): |remote: .*(denied|not found)", re.I
+    r"(remote: )?(error|fatal): |remote: .*(denied|not found)"
+    # ssh, and servers behind it
+    r"|ssh: |.*Permission denied|Host key verification failed|Connection closed"
+    r"|.*IDENTIFICATION HAS CHANGED",
+    re.I,
 )
 _CAUSE_CHARACTERS = 600
 
@@ -112,7 +117,8 @@ def _cause(stderr: str) -> str:
     """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     named = [line for line in lines if _NAMES_ERROR.match(line)] or lines[-1:]
-    return "; ".join(dict.fromkeys(named))[:_CAUSE_CHARACTERS]
+    # A server may send anything, and a terminal would carry it out.
+    return "; ".join(dict.fromkeys(map(visible_line, named)))[:_CAUSE_CHARACTERS]
 
 
 class GitTimeout(GitError):

@@ -11,9 +11,10 @@ import base64
 import ipaddress
 import shlex
 import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -27,6 +28,7 @@ from aideator.repositories.source import (
     SourcePolicy,
     parse_source,
 )
+from aideator.repositories.user_git import UserGit, read_user_git
 
 _DISCOVERY = "/info/refs?service=git-upload-pack"
 _MAX_HOPS = 5
@@ -50,17 +52,26 @@ class Remote:
     """Settings for git, including the pinned address and the token."""
     objects: Path | None = None
     """A directory with further objects of a local repository."""
+    ssh: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables for ssh; empty for every other protocol."""
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether git reads it from this machine's disk."""
+        return self.url.startswith("/")
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment variables for git: the only protocol that it may use."""
-        scheme = "file" if self.source.local else urlsplit(self.url).scheme
+        """Environment variables for git, with the only protocol that it may use."""
+        if self.ssh:
+            return {"GIT_ALLOW_PROTOCOL": "ssh", **self.ssh}
+        scheme = "file" if self.is_local else urlsplit(self.url).scheme
         return {"GIT_ALLOW_PROTOCOL": scheme}
 
     @property
     def options(self) -> tuple[str, ...]:
         """Options for ls-remote and fetch."""
-        if not self.source.local:
+        if not self.is_local:
             return ()
         # The serving side of a local fetch does not inherit our settings, and the
         # user's repository has another owner.
@@ -72,30 +83,115 @@ class Remote:
 
 
 async def resolve_remote(
-    source: Source, policy: SourcePolicy, tokens: Mapping[str, str]
+    source: Source,
+    policy: SourcePolicy,
+    tokens: Mapping[str, str],
+    *,
+    push: bool = False,
 ) -> Remote:
     """Follow a source's redirects and check that it grants access.
+
+    The user's git may rewrite the URL, and name proxies and certificates.
 
     Args:
         source: The repository.
         policy: Validates every hop.
         tokens: Host name → token for private repositories.
+        push: Whether it is pushed to, for which git may have another URL.
 
     Raises:
         RepositoryError: if no allowed server answers as a git repository.
     """
     if source.local:
         return Remote(source, source.url)
-    hop = source
+    user_git = await read_user_git()
+    hop = _rewritten(source, policy, user_git, push=push)
+    if hop.local:
+        return Remote(source, hop.url)
+    if hop.is_ssh:
+        _need_ssh(policy, hop)
+        return Remote(source, hop.url, ssh=user_git.ssh_environment)
     async with _call_limit(source.url):
         for _ in range(_MAX_HOPS):
-            address = await _resolve(hop, policy)
+            route = await _find_route(hop, policy, user_git)
             headers = _authorization(hop, tokens)
-            location = await _discover(hop, address, headers)
+            location = await _discover(hop, route, headers)
             if location is None:
-                return Remote(source, hop.url, _git_config(hop, address, headers))
+                config = _git_config(hop, route, headers)
+                return Remote(source, hop.url, config)
             hop = _next_hop(hop, location, policy)
     raise RepositoryError(f"{source.url} redirects more than {_MAX_HOPS} times")
+
+
+def _rewritten(
+    source: Source, policy: SourcePolicy, user_git: UserGit, *, push: bool
+) -> Source:
+    """Return the source that the user's git uses instead, under the same rules.
+
+    Who asks for a fetch is not known here. At submission only the user who runs this
+    may name ssh, and a rule of theirs must not make it everybody's.
+    """
+    url = user_git.rewrite(source.url, push=push)
+    if url == source.url:
+        return source
+    try:
+        hop = parse_source(url, replace(policy, allow_ssh=True))
+    except InvalidInput as refused:
+        raise RepositoryError(
+            f"your git uses {url} instead of {source.url}, which is refused: {refused}",
+            hint="see `git config --get-regexp insteadof`",
+        ) from None
+    may_use_ssh = source.is_ssh or (push and policy.allow_ssh)
+    return hop if may_use_ssh or not hop.is_ssh else source
+
+
+def _need_ssh(policy: SourcePolicy, hop: Source) -> None:
+    if not policy.allow_ssh:
+        raise RepositoryError(
+            f"{hop.url} is reached over ssh, with the identity of the user who runs"
+            " the server",
+            hint="let that user do this, on the server's own machine",
+        )
+
+
+@dataclass(frozen=True)
+class _Route:
+    """How to reach a server."""
+
+    address: str
+    """Its validated address; empty where a proxy looks it up."""
+    proxy: str = ""
+    tls: ssl.SSLContext | None = None
+    config: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The same for git."""
+
+
+async def _find_route(
+    hop: Source, policy: SourcePolicy, user_git: UserGit | None = None
+) -> _Route:
+    """Return how to reach a source's host, if the policy allows its address.
+
+    A proxy looks names up by itself, so a name that cannot be looked up here has to be
+    on a list.
+
+    Raises:
+        RepositoryError: if it cannot be reached, or must not be.
+    """
+    user_git = user_git or await read_user_git()
+    proxy = user_git.proxy(hop.url)
+    host, port = _host_port(hop)
+    try:
+        address = await _resolve(hop, policy)
+    except _UnknownHost:
+        if not (proxy and policy.lists(host, port)):
+            raise
+        address = ""
+    return _Route(
+        "" if proxy else address,
+        proxy,
+        user_git.tls(hop.url),
+        user_git.git_config(hop.url),
+    )
 
 
 @asynccontextmanager
@@ -113,6 +209,10 @@ async def _call_limit(url: str) -> AsyncIterator[None]:
         ) from None
 
 
+class _UnknownHost(RepositoryError):
+    """A host's name cannot be looked up."""
+
+
 async def _resolve(hop: Source, policy: SourcePolicy) -> str:
     """Return an address of the source's host, if the policy allows it."""
     host, port = _host_port(hop)
@@ -121,7 +221,7 @@ async def _resolve(hop: Source, policy: SourcePolicy) -> str:
             host, port, type=socket.SOCK_STREAM
         )
     except (OSError, UnicodeError) as error:
-        raise RepositoryError(
+        raise _UnknownHost(
             f"there is no host {host} ({error})", hint="check the URL's spelling"
         ) from None
     addresses = [str(entry[4][0]) for entry in found]
@@ -155,32 +255,32 @@ _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 
 
 async def _discover(
-    hop: Source, address: str, headers: Mapping[str, str]
+    hop: Source, route: _Route, headers: Mapping[str, str]
 ) -> str | None:
-    """Request the repository's refs at `address`.
+    """Request the repository's refs.
 
     Returns:
         The location of a redirect; None if the response contains the refs.
     """
     asked = {"user-agent": "git/2 aideator", **headers}
-    async with _send("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
+    async with _send("GET", route, hop.url + _DISCOVERY, headers=asked) as response:
         return _location(hop, response, known=bool(headers))
 
 
 @asynccontextmanager
 async def _send(
     method: str,
-    address: str,
+    route: _Route,
     url: str,
     *,
     headers: Mapping[str, str],
     content: bytes | None = None,
 ) -> AsyncIterator[httpx2.Response]:
-    """Send one request to exactly this address; the body is not read yet."""
+    """Send one request over exactly this route; the body is not read yet."""
     target = httpx2.URL(url)
     request = httpx2.Request(
         method,
-        target.copy_with(host=address),
+        target.copy_with(host=route.address) if route.address else target,
         headers={"host": target.netloc.decode(), **headers},
         content=content,
         extensions={
@@ -189,13 +289,18 @@ async def _send(
         },
     )
     try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT) as client:
+        async with httpx2.AsyncClient(
+            trust_env=False,
+            timeout=_TIMEOUT,
+            proxy=route.proxy or None,
+            verify=route.tls or True,
+        ) as client:
             response = await client.send(request, stream=True)
             try:
                 yield response
             finally:
                 await response.aclose()
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, ImportError) as error:
         why = f"{type(error).__name__}: {error}"
         raise RepositoryError(
             f"{target.netloc.decode()} does not answer ({why})",
@@ -231,7 +336,7 @@ async def call_api(
         _call_limit(url),
         _send(
             method,
-            await _resolve(Source(url), policy),
+            await _find_route(Source(url), policy),
             url,
             headers=headers,
             content=content,
@@ -326,16 +431,20 @@ def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
 
 
 def _git_config(
-    hop: Source, address: str, headers: Mapping[str, str]
+    hop: Source, route: _Route, headers: Mapping[str, str]
 ) -> dict[str, str]:
     host, port = _host_port(hop)
-    pinned = {"http.curloptResolve": f"{host}:{port}:{address}"}
-    return pinned | {
-        f"http.{hop.url}.extraHeader": f"{name}: {value}"
-        for name, value in headers.items()
+    pinned = {"http.curloptResolve": f"{host}:{port}:{route.address}"}
+    return {
+        **(pinned if route.address else {}),
+        **route.config,
+        **{
+            f"http.{hop.url}.extraHeader": f"{name}: {value}"
+            for name, value in headers.items()
+        },
     }
 
 
 def _host_port(source: Source) -> tuple[str, int]:
-    parts = urlsplit(source.url)
+    parts = urlsplit(source.over_https.url)
     return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]

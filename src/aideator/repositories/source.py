@@ -15,7 +15,14 @@ from aideator.domain.errors import FieldError, InvalidInput
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 """Scheme → port. Other schemes are not supported."""
-_SCP_LIKE = re.compile(r"^(?:[\w.-]+@)?([\w.-]+\.[\w-]+):(?!//)([\w./~-]+)$")
+_SSH = re.compile(
+    r"ssh://(?:(?P<user>\w[\w.-]*)@)?(?P<host>\w[\w.-]*)(?::(?P<port>[0-9]{1,5}))?"
+    r"/(?P<path>[\w./~+-]+)"
+    r"|(?:(?P<scp_user>\w[\w.-]*)@)?(?P<scp_host>\w[\w.-]*\.[\w-]+|localhost)"
+    r":(?!//)(?P<scp_path>[\w./~+-]+)",
+    re.ASCII,
+)
+"""The two ways to name a repository over ssh: git-clone(1), GIT URLS."""
 _UNSAFE = re.compile(r"[\x00-\x20\x7f-\U0010ffff\\\"'`<>^{|}]")
 
 
@@ -31,18 +38,21 @@ class SourcePolicy:
     allow_local: bool = False
     """Whether a path on this machine is allowed. For the command line and servers bound
     to loopback only."""
+    allow_ssh: bool = False
+    """Whether ssh may show the identity of the user who runs this. For that user
+    only."""
 
     def is_private(self, host: str, port: int) -> bool:
         """Return whether the operator allows this server whatever its address is."""
         return host in self.private_hosts or f"{host}:{port}" in self.private_hosts
 
+    def lists(self, host: str, port: int) -> bool:
+        """Return whether this very server is named, not only `*`."""
+        return host in self.allowed_hosts or self.is_private(host, port)
+
     def allows(self, host: str, port: int) -> bool:
         """Return whether submissions may clone from this server."""
-        return (
-            host in self.allowed_hosts
-            or "*" in self.allowed_hosts
-            or self.is_private(host, port)
-        )
+        return "*" in self.allowed_hosts or self.lists(host, port)
 
 
 @dataclass(frozen=True)
@@ -50,8 +60,23 @@ class Source:
     """A repository that the policy allows."""
 
     url: str
-    """An https URL (http only for private hosts), or an absolute path."""
+    """An https URL (http only for private hosts), an absolute path, or what git takes
+    for ssh."""
     local: bool = False
+
+    @property
+    def is_ssh(self) -> bool:
+        """Return whether it is reached over ssh."""
+        return not self.local and _SSH.fullmatch(self.url) is not None
+
+    @property
+    def over_https(self) -> "Source":
+        """The same repository's https URL, as forges have it."""
+        found = _SSH.fullmatch(self.url)
+        if self.local or found is None:
+            return self
+        host, path = _ssh_host(found), found["path"] or found["scp_path"]
+        return Source(f"https://{host}/{path.strip('/')}")
 
     @property
     def key(self) -> str:
@@ -79,10 +104,8 @@ def parse_source(text: str, policy: SourcePolicy) -> Source:
         raise _refused("a repository cannot begin with '-'")
     if text.startswith(("/", "./", "../", "~")) or text in {".", ".."}:
         return _from_path(text, policy)
-    if found := _SCP_LIKE.match(text):
-        raise _refused(
-            f"ssh is not supported; use https://{found[1]}/{found[2].lstrip('/')}"
-        )
+    if found := _SSH.fullmatch(text):
+        return _from_ssh(found, policy)
     if _UNSAFE.search(text):
         raise _refused("the URL contains a character that is not allowed in URLs")
     try:
@@ -91,6 +114,27 @@ def parse_source(text: str, policy: SourcePolicy) -> Source:
     except ValueError:
         raise _refused("this is not a URL") from None
     return _from_url(parts, port, policy)
+
+
+def _ssh_host(found: re.Match[str]) -> str:
+    host: str = found["host"] or found["scp_host"]
+    return host.lower().rstrip(".")
+
+
+def _from_ssh(found: re.Match[str], policy: SourcePolicy) -> Source:
+    host, path = _ssh_host(found), found["path"] or found["scp_path"]
+    if not policy.allow_ssh:
+        raise _refused(
+            "ssh shows the identity of the user who runs the server, so only that user"
+            f" may name it; use https://{host}/{path.lstrip('/')}"
+        )
+    if not policy.allows(host, int(found["port"] or 22)):
+        raise _refused(
+            f"{host} is not on the list of allowed hosts (ALLOWED_GIT_HOSTS)"
+        )
+    if ".." in path.split("/"):
+        raise _refused("the URL names a host, but no repository")
+    return Source(found[0].rstrip("/"))
 
 
 def find_root(path: Path) -> tuple[Path, str]:
@@ -202,7 +246,7 @@ def _scheme(parts: SplitResult) -> str:
         case "":
             return "this is neither a URL nor an absolute path"
         case "ssh" | "git+ssh":
-            return "ssh is not supported"
+            return "this is not an ssh URL such as ssh://git@host/user/repo"
         case scheme:
             return f"{scheme}: is not supported"
 
