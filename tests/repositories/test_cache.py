@@ -98,7 +98,7 @@ async def test_a_repository_above_the_limit_is_refused_and_leaves_nothing(
     (repo / "huge.bin").write_bytes(os.urandom(3 * 2**20))
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "huge")
-    cache = RepositoryCache(home, policy=LOCAL, max_repo_bytes=2**20)
+    cache = RepositoryCache(home, policy=LOCAL, max_local_bytes=2**20)
     with pytest.raises(RepositoryError, match="larger than 1 MB") as error:
         await cache.resolve(str(repo))
     assert "MAX_REPO_SIZE_MB" in error.value.hint
@@ -269,3 +269,16 @@ async def test_a_repository_of_hash_sha256_works(
     checkout = await cache.checkout(await cache.resolve(str(repo)))
     assert len(checkout.commit.sha) == 64
     assert (checkout.path / "a").read_text() == "a\n"
+
+
+async def test_limits_for_downloads_do_not_bar_what_is_on_this_disk(
+    home: Path, repo: Path
+) -> None:
+    (repo / "large").write_bytes(os.urandom(2**18))
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "A large file")
+    cache = RepositoryCache(
+        home, policy=LOCAL, max_repo_bytes=2**16, clone_timeout=1e-6
+    )
+    checkout = await cache.checkout(await cache.resolve(str(repo)))
+    assert (checkout.path / "large").stat().st_size == 2**18

@@ -7,6 +7,7 @@ same rules.
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -37,19 +38,23 @@ class RepositoryCache:
         home: The state directory.
         policy: Decides which repositories may be fetched.
         clone_timeout: Seconds in which a commit must have been found and fetched, from
-            the first request on; a checkout may take as long again.
+            the first request on; a checkout may take as long again. Not for what is on
+            this machine.
         max_repo_bytes: Size limit of a repository's mirror, and of a commit's files.
+        max_local_bytes: The same for what is on this machine; half of the free room
+            when absent.
         tokens: Host name → token for private repositories.
         max_cache_bytes: Size that the cache is reduced to after each new checkout.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a documented limit
         self,
         home: Path,
         *,
         policy: SourcePolicy,
         clone_timeout: float = 300.0,
         max_repo_bytes: int = 100 * 2**20,
+        max_local_bytes: int | None = None,
         tokens: Mapping[str, str] | None = None,
         max_cache_bytes: int = 20 * 2**30,
     ) -> None:
@@ -57,6 +62,7 @@ class RepositoryCache:
         self._policy = policy
         self._clone_timeout = clone_timeout
         self._max_repo_bytes = max_repo_bytes
+        self._max_local_bytes = max_local_bytes
         self._tokens = dict(tokens or {})
         self._max_cache_bytes = max_cache_bytes
 
@@ -80,7 +86,7 @@ class RepositoryCache:
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
-        async with self._deadline(f"fetching {source.url}") as deadline:
+        async with self._deadline(f"fetching {source.url}", source) as deadline:
             remote = await resolve_remote(source, self._policy, self._tokens)
             refs = await mirror.list_refs(remote)
             base, steps = split_ancestor(ref) if ref is not None else (None, "")
@@ -90,7 +96,9 @@ class RepositoryCache:
             async with _paused(deadline, hold_lock(self._lock(source.key))):
                 # The previous holder of the lock may have fetched the same commit.
                 if wanted is None or await mirror.known(wanted, steps) is None:
-                    await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes)
+                    await mirror.fetch(
+                        remote, wanted, max_bytes=self._max_bytes(source)
+                    )
             sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
             return Commit(source, sha)
 
@@ -102,7 +110,7 @@ class RepositoryCache:
             RepositoryError: if they cannot be read.
         """
         source = parse_source(text, self._policy)
-        async with self._deadline(f"asking {source.url}"):
+        async with self._deadline(f"asking {source.url}", source):
             remote = await resolve_remote(source, self._policy, self._tokens)
             return await self._mirror(source).list_refs(remote)
 
@@ -126,14 +134,19 @@ class RepositoryCache:
             async with hold_lock(self._lock(source.key)):
                 if await mirror.known(snapshot.sha) is None:
                     await mirror.fetch(
-                        remote, snapshot.sha, max_bytes=self._max_repo_bytes
+                        remote, snapshot.sha, max_bytes=self._max_bytes(source)
                     )
         return Commit(source, snapshot.sha)
 
     @contextlib.asynccontextmanager
-    async def _deadline(self, work: str) -> AsyncIterator[asyncio.Timeout]:
-        """Bound everything in the context together by the time for a clone."""
-        seconds = self._clone_timeout
+    async def _deadline(
+        self, work: str, source: Source
+    ) -> AsyncIterator[asyncio.Timeout]:
+        """Bound everything in the context together by the time for a clone.
+
+        What is on this machine may take as long as it needs.
+        """
+        seconds = None if source.local else self._clone_timeout
         try:
             async with asyncio.timeout(seconds) as deadline:
                 yield deadline
@@ -144,6 +157,18 @@ class RepositoryCache:
                 f"{work} took too long: it was not done after {seconds:g} seconds",
                 hint="raise CLONE_TIMEOUT, or try again later",
             ) from None
+
+    def _max_bytes(self, source: Source) -> int:
+        """Return the limit for a repository: what is on this disk may be larger.
+
+        Half of the room stays free, since a few objects can stand for many files.
+        """
+        if not source.local:
+            return self._max_repo_bytes
+        if self._max_local_bytes is not None:
+            return self._max_local_bytes
+        free = shutil.disk_usage(self._folder("mirrors")).free
+        return max(self._max_repo_bytes, free // 2)
 
     @contextlib.asynccontextmanager
     async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
@@ -181,12 +206,12 @@ class RepositoryCache:
         try:
             if part.exists():
                 remove_tree(part)
-            async with self._deadline(f"checking out {commit.sha[:12]}"):
+            async with self._deadline(f"checking out {commit.sha[:12]}", commit.source):
                 await checkouts.build(
                     self._mirror(commit.source).path,
                     commit,
                     part,
-                    max_bytes=self._max_repo_bytes,
+                    max_bytes=self._max_bytes(commit.source),
                 )
             part.rename(folder)
         finally:
@@ -276,6 +301,10 @@ async def _paused(
     deadline: asyncio.Timeout, lock: contextlib.AbstractAsyncContextManager[None]
 ) -> AsyncIterator[None]:
     """Take a lock; the time spent waiting for another's work does not count."""
+    if deadline.when() is None:
+        async with lock:
+            yield
+        return
     now = asyncio.get_running_loop().time
     left = (deadline.when() or now()) - now()
     deadline.reschedule(None)
