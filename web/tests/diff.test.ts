@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DiffLine, FileDiff } from "../src/api/schema.gen";
 import { changedWords } from "../src/compare/diff/changed-words";
 import { diffBetween } from "../src/compare/diff/diff-between";
-import { buildDiffRows } from "../src/compare/diff/diff-rows";
+import { buildDiffRows, showRenames } from "../src/compare/diff/diff-rows";
 import { markChanges } from "../src/compare/diff/marked-tokens";
 import { editScript, toHunks } from "../src/compare/diff/myers-diff";
 import { openDelimiter } from "../src/compare/diff/syntax-highlight";
@@ -30,6 +30,22 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
     },
   ];
 }
+
+describe("a rename", () => {
+  test("shows what changes besides the name, once", () => {
+    const [added, removed, changed] = ["new.py", "old.py", "x"].map(
+      (path, at) => diffOf(at === 0 ? null : "abc", at === 1 ? null : "abd", path)[0],
+    );
+    if (!added || !removed || !changed) throw new Error("there is a difference");
+    const files = showRenames([
+      { ...added, renamed_from: "old.py", rename_hunks: changed.hunks },
+      { ...removed, renamed_to: "new.py" },
+    ]);
+    expect(files[0]?.hunks).toBe(changed.hunks);
+    const notes = buildDiffRows(files, "unified", new Set()).filter((row) => row.type === "note");
+    expect(notes).toMatchObject([{ text: "Renamed to new.py." }]);
+  });
+});
 
 /** Apply a diff to a text, independently of how the diff is made. */
 function applied(text: string, diff: readonly FileDiff[]): string {

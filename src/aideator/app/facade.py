@@ -17,7 +17,8 @@ from aideator.app.background import Start
 from aideator.app.demo import Demo
 from aideator.app.repositories import Repositories
 from aideator.app.validation import validate_follow_up, validate_submission
-from aideator.changes.diff import FileDiff, parse
+from aideator.changes.diff import FileDiff
+from aideator.changes.shown import parse_with_renames
 from aideator.domain.errors import NotFound, Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.run import (
@@ -283,7 +284,7 @@ class Aideator(Repositories):
         Raises:
             NotFound: if there is no such variation, or it has no patch (yet).
         """
-        return parse(await self.patch(run_id, number))
+        return parse_with_renames(await self.patch(run_id, number))
 
     async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
         """Choose a variation as the winner, also in place of another one.

@@ -340,6 +340,9 @@ export interface FileDiff {
   old_mode: string | null;
   new_mode: string | null;
   hunks: readonly Hunk[];
+  renamed_from: string | null;
+  renamed_to: string | null;
+  rename_hunks: readonly Hunk[];
 }
 
 /** One finding about this machine. */
