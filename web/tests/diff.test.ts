@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DiffLine, FileDiff } from "../src/api/schema.gen";
 import { changedWords } from "../src/compare/diff/changed-words";
 import { diffBetween } from "../src/compare/diff/diff-between";
-import { buildDiffRows, showRenames } from "../src/compare/diff/diff-rows";
+import { buildDiffRows, NOT_RENAMED, showRenames } from "../src/compare/diff/diff-rows";
 import { markChanges } from "../src/compare/diff/marked-tokens";
 import { editScript, toHunks } from "../src/compare/diff/myers-diff";
 import { openDelimiter } from "../src/compare/diff/syntax-highlight";
@@ -21,6 +21,7 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
   if (before === null) status = "added";
   return [
     {
+      ...NOT_RENAMED,
       path,
       status,
       binary: false,
@@ -98,6 +99,7 @@ describe("from one variation to another", () => {
 
   test("of a binary file nothing is claimed", () => {
     const file: FileDiff = {
+      ...NOT_RENAMED,
       path: "x.png",
       status: "modified",
       binary: true,

@@ -13,8 +13,8 @@ const STATUS_LABELS: Readonly<Record<FileDiff["status"], string>> = {
 };
 
 function statusLabel(file: FileDiff): string {
-  if (file.renamed_from != null) return `renamed from ${visibleLine(file.renamed_from)}`;
-  return file.renamed_to != null ? "renamed" : STATUS_LABELS[file.status];
+  if (file.renamed_from !== null) return `renamed from ${visibleLine(file.renamed_from)}`;
+  return file.renamed_to !== null ? "renamed" : STATUS_LABELS[file.status];
 }
 
 interface FileHeaderProps {
