@@ -166,7 +166,7 @@ async def test_a_cancelled_checkout_leaves_nothing_and_can_be_made_again(
     assert (await cache.checkout(commit)).path.is_dir()
 
 
-async def test_submodules_and_lfs_pointers_are_left_alone_and_noted(
+async def test_submodules_and_lfs_content_that_cannot_be_had_is_noted_by_name(
     cache: RepositoryCache, repo: Path
 ) -> None:
     pointer = (
@@ -186,8 +186,9 @@ async def test_submodules_and_lfs_pointers_are_left_alone_and_noted(
     assert (checkout.path / "big.bin").read_text() == pointer
     assert list((checkout.path / "lib").iterdir()) == []
     assert checkout.notes == (
-        "submodules are left empty: lib",
-        "Git LFS pointers, whose content is not fetched: 1",
+        "submodule lib is empty: its URL leads to a path, which is not followed",
+        "Git LFS pointers without their content, 1 (big.bin): your clone does not have"
+        " them (`git lfs pull`)",
     )
     assert await cache.checkout(checkout.commit) == checkout
 

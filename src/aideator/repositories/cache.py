@@ -10,6 +10,7 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from aideator.domain.errors import Conflict, RepositoryError
@@ -23,11 +24,14 @@ from aideator.repositories.entries import (
     remove_entry,
     try_lock,
 )
+from aideator.repositories.lfs import LfsFiller
 from aideator.repositories.mirror import Mirror, Refs, split_ancestor
 from aideator.repositories.remote import Remote, resolve_remote
 from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.submodules import Extras, SubmoduleFiller
 from aideator.repositories.uncommitted import commit_uncommitted
 from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.disk import disk_usage
 
 
@@ -82,7 +86,9 @@ class RepositoryCache:
             RepositoryError: if it cannot be fetched; the message says why, the hint
                 what to do.
         """
-        source = parse_source(text, self._policy)
+        return await self._resolve(parse_source(text, self._policy), ref)
+
+    async def _resolve(self, source: Source, ref: str | None) -> Commit:
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
@@ -212,12 +218,28 @@ class RepositoryCache:
                     commit,
                     part,
                     max_bytes=self._max_bytes(commit.source),
+                    add_extras=partial(self._add_extras, commit),
                 )
             part.rename(folder)
         finally:
             if part.exists():
                 await asyncio.to_thread(remove_tree, part)
         await asyncio.to_thread(self.gc)
+
+    async def _add_extras(self, commit: Commit, tree: Path, extras: Extras) -> None:
+        """Add the files of submodules, and the content of Git LFS, to a checkout."""
+        source, policy, uid = commit.source, self._policy, sandbox_uid()
+        mirror = self._mirror(source).path
+        submodules = SubmoduleFiller(source, tree, policy, self._open_mirror, uid)
+        await submodules.fill(mirror, commit.sha, extras)
+        lfs = LfsFiller(source, tree, policy, self._tokens, uid)
+        await lfs.fill(extras)
+
+    @contextlib.asynccontextmanager
+    async def _open_mirror(self, source: Source, sha: str) -> AsyncIterator[Path]:
+        """Fetch a commit of a repository that need not be one of a submission."""
+        async with self.mirror_of(await self._resolve(source, sha)) as mirror:
+            yield mirror
 
     def gc(self, max_bytes: int | None = None, *, idle: float = 600.0) -> int:
         """Remove the least recently used entries until the cache fits.

@@ -14,7 +14,7 @@ Design notes:
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,11 +23,11 @@ from aideator.repositories.entries import DIRECTORY_MODE, read_facts, write_fact
 from aideator.repositories.git import git
 from aideator.repositories.ignored_layer import IgnoredLayer
 from aideator.repositories.source import Source
+from aideator.repositories.submodules import Extras
 from aideator.repositories.tree_bounds import check_tree
 from aideator.sandbox.base import WORKSPACE, sandbox_uid
 from aideator.sandbox.disk import disk_usage
 
-_SUBMODULE_MODE = b"160000"
 BRANCH = "base"
 """Name of the branch that a checkout is on."""
 
@@ -55,7 +55,10 @@ class Checkout:
     path: Path
     commit: Commit
     notes: tuple[str, ...] = ()
-    """Remarks, such as submodules that are left out."""
+    """Remarks, such as a submodule that could not be fetched."""
+    extras: tuple[str, ...] = ()
+    """Submodules, and files whose content is from Git LFS. No patch can have their
+    changes."""
     environment: Path | None = None
     """The read-only layer above the files that set-up made. Its folder's name is unique
     among all environments."""
@@ -118,27 +121,38 @@ class Checkout:
 
 def load(folder: Path, commit: Commit) -> Checkout:
     """Return the complete checkout in `folder`."""
+    facts = read_facts(folder)
     return Checkout(
         folder / "tree",
         commit,
-        tuple(read_facts(folder)["notes"]),
+        tuple(facts["notes"]),
+        extras=tuple(facts.get("extras", ())),
     )
 
 
-async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -> None:
+async def build(
+    mirror: Path,
+    commit: Commit,
+    folder: Path,
+    *,
+    max_bytes: int,
+    add_extras: Callable[[Path, Extras], Awaitable[None]],
+) -> None:
     """Make a checkout. The caller has a deadline.
 
     Args:
         mirror: The bare mirror that has the commit.
         commit: The commit to check out.
         folder: The folder to create.
-        max_bytes: Size limit of the commit's files.
+        max_bytes: Size limit of the commit's files, with those of submodules and of
+            Git LFS.
+        add_extras: Adds those to the tree.
 
     Raises:
         TreeTooLarge: if the files are too large, too many or too deep.
         GitError: if git fails, for example because the disk is full.
     """
-    await check_tree(mirror, commit.sha, max_bytes=max_bytes)
+    size = await check_tree(mirror, commit.sha, max_bytes=max_bytes)
     tree = folder / "tree"
     uid = sandbox_uid()
     folder.mkdir(mode=DIRECTORY_MODE)  # noqa: ASYNC240
@@ -170,6 +184,8 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -
         timeout=None,
         config={"core.logAllRefUpdates": "false"},
     )
+    extras = Extras(left=max_bytes - size)
+    await add_extras(tree, extras)
     await asyncio.to_thread(_date_back, tree)
     await git(
         "status",
@@ -180,27 +196,11 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -
         env={"GIT_OPTIONAL_LOCKS": "1"},
     )
     facts = {
-        "notes": await _notes(tree),
+        "notes": extras.notes,
+        "extras": extras.paths,
         "bytes": await asyncio.to_thread(disk_usage, folder),
     }
     write_facts(folder, facts)
-
-
-async def _notes(tree: Path) -> list[str]:
-    """Return remarks on what the checkout leaves out: submodules, Git LFS content."""
-    notes = []
-    entries = (await git("ls-files", "-s", "-z", cwd=tree)).split(b"\0")
-    submodules = [
-        entry.partition(b"\t")[2].decode(errors="replace")
-        for entry in entries
-        if entry.startswith(_SUBMODULE_MODE)
-    ]
-    if submodules:
-        notes.append(f"submodules are left empty: {', '.join(submodules[:10])}")
-    pointers = await git("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=tree)
-    if count := pointers.count(b"\0"):
-        notes.append(f"Git LFS pointers, whose content is not fetched: {count}")
-    return notes
 
 
 def _hand_over(tree: Path, uid: int | None) -> None:

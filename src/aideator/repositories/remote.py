@@ -114,7 +114,7 @@ async def resolve_remote(
     async with _call_limit(source.url):
         for _ in range(_MAX_HOPS):
             route = await _find_route(hop, policy, user_git)
-            headers = _authorization(hop, tokens)
+            headers = authorization(hop, tokens)
             location = await _discover(hop, route, headers)
             if location is None:
                 config = _git_config(hop, route, headers)
@@ -349,6 +349,37 @@ async def call_api(
     return response, bytes(body[:MAX_RESPONSE])
 
 
+async def download(
+    url: str, policy: SourcePolicy, *, headers: Mapping[str, str], max_bytes: int
+) -> bytes:
+    """Return what a server has at a URL; no redirect is followed.
+
+    Args:
+        url: An https URL, or http of a private host.
+        policy: Validates the address, as for `resolve_remote`.
+        headers: Headers of the request.
+        max_bytes: The most that is read.
+
+    Raises:
+        RepositoryError: if the policy does not allow the server, it does not answer, or
+            has more than that.
+    """
+    parts = urlsplit(url)
+    host, port = _host_port(Source(url)) if parts.scheme in DEFAULT_PORTS else ("", 0)
+    if not host or (parts.scheme == "http" and not policy.is_private(host, port)):
+        raise RepositoryError("the host names an address that is not https")
+    body = bytearray()
+    route = await _find_route(Source(url), policy)
+    async with _send("GET", route, url, headers=headers) as response:
+        if response.status_code != 200:
+            raise RepositoryError(f"{host} answers with {response.status_code}")
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > max_bytes:
+                raise RepositoryError(f"{host} sends more than was named")
+    return bytes(body)
+
+
 def _location(hop: Source, response: httpx2.Response, *, known: bool) -> str | None:
     """Return the location of a redirect; None if the response contains refs.
 
@@ -421,7 +452,8 @@ def token_for(source: Source, tokens: Mapping[str, str]) -> str:
     return tokens.get(f"{host}:{port}") or tokens.get(host) or ""
 
 
-def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
+def authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
+    """Return the header that shows a host its token; none where there is no token."""
     token = token_for(hop, tokens)
     if not token:
         return {}
