@@ -126,7 +126,8 @@ class Settings(BaseSettings):
 
     # Models
     anthropic_api_key: SecretStr | None = None
-    """The key for the Anthropic API. It stays on the host; agents never see it."""
+    """The key for the Anthropic API; that of `aideator login` when absent. It stays on
+    the host; agents never see it."""
     anthropic_base_url: str = Field(default=PROVIDER_URL, pattern=r"^https?://")
     """Where model calls go; without a key, a server of your own that needs none."""
 

@@ -8,9 +8,12 @@ from aideator import __version__, optional
 from aideator.cli.commands import (
     continue_run,
     decide,
+    delete,
     demo,
+    help,
     inspect,
     keys,
+    login,
     maintain,
     run,
     serve,
@@ -18,6 +21,7 @@ from aideator.cli.commands import (
     watch,
 )
 from aideator.cli.parameters import SERVE
+from aideator.cli.usage import tell
 
 _EPILOG = """
 Examples:
@@ -64,7 +68,18 @@ def build_app() -> typer.Typer:
         help="**N coding agents in, one proven change out.**",
         epilog=_EPILOG,
     )
-    for module in (run, inspect, demo, watch, show, continue_run, decide):
+    for module in (
+        run,
+        inspect,
+        demo,
+        login,
+        watch,
+        show,
+        continue_run,
+        decide,
+        delete,
+        help,
+    ):
         app.add_typer(module.app)
     for package in optional.load("commands"):
         app.add_typer(package.app)
@@ -75,3 +90,14 @@ def build_app() -> typer.Typer:
 
 
 app = build_app()
+
+
+def main() -> int:
+    """Run the command of the command line; return its exit code."""
+    try:
+        # The same name for `python -m aideator`.
+        return app(prog_name="aideator", standalone_mode=False) or 0
+    except typer.Abort:
+        return 1
+    except typer.TyperException as error:
+        return tell(error)

@@ -24,6 +24,8 @@ MAX_COMPOSED = 50
 """Upper limit for variations of a run that are composed from others."""
 MAX_NUMBER = MAX_LINEUP + MAX_COMPOSED
 """Highest possible number of a variation."""
+MIN_PROMPT = 3
+"""Fewest characters of a prompt: "Add CI" is a task, and so are three ideographs."""
 
 
 def now() -> datetime:
@@ -142,7 +144,9 @@ class RunSpec(FrozenModel):
     its `.worktreeinclude` names. They are in no change and never published. For the
     user who runs the server."""
     prompt: str = Field(
-        min_length=10, max_length=MAX_PROMPT, examples=["Refactor the main function"]
+        min_length=MIN_PROMPT,
+        max_length=MAX_PROMPT,
+        examples=["Refactor the main function"],
     )
     """The task for the agents."""
     variations: int = Field(default=3, ge=1, le=MAX_LINEUP, strict=True)

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 
+from aideator.agents.catalog import find
 from aideator.domain.check import CheckResult
 from aideator.domain.errors import AideatorError, CheckCannotRun
 from aideator.domain.events import (
@@ -63,6 +64,7 @@ async def begin(
         ignored: The user's ignored files that its sandboxes see.
 
     Raises:
+        ModelUnavailable: if the model's server is not there or refuses the key.
         CheckCannotRun: if a check says nothing about the base, unless the run goes on
             without such checks.
         AideatorError: if the repository cannot be had or set up, or no sandbox can be
@@ -78,6 +80,7 @@ async def begin(
         project = project.model_copy(update={"notes": notes})
         run = await _reuse_or_start(context, run, project)
         checkout = replace(checkout, notes=notes)
+        await _try_model(context, run)
     if run.status is not RunStatus.RUNNING:
         return Baseline(run, checkout, {})
     checkout = await _build_environment(context, run, checkout)
@@ -135,6 +138,22 @@ async def _reuse_or_start(context: RunContext, run: Run, project: Project) -> Ru
     )
     await EventWriter(context.log, run.id).write(started)
     return run
+
+
+async def _try_model(context: RunContext, run: Run) -> None:
+    """Try the model's server before set-up, unless no agent will call it.
+
+    Raises:
+        ModelUnavailable: if it cannot be used.
+    """
+    if run.status is not RunStatus.RUNNING:
+        return
+    if await context.upstream(run.spec) is None:
+        models = {
+            agent.model or find(agent.agent).models.default
+            for agent in run.spec.agents()
+        }
+        await context.try_model(sorted(models))
 
 
 async def _build_environment(

@@ -12,6 +12,7 @@ from rich.text import Text
 from aideator.cli.ui.escape import escape
 from aideator.domain.events import EventBody, RunStarted, SetupRan
 from aideator.domain.project import Origin, Project, ProjectField, Uncommitted
+from aideator.domain.wording import count
 
 _ORIGINS = {
     Origin.REQUEST: "as requested",
@@ -34,7 +35,7 @@ def start_line(body: RunStarted | SetupRan) -> str:
     if body.commit is None:
         return f"fetching {body.repo_url}"
     base = f"base {body.commit[:12]}"
-    return f"{base}, {body.variations} variations · {setup_line(body)}"
+    return f"{base}, {count(body.variations, 'variation')} · {setup_line(body)}"
 
 
 def setup_line(started: RunStarted) -> str:
