@@ -156,25 +156,7 @@ async def build(
     tree = folder / "tree"
     uid = sandbox_uid()
     folder.mkdir(mode=DIRECTORY_MODE)  # noqa: ASYNC240
-    hash_name = "sha256" if len(commit.sha) == 64 else "sha1"
-    await git(
-        "init",
-        "-q",
-        "--template=",
-        f"--object-format={hash_name}",
-        f"--initial-branch={BRANCH}",
-        str(tree),
-    )
-    await git(
-        *("fetch", "-q", "--no-write-fetch-head", "--update-head-ok"),
-        "--update-shallow",  # the mirror of a shallow clone is shallow as well
-        *("--", str(mirror), f"+{commit.sha}:refs/heads/{BRANCH}"),
-        cwd=tree,
-        # The mirror's objects were checked when they were fetched.
-        config={"transfer.fsckObjects": "false", "core.logAllRefUpdates": "false"},
-        env={"GIT_ALLOW_PROTOCOL": "file"},
-        timeout=None,
-    )
+    await _begin(mirror, commit, tree)
     await git("config", "core.checkStat", "minimal", cwd=tree)
     await asyncio.to_thread(_hand_over, tree, uid)
     await git(
@@ -201,6 +183,29 @@ async def build(
         "bytes": await asyncio.to_thread(disk_usage, folder),
     }
     write_facts(folder, facts)
+
+
+async def _begin(mirror: Path, commit: Commit, tree: Path) -> None:
+    """Make a repository that has one commit, and no files yet."""
+    hash_name = "sha256" if len(commit.sha) == 64 else "sha1"
+    await git(
+        "init",
+        "-q",
+        "--template=",
+        f"--object-format={hash_name}",
+        f"--initial-branch={BRANCH}",
+        str(tree),
+    )
+    await git(
+        *("fetch", "-q", "--no-write-fetch-head", "--update-head-ok"),
+        "--update-shallow",  # the mirror of a shallow clone is shallow as well
+        *("--", str(mirror), f"+{commit.sha}:refs/heads/{BRANCH}"),
+        cwd=tree,
+        # The mirror's objects were checked when they were fetched.
+        config={"transfer.fsckObjects": "false", "core.logAllRefUpdates": "false"},
+        env={"GIT_ALLOW_PROTOCOL": "file"},
+        timeout=None,
+    )
 
 
 def _hand_over(tree: Path, uid: int | None) -> None:

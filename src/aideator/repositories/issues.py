@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 from aideator.domain.errors import RepositoryError
 from aideator.domain.visible import visible_line, visible_text
 from aideator.repositories.address import ForgeName
-from aideator.repositories.remote import call_api
+from aideator.repositories.http_client import call_api
 from aideator.repositories.source import Source, SourcePolicy
 
 _COMMENT = re.compile(r"<!--.*?(-->|\Z)", re.DOTALL)

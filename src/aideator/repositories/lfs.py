@@ -17,7 +17,8 @@ from typing import Any
 
 from aideator.domain.errors import AideatorError, RepositoryError
 from aideator.repositories.git import git
-from aideator.repositories.remote import authorization, call_api, download
+from aideator.repositories.http_client import call_api, download
+from aideator.repositories.remote import authorization
 from aideator.repositories.source import Source, SourcePolicy
 from aideator.repositories.submodules import Extras
 from aideator.repositories.untrusted_tree import read_head

@@ -84,26 +84,42 @@ class SubmoduleFiller:
         ]
         filled = 0
         while pending:
-            module, base, folder = pending.pop(0)
-            extras.paths.append(module.path)
+            place = pending.pop(0)
+            extras.paths.append(place[0].path)
             filled += 1
             try:
-                if filled > MAX_SUBMODULES or module.depth > MAX_DEPTH:
+                if filled > MAX_SUBMODULES or place[0].depth > MAX_DEPTH:
                     raise RepositoryError("there are too many submodules")
-                source = await self._source(module, base, folder)
-                async with self.open_mirror(source, module.sha) as found:
-                    await self._write(found, module, extras)
-                    base = base if source.local else source.url
-                    below = folder / module.name / "modules" if folder else None
-                    async for inner in _modules(found, module.sha):
-                        inside = replace(
-                            inner,
-                            path=f"{module.path}/{inner.path}",
-                            depth=module.depth + 1,
-                        )
-                        pending.append((inside, base, below))
+                pending += await self._fill_one(*place, extras)
             except AideatorError as error:
-                extras.notes.append(f"submodule {module.path} is empty: {error}")
+                note = f"submodule {place[0].path} is empty: {error}"
+                extras.notes.append(note)
+
+    async def _fill_one(
+        self, module: _Module, base: str, folder: Path | None, extras: Extras
+    ) -> list[tuple[_Module, str, Path | None]]:
+        """Fill one submodule; return those inside of it.
+
+        Args:
+            module: The submodule.
+            base: The URL that relative ones are resolved against.
+            folder: Where the user's own clone keeps it, with others.
+            extras: What has been added so far.
+        """
+        source = await self._source(module, base, folder)
+        async with self.open_mirror(source, module.sha) as found:
+            await self._write(found, module, extras)
+            inside = [
+                replace(
+                    inner,
+                    path=f"{module.path}/{inner.path}",
+                    depth=module.depth + 1,
+                )
+                async for inner in _modules(found, module.sha)
+            ]
+        base = base if source.local else source.url
+        below = folder / module.name / "modules" if folder else None
+        return [(inner, base, below) for inner in inside]
 
     def _modules_folder(self) -> Path | None:
         """Return where the user's own clone keeps its submodules."""
@@ -129,12 +145,11 @@ class SubmoduleFiller:
             RepositoryError: if `.gitmodules` does not say.
             InvalidInput: if the rules do not allow it.
         """
-        if folder is not None and module.name:
-            clone = folder / module.name
-            if clone.is_dir() and await _has_commit(clone, module.sha):
-                return Source(str(clone), local=True)
+        clone = folder / module.name if folder and module.name else None
+        if clone is not None and await _has_commit(clone, module.sha):
+            return Source(str(clone), local=True)
         url = resolve_url(base, module.url)
-        if not url or url.startswith(("/", "file:", ".")):
+        if _leads_to_a_path(url):
             raise RepositoryError(
                 "its URL leads to a path, which is not followed",
                 hint="`git submodule update --init` in your clone brings it along",
@@ -181,6 +196,10 @@ def resolve_url(base: str, url: str) -> str:
     return f"{base}/{url}" if base else ""
 
 
+def _leads_to_a_path(url: str) -> bool:
+    return not url or url.startswith(("/", "file:", "."))
+
+
 def _host(source: Source) -> str | None:
     return urlsplit(source.over_https.url).hostname
 
@@ -201,6 +220,8 @@ def _folder(tree: Path, path: str) -> Path:
 
 
 async def _has_commit(repository: Path, sha: str) -> bool:
+    if not repository.is_dir():  # noqa: ASYNC240
+        return False
     try:
         await git("cat-file", "-e", f"{sha}^{{commit}}", cwd=repository)
     except GitError:
