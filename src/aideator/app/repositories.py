@@ -37,12 +37,15 @@ class Repositories:
     ) -> Project:
         """Return how a repository would be set up and checked.
 
-        The repository is fetched; nothing in it is executed.
+        It may be an address as copied from a browser. The repository is fetched;
+        nothing in it is executed.
 
         Raises:
             InvalidInput: naming `repo_url`, if that is not allowed here.
             RepositoryError: if it, or its `.aideator.toml`, cannot be read.
         """
+        found = await self.locate(repo_url)
+        repo_url, ref, path = found.repo_url, ref or found.ref, path or found.path
         if own:
             repo_url = await rewrite_to_ssh(repo_url)
         parse_source(repo_url, source_policy(self.settings, local=local, ssh=own))

@@ -67,6 +67,11 @@ Json = Annotated[
     bool,
     typer.Option("--json", help="Print only machine-readable output on stdout."),
 ]
+REPOSITORY = (
+    "A path, an https or ssh URL, or an address as copied from a browser: of a folder,"
+    " a commit, a pull request or an issue."
+)
+"""What names a repository, for people."""
 Folder = Annotated[
     str,
     typer.Option(

@@ -127,8 +127,9 @@ class RunSpec(FrozenModel):
         max_length=2000,
         examples=["https://github.com/user/repo"],
     )
-    """The git repository: an https URL, or a local path from the command line and on a
-    server that is bound to loopback."""
+    """The git repository: an https URL, or an address as copied from a browser (of a
+    folder, a commit, a pull request or an issue); a local path from the command line
+    and on a server that is bound to loopback; an ssh URL from its own user."""
     ref: str | None = Field(default=None, max_length=250, examples=["main"])
     """A branch, tag or commit; the default branch when null."""
     path: FolderPath = ""

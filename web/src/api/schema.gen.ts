@@ -708,7 +708,7 @@ export interface RunListPage {
 
 /** A submission, identical in the API, on the command line and in a YAML file. */
 export interface RunSpec {
-  /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
+  /** The git repository: an https URL, or an address as copied from a browser (of a folder, a commit, a pull request or an issue); a local path from the command line and on a server that is bound to loopback; an ssh URL from its own user. */
   repo_url: string;
   /** A branch, tag or commit; the default branch when null. */
   ref: string | null;
@@ -873,7 +873,7 @@ export interface Stats {
 
 /** A submission. Whether a short prompt is taken depends on `short_prompt`. */
 export interface Submission {
-  /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
+  /** The git repository: an https URL, or an address as copied from a browser (of a folder, a commit, a pull request or an issue); a local path from the command line and on a server that is bound to loopback; an ssh URL from its own user. */
   repo_url?: string;
   /** A branch, tag or commit; the default branch when null. */
   ref?: string | null;

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aideator.cli.command import CommandContext, command
-from aideator.cli.parameters import START, Folder
+from aideator.cli.parameters import REPOSITORY, START, Folder
 
 app = typer.Typer()
 
@@ -25,7 +25,7 @@ Examples:
 )
 async def inspect(
     context: CommandContext,
-    repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
+    repo: Annotated[str, typer.Argument(help=REPOSITORY)] = ".",
     *,
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
     path: Folder = "",

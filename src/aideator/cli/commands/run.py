@@ -8,6 +8,7 @@ import typer
 
 from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import (
+    REPOSITORY,
     START,
     Agent,
     Effort,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Repository = Annotated[str | None, typer.Argument(help="A local path or an https URL.")]
+Repository = Annotated[str | None, typer.Argument(help=REPOSITORY)]
 Prompt = Annotated[
     str | None,
     typer.Argument(help="The task of the agents; `-` reads it from stdin."),
