@@ -10,10 +10,11 @@ import os
 import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from aideator.domain.errors import Conflict, RepositoryError
+from aideator.domain.errors import Conflict, InvalidInput, RepositoryError
 from aideator.repositories import checkout as checkouts
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.entries import (
@@ -25,9 +26,15 @@ from aideator.repositories.entries import (
     try_lock,
 )
 from aideator.repositories.lfs import LfsFiller
-from aideator.repositories.mirror import Mirror, Refs, split_ancestor
+from aideator.repositories.mirror import Mirror, PartialClone, Refs, split_ancestor
 from aideator.repositories.remote import Remote, resolve_remote
-from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.source import (
+    Source,
+    SourcePolicy,
+    has_same_owner,
+    origin_url,
+    parse_source,
+)
 from aideator.repositories.submodules import Extras, SubmoduleFiller
 from aideator.repositories.uncommitted import commit_uncommitted
 from aideator.repositories.untrusted_tree import remove_tree
@@ -102,11 +109,49 @@ class RepositoryCache:
             async with _paused(deadline, hold_lock(self._lock(source.key))):
                 # The previous holder of the lock may have fetched the same commit.
                 if wanted is None or await mirror.known(wanted, steps) is None:
-                    await mirror.fetch(
-                        remote, wanted, max_bytes=self._max_bytes(source)
-                    )
+                    await self._fetch(mirror, remote, wanted)
             sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
             return Commit(source, sha)
+
+    async def _fetch(self, mirror: Mirror, remote: Remote, wanted: str | None) -> None:
+        """Fetch a commit; what a partial clone lacks, from where it was cloned."""
+        most = self._max_bytes(remote.source)
+        try:
+            await mirror.fetch(remote, wanted, max_bytes=most)
+        except PartialClone as partial_clone:
+            origin = await self._origin(remote.source)
+            if origin is None:
+                raise
+            try:
+                await self._fetch_from_origin(mirror, origin, remote.source, wanted)
+            except RepositoryError as error:
+                # A commit that was never pushed is in the clone alone.
+                raise partial_clone from error
+
+    async def _fetch_from_origin(
+        self, mirror: Mirror, origin: Source, clone: Source, wanted: str | None
+    ) -> None:
+        async with self._deadline(f"fetching {origin.url}", origin):
+            remote = await resolve_remote(origin, self._policy, self._tokens)
+            await mirror.fetch(
+                replace(remote, source=clone), wanted, max_bytes=self._max_bytes(origin)
+            )
+
+    async def _origin(self, clone: Source) -> Source | None:
+        """Return where a local clone came from, if the rules allow it.
+
+        Another user's clone leads to no repository of this user, nor over ssh.
+        """
+        url = (await origin_url(Path(clone.url))).removeprefix("file://")
+        try:
+            source = parse_source(url, replace(self._policy, allow_ssh=True))
+            source = source.over_https
+            source = parse_source(source.url, self._policy)
+        except InvalidInput:
+            return None
+        if source.local and not has_same_owner(Path(clone.url), Path(source.url)):
+            return None
+        return source
 
     async def list_refs(self, text: str) -> Refs:
         """Return the refs of the repository that a submission names.

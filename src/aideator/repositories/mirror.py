@@ -347,6 +347,10 @@ def _depth(mirror: Path, remote: Remote) -> tuple[str, ...]:
     return ("--update-shallow",)
 
 
+class PartialClone(RepositoryError):
+    """A local repository lacks objects on purpose."""
+
+
 class _TooLarge(RepositoryError):
     """The repository is larger than allowed."""
 
@@ -383,7 +387,7 @@ def _explain(error: GitError, remote: Remote) -> RepositoryError:
     """Translate an error of git: say why a repository cannot be fetched."""
     where = remote.source.url
     if remote.is_local and _is_partial_clone(Path(remote.url)):
-        return RepositoryError(
+        return PartialClone(
             f"{where} cannot be fetched: it is a partial clone, which lacks objects",
             hint=f"bring them with `git -C {shlex.quote(where)} fetch --refetch "
             "--no-filter`, or name the repository that it was cloned from",

@@ -5,6 +5,7 @@ resolves to, at each use.
 """
 
 import hashlib
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from aideator.domain.errors import FieldError, InvalidInput
+from aideator.repositories.git import GitError, git
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 """Scheme → port. Other schemes are not supported."""
@@ -159,6 +161,20 @@ def find_root(path: Path) -> tuple[Path, str]:
                 below = path.relative_to(folder).as_posix()
                 return folder, "" if below == "." else below
     return path, ""
+
+
+def has_same_owner(one: Path, other: Path) -> bool:
+    """Return whether two folders belong to the same user."""
+    return one.stat().st_uid == other.stat().st_uid
+
+
+async def origin_url(repository: Path) -> str:
+    """Return where a local repository was cloned from; empty if it does not say."""
+    try:
+        found = await git("config", "--get", "remote.origin.url", cwd=repository)
+    except GitError:
+        return ""
+    return os.fsdecode(found).strip()
 
 
 def locate(repository: str, path: str) -> tuple[str, str]:

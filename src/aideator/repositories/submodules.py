@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from aideator.domain.errors import AideatorError, RepositoryError
 from aideator.repositories.git import GitError, git
-from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.source import Source, SourcePolicy, origin_url, parse_source
 from aideator.repositories.tree_bounds import check_tree
 
 MAX_SUBMODULES = 100
@@ -130,13 +130,7 @@ class SubmoduleFiller:
         """Return the URL that relative ones are resolved against."""
         if not self.top.local:
             return self.top.url
-        try:
-            found = await git(
-                "config", "--get", "remote.origin.url", cwd=Path(self.top.url)
-            )
-        except GitError:
-            return ""
-        return os.fsdecode(found).strip()
+        return await origin_url(Path(self.top.url))
 
     async def _source(self, module: _Module, base: str, folder: Path | None) -> Source:
         """Return where a submodule is fetched from.
