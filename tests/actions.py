@@ -42,7 +42,8 @@ class User:
             "prompt": prompt,
             "variations": 1,
         } | options
-        return await self.app.submit(RunSpec.model_validate(options), local=True)
+        spec = RunSpec.model_validate(options)
+        return await self.app.submit(spec, local=True, own=True)
 
     async def waits(self, run_id: str) -> RunDetails:
         """Follow a run to its end."""

@@ -204,10 +204,12 @@ class Settings(BaseSettings):
     # Repositories
     clone_timeout: float = Field(default=300, gt=0)
     """Seconds in which a commit must have been found and fetched, from the first
-    request to the server on; checking it out may take as long again."""
+    request to the server on; checking it out may take as long again. Not for
+    repositories on this machine."""
     max_repo_size_mb: int = Field(default=100, ge=1)
     """Megabytes that a repository's mirror may have, enforced while cloning, and that
-    the files of the commit may have together, summed before one is written."""
+    the files of the commit may have together, summed before one is written. A
+    repository on this machine may take half of the disk's free room."""
     allowed_git_hosts: Names = (
         "github.com",
         "gitlab.com",

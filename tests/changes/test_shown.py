@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.changes.shown import show
+from aideator.changes.shown import parse_with_renames, show
 from tests.conftest import git
 
 
@@ -49,6 +49,22 @@ def test_a_rename_is_a_rename_with_what_changed_in_it(many: Path) -> None:
     assert b"-line 7\n+line seven\n" in shown
     assert len(shown.splitlines()) < 20
     assert same_tree_after(many, shown)
+
+
+def test_the_parsed_diff_names_both_ends_of_a_rename(many: Path) -> None:
+    git(many, "mv", "old.txt", "new.txt")
+    (many / "new.txt").write_text(LINES.replace("line 7\n", "line seven\n"))
+    git(many, "mv", "no end", "at the end")
+    files = {file.path: file for file in parse_with_renames(stored(many))}
+    assert set(files) == {"old.txt", "new.txt", "no end", "at the end"}
+    assert files["new.txt"].renamed_from == "old.txt"
+    assert files["old.txt"].renamed_to == "new.txt"
+    (hunk,) = files["new.txt"].rename_hunks
+    changed = [line.text for line in hunk.lines if line.kind != "context"]
+    assert changed == ["line 7", "line seven"]
+    assert files["at the end"].renamed_from == "no end"
+    assert files["at the end"].rename_hunks == ()
+    assert len(files["new.txt"].hunks[0].lines) == 300
 
 
 def test_every_kind_of_rename_still_applies(many: Path) -> None:

@@ -16,12 +16,8 @@ from hypothesis import strategies as st
 
 from aideator.domain.errors import ForgeRefused, InvalidInput, RepositoryError
 from aideator.publishing.forge import FORGES, Proposal, open_pull_request
-from aideator.repositories.remote import (
-    MAX_RESPONSE,
-    call_api,
-    is_public,
-    resolve_remote,
-)
+from aideator.repositories.http_client import MAX_RESPONSE, call_api, is_public
+from aideator.repositories.remote import resolve_remote
 from aideator.repositories.source import Source, SourcePolicy, parse_source
 from tests.conftest import PATIENCE
 from tests.fuzz.strategies import (

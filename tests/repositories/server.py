@@ -4,6 +4,7 @@ It is `git http-backend` behind the standard library's HTTP server.
 """
 
 import base64
+import json
 import os
 import subprocess
 import threading
@@ -40,6 +41,8 @@ class GitServer:
     """Whether a push is answered with 403."""
     api: "Api | None" = None
     """Answers what is asked below /api/, as a forge would."""
+    lfs: dict[str, bytes] = field(default_factory=dict)
+    """Objects of Git LFS, by their SHA-256."""
     requests: list[str] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
 
@@ -68,6 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.state.requests.append(f"GET {self.path}")
+        if self.path.startswith("/lfs/"):
+            content = self.server.state.lfs[self.path.removeprefix("/lfs/")]
+            self._send(200, {}, content)
+            return
         self._answer(b"")
 
     def do_POST(self) -> None:
@@ -77,10 +84,31 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith("/api/"):
             self._answer(body)
             return
+        if self.path.endswith("/info/lfs/objects/batch"):
+            self._send(200, {}, self._lfs_batch(body))
+            return
         if b"command=fetch" in body:
             self.server.state.requests.append(f"POST {self.path}")
             self.server.state.gate.wait(30)
         self._answer(body)
+
+    def _lfs_batch(self, body: bytes) -> bytes:
+        state = self.server.state
+        objects = [
+            {
+                **asked,
+                "actions": {
+                    "download": {
+                        "href": state.url(f"lfs/{asked['oid']}"),
+                        "header": {"Authorization": "Basic lfs"},
+                    }
+                },
+            }
+            if asked["oid"] in state.lfs
+            else {**asked, "error": {"code": 404, "message": "not here"}}
+            for asked in json.loads(body)["objects"]
+        ]
+        return json.dumps({"transfer": "basic", "objects": objects}).encode()
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":

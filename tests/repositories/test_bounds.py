@@ -171,7 +171,7 @@ def nest(repo: Path, depth: int, name: str) -> str:
 
 
 async def refused(home: Path, repo: Path, max_bytes: int) -> RepositoryError:
-    cache = RepositoryCache(home, policy=LOCAL, max_repo_bytes=max_bytes)
+    cache = RepositoryCache(home, policy=LOCAL, max_local_bytes=max_bytes)
     commit = await cache.resolve(str(repo))
     with pytest.raises(RepositoryError) as error:
         await cache.checkout(commit)
@@ -207,7 +207,7 @@ async def test_refs_count_towards_the_size_of_a_mirror(home: Path, repo: Path) -
     names = "".join(f"create refs/heads/many/{n} {head}\n" for n in range(1000))
     git(repo, "update-ref", "--stdin", stdin=names)
     git(repo, "pack-refs", "--all")
-    cache = RepositoryCache(home, policy=LOCAL, max_repo_bytes=2 * 2**20)
+    cache = RepositoryCache(home, policy=LOCAL, max_local_bytes=2 * 2**20)
     with pytest.raises(RepositoryError, match="larger than 2 MB"):
         await cache.resolve(str(repo))
     assert list((home / "mirrors").iterdir()) == []
@@ -221,7 +221,7 @@ async def test_one_blob_with_many_names_counts_once_for_each(
     error = await refused(home, repo, 100 * 2**16 - 1)
     assert re.search(r"files of the commit are larger than \d MB", str(error))
     assert "MAX_REPO_SIZE_MB" in error.hint
-    cache = RepositoryCache(home, policy=LOCAL, max_repo_bytes=100 * 2**16)
+    cache = RepositoryCache(home, policy=LOCAL, max_local_bytes=100 * 2**16)
     checkout = await cache.checkout(await cache.resolve(str(repo)))
     assert len(list(checkout.path.glob("f*"))) == 100
 

@@ -98,7 +98,7 @@ async def test_a_repository_above_the_limit_is_refused_and_leaves_nothing(
     (repo / "huge.bin").write_bytes(os.urandom(3 * 2**20))
     git(repo, "add", ".")
     git(repo, "commit", "-q", "-m", "huge")
-    cache = RepositoryCache(home, policy=LOCAL, max_repo_bytes=2**20)
+    cache = RepositoryCache(home, policy=LOCAL, max_local_bytes=2**20)
     with pytest.raises(RepositoryError, match="larger than 1 MB") as error:
         await cache.resolve(str(repo))
     assert "MAX_REPO_SIZE_MB" in error.value.hint
@@ -166,7 +166,7 @@ async def test_a_cancelled_checkout_leaves_nothing_and_can_be_made_again(
     assert (await cache.checkout(commit)).path.is_dir()
 
 
-async def test_submodules_and_lfs_pointers_are_left_alone_and_noted(
+async def test_submodules_and_lfs_content_that_cannot_be_had_is_noted_by_name(
     cache: RepositoryCache, repo: Path
 ) -> None:
     pointer = (
@@ -186,8 +186,9 @@ async def test_submodules_and_lfs_pointers_are_left_alone_and_noted(
     assert (checkout.path / "big.bin").read_text() == pointer
     assert list((checkout.path / "lib").iterdir()) == []
     assert checkout.notes == (
-        "submodules are left empty: lib",
-        "Git LFS pointers, whose content is not fetched: 1",
+        "submodule lib is empty: its URL leads to a path, which is not followed",
+        "Git LFS pointers without their content, 1 (big.bin): your clone does not have"
+        " them (`git lfs pull`)",
     )
     assert await cache.checkout(checkout.commit) == checkout
 
@@ -269,3 +270,16 @@ async def test_a_repository_of_hash_sha256_works(
     checkout = await cache.checkout(await cache.resolve(str(repo)))
     assert len(checkout.commit.sha) == 64
     assert (checkout.path / "a").read_text() == "a\n"
+
+
+async def test_limits_for_downloads_do_not_bar_what_is_on_this_disk(
+    home: Path, repo: Path
+) -> None:
+    (repo / "large").write_bytes(os.urandom(2**18))
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "A large file")
+    cache = RepositoryCache(
+        home, policy=LOCAL, max_repo_bytes=2**16, clone_timeout=1e-6
+    )
+    checkout = await cache.checkout(await cache.resolve(str(repo)))
+    assert (checkout.path / "large").stat().st_size == 2**18

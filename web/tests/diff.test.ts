@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { DiffLine, FileDiff } from "../src/api/schema.gen";
 import { changedWords } from "../src/compare/diff/changed-words";
 import { diffBetween } from "../src/compare/diff/diff-between";
-import { buildDiffRows } from "../src/compare/diff/diff-rows";
+import { buildDiffRows, NOT_RENAMED, showRenames } from "../src/compare/diff/diff-rows";
 import { markChanges } from "../src/compare/diff/marked-tokens";
 import { editScript, toHunks } from "../src/compare/diff/myers-diff";
 import { openDelimiter } from "../src/compare/diff/syntax-highlight";
@@ -21,6 +21,7 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
   if (before === null) status = "added";
   return [
     {
+      ...NOT_RENAMED,
       path,
       status,
       binary: false,
@@ -30,6 +31,22 @@ function diffOf(before: string | null, after: string | null, path = "a.py"): Fil
     },
   ];
 }
+
+describe("a rename", () => {
+  test("shows what changes besides the name, once", () => {
+    const [added, removed, changed] = ["new.py", "old.py", "x"].map(
+      (path, at) => diffOf(at === 0 ? null : "abc", at === 1 ? null : "abd", path)[0],
+    );
+    if (!added || !removed || !changed) throw new Error("there is a difference");
+    const files = showRenames([
+      { ...added, renamed_from: "old.py", rename_hunks: changed.hunks },
+      { ...removed, renamed_to: "new.py" },
+    ]);
+    expect(files[0]?.hunks).toBe(changed.hunks);
+    const notes = buildDiffRows(files, "unified", new Set()).filter((row) => row.type === "note");
+    expect(notes).toMatchObject([{ text: "Renamed to new.py." }]);
+  });
+});
 
 /** Apply a diff to a text, independently of how the diff is made. */
 function applied(text: string, diff: readonly FileDiff[]): string {
@@ -82,6 +99,7 @@ describe("from one variation to another", () => {
 
   test("of a binary file nothing is claimed", () => {
     const file: FileDiff = {
+      ...NOT_RENAMED,
       path: "x.png",
       status: "modified",
       binary: true,

@@ -8,6 +8,7 @@ import type {
   Variation,
   Verdict,
 } from "../src/api/schema.gen";
+import { NOT_RENAMED } from "../src/compare/diff/diff-rows";
 
 export function variation(
   number: number,
@@ -74,6 +75,7 @@ export function file(
   const lines = [{ kind: "added" as const, text, newline: true }];
   const hunk = { old_start: 1, old_lines: 0, new_start: 1, new_lines: 1, heading: "", lines };
   return {
+    ...NOT_RENAMED,
     path,
     status,
     binary: false,

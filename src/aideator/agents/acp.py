@@ -55,7 +55,6 @@ _STOPS = {
     "refusal": "The model refused to go on.",
     "cancelled": "The agent stopped because it was cancelled.",
 }
-_SESSION = {"cwd": "/workspace", "mcpServers": list[str]()}
 _FAILURES = frozenset({"budget_exhausted", "model_failed"})
 """Reasons that the built-in agent gives in the data of its error."""
 
@@ -150,6 +149,7 @@ class AcpAgent:
         process = await sandbox.spawn(
             [_fill_in(part, values) for part in self._command],
             env={name: _fill_in(value, values) for name, value in self._env.items()},
+            cwd=task.cwd,
         )
         transport = JsonRpcTransport(process, self._output_bytes)
         turn, stderr = PromptTurn(), StderrTail()
@@ -234,9 +234,11 @@ async def _hold_turn(
             await _initialize(connection, turn)
             loaded = False
             if turn.loadable and earlier:
-                loaded = await _load_session(connection, transport, turn, earlier)
+                loaded = await _load_session(
+                    connection, transport, turn, earlier, task.cwd
+                )
             if not loaded:
-                await _open_session(connection, turn)
+                await _open_session(connection, turn, task.cwd)
             await _prompt(connection, turn, task.follow_up if loaded else task.prompt)
             await asyncio.sleep(LINGER_SECONDS)
     except VariationError as error:
@@ -268,9 +270,13 @@ async def _initialize(connection: Connection, turn: PromptTurn) -> None:
             )
 
 
-async def _open_session(connection: Connection, turn: PromptTurn) -> None:
+def _session(cwd: str) -> dict[str, object]:
+    return {"cwd": cwd, "mcpServers": list[str]()}
+
+
+async def _open_session(connection: Connection, turn: PromptTurn, cwd: str) -> None:
     try:
-        session = await connection.send_request("session/new", _SESSION)
+        session = await connection.send_request("session/new", _session(cwd))
     except RequestError as error:
         raise AgentProtocolError(
             f"the agent did not open a session: {_message(error)}"
@@ -290,6 +296,7 @@ async def _load_session(
     transport: JsonRpcTransport,
     turn: PromptTurn,
     session_id: str,
+    cwd: str,
 ) -> bool:
     """Have the agent load an earlier session; return whether it did.
 
@@ -298,7 +305,7 @@ async def _load_session(
     transport.ignore_updates()
     try:
         await connection.send_request(
-            "session/load", {"sessionId": session_id, **_SESSION}
+            "session/load", {"sessionId": session_id, **_session(cwd)}
         )
     except RequestError:
         return False

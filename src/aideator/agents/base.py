@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aideator.eventlog.base import Draft
-from aideator.sandbox.base import Bind, Sandbox
+from aideator.sandbox.base import WORKSPACE, Bind, Sandbox
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Task:
     kept nothing."""
     follow_up: str = ""
     """What is asked instead of `prompt` if the agent has its memory again."""
+    cwd: str = WORKSPACE
+    """The directory in the sandbox where the agent starts."""
 
 
 class Agent(Protocol):
@@ -30,7 +32,7 @@ class Agent(Protocol):
         ...
 
     def run(self, task: Task, sandbox: Sandbox, token: str) -> AsyncGenerator[Draft]:
-        """Work on `task` in `/workspace` and yield what happens until the turn ends.
+        """Work on `task` in its directory and yield what happens until the turn ends.
 
         A turn that ended for another reason than being done yields an `ErrorRaised`
         last, whose reason is one of `max_turn_requests`, `max_tokens`, `refusal`,

@@ -26,6 +26,7 @@ from aideator.api.sessions import (
 from aideator.app import Aideator
 from aideator.domain.errors import NotAllowed, Unauthorized
 from aideator.http_heads import UNIX_PEER
+from aideator.repositories.source import locate
 
 COOKIE = "aideator_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
@@ -91,6 +92,25 @@ def may_use_path(request: Request, repository: str) -> bool:
             hint="give that user access to it, or name another one",
         )
     return True
+
+
+def is_servers_user(request: Request) -> bool:
+    """Return whether the kernel says that the server's own user, or root, has called.
+
+    Only this caller may use what is the user's own: files that are in no commit, the
+    identity that ssh shows.
+    """
+    return is_local(request) and is_own_user(_uid(request))
+
+
+def locate_for(request: Request, repository: str, path: str) -> tuple[str, str]:
+    """Return the repository that a request names, and the folder of it.
+
+    The server's own user may name any folder of a repository of this machine.
+    """
+    if repository.startswith("/") and is_servers_user(request):
+        return locate(repository, path)
+    return repository, path
 
 
 async def identify(request: Request) -> str:

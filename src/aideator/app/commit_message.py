@@ -41,6 +41,8 @@ def commit_message(details: RunDetails, number: int, title: str = "") -> str:
         f"AIdeator-Variation: {number} of {len(details.variations)}",
     ]
     base = (details.commit or "")[:12]
+    if details.spec.path:
+        base += f" in {visible_line(details.spec.path)[:_CHECK]}"
     paragraphs = [
         subject(details, title),
         "\n".join([f"Checked against {base}:", *(checks or ["- nothing was checked"])]),

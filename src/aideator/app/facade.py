@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
+from aideator.app.addresses import locate_submission
 from aideator.app.background import Start
 from aideator.app.demo import Demo
-from aideator.app.sources import source_policy
+from aideator.app.repositories import Repositories
 from aideator.app.submission import find_source, new_run, require_model
 from aideator.app.validation import validate_follow_up, validate_submission
-from aideator.changes.diff import FileDiff, parse
+from aideator.changes.diff import FileDiff
+from aideator.changes.shown import parse_with_renames
 from aideator.domain.errors import Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.pages import NEWEST, Page, newest, only_match
-from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
     ComposedPart,
@@ -31,7 +32,6 @@ from aideator.domain.run import (
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Batch, Draft, Entry
 from aideator.eventlog.sql import SqlEventLog
-from aideator.repositories.source import parse_source
 from aideator.settings import Settings
 from aideator.store import events as stored_events
 from aideator.store import keys, runs
@@ -63,7 +63,7 @@ class Resource(Protocol):
 R = TypeVar("R", bound=Resource)
 
 
-class Aideator:
+class Aideator(Repositories):
     """An opened AIdeator. Made by `open_app`."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Aideator:
             working: What carries runs out; None for reading only.
             demo: The demo of the state directory, where there is one.
         """
-        self.settings = settings
+        super().__init__(settings)
         self.database = database
         self.log = log
         self.demo = demo
@@ -130,6 +130,7 @@ class Aideator:
         spec: RunSpec,
         *,
         local: bool = False,
+        own: bool = False,
         idempotency: tuple[str, str] | None = None,
         find_first: bool = False,
     ) -> Run:
@@ -137,8 +138,8 @@ class Aideator:
 
         Args:
             spec: The submission.
-            local: Whether the submission comes from this machine, so that it may name a
-                local path.
+            local: Whether it may name a path on this machine.
+            own: Whether its caller is this process's user, whose files it may use.
             idempotency: The client's key and a hash of its request; the same two lead
                 to the same run.
             find_first: Whether to look for a model, and for the repository and its ref
@@ -147,10 +148,12 @@ class Aideator:
 
         Raises:
             InvalidInput: naming every wrong field.
-            RepositoryError: if the repository or its ref was looked for in vain.
+            RepositoryError: if the repository or its ref was looked for in vain, or a
+                browser's address means nothing.
             Conflict: if the idempotency key was used for another request.
         """
-        validate_submission(self.settings, spec, local=local)
+        spec = await locate_submission(self.settings, spec, own=own)
+        validate_submission(self.settings, spec, local=local, own=own)
         working = self.working
         if find_first:  # a demo is submitted without it
             require_model(self.settings)
@@ -164,25 +167,6 @@ class Aideator:
             await self.log.append(run.id, [Draft(RunStarted.of(run))])
             await working.engine.start(run.id)
         return stored
-
-    async def inspect(
-        self, repo_url: str, ref: str | None = None, *, local: bool = False
-    ) -> Project:
-        """Return how a repository would be set up and checked.
-
-        The repository is fetched; nothing in it is executed.
-
-        Raises:
-            InvalidInput: naming `repo_url`, if that is not allowed here.
-            RepositoryError: if it cannot be fetched, or its `.aideator.toml` cannot be
-                parsed.
-        """
-        parse_source(repo_url, source_policy(self.settings, local=local))
-        # Imported late, as in `open_app`: a second of imports that reading does not
-        # need.
-        from aideator.app.wiring import inspect  # noqa: PLC0415
-
-        return await inspect(self.settings, repo_url, ref)
 
     async def get(self, run_id: str) -> RunDetails:
         """Return a run with its variations.
@@ -303,7 +287,7 @@ class Aideator:
         Raises:
             NotFound: if there is no such variation, or it has no patch (yet).
         """
-        return parse(await self.patch(run_id, number))
+        return parse_with_renames(await self.patch(run_id, number))
 
     async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
         """Choose a variation as the winner, also in place of another one.
@@ -457,7 +441,7 @@ class Aideator:
         _ = self.working  # refuse before the project is made
         if self.demo is None:
             raise Unavailable("this AIdeator was opened without its demo")
-        return await self.submit(await self.demo.spec(), local=True)
+        return await self.submit(await self.demo.spec(), local=True, own=True)
 
     def agents(self) -> Mapping[str, AgentEntry]:
         """Return the catalogue of agents."""

@@ -30,6 +30,11 @@ from aideator.engine.local.engine import open_local_engine
 from aideator.eventlog.sql import SqlEventLog
 from aideator.gateway.app import CallLimits, Gateway, open_gateway
 from aideator.repositories.cache import RepositoryCache
+from aideator.repositories.uncommitted import (
+    HEAD,
+    find_ignored_to_include,
+    find_uncommitted,
+)
 from aideator.sandbox.base import Finding, Limits, sandbox_uid
 from aideator.sandbox.leftovers import remove_leftovers
 from aideator.sandbox.registry import BUBBLEWRAP, Backends
@@ -150,10 +155,21 @@ def _raise_open_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project:
-    """Return how a run would set this repository up and check it."""
+async def inspect(
+    settings: Settings, repo_url: str, ref: str | None, path: str, *, own: bool
+) -> Project:
+    """Return how a run would set this repository up and check it.
+
+    Args:
+        settings: Where the cache is, and what may be fetched.
+        repo_url: The repository.
+        ref: A branch, tag or commit.
+        path: A folder of it.
+        own: Whether to say what the working tree of a local one has besides.
+    """
     cache = open_cache(settings)
     checkout = await cache.checkout(await cache.resolve(repo_url, ref))
+    checkout = checkout.in_folder(path)
     project = await asyncio.to_thread(find_project, checkout, egress(settings))
     missing: tuple[str, ...] = ()
     with suppress(SandboxUnavailable):  # `aideator doctor` reports why
@@ -161,7 +177,19 @@ async def inspect(settings: Settings, repo_url: str, ref: str | None) -> Project
         # A container has the programs of its image, and takes too long to open here.
         if backend.name == BUBBLEWRAP:
             missing = await missing_tools(backend, checkout, project)
-    return project.model_copy(update={"notes": (*project.notes, *missing)})
+    update: dict[str, object] = {"notes": (*project.notes, *missing)}
+    # Another ref than HEAD has no working tree.
+    if own and repo_url.startswith("/") and ref in HEAD:
+        update |= await _working_tree(Path(repo_url))
+    return project.model_copy(update=update)
+
+
+async def _working_tree(root: Path) -> dict[str, object]:
+    """Return what a working tree has besides its commit, as fields of a project."""
+    return {
+        "uncommitted": await find_uncommitted(root),
+        "ignored": await find_ignored_to_include(root),
+    }
 
 
 def _prepare_home(cache: RepositoryCache, runtime: Path) -> None:

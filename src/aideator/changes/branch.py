@@ -11,12 +11,11 @@ from pathlib import Path
 
 from aideator.changes.commit import (
     commit_tree,
-    user_environment,
     wants_signature,
     write_tree,
 )
 from aideator.domain.errors import Conflict
-from aideator.repositories.git import GitError, git
+from aideator.repositories.git import GitError, git, user_environment
 
 _HOOKS = (
     "pre-commit",

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aideator.domain.errors import Conflict, PatchRejected
-from aideator.repositories.git import GitError, git
+from aideator.repositories.git import GitError, git, user_environment
 
 _DEFAULT_IDENTITY = {"name": "AIdeator", "email": "aideator@localhost"}
 """Author when git's configuration names no user."""
@@ -152,27 +152,6 @@ async def wants_signature(repository: Path) -> bool:
         repository, "commit.gpgSign", user_environment(), type_="bool"
     )
     return value == "true"
-
-
-def user_environment() -> dict[str, str]:
-    """Return environment variables that make git read the user's own configuration."""
-    home = Path.home()
-    return {
-        "HOME": str(home),
-        "GIT_CONFIG_GLOBAL": str(_user_config(home)),
-        "GIT_CONFIG_NOSYSTEM": os.environ.get("GIT_CONFIG_NOSYSTEM", "0"),
-    }
-
-
-def _user_config(home: Path) -> Path:
-    """Find the user's configuration where git does: git-config(1), FILES."""
-    if named := os.environ.get("GIT_CONFIG_GLOBAL"):
-        return Path(named)
-    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "git", "config")
-    for config in (home / ".gitconfig", xdg):
-        if config.exists():
-            return config
-    return Path(os.devnull)
 
 
 async def _identity(repository: Path, user: Mapping[str, str]) -> dict[str, str]:

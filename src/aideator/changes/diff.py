@@ -74,6 +74,12 @@ class FileDiff:
     new_mode: str | None
     """Null for a removed file."""
     hunks: tuple[Hunk, ...]
+    renamed_from: str | None = None
+    """Where an added file was before, if it was renamed."""
+    renamed_to: str | None = None
+    """Where a removed file is now, if it was renamed."""
+    rename_hunks: tuple[Hunk, ...] = ()
+    """For a file with `renamed_from`: what has changed in it besides its name."""
 
 
 def parse(patch: bytes) -> list[FileDiff]:

@@ -41,8 +41,8 @@ from aideator.sandbox.base import (
     Tree,
 )
 
-_MAX_SETUP_FILES = 50
-"""Files made by set-up that are checked for changes, to say so in a note."""
+_MAX_PATHS_LOOKED_AT = 500
+"""Paths that no patch has, which are checked for changes to say so in a note."""
 _MAX_NOTES = 20
 _MAX_TOO_LARGE = 20
 """Files that are left out for their size before a change is given up as a whole."""
@@ -97,7 +97,8 @@ async def extract(
     async with backend.open(fork.result, limits, binds=binds) as sandbox:
         notes = (
             *await _stage(sandbox, checkout, max_bytes),
-            *await _setup_files_changed(sandbox, checkout.unignored),
+            *await _changed(sandbox, checkout.unignored, _MADE_BY_SETUP),
+            *await _changed(sandbox, checkout.extras, _NOT_IN_PATCHES),
         )
         sha = checkout.commit.sha
         data, too_large = await _make_patch(sandbox, sha)
@@ -164,15 +165,19 @@ def _names(listed: bytes) -> Paths:
     return tuple(os.fsdecode(path.rstrip(b"/")) for path in split_names(listed))
 
 
-async def _setup_files_changed(sandbox: Sandbox, unignored: Paths) -> tuple[str, ...]:
-    """Return a note for each unignored file of set-up that the attempt has changed."""
-    if not unignored:
+_MADE_BY_SETUP = "was made by set-up"
+_NOT_IN_PATCHES = "is a submodule, or has its content in Git LFS"
+
+
+async def _changed(sandbox: Sandbox, paths: Paths, what: str) -> tuple[str, ...]:
+    """Return a note for each path that the attempt has changed, and no patch has."""
+    if not paths:
         return ()
     script = 'for path in "$@"; do ! test -e "./$path" || printf "%s\\0" "$path"; done'
-    command = ["sh", "-c", script, "sh", *unignored[:_MAX_SETUP_FILES]]
+    command = ["sh", "-c", script, "sh", *paths[:_MAX_PATHS_LOOKED_AT]]
     done = await sandbox.exec(command, cwd=CHANGES, timeout=TIMEOUT)
     return tuple(
-        f"{text(path)} was made by set-up; its change is left out of the patch"
+        f"{text(path)} {what}; its change is left out of the patch"
         for path in split_names(done.stdout)
     )
 
@@ -181,7 +186,7 @@ async def _stage(
     sandbox: Sandbox, checkout: Checkout, max_bytes: int
 ) -> tuple[str, ...]:
     """Stage all that an attempt did; return notes on what is left out."""
-    made, sha = checkout.made, checkout.commit.sha
+    made, sha = checkout.not_in_changes, checkout.commit.sha
     reasons, ignored = await stage(sandbox, made, max_bytes=max_bytes)
     staged = await read_staged(sandbox, sha)
     notes: tuple[str, ...] = ()

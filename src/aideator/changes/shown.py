@@ -7,8 +7,8 @@ put together. What is shown still applies with `git apply`.
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import chain, product
 
 from aideator.changes.diff import FileDiff, parse_with_lines, raw_path
@@ -61,10 +61,7 @@ def show(patch: bytes) -> bytes:
     Args:
         patch: A patch that `patch.extract` made.
     """
-    files = [
-        _File(diff, lines, raw_path(lines[0]), _content(diff))
-        for diff, lines in parse_with_lines(patch)
-    ]
+    files = _read(patch)
     renames = _find_renames(files)
     gone = {source.path for source in renames.values()}
     shown = [
@@ -73,6 +70,40 @@ def show(patch: bytes) -> bytes:
         if file.path not in gone or file.diff.status != "removed"
     ]
     return b"".join(b"\n".join(lines) + b"\n" for lines in shown)
+
+
+def parse_with_renames(patch: bytes) -> list[FileDiff]:
+    """Parse a patch as `diff.parse` does, and say which files were renamed.
+
+    A rename is an addition and a removal that name each other: parts of a patch are
+    chosen by file.
+    """
+    files = _read(patch)
+    renames = _find_renames(files)
+    targets = {
+        old.path: path.decode(errors="backslashreplace")
+        for path, old in renames.items()
+    }
+    return [_with_rename(file, renames, targets) for file in files]
+
+
+def _read(patch: bytes) -> list[_File]:
+    return [
+        _File(diff, lines, raw_path(lines[0]), _content(diff))
+        for diff, lines in parse_with_lines(patch)
+    ]
+
+
+def _with_rename(
+    file: _File, renames: Mapping[bytes, _File], targets: Mapping[bytes, str]
+) -> FileDiff:
+    if old := renames.get(file.path):
+        lines = b"\n".join(_rename(old, file)) + b"\n"
+        ((changed, _),) = parse_with_lines(lines)
+        return replace(
+            file.diff, renamed_from=old.diff.path, rename_hunks=changed.hunks
+        )
+    return replace(file.diff, renamed_to=targets.get(file.path))
 
 
 def _content(diff: FileDiff) -> Counter[str]:

@@ -73,8 +73,8 @@ def _setup(module: str, run: Run, checkout: Checkout) -> Sequence[str]:
     if run.setup:
         own = [command.command for command in run.setup]
         return [*own, _install(module)] if module else []
-    guessed = [each.command for each in guess_setup(checkout.path, _ANY_HOST)[0]]
-    if not module or module.lower() in declared_modules(checkout.path):
+    guessed = [each.command for each in guess_setup(checkout.project, _ANY_HOST)[0]]
+    if not module or module.lower() in declared_modules(checkout.project):
         return guessed
     return [*(guessed or ["python3 -m venv .venv"]), _install(module)]
 

@@ -30,7 +30,7 @@ from aideator.domain.check import (
     TestResult,
 )
 from aideator.domain.errors import DiskLimitExceeded, EngineLost, SandboxLost
-from aideator.sandbox.base import ExecResult, Limits, Sandbox
+from aideator.sandbox.base import WORKSPACE, ExecResult, Limits, Sandbox
 
 OUTPUT_TAIL = 16_384
 """Bytes of a check's output that are kept with its result. The end tells the most."""
@@ -214,7 +214,8 @@ async def run_check(
     script = ["sh", "-c", _script(plan, only, place)]
     limit = plan.check.timeout if timeout is None else min(timeout, plan.check.timeout)
     begun = time.monotonic()
-    done = await sandbox.exec(script, env=env, timeout=limit)
+    cwd = f"{WORKSPACE}/{plan.start}"
+    done = await sandbox.exec(script, env=env, cwd=cwd, timeout=limit)
     seconds = round(time.monotonic() - begun, 3)
     if done.exit_code is None:
         return CheckResult(
@@ -301,7 +302,7 @@ async def _report(sandbox: Sandbox, plan: Plan, done: ExecResult, place: str) ->
         return Report()
     patterns = [pattern.replace("{report}", place) for pattern in plan.reports]
     try:
-        files = await _reports(sandbox, place, patterns)
+        files = await _reports(sandbox, place, patterns, plan.start)
     except reports.Unreadable as error:
         return Report(note=str(error))
     return await asyncio.to_thread(
@@ -329,7 +330,7 @@ done
 
 
 async def _reports(
-    sandbox: Sandbox, place: str, patterns: Sequence[str]
+    sandbox: Sandbox, place: str, patterns: Sequence[str], folder: str = ""
 ) -> list[bytes]:
     """Return the reports that this run has written; older ones are not its own."""
     # find's own * crosses folders, so `**/` is one.
@@ -338,7 +339,9 @@ async def _reports(
         for pattern in patterns
     ]
     done = await sandbox.exec(
-        ["sh", "-c", _FIND, "sh", f"{place}.begun", *patterns], timeout=_READ_SECONDS
+        ["sh", "-c", _FIND, "sh", f"{place}.begun", *patterns],
+        cwd=f"{WORKSPACE}/{folder}",
+        timeout=_READ_SECONDS,
     )
     if done.truncated or done.exit_code is None:
         raise reports.Unreadable(

@@ -248,6 +248,9 @@ class Plan:
     """The folder that the command changes to first, with a slash at its end."""
     dependencies: frozenset[str] = frozenset()
     """The modules that the project declares as dependencies."""
+    start: str = ""
+    """The folder of the repository where the command starts, with a slash at its
+    end."""
 
     @property
     def reports(self) -> tuple[str, ...]:
@@ -279,35 +282,40 @@ class Plan:
         return head + chosen
 
     def _from_folder(self, test: TestResult) -> TestResult:
-        if not self.folder or not test.file:
+        folder = self.start + self.folder
+        if not folder or not test.file:
             return test
         update = {
-            "file": test.file.removeprefix(self.folder),
-            "test": test.test.removeprefix(self.folder),
+            "file": test.file.removeprefix(folder),
+            "test": test.test.removeprefix(folder),
         }
         return test.model_copy(update=update)
 
     def from_root(self, test: TestResult) -> TestResult:
         """Return a test that was run in a folder, with its paths as from the root."""
-        if not self.folder or not test.file or test.file.startswith(self.folder):
+        folder = self.start + self.folder
+        if not folder or not test.file or test.file.startswith(folder):
             return test
         of_file = test.test.startswith(test.file)
         update = {
-            "file": self.folder + test.file,
-            "test": self.folder + test.test if of_file else test.test,
+            "file": folder + test.file,
+            "test": folder + test.test if of_file else test.test,
         }
         return test.model_copy(update=update)
 
 
-def plan(check: Check, tree: Path) -> Plan:
+def plan(check: Check, tree: Path, start: str = "") -> Plan:
     """Return how a check is run: recognise the test runner that it calls.
 
     Args:
         check: The check.
         tree: The base's files, where `package.json` says what a script calls.
+        start: The folder of the repository where the check starts.
     """
+    start = _folder(start)
+    tree /= start
     if check.kind != "test":
-        return Plan(check, QUIET)
+        return Plan(check, QUIET, start=start)
     changes_to = re.match(r"\s*cd ([\w][\w./-]*) &&", check.command)
     folder = _folder(changes_to[1]) if changes_to else ""
     dependencies = declared_modules(tree / folder)
@@ -316,15 +324,15 @@ def plan(check: Check, tree: Path) -> Plan:
     found = _runner_of(script or tail)
     folder_is_known = bool(changes_to) or "cd " not in head
     if folder_is_known and _is_simple(tail, script):
-        return Plan(check, found, separator, folder, dependencies)
+        return Plan(check, found, separator, folder, dependencies, start)
     # Its environment reaches the runner; its arguments would go astray.
     by_env = found if found.env else UNKNOWN
     runner = replace(by_env, name="", output=printed.recognise, select=None)
-    return Plan(check, runner, folder=folder, dependencies=dependencies)
+    return Plan(check, runner, folder=folder, dependencies=dependencies, start=start)
 
 
 def _folder(path: str) -> str:
-    return "" if ".." in path else f"{path.rstrip('/')}/"
+    return "" if not path or ".." in path else f"{path.rstrip('/')}/"
 
 
 def _runner_of(command: str) -> Runner:

@@ -17,7 +17,7 @@ START, VIEW, CONTINUE, DECIDE, ARCHIVE, SERVE = (
 )
 """The headings of `aideator --help`."""
 _NEWEST = ("@", "last")
-"""As in `app.pages`, which this module must not import."""
+"""As in `domain.pages`, which this module must not import."""
 _LEAST_ID = 4
 """Hexadecimal digits that name a run."""
 
@@ -69,6 +69,19 @@ Server = Annotated[
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print only machine-readable output on stdout."),
+]
+REPOSITORY = (
+    "A path, an https or ssh URL, or an address as copied from a browser: of a folder,"
+    " a commit, a pull request or an issue."
+)
+"""What names a repository, for people."""
+Folder = Annotated[
+    str,
+    typer.Option(
+        "--path",
+        help="A folder of the repository, such as a package: agents start there, and"
+        " set-up and checks run there.",
+    ),
 ]
 Agent = Annotated[str, typer.Option(help="The agent's name in the catalogue.")]
 Model = Annotated[

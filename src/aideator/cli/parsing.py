@@ -10,9 +10,13 @@ from pydantic import BaseModel, ValidationError
 from aideator.domain import wording
 from aideator.domain.errors import Conflict, FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
+from aideator.domain.project import Location
 from aideator.domain.run import RunSpec
+from aideator.repositories.address import read_address
+from aideator.repositories.source import locate
 
 if TYPE_CHECKING:
+    from aideator.cli.command import CommandContext
     from aideator.client.remote import AsyncClient
     from aideator.domain.run import RunDetails
 
@@ -32,7 +36,8 @@ def read_spec(options: Mapping[str, Any], file: Path | None) -> RunSpec:
     """
     given = _read_yaml(file) if file else _without_nulls(options)
     spec = validate(RunSpec, given)
-    return spec.model_copy(update={"repo_url": absolute_repository(spec.repo_url)})
+    repo_url, path = locate_repository(spec.repo_url, spec.path)
+    return spec.model_copy(update={"repo_url": repo_url, "path": path})
 
 
 def repository_or_here(
@@ -75,6 +80,44 @@ def absolute_repository(repo: str) -> str:
             f"there is no directory {repo!r} here, and it is not an https URL either"
         )
     return repo
+
+
+def locate_repository(repo: str, path: str = "") -> tuple[str, str]:
+    """Return the repository that is meant, and the folder of it.
+
+    Args:
+        repo: A URL, or a folder of this machine: a repository or any folder inside.
+        path: A folder below that.
+
+    Raises:
+        InvalidInput: if it is a path that does not exist.
+    """
+    found = absolute_repository(repo)
+    return locate(found, path) if found.startswith("/") else (found, path)
+
+
+async def read_location(
+    context: "CommandContext", repo: str, ref: str | None, path: str
+) -> Location:
+    """Return what was typed as the repository, with the ref and the folder.
+
+    Args:
+        context: The command's context: the server is asked what an address means.
+        repo: A path, a URL, or an address as copied from a browser.
+        ref: A ref that was given, which wins over that of an address.
+        path: A folder that was given, likewise.
+
+    Raises:
+        InvalidInput: if it is a path that does not exist.
+        RepositoryError: if an address means nothing.
+    """
+    if read_address(repo) is None:
+        repo_url, folder = locate_repository(repo, path)
+        return Location(repo_url=repo_url, ref=ref, path=folder)
+    async with context.connect() as client:
+        found = await client.locate(repo)
+    update = {"ref": ref or found.ref, "path": path or found.path}
+    return found.model_copy(update=update)
 
 
 def validate(kind: type[T], fields: Mapping[str, Any]) -> T:

@@ -15,7 +15,7 @@ import httpx2
 from aideator.client.problems import error_of
 from aideator.domain.errors import InvalidInput, Unavailable
 from aideator.domain.pages import Page
-from aideator.domain.project import Project
+from aideator.domain.project import Location, Project
 from aideator.domain.run import (
     AgentSpec,
     ComposedPart,
@@ -43,8 +43,7 @@ class AsyncClient:
     async def submit(
         self,
         spec: RunSpec,
-        *,
-        local: bool = False,  # noqa: ARG002 - the server decides that
+        **_decided_by_the_server: bool,
     ) -> Run:
         """Submit a run."""
         # Defaults are the server's to decide, but for what every submission names.
@@ -63,18 +62,28 @@ class AsyncClient:
         )
         return await self.get(accepted["run_id"])
 
+    async def locate(self, text: str) -> Location:
+        """Return what a text that names a repository means."""
+        found = await self.call(
+            "POST",
+            "/repositories/locate",
+            json={"repo_url": text},
+            timeout=FETCH_SECONDS,
+        )
+        return Location.model_validate(found)
+
     async def inspect(
         self,
         repo_url: str,
         ref: str | None = None,
-        *,
-        local: bool = False,  # noqa: ARG002 - the server decides that
+        path: str = "",
+        **_decided_by_the_server: bool,
     ) -> Project:
         """Return how a repository would be set up and checked."""
         project = await self.call(
             "POST",
             "/repositories/inspect",
-            json={"repo_url": repo_url, "ref": ref},
+            json={"repo_url": repo_url, "ref": ref, "path": path},
             timeout=FETCH_SECONDS,
         )
         return Project.model_validate(project)

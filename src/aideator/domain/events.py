@@ -33,6 +33,8 @@ class RunStarted(FrozenModel):
 
     kind: Literal["run_started"] = "run_started"
     repo_url: str
+    path: str = ""
+    """The folder of the repository that the run is about; empty for the root."""
     commit: str | None
     """Null while the repository is being fetched."""
     prompt: str
@@ -54,6 +56,7 @@ class RunStarted(FrozenModel):
         """Return the event for a run's start, also when a follow-up opens it again."""
         return cls(
             repo_url=run.spec.repo_url,
+            path=run.spec.path,
             commit=run.commit,
             prompt=run.spec.prompt,
             variations=run.spec.variations,

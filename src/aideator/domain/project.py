@@ -22,6 +22,41 @@ class Origin(StrEnum):
     """Guessed from files such as `package.json`."""
 
 
+class Uncommitted(FrozenModel):
+    """What is in a user's working tree, but in no commit."""
+
+    changed: int = 0
+    """Files that differ from the commit, staged or not."""
+    untracked: int = 0
+    """New files that no rule ignores."""
+
+    def describe(self) -> str:
+        """Return the counts in words."""
+        parts = [
+            f"{count} {kind} file{'s' if count != 1 else ''}"
+            for count, kind in (
+                (self.changed, "changed"),
+                (self.untracked, "untracked"),
+            )
+            if count
+        ]
+        return " and ".join(parts)
+
+
+class Location(FrozenModel):
+    """What a text that names a repository means, such as an address of a browser."""
+
+    repo_url: str
+    ref: str | None = None
+    """The branch, tag or commit that the address names, or a pull request's head."""
+    path: str = ""
+    """The folder that it names."""
+    prompt: str = ""
+    """An issue's title and text as a task. Anyone may have written them."""
+    title: str = ""
+    """The issue's title."""
+
+
 class Project(FrozenModel):
     """The set-up, checks and protected paths of a run on one commit."""
 
@@ -36,3 +71,9 @@ class Project(FrozenModel):
     """Where each of the three comes from."""
     notes: tuple[str, ...] = ()
     """Remarks, such as why nothing is installed."""
+    uncommitted: Uncommitted | None = None
+    """What a repository of this machine has in its working tree only, told to its own
+    user: a run takes it along with `include_uncommitted`."""
+    ignored: tuple[str, ...] = ()
+    """The ignored files that its `.worktreeinclude` names, likewise: sandboxes see
+    those of them that `include_ignored` names."""

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from sqlmodel import SQLModel
 
 from aideator.domain.base import FrozenModel
@@ -15,6 +15,9 @@ from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.usage import Budget, Usage
 from aideator.domain.verdict import Verdict
 
+MAX_PROMPT = 100_000
+"""Upper limit for a prompt's characters. The setting MAX_PROMPT_LENGTH may set a lower
+one."""
 MAX_LINEUP = 100
 """Upper limit for agents in one run. The setting MAX_VARIATIONS may set a lower one."""
 MAX_COMPOSED = 50
@@ -85,6 +88,36 @@ class ComposedPart(FrozenModel):
     """Numbers of the file's hunks, from 0; the whole file when null."""
 
 
+def _normalize_folder(text: str) -> str:
+    """Return a folder's path without `.` and slashes at its ends.
+
+    Raises:
+        ValueError: if it leads out of the repository, or into `.git`.
+    """
+    parts = [part for part in text.split("/") if part not in {"", "."}]
+    if text.startswith("/"):
+        raise ValueError("a folder is named from the repository's root, without /")
+    if ".." in parts:
+        raise ValueError("a folder is inside the repository, so .. is not allowed")
+    if any(part.lower() == ".git" for part in parts) or "\0" in text:
+        raise ValueError("there can be no such folder in a commit")
+    return "/".join(parts)
+
+
+FolderPath = Annotated[
+    str,
+    Field(max_length=3000, examples=["packages/app"]),
+    AfterValidator(_normalize_folder),
+]
+"""A folder of a repository, relative to its root; empty for the root."""
+
+
+IgnoredFile = Annotated[
+    str, Field(min_length=1, max_length=3000), AfterValidator(_normalize_folder)
+]
+"""A file of a repository, relative to its root."""
+
+
 class RunSpec(FrozenModel):
     """A submission, identical in the API, on the command line and in a YAML file."""
 
@@ -94,13 +127,26 @@ class RunSpec(FrozenModel):
         max_length=2000,
         examples=["https://github.com/user/repo"],
     )
-    """The git repository: an https URL, or a local path from the command line and on a
-    server that is bound to loopback."""
+    """The git repository: an https URL, or an address as copied from a browser (of a
+    folder, a commit, a pull request or an issue); a local path from the command line
+    and on a server that is bound to loopback; an ssh URL from its own user."""
     ref: str | None = Field(default=None, max_length=250, examples=["main"])
     """A branch, tag or commit; the default branch when null."""
+    path: FolderPath = ""
+    """A folder of the repository, such as a package of a monorepo: agents start there,
+    and set-up and checks are guessed and run there. The root when empty."""
+    include_uncommitted: bool = Field(default=False, strict=True)
+    """Begin with the files as they are in the working tree of a repository of this
+    machine, committed or not. For the user who runs the server."""
+    include_ignored: tuple[IgnoredFile, ...] = Field(
+        default=(), max_length=200, examples=[[".env"]]
+    )
+    """Ignored files of a repository of this machine that sandboxes see; only those that
+    its `.worktreeinclude` names. They are in no change and never published. For the
+    user who runs the server."""
     prompt: str = Field(
         min_length=MIN_PROMPT,
-        max_length=100_000,
+        max_length=MAX_PROMPT,
         examples=["Refactor the main function"],
     )
     """The task for the agents."""

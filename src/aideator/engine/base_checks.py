@@ -108,7 +108,7 @@ async def _says_nothing(result: CheckResult, checkout: Checkout) -> bool:
     """
     if result.could_not_run != NO_TESTS:
         return bool(result.could_not_run)
-    return await asyncio.to_thread(lambda: any(_test_files(checkout.path)))
+    return await asyncio.to_thread(lambda: any(_test_files(checkout.project)))
 
 
 def _test_files(root: Path) -> Iterator[bool]:

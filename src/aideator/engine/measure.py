@@ -32,7 +32,7 @@ Report = Callable[[Measurement], Awaitable[None]]
 
 def plans(run: Run, checkout: Checkout) -> list[Plan]:
     """Return how each of the run's checks is carried out."""
-    return [plan(check, checkout.path) for check in run.checks]
+    return [plan(check, checkout.path, checkout.folder) for check in run.checks]
 
 
 async def measure_tree(
@@ -174,6 +174,8 @@ def tree_key(
         _environment(checkout),
         change,
         rest,
+        *([checkout.folder] if checkout.folder else ()),
+        *([checkout.ignored.digest] if checkout.ignored else ()),
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 

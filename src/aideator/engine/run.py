@@ -8,7 +8,9 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 
 from aideator.agents.catalog import find
 from aideator.domain.check import CheckResult
@@ -40,18 +42,26 @@ from aideator.engine.failures import run_or_record_failure
 from aideator.engine.judge import ask_judge
 from aideator.engine.spending import judge_usage
 from aideator.engine.variation import give_up
-from aideator.repositories.checkout import Checkout
+from aideator.repositories.checkout import Checkout, Commit
+from aideator.repositories.ignored_layer import IgnoredLayer, ignored_layer
 from aideator.selection.rank import evaluate, finished_verdicts, rank
 from aideator.setup.environment import build_environment
 from aideator.setup.project import find_project
 from aideator.store import claims, reuse, runs
 
 
-async def begin(context: RunContext, run: Run) -> Baseline:
+async def begin(
+    context: RunContext, run: Run, ignored: IgnoredLayer | None = None
+) -> Baseline:
     """Check the repository out, set it up, and run its checks on the base.
 
     No agent has started by then, so a run whose checks cannot run costs nothing. A run
     that asks what a decided run has answered is decided at once instead.
+
+    Args:
+        context: The services.
+        run: The run, as it is stored.
+        ignored: The user's ignored files that its sandboxes see.
 
     Raises:
         ModelUnavailable: if the model's server is not there or refuses the key.
@@ -60,19 +70,52 @@ async def begin(context: RunContext, run: Run) -> Baseline:
         AideatorError: if the repository cannot be had or set up, or no sandbox can be
             opened.
     """
-    commit = await context.cache.resolve(run.spec.repo_url, run.commit or run.spec.ref)
-    checkout = await context.cache.checkout(commit)
+    commit = await _base_commit(context, run)
+    checkout = (await context.cache.checkout(commit)).in_folder(run.spec.path)
     if run.commit is None:
         project = await asyncio.to_thread(
             find_project, checkout, context.egress, run.spec
         )
+        notes = (*project.notes, *_notes_on_working_tree(run.spec))
+        project = project.model_copy(update={"notes": notes})
         run = await _reuse_or_start(context, run, project)
-        checkout = replace(checkout, notes=project.notes)
+        checkout = replace(checkout, notes=notes)
         await _try_model(context, run)
     if run.status is not RunStatus.RUNNING:
         return Baseline(run, checkout, {})
     checkout = await _build_environment(context, run, checkout)
+    checkout = replace(checkout, ignored=ignored)
     return await measure_base(context, run, checkout)
+
+
+async def _base_commit(context: RunContext, run: Run) -> Commit:
+    spec = run.spec
+    if run.commit is None and spec.include_uncommitted:
+        return await context.cache.resolve_uncommitted(spec.repo_url)
+    return await context.cache.resolve(spec.repo_url, run.commit or spec.ref)
+
+
+def _notes_on_working_tree(spec: RunSpec) -> list[str]:
+    """Return notes on what sandboxes see that is in no commit of the user's."""
+    notes = []
+    if spec.include_uncommitted:
+        notes.append("the base has your uncommitted changes: it is no commit of yours")
+    if spec.include_ignored:
+        listed = ", ".join(spec.include_ignored)
+        notes.append(f"sandboxes see ignored files of yours: {listed}")
+    return notes
+
+
+def open_ignored_layer(
+    context: RunContext, run: Run
+) -> AbstractAsyncContextManager[IgnoredLayer | None]:
+    """Return a context that holds the user's ignored files for a run's sandboxes.
+
+    Raises:
+        RepositoryError: if one of them cannot be had.
+    """
+    root, files = Path(run.spec.repo_url), run.spec.include_ignored
+    return ignored_layer(context.home, f"{run.id}-ignored", root, files)
 
 
 async def _reuse_or_start(context: RunContext, run: Run, project: Project) -> Run:
@@ -131,7 +174,8 @@ async def _build_environment(
 def question(spec: RunSpec, project: Project) -> str:
     """Return a hash of what a run asks: runs with the same one may share a winner.
 
-    It covers commit, prompt, lineup (in any order), checks, set-up and protected paths.
+    It covers commit, folder, prompt, lineup (in any order), checks, set-up and
+    protected paths.
     """
     agents = sorted(agent.model_dump_json() for agent in spec.agents())
     asked = [
@@ -146,6 +190,10 @@ def question(spec: RunSpec, project: Project) -> str:
             [command.model_dump_json() for command in project.setup],
             list(project.protected),
         ]
+    if spec.path:
+        asked.append(spec.path)
+    if spec.include_ignored:
+        asked.append(sorted(spec.include_ignored))
     return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 

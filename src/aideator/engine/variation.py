@@ -300,8 +300,9 @@ async def act(
         ) as sandbox,
     ):
         lease.base_url = await context.upstream(run.spec)
+        cwd = workspace.checkout.working_directory
+        task = Task(run.spec.prompt, cwd=cwd)
         stops: list[str] = []
-        task = Task(run.spec.prompt)
         if variation.follow_up is not None:
             await apply(
                 sandbox, await previous_patch(context, run.id, variation.number)
@@ -309,6 +310,7 @@ async def act(
             task = await follow_up_task(
                 context, run, variation.number, variation.follow_up
             )
+            task = replace(task, cwd=cwd)
         async with context.active_agents.register(
             run.id, variation.number, sandbox, earlier_visits(variation)
         ) as active:

@@ -16,7 +16,7 @@ async def publish_winner(
         # Imported late: a server does the work for most commands.
         from aideator.publishing.publish import publish_winner  # noqa: PLC0415
 
-        return await publish_winner(client, run_id, request)
+        return await publish_winner(client, run_id, request, own=True)
     answer = await client.call(
         "POST", f"/runs/{run_id}/publish", json=request.model_dump(), timeout=_SECONDS
     )

@@ -20,7 +20,7 @@ import httpx2
 
 from aideator.domain.errors import ForgeRefused, RepositoryError
 from aideator.domain.visible import visible_line
-from aideator.repositories.remote import call_api
+from aideator.repositories.http_client import call_api
 from aideator.repositories.source import Source, SourcePolicy
 
 _MAX_WORDS = 300

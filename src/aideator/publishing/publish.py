@@ -32,6 +32,10 @@ from aideator.repositories.source import Source
 from aideator.settings import Settings
 from aideator.store import runs
 
+_NO_DRAFT = (
+    "none, so there is nothing to draft: the repository is on this machine, and a"
+    " branch is all that it gets"
+)
 _SHOWN = 5
 """Files that an error names."""
 
@@ -48,7 +52,7 @@ class Winner:
 
 
 async def publish_winner(
-    app: Aideator, run_id: str, request: PublishRequest
+    app: Aideator, run_id: str, request: PublishRequest, *, own: bool = False
 ) -> Publication:
     """Push the winner as a branch, and open a pull request for it.
 
@@ -60,6 +64,7 @@ async def publish_winner(
         app: The application.
         run_id: The run.
         request: Name of the branch, title, and whether to open a pull request.
+        own: Whether the user who runs this asks, whose identity ssh may show.
 
     Raises:
         NotFound: if there is no such run.
@@ -73,7 +78,7 @@ async def publish_winner(
     before = winner.details.publication
     if before is not None and _is_complete(before, winner, request):
         return before
-    made, refusal = await _push_and_propose(app.settings, winner, request)
+    made, refusal = await _push_and_propose(app.settings, winner, request, own=own)
     async with app.database.write() as session:
         run = await runs.publish(session, run_id, winner.variation.number, made)
     if made != before:
@@ -130,21 +135,24 @@ def _is_complete(before: Publication, winner: Winner, request: PublishRequest) -
 
 
 async def _push_and_propose(
-    settings: Settings, winner: Winner, request: PublishRequest
+    settings: Settings, winner: Winner, request: PublishRequest, *, own: bool
 ) -> tuple[Publication, ForgeRefused | None]:
     """Return what is published now, and why the forge refused a pull request."""
     check_consent(winner, request)
     asked = _push_of(winner, request)
-    cache, policy = open_cache(settings), source_policy(settings, local=True)
+    cache, policy = open_cache(settings), source_policy(settings, local=True, ssh=own)
     commit = await cache.resolve(winner.details.spec.repo_url, winner.details.commit)
-    remote = await resolve_remote(commit.source, policy, git_tokens(settings))
+    tokens = git_tokens(settings)
+    remote = await resolve_remote(commit.source, policy, tokens, push=True)
     async with cache.mirror_of(commit) as mirror:
         pushed = await push(mirror, remote, asked, ref=winner.details.spec.ref)
     made = _publication(winner, commit.source.url, asked.branch, pushed.commit)
+    if commit.source.local and request.draft:
+        return made.model_copy(update={"note": _NO_DRAFT}), None
     if not request.pull_request or commit.source.local or made.pull_request:
         return made, None
     proposal = _proposal(winner, request, asked, pushed)
-    return await _propose(settings, commit.source, proposal, made)
+    return await _propose(settings, commit.source.over_https, proposal, made)
 
 
 def _push_of(winner: Winner, request: PublishRequest) -> Push:

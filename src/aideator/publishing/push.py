@@ -174,7 +174,7 @@ async def _send(
         "--receive-pack=git -c safe.directory=* -c core.hooksPath=/dev/null "
         "-c gc.auto=0 receive-pack"
     )
-    local = [receive_pack] if remote.source.local else []
+    local = [receive_pack] if remote.is_local else []
     try:
         await git(
             *(

@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 
-from aideator.api.auth import identify
+from aideator.api.auth import identify, is_servers_user
 from aideator.api.dependencies import App, RunId
 from aideator.api.extension import Extension
 from aideator.api.problems import responses
@@ -29,7 +29,8 @@ _EXAMPLES = openapi_examples(
 )
 async def publish(
     run_id: RunId,
-    request: Annotated[PublishRequest, Body(openapi_examples=_EXAMPLES)],
+    asked: Annotated[PublishRequest, Body(openapi_examples=_EXAMPLES)],
+    request: Request,
     app: App,
 ) -> Publication:
     """Push the winner as a branch, and open a pull request with the evidence.
@@ -37,7 +38,7 @@ async def publish(
     Publishing again answers with the first pull request. When the branch was pushed
     but the pull request refused (502), publishing again goes on where it stopped.
     """
-    return await publish_winner(app, run_id, request)
+    return await publish_winner(app, run_id, asked, own=is_servers_user(request))
 
 
 def extension(_: Settings) -> Extension:

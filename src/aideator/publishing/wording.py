@@ -45,6 +45,11 @@ def pull_request_body(details: RunDetails, number: int) -> str:
     parts = [
         "Asked for:",
         _fence(details.spec.prompt, _PROMPT),
+        *(
+            [f"In the folder {_code(details.spec.path)}.", ""]
+            if details.spec.path
+            else ()
+        ),
         _choice(details, number),
         "",
         *_table(details, number),

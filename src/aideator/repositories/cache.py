@@ -7,11 +7,14 @@ same rules.
 import asyncio
 import contextlib
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from aideator.domain.errors import Conflict, RepositoryError
+from aideator.domain.errors import Conflict, InvalidInput, RepositoryError
 from aideator.repositories import checkout as checkouts
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.entries import (
@@ -22,10 +25,20 @@ from aideator.repositories.entries import (
     remove_entry,
     try_lock,
 )
-from aideator.repositories.mirror import Mirror, split_ancestor
-from aideator.repositories.remote import resolve_remote
-from aideator.repositories.source import Source, SourcePolicy, parse_source
+from aideator.repositories.lfs import LfsFiller
+from aideator.repositories.mirror import Mirror, PartialClone, Refs, split_ancestor
+from aideator.repositories.remote import Remote, resolve_remote
+from aideator.repositories.source import (
+    Source,
+    SourcePolicy,
+    has_same_owner,
+    origin_url,
+    parse_source,
+)
+from aideator.repositories.submodules import Extras, SubmoduleFiller
+from aideator.repositories.uncommitted import commit_uncommitted
 from aideator.repositories.untrusted_tree import remove_tree
+from aideator.sandbox.base import sandbox_uid
 from aideator.sandbox.disk import disk_usage
 
 
@@ -36,19 +49,23 @@ class RepositoryCache:
         home: The state directory.
         policy: Decides which repositories may be fetched.
         clone_timeout: Seconds in which a commit must have been found and fetched, from
-            the first request on; a checkout may take as long again.
+            the first request on; a checkout may take as long again. Not for what is on
+            this machine.
         max_repo_bytes: Size limit of a repository's mirror, and of a commit's files.
+        max_local_bytes: The same for what is on this machine; half of the free room
+            when absent.
         tokens: Host name → token for private repositories.
         max_cache_bytes: Size that the cache is reduced to after each new checkout.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a documented limit
         self,
         home: Path,
         *,
         policy: SourcePolicy,
         clone_timeout: float = 300.0,
         max_repo_bytes: int = 100 * 2**20,
+        max_local_bytes: int | None = None,
         tokens: Mapping[str, str] | None = None,
         max_cache_bytes: int = 20 * 2**30,
     ) -> None:
@@ -56,6 +73,7 @@ class RepositoryCache:
         self._policy = policy
         self._clone_timeout = clone_timeout
         self._max_repo_bytes = max_repo_bytes
+        self._max_local_bytes = max_local_bytes
         self._tokens = dict(tokens or {})
         self._max_cache_bytes = max_cache_bytes
 
@@ -75,11 +93,13 @@ class RepositoryCache:
             RepositoryError: if it cannot be fetched; the message says why, the hint
                 what to do.
         """
-        source = parse_source(text, self._policy)
+        return await self._resolve(parse_source(text, self._policy), ref)
+
+    async def _resolve(self, source: Source, ref: str | None) -> Commit:
         mirror = self._mirror(source)
         if ref is not None and (known := await mirror.known(ref)):
             return Commit(source, known)
-        async with self._deadline(f"fetching {source.url}") as deadline:
+        async with self._deadline(f"fetching {source.url}", source) as deadline:
             remote = await resolve_remote(source, self._policy, self._tokens)
             refs = await mirror.list_refs(remote)
             base, steps = split_ancestor(ref) if ref is not None else (None, "")
@@ -89,9 +109,85 @@ class RepositoryCache:
             async with _paused(deadline, hold_lock(self._lock(source.key))):
                 # The previous holder of the lock may have fetched the same commit.
                 if wanted is None or await mirror.known(wanted, steps) is None:
-                    await mirror.fetch(remote, wanted, max_bytes=self._max_repo_bytes)
+                    await self._fetch(mirror, remote, wanted)
             sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
             return Commit(source, sha)
+
+    async def _fetch(self, mirror: Mirror, remote: Remote, wanted: str | None) -> None:
+        """Fetch a commit; what a partial clone lacks, from where it was cloned."""
+        most = self._max_bytes(remote.source)
+        try:
+            await mirror.fetch(remote, wanted, max_bytes=most)
+        except PartialClone as partial_clone:
+            origin = await self._origin(remote.source)
+            if origin is None:
+                raise
+            try:
+                await self._fetch_from_origin(mirror, origin, remote.source, wanted)
+            except RepositoryError as error:
+                # A commit that was never pushed is in the clone alone.
+                raise partial_clone from error
+
+    async def _fetch_from_origin(
+        self, mirror: Mirror, origin: Source, clone: Source, wanted: str | None
+    ) -> None:
+        async with self._deadline(f"fetching {origin.url}", origin):
+            remote = await resolve_remote(origin, self._policy, self._tokens)
+            await mirror.fetch(
+                replace(remote, source=clone), wanted, max_bytes=self._max_bytes(origin)
+            )
+
+    async def _origin(self, clone: Source) -> Source | None:
+        """Return where a local clone came from, if the rules allow it.
+
+        Another user's clone leads to no repository of this user, nor over ssh.
+        """
+        url = (await origin_url(Path(clone.url))).removeprefix("file://")
+        try:
+            source = parse_source(url, replace(self._policy, allow_ssh=True))
+            source = source.over_https
+            source = parse_source(source.url, self._policy)
+        except InvalidInput:
+            return None
+        if source.local and not has_same_owner(Path(clone.url), Path(source.url)):
+            return None
+        return source
+
+    async def list_refs(self, text: str) -> Refs:
+        """Return the refs of the repository that a submission names.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if the policy does not allow it.
+            RepositoryError: if they cannot be read.
+        """
+        source = parse_source(text, self._policy)
+        async with self._deadline(f"asking {source.url}", source):
+            remote = await resolve_remote(source, self._policy, self._tokens)
+            return await self._mirror(source).list_refs(remote)
+
+    async def resolve_uncommitted(self, text: str) -> Commit:
+        """Commit the working tree of a local repository into the mirror, as it is.
+
+        Args:
+            text: The repository: a path.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if the policy does not allow it.
+            RepositoryError: if it has no working tree, or git cannot read it.
+        """
+        head = await self.resolve(text, "HEAD")
+        source = head.source
+        if not source.local:
+            raise RepositoryError(f"{source.url} is not on this machine")
+        async with commit_uncommitted(Path(source.url)) as snapshot:
+            mirror = self._mirror(source)
+            remote = Remote(source, source.url, objects=snapshot.objects)
+            async with hold_lock(self._lock(source.key)):
+                if await mirror.known(snapshot.sha) is None:
+                    await mirror.fetch(
+                        remote, snapshot.sha, max_bytes=self._max_bytes(source)
+                    )
+        return Commit(source, snapshot.sha)
 
     async def find(self, text: str, ref: str | None = None) -> None:
         """Look for the commit that a submission names, without fetching anything.
@@ -111,15 +207,20 @@ class RepositoryCache:
         mirror = self._mirror(source)
         if ref is not None and await mirror.known(ref):
             return
-        async with self._deadline(f"looking at {source.url}"):
+        async with self._deadline(f"looking at {source.url}", source):
             remote = await resolve_remote(source, self._policy, self._tokens)
             refs = await mirror.list_refs(remote)
             refs.pick(split_ancestor(ref)[0] if ref is not None else None)
 
     @contextlib.asynccontextmanager
-    async def _deadline(self, work: str) -> AsyncIterator[asyncio.Timeout]:
-        """Bound everything in the context together by the time for a clone."""
-        seconds = self._clone_timeout
+    async def _deadline(
+        self, work: str, source: Source
+    ) -> AsyncIterator[asyncio.Timeout]:
+        """Bound everything in the context together by the time for a clone.
+
+        What is on this machine may take as long as it needs.
+        """
+        seconds = None if source.local else self._clone_timeout
         try:
             async with asyncio.timeout(seconds) as deadline:
                 yield deadline
@@ -130,6 +231,18 @@ class RepositoryCache:
                 f"{work} took too long: it was not done after {seconds:g} seconds",
                 hint="raise CLONE_TIMEOUT, or try again later",
             ) from None
+
+    def _max_bytes(self, source: Source) -> int:
+        """Return the limit for a repository: what is on this disk may be larger.
+
+        Half of the room stays free, since a few objects can stand for many files.
+        """
+        if not source.local:
+            return self._max_repo_bytes
+        if self._max_local_bytes is not None:
+            return self._max_local_bytes
+        free = shutil.disk_usage(self._folder("mirrors")).free
+        return max(self._max_repo_bytes, free // 2)
 
     @contextlib.asynccontextmanager
     async def mirror_of(self, commit: Commit) -> AsyncIterator[Path]:
@@ -167,18 +280,34 @@ class RepositoryCache:
         try:
             if part.exists():
                 remove_tree(part)
-            async with self._deadline(f"checking out {commit.sha[:12]}"):
+            async with self._deadline(f"checking out {commit.sha[:12]}", commit.source):
                 await checkouts.build(
                     self._mirror(commit.source).path,
                     commit,
                     part,
-                    max_bytes=self._max_repo_bytes,
+                    max_bytes=self._max_bytes(commit.source),
+                    add_extras=partial(self._add_extras, commit),
                 )
             part.rename(folder)
         finally:
             if part.exists():
                 await asyncio.to_thread(remove_tree, part)
         await asyncio.to_thread(self.gc)
+
+    async def _add_extras(self, commit: Commit, tree: Path, extras: Extras) -> None:
+        """Add the files of submodules, and the content of Git LFS, to a checkout."""
+        source, policy, uid = commit.source, self._policy, sandbox_uid()
+        mirror = self._mirror(source).path
+        submodules = SubmoduleFiller(source, tree, policy, self._open_mirror, uid)
+        await submodules.fill(mirror, commit.sha, extras)
+        lfs = LfsFiller(source, tree, policy, self._tokens, uid)
+        await lfs.fill(extras)
+
+    @contextlib.asynccontextmanager
+    async def _open_mirror(self, source: Source, sha: str) -> AsyncIterator[Path]:
+        """Fetch a commit of a repository that need not be one of a submission."""
+        async with self.mirror_of(await self._resolve(source, sha)) as mirror:
+            yield mirror
 
     def gc(self, max_bytes: int | None = None, *, idle: float = 600.0) -> int:
         """Remove the least recently used entries until the cache fits.
@@ -262,6 +391,10 @@ async def _paused(
     deadline: asyncio.Timeout, lock: contextlib.AbstractAsyncContextManager[None]
 ) -> AsyncIterator[None]:
     """Take a lock; the time spent waiting for another's work does not count."""
+    if deadline.when() is None:
+        async with lock:
+            yield
+        return
     now = asyncio.get_running_loop().time
     left = (deadline.when() or now()) - now()
     deadline.reschedule(None)

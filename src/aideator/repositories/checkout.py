@@ -14,18 +14,20 @@ Design notes:
 
 import asyncio
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from aideator.domain.errors import RepositoryError
 from aideator.repositories.entries import DIRECTORY_MODE, read_facts, write_facts
 from aideator.repositories.git import git
+from aideator.repositories.ignored_layer import IgnoredLayer
 from aideator.repositories.source import Source
+from aideator.repositories.submodules import Extras
 from aideator.repositories.tree_bounds import check_tree
-from aideator.sandbox.base import sandbox_uid
+from aideator.sandbox.base import WORKSPACE, sandbox_uid
 from aideator.sandbox.disk import disk_usage
 
-_SUBMODULE_MODE = b"160000"
 BRANCH = "base"
 """Name of the branch that a checkout is on."""
 
@@ -53,7 +55,10 @@ class Checkout:
     path: Path
     commit: Commit
     notes: tuple[str, ...] = ()
-    """Remarks, such as submodules that are left out."""
+    """Remarks, such as a submodule that could not be fetched."""
+    extras: tuple[str, ...] = ()
+    """Submodules, and files whose content is from Git LFS. No patch can have their
+    changes."""
     environment: Path | None = None
     """The read-only layer above the files that set-up made. Its folder's name is unique
     among all environments."""
@@ -68,41 +73,120 @@ class Checkout:
     address of a mirror."""
     bin_directories: tuple[str, ...] = ()
     """Directories inside the sandbox that come first on PATH."""
+    folder: str = ""
+    """The folder that the run is about, relative to the root; empty for the root."""
+    ignored: IgnoredLayer | None = None
+    """The user's ignored files that this run's sandboxes see."""
+
+    @property
+    def project(self) -> Path:
+        """The files of the folder that the run is about."""
+        return self.path / self.folder
+
+    @property
+    def working_directory(self) -> str:
+        """That folder inside a sandbox."""
+        return f"{WORKSPACE}/{self.folder}".rstrip("/")
+
+    def in_folder(self, folder: str) -> "Checkout":
+        """Return the checkout for a run that is about one folder of it.
+
+        Raises:
+            RepositoryError: if the commit has no such folder.
+        """
+        place = self.path
+        for part in folder.split("/") if folder else ():
+            place /= part
+            # A link may lead anywhere.
+            if place.is_symlink() or not place.is_dir():
+                raise RepositoryError(
+                    f"the commit {self.commit.sha[:12]} has no folder {folder}",
+                    hint="name one from the repository's root, such as packages/app;"
+                    " a new one has to be committed first",
+                )
+        return replace(self, folder=folder)
 
     @property
     def layers(self) -> tuple[Path, ...]:
         """The read-only layers below a fork, lowest first."""
-        if self.environment is None:
-            return (self.path,)
-        return (self.path, self.environment)
+        ignored = self.ignored.path if self.ignored else None
+        layers = (self.path, self.environment, ignored)
+        return tuple(layer for layer in layers if layer is not None)
+
+    @property
+    def not_in_changes(self) -> tuple[str, ...]:
+        """Files and folders that are never part of a change."""
+        return (*self.made, *(self.ignored.files if self.ignored else ()))
 
 
 def load(folder: Path, commit: Commit) -> Checkout:
     """Return the complete checkout in `folder`."""
+    facts = read_facts(folder)
     return Checkout(
         folder / "tree",
         commit,
-        tuple(read_facts(folder)["notes"]),
+        tuple(facts["notes"]),
+        extras=tuple(facts.get("extras", ())),
     )
 
 
-async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -> None:
+async def build(
+    mirror: Path,
+    commit: Commit,
+    folder: Path,
+    *,
+    max_bytes: int,
+    add_extras: Callable[[Path, Extras], Awaitable[None]],
+) -> None:
     """Make a checkout. The caller has a deadline.
 
     Args:
         mirror: The bare mirror that has the commit.
         commit: The commit to check out.
         folder: The folder to create.
-        max_bytes: Size limit of the commit's files.
+        max_bytes: Size limit of the commit's files, with those of submodules and of
+            Git LFS.
+        add_extras: Adds those to the tree.
 
     Raises:
         TreeTooLarge: if the files are too large, too many or too deep.
         GitError: if git fails, for example because the disk is full.
     """
-    await check_tree(mirror, commit.sha, max_bytes=max_bytes)
+    size = await check_tree(mirror, commit.sha, max_bytes=max_bytes)
     tree = folder / "tree"
     uid = sandbox_uid()
     folder.mkdir(mode=DIRECTORY_MODE)  # noqa: ASYNC240
+    await _begin(mirror, commit, tree)
+    await git("config", "core.checkStat", "minimal", cwd=tree)
+    await asyncio.to_thread(_hand_over, tree, uid)
+    await git(
+        *("checkout", "-q", "-f", BRANCH),
+        cwd=tree,
+        user=uid,
+        timeout=None,
+        config={"core.logAllRefUpdates": "false"},
+    )
+    extras = Extras(left=max_bytes - size)
+    await add_extras(tree, extras)
+    await asyncio.to_thread(_date_back, tree)
+    await git(
+        "status",
+        "--porcelain",
+        cwd=tree,
+        user=uid,
+        timeout=None,
+        env={"GIT_OPTIONAL_LOCKS": "1"},
+    )
+    facts = {
+        "notes": extras.notes,
+        "extras": extras.paths,
+        "bytes": await asyncio.to_thread(disk_usage, folder),
+    }
+    write_facts(folder, facts)
+
+
+async def _begin(mirror: Path, commit: Commit, tree: Path) -> None:
+    """Make a repository that has one commit, and no files yet."""
     hash_name = "sha256" if len(commit.sha) == 64 else "sha1"
     await git(
         "init",
@@ -122,46 +206,6 @@ async def build(mirror: Path, commit: Commit, folder: Path, *, max_bytes: int) -
         env={"GIT_ALLOW_PROTOCOL": "file"},
         timeout=None,
     )
-    await git("config", "core.checkStat", "minimal", cwd=tree)
-    await asyncio.to_thread(_hand_over, tree, uid)
-    await git(
-        *("checkout", "-q", "-f", BRANCH),
-        cwd=tree,
-        user=uid,
-        timeout=None,
-        config={"core.logAllRefUpdates": "false"},
-    )
-    await asyncio.to_thread(_date_back, tree)
-    await git(
-        "status",
-        "--porcelain",
-        cwd=tree,
-        user=uid,
-        timeout=None,
-        env={"GIT_OPTIONAL_LOCKS": "1"},
-    )
-    facts = {
-        "notes": await _notes(tree),
-        "bytes": await asyncio.to_thread(disk_usage, folder),
-    }
-    write_facts(folder, facts)
-
-
-async def _notes(tree: Path) -> list[str]:
-    """Return remarks on what the checkout leaves out: submodules, Git LFS content."""
-    notes = []
-    entries = (await git("ls-files", "-s", "-z", cwd=tree)).split(b"\0")
-    submodules = [
-        entry.partition(b"\t")[2].decode(errors="replace")
-        for entry in entries
-        if entry.startswith(_SUBMODULE_MODE)
-    ]
-    if submodules:
-        notes.append(f"submodules are left empty: {', '.join(submodules[:10])}")
-    pointers = await git("ls-files", "-z", "--", ":(attr:filter=lfs)", cwd=tree)
-    if count := pointers.count(b"\0"):
-        notes.append(f"Git LFS pointers, whose content is not fetched: {count}")
-    return notes
 
 
 def _hand_over(tree: Path, uid: int | None) -> None:

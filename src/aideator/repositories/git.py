@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aideator.children import PIPE, Child, start_child
 from aideator.domain.errors import RepositoryError
+from aideator.domain.visible import visible_line
 
 MAX_OUTPUT = 64 * 2**20
 """Limit for the standard output of a call, in bytes; far above what ours need."""
@@ -82,7 +83,11 @@ them."""
 
 
 _NAMES_ERROR = re.compile(
-    r"(remote: )?(error|fatal): |remote: .*(denied|not found)", re.I
+    r"(remote: )?(error|fatal): |remote: .*(denied|not found)"
+    # ssh, and servers behind it
+    r"|ssh: |.*Permission denied|Host key verification failed|Connection closed"
+    r"|.*IDENTIFICATION HAS CHANGED",
+    re.I,
 )
 _CAUSE_CHARACTERS = 600
 
@@ -112,7 +117,8 @@ def _cause(stderr: str) -> str:
     """
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     named = [line for line in lines if _NAMES_ERROR.match(line)] or lines[-1:]
-    return "; ".join(dict.fromkeys(named))[:_CAUSE_CHARACTERS]
+    # A server may send anything, and a terminal would carry it out.
+    return "; ".join(dict.fromkeys(map(visible_line, named)))[:_CAUSE_CHARACTERS]
 
 
 class GitTimeout(GitError):
@@ -134,6 +140,33 @@ def config_environment(config: Mapping[str, str]) -> dict[str, str]:
             f"GIT_CONFIG_VALUE_{number}": value,
         }
     return variables
+
+
+def user_environment() -> dict[str, str]:
+    """Return environment variables that make git read the user's own configuration."""
+    home = Path.home()
+    return {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(_user_config(home)),
+        "GIT_CONFIG_NOSYSTEM": os.environ.get("GIT_CONFIG_NOSYSTEM", "0"),
+    }
+
+
+def _user_config(home: Path) -> Path:
+    """Find the user's configuration where git does: git-config(1), FILES."""
+    if named := os.environ.get("GIT_CONFIG_GLOBAL"):
+        return Path(named)
+    xdg = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config", "git", "config")
+    for config in (home / ".gitconfig", xdg):
+        if config.exists():
+            return config
+    return Path(os.devnull)
+
+
+def quote_alternate(path: Path) -> str:
+    """Return a path for GIT_ALTERNATE_OBJECT_DIRECTORIES, where a colon separates."""
+    escaped = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 _WITH_LIMITS = (

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aideator.domain.errors import RepositoryError
 from aideator.repositories.entries import PART_SUFFIX, remove_entry
@@ -21,27 +22,64 @@ _SHORT_HASH = re.compile(r"[0-9a-f]{7,64}")
 _ANCESTOR = re.compile(r"(?P<ref>[^~^]+)(?P<steps>([~^][0-9]{0,6}){1,20})")
 """A revision by its way back from a ref, such as `main~2` or `HEAD^`
 (https://git-scm.com/docs/gitrevisions)."""
+_TOKEN = "set a token for this host (GITHUB_TOKEN, GIT_TOKENS)"
 _EXPLANATIONS = (
+    (
+        r"IDENTIFICATION HAS CHANGED",
+        "its ssh host key is not the one that is known",
+        "ask the server's operator; if they have changed it: ssh-keygen -R {host},"
+        " then ssh-keyscan {host} >> ~/.ssh/known_hosts",
+    ),
+    (
+        r"Host key verification failed",
+        "ssh does not know its host key",
+        "ssh-keyscan {host} >> ~/.ssh/known_hosts, and compare `ssh-keygen -lf"
+        " ~/.ssh/known_hosts` with the fingerprint that the operator publishes",
+    ),
+    (
+        r"Permission denied \(|agent refused|Too many authentication failures",
+        "it accepts no ssh key of yours",
+        "load the key with ssh-add (the server needs SSH_AUTH_SOCK, so start it from"
+        " that session), and register its public half with {host}",
+    ),
     (
         r"not appear to be a git repository|not a git repository|is this a git repo",
         "it is not a git repository",
+        "name a repository, or any folder inside one; `git init` and a commit make one",
     ),
-    (r"not our ref|remote ref|unadvertised object", "it has no such commit"),
-    (r"Repository not found|not found$", "there is no such repository"),
+    (
+        r"not our ref|remote ref|unadvertised object",
+        "it has no such commit",
+        "name a branch or a tag, or push the commit first",
+    ),
+    (
+        r"Repository not found|not found$",
+        "there is no such repository",
+        f"check the URL's spelling, or {_TOKEN}",
+    ),
     (
         r"Authentication failed|could not read (Username|Password)|error: 40[13]",
         "there is no access to it",
+        _TOKEN,
     ),
-    (r"No space left", "the disk is full"),
+    (r"No space left", "the disk is full", "make room, for example with `aideator gc`"),
     (
         r"fsck|index-pack|bad object|corrupt|invalid|unpack",
         "its objects are damaged or malicious",
+        "`git fsck` there names what is damaged; a fresh clone may help",
     ),
     (
-        r"resolve host|connect to|Connection|early EOF|hung up|RPC failed|HTTP",
+        r"certificate|SSL",
+        "its certificate is not trusted",
+        "name your authority's certificate: git config --global http.sslCAInfo FILE",
+    ),
+    (
+        r"resolve host|connect to|Connection|early EOF|hung up|RPC failed|HTTP|proxy",
         "the server does not answer as expected",
+        "try again later, or check the network and the proxy (http.proxy, HTTPS_PROXY)",
     ),
 )
+"""Pattern of git's words → what it means, and what to do next."""
 
 
 def split_ancestor(ref: str) -> tuple[str, str]:
@@ -155,7 +193,7 @@ class Mirror:
             RepositoryError: if they cannot be read.
         """
         try:
-            if remote.source.local:
+            if remote.is_local:
                 listed = await _local_refs(Path(remote.url))
             else:
                 listed = await _remote_refs(remote)
@@ -300,13 +338,17 @@ def _depth(mirror: Path, remote: Remote) -> tuple[str, ...]:
 
     A user's own clone may be shallow, and get the rest of its history later.
     """
-    if not remote.source.local:
+    if not remote.is_local:
         return ()
     places = ("shallow", ".git/shallow")
     is_shallow = any(Path(remote.url, place).exists() for place in places)
     if not is_shallow and (mirror / "shallow").exists():
         return ("--unshallow",)
     return ("--update-shallow",)
+
+
+class PartialClone(RepositoryError):
+    """A local repository lacks objects on purpose."""
 
 
 class _TooLarge(RepositoryError):
@@ -344,18 +386,20 @@ async def _bounded(work: Awaitable[bytes], path: Path, max_bytes: int) -> None:
 def _explain(error: GitError, remote: Remote) -> RepositoryError:
     """Translate an error of git: say why a repository cannot be fetched."""
     where = remote.source.url
-    if remote.source.local and _is_partial_clone(Path(remote.url)):
-        return RepositoryError(
+    if remote.is_local and _is_partial_clone(Path(remote.url)):
+        return PartialClone(
             f"{where} cannot be fetched: it is a partial clone, which lacks objects",
             hint=f"bring them with `git -C {shlex.quote(where)} fetch --refetch "
             "--no-filter`, or name the repository that it was cloned from",
         )
-    for pattern, what in _EXPLANATIONS:
+    host = urlsplit(remote.source.over_https.url).hostname or "the server"
+    for pattern, what, step in _EXPLANATIONS:
         if re.search(pattern, error.stderr, re.MULTILINE):
             return RepositoryError(
-                f"{where} cannot be fetched: {what}", hint=str(error)
+                f"{where} cannot be fetched: {what} ({error})",
+                hint=step.replace("{host}", host),
             )
-    return RepositoryError(f"{where} cannot be fetched", hint=str(error))
+    return RepositoryError(f"{where} cannot be fetched: {error}", hint="try again")
 
 
 def _is_partial_clone(repository: Path) -> bool:

@@ -6,34 +6,33 @@ Redirects are followed here and each hop is validated like the first; git follow
 (Smart HTTP protocol: git's Documentation/gitprotocol-http.txt.)
 """
 
-import asyncio
 import base64
-import ipaddress
-import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
 from aideator.domain.errors import InvalidInput, RepositoryError
+from aideator.repositories.git import quote_alternate
+from aideator.repositories.http_client import (
+    Route,
+    call_limit,
+    find_route,
+    host_port,
+    send,
+)
 from aideator.repositories.source import (
-    DEFAULT_PORTS,
     Source,
     SourcePolicy,
     parse_source,
 )
+from aideator.repositories.user_git import UserGit, read_user_git
 
 _DISCOVERY = "/info/refs?service=git-upload-pack"
 _MAX_HOPS = 5
-_TIMEOUT = 20.0
-"""Seconds that a server may be silent."""
-_CALL_SECONDS = 60.0
-"""Time for a whole call, with its redirects. A server that sends a byte now and then is
-never silent."""
-MAX_RESPONSE = 2**20
-"""Limit for the body of an API's response, in bytes."""
 
 
 @dataclass(frozen=True)
@@ -45,194 +44,121 @@ class Remote:
     """The repository's URL after redirects."""
     config: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Settings for git, including the pinned address and the token."""
+    objects: Path | None = None
+    """A directory with further objects of a local repository."""
+    ssh: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables for ssh; empty for every other protocol."""
+
+    @property
+    def is_local(self) -> bool:
+        """Return whether git reads it from this machine's disk."""
+        return self.url.startswith("/")
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment variables for git: the only protocol that it may use."""
-        scheme = "file" if self.source.local else urlsplit(self.url).scheme
+        """Environment variables for git, with the only protocol that it may use."""
+        if self.ssh:
+            return {"GIT_ALLOW_PROTOCOL": "ssh", **self.ssh}
+        scheme = "file" if self.is_local else urlsplit(self.url).scheme
         return {"GIT_ALLOW_PROTOCOL": scheme}
 
     @property
     def options(self) -> tuple[str, ...]:
         """Options for ls-remote and fetch."""
-        if not self.source.local:
+        if not self.is_local:
             return ()
         # The serving side of a local fetch does not inherit our settings, and the
         # user's repository has another owner.
-        return ("--upload-pack=git -c safe.directory=* upload-pack",)
+        program = "git -c safe.directory=* upload-pack"
+        if self.objects is not None:
+            more = shlex.quote(quote_alternate(self.objects))
+            program = f"env GIT_ALTERNATE_OBJECT_DIRECTORIES={more} {program}"
+        return (f"--upload-pack={program}",)
 
 
 async def resolve_remote(
-    source: Source, policy: SourcePolicy, tokens: Mapping[str, str]
+    source: Source,
+    policy: SourcePolicy,
+    tokens: Mapping[str, str],
+    *,
+    push: bool = False,
 ) -> Remote:
     """Follow a source's redirects and check that it grants access.
+
+    The user's git may rewrite the URL, and name proxies and certificates.
 
     Args:
         source: The repository.
         policy: Validates every hop.
         tokens: Host name → token for private repositories.
+        push: Whether it is pushed to, for which git may have another URL.
 
     Raises:
         RepositoryError: if no allowed server answers as a git repository.
     """
     if source.local:
         return Remote(source, source.url)
-    hop = source
-    async with _call_limit(source.url):
+    user_git = await read_user_git()
+    hop = _rewritten(source, policy, user_git, push=push)
+    if hop.local:
+        return Remote(source, hop.url)
+    if hop.is_ssh:
+        _need_ssh(policy, hop)
+        return Remote(source, hop.url, ssh=user_git.ssh_environment)
+    async with call_limit(source.url):
         for _ in range(_MAX_HOPS):
-            address = await _resolve(hop, policy)
-            headers = _authorization(hop, tokens)
-            location = await _discover(hop, address, headers)
+            route = await find_route(hop, policy, user_git)
+            headers = authorization(hop, tokens)
+            location = await _discover(hop, route, headers)
             if location is None:
-                return Remote(source, hop.url, _git_config(hop, address, headers))
+                config = _git_config(hop, route, headers)
+                return Remote(source, hop.url, config)
             hop = _next_hop(hop, location, policy)
     raise RepositoryError(f"{source.url} redirects more than {_MAX_HOPS} times")
 
 
-@asynccontextmanager
-async def _call_limit(url: str) -> AsyncIterator[None]:
-    """Bound the time of everything in the context together."""
-    try:
-        async with asyncio.timeout(_CALL_SECONDS) as limit:
-            yield
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise RepositoryError(
-            f"{url} was not answered within {_CALL_SECONDS:g} seconds",
-            hint="try again later",
-        ) from None
+def _rewritten(
+    source: Source, policy: SourcePolicy, user_git: UserGit, *, push: bool
+) -> Source:
+    """Return the source that the user's git uses instead, under the same rules.
 
-
-async def _resolve(hop: Source, policy: SourcePolicy) -> str:
-    """Return an address of the source's host, if the policy allows it."""
-    host, port = _host_port(hop)
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        )
-    except (OSError, UnicodeError) as error:
-        raise RepositoryError(
-            f"there is no host {host} ({error})", hint="check the URL's spelling"
-        ) from None
-    addresses = [str(entry[4][0]) for entry in found]
-    if not policy.is_private(host, port) and not all(map(is_public, addresses)):
-        raise RepositoryError(
-            f"{host} has a private address, which is not allowed",
-            hint="an operator can allow an internal git server (PRIVATE_GIT_HOSTS)",
-        )
-    return addresses[0]
-
-
-def is_public(text: str) -> bool:
-    """Return whether an IP address is a public unicast address.
-
-    IPv4 addresses embedded in IPv6 (NAT64, IPv4-mapped, 6to4) are judged as IPv4.
+    Who asks for a fetch is not known here. At submission only the user who runs this
+    may name ssh, and a rule of theirs must not make it everybody's.
     """
-    address = ipaddress.ip_address(text.partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:
-            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        else:
-            address = address.ipv4_mapped or address.sixtofour or address
-    if isinstance(address, ipaddress.IPv6Address) and address not in _GLOBAL_UNICAST:
-        return False
-    return address.is_global and not address.is_multicast
+    url = user_git.rewrite(source.url, push=push)
+    if url == source.url:
+        return source
+    try:
+        hop = parse_source(url, replace(policy, allow_ssh=True))
+    except InvalidInput as refused:
+        raise RepositoryError(
+            f"your git uses {url} instead of {source.url}, which is refused: {refused}",
+            hint="see `git config --get-regexp insteadof`",
+        ) from None
+    may_use_ssh = source.is_ssh or (push and policy.allow_ssh)
+    return hop if may_use_ssh or not hop.is_ssh else source
 
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
-"""All that IANA has assigned for global unicast; no list of the rest is needed."""
+def _need_ssh(policy: SourcePolicy, hop: Source) -> None:
+    if not policy.allow_ssh:
+        raise RepositoryError(
+            f"{hop.url} is reached over ssh, with the identity of the user who runs"
+            " the server",
+            hint="let that user do this, on the server's own machine",
+        )
 
 
 async def _discover(
-    hop: Source, address: str, headers: Mapping[str, str]
+    hop: Source, route: Route, headers: Mapping[str, str]
 ) -> str | None:
-    """Request the repository's refs at `address`.
+    """Request the repository's refs.
 
     Returns:
         The location of a redirect; None if the response contains the refs.
     """
     asked = {"user-agent": "git/2 aideator", **headers}
-    async with _send("GET", address, hop.url + _DISCOVERY, headers=asked) as response:
+    async with send("GET", route, hop.url + _DISCOVERY, headers=asked) as response:
         return _location(hop, response, known=bool(headers))
-
-
-@asynccontextmanager
-async def _send(
-    method: str,
-    address: str,
-    url: str,
-    *,
-    headers: Mapping[str, str],
-    content: bytes | None = None,
-) -> AsyncIterator[httpx2.Response]:
-    """Send one request to exactly this address; the body is not read yet."""
-    target = httpx2.URL(url)
-    request = httpx2.Request(
-        method,
-        target.copy_with(host=address),
-        headers={"host": target.netloc.decode(), **headers},
-        content=content,
-        extensions={
-            "sni_hostname": target.host,
-            "timeout": httpx2.Timeout(_TIMEOUT).as_dict(),
-        },
-    )
-    try:
-        async with httpx2.AsyncClient(trust_env=False, timeout=_TIMEOUT) as client:
-            response = await client.send(request, stream=True)
-            try:
-                yield response
-            finally:
-                await response.aclose()
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        why = f"{type(error).__name__}: {error}"
-        raise RepositoryError(
-            f"{target.netloc.decode()} does not answer ({why})",
-            hint="try again later",
-        ) from None
-
-
-async def call_api(
-    method: str,
-    url: str,
-    policy: SourcePolicy,
-    *,
-    headers: Mapping[str, str],
-    content: bytes | None = None,
-) -> tuple[httpx2.Response, bytes]:
-    """Call a server's API; the address is validated and pinned, no redirect followed.
-
-    Args:
-        method: The HTTP method.
-        url: The URL to request.
-        policy: Validates the address, as for `resolve_remote`.
-        headers: Headers of the request.
-        content: Its body.
-
-    Returns:
-        The response, and its body up to `MAX_RESPONSE` bytes.
-
-    Raises:
-        RepositoryError: if the policy does not allow the server, or it does not answer.
-    """
-    body = bytearray()
-    async with (
-        _call_limit(url),
-        _send(
-            method,
-            await _resolve(Source(url), policy),
-            url,
-            headers=headers,
-            content=content,
-        ) as response,
-    ):
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_RESPONSE:
-                break
-    return response, bytes(body[:MAX_RESPONSE])
 
 
 def _location(hop: Source, response: httpx2.Response, *, known: bool) -> str | None:
@@ -303,11 +229,12 @@ def _next_hop(hop: Source, location: str, policy: SourcePolicy) -> Source:
 
 def token_for(source: Source, tokens: Mapping[str, str]) -> str:
     """Return the token for the source's host; empty if there is none."""
-    host, port = _host_port(source)
+    host, port = host_port(source)
     return tokens.get(f"{host}:{port}") or tokens.get(host) or ""
 
 
-def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
+def authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
+    """Return the header that shows a host its token; none where there is no token."""
     token = token_for(hop, tokens)
     if not token:
         return {}
@@ -317,16 +244,15 @@ def _authorization(hop: Source, tokens: Mapping[str, str]) -> dict[str, str]:
 
 
 def _git_config(
-    hop: Source, address: str, headers: Mapping[str, str]
+    hop: Source, route: Route, headers: Mapping[str, str]
 ) -> dict[str, str]:
-    host, port = _host_port(hop)
-    pinned = {"http.curloptResolve": f"{host}:{port}:{address}"}
-    return pinned | {
-        f"http.{hop.url}.extraHeader": f"{name}: {value}"
-        for name, value in headers.items()
+    host, port = host_port(hop)
+    pinned = {"http.curloptResolve": f"{host}:{port}:{route.address}"}
+    return {
+        **(pinned if route.address else {}),
+        **route.config,
+        **{
+            f"http.{hop.url}.extraHeader": f"{name}: {value}"
+            for name, value in headers.items()
+        },
     }
-
-
-def _host_port(source: Source) -> tuple[str, int]:
-    parts = urlsplit(source.url)
-    return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]

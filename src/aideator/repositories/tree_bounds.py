@@ -29,7 +29,7 @@ class TreeTooLarge(RepositoryError):
     """A commit's files exceed a limit."""
 
 
-async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> None:
+async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> int:
     """Check that a commit's files may be written to disk.
 
     What git converts while it writes is not counted: line ends at most double a file,
@@ -39,6 +39,9 @@ async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> None:
         repository: The repository that has the commit.
         sha: The commit.
         max_bytes: Bytes of all files together.
+
+    Returns:
+        The bytes that they have.
 
     Raises:
         TreeTooLarge: naming the limit that is exceeded.
@@ -66,6 +69,7 @@ async def check_tree(repository: Path, sha: str, *, max_bytes: int) -> None:
                     f"the files of the commit are larger than {max_bytes // 2**20} MB",
                     hint="raise MAX_REPO_SIZE_MB to allow it",
                 )
+    return size
 
 
 def _measure(record: bytes) -> int:

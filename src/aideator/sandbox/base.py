@@ -125,6 +125,10 @@ class Process(Protocol):
         ...
 
 
+WORKSPACE = "/workspace"
+"""Where the tree is in every sandbox."""
+
+
 class Sandbox(Protocol):
     """An isolated environment with the workspace at `/workspace`.
 

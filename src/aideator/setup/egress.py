@@ -22,7 +22,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from aideator.repositories.remote import is_public
+from aideator.repositories.http_client import is_public
 from aideator.repositories.source import DEFAULT_PORTS
 
 _MAX_HEAD = 16 * 2**10

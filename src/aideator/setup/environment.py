@@ -134,8 +134,11 @@ async def build_environment(
         environment=layer,
         made=tuple(facts["made"]),
         unignored=tuple(facts["unignored"]),
-        variables={**tool_paths.variables(facts["made"]), **context.variables},
-        bin_directories=tool_paths.bin_directories(facts["made"]),
+        variables={
+            **tool_paths.variables(facts["made"], checkout.folder),
+            **context.variables,
+        },
+        bin_directories=tool_paths.bin_directories(facts["made"], checkout.folder),
     )
 
 
@@ -176,6 +179,7 @@ async def _digest(
         dict(context.variables),
         context.backend.name,
         tools.stdout.decode(errors="replace"),
+        *([checkout.folder] if checkout.folder else ()),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -199,9 +203,11 @@ async def _build(
         make_writable_directory(work)
         # Prevents the cache from removing the checkout in the meantime.
         with locked_directory(checkout.path.parent, exclusive=False):
-            path = tool_paths.bin_directories({tool_paths.VENV})
+            where = checkout.folder
+            path = tool_paths.bin_directories({tool_paths.venv(where)}, where)
             tree = Tree((checkout.path,), layer, work, path=path)
-            result = await _run_setup(context, tree, setup, on_result)
+            cwd = checkout.working_directory
+            result = await _run_setup(context, tree, cwd, setup, on_result)
             made, unignored = await _finish_layer(context, checkout, layer)
         await asyncio.to_thread(remove_tree, work)
         facts = {
@@ -218,7 +224,11 @@ async def _build(
 
 
 async def _run_setup(
-    context: SetupContext, tree: Tree, setup: Sequence[Command], on_result: OnResult
+    context: SetupContext,
+    tree: Tree,
+    cwd: str,
+    setup: Sequence[Command],
+    on_result: OnResult,
 ) -> CheckResult:
     """Run the commands in a sandbox; return the result of the last one.
 
@@ -235,7 +245,7 @@ async def _run_setup(
                 env = {**tool_paths.setup_variables(proxy_url), **context.variables}
                 await sandbox.exec(["sh", "-c", _PREPARE])
                 for command in setup:
-                    result = await _run(sandbox, command, env)
+                    result = await _run(sandbox, command, env, cwd)
                     await on_result(result, False)  # noqa: FBT003
                     if not result.passed:
                         raise _failed(result, proxy)
@@ -259,7 +269,7 @@ async def _open_proxy(context: SetupContext) -> AsyncIterator[Proxy | None]:
 
 
 async def _run(
-    sandbox: Sandbox, command: Command, env: Mapping[str, str]
+    sandbox: Sandbox, command: Command, env: Mapping[str, str], cwd: str
 ) -> CheckResult:
     """Run one command. An error of the sandbox becomes the result's note."""
     start = time.monotonic()
@@ -268,6 +278,7 @@ async def _run(
         done = await sandbox.exec(
             ["sh", "-c", f"exec 2>&1; {command.command}"],
             env=env,
+            cwd=cwd,
             timeout=command.timeout,
         )
     except VariationError as error:
@@ -321,4 +332,6 @@ async def _finish_layer(
             hint="have set-up install into a folder of its own, such as .venv",
         )
     await asyncio.to_thread(exclude_from_git, layer, made, sandbox_uid())
-    return made, [path for path in unignored if path != tool_paths.FOLDER]
+    return made, [
+        path for path in unignored if path.rpartition("/")[2] != tool_paths.FOLDER
+    ]

@@ -73,8 +73,10 @@ def find_project(
         )
     complete = None not in (asked.setup, asked.checks, asked.protected)
     file = ProjectFile() if complete else read_project_file(checkout)
-    guessed, notes = guess_setup(checkout.path, egress)
-    guessed_checks = guess_checks(checkout.path)
+    if checkout.folder and asked.protected is None:
+        file = _with_protected_of_root(file, checkout)
+    guessed, notes = guess_setup(checkout.project, egress)
+    guessed_checks = guess_checks(checkout.project)
     setup_from, setup = _first(asked.setup, file.setup, guessed)
     checks_from, checks = _first(asked.checks, file.checks, guessed_checks)
     protected_from, protected = _first(asked.protected, file.protected, ())
@@ -92,6 +94,17 @@ def find_project(
     )
 
 
+def _with_protected_of_root(file: ProjectFile, checkout: Checkout) -> ProjectFile:
+    """Return a folder's file with all protected paths named from the root.
+
+    What the repository protects as a whole stays protected.
+    """
+    in_folder = [f"{checkout.folder}/{path}" for path in file.protected or ()]
+    of_root = read_project_file(checkout.in_folder("")).protected or ()
+    protected = (*of_root, *in_folder) or file.protected
+    return file.model_copy(update={"protected": protected})
+
+
 def _first(requested: _T | None, in_file: _T | None, guessed: _T) -> tuple[Origin, _T]:
     """Return the value with the highest precedence, and where it comes from."""
     if requested is not None:
@@ -102,14 +115,14 @@ def _first(requested: _T | None, in_file: _T | None, guessed: _T) -> tuple[Origi
 
 
 def read_project_file(checkout: Checkout) -> ProjectFile:
-    """Read the commit's `.aideator.toml`; without one, all fields are absent.
+    """Read `.aideator.toml` in the run's folder; without one, all fields are absent.
 
     Raises:
         RepositoryError: naming the invalid line or field.
     """
     try:
         return ProjectFile.model_validate(
-            parse_toml(read_file(checkout.path / FILE_NAME).decode("utf-8-sig"))
+            parse_toml(read_file(checkout.project / FILE_NAME).decode("utf-8-sig"))
         )
     except FileNotFoundError:
         return ProjectFile()

@@ -16,7 +16,8 @@ SCRATCH = f"{_HERE}/tmp"
 """TMPDIR during set-up, removed afterwards: a tmpfs would be too small for what
 compilers and installers unpack."""
 VENV = ".venv"
-"""The virtual environment whose programs come first on PATH, if set-up made it."""
+"""The virtual environment, in the folder where set-up runs, whose programs come first
+on PATH, if set-up made it."""
 
 _MAVEN = f"-Dmaven.repo.local={_HERE}/m2"
 
@@ -69,28 +70,35 @@ _BIN_DIRECTORIES = (
 )
 
 
-def variables(made: Collection[str]) -> dict[str, str]:
+def venv(folder: str) -> str:
+    """Return the path of the virtual environment that set-up makes in a folder."""
+    return f"{folder}/{VENV}" if folder else VENV
+
+
+def variables(made: Collection[str], folder: str = "") -> dict[str, str]:
     """Return the environment variables of agents and checks.
 
     Args:
         made: The paths that set-up added.
+        folder: The folder where set-up ran; empty for the root.
     """
     variables = _INSTALLED | OFFLINE
-    if VENV in made:
-        variables["VIRTUAL_ENV"] = f"{_WORKSPACE}/{VENV}"
+    if venv(folder) in made:
+        variables["VIRTUAL_ENV"] = f"{_WORKSPACE}/{venv(folder)}"
     return variables
 
 
-def bin_directories(made: Collection[str]) -> tuple[str, ...]:
+def bin_directories(made: Collection[str], folder: str = "") -> tuple[str, ...]:
     """Return the directories that come first on PATH.
 
     Each was made by set-up, so no change can put a program there.
 
     Args:
         made: The paths that set-up added.
+        folder: The folder where set-up ran; empty for the root.
     """
-    if VENV in made:
-        return (f"{_WORKSPACE}/{VENV}/bin", *_BIN_DIRECTORIES)
+    if venv(folder) in made:
+        return (f"{_WORKSPACE}/{venv(folder)}/bin", *_BIN_DIRECTORIES)
     return _BIN_DIRECTORIES
 
 

@@ -26,7 +26,7 @@ from aideator.engine.context import RunContext
 from aideator.engine.failures import run_or_record_failure
 from aideator.engine.measure import checks_sandbox
 from aideator.engine.variation import previous_patch
-from aideator.sandbox.base import Sandbox
+from aideator.sandbox.base import WORKSPACE, Sandbox
 from aideator.setup.environment import build_environment
 from aideator.store import runs
 from aideator.workbench.model import Place
@@ -52,6 +52,8 @@ class InspectionSandbox:
     variation: Variation
     """As it was when the sandbox was opened."""
     place: Place
+    cwd: str = WORKSPACE
+    """Where terminals begin."""
     sandbox: asyncio.Future[Sandbox] = field(default_factory=_pending)
     over: asyncio.Event = field(default_factory=asyncio.Event)
     end: str = "it was closed"
@@ -182,6 +184,7 @@ class InspectionSandboxes:
             opened = self._of_the_agent(variation)
         else:
             opened = self._copy(run, variation)
+        opened.cwd = f"{WORKSPACE}/{run.spec.path}".rstrip("/")
         self._open.append(opened)
         return opened
 
@@ -238,6 +241,7 @@ class InspectionSandboxes:
         checkout = await context.cache.checkout(
             await context.cache.resolve(run.spec.repo_url, run.commit)
         )
+        checkout = checkout.in_folder(run.spec.path)
         checkout = await build_environment(
             context.workshop(await context.backend_of(run)), checkout, run.setup, ignore
         )

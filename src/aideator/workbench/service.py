@@ -144,7 +144,7 @@ class Workbench:
             env = {"TERM": "xterm-256color", "PS1": f"variation {number}:${{PWD}}$ "}
             argv = ["sh", "-c", _SHELL if command is None else command]
             turn = self._record_use(opened, "terminal")
-            process = await sandbox.spawn(argv, env=env, terminal=size)
+            process = await sandbox.spawn(argv, env=env, cwd=opened.cwd, terminal=size)
             live = LiveTerminal(
                 process, details, on_use=opened.use, explain=opened.explain
             )

@@ -342,6 +342,9 @@ export interface FileDiff {
   old_mode: string | null;
   new_mode: string | null;
   hunks: readonly Hunk[];
+  renamed_from: string | null;
+  renamed_to: string | null;
+  rename_hunks: readonly Hunk[];
 }
 
 /** One finding about this machine. */
@@ -401,6 +404,8 @@ export interface Inspection {
   repo_url: string;
   /** A branch, tag or commit; the default branch when absent. */
   ref?: string | null;
+  /** A folder of the repository; the root when empty. */
+  path?: string;
 }
 
 /** The isolation of a variation's sandbox, as it was enforced. */
@@ -445,6 +450,19 @@ export interface Keys {
 /** A link's token, to be exchanged for a session once. */
 export interface LinkLogin {
   link_token: string;
+}
+
+/** What a text that names a repository means, such as an address of a browser. */
+export interface Location {
+  repo_url: string;
+  /** The branch, tag or commit that the address names, or a pull request's head. */
+  ref: string | null;
+  /** The folder that it names. */
+  path: string;
+  /** An issue's title and text as a task. Anyone may have written them. */
+  prompt: string;
+  /** The issue's title. */
+  title: string;
 }
 
 /** A link to the page that logs in the browser that opens it first. */
@@ -554,6 +572,10 @@ export interface Project {
   sources: Readonly<Record<string, Origin>>;
   /** Remarks, such as why nothing is installed. */
   notes: readonly string[];
+  /** What a repository of this machine has in its working tree only, told to its own user: a run takes it along with `include_uncommitted`. */
+  uncommitted: Uncommitted | null;
+  /** The ignored files that its `.worktreeinclude` names, likewise: sandboxes see those of them that `include_ignored` names. */
+  ignored: readonly string[];
 }
 
 /** Where the winner was published. */
@@ -626,6 +648,12 @@ export interface Recent {
   used_at: string;
 }
 
+/** A text that names a repository. */
+export interface RepositoryText {
+  /** A repository's URL, or an address as copied from a browser: of a folder, a file, a commit, a pull request or an issue. */
+  repo_url: string;
+}
+
 /** A submission with its state and results. */
 export interface Run {
   id: string;
@@ -680,10 +708,16 @@ export interface RunListPage {
 
 /** A submission, identical in the API, on the command line and in a YAML file. */
 export interface RunSpec {
-  /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
+  /** The git repository: an https URL, or an address as copied from a browser (of a folder, a commit, a pull request or an issue); a local path from the command line and on a server that is bound to loopback; an ssh URL from its own user. */
   repo_url: string;
   /** A branch, tag or commit; the default branch when null. */
   ref: string | null;
+  /** A folder of the repository, such as a package of a monorepo: agents start there, and set-up and checks are guessed and run there. The root when empty. */
+  path: string;
+  /** Begin with the files as they are in the working tree of a repository of this machine, committed or not. For the user who runs the server. */
+  include_uncommitted: boolean;
+  /** Ignored files of a repository of this machine that sandboxes see; only those that its `.worktreeinclude` names. They are in no change and never published. For the user who runs the server. */
+  include_ignored: readonly string[];
   /** The task for the agents. */
   prompt: string;
   /** Number of agents that work in parallel. */
@@ -716,6 +750,8 @@ export interface RunSpec {
 export interface RunStarted {
   kind: "run_started";
   repo_url: string;
+  /** The folder of the repository that the run is about; empty for the root. */
+  path?: string;
   /** Null while the repository is being fetched. */
   commit: string | null;
   prompt: string;
@@ -837,10 +873,16 @@ export interface Stats {
 
 /** A submission. Whether a short prompt is taken depends on `short_prompt`. */
 export interface Submission {
-  /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
+  /** The git repository: an https URL, or an address as copied from a browser (of a folder, a commit, a pull request or an issue); a local path from the command line and on a server that is bound to loopback; an ssh URL from its own user. */
   repo_url?: string;
   /** A branch, tag or commit; the default branch when null. */
   ref?: string | null;
+  /** A folder of the repository, such as a package of a monorepo: agents start there, and set-up and checks are guessed and run there. The root when empty. */
+  path?: string;
+  /** Begin with the files as they are in the working tree of a repository of this machine, committed or not. For the user who runs the server. */
+  include_uncommitted?: boolean;
+  /** Ignored files of a repository of this machine that sandboxes see; only those that its `.worktreeinclude` names. They are in no change and never published. For the user who runs the server. */
+  include_ignored?: readonly string[];
   /** The task for the agents: at least 10 characters, with `short_prompt=true` 3. */
   prompt: string;
   /** Number of agents that work in parallel. */
@@ -984,6 +1026,14 @@ export interface ToolCallUpdate {
   paths?: readonly string[] | null;
   raw_input?: JsonValue;
   raw_output?: JsonValue;
+}
+
+/** What is in a user's working tree, but in no commit. */
+export interface Uncommitted {
+  /** Files that differ from the commit, staged or not. */
+  changed: number;
+  /** New files that no rule ignores. */
+  untracked: number;
 }
 
 /** Tokens and money as the gateway counted them; never an agent's own word. `input_tokens` includes cached tokens, as `genai-prices` counts them. */
@@ -1209,6 +1259,12 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: RunDetails;
+  };
+  "POST /repositories/locate": {
+    path: undefined;
+    query: undefined;
+    body: RepositoryText;
+    answer: Location;
   };
   "POST /repositories/inspect": {
     path: undefined;

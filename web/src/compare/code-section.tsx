@@ -7,7 +7,7 @@ import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import styles from "./code-section.module.css";
 import type { Column } from "./columns";
 import { diffBetween } from "./diff/diff-between";
-import { buildDiffRows, type DiffLayout } from "./diff/diff-rows";
+import { buildDiffRows, type DiffLayout, showRenames } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
 import { DiffView } from "./diff/diff-view";
 import { BASE, DiffToolbar } from "./diff-toolbar";
@@ -95,7 +95,7 @@ function NoDiff({ from, to, isPending, isRead }: NoDiffProps) {
 function diffFiles(diffs: ReadonlyMap<number, readonly FileDiff[]>, from: number, to: number) {
   const [one, other] = [diffs.get(from), diffs.get(to)];
   if (!other) return null;
-  if (from === BASE) return other;
+  if (from === BASE) return showRenames(other);
   return one ? diffBetween(one, other) : null;
 }
 

@@ -141,7 +141,9 @@ function CompareHeader({ details }: { details: RunDetails }) {
     <header className={styles.header}>
       <p className={styles.context}>
         <Link href={`/runs/${details.id}`}>Back to run</Link>
-        <span className="clip">{visibleLine(repositoryName(details.spec.repo_url ?? ""))}</span>
+        <span className="clip">
+          {visibleLine(repositoryName(details.spec.repo_url ?? "", details.spec.path))}
+        </span>
         {details.commit && <code title={details.commit}>{details.commit.slice(0, 8)}</code>}
         <span className="mono dim" title={details.id}>
           {shortId(details.id)}

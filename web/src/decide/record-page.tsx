@@ -58,6 +58,7 @@ function Record({ details }: { details: RunDetails }) {
         <blockquote>{spec.prompt}</blockquote>
         <dl className={styles.facts}>
           <Fact name="Repository">{visibleLine(spec.repo_url ?? "")}</Fact>
+          {spec.path && <Fact name="Folder">{visibleLine(spec.path)}</Fact>}
           <Fact name="Commit">
             <code>{details.commit ?? "not fetched"}</code>
             {spec.ref && ` (${visibleLine(spec.ref)})`}

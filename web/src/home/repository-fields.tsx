@@ -2,7 +2,7 @@ import { useId } from "react";
 import type { ServerInfo } from "../api/schema.gen";
 import { controlClass, Field } from "../ui/field";
 import styles from "./new-run-form.module.css";
-import type { DraftChange, RunDraft } from "./run-draft";
+import { type DraftChange, hasWorkingTree, type RunDraft } from "./run-draft";
 
 interface Props {
   readonly draft: RunDraft;
@@ -14,7 +14,7 @@ interface Props {
 export function RepositoryFields({ draft, server, error, onChange }: Props) {
   const list = useId();
   const hint = server.local
-    ? "HTTPS URL, or absolute path on this machine."
+    ? "URL, address of a folder, pull request or issue, or absolute path on this machine."
     : `HTTPS URL at ${server.git_hosts.join(", ")}.`;
   const recent = server.recent.filter((each) => each.repo_url !== server.demo_repo);
   return (
@@ -51,6 +51,16 @@ export function RepositoryFields({ draft, server, error, onChange }: Props) {
           />
         )}
       </Field>
+      {hasWorkingTree(draft) && (
+        <label className="dim">
+          <input
+            type="checkbox"
+            checked={draft.includeUncommitted}
+            onChange={(event) => onChange({ includeUncommitted: event.target.checked })}
+          />{" "}
+          Include uncommitted changes
+        </label>
+      )}
     </div>
   );
 }

@@ -21,6 +21,8 @@ interface CheckDraft {
 export interface RunDraft {
   readonly repo: string;
   readonly ref: string;
+  /** Begin with the files of the folder as they are, committed or not. */
+  readonly includeUncommitted: boolean;
   readonly prompt: string;
   readonly lineup: readonly AgentDraft[];
   /** Null means: detect the checks from the repository. */
@@ -51,6 +53,7 @@ export function emptyDraft(server: ServerInfo): RunDraft {
   return {
     repo: recent?.repo_url ?? "",
     ref: recent?.ref ?? "",
+    includeUncommitted: false,
     prompt: "",
     lineup: Array.from({ length: Math.min(3, server.max_variations) }, () => newAgentDraft()),
     checks: null,
@@ -105,11 +108,17 @@ export function toAgentSpec(agent: AgentDraft): AgentSpec {
   };
 }
 
+/** Whether the draft's repository is a folder of this machine, at what is checked out there. */
+export function hasWorkingTree(draft: RunDraft): boolean {
+  return draft.repo.trim().startsWith("/") && draft.ref.trim() === "";
+}
+
 export function toRunSpec(draft: RunDraft): Submission {
   const usd = parseDollars(draft.budget) ?? null;
   return {
     repo_url: draft.repo.trim(),
     ref: draft.ref.trim() || null,
+    include_uncommitted: draft.includeUncommitted && hasWorkingTree(draft),
     prompt: draft.prompt.trim(),
     variations: draft.lineup.length,
     lineup: draft.lineup.map(toAgentSpec),

@@ -40,7 +40,7 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
     <header className={styles.header}>
       <div className={styles.title}>
         <p className={styles.context}>
-          <span className="clip">{visibleLine(repositoryName(view.repoUrl))}</span>
+          <span className="clip">{visibleLine(repositoryName(view.repoUrl, view.folder))}</span>
           {spec?.ref && <span className="clip">{visibleLine(spec.ref)}</span>}
           {view.commit && (
             <code title={visibleLine(view.commit)}>{visibleLine(view.commit.slice(0, 8))}</code>

@@ -28,6 +28,7 @@ export function emptyRunView(): RunView {
     lastSeq: 0,
     lastKind: null,
     repoUrl: "",
+    folder: "",
     commit: null,
     prompt: "",
     checks: [],
@@ -114,6 +115,7 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
  */
 function startRun(view: RunView, body: RunStarted, at: Timestamp): void {
   view.repoUrl = body.repo_url;
+  view.folder = body.path ?? "";
   view.commit = body.commit;
   view.prompt = body.prompt;
   view.checks = body.checks;

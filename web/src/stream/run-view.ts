@@ -122,6 +122,7 @@ export interface RunView {
   /** Kind of the newest event. No event follows `complete` until a person acts. */
   lastKind: EventKind | null;
   repoUrl: string;
+  folder: string;
   commit: string | null;
   prompt: string;
   checks: readonly Check[];

@@ -55,9 +55,10 @@ export function pluralize(number: number, one: string, many = `${one}s`): string
 }
 
 /** Return `owner/name`, or the last two folders of a local path. */
-export function repositoryName(url: string): string {
+export function repositoryName(url: string, folder = ""): string {
   const path = url.replace(/^\w+:\/\/[^/]+/, "").replace(/(\.git)?\/*$/, "");
-  return path.split("/").filter(Boolean).slice(-2).join("/") || url;
+  const name = path.split("/").filter(Boolean).slice(-2).join("/") || url;
+  return folder ? `${name} › ${folder}` : name;
 }
 
 /** Return the last eight characters of a run's id, which the command line accepts. */

@@ -21,14 +21,24 @@ Before a group of tool calls, say in one sentence what you are about to do. End 
 few sentences: what you changed, why, and what you ran to check it."""
 
 
+ROOT = "/workspace"
+"""The repository's root in every sandbox."""
+_IN_A_FOLDER = """
+
+That is a folder of a larger repository, whose root is {root}. The task is about this
+folder; change what is outside of it only where the task needs that."""
+
+
 def system_prompt(workspace: str, instructions: str) -> str:
     """Return the system prompt.
 
     Args:
-        workspace: The repository's path inside the sandbox.
+        workspace: The folder to work in, inside the sandbox.
         instructions: The strategy of this agent's entry in the lineup.
     """
     base = SYSTEM.format(workspace=workspace)
+    if workspace != ROOT:
+        base += _IN_A_FOLDER.format(root=ROOT)
     if not instructions:
         return base
     return f"{base}\n\nHow you in particular shall go about it:\n{instructions}"

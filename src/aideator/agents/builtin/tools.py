@@ -276,7 +276,17 @@ class Tools:
         return Result("\n".join(shown) or "no matches")
 
     def _path(self, name: str) -> Path:
-        return self.workspace / name
+        """Return the path that a name means.
+
+        git and test runners name files from the repository's root, also where the
+        workspace is a folder of it.
+        """
+        path = self.workspace / name
+        if path.exists():
+            return path
+        root = next((p for p in path.parents if (p / ".git").exists()), None)
+        from_root = (root or self.workspace) / name
+        return from_root if from_root.exists() else path
 
     def _file(self, name: str) -> Path:
         path = self._path(name)

@@ -13,7 +13,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 from pydantic import Field
 
-from aideator.api.auth import Caller, identify, may_use_path
+from aideator.api.auth import (
+    Caller,
+    identify,
+    is_servers_user,
+    locate_for,
+    may_use_path,
+)
 from aideator.api.dependencies import (
     App,
     LastEventId,
@@ -175,9 +181,11 @@ async def submit(
 
     The same `Idempotency-Key` with the same request leads to the same run.
     """
+    repo_url, path = locate_for(request, asked.spec.repo_url, asked.spec.path)
     run = await app.submit(
-        asked.spec,
-        local=may_use_path(request, asked.spec.repo_url),
+        asked.spec.model_copy(update={"repo_url": repo_url, "path": path}),
+        local=may_use_path(request, repo_url),
+        own=is_servers_user(request),
         idempotency=asked.idempotency,
         find_first=asked.find_first,
     )

@@ -117,27 +117,51 @@ async def apply(
 
     Without a number: the winner's, or else the recommended variation's. The working
     tree must be clean, unless HEAD stays where it is. Applying the same change again
-    changes nothing. The commit is signed if your git signs commits. Hooks do not run:
+    changes nothing. A run that began with uncommitted changes changes your files and
+    commits nothing. The commit is signed if your git signs commits. Hooks do not run:
     in a tree that an agent has changed they may be its code.
     """
     from aideator.app.commit_message import commit_message
     from aideator.changes.branch import apply_to_checkout
+    from aideator.changes.working_tree import apply_to_files, has_commit
     from aideator.cli.parsing import default_variation
+    from aideator.domain.errors import Conflict
 
     async with context.connect() as client:
         found = await client.resolve(run_id)
         chosen = number or await default_variation(client, found, verb="apply")
         details, patch = await client.get(found), await client.patch(found, chosen)
+    base = details.commit or ""
+    if details.spec.include_uncommitted and not await has_commit(repo, base):
+        if branch or branch_only:
+            raise Conflict(
+                "the run began with uncommitted changes, so no branch of yours can have"
+                " its change alone",
+                hint="without --branch and --branch-only, your files get the change",
+            )
+        root = await apply_to_files(repo, patch)
+        _print_applied_to_files(context, root, found[-8:], chosen)
+        return
     name = branch or f"aideator/{found[-8:]}-{chosen}"
     applied = await apply_to_checkout(
         repo,
-        base=details.commit or "",
+        base=base,
         patch=patch,
         branch=name,
         message=commit_message(details, chosen),
         switch=not branch_only,
     )
     _print_applied(context, applied, name, chosen, repo)
+
+
+def _print_applied_to_files(
+    context: CommandContext, root: Path, run_id: str, number: int
+) -> None:
+    context.print_line(
+        f"The files in {root} have the change of variation {number}, beside your own"
+        " changes; nothing is committed.\n"
+        f"To take it back: aideator diff {run_id} {number} | git apply -R"
+    )
 
 
 def _print_applied(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from aideator.cli.command import CommandContext, command
-from aideator.cli.parameters import START
+from aideator.cli.parameters import REPOSITORY, START, Folder
 
 app = typer.Typer()
 
@@ -25,19 +25,23 @@ Examples:
 )
 async def inspect(
     context: CommandContext,
-    repo: Annotated[str, typer.Argument(help="A local path or an https URL.")] = ".",
+    repo: Annotated[str, typer.Argument(help=REPOSITORY)] = ".",
     *,
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit.")] = None,
+    path: Folder = "",
 ) -> None:
     """Show how a repository would be set up and checked, and why.
 
     Nothing in the repository is executed.
     """
-    from aideator.cli.parsing import absolute_repository
+    from aideator.cli.parsing import read_location
     from aideator.cli.ui.setup_line import project_table
 
+    found = await read_location(context, repo, ref, path)
     async with context.connect() as client:
-        project = await client.inspect(absolute_repository(repo), ref, local=True)
+        project = await client.inspect(
+            found.repo_url, found.ref, found.path, local=True, own=True
+        )
     if context.print_json(project):
         return
     context.print(project_table(project))

@@ -8,9 +8,11 @@ import typer
 
 from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import (
+    REPOSITORY,
     START,
     Agent,
     Effort,
+    Folder,
     Instructions,
     MaxTurns,
     Model,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Repository = Annotated[str | None, typer.Argument(help="A local path or an https URL.")]
+Repository = Annotated[str | None, typer.Argument(help=REPOSITORY)]
 Prompt = Annotated[
     str | None,
     typer.Argument(help="The task of the agents; `-` reads it from stdin."),
@@ -80,6 +82,21 @@ KeepGoing = Annotated[
         help="Go on without a check that cannot run on the base; it proves nothing.",
     ),
 ]
+Uncommitted = Annotated[
+    bool,
+    typer.Option(
+        "--include-uncommitted",
+        help="Begin with the files as they are in your folder, committed or not.",
+    ),
+]
+Ignored = Annotated[
+    bool | None,
+    typer.Option(
+        "--include-ignored/--no-include-ignored",
+        help="Let sandboxes see the ignored files that .worktreeinclude names, such as"
+        " .env; asked once where it is not said.",
+    ),
+]
 Spec = Annotated[
     Path | None,
     typer.Option(help="A YAML file with the submission, instead of the options."),
@@ -106,6 +123,10 @@ Examples:
 - `aideator run . "Speed up the parser" --setup "npm ci" --check "npm test"
   --protect "bench/**"`
 
+- `aideator run packages/app "Cache the parsed files"`
+
+- `aideator run https://github.com/user/repo/issues/7`
+
 - `aideator run --spec run.yaml --json | jq .body.kind`
 
 Ctrl-C asks whether to stop the run or to leave it working; with `-y`, or without a
@@ -122,6 +143,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
     *,
     number: Variations = 3,
     ref: Ref = None,
+    path: Folder = "",
     check: Checks = None,
     no_checks: NoChecks = False,
     setup: Setup = None,
@@ -138,39 +160,67 @@ async def run(  # noqa: PLR0913 - each is a documented option
     variation_budget: VariationBudget = None,
     fresh: Fresh = False,
     keep_going: KeepGoing = False,
+    include_uncommitted: Uncommitted = False,
+    include_ignored: Ignored = None,
     spec: Spec = None,
     detach: Detach = False,
     yes: Yes = False,
 ) -> int:
     """Run N agents on a repository, check what each did, and recommend one."""
     from aideator.cli.parsing import read_spec, read_text, repository_or_here
+    from aideator.cli.working_tree import consider_working_tree
 
     repo, prompt = repository_or_here(repo, prompt)
-    settings = {
-        "model": model,
-        "effort": effort,
-        "max_turns": max_turns,
-        "instructions": instructions,
-    }
+    settings: dict[str, Any] = {"model": model, "effort": effort}
+    settings |= {"max_turns": max_turns, "instructions": instructions}
     comparison = {"cross_tests": not no_cross_tests, "reruns": reruns}
     options: dict[str, Any] = {
         "repo_url": repo,
         "prompt": read_text(prompt),
         "variations": number,
         "ref": ref,
+        "path": path,
         "checks": _commands(check, none=no_checks),
         "setup": _commands(setup, none=no_setup),
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
         "keep_going": keep_going,
+        "include_uncommitted": include_uncommitted,
         "comparison": {k: v for k, v in comparison.items() if v is not None},
     }
+    options |= _lineup(agent, settings, number)
+    if repo and not spec:
+        options |= await _location(context, options)
+    asked = await consider_working_tree(
+        context, read_spec(options, spec), include_ignored=include_ignored
+    )
+    return await _submit(context, asked, detach=detach, yes=yes)
+
+
+async def _location(context: CommandContext, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a submission that what was typed as the repository names."""
+    from aideator.cli.parsing import read_location
+
+    found = await read_location(
+        context, options["repo_url"], options["ref"], options["path"]
+    )
+    fields = {"repo_url": found.repo_url, "ref": found.ref, "path": found.path}
+    if not found.prompt:
+        return fields
+    from aideator.app.addresses import join_prompts
+
+    if not context.json:
+        context.print_line(f"the prompt has the issue's words: {found.title}")
+    prompt = join_prompts(options["prompt"] or "", found.prompt)
+    return fields | {"prompt": prompt}
+
+
+def _lineup(agent: str, settings: dict[str, Any], number: int) -> dict[str, Any]:
+    """Return the fields of a submission that say which agents work."""
     if agent == "builtin":
-        options["agent_config"] = settings
-    else:
-        options["lineup"] = [{"agent": agent, **settings}] * number
-    return await _submit(context, read_spec(options, spec), detach=detach, yes=yes)
+        return {"agent_config": settings}
+    return {"lineup": [{"agent": agent, **settings}] * number}
 
 
 def _commands(given: list[str] | None, *, none: bool) -> list[dict[str, Any]] | None:

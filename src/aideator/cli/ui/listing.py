@@ -20,6 +20,10 @@ _INDEX = re.compile(
 """A patch names whole hashes, which only `git apply` needs."""
 
 
+def _repository(spec: Mapping[str, Any]) -> str:
+    return "/".join(filter(None, (spec["repo_url"], spec["path"])))
+
+
 def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
     """Return a table of runs, in their order.
 
@@ -38,7 +42,7 @@ def runs_table(runs: Iterable[Mapping[str, Any]]) -> Table:
             run["status"],
             str(run["spec"]["variations"]),
             str(run["winner"]) if run["winner"] is not None else "",
-            _one(end_of_line(run["spec"]["repo_url"], _REPOSITORY_WIDTH)),
+            _one(end_of_line(_repository(run["spec"]), _REPOSITORY_WIDTH)),
             _one(one_line(run["spec"]["prompt"], _PROMPT_WIDTH)),
             age(datetime.fromisoformat(run["created_at"]), now),
         )

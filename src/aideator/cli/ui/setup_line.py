@@ -11,7 +11,7 @@ from rich.text import Text
 
 from aideator.cli.ui.escape import escape
 from aideator.domain.events import EventBody, RunStarted, SetupRan
-from aideator.domain.project import Origin, Project, ProjectField
+from aideator.domain.project import Origin, Project, ProjectField, Uncommitted
 from aideator.domain.wording import count
 
 _ORIGINS = {
@@ -47,6 +47,8 @@ def setup_line(started: RunStarted) -> str:
         parts.insert(0, f"set-up: {setup}{_origin(started, 'setup')}")
     if started.protected:
         parts.append(f"protected: {', '.join(started.protected)}")
+    if started.path:
+        parts.insert(0, f"in {started.path}")
     return " · ".join(parts)
 
 
@@ -89,5 +91,29 @@ def project_table(project: Project) -> Group:
             Text("\n".join(map(escape, listed)) or _ABSENT[finding], overflow="fold"),
             Text(origin, style="dim"),
         )
-    notes = [Text(f"! {escape(note)}", style="yellow") for note in project.notes]
+    remarks = [*project.notes, *_working_tree(project)]
+    notes = [Text(f"! {escape(note)}", style="yellow") for note in remarks]
     return Group(Text(f"commit {project.commit[:12]}", style="dim"), table, *notes)
+
+
+def _working_tree(project: Project) -> list[str]:
+    """Return remarks on what the working tree has besides the commit."""
+    remarks = []
+    if project.uncommitted is not None:
+        remarks.append(left_out_line(project.uncommitted))
+    if project.ignored:
+        remarks.append(
+            f"ignored files that .worktreeinclude names: {', '.join(project.ignored)};"
+            " --include-ignored lets sandboxes see them"
+        )
+    return remarks
+
+
+def left_out_line(uncommitted: Uncommitted) -> str:
+    """Return that what is in no commit is not in a run, and what changes that."""
+    is_one = uncommitted.changed + uncommitted.untracked == 1
+    verb, them = ("is", "it") if is_one else ("are", "them")
+    return (
+        f"{uncommitted.describe()} {verb} in no commit and not in the run;"
+        f" --include-uncommitted takes {them} along"
+    )

@@ -17,6 +17,7 @@ from aideator.engine.run import (
     gather_evidence,
     give_up_pending,
     load,
+    open_ignored_layer,
     pending,
 )
 from aideator.engine.stop import Stopped, StopReason, StopSwitch
@@ -145,10 +146,13 @@ class RunTask:
         run, variations = await load(self._context, self._run_id)
         if run.status in SETTLED_RUN and not pending(variations):
             return
-        baseline = await begin(self._context, run)
-        run, variations = await self._carry_out_variations(baseline)
-        if run.status not in SETTLED_RUN:
-            await gather_evidence(self._context, baseline, run, variations, self._slot)
+        async with open_ignored_layer(self._context, run) as ignored:
+            baseline = await begin(self._context, run, ignored)
+            run, variations = await self._carry_out_variations(baseline)
+            if run.status not in SETTLED_RUN:
+                await gather_evidence(
+                    self._context, baseline, run, variations, self._slot
+                )
 
     async def _carry_out_variations(
         self, baseline: Baseline

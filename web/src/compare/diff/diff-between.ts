@@ -4,6 +4,7 @@
  * show those.
  */
 import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
+import { NOT_RENAMED } from "./diff-rows";
 import { editScript, toHunks as hunksOf } from "./myers-diff";
 
 interface Region {
@@ -34,7 +35,8 @@ function compareFile(
   const onBase = all.find((file) => file.status !== "added");
   const [old_mode, new_mode] = [modeOf(a, onBase), modeOf(b, onBase)];
   if (old_mode === null && new_mode === null) return null;
-  const facts = { path, status: statusOf(old_mode, new_mode), old_mode, new_mode };
+  const status = statusOf(old_mode, new_mode);
+  const facts = { ...NOT_RENAMED, path, status, old_mode, new_mode };
   // A file that became a link is a removal and an addition. The lines of binary files are unknown.
   const isOpaque = all.some((file) => file.binary) || Math.max(a.length, b.length) > 1;
   if (isOpaque) return isSame(a, b) ? null : { ...facts, binary: true, hunks: [] };

@@ -12,6 +12,11 @@ const STATUS_LABELS: Readonly<Record<FileDiff["status"], string>> = {
   modified: "",
 };
 
+function statusLabel(file: FileDiff): string {
+  if (file.renamed_from !== null) return `renamed from ${visibleLine(file.renamed_from)}`;
+  return file.renamed_to !== null ? "renamed" : STATUS_LABELS[file.status];
+}
+
 interface FileHeaderProps {
   readonly file: FileDiff;
   readonly selection: DiffSelection | null;
@@ -36,7 +41,7 @@ export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: Fil
         <span aria-hidden="true">{isFolded ? "▸" : "▾"}</span>
         <span className="clip">{path}</span>
       </button>
-      {STATUS_LABELS[file.status] && <Chip>{STATUS_LABELS[file.status]}</Chip>}
+      {statusLabel(file) && <Chip>{statusLabel(file)}</Chip>}
       <span className="num">
         <span className={styles.additions}>+{additions}</span>{" "}
         <span className={styles.deletions}>−{deletions}</span>

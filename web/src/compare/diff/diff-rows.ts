@@ -1,5 +1,6 @@
 /** A diff as one flat list of rows, so that a virtual list can show twenty thousand of them. */
 import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
+import { visibleLine } from "../../ui/visible-text";
 
 export interface LineSide {
   readonly line: DiffLine;
@@ -36,6 +37,17 @@ export type DiffRow = FileRow | FileNoteRow | HunkRow | LineRow;
 
 export type DiffLayout = "unified" | "split";
 
+/** Fields of a file that was not renamed. */
+export const NOT_RENAMED = { renamed_from: null, renamed_to: null, rename_hunks: [] };
+
+/** Return a diff whose renames show what changes besides the name, and nothing twice. */
+export function showRenames(files: readonly FileDiff[]): readonly FileDiff[] {
+  return files.map((file) => {
+    if (file.renamed_to !== null) return { ...file, hunks: [] };
+    return file.renamed_from !== null ? { ...file, hunks: file.rename_hunks } : file;
+  });
+}
+
 /**
  * Return all rows of a diff.
  *
@@ -71,10 +83,12 @@ export function buildDiffRows(
 
 function fileNote(file: FileDiff): string {
   if (file.binary) return "Binary file: no lines to show. The patch contains it.";
+  if (file.renamed_to !== null) return `Renamed to ${visibleLine(file.renamed_to)}.`;
   if (file.old_mode !== null && file.new_mode !== null && file.old_mode !== file.new_mode) {
     return `The file mode changes from ${file.old_mode} to ${file.new_mode}.`;
   }
-  return file.hunks.length === 0 ? "Empty file." : "";
+  if (file.hunks.length > 0) return "";
+  return file.renamed_from !== null ? "Only the name changes." : "Empty file.";
 }
 
 type LinePair = readonly [LineSide | null, LineSide | null];
