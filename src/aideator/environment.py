@@ -54,7 +54,7 @@ def _read_file() -> dict[str, str]:
             f"variables more than {_ENV_REFERENCES_MAX} times"
         )
     # Imported late: most folders have no such file.
-    from dotenv import dotenv_values  # noqa: PLC0415
+    from dotenv import dotenv_values
 
     found = dotenv_values(".env").items()
     return {name: value for name, value in found if value is not None}

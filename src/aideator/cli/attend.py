@@ -70,13 +70,12 @@ def _choose(context: "CommandContext", error: BaseException, *, yes: bool) -> _C
         return _Choice.STOP
     if isinstance(error, OSError) or signals.first == signal.SIGHUP:
         return _Choice.LEAVE  # the terminal is gone
-    if yes or signals.first != signal.SIGINT or not _can_ask():
-        return _Choice.STOP
-    return _ask()
+    return _ask() if _can_ask(yes=yes) else _Choice.STOP
 
 
-def _can_ask() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+def _can_ask(*, yes: bool) -> bool:
+    has_person = sys.stdin.isatty() and sys.stderr.isatty()
+    return has_person and not yes and signals.first == signal.SIGINT
 
 
 def _ask() -> _Choice:

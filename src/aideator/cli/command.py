@@ -190,9 +190,10 @@ def _tell_of(server: "LocalServer") -> None:
 
 async def _act(
     action: Callable[..., Coroutine[Any, Any, int | None]],
-    server: str | None,
-    json: bool,  # noqa: FBT001 - as the option
     arguments: dict[str, Any],
+    *,
+    server: str | None,
+    json: bool,
 ) -> int | None:
     import asyncio
 
@@ -205,9 +206,10 @@ async def _act(
 
 def _act_now(
     action: Callable[..., int | None],
-    server: str | None,
-    json: bool,  # noqa: FBT001 - as the option
     arguments: dict[str, Any],
+    *,
+    server: str | None,
+    json: bool,
 ) -> int | None:
     context = open_context(server=server, json=json)
     try:
@@ -249,10 +251,11 @@ def command(
         ) -> None:
             from aideator.cli.exit import call_to_exit, run_to_exit
 
+            shared: dict[str, Any] = {"server": server, "json": json}
             if inspect.iscoroutinefunction(action):
-                run_to_exit(lambda: _act(action, server, json, arguments))
+                run_to_exit(lambda: _act(action, arguments, **shared))
             else:
-                call_to_exit(lambda: _act_now(action, server, json, arguments))
+                call_to_exit(lambda: _act_now(action, arguments, **shared))
 
         _, *own = inspect.signature(action).parameters.values()
         # Typer reads both: the parameters without the context, and with the shared.

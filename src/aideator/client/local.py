@@ -274,28 +274,18 @@ def _spawn(home: Path, variables: Mapping[str, str], *, stays: bool) -> LocalSer
     """
     ready, told = os.pipe()
     kept, lifeline = (None, None) if stays else os.pipe()
-    arguments = ["serve", "--started-by-command", str(told)]
+    arguments = ["--started-by-command", str(told)]
+    passed = [told]
     if kept is not None:
         arguments += ["--lifeline", str(kept)]
-    passed = [end for end in (told, kept) if end is not None]
-    with _open_log(home) as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "aideator", *arguments],
-            env=_environment(variables),
-            cwd=home,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=passed,
-            start_new_session=True,
-        )
+        passed.append(kept)
+    process = _open_process(home, _environment(variables), arguments, passed)
     for end in passed:
         os.close(end)
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(process.terminate)
         _await_ready(ready, home)
-    except BaseException:
-        process.terminate()
-        raise
+        undo.pop_all()
     present = find(home)
     if present is None:
         raise Unavailable(f"the server ended at once; see {log_file(home)}")
@@ -305,6 +295,22 @@ def _spawn(home: Path, variables: Mapping[str, str], *, stays: bool) -> LocalSer
     return LocalServer(present, None if stays else process, lifeline, was_started=True)
 
 
+def _open_process(
+    home: Path, environment: dict[str, str], arguments: list[str], passed: list[int]
+) -> subprocess.Popen[bytes]:
+    with _open_log(home) as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "aideator", "serve", *arguments],
+            env=environment,
+            cwd=home,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=passed,
+            start_new_session=True,
+        )
+
+
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the server's environment: ours, with the settings of `.env`.
 
@@ -312,7 +318,7 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
     would let it run programs.
     """
     # Imported late: only to start a server.
-    from aideator.settings import setting_names  # noqa: PLC0415
+    from aideator.settings import setting_names
 
     known = {*setting_names(), "AIDEATOR_HOME", "AIDEATOR_HOST", "AIDEATOR_PORT"}
     settings = {name: variables[name] for name in known & variables.keys()}

@@ -381,7 +381,7 @@ async def publish(
 
 async def unfinished(session: AsyncSession) -> list[str]:
     """Return the ids of the runs that a start must take up, oldest first."""
-    due = select(col(RunRow.id)).where(col(RunRow.status).in_(_OPEN_RUN))
+    due = select(col(RunRow.id)).filter(col(RunRow.status).in_(_OPEN_RUN))
     return list(await session.scalars(due.order_by(col(RunRow.id))))
 
 
@@ -393,8 +393,7 @@ async def unannounced(session: AsyncSession) -> list[Run]:
     due = select(RunRow).where(
         col(RunRow.status).in_(SETTLED_RUN), col(RunRow.announced).is_(False)
     )
-    found = await session.scalars(due.order_by(col(RunRow.id)))
-    return [plain_run(row) for row in found]
+    return list(map(plain_run, await session.scalars(due.order_by(col(RunRow.id)))))
 
 
 async def reopened_unreported(session: AsyncSession) -> list[Run]:

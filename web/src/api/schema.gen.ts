@@ -768,7 +768,7 @@ export interface RunStarted {
   reused_from?: string | null;
 }
 
-export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled";
+export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled" | "interrupted";
 
 /** A person, or a reused decision, selected the winner. */
 export interface Selected {
@@ -809,6 +809,29 @@ export interface ServerInfo {
   recent: readonly Recent[];
   /** US dollars that the latest finished variations have cost, newest first. The free demo does not count. */
   latest_costs: readonly number[];
+}
+
+/** The server of one user and state directory. */
+export interface ServerStatus {
+  version: string;
+  pid: number;
+  /** Where the page is. */
+  url: string;
+  /** Whether it was started by `aideator serve`, and so never ends by itself. */
+  is_service: boolean;
+  /** Whether it has no run at work and answers nobody but this request. */
+  is_idle: boolean;
+  /** Whether a run is at work. */
+  working: boolean;
+  /** Seconds since it answered the last request. */
+  idle_seconds: number;
+  /** Seconds after which it ends by itself; null for a service. */
+  idle_timeout: number | null;
+  salt: string;
+  /** Setting → hash of salt and value, by which a command compares its own. */
+  variables: Readonly<Record<string, string>>;
+  /** Ids of runs that wait for `resume` or `cancel`, newest first. */
+  interrupted: readonly string[];
 }
 
 /** One setting of this server. */
@@ -869,6 +892,12 @@ export interface Stats {
   cost_per_decision_usd: number | null;
   /** The median time from the end of a run to its decision. */
   decision_seconds: number | null;
+}
+
+/** When to stop. */
+export interface StopRequest {
+  /** Refuse with 409 while a run is at work or somebody else is being answered. */
+  if_idle?: boolean;
 }
 
 /** A submission. Whether a short prompt is taken depends on `short_prompt`. */
@@ -1166,7 +1195,7 @@ export interface Routes {
   };
   "GET /runs": {
     path: undefined;
-    query: { cursor?: string | null; limit?: number; status?: RunStatus | null };
+    query: { cursor?: string | null; limit?: number; status?: RunStatus | null; match?: string | null };
     body: undefined;
     answer: RunListPage;
   };
@@ -1201,6 +1230,12 @@ export interface Routes {
     answer: RunDetails;
   };
   "POST /runs/{run_id}/cancel": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: RunDetails;
+  };
+  "POST /runs/{run_id}/resume": {
     path: { run_id: string };
     query: undefined;
     body: undefined;
@@ -1331,6 +1366,18 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: readonly AgentInfo[];
+  };
+  "GET /server/status": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: ServerStatus;
+  };
+  "POST /server/stop": {
+    path: undefined;
+    query: undefined;
+    body: StopRequest;
+    answer: unknown;
   };
   "POST /session": {
     path: undefined;

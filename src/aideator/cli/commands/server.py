@@ -1,7 +1,7 @@
 """`aideator server …`: the server that commands start and use."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,6 +49,11 @@ def status(context: CommandContext) -> int:
         shown = {k: v for k, v in found.items() if k not in ("salt", "variables")}
         sys.stdout.write(json.dumps(shown) + "\n")
         return 0
+    _print_status(context, found)
+    return 0
+
+
+def _print_status(context: CommandContext, found: dict[str, Any]) -> None:
     kind = "`aideator serve`" if found["is_service"] else "started by a command"
     context.print_line(f"process {found['pid']}, version {found['version']}, {kind}")
     context.print_line(f"page: {found['url']}")
@@ -65,7 +70,6 @@ def status(context: CommandContext) -> int:
             f"{short} was interrupted: aideator resume {short}, or aideator cancel "
             f"{short}"
         )
-    return 0
 
 
 @command(
