@@ -9,7 +9,8 @@ import pytest
 
 from aideator.app import Aideator
 from aideator.domain.errors import InvalidInput, RepositoryError
-from aideator.domain.run import RunStatus
+from aideator.domain.run import PublishRequest, RunStatus
+from aideator.publishing.publish import publish_winner
 from aideator.repositories.uncommitted import (
     commit_uncommitted,
     find_ignored_to_include,
@@ -265,3 +266,18 @@ async def test_over_http_the_own_user_is_told_and_may_take_them_along(
         spec = {**asked, "prompt": "Look at the files", "include_uncommitted": True}
         answer = await client.post("/runs", json=spec)
         assert answer.status_code == 202, answer.text
+
+
+async def test_publishing_makes_a_branch_with_both_commits(
+    home: Path, repo: Path
+) -> None:
+    make_dirty(repo)
+    async with user(home, repo, LOOKS) as me:
+        done = await me.asks_and_waits(include_uncommitted=True, checks=[])
+        await me.app.select(done.id, 1)
+        made = await publish_winner(me.app, done.id, PublishRequest(draft=True))
+    assert "nothing to draft" in made.note
+    subjects = git(repo, "log", "--format=%s", f"main..{made.branch}").splitlines()
+    assert subjects[1] == "Uncommitted changes"
+    assert len(subjects) == 2
+    assert git(repo, "show", f"{made.branch}:new.py") == "new = True"

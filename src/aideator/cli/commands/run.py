@@ -201,7 +201,10 @@ async def run(  # noqa: PLR0913 - each is a documented option
 async def _location(context: CommandContext, options: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a submission that what was typed as the repository names."""
     from aideator.cli.parsing import read_location
+    from aideator.repositories.address import read_address
 
+    if read_address(options["repo_url"]) is None:
+        return {}  # `read_spec` finds a path's repository
     found = await read_location(
         context, options["repo_url"], options["ref"], options["path"]
     )
