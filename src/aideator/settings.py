@@ -19,6 +19,7 @@ from pydantic_settings import SettingsError as NotParsed
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
+from aideator.domain.hosts import is_host
 from aideator.domain.isolation import IsolationPolicy
 
 _ENV_BYTES_MAX, _ENV_REFERENCES_MAX = 64 * 2**10, 16
@@ -187,9 +188,10 @@ class Settings(BaseSettings):
     are served at names below it. On loopback, localhost serves."""
 
     # Set-up
-    setup_allowed_hosts: Names = ()
-    """Hosts (host or host:port) that set-up commands may reach, such as package
-    registries; separated by commas."""
+    setup_allowed_hosts: Names = ("auto",)
+    """Hosts (host or host:port) that set-up commands may reach; separated by commas.
+    `auto` stands for the registries that this machine's package managers are set to
+    use, and lets a person allow further hosts in a run; `none` for no host."""
     setup_private_hosts: Names = ()
     """Hosts (host or host:port) of your own network that set-up commands may reach,
     such as mirrors."""
@@ -247,6 +249,16 @@ class Settings(BaseSettings):
                 "this version keeps its data in SQLite: "
                 "sqlite+aiosqlite:///path/to/file.db"
             )
+        return value
+
+    @field_validator("setup_allowed_hosts")
+    @classmethod
+    def _none_stands_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "none" in value and len(value) > 1:
+            raise ValueError("none closes set-up's network: name no other host")
+        for host in value:
+            if not is_host(host):
+                raise ValueError(f"{host!r} is no host: give auto, none, or hosts")
         return value
 
     @field_validator("setup_env")

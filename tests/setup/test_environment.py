@@ -19,8 +19,9 @@ from aideator.repositories.source import SourcePolicy
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
 from aideator.setup import tool_paths
-from aideator.setup.egress import Egress
+from aideator.setup.commands import SetupResult
 from aideator.setup.environment import SetupContext, build_environment
+from aideator.setup.network import NetworkPolicy
 from tests.conftest import comes_true, git
 from tests.setup.test_egress import serving
 
@@ -48,8 +49,8 @@ async def checkout(cache: RepositoryCache, repo: Path) -> Checkout:
 class Told(list[tuple[CheckResult, bool]]):
     """What set-up tells of itself."""
 
-    async def __call__(self, result: CheckResult, cached: bool) -> None:  # noqa: FBT001
-        self.append((result, cached))
+    async def __call__(self, done: SetupResult) -> None:
+        self.append((done.result, done.cached))
 
 
 async def set_up(
@@ -335,7 +336,7 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
     context: SetupContext, checkout: Checkout
 ) -> None:
     async with serving() as host, serving() as other:
-        open_ = replace(context, egress=Egress(private_hosts=frozenset({host.name})))
+        open_ = replace(context, policy=NetworkPolicy(private_hosts=frozenset({host.name})))
         told = Told()
         made = await set_up(
             open_, checkout, f"{GET.format(host.name)} | tee got", told=told

@@ -14,6 +14,7 @@ from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
+from aideator.app.host_questions import follow_and_answer
 from aideator.app.sources import source_policy
 from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
@@ -246,11 +247,15 @@ class Aideator:
             found = await runs.matching(session, part)
         return only_match(found, part)
 
-    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
+    def follow(
+        self, run_id: str, *, after: int = 0, interactive: bool = False
+    ) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, in batches, as they come.
 
-        Ends when nothing more will come.
+        Ends when nothing more will come. If `interactive`, set-up asks the follower.
         """
+        if interactive and self._working is not None:
+            return follow_and_answer(self, run_id, after)
         return self.log.follow(run_id, after=after)
 
     async def events(

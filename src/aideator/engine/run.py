@@ -9,9 +9,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from aideator.domain.check import CheckResult
-from aideator.domain.errors import AideatorError, CheckCannotRun
+from aideator.domain.errors import AideatorError, CheckCannotRun, RepositoryError
 from aideator.domain.events import (
     ErrorRaised,
     EvidenceGathered,
@@ -19,6 +19,7 @@ from aideator.domain.events import (
     SetupRan,
     VerdictReached,
 )
+from aideator.domain.hosts import AllowedHost
 from aideator.domain.project import Project
 from aideator.domain.ranking import Evidence
 from aideator.domain.run import (
@@ -41,9 +42,10 @@ from aideator.engine.spending import judge_usage
 from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout
 from aideator.selection.rank import evaluate, finished_verdicts, rank
+from aideator.setup.commands import SetupResult
 from aideator.setup.environment import build_environment
-from aideator.setup.project import find_project
-from aideator.store import reuse, runs
+from aideator.setup.project import find_project, read_project_file
+from aideator.store import allowed_hosts, reuse, runs
 
 
 async def begin(context: RunContext, run: Run) -> Baseline:
@@ -62,7 +64,12 @@ async def begin(context: RunContext, run: Run) -> Baseline:
     checkout = await context.cache.checkout(commit)
     if run.commit is None:
         project = await asyncio.to_thread(
-            find_project, checkout, context.egress, run.spec
+            partial(
+                find_project,
+                checkout,
+                run.spec,
+                can_install=context.network.is_open,
+            )
         )
         run = await _reuse_or_start(context, run, project)
         checkout = replace(checkout, notes=project.notes)
@@ -98,15 +105,51 @@ async def _build_environment(
     context: RunContext, run: Run, checkout: Checkout
 ) -> Checkout:
     writer = EventWriter(context.log, run.id)
+    reached: tuple[str, ...] = run.setup_hosts
 
-    async def report(
-        result: CheckResult,
-        cached: bool,  # noqa: FBT001 - the callback's shape
-    ) -> None:
-        await writer.write(SetupRan(result=result, cached=cached))
+    async def report(done: SetupResult) -> None:
+        nonlocal reached
+        reached = done.hosts
+        await writer.write(
+            SetupRan(
+                result=done.result,
+                cached=done.cached,
+                hosts=done.hosts,
+                refused=done.refused,
+            )
+        )
 
-    workshop = context.workshop(await context.backend_of(run))
-    return await build_environment(workshop, checkout, run.setup, report)
+    workshop = replace(
+        context.workshop(await context.backend_of(run)),
+        allowed=await _allowed_hosts(context, run),
+        named=await asyncio.to_thread(_named_hosts, checkout),
+        asker=context.host_questions.of_run(context.log, run.id)
+        if context.network.auto
+        else None,
+    )
+    try:
+        return await build_environment(workshop, checkout, run.setup, report)
+    finally:
+        if reached != run.setup_hosts:
+            async with context.database.write() as session:
+                await runs.note(session, run.id, setup_hosts=reached)
+
+
+async def _allowed_hosts(context: RunContext, run: Run) -> list[AllowedHost]:
+    """Return the hosts that people have allowed to the run's set-up."""
+    if not context.network.auto:
+        return []
+    async with context.database.read() as session:
+        found = await allowed_hosts.of_repository(session, run.spec.repo_url)
+    return [*found, *(AllowedHost(host=host) for host in run.spec.allowed_hosts)]
+
+
+def _named_hosts(checkout: Checkout) -> tuple[str, ...]:
+    """Return the hosts that the repository names; none if its file is not valid."""
+    try:
+        return read_project_file(checkout).allowed_hosts
+    except RepositoryError:
+        return ()
 
 
 def question(spec: RunSpec, project: Project) -> str:

@@ -45,6 +45,7 @@ class Facts(TypedDict, total=False):
     commit: str | None
     checks: tuple[Check, ...]
     setup: tuple[Command, ...]
+    setup_hosts: tuple[str, ...]
     protected: tuple[str, ...]
     evidence: Evidence | None
     ranking: Ranking | None

@@ -88,6 +88,8 @@ class VariationView:
             case (
                 events.RunStarted()
                 | events.SetupRan()
+                | events.HostAsked()
+                | events.HostAnswered()
                 | events.EvidenceGathered()
                 | events.VerdictReached()
                 | events.Selected()
@@ -160,6 +162,8 @@ class RunView:
     setup: list[CheckResult] = field(default_factory=list)
     is_set_up: bool = False
     """Whether the environment existed before the run."""
+    asked_hosts: dict[str, str] = field(default_factory=dict)
+    """Hosts that set-up waits for an answer about, and what asks for each."""
     baseline: list[CheckResult] = field(default_factory=list)
     ranking: Ranking | None = None
     selected: events.Selected | None = None
@@ -190,6 +194,10 @@ class RunView:
             case events.SetupRan(result=result, cached=cached):
                 self.setup.append(result)
                 self.is_set_up = cached
+            case events.HostAsked(host=host, asked_by=asked_by):
+                self.asked_hosts[host] = asked_by
+            case events.HostAnswered(host=host):
+                self.asked_hosts.pop(host, None)
             case events.CheckRun(result=result):
                 self.baseline.append(result)
             case events.VerdictReached(ranking=ranking):
@@ -202,6 +210,7 @@ class RunView:
                 self.trouble = message
             case events.Complete(status=status):
                 self.status = status
+                self.asked_hosts.clear()
             case events.EvidenceGathered() | events.Published():
                 pass  # the summary shows both
             case (
