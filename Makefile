@@ -12,8 +12,9 @@ help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 10
 
 demo: $(VENV)/.runtime ## Set up, then let three agents fix a bug (no key needed)
+	@test -f src/aideator/web/dist/index.html || echo "Building the web page (about 30 s) …"
 	@$(PYTHON) web/build.py || true
-	$(BIN)/aideator demo
+	@$(BIN)/aideator demo
 
 web: ## Build the page that `aideator serve` shows (Node 20, npm)
 	$(PYTHON) web/build.py
@@ -72,8 +73,9 @@ $(VENV)/bin/python:
 	@test -x $@ || $(UV) venv --quiet --python $(PYTHON) $(VENV)
 
 $(VENV)/.runtime: requirements.lock pyproject.toml | $(VENV)/bin/python
-	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
-	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .
+	@echo "Installing into $(VENV) (about 30 s) …"
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --compile-bytecode --require-hashes -r requirements.lock
+	@VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime

@@ -20,7 +20,7 @@ from rich.console import Console, RenderableType
 
 from aideator.cli.ui.live import live
 from aideator.cli.ui.reduce import RunView
-from aideator.cli.ui.summary import print_summary
+from aideator.cli.ui.summary import print_outcome
 from aideator.domain.events import Event
 from aideator.domain.run import RunDetails
 
@@ -39,7 +39,7 @@ def main() -> None:
             aideator(home + "/demo", "show", run_id, "--json")
         )
     picture("working", lambda screen: screen.print(at_work))
-    picture("decided", lambda screen: print_summary(screen, details))
+    picture("decided", lambda screen: print_outcome(screen, details, simulated=True))
 
 
 def environment(home: str) -> dict[str, str]:

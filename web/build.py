@@ -87,7 +87,9 @@ def main(script: str = "build") -> int:
         return EXIT_CANNOT_BUILD if script == "build" else 0
     try:
         install()
-        run("run", "--silent", script)
+        # vite lists every file that it has written: 40 lines before the demo.
+        quiet = ("--", "--logLevel", "warn") if script == "build" else ()
+        run("run", "--silent", script, *quiet)
     except subprocess.CalledProcessError as error:
         return error.returncode or 1
     return 0

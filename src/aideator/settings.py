@@ -19,7 +19,7 @@ from pydantic_settings import SettingsError as NotParsed
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
-from aideator.domain.hosts import is_host
+from aideator.domain.hosts import check_hosts
 from aideator.domain.isolation import IsolationPolicy
 
 _ENV_BYTES_MAX, _ENV_REFERENCES_MAX = 64 * 2**10, 16
@@ -127,7 +127,8 @@ class Settings(BaseSettings):
 
     # Models
     anthropic_api_key: SecretStr | None = None
-    """The key for the Anthropic API. It stays on the host; agents never see it."""
+    """The key for the Anthropic API; that of `aideator login` when absent. It stays on
+    the host; agents never see it."""
     anthropic_base_url: str = Field(default=PROVIDER_URL, pattern=r"^https?://")
     """Where model calls go; without a key, a server of your own that needs none."""
 
@@ -189,9 +190,8 @@ class Settings(BaseSettings):
 
     # Set-up
     setup_allowed_hosts: Names = ("auto",)
-    """Hosts (host or host:port) that set-up commands may reach; separated by commas.
-    `auto` stands for the registries that this machine's package managers are set to
-    use, and lets a person allow further hosts in a run; `none` for no host."""
+    """Hosts that set-up may reach; `auto`: those that this machine's package managers
+    are set to use, and others if a person allows them; `none`: no host."""
     setup_private_hosts: Names = ()
     """Hosts (host or host:port) of your own network that set-up commands may reach,
     such as mirrors."""
@@ -251,15 +251,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("setup_allowed_hosts")
-    @classmethod
-    def _none_stands_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if "none" in value and len(value) > 1:
-            raise ValueError("none closes set-up's network: name no other host")
-        for host in value:
-            if not is_host(host):
-                raise ValueError(f"{host!r} is no host: give auto, none, or hosts")
-        return value
+    _check_hosts = field_validator("setup_allowed_hosts")(check_hosts)
 
     @field_validator("setup_env")
     @classmethod
@@ -303,10 +295,7 @@ class Settings(BaseSettings):
 
     @property
     def is_at_the_provider(self) -> bool:
-        """Whether calls go to the provider itself.
-
-        It needs a key, and the names of its models are known.
-        """
+        """Whether calls go to the provider itself, which needs a key."""
         return self.anthropic_base_url == PROVIDER_URL
 
     @property

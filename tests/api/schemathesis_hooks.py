@@ -32,6 +32,10 @@ def before_call(context: schemathesis.HookContext, case: Any, kwargs: Any) -> No
         examination.pop("judge", None)  # nor whether there is a model that can be asked
     if case.path.endswith("/inspect"):
         case.body = {"repo_url": AT_HAND}
+    if (case.query or {}).get("find_first"):
+        case.body["repo_url"] = AT_HAND
+        case.body.pop("github_url", None)
+        case.body.pop("ref", None)
     if case.body.get("lineup"):
         case.body.pop("variations", None)  # two numbers that must agree
     case.body = whole(case.body)

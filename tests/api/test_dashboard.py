@@ -19,7 +19,7 @@ async def test_the_server_says_what_may_be_submitted(stage: Stage) -> None:
         told["min_prompt_length"],
         told["max_prompt_length"],
         told["max_variations"],
-    ) == (10, 2000, 5)
+    ) == (3, 2000, 5)
     assert told["model_ready"] is False
     assert "github.com" in told["git_hosts"]
 

@@ -92,6 +92,40 @@ async def test_a_wrong_field_is_named(
     assert words in problem["errors"][0]["message"]
 
 
+async def test_a_short_prompt_is_taken_where_the_caller_says_that_a_person_typed_it(
+    working: httpx2.AsyncClient,
+) -> None:
+    short = SUBMISSION | {"prompt": "Add CI"}
+    refused = await working.post("/api/v1/runs", json=short)
+    assert refused.status_code == 422
+    assert "at least 10 characters; not 'Add CI'" in refused.json()["detail"]
+    assert "short_prompt=true" in refused.json()["hint"]
+    taken = await working.post("/api/v1/runs?short_prompt=true", json=short)
+    assert taken.status_code == 202
+    shorter = SUBMISSION | {"prompt": "CI"}
+    again = await working.post("/api/v1/runs?short_prompt=true", json=shorter)
+    assert "at least 3 characters" in again.json()["detail"]
+
+
+async def test_a_repository_that_cannot_be_found_leaves_no_run(
+    working: httpx2.AsyncClient, repo: Path
+) -> None:
+    before = (await working.get("/api/v1/runs")).json()["runs"]
+    for wrong in (
+        {"github_url": str(repo), "ref": "nosuch"},
+        {"github_url": str(repo / "nowhere")},
+    ):
+        answer = await working.post("/api/v1/runs", json=SUBMISSION | wrong)
+        assert answer.status_code == 422, answer.text
+    elsewhere = {"github_url": "https://127.0.0.1:9/user/repo"}
+    answer = await working.post(
+        "/api/v1/runs?find_first=true", json=SUBMISSION | elsewhere
+    )
+    assert answer.status_code == 422, answer.text
+    after = (await working.get("/api/v1/runs")).json()["runs"]
+    assert [run["id"] for run in after] == [run["id"] for run in before]
+
+
 async def test_an_agent_that_does_not_exist_is_named(
     working: httpx2.AsyncClient,
 ) -> None:
@@ -296,7 +330,7 @@ async def test_a_diff_is_structured(stage: Stage) -> None:
 async def test_a_follow_up_that_is_too_short_is_refused(stage: Stage) -> None:
     run_id = await stage.finished_run()
     answer = await stage.client.post(
-        f"/api/v1/runs/{run_id}/variations/1/prompt", json={"prompt": "more"}
+        f"/api/v1/runs/{run_id}/variations/1/prompt", json={"prompt": "no"}
     )
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "prompt")
 

@@ -159,10 +159,13 @@ CARGO = {
 
 @pytest.fixture
 def sysroot() -> Path:
-    """Where the Rust toolchain lies."""
-    return Path(
-        subprocess.check_output(["rustc", "--print", "sysroot"], text=True).strip()
+    """Where the Rust toolchain lies. rustup's shim alone is none."""
+    asked = subprocess.run(
+        ["rustc", "--print", "sysroot"], capture_output=True, text=True, check=False
     )
+    if asked.returncode != 0:
+        pytest.skip(f"rustc has no toolchain: {asked.stderr.strip()}")
+    return Path(asked.stdout.strip())
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ async def test_a_run_is_taken_on_composed_decided_published_and_kept(
 
         await does("select", run, "1", "--reason", "shorter")
         undone = await does("undo", run)
-        assert "is finished, without a winner" in undone.stdout
+        assert "(finished) has no winner now" in undone.stdout
         selected = await does("select", run, "3", "--json")
         assert json.loads(selected.stdout)["winner"] == 3
         await publishes_once(does, run, repo)

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from aideator.cli.ui.console import StdoutConsole
 from aideator.cli.ui.escape import escape, one_line
-from aideator.cli.ui.listing import print_patch
+from aideator.cli.ui.listing import draw_patch
 from aideator.cli.ui.live import live
 from aideator.cli.ui.reduce import RunView, VariationView
 from aideator.cli.ui.summary import comparison, conclusion, isolation_line
@@ -125,10 +125,15 @@ def test_a_line_is_one_line_and_no_longer_than_asked(text: str, width: int) -> N
 @pytest.mark.parametrize("attack", HOSTILE)
 def test_a_hostile_patch_is_inert_on_a_terminal(attack: str) -> None:
     console = Console(force_terminal=True, color_system=None, width=100)
-    with console.capture() as shown:
-        print_patch(console, f"--- a/x\n+++ b/x\n+{attack}end of line\n")
-    assert acts_on_a_terminal(shown.get()) == []
-    assert "end of line" in shown.get()
+    shown = draw_patch(console, f"--- a/x\n+++ b/x\n+{attack}end of line\n")
+    assert acts_on_a_terminal(shown) == []
+    assert "end of line" in shown
+
+
+def test_a_terminal_shows_short_hashes() -> None:
+    console = Console(width=100)
+    shown = draw_patch(console, f"index {'1' * 40}..{'2' * 40} 100644\n")
+    assert shown.strip() == f"index {'1' * 10}..{'2' * 10} 100644"
 
 
 def finished(number: int, change: Change = Change.FIXED) -> Variation:

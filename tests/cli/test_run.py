@@ -19,8 +19,9 @@ async def test_a_run_from_its_start_to_the_users_branch(
     home: Path, repo: Path, finished_run: FinishedRun
 ) -> None:
     lines, part = finished_run.ran.stdout.splitlines(), finished_run.part
-    assert lines.count("[1] ✓ python3 -m unittest") == 1
-    assert "Variation 1 is recommended (high confidence)." in lines
+    assert lines.count("[1] ▸ python3 -m unittest") == 1
+    assert "1 or 2: equally proven (high confidence)." in lines
+    assert any("1 comes first by its number alone." in line for line in lines)
     assert max(map(len, lines)) <= 80
     assert f"  aideator apply {part} 1" in lines
 

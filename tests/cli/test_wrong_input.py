@@ -21,7 +21,7 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         2,
         "variations: at most 5 (MAX_VARIATIONS); not 6",
     ),
-    "no prompt worth the name": (["run", "{repo}", "x"], 2, "the prompt: at least 10"),
+    "no prompt worth the name": (["run", "{repo}", "x"], 2, "the prompt: at least 3"),
     "a budget of nothing": ([*RUN, "--budget", "0"], 2, "--budget: more than 0; not 0"),
     "an effort that there is not": (
         [*RUN, "--effort", "heroic"],
@@ -43,6 +43,11 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         2,
         "there is no directory 'nowhere'",
     ),
+    "a ref that is not there": (
+        [*RUN, "--ref", "nosuch"],
+        1,
+        "has no branch or tag 'nosuch'",
+    ),
     "a file that is not YAML": (
         ["run", "--spec", "bad.yaml"],
         2,
@@ -61,7 +66,19 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         1,
         "the server does not answer",
     ),
-    "an unknown command": (["rnu"], 2, "No such command"),
+    "an unknown command": (["rnu"], 2, "No such command 'rnu'. Did you mean 'run'?"),
+    "a number that is none": ([*RUN, "-n", "x"], 2, "--variations: a whole number"),
+    "an argument that is no number": (
+        ["diff", "abcd1234", "x"],
+        2,
+        "VARIATION: a whole number; not 'x'",
+    ),
+    "a limit of nothing": (["list", "--limit", "0"], 2, "--limit: at least 1"),
+    "an option that there is not": ([*RUN, "--nope"], 2, "No such option: --nope"),
+    "an argument that is missing": (["show"], 2, "Missing argument 'RUN'"),
+    "a port that there is not": (["serve", "--port", "99999"], 2, "--port: at most"),
+    "nothing to do": (["run"], 2, "the repository is missing; the prompt is missing"),
+    "help for what is not there": (["help", "nope"], 2, "No such command 'nope'"),
 }
 
 
@@ -79,13 +96,16 @@ def test_a_wrong_command_says_what_is_wrong(home: Path, repo: Path, case: str) -
     assert done.returncode == code, done.stderr
     assert words in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+    assert "Input should" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) <= 3
     assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"prompt": "123456789"}, "prompt: at least 10 characters; not '123456789'"),
+        ({"prompt": "12"}, "prompt: at least 3 characters; not '12'"),
         ({"variations": 0}, "variations: at least 1; not 0"),
         (
             {"agent_config": {"effort": "heroic"}},
@@ -125,6 +145,18 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: bytes | None, words: str) -
     assert words in str(caught.value)
 
 
+def test_a_prompt_alone_means_the_repository_that_one_is_in(
+    home: Path, repo: Path
+) -> None:
+    (repo / "deep").mkdir()
+    inside = command("run", "Fix the date test", home=home, cwd=repo / "deep")
+    assert f"(in this folder, {repo / 'deep'}" in inside.stderr
+    assert "is missing" not in inside.stderr
+    outside = command("run", "Fix the date test", home=home)
+    assert "the prompt is missing" in outside.stderr
+    assert 'next: aideator run . "Fix' in outside.stderr
+
+
 def test_a_wrong_setting_is_named(home: Path) -> None:
     done = command(
         "list", home=home, env={"MAX_VARIATIONS": "many", "DEBUG": "perhaps"}
@@ -139,7 +171,7 @@ def test_without_a_key_a_run_is_refused_before_anything_is_fetched(
 ) -> None:
     done = command(*(a.replace("{repo}", str(repo)) for a in RUN), home=home)
     assert done.returncode == 2
-    assert "no ANTHROPIC_API_KEY is set" in done.stderr
+    assert "no ANTHROPIC_API_KEY is set and no key is stored" in done.stderr
     assert "aideator demo" in done.stderr
     assert not (home / "state" / "mirrors").exists()
 

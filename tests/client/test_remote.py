@@ -50,3 +50,23 @@ def test_an_address_without_a_scheme_is_told(home: Path) -> None:
     refused = command("list", "--server", "127.0.0.1:8000", home=home)
     assert refused.returncode == 2
     assert "did you mean http://127.0.0.1:8000" in refused.stderr
+
+
+async def test_what_a_server_refuses_is_told_in_the_words_of_the_command_line(
+    home: Path, repo: Path
+) -> None:
+    async with server(home, "http://127.0.0.1:9"):
+        many = await asyncio.to_thread(
+            command, "run", str(repo), "Fix it", "-n", "6", home=home
+        )
+        nowhere = await asyncio.to_thread(
+            command, "run", str(repo), "Fix it", "--ref", "nosuch", home=home
+        )
+        listed = await asyncio.to_thread(command, "list", "--json", home=home)
+    assert many.returncode == 2
+    assert "--variations: at most 5 (MAX_VARIATIONS); not 6" in many.stderr
+    assert "next: aideator run . " in many.stderr
+    assert "`errors`" not in many.stderr
+    assert "has no branch or tag 'nosuch'" in nowhere.stderr
+    assert "next: it has main" in nowhere.stderr
+    assert listed.stdout == "[]\n"

@@ -47,7 +47,7 @@ def test_the_agent_config_is_that_of_every_agent() -> None:
     [
         {"variations": 0},
         {"variations": 101},
-        {"prompt": "too short"},
+        {"prompt": "no"},
         {"lineup": [{}], "variations": 2},
         {"lineup": []},
         {"budget": {"run_usd": 0}},

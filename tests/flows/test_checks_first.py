@@ -1,5 +1,6 @@
 """Checks run on the base before any agent is paid, and one that cannot run stops it."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from aideator.domain.events import CheckRun
 from aideator.domain.run import AgentSpec, RunStatus
 from aideator.domain.verdict import Change
+from aideator.testing import scripted_model
 from tests.actions import bodies, command, is_dense, user
 from tests.conftest import git
 
@@ -158,15 +160,17 @@ async def test_a_change_that_stops_a_check_from_running_has_broken_it(
     assert "No rule to make target" in row.output
 
 
-def test_the_terminal_shows_why_and_what_to_paste(home: Path, repo: Path) -> None:
-    done = command(
-        "run",
-        str(repo),
-        "Make the failing test pass, please",
-        *("--check", LACKS_MODULE["command"]),
-        home=home,
-        env={"ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "ANTHROPIC_API_KEY": "x"},
-    )
+async def test_the_terminal_shows_why_and_what_to_paste(home: Path, repo: Path) -> None:
+    async with scripted_model("one_edit") as model:
+        done = await asyncio.to_thread(
+            command,
+            "run",
+            str(repo),
+            "Make the failing test pass, please",
+            *("--check", LACKS_MODULE["command"]),
+            home=home,
+            env={"ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "x"},
+        )
     assert done.returncode == 1
     text = " ".join(done.stdout.split())
     assert "No module named nosuchrunner" in text

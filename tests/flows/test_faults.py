@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aideator.domain.errors import Conflict, InvalidInput
+from aideator.domain.errors import Conflict, InvalidInput, RepositoryError
 from aideator.domain.events import Selected
 from aideator.domain.run import RunStatus, VariationStatus
 from tests.actions import bodies, is_dense, user
@@ -31,6 +31,25 @@ async def test_a_failing_model_fails_the_variation_with_its_reason(
     assert variation.failure
     assert variation.failure.reason == reason
     assert words in variation.failure.message
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        ({"say": "No.", "stop": "refusal"}, "The model refused to go on."),
+        ({"fault": {"status": 400}}, "400"),
+    ],
+)
+async def test_what_ended_a_turn_early_stands_in_the_verdict(
+    home: Path, repo: Path, last: dict[str, Any], words: str
+) -> None:
+    plus = {"bash": {"command": "sed -i 's/a - b/a + b/' calc.py"}}
+    lane = [{"calls": [plus]}, last]
+    async with user(home, repo, {"lanes": {"default": lane}}) as me:
+        done = await me.asks_and_waits(checks=[])
+    verdict = done.variations[0].verdict
+    assert verdict is not None
+    assert any(words in note for note in verdict.notes), verdict.notes
 
 
 @pytest.mark.parametrize("scenario", ["overloaded", "rate_limited", "cut"])
@@ -155,33 +174,36 @@ async def test_of_two_selects_at_once_the_last_wins_in_store_and_log(
     ("repository", "words"),
     [("nowhere", "nowhere"), ("empty", "no commit"), ("plain", "not a git repository")],
 )
-async def test_a_repository_that_cannot_be_had_fails_the_run_in_plain_words(
+async def test_a_repository_that_cannot_be_had_is_refused_in_plain_words(
     home: Path, repo: Path, repository: str, words: str
 ) -> None:
     (home / "empty").mkdir()
     git(home / "empty", "init", "-q")
     (home / "plain").mkdir()
     async with user(home, repo, "one_edit") as me:
-        try:
-            done = await me.asks_and_waits(repo_url=str(home / repository))
-        except InvalidInput as error:
-            message = str(error)
-        else:
-            assert done.status is RunStatus.FAILED
-            assert done.failure
-            message = done.failure.message
-    assert words in message
+        with pytest.raises((InvalidInput, RepositoryError), match=words):
+            await me.asks(repo_url=str(home / repository))
+        assert (await me.app.list()).runs == ()
 
 
-async def test_an_unknown_ref_fails_the_run_and_says_which(
+async def test_an_unknown_ref_is_refused_and_leaves_no_run(
     home: Path, repo: Path
 ) -> None:
     async with user(home, repo, "one_edit") as me:
-        done = await me.asks_and_waits(ref="no-such-branch")
+        with pytest.raises(RepositoryError, match="no-such-branch"):
+            await me.asks(ref="no-such-branch")
+        assert (await me.app.list()).runs == ()
+
+
+async def test_an_unknown_commit_fails_the_run_and_says_which(
+    home: Path, repo: Path
+) -> None:
+    async with user(home, repo, "one_edit") as me:
+        done = await me.asks_and_waits(ref="0123456789")
         events = await me.hears(done.id)
     assert done.status is RunStatus.FAILED
     assert done.failure
-    assert "no-such-branch" in done.failure.message
+    assert "0123456789" in done.failure.message
     assert events[-1].body.kind == "complete"
 
 

@@ -1,5 +1,6 @@
 """Set-up installs what a project needs once; agents and checks see it."""
 
+import asyncio
 import base64
 import json
 import re
@@ -372,7 +373,7 @@ async def test_a_repository_can_be_looked_at_before_a_run(
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
     async with backend.open(Tree((repo,)), Limits()) as sandbox:
         missing = await missing_programs(sandbox, TOOLS)
-    assert re.findall(r"! sandboxes do not see (\S+): install it in /usr", told) == (
+    assert re.findall(r"! sandboxes do not see (\S+): ", told) == (
         sorted(missing)
     )
     shown = command("inspect", str(repo), "--ref", "guessed", home=home)
@@ -384,24 +385,17 @@ async def test_a_repository_can_be_looked_at_before_a_run(
     assert as_json == found.model_dump(mode="json")
 
 
-def test_the_command_line_shows_set_up_and_where_it_is_from(
+async def test_the_command_line_shows_set_up_and_where_it_is_from(
     home: Path, repo: Path
 ) -> None:
-    done = command(
-        *(
-            "run",
-            str(repo),
-            PROMPT,
-            "-n",
-            "1",
-            "--setup",
-            "echo broken tools; false",
-            "--protect",
-            "x/**",
-        ),
-        home=home,
-        env={"ANTHROPIC_BASE_URL": "http://127.0.0.1:9"},
-    )
+    async with scripted_model("one_edit") as model:
+        done = await asyncio.to_thread(
+            command,
+            *("run", str(repo), PROMPT, "-n", "1"),
+            *("--setup", "echo broken tools; false", "--protect", "x/**"),
+            home=home,
+            env={"ANTHROPIC_BASE_URL": model.url},
+        )
     assert done.returncode == 1
     assert (
         "set-up: echo broken tools; false · checks: python3 -m unittest discover "

@@ -20,11 +20,11 @@ from aideator.domain.project import Project
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import Source
 from aideator.settings import SettingsError, load_settings
-from aideator.setup.proxy_request import ProxyRequest, RequestRefused, parse
 from aideator.setup.project import find_project
+from aideator.setup.proxy_request import ProxyRequest, RequestRefused, parse
 from tests.fuzz.strategies import around, examples, mutated, repeated
 from tests.fuzz.work import check_growth, check_large
-from tests.setup.test_project import ANYWHERE, STATED
+from tests.setup.test_project import STATED
 
 TOML = (
     STATED.encode(),

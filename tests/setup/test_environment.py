@@ -336,7 +336,9 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
     context: SetupContext, checkout: Checkout
 ) -> None:
     async with serving() as host, serving() as other:
-        open_ = replace(context, policy=NetworkPolicy(private_hosts=frozenset({host.name})))
+        open_ = replace(
+            context, policy=NetworkPolicy(private_hosts=frozenset({host.name}))
+        )
         told = Told()
         made = await set_up(
             open_, checkout, f"{GET.format(host.name)} | tee got", told=told

@@ -158,7 +158,8 @@ def test_where_nothing_can_be_reached_nothing_is_guessed_and_that_is_said(
     guessed, (note,) = guess_setup(tmp_path, can_install=False)
     assert guessed == ()
     assert note.startswith(
-        "nothing is installed, because set-up may reach no host (SETUP_ALLOWED_HOSTS=none)"
+        "nothing is installed, because set-up may reach no host"
+        " (SETUP_ALLOWED_HOSTS=none)"
     )
     assert "npm install --no-package-lock; go mod download" in note
 

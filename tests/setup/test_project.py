@@ -50,7 +50,11 @@ def test_without_a_word_everything_is_guessed(checkout: Checkout) -> None:
     assert found.protected == ()
     assert set(found.sources.values()) == {Origin.GUESS}
     assert found.notes == ("a note",)
-    assert find_project(checkout, can_install=False).notes[1].startswith("nothing is installed")
+    assert (
+        find_project(checkout, can_install=False)
+        .notes[1]
+        .startswith("nothing is installed")
+    )
 
 
 def test_the_repositorys_file_comes_before_a_guess(checkout: Checkout) -> None:
@@ -123,7 +127,9 @@ def test_a_file_that_cannot_be_understood_is_refused_by_name(
     # Whoever says everything does not need the file.
     assert (
         find_project(
-            checkout, ANYWHERE, asking(setup=[], checks=[], protected=[])
+            checkout,
+            asking(setup=[], checks=[], protected=[]),
+            can_install=True,
         ).checks
         == ()
     )

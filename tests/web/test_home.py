@@ -92,7 +92,7 @@ async def test_what_is_wrong_is_said_at_its_field(home: Path, visitor: Visitor) 
         await page.get_by_role("button", name="Start 3 agents").click()
         await expect(
             page.get_by_label("Prompt", exact=True)
-        ).to_have_accessible_description("Enter at least 10 characters.")
+        ).to_have_accessible_description("Enter at least 3 characters.")
         await page.get_by_label("Prompt", exact=True).fill("Make the failing test pass")
         await page.get_by_label("Repository").fill("https://evil.example/user/repo")
         await page.get_by_role("button", name="Start 3 agents").click()

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { RunSpec } from "../src/api/schema.gen";
 import { costScatter, phases } from "../src/compare/chart-data";
 import {
   includesPart,
@@ -90,7 +91,7 @@ describe("charts", () => {
 describe("texts of a decision", () => {
   const details = run([variation(1), variation(2), variation(12)], {
     id: "01a21259-5998-767c-89f8-323dee8de7be",
-    spec: { prompt: "wrap() returns lines that are longer than the width!" },
+    spec: { prompt: "wrap() returns lines that are longer than the width!" } as RunSpec,
     ranking: {
       ...ranked([1]),
       reasons: [

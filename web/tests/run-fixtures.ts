@@ -3,6 +3,7 @@ import type {
   CheckChange,
   FileDiff,
   RunDetails,
+  RunSpec,
   TestChange,
   Variation,
   Verdict,
@@ -35,7 +36,7 @@ export function variation(
 export function run(variations: readonly Variation[], more: Partial<RunDetails> = {}): RunDetails {
   return {
     id: "run",
-    spec: { prompt: "Make addition add" },
+    spec: { prompt: "Make addition add" } as RunSpec,
     status: "finished",
     commit: "c",
     checks: [],

@@ -21,6 +21,7 @@ from aideator.api.routes import (
     dashboard,
     decisions,
     health,
+    hosts,
     repositories,
     runs,
 )
@@ -31,7 +32,7 @@ from aideator.app import Aideator, open_app
 from aideator.settings import Settings, SettingsError
 from aideator.web import load
 
-_ROUTERS = (runs, decisions, repositories, dashboard, admin, health, auth)
+_ROUTERS = (runs, decisions, hosts, repositories, dashboard, admin, health, auth)
 
 
 def create_app(

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from aideator.domain.errors import AideatorError, FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
+from aideator.domain.problem_hints import HINTS
 from aideator.domain.visible import visible_text
 
 MEDIA_TYPE = "application/problem+json"
@@ -84,43 +85,23 @@ class Kind:
     hint: str
 
 
+_TITLES = {
+    400: "The request cannot be read",
+    401: "A valid API key is needed",
+    403: "This is not allowed",
+    404: "There is no such thing",
+    405: "This address does not take this method",
+    409: "The present state does not allow this",
+    413: "The request is too large",
+    421: "The server does not answer to this host name",
+    422: "The submission is not valid",
+    429: "Too many requests",
+    500: "A bug of AIdeator",
+    502: "Another server that this needs refuses",
+    503: "The server lacks something that this needs",
+}
 KINDS: Mapping[int, Kind] = {
-    400: Kind("The request cannot be read", "Correct what `detail` names."),
-    401: Kind(
-        "A valid API key is needed",
-        "Send a key in the X-API-Key header; `aideator key create` makes one.",
-    ),
-    403: Kind(
-        "This is not allowed",
-        "Call from a page of this server, or name its origin in ALLOWED_ORIGINS.",
-    ),
-    404: Kind("There is no such thing", "`GET /runs` lists the ids."),
-    405: Kind(
-        "This address does not take this method",
-        "Use a method that the Allow header names.",
-    ),
-    409: Kind("The present state does not allow this", "Look at the run, then decide."),
-    413: Kind("The request is too large", "Send less."),
-    421: Kind(
-        "The server does not answer to this host name",
-        "Use a loopback name, or add the name to ALLOWED_HOSTS.",
-    ),
-    422: Kind("The submission is not valid", "Correct the fields that `errors` names."),
-    429: Kind(
-        "Too many requests",
-        "Close a stream, or wait for the seconds that Retry-After names.",
-    ),
-    500: Kind(
-        "A bug of AIdeator", "The server's log has the details; please report them."
-    ),
-    502: Kind(
-        "Another server that this needs refuses",
-        "Do what `hint` says, then try again: nothing is done twice.",
-    ),
-    503: Kind(
-        "The server lacks something that this needs",
-        "Do what `hint` says, then try again.",
-    ),
+    status: Kind(title, HINTS[status]) for status, title in _TITLES.items()
 }
 """Every kind of problem, by its HTTP status."""
 

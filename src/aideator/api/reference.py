@@ -89,9 +89,10 @@ def complete(schema: Schema, settings: Settings) -> Schema:
             if "401" in operation["responses"] and "session" not in operation["tags"]:
                 # The empty one: a loopback server without keys asks for none.
                 operation["security"] = [{"ApiKey": []}, {"Session": []}, {}]
-    for name in ("RunSpec", "FollowUp"):
+    for name in ("RunSpec", "Submission", "FollowUp"):
         schemas[name]["properties"]["prompt"]["maxLength"] = settings.max_prompt_length
-    _describe_run_spec(schemas["RunSpec"], settings)
+    for name in ("RunSpec", "Submission"):
+        _describe_run_spec(schemas[name], settings)
     return schema
 
 

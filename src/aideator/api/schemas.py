@@ -4,6 +4,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from aideator.domain.run import MIN_PROMPT, RunSpec
+
+MIN_SUBMITTED_PROMPT = 10
+"""Fewest characters of a prompt that a program submits, which may be a mistake of it.
+
+People type shorter ones: the command line and the page say so by `short_prompt`."""
+
 
 def openapi_examples(**values: Any) -> Any:
     """Return named examples of a request body, as OpenAPI lists them."""
@@ -39,9 +46,23 @@ class Accepted(ResponseBody):
     any."""
 
 
+class Submission(RunSpec):
+    """A submission. Whether a short prompt is taken depends on `short_prompt`."""
+
+    prompt: str = Field(
+        min_length=MIN_PROMPT,
+        max_length=100_000,
+        examples=["Refactor the main function"],
+        json_schema_extra={"minLength": MIN_SUBMITTED_PROMPT},
+    )
+    """The task for the agents: at least 10 characters, with `short_prompt=true` 3."""
+
+
 class FollowUp(RequestBody):
     """A follow-up turn."""
 
     prompt: str = Field(
-        min_length=10, max_length=100_000, examples=["Also cover negative numbers"]
+        min_length=MIN_PROMPT,
+        max_length=100_000,
+        examples=["Also cover negative numbers"],
     )

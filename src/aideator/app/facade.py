@@ -8,17 +8,17 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
-import uuid_utils
-
 from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.background import Start
 from aideator.app.demo import Demo
 from aideator.app.host_questions import follow_and_answer
+from aideator.app.pages import NEWEST, Page, newest, only_match
 from aideator.app.sources import source_policy
+from aideator.app.submission import find_source, new_run
 from aideator.app.validation import validate_follow_up, validate_submission
 from aideator.changes.diff import FileDiff, parse
-from aideator.domain.errors import NotFound, Unavailable
+from aideator.domain.errors import Unavailable
 from aideator.domain.events import RunStarted
 from aideator.domain.project import Project
 from aideator.domain.run import (
@@ -28,7 +28,6 @@ from aideator.domain.run import (
     RunDetails,
     RunSpec,
     RunStatus,
-    Variation,
 )
 from aideator.engine.base import Engine
 from aideator.eventlog.base import Draft, Entry
@@ -37,6 +36,7 @@ from aideator.repositories.source import parse_source
 from aideator.settings import Settings
 from aideator.store import events as stored_events
 from aideator.store import keys, runs
+from aideator.store.deletion import delete_run
 from aideator.store.keys import ApiKey
 from aideator.store.session import Database
 
@@ -45,27 +45,6 @@ if TYPE_CHECKING:
 
 Batch = list[Entry]
 """Events that became known together."""
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some runs, newest first, and where the next page begins."""
-
-    runs: tuple[Run, ...]
-    next: str | None
-    """Pass it as `before`; null on the last page."""
-
-
-def only_match(found: Sequence[str], part: str) -> str:
-    """Return the one run id that was found for a part of an id.
-
-    Raises:
-        NotFound: if no run or more than one fits.
-    """
-    if len(found) != 1:
-        problem = "more than one run fits" if found else "there is no run"
-        raise NotFound(f"{problem} {part!r}", hint="`aideator list` shows the ids")
-    return found[0]
 
 
 @dataclass(frozen=True)
@@ -156,6 +135,7 @@ class Aideator:
         *,
         local: bool = False,
         idempotency: tuple[str, str] | None = None,
+        find_first: bool = False,
     ) -> Run:
         """Store a run and start it.
 
@@ -165,25 +145,25 @@ class Aideator:
                 local path.
             idempotency: The client's key and a hash of its request; the same two lead
                 to the same run.
+            find_first: Whether to look for the repository and its ref before a run is
+                stored, also on another machine. On this one that is always done.
 
         Raises:
             InvalidInput: naming every wrong field.
+            RepositoryError: if the repository or its ref was looked for in vain.
             Conflict: if the idempotency key was used for another request.
         """
         validate_submission(self.settings, spec, local=local)
-        engine = self.working.engine
-        run = Run(id=str(uuid_utils.uuid7()), spec=spec)
-        variations = [
-            Variation(run_id=run.id, number=number, spec=agent)
-            for number, agent in enumerate(spec.agents(), start=1)
-        ]
+        working = self.working
+        await find_source(working.context.cache, spec, remote=find_first)
+        run, variations = new_run(spec)
         async with self.database.write() as session:
             stored = await runs.add(session, run, variations, idempotency=idempotency)
         # A repeated request finds the run of the first one, which was started then and
         # may have ended.
         if stored.id == run.id:
             await self.log.append(run.id, [Draft(RunStarted.of(run))])
-            await engine.start(run.id)
+            await working.engine.start(run.id)
         return stored
 
     async def inspect(
@@ -238,24 +218,37 @@ class Aideator:
         return await self.database.look(runs.latest_durations)
 
     async def resolve(self, part: str) -> str:
-        """Return the id of the run that begins or ends with `part`.
+        """Return the id of the run that begins or ends with `part`; `@` is the newest.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
+        if part in NEWEST:
+            return newest(await self.list(limit=1))
         async with self.database.read() as session:
             found = await runs.matching(session, part)
         return only_match(found, part)
 
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that has ended, with its events, patches and results.
+
+        Raises:
+            NotFound: if there is no such run.
+            Conflict: if it has not ended.
+        """
+        async with self._deciding, self.database.write() as session:
+            await delete_run(session, run_id)
+
     def follow(
         self, run_id: str, *, after: int = 0, interactive: bool = False
     ) -> AsyncGenerator[Batch]:
-        """Yield the run's events above the seq `after`, in batches, as they come.
+        """Yield the run's events above the seq `after`, until nothing more will come.
 
-        Ends when nothing more will come. If `interactive`, set-up asks the follower.
+        If `interactive`, set-up asks the follower.
         """
         if interactive and self._working is not None:
-            return follow_and_answer(self, run_id, after)
+            questions = self._working.context.host_questions
+            return follow_and_answer(questions, self.log, run_id, after)
         return self.log.follow(run_id, after=after)
 
     async def events(
@@ -268,6 +261,17 @@ class Aideator:
         """
         await self.get(run_id)
         return await self.log.read(run_id, after=after, limit=limit)
+
+    async def last_seq(self, run_id: str) -> int:
+        """Return the seq of the run's newest event; 0 when there is none yet.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        end, _ = await self.database.look(
+            lambda connection: stored_events.last(connection, run_id)
+        )
+        return end
 
     async def at_end(self, run_id: str, after: int) -> bool:
         """Return whether the run is complete and `after` is its last event.
@@ -300,11 +304,7 @@ class Aideator:
             return await runs.patch(session, run_id, number)
 
     async def diff(self, run_id: str, number: int) -> Sequence[FileDiff]:
-        """Return a variation's change as files, hunks and lines.
-
-        Raises:
-            NotFound: if there is no such variation, or it has no patch (yet).
-        """
+        """Return a variation's change as files, hunks and lines; raises as `patch`."""
         return parse(await self.patch(run_id, number))
 
     async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:

@@ -2,32 +2,56 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aideator.domain.events import HostAnswered
 from aideator.domain.hosts import AllowedHost, HostAnswer
 from aideator.eventlog.base import Draft, Entry
+from aideator.eventlog.sql import SqlEventLog
 from aideator.store import allowed_hosts, runs
+from aideator.store.session import Database
 
 if TYPE_CHECKING:
-    from aideator.app.facade import Aideator
+    from aideator.engine.context import RunContext
+    from aideator.engine.host_questions import HostQuestions
+
+
+class HasContext(Protocol):
+    """What carries runs out."""
+
+    @property
+    def context(self) -> "RunContext":
+        """The services that runs use."""
+        ...
+
+
+class App(Protocol):
+    """What is needed of the application."""
+
+    database: Database
+    log: SqlEventLog
+
+    @property
+    def working(self) -> HasContext:
+        """What carries runs out here."""
+        ...
+
 
 _STORED = {HostAnswer.REPOSITORY, HostAnswer.ALWAYS}
 
 
 async def follow_and_answer(
-    app: "Aideator", run_id: str, after: int
+    questions: "HostQuestions", log: SqlEventLog, run_id: str, after: int
 ) -> AsyncGenerator[list[Entry]]:
     """Yield a run's events for somebody who can answer its questions."""
-    questions = app.working.context.host_questions
     with questions.presence(run_id):
-        async with aclosing(app.log.follow(run_id, after=after)) as batches:
+        async with aclosing(log.follow(run_id, after=after)) as batches:
             async for batch in batches:
                 yield batch
 
 
 async def answer_host(
-    app: "Aideator", run_id: str, host: str, answer: HostAnswer, *, local: bool = False
+    app: App, run_id: str, host: str, answer: HostAnswer, *, local: bool = False
 ) -> None:
     """Answer whether a run's set-up may reach a host that it asks for.
 
@@ -60,13 +84,13 @@ async def answer_host(
     await app.log.append(run_id, [Draft(HostAnswered(host=host, answer=answer))])
 
 
-async def list_hosts(app: "Aideator") -> Sequence[AllowedHost]:
+async def list_hosts(app: App) -> Sequence[AllowedHost]:
     """Return the hosts that people have allowed, for a repository or always."""
     async with app.database.read() as session:
         return await allowed_hosts.every(session)
 
 
-async def forget_host(app: "Aideator", host: str) -> Sequence[AllowedHost]:
+async def forget_host(app: App, host: str) -> Sequence[AllowedHost]:
     """Allow a host no more; return what was allowed.
 
     Raises:

@@ -1,17 +1,24 @@
 """Open an AIdeator: state directory, database, event log, and what carries runs out."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+import structlog
+
 from aideator.app.background import open_background
 from aideator.app.demo import Demo
 from aideator.app.facade import Aideator, Working
+from aideator.app.model_key import with_stored_key
+from aideator.domain.errors import Unavailable
 from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.sandbox.base import sandbox_uid
 from aideator.settings import Settings
 from aideator.store.home import claim_home, make_home
 from aideator.store.session import Database, open_database
+
+_logger = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -34,6 +41,7 @@ async def open_app(
     home = make_home(settings.aideator_home, group=sandbox_uid())
     async with AsyncExitStack() as stack:
         if work:
+            settings = await _with_key(settings)
             # Sandboxes, which may run as another user, read much of what is made here.
             # What they may not read is kept from them and others by its own mode.
             os.umask(0o022)
@@ -51,6 +59,18 @@ async def open_app(
             yield app
         finally:
             app.close_resources()
+
+
+async def _with_key(settings: Settings) -> Settings:
+    """Return the settings with the stored key, if it can be read.
+
+    A keyring that is locked keeps nobody from reading runs.
+    """
+    try:
+        return await asyncio.to_thread(with_stored_key, settings)
+    except Unavailable as error:
+        _logger.warning("stored key not used", reason=str(error), hint=error.hint)
+        return settings
 
 
 async def _start_working(

@@ -3,12 +3,9 @@
 from aideator.agents.catalog import validate_agent, validate_judge
 from aideator.app.sources import source_policy
 from aideator.domain.errors import FieldError, InvalidInput
-from aideator.domain.run import AgentConfig, RunSpec
+from aideator.domain.run import MIN_PROMPT, AgentConfig, RunSpec
 from aideator.repositories.source import parse_source
 from aideator.settings import Settings, check_prompt_and_lineup
-
-MIN_PROMPT = 10
-"""The fewest characters of a prompt."""
 
 
 def validate_submission(settings: Settings, spec: RunSpec, *, local: bool) -> None:
@@ -40,14 +37,14 @@ def validate_follow_up(settings: Settings, prompt: str) -> None:
         InvalidInput: if it is too short or too long.
     """
     if len(prompt) < MIN_PROMPT:
-        message = f"at least {MIN_PROMPT} characters"
+        message = f"at least {MIN_PROMPT} characters; not {prompt!r}"
         raise InvalidInput(fields=[FieldError("prompt", message)])
     check_prompt_and_lineup(settings, prompt, 1)
 
 
 def _judge_errors(settings: Settings, judge: AgentConfig) -> list[FieldError]:
     if not settings.has_a_model:
-        message = "no ANTHROPIC_API_KEY is set, so there is no model to ask"
+        message = "no ANTHROPIC_API_KEY is set and no key stored: no model to ask"
         return [FieldError("comparison.judge", message)]
     # Imported late: the price table takes long to load, and few runs have a judge.
     from aideator.gateway.prices import is_priced  # noqa: PLC0415

@@ -20,6 +20,7 @@ from pathlib import Path
 from aideator.agents.factory import make_agent
 from aideator.agents.runtime import compile_packages
 from aideator.app.demo import Demo
+from aideator.app.model_trial import model_finding, try_settings
 from aideator.app.sources import open_cache
 from aideator.domain.errors import SandboxUnavailable, Unavailable
 from aideator.domain.project import Project
@@ -87,6 +88,7 @@ async def start_engine(
         environment=_environment(settings),
         max_attempts=settings.max_attempts,
         upstream=demo.upstream,
+        try_model=partial(try_settings, settings),
     )
     engine = await stack.enter_async_context(
         open_local_engine(context, slots=settings.max_parallel_variations)
@@ -186,7 +188,7 @@ def _backends(settings: Settings) -> Backends:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Return what works on this machine and what does not: `aideator doctor`."""
-    findings = [_git(), _sqlite(), _model(settings)]
+    findings = [_git(), _sqlite(), await model_finding(settings)]
     findings += await setup_findings(network_policy(settings))
     if settings.redis_url:
         detail = "REDIS_URL is set, but not used in this version"
@@ -216,19 +218,6 @@ def _git() -> Finding:
 def _sqlite() -> Finding:
     detail = f"{sqlite3.sqlite_version}, one writing connection"
     return Finding("sqlite", ok=True, detail=detail)
-
-
-def _model(settings: Settings) -> Finding:
-    if settings.anthropic_api_key is not None:
-        detail = "ANTHROPIC_API_KEY is set"
-    else:
-        detail = f"no ANTHROPIC_API_KEY, for {settings.anthropic_base_url}"
-    return Finding(
-        "model",
-        ok=settings.has_a_model,
-        detail=detail,
-        fix="export ANTHROPIC_API_KEY=…; `aideator demo` works without one",
-    )
 
 
 def network_policy(settings: Settings) -> NetworkPolicy:

@@ -8,8 +8,8 @@ def main() -> None:
     try:
         # Imported here, so that Ctrl-C during the imports ends without a traceback.
         # Once a command runs, `exit.py` handles it.
-        from aideator.cli.app import app
+        from aideator.cli import app
 
-        app(prog_name="aideator")  # the same name for `python -m aideator`
+        sys.exit(app.main())
     except KeyboardInterrupt:
         sys.exit(130)

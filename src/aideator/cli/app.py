@@ -8,9 +8,13 @@ from aideator import __version__, optional
 from aideator.cli.commands import (
     continue_run,
     decide,
+    delete,
     demo,
+    help,
+    hosts,
     inspect,
     keys,
+    login,
     maintain,
     run,
     serve,
@@ -18,6 +22,7 @@ from aideator.cli.commands import (
     watch,
 )
 from aideator.cli.parameters import SERVE
+from aideator.cli.usage import tell
 
 _EPILOG = """
 Examples:
@@ -64,14 +69,36 @@ def build_app() -> typer.Typer:
         help="**N coding agents in, one proven change out.**",
         epilog=_EPILOG,
     )
-    for module in (run, inspect, demo, watch, show, continue_run, decide):
+    for module in (
+        run,
+        inspect,
+        demo,
+        login,
+        watch,
+        show,
+        continue_run,
+        decide,
+        delete,
+        help,
+    ):
         app.add_typer(module.app)
     for package in optional.load("commands"):
         app.add_typer(package.app)
-    for module in (serve, maintain):
+    for module in (serve, hosts, maintain):
         app.add_typer(module.app)
     app.add_typer(keys.app, name="key", rich_help_panel=SERVE)
     return app
 
 
 app = build_app()
+
+
+def main() -> int:
+    """Run the command of the command line; return its exit code."""
+    try:
+        # The same name for `python -m aideator`.
+        return app(prog_name="aideator", standalone_mode=False) or 0
+    except typer.Abort:
+        return 1
+    except typer.TyperException as error:
+        return tell(error)

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from aideator.cli.ui.escape import escape
-from aideator.domain.errors import AideatorError, InvalidInput
+from aideator.domain.errors import AideatorError, FieldError, InvalidInput
+from aideator.domain.field_errors import IT_IS_MISSING
 from aideator.settings import SettingsError
 
 if TYPE_CHECKING:
     from aideator.domain.run import RunDetails
 
+EXAMPLE = 'aideator run . "Fix the failing date test" -n 3 --budget 2'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -64,6 +66,9 @@ _OPTIONS = {
     "budget.run_usd": "--budget",
     "budget.variation_usd": "--variation-budget",
     "comparison.reruns": "--reruns",
+    "agent": "--agent",
+    "model": "--model",
+    "effort": "--effort",
     "agent_config.model": "--model",
     "agent_config.effort": "--effort",
     "agent_config.max_turns": "--max-turns",
@@ -137,20 +142,34 @@ def _report(error: BaseException) -> int:
         raise error
     for cause in expected:
         typer.secho(f"error: {escape(_message(cause))}", fg="red", err=True)
-        if cause.hint:
-            typer.secho(f"  next: {escape(cause.hint)}", err=True)
+        if hint := cause.hint or _example(cause):
+            # Further lines are commands to paste.
+            hint = escape(hint).replace("\n", "\n    ")
+            typer.secho(f"  next: {hint}", err=True)
     usage = isinstance(expected[0], InvalidInput | SettingsError)
     return ExitCode.USAGE if usage else ExitCode.FAILED
+
+
+def _example(error: AideatorError) -> str:
+    """Return what shows how a command is written, for one whose fields are wrong."""
+    if not isinstance(error, InvalidInput) or not error.fields:
+        return ""
+    name = "".join(sys.argv[1:2])
+    return f"aideator {name} --help" if name != "run" else EXAMPLE
 
 
 def _message(error: AideatorError) -> str:
     """Return an error's message, with the options that set the wrong fields."""
     if not isinstance(error, InvalidInput) or not error.fields:
         return str(error)
-    return "; ".join(
-        f"{_OPTIONS.get(field.field, field.field)}: {field.message}"
-        for field in error.fields
-    )
+    return "; ".join(map(_field_words, error.fields))
+
+
+def _field_words(wrong: FieldError) -> str:
+    name = _OPTIONS.get(wrong.field, wrong.field)
+    if wrong.message == IT_IS_MISSING:
+        return f"{name} is missing"
+    return f"{name}: {wrong.message}"
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

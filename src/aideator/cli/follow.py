@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,12 @@ from rich.live import Live
 
 from aideator.cli.exit import ExitCode, exit_code_of
 from aideator.cli.ui.escape import one_line
-from aideator.cli.ui.lines import line_of
-from aideator.cli.ui.live import live
+from aideator.cli.ui.lines import finished_message, line_of
+from aideator.cli.ui.live import live, preparation
 from aideator.cli.ui.reduce import RunView
 from aideator.cli.ui.setup_line import detail_lines
-from aideator.cli.ui.summary import print_summary
-from aideator.domain.events import Event
+from aideator.cli.ui.summary import print_outcome
+from aideator.domain.events import Event, RunStarted
 from aideator.domain.run import RunDetails
 from aideator.domain.visible import escape_json
 
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from aideator.cli.command import Client, CommandContext
 
 _FRAME_SECONDS = 0.1
+_REMINDER_SECONDS = 30.0
 LONGEST_PAUSE = 5.0
 """Seconds that a replay waits at most between two events."""
-_LINE_WIDTH = 160
+_LINE_WIDTH, _WHOLE_WIDTH = 160, 4000
 
 
 class Display(StrEnum):
@@ -54,15 +55,16 @@ async def watch_and_summarise(
     run_id: str,
     *,
     speed: float | None = None,
+    after: int = 0,
 ) -> ExitCode:
-    """Show a run until its end, then its summary. See `watch`.
+    """Show a run until its end, then its outcome. See `watch`.
 
     Returns:
         The exit code that tells the outcome.
     """
-    details = await watch(context, client, run_id, speed=speed)
+    details = await watch(context, client, run_id, speed=speed, after=after)
     if not context.json:
-        print_summary(context.console, details)
+        print_outcome(context.console, details)
     return exit_code_of(details)
 
 
@@ -72,6 +74,7 @@ async def watch(
     run_id: str,
     *,
     speed: float | None = None,
+    after: int = 0,
 ) -> RunDetails:
     """Show a run until nothing more will happen.
 
@@ -80,6 +83,7 @@ async def watch(
         client: Where the run is.
         run_id: The run.
         speed: Keep the pauses between events, divided by this; none when absent.
+        after: The seq of the last event that is known already, and not printed.
     """
     view, display = RunView(), display_for(context)
     batches = client.follow(run_id)
@@ -91,18 +95,25 @@ async def watch(
     ):
         async for batch in batches:
             for entry in batch:
-                _show(context.console, display, view, entry.data)
+                is_new = entry.seq > after
+                _show(context.console, display, view, entry.data, is_new=is_new)
             sys.stdout.flush()
     return await client.get(run_id)
 
 
-def _show(console: Console, display: Display, view: RunView, data: bytes) -> None:
+def _show(
+    console: Console, display: Display, view: RunView, data: bytes, *, is_new: bool
+) -> None:
     if display is Display.JSON:
-        sys.stdout.write(escape_json(data.decode()) + "\n")
+        if is_new:
+            sys.stdout.write(escape_json(data.decode()) + "\n")
         return
     event = Event.model_validate_json(data)
+    said = finished_message(event, view)
     view.apply(event)
-    if display is Display.LINES:
+    if display is Display.LINES and is_new:
+        if said:
+            console.print(one_line(said, _LINE_WIDTH), highlight=False)
         _print_lines(console, event, view)
 
 
@@ -133,7 +144,8 @@ async def _painted(
 ) -> AsyncIterator[None]:
     """Paint the view again and again while the context is open, on a terminal."""
     if display is not Display.LIVE:
-        yield
+        async with _reminding(view, console, wanted=display is Display.LINES):
+            yield
         return
     with Live(console=console, auto_refresh=False, transient=False) as screen:
 
@@ -155,9 +167,37 @@ async def _painted(
                 screen.update(picture(), refresh=True)
 
 
+@asynccontextmanager
+async def _reminding(
+    view: RunView, console: Console, *, wanted: bool
+) -> AsyncIterator[None]:
+    """Say now and then what goes on before the agents start: it may take minutes."""
+
+    async def remind() -> None:
+        while wanted:
+            await asyncio.sleep(_REMINDER_SECONDS)
+            now = datetime.now(UTC)
+            if line := preparation(view, now, width=_LINE_WIDTH):
+                console.print(line, style="dim", highlight=False)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            reminder = group.create_task(remind())
+            try:
+                yield
+            finally:
+                reminder.cancel()
+    except BaseExceptionGroup as errors:
+        # A reader that went away is told by its own error.
+        raise errors.exceptions[0] from None
+
+
 def _print_lines(console: Console, event: Event, view: RunView) -> None:
     if line := line_of(event, view):
-        console.print(one_line(line, _LINE_WIDTH), highlight=False)
+        # What a run was started with is there to be read, and to be copied.
+        whole = isinstance(event.body, RunStarted)
+        text = one_line(line, _WHOLE_WIDTH if whole else _LINE_WIDTH)
+        console.print(text, highlight=False)
     for detail in detail_lines(event.body):
         text = f"  {one_line(detail, _LINE_WIDTH)}"
         console.print(text, style="dim", highlight=False)

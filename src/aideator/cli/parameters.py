@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from aideator.cli.completion import complete_run_id
+
 START, VIEW, CONTINUE, DECIDE, ARCHIVE, SERVE = (
     "Start",
     "View",
@@ -14,6 +16,8 @@ START, VIEW, CONTINUE, DECIDE, ARCHIVE, SERVE = (
     "Serve and maintain",
 )
 """The headings of `aideator --help`."""
+_NEWEST = ("@", "last")
+"""As in `app.pages`, which this module must not import."""
 _LEAST_ID = 4
 """Hexadecimal digits that name a run."""
 
@@ -27,9 +31,12 @@ def check_run_id(part: str) -> str:
     Raises:
         BadParameter: if there are fewer than four hexadecimal digits.
     """
+    if part in _NEWEST:
+        return part
     if sum(character in hexdigits for character in part) < _LEAST_ID:
         raise typer.BadParameter(
-            "at least four characters of a run's id; `aideator list` shows the ids"
+            "at least four characters of a run's id, or @ for the newest run; "
+            "`aideator list` shows the ids"
         )
     return part
 
@@ -39,7 +46,8 @@ RunId = Annotated[
     typer.Argument(
         metavar="RUN",
         callback=check_run_id,
-        help="The run's id, or its first or last characters.",
+        autocompletion=complete_run_id,
+        help="The run's id, its first or last characters, or @ for the newest run.",
     ),
 ]
 Number = Annotated[
@@ -47,7 +55,7 @@ Number = Annotated[
 ]
 OptionalNumber = Annotated[
     int | None,
-    typer.Argument(metavar="[VARIATION]", help="The variation's number, 1 … N."),
+    typer.Argument(metavar="VARIATION", help="The variation's number, 1 … N."),
 ]
 Server = Annotated[
     str | None,

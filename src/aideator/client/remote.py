@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-from aideator.app import Batch, Page, only_match
+from aideator.app import NEWEST, Batch, Page, newest, only_match
 from aideator.domain.errors import (
     AideatorError,
     Conflict,
@@ -22,6 +22,7 @@ from aideator.domain.errors import (
     TooManyRequests,
     Unavailable,
 )
+from aideator.domain.problem_hints import HINTS
 from aideator.domain.project import Project
 from aideator.domain.run import (
     AgentSpec,
@@ -66,7 +67,14 @@ class RemoteAideator:
             "prompt": spec.prompt,
             "variations": spec.variations,
         }
-        accepted = await self.call("POST", "/runs", json=body)
+        # A person waits: what cannot be found is told at once, and leaves no run.
+        accepted = await self.call(
+            "POST",
+            "/runs",
+            params={"short_prompt": True, "find_first": True},
+            json=body,
+            timeout=FETCH_SECONDS,
+        )
         return await self.get(accepted["run_id"])
 
     async def inspect(
@@ -107,13 +115,15 @@ class RemoteAideator:
         )
 
     async def resolve(self, part: str) -> str:
-        """Return the id of the run that begins or ends with `part`.
+        """Return the id of the run that begins or ends with `part`; `@` is the newest.
 
         The API knows whole ids only, so this reads the list of runs.
 
         Raises:
             NotFound: if no run or more than one fits.
         """
+        if part in NEWEST:
+            return newest(await self.list(limit=1))
         found: list[str] = []
         page = Page(runs=(), next=None)
         while len(found) < 2:
@@ -165,6 +175,15 @@ class RemoteAideator:
             async for data in events:
                 event = json.loads(data)
                 yield Entry(event["seq"], event["body"]["kind"], data.encode())
+
+    async def last_seq(self, run_id: str) -> int:
+        """Return the seq of the run's newest event; 0 when there is none yet."""
+        page = await self.call("GET", f"/runs/{run_id}/events", params={"limit": 1})
+        return int(page["last"])
+
+    async def delete(self, run_id: str) -> None:
+        """Delete a run that has ended, with its events, patches and results."""
+        await self.send("DELETE", f"/runs/{run_id}")
 
     async def make_link(self) -> str:
         """Return the path of a link that logs in the browser that opens it first."""
@@ -284,6 +303,8 @@ def _error_of(answer: httpx2.Response) -> AideatorError:
             f"{answer.url} answered {answer.status_code}", hint="is that an AIdeator?"
         )
     hint = problem.get("hint", "")
+    if hint == HINTS.get(answer.status_code):
+        hint = ""  # it speaks of the answer's fields, to programs
     if answer.status_code == 401:
         hint = _KEY_HINT
     fields = [FieldError(e["field"], e["message"]) for e in problem.get("errors", [])]

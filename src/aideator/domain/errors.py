@@ -13,6 +13,8 @@
     ├── ForgeRefused            502  a forge did not open the pull request
     ├── PortNotOpen             502  nothing listens on that port of the sandbox
     ├── Unavailable             503  the machine lacks something that is needed
+    │   ├── ModelUnavailable
+    │   │   └── ModelRefusesKey
     │   └── SandboxUnavailable
     │       └── IsolationTooWeak
     ├── Fenced                  409  a newer attempt owns the variation
@@ -171,6 +173,14 @@ class Unavailable(AideatorError):
     """This machine lacks something that the operation needs."""
 
     status = 503
+
+
+class ModelUnavailable(Unavailable):
+    """The model's server cannot be used."""
+
+
+class ModelRefusesKey(ModelUnavailable):
+    """The model's server refuses the API key."""
 
 
 class SandboxUnavailable(Unavailable):

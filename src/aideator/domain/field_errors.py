@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
 _SHOWN_CHARACTERS = 60
 
+IT_IS_MISSING = "it is missing"
+_PATTERNS = {"^https?://": "an address that begins with http:// or https://"}
+"""Patterns in words."""
 _WORDS = {
-    "missing": "it is missing",
+    "missing": IT_IS_MISSING,
     "extra_forbidden": "there is no such field",
     "string_too_short": "at least {min_length} characters",
     "string_too_long": "at most {max_length} characters",
@@ -56,7 +59,7 @@ def field_message(error: "ErrorDetails", *, show_value: bool = True) -> str:
         show_value: Whether the value may be shown. A secret may not.
     """
     kind = error["type"]
-    words = _WORDS.get(kind)
+    words = _WORDS.get(kind) or _words_of_pattern(error)
     if words is None:
         return error["msg"].removeprefix("Value error, ")
     message = words.format(**error.get("ctx", {}))
@@ -64,6 +67,11 @@ def field_message(error: "ErrorDetails", *, show_value: bool = True) -> str:
     if kind in _COMPLETE or not show_value:
         return message
     return f"{message}; not {_given(error['input'])}"
+
+
+def _words_of_pattern(error: "ErrorDetails") -> str | None:
+    pattern = error.get("ctx", {}).get("pattern")
+    return None if pattern is None else _PATTERNS.get(pattern, "of the form {pattern}")
 
 
 def _given(value: object) -> str:

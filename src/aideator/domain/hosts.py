@@ -18,6 +18,20 @@ def is_host(text: str) -> bool:
     return len(text) <= MAX_HOST and re.fullmatch(HOST_PATTERN, text) is not None
 
 
+def check_hosts(hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """Check the value of SETUP_ALLOWED_HOSTS: `auto`, `none`, or hosts.
+
+    Raises:
+        ValueError: if one is no host, or `none` does not stand alone.
+    """
+    if "none" in hosts and len(hosts) > 1:
+        raise ValueError("none closes set-up's network: name no other host beside it")
+    for host in hosts:
+        if not is_host(host):
+            raise ValueError(f"{host!r} is no host: give auto, none, or hosts")
+    return hosts
+
+
 class HostAnswer(StrEnum):
     """Whether a set-up may reach a host that it asks for."""
 

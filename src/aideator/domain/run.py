@@ -22,6 +22,8 @@ MAX_COMPOSED = 50
 """Upper limit for variations of a run that are composed from others."""
 MAX_NUMBER = MAX_LINEUP + MAX_COMPOSED
 """Highest possible number of a variation."""
+MIN_PROMPT = 3
+"""Fewest characters of a prompt: "Add CI" is a task, and so are three ideographs."""
 
 
 def now() -> datetime:
@@ -98,7 +100,9 @@ class RunSpec(FrozenModel):
     ref: str | None = Field(default=None, max_length=250, examples=["main"])
     """A branch, tag or commit; the default branch when null."""
     prompt: str = Field(
-        min_length=10, max_length=100_000, examples=["Refactor the main function"]
+        min_length=MIN_PROMPT,
+        max_length=100_000,
+        examples=["Refactor the main function"],
     )
     """The task for the agents."""
     variations: int = Field(default=3, ge=1, le=MAX_LINEUP, strict=True)

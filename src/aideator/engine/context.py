@@ -1,6 +1,6 @@
 """Services shared by every step of a run."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,10 @@ Slot = Callable[[], AbstractAsyncContextManager[None]]
 
 
 async def _no_other_provider(_: RunSpec) -> None:
+    return None
+
+
+async def _no_trial(_: Sequence[str]) -> None:
     return None
 
 
@@ -48,6 +52,8 @@ class RunContext:
             loop.
         upstream: Returns the keyless provider that a run's agents talk to, if not the
             gateway's own: the demo's scripted one.
+        try_model: Tries the gateway's own provider, given the names of models, with a
+            call that costs nothing.
         engine_pause: Seconds before a variation is taken up again whose container
             engine went away.
         active_agents: The agents at work now.
@@ -67,6 +73,7 @@ class RunContext:
     environment: str = ""
     max_attempts: int = 5
     upstream: Callable[[RunSpec], Awaitable[str | None]] = _no_other_provider
+    try_model: Callable[[Sequence[str]], Awaitable[object]] = _no_trial
     engine_pause: float = 2.0
     active_agents: ActiveAgents = field(default_factory=ActiveAgents)
     host_questions: HostQuestions = field(default_factory=HostQuestions)

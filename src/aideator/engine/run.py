@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from aideator.agents.catalog import find
 from aideator.domain.errors import AideatorError, CheckCannotRun, RepositoryError
 from aideator.domain.events import (
     ErrorRaised,
@@ -55,6 +56,7 @@ async def begin(context: RunContext, run: Run) -> Baseline:
     that asks what a decided run has answered is decided at once instead.
 
     Raises:
+        ModelUnavailable: if the model's server is not there or refuses the key.
         CheckCannotRun: if a check says nothing about the base, unless the run goes on
             without such checks.
         AideatorError: if the repository cannot be had or set up, or no sandbox can be
@@ -73,6 +75,7 @@ async def begin(context: RunContext, run: Run) -> Baseline:
         )
         run = await _reuse_or_start(context, run, project)
         checkout = replace(checkout, notes=project.notes)
+        await _try_model(context, run)
     if run.status is not RunStatus.RUNNING:
         return Baseline(run, checkout, {})
     checkout = await _build_environment(context, run, checkout)
@@ -99,6 +102,22 @@ async def _reuse_or_start(context: RunContext, run: Run, project: Project) -> Ru
     )
     await EventWriter(context.log, run.id).write(started)
     return run
+
+
+async def _try_model(context: RunContext, run: Run) -> None:
+    """Try the model's server before set-up, unless no agent will call it.
+
+    Raises:
+        ModelUnavailable: if it cannot be used.
+    """
+    if run.status is not RunStatus.RUNNING:
+        return
+    if await context.upstream(run.spec) is None:
+        models = {
+            agent.model or find(agent.agent).models.default
+            for agent in run.spec.agents()
+        }
+        await context.try_model(sorted(models))
 
 
 async def _build_environment(

@@ -151,8 +151,8 @@ async def _attempt(
             patch = await extract(
                 workspace, await context.backend_of(run), limits=context.limits
             )
-        patch = replace(patch, notes=(*patch.notes, *filled.notes))
-        await report_model_failure(patch, filled.lease, writer)
+        failure = await report_model_failure(patch, filled.lease, writer)
+        patch = replace(patch, notes=(*patch.notes, *filled.notes, *failure))
         verdict = await check(context, baseline, number, patch, writer)
     return TurnOutcome(
         variation.attempt, verdict, filled.isolation, patch.data, filled.memory
@@ -248,17 +248,20 @@ class Filled:
         lease: The agent's; None where no agent acted.
         memory: What the agent keeps of its turn.
         visits: Notes on what persons did meanwhile.
+        stops: Why the agent ended its turn early, in its words.
     """
 
     isolation: Isolation
     lease: Lease | None = None
     memory: bytes = b""
     visits: tuple[str, ...] = ()
+    stops: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the verdict says of how the change came about."""
-        return (*self.visits, *(self.lease.notices if self.lease else ()))
+        notices = self.lease.notices if self.lease else ()
+        return (*self.visits, *notices, *self.stops)
 
 
 async def act(
@@ -297,6 +300,7 @@ async def act(
         ) as sandbox,
     ):
         lease.base_url = await context.upstream(run.spec)
+        stops: list[str] = []
         task = Task(run.spec.prompt)
         if variation.follow_up is not None:
             await apply(
@@ -310,10 +314,13 @@ async def act(
         ) as active:
             async with aclosing(agent.run(task, sandbox, lease.token)) as drafts:
                 async for draft in drafts:
-                    if not _is_reported_by_gateway(draft.body):
-                        await writer.copy([draft])
+                    if _is_reported_by_gateway(draft.body):
+                        continue
+                    await writer.copy([draft])
+                    if isinstance(draft.body, ErrorRaised):
+                        stops.append(draft.body.message)
             memory = await agent.remember(sandbox)
-    return Filled(sandbox.isolation, lease, memory, tuple(active.visits))
+    return Filled(sandbox.isolation, lease, memory, tuple(active.visits), tuple(stops))
 
 
 def earlier_visits(variation: Variation) -> list[str]:
@@ -354,8 +361,8 @@ def _is_reported_by_gateway(body: EventBody) -> bool:
 
 async def report_model_failure(
     patch: Patch, lease: Lease | None, writer: EventWriter
-) -> None:
-    """Record how the model failed the agent, if it did.
+) -> tuple[str, ...]:
+    """Record how the model failed the agent, if it did, and return it as notes.
 
     The gateway remembers every refusal and failure, so an agent that was refused is
     never reported as one that changed nothing, whatever it says itself.
@@ -364,21 +371,19 @@ async def report_model_failure(
         BudgetExhausted: if the budget ended before the agent changed anything.
         ModelFailed: if a call was refused or failed, and the agent changed nothing.
     """
-    if lease is None:
-        return
+    if lease is None or not (lease.exhausted or lease.last_error):
+        return ()
     if lease.exhausted:
         if not patch.data:
             raise BudgetExhausted
-        await writer.write(
-            ErrorRaised(
-                reason=BUDGET_EXHAUSTED,
-                message="The budget was spent; judged as it stood.",
-            )
-        )
-    elif lease.last_error is not None:
+        reason, message = BUDGET_EXHAUSTED, "The budget was spent; judged as it stood."
+    else:
+        message = lease.last_error or ""
         if not patch.data:
-            raise ModelFailed(lease.last_error)
-        await writer.write(ErrorRaised(reason=MODEL_FAILED, message=lease.last_error))
+            raise ModelFailed(message)
+        reason = MODEL_FAILED
+    await writer.write(ErrorRaised(reason=reason, message=message))
+    return (message,)
 
 
 async def check(

@@ -93,6 +93,29 @@ class RepositoryCache:
             sha = await mirror.commit(f"{wanted or base}{steps}", named=ref)
             return Commit(source, sha)
 
+    async def find(self, text: str, ref: str | None = None) -> None:
+        """Look for the commit that a submission names, without fetching anything.
+
+        A commit's hash may be in no list of refs: only a fetch tells.
+
+        Args:
+            text: The repository, as the user wrote it.
+            ref: A branch, tag or commit; the default branch when absent.
+
+        Raises:
+            InvalidInput: naming `repo_url`, if the policy does not allow this
+                repository.
+            RepositoryError: if the repository cannot be read, or has no such ref.
+        """
+        source = parse_source(text, self._policy)
+        mirror = self._mirror(source)
+        if ref is not None and await mirror.known(ref):
+            return
+        async with self._deadline(f"looking at {source.url}"):
+            remote = await resolve_remote(source, self._policy, self._tokens)
+            refs = await mirror.list_refs(remote)
+            refs.pick(split_ancestor(ref)[0] if ref is not None else None)
+
     @contextlib.asynccontextmanager
     async def _deadline(self, work: str) -> AsyncIterator[asyncio.Timeout]:
         """Bound everything in the context together by the time for a clone."""

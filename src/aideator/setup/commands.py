@@ -29,7 +29,6 @@ class SetupResult:
     """Servers that nobody has allowed."""
 
 
-
 class Asker(Protocol):
     """Asks a person about hosts that nobody has allowed."""
 
@@ -47,14 +46,10 @@ def with_hosts(result: CheckResult, proxy: Proxy | None) -> SetupResult:
     if proxy is None:
         return SetupResult(result, cached=False, hosts=())
     hosts, refused = sorted(proxy.reached), sorted(proxy.unknown)
-    return SetupResult(
-        result, cached=False, hosts=tuple(hosts), refused=tuple(refused)
-    )
+    return SetupResult(result, cached=False, hosts=tuple(hosts), refused=tuple(refused))
 
 
-async def ask_about_named(
-    named: Sequence[str], asker: Asker, proxy: Proxy
-) -> None:
+async def ask_about_named(named: Sequence[str], asker: Asker, proxy: Proxy) -> None:
     """Ask a person about the hosts that the repository names."""
     for name in named:
         host, _, port = name.partition(":")
@@ -88,6 +83,7 @@ async def run_with_answers(
     """
     if proxy is None or asker is None:
         return await _run(sandbox, command, env)
+
     async def ask(host: str, port: int) -> None:
         await asker.ask(f"{host}:{port}", command.command)
 
@@ -146,6 +142,7 @@ def _ways_toallow(hosts: Sequence[str]) -> str:
     """Return what to paste for hosts that nobody has allowed."""
     options = " ".join(f"--allow-host {host}" for host in hosts)
     return (
-        f"allow it in one run: {options}; in all: export"
-        f" SETUP_ALLOWED_HOSTS=auto,{','.join(hosts)}; or run without set-up: --no-setup"
+        f"allow it in one run: {options}; in all:"
+        f" export SETUP_ALLOWED_HOSTS=auto,{','.join(hosts)}; or go without set-up:"
+        " --no-setup"
     )

@@ -18,7 +18,14 @@ import asyncio
 import errno
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,6 +40,7 @@ _CHUNK = 64 * 2**10
 _HEAD_SECONDS, _CONNECT_SECONDS, _IDLE_SECONDS = 20.0, 20.0, 120.0
 _MAX_CONNECTIONS = 100
 _MAX_REFUSALS = 50
+
 
 @dataclass(frozen=True)
 class Egress:
@@ -219,7 +227,7 @@ class Proxy:
     async def _open(
         self, request: ProxyRequest, address: str
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to one address, or by this machine's proxy, over TLS if that is asked.
+        """Connect to one address, or by this machine's proxy; over TLS if asked.
 
         Raises:
             OSError: if there is no connection, or none that is trusted.

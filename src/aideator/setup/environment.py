@@ -265,9 +265,7 @@ async def _write_files(sandbox: Sandbox, files: Mapping[str, str]) -> None:
     """Write the configuration of package managers, as `Network.files` has it."""
     for name, text in files.items():
         path = name if name[0] == "~" else f"/workspace/{tool_paths.FOLDER}/{name}"
-        script = (
-            f'path={path}; mkdir -p "${{path%/*}}" && printf %s "$TEXT" > "$path"'
-        )
+        script = f'path={path}; mkdir -p "${{path%/*}}" && printf %s "$TEXT" > "$path"'
         await sandbox.exec(["sh", "-c", script], env={"TEXT": text})
 
 

@@ -52,7 +52,7 @@ class Network:
 
 @dataclass(frozen=True)
 class NetworkPolicy:
-    """Which hosts set-up may reach on this machine: `SETUP_ALLOWED_HOSTS` and others."""
+    """Which hosts set-up may reach: the settings SETUP_ALLOWED_HOSTS and others."""
 
     hosts: frozenset[str] = frozenset()
     """Hosts that the operator names, as `host` or `host:port`."""
@@ -116,16 +116,9 @@ def _merged(mappings: Iterable[Mapping[str, str]]) -> dict[str, str]:
 def _certificates(
     found: Iterable[Registry],
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the variables that name certificates, and the files that sandboxes lack."""
-    named = {
-        name: os.environ[name] for name in _CERTIFICATE_VARIABLES if name in os.environ
-    }
-    for registry in found:
-        variable = _CERTIFICATE_OF.get(registry.manager)
-        if variable and registry.certificate:
-            named.setdefault(variable, registry.certificate)
+    """Return variables that name certificates, and files that sandboxes lack."""
     variables, files = {}, {}
-    for name, path in named.items():
+    for name, path in _named_certificates(found).items():
         text = "" if path.startswith(_VISIBLE) else "\n".join(_pem(path))
         if text:
             files[f"{name.lower()}.pem"] = f"{text}\n"
@@ -133,6 +126,19 @@ def _certificates(
         elif Path(path).is_file():
             variables[name] = path
     return variables, files
+
+
+def _named_certificates(found: Iterable[Registry]) -> dict[str, str]:
+    """Return variable → file, from the environment and from package managers."""
+    named = {
+        _CERTIFICATE_OF[registry.manager]: registry.certificate
+        for registry in found
+        if registry.manager in _CERTIFICATE_OF and registry.certificate
+    }
+    environ = os.environ
+    return named | {
+        name: environ[name] for name in _CERTIFICATE_VARIABLES if name in environ
+    }
 
 
 def _pem(path: str) -> list[str]:

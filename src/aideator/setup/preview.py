@@ -1,7 +1,6 @@
 """Say before a run what would be installed from where, and what is missing."""
 
 import asyncio
-import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
@@ -47,17 +46,24 @@ async def preview_project(
     commands = [command.command for command in project.setup]
     needed = await asyncio.to_thread(needed_ecosystems, checkout.path, commands)
     network = await policy.network(needed if commands else ())
-    notes = [*project.notes, *([] if project.checks else [_NO_CHECKS])]
-    notes += _unknown(network) if commands else []
-    if project.allowed_hosts:
-        options = " ".join(f"--allow-host {host}" for host in project.allowed_hosts)
-        notes.append(
-            f".aideator.toml names further hosts for set-up; a run asks first: {options}"
-        )
+    notes = [*project.notes, *_notes(project, network)]
     if backend is not None:
         notes += await _missing(backend, checkout, project)
     reach = _reach(policy, network) if commands else []
     return project.model_copy(update={"notes": tuple(notes), "reach": tuple(reach)})
+
+
+def _notes(project: Project, network: Network) -> list[str]:
+    """Return what a user should know before a run."""
+    notes = [] if project.checks else [_NO_CHECKS]
+    notes += _unknown(network)
+    if project.allowed_hosts:
+        options = " ".join(f"--allow-host {host}" for host in project.allowed_hosts)
+        notes.append(
+            ".aideator.toml names further hosts for set-up; a run asks first:"
+            f" {options}"
+        )
+    return notes
 
 
 def _reach(policy: NetworkPolicy, network: Network) -> list[str]:
@@ -125,7 +131,7 @@ def _programs_installed(project: Project) -> set[str]:
 
 
 def _pytest_python(project: Project) -> str:
-    """Return the Python that runs pytest for a check without any set-up, if one does."""
+    """Return the Python that runs pytest where there is no set-up; empty for none."""
     if project.setup:
         return ""
     for check in project.checks:
@@ -143,7 +149,7 @@ async def _has_pytest(sandbox: Sandbox, python: str) -> bool:
 
 
 def _hint(tool: str) -> str:
-    """Return how to let sandboxes see a tool; one that is installed elsewhere is named."""
+    """Return how to let sandboxes see a tool, with its folder if that is known."""
     found = shutil.which(tool)
     folder = Path(found).resolve().parent if found else None
     if folder is None or folder.name != "bin" or Path(found or "").is_symlink():
@@ -162,42 +168,37 @@ async def setup_findings(policy: NetworkPolicy) -> list[Finding]:
                 fix="export SETUP_ALLOWED_HOSTS=auto",
             )
         ]
-    findings = [
-        Finding(
-            "set-up",
-            ok=True,
-            detail="may reach "
-            + (
-                "this machine's registries; a run asks for further hosts"
-                if policy.auto
-                else "the hosts of SETUP_ALLOWED_HOSTS and SETUP_PRIVATE_HOSTS"
-            ),
-        )
-    ]
-    network = await policy.network(frozenset(Ecosystem))
-    for registry in network.registries:
-        if registry.servers:
-            found = await _tried(registry.manager, registry.servers, network)
-            findings.append(found)
-    named = sorted(
-        name if ":" in name else f"{name}:443"
-        for name in (*policy.hosts, *policy.private_hosts)
+    what = (
+        "this machine's registries; a run asks for further hosts"
+        if policy.auto
+        else "the hosts of SETUP_ALLOWED_HOSTS and SETUP_PRIVATE_HOSTS"
     )
-    if named:
-        findings.append(await _tried("named hosts", named, network))
-    unknown = [each.unknown for each in network.registries if each.unknown]
-    findings += [Finding("set-up", ok=True, detail=text) for text in unknown]
-    return findings
+    network = await policy.network(frozenset(Ecosystem))
+    asked = [(each.manager, each.servers) for each in network.registries]
+    asked.append(("named hosts", _named_servers(policy)))
+    findings = [Finding("set-up", ok=True, detail=f"may reach {what}")]
+    for name, servers in asked:
+        if servers:
+            findings.append(await _tried(name, servers, network))
+    return findings + [
+        Finding("set-up", ok=True, detail=each.unknown)
+        for each in network.registries
+        if each.unknown
+    ]
 
 
-async def _tried(
-    what: str, servers: Iterable[str], network: Network
-) -> Finding:
+def _named_servers(policy: NetworkPolicy) -> frozenset[str]:
+    names = policy.hosts | policy.private_hosts
+    return frozenset(name if ":" in name else f"{name}:443" for name in names)
+
+
+async def _tried(what: str, servers: Iterable[str], network: Network) -> Finding:
     """Return whether all servers of a package manager accept a connection."""
     listed = sorted(servers)
     upstream = network.egress.upstream
-    answers = await asyncio.gather(*(_answers(each, upstream) for each in listed))
-    silent = [host_of(each) for each, ok in zip(listed, answers, strict=True) if not ok]
+    async with asyncio.TaskGroup() as group:
+        tries = {each: group.create_task(_answers(each, upstream)) for each in listed}
+    silent = [host_of(each) for each, tried in tries.items() if not tried.result()]
     return Finding(
         f"set-up: {what}",
         ok=not silent,
@@ -215,8 +216,9 @@ def _told(listed: Sequence[str], silent: Sequence[str]) -> str:
 def _fix(silent: Sequence[str]) -> str:
     if not silent:
         return ""
-    proxy = "" if "HTTPS_PROXY" in os.environ else "; behind a proxy: export HTTPS_PROXY=…"
-    return f"curl -sSI https://{silent[0]} shows why{proxy}"
+    return (
+        f"see why: curl -sSI https://{silent[0]}; behind a proxy: export HTTPS_PROXY=…"
+    )
 
 
 async def _answers(server: str, upstream: UpstreamProxy | None) -> bool:

@@ -55,8 +55,8 @@ class ProjectFile(FrozenModel):
     allowed_hosts: tuple[
         Annotated[str, Field(pattern=HOST_PATTERN, max_length=MAX_HOST)], ...
     ] = Field(default=(), max_length=50)
-    """Hosts (`host` or `host:port`) that set-up needs besides the registries, written as
-    `allowed_hosts` of the table `[setup]`. A person is asked before it reaches one."""
+    """Hosts (`host` or `host:port`) that set-up needs besides the registries; also
+    `allowed_hosts` of a table `[setup]`. A person is asked before it reaches one."""
     checks: tuple[Annotated[Check, BeforeValidator(_as_command)], ...] | None = Field(
         default=None, max_length=20
     )

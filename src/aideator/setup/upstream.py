@@ -82,17 +82,19 @@ def upstream_proxy(environ: Mapping[str, str], *further: str) -> UpstreamProxy |
     variables = {name.lower(): value for name, value in environ.items() if value}
     urls = [variables.get("https_proxy", ""), variables.get("all_proxy", ""), *further]
     for url in filter(None, urls):
-        parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme == "http" and parts.hostname:
-            pair = f"{parts.username or ''}:{parts.password or ''}"
-            login = base64.b64encode(urllib.parse.unquote(pair).encode()).decode()
-            return UpstreamProxy(
-                parts.hostname,
-                parts.port or 80,
-                f"Basic {login}" if parts.username else "",
-                variables.get("no_proxy", ""),
-            )
+        if found := _parse(url, variables.get("no_proxy", "")):
+            return found
     return None
+
+
+def _parse(url: str, no_proxy: str) -> UpstreamProxy | None:
+    parts = urllib.parse.urlsplit(url if "://" in url else f"http://{url}")
+    if parts.scheme != "http" or not parts.hostname:
+        return None
+    user_info = urllib.parse.unquote(parts.netloc.rpartition("@")[0])
+    login = base64.b64encode(user_info.encode()).decode()
+    authorization = f"Basic {login}" if user_info else ""
+    return UpstreamProxy(parts.hostname, parts.port or 80, authorization, no_proxy)
 
 
 def _is_excluded(host: str, port: int, no_proxy: str) -> bool:

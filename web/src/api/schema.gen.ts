@@ -298,6 +298,8 @@ export interface EventPage {
   events: readonly Event[];
   /** Pass it as `after` for the next page; null when there are no more events at present. */
   next: number | null;
+  /** The seq of the run's newest event. */
+  last: number;
 }
 
 /** What cross-testing the variations has shown. */
@@ -679,35 +681,35 @@ export interface RunListPage {
 /** A submission, identical in the API, on the command line and in a YAML file. */
 export interface RunSpec {
   /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
-  repo_url?: string;
+  repo_url: string;
   /** A branch, tag or commit; the default branch when null. */
-  ref?: string | null;
+  ref: string | null;
   /** The task for the agents. */
   prompt: string;
   /** Number of agents that work in parallel. */
-  variations?: number;
+  variations: number;
   /** Settings of every agent when `lineup` is null. */
-  agent_config?: AgentConfig;
+  agent_config: AgentConfig;
   /** One entry per agent; the number of variations is its length. */
-  lineup?: readonly AgentSpec[] | null;
+  lineup: readonly AgentSpec[] | null;
   /** Commands that test a change; read or guessed from the repository when null, none when empty. */
-  checks?: readonly Check[] | null;
+  checks: readonly Check[] | null;
   /** Commands that install the project's dependencies, once per commit; read or guessed from the repository when null, none when empty. */
-  setup?: readonly Command[] | null;
+  setup: readonly Command[] | null;
   /** Paths (globs) whose change is flagged; those of the repository's `.aideator.toml` when null. */
-  protected?: readonly string[] | null;
+  protected: readonly string[] | null;
   /** How the variations are compared. */
-  comparison?: Comparison;
+  comparison: Comparison;
   /** The sandbox back end; the server's default when null. */
-  sandbox?: "auto" | "bubblewrap" | "dagger" | null;
+  sandbox: "auto" | "bubblewrap" | "dagger" | null;
   /** Limits for cost and tokens. */
-  budget?: Budget;
+  budget: Budget;
   /** Run the agents even if an identical submission has been decided before. */
-  fresh?: boolean;
+  fresh: boolean;
   /** Go on without a check that cannot run on the base commit (a missing program, nothing collected, a time-out), instead of failing before any agent starts. Such a check is no evidence then. */
-  keep_going?: boolean;
+  keep_going: boolean;
   /** Another name of `repo_url`. */
-  github_url?: string;
+  github_url: string;
 }
 
 /** The run was accepted, or its repository was fetched; the newest event applies. */
@@ -756,6 +758,7 @@ export interface ServerInfo {
   local: boolean;
   /** Whether a model can be called: a key is set, or another provider than the default. */
   model_ready: boolean;
+  /** For `POST /runs` with `short_prompt=true`, and for follow-ups. */
   min_prompt_length: number;
   max_prompt_length: number;
   max_variations: number;
@@ -830,6 +833,40 @@ export interface Stats {
   cost_per_decision_usd: number | null;
   /** The median time from the end of a run to its decision. */
   decision_seconds: number | null;
+}
+
+/** A submission. Whether a short prompt is taken depends on `short_prompt`. */
+export interface Submission {
+  /** The git repository: an https URL, or a local path from the command line and on a server that is bound to loopback. */
+  repo_url?: string;
+  /** A branch, tag or commit; the default branch when null. */
+  ref?: string | null;
+  /** The task for the agents: at least 10 characters, with `short_prompt=true` 3. */
+  prompt: string;
+  /** Number of agents that work in parallel. */
+  variations?: number;
+  /** Settings of every agent when `lineup` is null. */
+  agent_config?: AgentConfig;
+  /** One entry per agent; the number of variations is its length. */
+  lineup?: readonly AgentSpec[] | null;
+  /** Commands that test a change; read or guessed from the repository when null, none when empty. */
+  checks?: readonly Check[] | null;
+  /** Commands that install the project's dependencies, once per commit; read or guessed from the repository when null, none when empty. */
+  setup?: readonly Command[] | null;
+  /** Paths (globs) whose change is flagged; those of the repository's `.aideator.toml` when null. */
+  protected?: readonly string[] | null;
+  /** How the variations are compared. */
+  comparison?: Comparison;
+  /** The sandbox back end; the server's default when null. */
+  sandbox?: "auto" | "bubblewrap" | "dagger" | null;
+  /** Limits for cost and tokens. */
+  budget?: Budget;
+  /** Run the agents even if an identical submission has been decided before. */
+  fresh?: boolean;
+  /** Go on without a check that cannot run on the base commit (a missing program, nothing collected, a time-out), instead of failing before any agent starts. Such a check is no evidence then. */
+  keep_going?: boolean;
+  /** Another name of `repo_url`. */
+  github_url?: string;
 }
 
 /** One run in a list of runs. */
@@ -1073,8 +1110,8 @@ export interface WrongField {
 export interface Routes {
   "POST /runs": {
     path: undefined;
-    query: undefined;
-    body: RunSpec;
+    query: { short_prompt?: boolean; find_first?: boolean };
+    body: Submission;
     answer: Accepted;
   };
   "GET /runs": {
@@ -1088,6 +1125,12 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: RunDetails;
+  };
+  "DELETE /runs/{run_id}": {
+    path: { run_id: string };
+    query: undefined;
+    body: undefined;
+    answer: undefined;
   };
   "GET /runs/{run_id}/stream": {
     path: { run_id: string };

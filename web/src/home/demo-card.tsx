@@ -40,10 +40,11 @@ export function DemoCard({ server }: { server: ServerInfo }) {
       {!server.model_ready && (
         <p className={styles.commands}>
           <span>
-            To run agents on your own repositories, restart the server with a key. The key never
-            enters a sandbox:
+            To run agents on your own repositories, store a key, or name a model of your own, and
+            start the server again. A key never enters a sandbox:
           </span>
-          <code>export ANTHROPIC_API_KEY=… && aideator serve</code>
+          <code>aideator login</code>
+          <code>export ANTHROPIC_BASE_URL=http://localhost:11434</code>
         </p>
       )}
     </section>

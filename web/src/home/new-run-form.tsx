@@ -64,7 +64,10 @@ function NewRunForm({ server }: { server: ServerInfo }) {
     if (Object.keys(validateDraft(draft, server)).length > 0) return;
     setBusy(true);
     try {
-      const { run_id } = await callApi("POST /runs", { body: toRunSpec(draft) });
+      const { run_id } = await callApi("POST /runs", {
+        query: { short_prompt: true, find_first: true },
+        body: toRunSpec(draft),
+      });
       void queryClient.invalidateQueries();
       navigate(`/runs/${run_id}`);
     } catch (error) {

@@ -1,5 +1,5 @@
 /** Draft of a new run, its validation, and its conversion to what the API takes. */
-import type { AgentInfo, AgentSpec, RunSpec, ServerInfo } from "../api/schema.gen";
+import type { AgentInfo, AgentSpec, ServerInfo, Submission } from "../api/schema.gen";
 
 export type Effort = NonNullable<AgentSpec["effort"]>;
 export const EFFORTS: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
@@ -105,7 +105,7 @@ export function toAgentSpec(agent: AgentDraft): AgentSpec {
   };
 }
 
-export function toRunSpec(draft: RunDraft): RunSpec {
+export function toRunSpec(draft: RunDraft): Submission {
   const usd = parseDollars(draft.budget) ?? null;
   return {
     repo_url: draft.repo.trim(),

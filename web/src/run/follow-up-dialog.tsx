@@ -7,7 +7,7 @@ import { controlClass, Field } from "../ui/field";
 import { pluralize } from "../ui/format";
 import { showToast } from "../ui/toast";
 
-const MIN_PROMPT_LENGTH = 10;
+const MIN_PROMPT_LENGTH = 3;
 
 interface Props {
   readonly runId: string;

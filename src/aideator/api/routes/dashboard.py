@@ -13,8 +13,8 @@ from aideator.api.auth import Caller, identify, is_local
 from aideator.api.dependencies import App, PageCursor, PageLimit
 from aideator.api.problems import responses
 from aideator.api.schemas import Accepted, ResponseBody
-from aideator.app import MIN_PROMPT, Aideator
-from aideator.domain.run import RunStatus
+from aideator.app import Aideator
+from aideator.domain.run import MIN_PROMPT, RunStatus
 from aideator.store import overview
 
 _FRESH_SECONDS = 60.0
@@ -37,6 +37,7 @@ class ServerInfo(ResponseBody):
     """Whether a model can be called: a key is set, or another provider than the
     default."""
     min_prompt_length: int
+    """For `POST /runs` with `short_prompt=true`, and for follow-ups."""
     max_prompt_length: int
     max_variations: int
     max_parallel_variations: int

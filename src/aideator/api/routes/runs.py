@@ -7,6 +7,7 @@ import hashlib
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
@@ -22,12 +23,27 @@ from aideator.api.dependencies import (
     VariationId,
 )
 from aideator.api.problems import responses, text
-from aideator.api.schemas import Accepted, FollowUp, RequestBody, ResponseBody
+from aideator.api.schemas import (
+    MIN_SUBMITTED_PROMPT,
+    Accepted,
+    FollowUp,
+    RequestBody,
+    ResponseBody,
+    Submission,
+)
 from aideator.api.stream import MAX_ID, cursor, of_run, stream_to
 from aideator.app import Aideator
 from aideator.changes.diff import FileDiff
+from aideator.domain.errors import FieldError, InvalidInput
 from aideator.domain.events import Event
-from aideator.domain.run import MAX_NUMBER, Run, RunDetails, RunSpec, RunStatus
+from aideator.domain.run import (
+    MAX_NUMBER,
+    MIN_PROMPT,
+    Run,
+    RunDetails,
+    RunSpec,
+    RunStatus,
+)
 from aideator.observability import RUNS
 
 FIRST_GUESS_SECONDS = 120
@@ -49,6 +65,8 @@ class EventPage(ResponseBody):
     next: int | None
     """Pass it as `after` for the next page; null when there are no more events at
     present."""
+    last: int
+    """The seq of the run's newest event."""
 
 
 class Selection(RequestBody):
@@ -98,27 +116,70 @@ _SPECS: Any = {
 }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A submission and how it is to be taken.
+
+    Attributes:
+        spec: The run that is wanted.
+        find_first: Whether to look for the repository before a run is stored.
+        idempotency: The client's key and a hash of its request.
+    """
+
+    spec: RunSpec
+    find_first: bool
+    idempotency: tuple[str, str] | None
+
+
+async def read_submission(
+    caller: Caller,
+    spec: Annotated[Submission, Body(openapi_examples=_SPECS)],
+    *,
+    short_prompt: Annotated[
+        bool, Query(description="Take a prompt of 3 characters or more.")
+    ] = False,
+    find_first: Annotated[
+        bool,
+        Query(
+            description="Answer only when the repository and the ref have been found."
+            " Where they cannot be, no run is stored."
+        ),
+    ] = False,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+) -> Asked:
+    """Read a submission, and refuse a prompt that is too short for a program's.
+
+    Raises:
+        InvalidInput: naming the prompt.
+    """
+    if not short_prompt and len(spec.prompt) < MIN_SUBMITTED_PROMPT:
+        message = f"at least {MIN_SUBMITTED_PROMPT} characters; not {spec.prompt!r}"
+        raise InvalidInput(
+            fields=[FieldError("prompt", message)],
+            hint=f"say more, or send `?short_prompt=true`, which takes {MIN_PROMPT}",
+        )
+    if idempotency_key is None:
+        return Asked(spec, find_first, None)
+    request_hash = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
+    return Asked(spec, find_first, (f"{caller}:{idempotency_key}", request_hash))
+
+
 @router.post("/runs", status_code=202, responses=_MOVED)
 async def submit(
     request: Request,
     response: Response,
     app: App,
-    caller: Caller,
-    spec: Annotated[RunSpec, Body(openapi_examples=_SPECS)],
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    asked: Annotated[Asked, Depends(read_submission)],
 ) -> Accepted:
     """Submit a run.
 
     The same `Idempotency-Key` with the same request leads to the same run.
     """
-    request_hash = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()
-    idempotency = (
-        None
-        if idempotency_key is None
-        else (f"{caller}:{idempotency_key}", request_hash)
-    )
     run = await app.submit(
-        spec, local=may_use_path(request, spec.repo_url), idempotency=idempotency
+        asked.spec,
+        local=may_use_path(request, asked.spec.repo_url),
+        idempotency=asked.idempotency,
+        find_first=asked.find_first,
     )
     RUNS.inc()
     here = f"{app.settings.api_v1_prefix}/runs/{run.id}"
@@ -126,7 +187,7 @@ async def submit(
     return Accepted(
         run_id=run.id,
         stream_url=f"{here}/stream",
-        estimated_duration_seconds=await _estimate(app, spec),
+        estimated_duration_seconds=await _estimate(app, asked.spec),
     )
 
 
@@ -160,6 +221,21 @@ async def show(run_id: RunId, app: App) -> RunDetails:
     return await app.get(run_id)
 
 
+@router.delete(
+    "/runs/{run_id}",
+    status_code=204,
+    responses=responses(404, 409),
+    response_class=Response,
+)
+async def delete(run_id: RunId, app: App) -> Response:
+    """Delete a run that has ended, with its events, patches and results.
+
+    What was published stays, and so do runs that were answered by its winner.
+    """
+    await app.delete(run_id)
+    return Response(status_code=204)
+
+
 @router.head("/runs/{run_id}/stream", include_in_schema=False)
 @router.get(
     "/runs/{run_id}/stream",
@@ -182,6 +258,7 @@ async def stream(
         Query(ge=0, le=MAX_ID, description="The last seq that the client has seen."),
     ] = 0,
     last_event_id: LastEventId = None,
+    *,
     interactive: Annotated[
         bool, Query(description="Whether the client answers questions of set-up.")
     ] = False,
@@ -209,11 +286,13 @@ async def events(
     """Read the stream's events as pages of JSON."""
     # The stored bytes are the answer: parsing them and writing them again would cost
     # ten times as much.
+    last = await app.last_seq(run_id)
     found = await app.events(run_id, after=after, limit=limit)
     next_ = b"%d" % found[-1].seq if len(found) == limit else b"null"
-    body = b'{"events":[%b],"next":%b}' % (
+    body = b'{"events":[%b],"next":%b,"last":%d}' % (
         b",".join(entry.data for entry in found),
         next_,
+        max(last, found[-1].seq if found else 0),
     )
     return Response(body, media_type="application/json")
 

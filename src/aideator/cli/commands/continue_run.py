@@ -202,5 +202,6 @@ async def _continue(
         require_model(context.settings)
     async with context.connect(work=True) as client:
         run_id = await client.resolve(part)
+        known = await client.last_seq(run_id)
         await action(client, run_id)
-        return await watch_and_summarise(context, client, run_id)
+        return await watch_and_summarise(context, client, run_id, after=known)

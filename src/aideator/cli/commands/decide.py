@@ -29,13 +29,17 @@ Examples:
 async def select(
     context: CommandContext,
     run_id: RunId,
-    number: Number,
+    number: OptionalNumber = None,
     *,
     reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
 ) -> None:
-    """Select a variation as the winner."""
+    """Select a variation as the winner. Without a number, say which are equal."""
+    from aideator.cli.parsing import no_single_one
+
     async with context.connect() as client:
         found = await client.resolve(run_id)
+        if number is None:
+            raise no_single_one(await client.get(found), "select")
         details = await client.select(found, number, reason)
     if context.print_json(details):
         return
@@ -54,7 +58,7 @@ async def undo(context: CommandContext, run_id: RunId) -> None:
         details = await client.deselect(await client.resolve(run_id))
     if not context.print_json(details):
         context.print_line(
-            f"Run {details.id[-8:]} is {details.status}, without a winner."
+            f"Run {details.id[-8:]} ({details.status}) has no winner now."
         )
 
 
@@ -122,7 +126,7 @@ async def apply(
 
     async with context.connect() as client:
         found = await client.resolve(run_id)
-        chosen = number or await default_variation(client, found)
+        chosen = number or await default_variation(client, found, verb="apply")
         details, patch = await client.get(found), await client.patch(found, chosen)
     name = branch or f"aideator/{found[-8:]}-{chosen}"
     applied = await apply_to_checkout(

@@ -40,7 +40,7 @@ async def demo(context: CommandContext) -> int:
 
     from aideator.app.demo import make_project, scripted_model
     from aideator.cli.exit import exit_code_of
-    from aideator.cli.ui.summary import print_summary
+    from aideator.cli.ui.summary import print_outcome
     from aideator.sandbox.base import sandbox_uid
     from aideator.store.home import make_home
 
@@ -48,14 +48,14 @@ async def demo(context: CommandContext) -> int:
     home = make_home(outer / "demo", group=sandbox_uid())
     repo = home / "project"
     shutil.rmtree(repo, ignore_errors=True)
-    if not context.json:
-        _print_what_is_real(context)
     spec = (await make_project(repo)).model_copy(update={"fresh": True})
+    if not context.json:
+        _print_task(context, spec)
     async with scripted_model() as url:
         details = await _run(context, _settings(context.settings, home, url), spec)
     if not context.json:
-        print_summary(context.console, details)
-        _print_where_it_is(context, details, home, repo)
+        steps = _steps(context, details, home)
+        print_outcome(context.console, details, simulated=True, steps=steps)
     return exit_code_of(details)
 
 
@@ -85,7 +85,6 @@ async def _run(
         best = details.recommended
         if best is None:
             return details
-        details = await app.select(run.id, best, "recommended")
         patch = await app.patch(run.id, best)
     await apply_to_checkout(
         Path(spec.repo_url),
@@ -97,35 +96,56 @@ async def _run(
     return details
 
 
-def _print_what_is_real(context: CommandContext) -> None:
+def _print_task(context: CommandContext, spec: "RunSpec") -> None:
+    """Say what the agents are asked, and what of it all is real."""
+    from rich.padding import Padding
     from rich.text import Text
 
+    from aideator.cli.ui.escape import escape
+
     key_is_set = context.settings.anthropic_api_key is not None
-    reason = (
-        "so that the demo costs nothing"
-        if key_is_set
-        else "because no ANTHROPIC_API_KEY is set"
-    )
+    reason = "so that it costs nothing" if key_is_set else "which needs no key"
     context.print(
         Text.assemble(
             ("AIdeator demo", "bold"),
-            " · the model is ",
+            f": {spec.variations} agents, each in a sandbox, get this task:",
+        )
+    )
+    prompt = Text(escape(spec.prompt), style="italic")
+    context.print(Padding(prompt, (0, 2)))
+    context.print(
+        Text.assemble(
+            "The model is ",
             ("scripted", "bold"),
-            f", {reason}.",
+            f", {reason}: costs are simulated. Agents, sandboxes, gateway, tests and "
+            "ranking are real.\n",
         )
-    )
-    context.print_line(
-        "Agents, sandboxes, gateway, tests and ranking are real.\n", style="dim"
     )
 
 
-def _print_where_it_is(
-    context: CommandContext, details: "RunDetails", home: Path, repo: Path
-) -> None:
-    if details.winner is not None:
-        context.print_line(
-            f"\nThe winner is on a branch: git -C {repo} log --oneline --all"
-        )
-    context.print_line(
-        f"See more: AIDEATOR_HOME={home} aideator diff {details.id[-8:]}", style="dim"
-    )
+def _steps(context: CommandContext, details: "RunDetails", home: Path) -> list[str]:
+    """Return what to do after the demo, each as it works in this shell."""
+    import shlex
+
+    from aideator.cli.ui.next_steps import equals
+    from aideator.cli.ui.program import program
+    from aideator.domain.run import RunStatus
+
+    here = f"AIDEATOR_HOME={shlex.quote(str(home))} {program()}"
+    run, settings = details.id[-8:], context.settings
+    if details.status is RunStatus.FAILED:
+        return [f"{here} show {run}"]
+    best = details.recommended
+    compared = equals(details) or ((best,) if best is not None else ())
+    page = f"http://{settings.aideator_host}:{settings.aideator_port}/runs/{details.id}"
+    return [
+        *(f"{here} diff {run} {number}" for number in compared[:1]),
+        f"{here} serve",
+        f"open {page}",
+        f'cd my/project && {_absolute(program())} run . "Add CI"',
+    ]
+
+
+def _absolute(name: str) -> str:
+    """Return a path to the program that holds in other directories too."""
+    return str(Path(name).resolve()) if "/" in name else name

@@ -9,6 +9,8 @@ from aideator.cli.command import CommandContext, command
 from aideator.cli.parameters import SERVE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aideator.sandbox.base import Finding
 
 app = typer.Typer()
@@ -31,37 +33,30 @@ Exit code: 0 runs can be executed here, 1 something is missing.
 async def doctor(context: CommandContext) -> int:
     """Check what works on this machine, and show how to fix what does not."""
     from aideator.app.wiring import examine
+    from aideator.cli.ui.findings import print_finding
 
     findings = await examine(context.settings)
-    broken = any(not finding.ok and finding.fatal for finding in findings)
+    problem = _problem(findings)
     if context.json:
         import json
 
         rows = [vars(finding) for finding in findings]
-        sys.stdout.write(json.dumps({"ok": not broken, "findings": rows}) + "\n")
-        return int(broken)
-    for finding in findings:
-        _print_finding(context, finding)
-    context.print_line(
-        "Runs cannot be executed here yet." if broken else "Runs can be executed here."
-    )
-    return int(broken)
-
-
-def _print_finding(context: CommandContext, finding: "Finding") -> None:
-    from rich.text import Text
-
-    if finding.ok:
-        mark = ("✓", "green")
-    elif finding.fatal:
-        mark = ("✗", "red")
+        sys.stdout.write(json.dumps({"ok": not problem, "findings": rows}) + "\n")
     else:
-        mark = ("!", "yellow")
-    context.print(
-        Text.assemble(mark, " ", (finding.name, "bold"), f" {finding.detail}")
-    )
-    if finding.fix and not finding.ok:
-        context.print_line(f"    → {finding.fix}", style="cyan")
+        for finding in findings:
+            print_finding(context.console, finding)
+        context.print_line(problem or "Runs can be executed here.")
+    return int(bool(problem))
+
+
+def _problem(findings: "Sequence[Finding]") -> str:
+    """Return what cannot be done here yet; empty where runs can be executed."""
+    wrong = [finding for finding in findings if not finding.ok]
+    if any(finding.fatal for finding in wrong):
+        return "Runs cannot be executed here yet."
+    if any(finding.name == "model" for finding in wrong):
+        return "Only the demo can run here yet (`aideator demo`): there is no model."
+    return ""
 
 
 @command(
@@ -84,7 +79,8 @@ async def gc(
         int | None,
         typer.Option(
             help="Megabytes to keep at most, 0 for only what is in use; "
-            "MAX_CACHE_SIZE_MB when absent."
+            "MAX_CACHE_SIZE_MB when absent.",
+            min=0,
         ),
     ] = None,
 ) -> None:

@@ -18,7 +18,7 @@ from aideator.cli.parameters import (
 
 if TYPE_CHECKING:
     from aideator.cli.command import Client
-    from aideator.domain.run import RunDetails, RunSpec
+    from aideator.domain.run import RunSpec
 
 app = typer.Typer()
 
@@ -139,8 +139,9 @@ async def run(  # noqa: PLR0913 - each is a documented option
     detach: Detach = False,
 ) -> int:
     """Run N agents on a repository, check what each did, and recommend one."""
-    from aideator.cli.parsing import read_spec, read_text
+    from aideator.cli.parsing import read_spec, read_text, repository_or_here
 
+    repo, prompt = repository_or_here(repo, prompt)
     settings = {
         "model": model,
         "effort": effort,
@@ -216,7 +217,7 @@ async def _watch_or_cancel(
 
     from aideator.cli.exit import exit_code_of
     from aideator.cli.follow import watch
-    from aideator.cli.ui.summary import print_summary
+    from aideator.cli.ui.summary import print_outcome
 
     if not context.json:
         context.print_line(f"run {run_id}", style="dim")
@@ -226,8 +227,7 @@ async def _watch_or_cancel(
         await _cancel(client, run_id)
         raise
     if not context.json:
-        print_summary(context.console, details)
-        context.print_line(_next_steps(details), style="dim")
+        print_outcome(context.console, details)
     return exit_code_of(details)
 
 
@@ -237,16 +237,3 @@ async def _cancel(client: "Client", run_id: str) -> None:
     sys.stderr.write(
         f"cancelled; the results so far are kept: aideator show {run_id[-8:]}\n"
     )
-
-
-def _next_steps(details: "RunDetails") -> str:
-    from aideator.domain.run import RunStatus
-
-    if details.status is RunStatus.FAILED:
-        return f"\nnext:\n  aideator show {details.id[-8:]}"
-    number = details.winner or details.recommended or "N"
-    steps = [
-        f"  aideator {verb} {details.id[-8:]} {number}"
-        for verb in ("diff", "select", "apply")
-    ]
-    return "\n".join(["", "next:", *steps])

@@ -29,7 +29,11 @@ def serve(
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="The port, 0 for a free one; AIDEATOR_PORT when absent."),
+        typer.Option(
+            help="The port, 0 for a free one; AIDEATOR_PORT when absent.",
+            min=0,
+            max=65535,
+        ),
     ] = None,
 ) -> None:
     """Serve the web page and the API, and work on runs, until Ctrl-C."""

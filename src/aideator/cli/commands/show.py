@@ -101,22 +101,34 @@ Examples:
 """,
 )
 async def diff(
-    context: CommandContext, run_id: RunId, number: OptionalNumber = None
+    context: CommandContext,
+    run_id: RunId,
+    number: OptionalNumber = None,
+    *,
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", help="Print at once, also on a terminal.")
+    ] = False,
 ) -> None:
     """Print a variation's patch.
 
     Without a number: the winner's, or else the recommended variation's. Renamed files
-    are shown as such; `git apply` takes it as it is printed.
+    are shown as such; `git apply` takes it as it is printed in a pipe. On a terminal a
+    pager shows it: that of git (GIT_PAGER, core.pager, PAGER).
     """
     from aideator.changes.shown import show as show_patch
     from aideator.cli.parsing import default_variation
-    from aideator.cli.ui.listing import print_patch
+    from aideator.cli.ui.listing import draw_patch
+    from aideator.cli.ui.pager import page
 
     async with context.connect() as client:
         found = await client.resolve(run_id)
         chosen = number or await default_variation(client, found)
         patch = show_patch(await client.patch(found, chosen))
-    if context.console.is_terminal:
-        print_patch(context.console, patch.decode(errors="replace"))
-    else:
+    if not context.console.is_terminal:
         sys.stdout.buffer.write(patch)
+        return
+    drawn = draw_patch(context.console, patch.decode(errors="replace"))
+    if no_pager:
+        sys.stdout.write(drawn)
+    else:
+        page(drawn)

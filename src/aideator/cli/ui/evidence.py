@@ -1,6 +1,7 @@
 """Draw the evidence: changes of checks and tests, and the matrix of cross-tests."""
 
 from collections.abc import Sequence
+from itertools import chain, takewhile
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -30,8 +31,10 @@ _CROSS = {
     CrossOutcome.NOT_COMPARABLE: ("·", "dim"),
 }
 _ABSENT = ("·", "dim")
-_TEST_WIDTH = 48
+_TEST_WIDTH = 44
 _REASON_WIDTH = 24
+_SEPARATORS = ("/", "::", ".")
+_LEAST_PATH = 8
 
 
 def check_cell(verdict: Verdict | None, label: str) -> Text:
@@ -76,20 +79,39 @@ def tables_of_tests(details: RunDetails) -> Group:
 def _check_block(label: str, judged: Sequence[Variation]) -> list[RenderableType]:
     """Return the table of one check's tests; nothing where there are none."""
     rows = [_row(variation.verdict, label) for variation in judged]
-    columns = [{test.test: test for test in row.tests} if row else {} for row in rows]
-    names: dict[str, None] = {}
-    for tests in columns:
-        names |= dict.fromkeys(tests)
+    columns = [_by_name(row) for row in rows]
+    names = list(dict.fromkeys(chain.from_iterable(columns)))
     if not names:
         return []
-    table = _table(f"tests of `{escape(label)}`", judged)
+    shared = common_path(names)
+    where = f", in {escape(shared)}" if shared else ""
+    table = _table(f"tests of `{escape(label)}`{where}", judged)
     for name in names:
-        table.add_row(_name(name), *(_test_cell(tests.get(name)) for tests in columns))
+        short = _name(name.removeprefix(shared))
+        table.add_row(short, *(_test_cell(tests.get(name)) for tests in columns))
     # A verdict names a bounded number of tests, and counts all.
     more = max(_changed(row) - len(row.tests) for row in rows if row is not None)
     if more <= 0:
         return [table]
     return [table, Text(f"and up to {more} more for each variation", style="dim")]
+
+
+def _by_name(row: CheckChange | None) -> dict[str, TestChange]:
+    return {test.test: test for test in row.tests} if row else {}
+
+
+def common_path(names: Sequence[str]) -> str:
+    """Return the path with which all names of tests begin, up to its last separator.
+
+    Empty for less than two names, or a path that is too short to be worth it.
+    """
+    if len(names) < 2:
+        return ""
+    pairs = zip(min(names), max(names), strict=False)
+    same = takewhile(lambda pair: pair[0] == pair[1], pairs)
+    shared = "".join(pair[0] for pair in same)
+    end = max(shared.rfind(separator) + len(separator) for separator in _SEPARATORS)
+    return shared[:end] if end >= _LEAST_PATH else ""
 
 
 def _changed(row: CheckChange) -> int:
@@ -107,8 +129,20 @@ def _table(title: str, judged: Sequence[Variation]) -> Table:
 
 
 def _name(test: str, author: str = "") -> Text:
-    name = Text(one_line(test, 4 * _TEST_WIDTH))
+    name = Text("\n".join(fold_name(one_line(test, 4 * _TEST_WIDTH), _TEST_WIDTH)))
     return name.append(f"  {author}", style="dim") if author else name
+
+
+def fold_name(name: str, width: int) -> list[str]:
+    """Return the lines of a long name, broken after a separator where it has one."""
+    lines = []
+    while len(name) > width:
+        end = max(name.rfind(separator, 0, width) for separator in "/.:_- ") + 1
+        if end <= width // 2:
+            end = width
+        lines.append(name[:end])
+        name = name[end:]
+    return [*lines, name]
 
 
 def _test_cell(test: TestChange | None) -> Text:

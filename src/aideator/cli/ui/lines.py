@@ -9,7 +9,9 @@ from aideator.cli.ui.reduce import RunView
 from aideator.cli.ui.setup_line import start_line
 from aideator.domain import events, wording
 
-_ENDED = {"completed": "✓", "failed": "✗"}
+_ENDED = {"completed": "▸", "failed": "▸ failed:"}
+"""How a tool call ended. No tick: that a command ended well does not say that the tests
+in it passed."""
 
 
 def line_of(event: events.Event, view: RunView) -> str:
@@ -26,6 +28,26 @@ def line_of(event: events.Event, view: RunView) -> str:
     if text and event.variation_id is not None:
         return f"[{event.variation_id}] {text}"
     return text
+
+
+def finished_message(event: events.Event, view: RunView) -> str:
+    """Return what an agent has said, once: when it goes on to something else.
+
+    Args:
+        event: The next event.
+        view: The run, without that event.
+    """
+    number = event.variation_id
+    if number is None or number not in view.variations:
+        return ""
+    body, variation = event.body, view.variations[number]
+    if isinstance(body, events.UsageRecorded) or (
+        isinstance(body, events.AgentOutput)
+        and (body.channel, body.message_id) == variation.message
+    ):
+        return ""
+    said = variation.take_message()
+    return f"[{number}] {said}" if said else ""
 
 
 def _progress_line(  # noqa: C901 - one flat match over the union
@@ -50,7 +72,7 @@ def _progress_line(  # noqa: C901 - one flat match over the union
             calls = view.variation(verdict.variation_id).calls
             return f"done, {wording.count(calls, 'tool call')}"
         case events.VariationFailed() | events.ErrorRaised():
-            return f"{body.reason}: {body.message}"
+            return _failure_line(body, number, view)
         case (
             events.EvidenceGathered()
             | events.VariationAdded()
@@ -71,6 +93,18 @@ def _progress_line(  # noqa: C901 - one flat match over the union
             return ""
         case unknown:
             assert_never(unknown)
+
+
+def _failure_line(
+    body: events.VariationFailed | events.ErrorRaised, number: int | None, view: RunView
+) -> str:
+    """Return a failure; nothing for one that the outcome of the run tells.
+
+    A run that fails before its agents start fails each of its variations.
+    """
+    if number is None or view.variation(number).started is None:
+        return ""
+    return f"{body.reason}: {body.message}"
 
 
 def _tool_line(

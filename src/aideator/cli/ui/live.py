@@ -1,10 +1,11 @@
 """Draw a run while it works: a panel or a line for each variation."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.cells import chop_cells
+from rich.cells import cell_len, chop_cells
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -48,32 +49,72 @@ def live(
     """
     now = now or datetime.now(UTC)
     variations = [variation for _, variation in sorted(view.variations.items())]
+    if view.trouble and not view.has_agents:
+        return Text()  # the outcome, which follows, says it whole
     columns = max(1, min(len(variations), width // _PANEL_WIDTH))
     rows = -(-len(variations) // columns)
-    if 1 + rows * _PANEL_HEIGHT > height:
-        lines = _lines(variations, width, height - 3, now)
-        return Group(_headline(view, width), *lines)
+    head = _headline(view, width, now)
+    room = height - 1 - head.plain.count("\n")
+    if rows * _PANEL_HEIGHT > room:
+        return Group(head, *_lines(variations, width, room - 2, now))
     grid = Table.grid(padding=(0, 1, 0, 0))
     for start in range(0, len(variations), columns):
         shown = variations[start : start + columns]
         grid.add_row(*(_panel(v, width // columns - 1, now) for v in shown))
-    return Group(_headline(view, width), grid)
+    return Group(head, grid)
 
 
-def _headline(view: RunView, width: int) -> Text:
+def _headline(view: RunView, width: int, now: datetime) -> Text:
+    """Return what the run does before its agents start, with a clock, or its base."""
+    text = Text(preparation(view, now, width=width))
+    if not text:
+        assert view.started is not None
+        line = f"base {(view.started.commit or '')[:12]} · {setup_line(view.started)}"
+        return Text(one_line(line, width), style="dim")
+    if printed := _last_printed(view):
+        text.append(f"\n  {one_line(printed, width - 2)}", style="dim")
+    return text
+
+
+def preparation(view: RunView, now: datetime, *, width: int) -> str:
+    """Return what goes on before the agents start, with a clock; empty afterwards."""
+    current = _preparation(view)
+    clock = _clock(view.step_at, now) if current else ""
+    return one_line(current, width - len(clock)) + clock
+
+
+def _preparation(view: RunView) -> str:
+    """Return the step before the agents that goes on now; empty when all are done."""
     started = view.started
     if started is None or started.commit is None:
-        what = started.repo_url if started else "the repository"
-        line = view.trouble or f"fetching {what} …"
-        return Text(one_line(line, width), style="dim")
-    if view.trouble and not any(v.started for v in view.variations.values()):
-        return Text(one_line(view.trouble, width), style="red")
-    done, total = len(view.setup), len(started.setup)
-    if done < total and not view.is_set_up:
-        current = started.setup[done].command
-        return Text(one_line(f"setting up ({done + 1} of {total}): {current}", width))
-    line = f"base {started.commit[:12]} · {setup_line(started)}"
-    return Text(one_line(line, width), style="dim")
+        return f"fetching {started.repo_url if started else 'the repository'} …"
+    if view.has_agents:
+        return ""
+    commands = [] if view.is_set_up else [each.command for each in started.setup]
+    labels = [check.label for check in started.checks]
+    return _step("setting up", commands, len(view.setup)) or _step(
+        "checking the base", labels, len(view.baseline)
+    )
+
+
+def _step(what: str, names: Sequence[str], done: int) -> str:
+    """Return which of several steps is next; empty when all are done."""
+    if done >= len(names):
+        return ""
+    return f"{what} ({done + 1} of {len(names)}): {names[done]}"
+
+
+def _clock(since: datetime | None, now: datetime) -> str:
+    """Return how long something takes already; empty in its first second."""
+    seconds = (now - since).total_seconds() if since else 0
+    return f" · {seconds:.0f} s" if seconds >= 1 else ""
+
+
+def _last_printed(view: RunView) -> str:
+    """Return the last line that set-up or a check of the base has printed so far."""
+    results = [*view.setup, *view.baseline]
+    lines = results[-1].output.strip().splitlines() if results else []
+    return lines[-1] if lines else ""
 
 
 def _lines(
@@ -148,14 +189,20 @@ def _agent(variation: VariationView) -> str:
 
 
 def _last_lines(text: str, width: int, count: int) -> str:
-    end = chop_cells(end_of_line(text, width * count), width)[-count:]
-    lines = [line.strip() for line in end]
-    return "\n".join(lines + [""] * (count - len(lines)))
+    """Return the last lines of a text, broken between words where it has any."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        flat = end_of_line(line, width * (count + 1))
+        # Wide characters, which have no spaces between words, take two cells.
+        is_narrow = cell_len(flat) == len(flat)
+        lines += textwrap.wrap(flat, width) if is_narrow else chop_cells(flat, width)
+    end = [line.strip() for line in lines if line.strip()][-count:]
+    return "\n".join(end + [""] * (count - len(end)))
 
 
 def _elapsed(variation: VariationView, now: datetime) -> str:
     if variation.started is None:
-        return ""
+        return _clock(variation.queued_at, now)
     seconds = ((variation.ended or now) - variation.started).total_seconds()
     attempt = f" · attempt {variation.attempt}" if variation.attempt > 1 else ""
     return f" · {seconds:.0f} s{attempt}"
@@ -166,7 +213,8 @@ def _progress(variation: VariationView, width: int) -> str:
     if variation.verdict is not None:
         size = wording.patch_size(variation.verdict.patch)
         return one_line(f"{size} · {checks or 'no checks'}", width)
-    parts = [f"{variation.calls} tool calls", variation.plan, checks]
+    calls = wording.count(variation.calls, "tool call")
+    parts = [calls, variation.plan, checks]
     return one_line(" · ".join(part for part in parts if part), width)
 
 

@@ -44,12 +44,15 @@ class VariationView:
     spec: AgentSpec = field(default_factory=AgentSpec)
     state: str = "queued"
     attempt: int = 0
+    queued_at: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     said: str = ""
     channel: str = ""
     message: tuple[str, str | None] = ("", None)
     """Channel and id of the agent's current message."""
+    untold: str = ""
+    """The beginning of the agent's message, until `take_message`; no thoughts."""
     tools: dict[str, str] = field(default_factory=dict)
     """Titles of tool calls, by id."""
     tool: str = ""
@@ -144,6 +147,13 @@ class VariationView:
         said = self.said + text if message == self.message else text
         self.said = said[-_SAID_LENGTH:]
         self.message = message
+        if self.channel == "message":
+            self.untold = (self.untold + text)[:_SAID_LENGTH]
+
+    def take_message(self) -> str:
+        """Return the beginning of the agent's last message, the first time only."""
+        said, self.untold = self.untold.strip(), ""
+        return said
 
     def _use_tool(self, key: str, title: str | None) -> None:
         if title:
@@ -159,6 +169,8 @@ class RunView:
     variations: dict[int, VariationView] = field(default_factory=dict)
     started: events.RunStarted | None = None
     started_at: datetime | None = None
+    step_at: datetime | None = None
+    """When the present step before the agents began: set-up, a check of the base."""
     setup: list[CheckResult] = field(default_factory=list)
     is_set_up: bool = False
     """Whether the environment existed before the run."""
@@ -171,6 +183,11 @@ class RunView:
     trouble: str = ""
     last_seq: int = 0
     last_at: datetime | None = None
+
+    @property
+    def has_agents(self) -> bool:
+        """Whether any agent has started."""
+        return any(each.started for each in self.variations.values())
 
     def apply(self, event: events.Event) -> None:
         """Apply one event.
@@ -193,19 +210,16 @@ class RunView:
                 self._start(started, at)
             case events.SetupRan(result=result, cached=cached):
                 self.setup.append(result)
-                self.is_set_up = cached
-            case events.HostAsked(host=host, asked_by=asked_by):
-                self.asked_hosts[host] = asked_by
-            case events.HostAnswered(host=host):
-                self.asked_hosts.pop(host, None)
+                self.is_set_up, self.step_at = cached, at
+            case events.HostAsked() | events.HostAnswered() as question:
+                self._apply_question(question)
             case events.CheckRun(result=result):
                 self.baseline.append(result)
+                self.step_at = at
             case events.VerdictReached(ranking=ranking):
                 self.ranking = ranking
-            case events.Selected() as selected:
-                self.selected = selected
-            case events.Deselected():
-                self.selected = None
+            case events.Selected() | events.Deselected() as choice:
+                self._choose(choice)
             case events.ErrorRaised(message=message):
                 self.trouble = message
             case events.Complete(status=status):
@@ -230,14 +244,26 @@ class RunView:
             case unknown:
                 assert_never(unknown)
 
+    def _choose(self, choice: events.Selected | events.Deselected) -> None:
+        self.selected = choice if isinstance(choice, events.Selected) else None
+
+    def _apply_question(self, question: events.HostAsked | events.HostAnswered) -> None:
+        if isinstance(question, events.HostAsked):
+            self.asked_hosts[question.host] = question.asked_by
+        else:
+            self.asked_hosts.pop(question.host, None)
+
     def _start(self, started: events.RunStarted, at: datetime) -> None:
         self.started, self.started_at, self.setup = started, at, []
+        self.step_at, self.baseline = at, []
         for number in range(1, started.variations + 1):
-            self.variation(number)
+            self.variation(number).queued_at = at
 
     def _apply_to_variation(self, number: int, event: events.Event) -> None:
         if isinstance(event.body, events.VariationAdded):
-            self.variations[number] = VariationView(number, spec=event.body.spec)
+            self.variations[number] = VariationView(
+                number, spec=event.body.spec, queued_at=event.at
+            )
         elif isinstance(event.body, events.VariationStarted):
             # A second start is a new attempt: all but what was spent begins anew.
             usage = self.variation(number).usage

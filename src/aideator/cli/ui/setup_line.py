@@ -19,6 +19,7 @@ from aideator.domain.events import (
 )
 from aideator.domain.hosts import HostAnswer
 from aideator.domain.project import Origin, Project, ProjectField
+from aideator.domain.wording import count
 
 _ORIGINS = {
     Origin.REQUEST: "as requested",
@@ -52,7 +53,7 @@ def start_line(body: RunStarted | SetupRan | HostAsked | HostAnswered) -> str:
     if body.commit is None:
         return f"fetching {body.repo_url}"
     base = f"base {body.commit[:12]}"
-    return f"{base}, {body.variations} variations · {setup_line(body)}"
+    return f"{base}, {count(body.variations, 'variation')} · {setup_line(body)}"
 
 
 def setup_line(started: RunStarted) -> str:
@@ -79,7 +80,9 @@ def _setup_result(ran: SetupRan) -> str:
     outcome = "done" if result.passed else "failed"
     line = f"set-up `{result.check}` {outcome} after {result.seconds:.1f} s"
     if ran.hosts:
-        line += f", reached {', '.join(host.removesuffix(':443') for host in ran.hosts)}"
+        line += (
+            f", reached {', '.join(host.removesuffix(':443') for host in ran.hosts)}"
+        )
     return f"{line}: {result.note}" if result.note else line
 
 

@@ -85,8 +85,10 @@ class Address:
         """Scheme and host, with the port unless it is the default."""
         scheme = self.url.partition(":")[0]
         host, _, port = self.server.rpartition(":")
-        return f"{scheme}://{host}" if int(port) == _PORTS[scheme] else (
-            f"{scheme}://{self.server}"
+        return (
+            f"{scheme}://{host}"
+            if int(port) == _PORTS[scheme]
+            else (f"{scheme}://{self.server}")
         )
 
     @property
@@ -116,9 +118,9 @@ def address(url: str, *, authorization: str = "") -> Address | None:
     host = (parts.hostname or "").lower()
     if not _SERVER.fullmatch(host):
         return None
-    if parts.username or parts.password:
-        user = urllib.parse.unquote(parts.username or "")
-        authorization = basic(f"{user}:{urllib.parse.unquote(parts.password or '')}")
+    if "@" in parts.netloc:
+        user_info = parts.netloc.rpartition("@")[0]
+        authorization = basic(urllib.parse.unquote(user_info))
     netloc = parts.netloc.rpartition("@")[2]
     clean = urllib.parse.urlunsplit(parts._replace(netloc=netloc))
     return Address(clean, f"{host}:{port}", authorization or _from_netrc(host))

@@ -9,14 +9,15 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from xml.etree.ElementTree import (
     Element,
-    ParseError,
     SubElement,
-    XMLPullParser,
+    TreeBuilder,
     tostring,
 )
+from xml.parsers import expat
 
 from aideator.setup.registries.base import (
     Registry,
@@ -32,22 +33,26 @@ _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[\w./~%+-]*)?")
 
 def maven_registries() -> list[Registry]:
     """Return the mirrors and repositories of Maven's settings, else its own."""
-    settings = [root for file in _settings_files() if (root := _xml(file)) is not None]
-    mirrors = [mirror for root in settings for mirror in root.iter("mirror")]
-    # The one that blocks plain http is no server: its address is 0.0.0.0.
-    mirrors = [each for each in mirrors if each.findtext("blocked") != "true"]
-    urls = [each.findtext("url", "") for each in mirrors]
-    urls += [each.findtext("url", "") for root in settings for each in _repositories(root)]
+    roots = [root for root in map(_xml, _settings_files()) if root is not None]
+    mirrors = list(chain.from_iterable(map(_mirrors, roots)))
+    others = chain.from_iterable(map(_repositories, roots))
+    urls = [each.findtext("url", "") for each in chain(mirrors, others)]
     covered = any(_mirrors_central(each.findtext("mirrorOf", "")) for each in mirrors)
-    found = addresses([*urls, *([] if covered else _built_in())])
+    known = addresses([*urls, *([] if covered else _built_in())])
     return [
         Registry(
             "Maven",
-            servers(found),
+            servers(known),
             files={"~/.m2/settings.xml": _told(mirrors)} if mirrors else {},
-            unknown="" if found else "Maven is not installed on this machine",
+            unknown="" if known else "Maven is not installed on this machine",
         )
     ]
+
+
+def _mirrors(root: Element) -> list[Element]:
+    # One that blocks plain http is no server: its address is 0.0.0.0.
+    found = root.iter("mirror")
+    return [each for each in found if each.findtext("blocked") != "true"]
 
 
 def gradle_registries() -> list[Registry]:
@@ -58,9 +63,8 @@ def gradle_registries() -> list[Registry]:
     home = Path(os.environ.get("GRADLE_USER_HOME") or "~/.gradle").expanduser()
     scripts = [home / "init.gradle", home / "init.gradle.kts"]
     scripts += sorted(home.glob("init.d/*.gradle*"))
-    found = addresses(
-        url for script in scripts for url in _URL.findall(read_config(script))
-    )
+    text = "\n".join(map(read_config, scripts))
+    found = addresses(_URL.findall(text))
     (maven,) = maven_registries()
     known = servers(found) | maven.servers
     return [
@@ -84,14 +88,17 @@ def _maven_home() -> Path | None:
 
 
 def _xml(file: Path) -> Element | None:
-    parser = XMLPullParser(["end"])
+    builder = TreeBuilder()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    parser.CharacterDataHandler = builder.data
+    text = _NAMESPACE.sub("", read_config(file))
     try:
-        parser.feed(_NAMESPACE.sub("", read_config(file)))
-        parser.close()
-        ended = [element for _, element in parser.read_events()]
-    except (ParseError, ValueError):
+        parser.Parse(text, bool(text))
+        return builder.close() if text else None
+    except (expat.ExpatError, AssertionError):
         return None
-    return ended[-1] if ended else None
 
 
 def _repositories(root: Element) -> Iterable[Element]:

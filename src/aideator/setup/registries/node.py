@@ -61,17 +61,7 @@ def _npm(config: Mapping[str, Any], logins: Mapping[str, str]) -> Registry:
         if name.endswith(":registry") and (where := _address(str(url), logins))
     }
     found = [main, *scopes.values()]
-    variables = {"npm_config_registry": main.inside}
-    if shutil.which("yarn") is None:
-        # Its own default is known to Yarn alone, which set-up installs first.
-        variables["YARN_NPM_REGISTRY_SERVER"] = main.inside
-    files = {}
-    if scopes:
-        lines = [f"{name}={where.inside}" for name, where in sorted(scopes.items())]
-        files = {_NPMRC: "\n".join([*lines, ""])}
-        variables["npm_config_globalconfig"] = f"/workspace/.aideator/{_NPMRC}"
-    if any(each.inside.startswith("http:") for each in found):
-        variables["YARN_UNSAFE_HTTP_WHITELIST"] = main.server.rpartition(":")[0]
+    variables, files = _npm_told(main, scopes)
     return Registry(
         "npm",
         servers(found),
@@ -81,6 +71,23 @@ def _npm(config: Mapping[str, Any], logins: Mapping[str, str]) -> Registry:
         proxy=str(config.get("https-proxy") or config.get("proxy") or ""),
         certificate=str(config.get("cafile") or ""),
     )
+
+
+def _npm_told(
+    main: Address, scopes: Mapping[str, Address]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the variables and the files that configure a sandbox's npm."""
+    variables = {"npm_config_registry": main.inside}
+    if shutil.which("yarn") is None:
+        # Its own default is known to Yarn alone, which set-up installs first.
+        variables["YARN_NPM_REGISTRY_SERVER"] = main.inside
+    if main.inside.startswith("http:"):
+        variables["YARN_UNSAFE_HTTP_WHITELIST"] = main.server.rpartition(":")[0]
+    if not scopes:
+        return variables, {}
+    lines = [f"{name}={where.inside}" for name, where in sorted(scopes.items())]
+    variables["npm_config_globalconfig"] = f"/workspace/.aideator/{_NPMRC}"
+    return variables, {_NPMRC: "\n".join([*lines, ""])}
 
 
 def _pnpm() -> str:

@@ -130,10 +130,8 @@ def _uv_indexes() -> tuple[list[str], list[str]]:
     folder = env.get("XDG_CONFIG_HOME") or "~/.config"
     files = [env.get("UV_CONFIG_FILE") or f"{folder}/uv/uv.toml", "/etc/uv/uv.toml"]
     for file in files:
-        config = _toml(read_config(file))
-        pip = config.get("pip") if isinstance(config.get("pip"), dict) else {}
-        own_main, own_further = _indexes(config)
-        main = main or own_main or str((pip or {}).get("index-url", ""))
+        own_main, own_further = _indexes(_toml(read_config(file)))
+        main = main or own_main
         further += own_further
     # `name=URL` gives an index a name.
     further = [re.sub(r"^[\w.-]+=", "", url) for url in further]
@@ -141,15 +139,15 @@ def _uv_indexes() -> tuple[list[str], list[str]]:
 
 
 def _indexes(config: dict[str, Any]) -> tuple[str, list[str]]:
-    main = str(config.get("index-url", ""))
-    extra = config.get("extra-index-url", [])
-    further = [str(url) for url in extra] if isinstance(extra, list) else []
-    for index in config.get("index", []):
-        if isinstance(index, dict) and index.get("default"):
-            main = str(index.get("url", ""))
-        elif isinstance(index, dict):
-            further.append(str(index.get("url", "")))
-    return main, further
+    """Return the default index of uv.toml, empty if it has none, and further ones."""
+    tables = [each for each in config.get("index", []) if isinstance(each, dict)]
+    further = list(map(str, config.get("extra-index-url", [])))
+    further += [str(each.get("url")) for each in tables if not each.get("default")]
+    return str(config.get("index-url", "")) or _default_index(tables), further
+
+
+def _default_index(tables: Sequence[dict[str, Any]]) -> str:
+    return next((str(each.get("url")) for each in tables if each.get("default")), "")
 
 
 def _toml(text: str) -> dict[str, Any]:

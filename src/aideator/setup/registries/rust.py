@@ -30,9 +30,7 @@ def rust_registries() -> list[Registry]:
     if not indexes:
         return [Registry("cargo", unknown="cargo is not installed on this machine")]
     found = addresses(url.removeprefix("sparse+") for url in indexes)
-    files = addresses(
-        download for url in indexes if (download := _download_url(url))
-    )
+    files = addresses(download for url in indexes if (download := _download_url(url)))
     told = _told(config)
     http = config.get("http")
     http = http if isinstance(http, dict) else {}
@@ -74,8 +72,9 @@ def _replaced(config: Mapping[str, Any]) -> list[str]:
     ]
     if not sources:
         return [*_built_in(), *registries] if registries else []
-    return [str(table["registry"]) for table in sources.values() if "registry" in table
-            ] + registries
+    return [
+        str(table["registry"]) for table in sources.values() if "registry" in table
+    ] + registries
 
 
 def _built_in() -> list[str]:

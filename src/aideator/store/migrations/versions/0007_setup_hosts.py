@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column and the table. Which hosts earlier set-ups reached is not known."""
+    """Add the column and the table. What earlier set-ups reached is not known."""
     op.add_column(
         "run",
         sa.Column("setup_hosts", sa.JSON(), nullable=False, server_default="[]"),
