@@ -13,6 +13,7 @@ from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply, extract
 from aideator.domain.check import CheckResult, Command
 from aideator.domain.errors import SetupFailed
+from aideator.domain.hosts import AllowedHost
 from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.source import SourcePolicy
@@ -49,7 +50,12 @@ async def checkout(cache: RepositoryCache, repo: Path) -> Checkout:
 class Told(list[tuple[CheckResult, bool]]):
     """What set-up tells of itself."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.hosts: list[tuple[str, ...]] = []
+
     async def __call__(self, done: SetupResult) -> None:
+        self.hosts.append(done.hosts)
         self.append((done.result, done.cached))
 
 
@@ -408,3 +414,70 @@ async def test_many_files_of_set_up_beside_the_projects_own(
         SetupFailed, match="5002 files in folders of the project; the limit is 5000"
     ):
         await set_up(context, checkout, write.format(5_001))
+
+
+class Person:
+    """Somebody who answers what set-up asks."""
+
+    def __init__(self, *, allows: bool) -> None:
+        self.allows = allows
+        self.asked: list[tuple[str, str]] = []
+        self._open: list[str] = []
+
+    async def ask(self, host: str, asked_by: str) -> None:
+        self.asked.append((host, asked_by))
+        self._open.append(host)
+
+    async def answers(self) -> list[AllowedHost]:
+        asked, self._open = self._open, []
+        return [AllowedHost(host=host, private=True) for host in asked if self.allows]
+
+
+async def test_a_command_runs_again_when_a_person_allows_the_host_that_it_asked_for(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    async with serving() as host:
+        person = Person(allows=True)
+        open_ = replace(context, policy=NetworkPolicy(auto=True), asker=person)
+        told = Told()
+        command = GET.format(host.name)
+        await set_up(open_, checkout, command, told=told)
+        assert person.asked == [(host.name, command)]
+        assert [(done.passed, cached) for done, cached in told] == [(True, False)]
+        assert told.hosts == [(host.name,)]
+        again = Told()
+        await set_up(open_, checkout, command, told=again)
+        assert [cached for _, cached in again] == [True]
+        assert again.hosts == [(host.name,)], "an earlier run's hosts are named, too"
+
+
+async def test_a_host_that_a_person_refuses_is_named_with_what_to_paste(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    async with serving() as host:
+        open_ = replace(
+            context, policy=NetworkPolicy(auto=True), asker=Person(allows=False)
+        )
+        with pytest.raises(SetupFailed) as failed:
+            await set_up(open_, checkout, GET.format(host.name))
+        assert f"--allow-host {host.name}" in failed.value.hint
+        assert f"SETUP_ALLOWED_HOSTS=auto,{host.name}" in failed.value.hint
+        assert host.heard == []
+
+
+async def test_hosts_that_the_repository_names_are_asked_before_the_first_command(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    async with serving() as host:
+        person = Person(allows=True)
+        open_ = replace(
+            context,
+            policy=NetworkPolicy(auto=True),
+            asker=person,
+            named=(host.name,),
+        )
+        await set_up(open_, checkout, GET.format(host.name))
+        assert person.asked == [(host.name, ".aideator.toml")]
+        nobody = replace(open_, asker=None)
+        with pytest.raises(SetupFailed, match="not a host that set-up may reach"):
+            await set_up(nobody, checkout, f"{GET.format(host.name)} # again")

@@ -127,6 +127,11 @@ class RunQuestions:
                 self.questions.close(run_id, host)
         return allowed
 
+    def close(self) -> None:
+        """Close what is open: set-up has ended."""
+        for host in self._asked:
+            self.questions.close(self.writer.run_id, host)
+
     async def _answer(self, host: str) -> AllowedHost | None:
         try:
             return await self.questions.wait(self.writer.run_id, host)

@@ -138,17 +138,17 @@ async def _build_environment(
             )
         )
 
+    asker = context.host_questions.of_run(context.log, run.id)
     workshop = replace(
         context.workshop(await context.backend_of(run)),
         allowed=await _allowed_hosts(context, run),
         named=await asyncio.to_thread(_named_hosts, checkout),
-        asker=context.host_questions.of_run(context.log, run.id)
-        if context.network.auto
-        else None,
+        asker=asker if context.network.auto else None,
     )
     try:
         return await build_environment(workshop, checkout, run.setup, report)
     finally:
+        asker.close()
         if reached != run.setup_hosts:
             async with context.database.write() as session:
                 await runs.note(session, run.id, setup_hosts=reached)

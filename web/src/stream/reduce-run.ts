@@ -37,6 +37,7 @@ export function emptyRunView(): RunView {
     evidence: null,
     publication: null,
     setup: [],
+    askedHosts: [],
     selected: null,
     status: null,
     error: null,
@@ -83,6 +84,12 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
     case "setup":
       view.setup = [...view.setup, body.result];
       break;
+    case "host_asked":
+      view.askedHosts = [...view.askedHosts.filter((each) => each.host !== body.host), body];
+      break;
+    case "host_answered":
+      view.askedHosts = view.askedHosts.filter((each) => each.host !== body.host);
+      break;
     case "evidence":
       view.evidence = body.evidence;
       break;
@@ -104,6 +111,7 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
       break;
     case "complete":
       view.status = body.status;
+      view.askedHosts = [];
       break;
   }
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from aideator.api.auth import identify, is_local
 from aideator.api.dependencies import App, RunId
@@ -22,6 +22,9 @@ router = APIRouter(
 
 class HostDecision(RequestBody):
     """Whether set-up may reach a host."""
+
+    # Not strict: FastAPI has decoded the JSON, and strict mode takes no text as enum.
+    model_config = ConfigDict(strict=False)
 
     host: str = Field(
         pattern=HOST_PATTERN, max_length=MAX_HOST, examples=["files.example.org:443"]

@@ -125,7 +125,7 @@ def _uv(pip_main: Sequence[Address], pip_further: Sequence[Address]) -> Registry
 def _uv_indexes() -> tuple[list[str], list[str]]:
     """Return uv's default index, if one is set, and further ones."""
     env = os.environ
-    main = env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL") or ""
+    main = env.get("UV_DEFAULT_INDEX", env.get("UV_INDEX_URL", ""))
     further = f"{env.get('UV_INDEX', '')} {env.get('UV_EXTRA_INDEX_URL', '')}".split()
     folder = env.get("XDG_CONFIG_HOME") or "~/.config"
     files = [env.get("UV_CONFIG_FILE") or f"{folder}/uv/uv.toml", "/etc/uv/uv.toml"]
