@@ -138,9 +138,12 @@ async def _build_environment(
             )
         )
 
+    backend = await context.backend_of(run)
+    if not run.setup:
+        return checkout
     asker = context.host_questions.of_run(context.log, run.id)
     workshop = replace(
-        context.workshop(await context.backend_of(run)),
+        context.workshop(backend),
         allowed=await _allowed_hosts(context, run),
         named=await asyncio.to_thread(_named_hosts, checkout),
         asker=asker if context.network.auto else None,
