@@ -80,6 +80,8 @@ async def user(
             "anthropic_base_url": model.url,
             "anthropic_api_key": None,
             "_env_file": None,
+            # Set-up of a test asks no registry, unless the test says so.
+            "setup_allowed_hosts": ("none",),
         } | settings
         told = {
             "agent_cpu_limit": 2
@@ -115,6 +117,7 @@ def command(
         "AIDEATOR_HOME": str(home / "state"),
         "HOME": str(home),
         "COLUMNS": "120",
+        "SETUP_ALLOWED_HOSTS": "none",
     }
     env |= more.pop("env", {})
     return subprocess.run(
@@ -160,6 +163,7 @@ async def start_server(
             "AIDEATOR_HOME": str(home / "state"),
             "ANTHROPIC_BASE_URL": model_url,
             "AGENT_CPU_LIMIT": "2",
+            "SETUP_ALLOWED_HOSTS": "none",
             **env,
         },
         cwd=home,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aideator.app.wiring import egress
+from aideator.app.wiring import network_policy
 from aideator.domain.errors import InvalidInput
 from aideator.environment import SettingsError
 from aideator.settings import (
@@ -103,7 +103,7 @@ def test_mirrors_take_a_password_or_a_token(monkeypatch: pytest.MonkeyPatch) -> 
         '{"https://a.example:8443": "me:pass word", "http://b": "Bearer a:b"}',
     )
     settings = load_settings()
-    assert dict(egress(settings).credentials) == {
+    assert dict(network_policy(settings).credentials) == {
         "https://a.example:8443": "Basic bWU6cGFzcyB3b3Jk",
         "http://b": "Bearer a:b",
     }

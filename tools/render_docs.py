@@ -33,6 +33,8 @@ from aideator.domain.events import (
     EventBodyAdapter,
     EvidenceGathered,
     FlagsCleared,
+    HostAnswered,
+    HostAsked,
     PlanEntry,
     Published,
     RunStarted,
@@ -48,6 +50,7 @@ from aideator.domain.events import (
     VariationStarted,
     VerdictReached,
 )
+from aideator.domain.hosts import HostAnswer
 from aideator.domain.isolation import Isolation
 from aideator.domain.project import Origin
 from aideator.domain.ranking import (
@@ -137,8 +140,11 @@ EXAMPLES: tuple[EventBody, ...] = (
     SetupRan(
         result=CheckResult(
             check="npm ci", exit_code=0, seconds=11.2, output="added 212 packages\n"
-        )
+        ),
+        hosts=("registry.example.org:443",),
     ),
+    HostAsked(host="files.example.org:443", asked_by="npm ci"),
+    HostAnswered(host="files.example.org:443", answer=HostAnswer.ONCE),
     Checking(),
     CheckRun(
         result=CheckResult(

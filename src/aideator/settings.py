@@ -17,6 +17,7 @@ from pydantic_settings import SettingsError as NotParsed
 
 from aideator.domain.errors import FieldError, InvalidInput
 from aideator.domain.field_errors import field_message
+from aideator.domain.hosts import check_hosts
 from aideator.domain.isolation import IsolationPolicy
 from aideator.environment import SettingsError, default_home, read_variables
 
@@ -182,9 +183,9 @@ class Settings(BaseSettings):
     are served at names below it. On loopback, localhost serves."""
 
     # Set-up
-    setup_allowed_hosts: Names = ()
-    """Hosts (host or host:port) that set-up commands may reach, such as package
-    registries; separated by commas."""
+    setup_allowed_hosts: Names = ("auto",)
+    """Hosts that set-up may reach; `auto`: those that this machine's package managers
+    are set to use, and others if a person allows them; `none`: no host."""
     setup_private_hosts: Names = ()
     """Hosts (host or host:port) of your own network that set-up commands may reach,
     such as mirrors."""
@@ -246,6 +247,8 @@ class Settings(BaseSettings):
             )
         return value
 
+    _check_hosts = field_validator("setup_allowed_hosts")(check_hosts)
+
     @field_validator("setup_env")
     @classmethod
     def _tells_no_password(cls, value: dict[str, str]) -> dict[str, str]:
@@ -288,10 +291,7 @@ class Settings(BaseSettings):
 
     @property
     def is_at_the_provider(self) -> bool:
-        """Whether calls go to the provider itself.
-
-        It needs a key, and the names of its models are known.
-        """
+        """Whether calls go to the provider itself, which needs a key."""
         return self.anthropic_base_url == PROVIDER_URL
 
     @property

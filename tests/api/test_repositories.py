@@ -19,7 +19,12 @@ async def test_it_says_what_a_run_would_do_and_where_that_is_from(
     (repo / "package.json").write_text('{"dependencies": {"a": "1"}}')
     git(repo, "add", ".")
     git(repo, "commit", "-qm", "Says how it is checked")
-    settings = Settings(_env_file=None, aideator_home=home / "state", aideator_port=0)
+    settings = Settings(
+        _env_file=None,
+        aideator_home=home / "state",
+        aideator_port=0,
+        setup_allowed_hosts=("none",),
+    )
     async with (
         open_server(settings) as server,
         httpx2.AsyncClient(base_url=server.url, timeout=PATIENCE) as client,
@@ -46,7 +51,12 @@ async def test_it_says_what_a_run_would_do_and_where_that_is_from(
 
 
 async def test_it_reaches_no_further_than_a_run_would(home: Path) -> None:
-    settings = Settings(_env_file=None, aideator_home=home / "state", aideator_port=0)
+    settings = Settings(
+        _env_file=None,
+        aideator_home=home / "state",
+        aideator_port=0,
+        setup_allowed_hosts=("none",),
+    )
     async with (
         serving() as host,
         open_server(settings) as server,

@@ -29,7 +29,7 @@ from aideator.eventlog.sql import SqlEventLog, open_event_log
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import SourcePolicy, parse_source
 from aideator.sandbox.base import ExecResult, Limits
-from aideator.setup.egress import Egress
+from aideator.setup.network import NetworkPolicy
 from aideator.store.session import Database, Threads, prepare
 from tests.engine.stepping import SteppingLoop
 
@@ -296,7 +296,7 @@ def open_process(
         log=cast("Any", None),  # opened in the process
         cache=cast("Any", FakeCache(loop, home / "repo")),
         workshop=cast("Any", lambda _: None),  # no set-up, so no environment is made
-        egress=Egress(),
+        network=NetworkPolicy(),
         gateway=cast("Any", FakeGateway()),
         choose_backend=choose_backend,
         make_agent=cast("Any", lambda *_: FakeAgent(loop, working, done)),

@@ -373,9 +373,7 @@ async def test_a_repository_can_be_looked_at_before_a_run(
     backend = open_backend("bubblewrap", runtime_dir=home / "run")
     async with backend.open(Tree((repo,)), Limits()) as sandbox:
         missing = await missing_programs(sandbox, TOOLS)
-    assert re.findall(r"! sandboxes do not see (\S+): install it in /usr", told) == (
-        sorted(missing)
-    )
+    assert re.findall(r"! sandboxes do not see (\S+): ", told) == (sorted(missing))
     shown = command("inspect", str(repo), "--ref", "guessed", home=home)
     assert shown.returncode == 0, shown.stderr
     assert "python3 -m unittest discover  guessed" in " ".join(shown.stdout.split("\n"))

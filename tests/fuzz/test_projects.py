@@ -21,11 +21,11 @@ from aideator.environment import SettingsError
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import Source
 from aideator.settings import load_settings
-from aideator.setup.egress import ProxyRequest, RequestRefused, parse
 from aideator.setup.project import find_project
+from aideator.setup.proxy_request import ProxyRequest, RequestRefused, parse
 from tests.fuzz.strategies import around, examples, mutated, repeated
 from tests.fuzz.work import check_growth, check_large
-from tests.setup.test_project import ANYWHERE, STATED
+from tests.setup.test_project import STATED
 
 TOML = (
     STATED.encode(),
@@ -68,7 +68,7 @@ def project(folder: Path, name: str, data: bytes) -> Project | None:
     (folder / name).write_bytes(data)
     checkout = Checkout(folder, Commit(Source("/x", local=True), "ab" * 20))
     try:
-        found = find_project(checkout, ANYWHERE)
+        found = find_project(checkout, can_install=True)
     except RepositoryError as error:
         check_is_short(error)
         return None

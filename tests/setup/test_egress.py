@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aideator.setup.egress import Egress, Proxy, RequestRefused, open_proxy, parse
+from aideator.setup.egress import Egress, Proxy, open_proxy
+from aideator.setup.proxy_request import RequestRefused, parse
 from tests.conftest import PATIENCE
 
 PUBLIC = Egress(allowed_hosts=frozenset({"good.example", "mirror.example:8443"}))

@@ -13,14 +13,16 @@ from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply, extract
 from aideator.domain.check import CheckResult, Command
 from aideator.domain.errors import SetupFailed
+from aideator.domain.hosts import AllowedHost
 from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.source import SourcePolicy
 from aideator.sandbox.base import Limits
 from aideator.sandbox.registry import open_backend
 from aideator.setup import tool_paths
-from aideator.setup.egress import Egress
+from aideator.setup.commands import SetupResult
 from aideator.setup.environment import SetupContext, build_environment
+from aideator.setup.network import NetworkPolicy
 from tests.conftest import comes_true, git
 from tests.setup.test_egress import serving
 
@@ -48,8 +50,13 @@ async def checkout(cache: RepositoryCache, repo: Path) -> Checkout:
 class Told(list[tuple[CheckResult, bool]]):
     """What set-up tells of itself."""
 
-    async def __call__(self, result: CheckResult, cached: bool) -> None:  # noqa: FBT001
-        self.append((result, cached))
+    def __init__(self) -> None:
+        super().__init__()
+        self.hosts: list[tuple[str, ...]] = []
+
+    async def __call__(self, done: SetupResult) -> None:
+        self.hosts.append(done.hosts)
+        self.append((done.result, done.cached))
 
 
 async def set_up(
@@ -335,7 +342,9 @@ async def test_set_up_reaches_named_hosts_and_nobody_else_does(
     context: SetupContext, checkout: Checkout
 ) -> None:
     async with serving() as host, serving() as other:
-        open_ = replace(context, egress=Egress(private_hosts=frozenset({host.name})))
+        open_ = replace(
+            context, policy=NetworkPolicy(private_hosts=frozenset({host.name}))
+        )
         told = Told()
         made = await set_up(
             open_, checkout, f"{GET.format(host.name)} | tee got", told=told
@@ -405,3 +414,70 @@ async def test_many_files_of_set_up_beside_the_projects_own(
         SetupFailed, match="5002 files in folders of the project; the limit is 5000"
     ):
         await set_up(context, checkout, write.format(5_001))
+
+
+class Person:
+    """Somebody who answers what set-up asks."""
+
+    def __init__(self, *, allows: bool) -> None:
+        self.allows = allows
+        self.asked: list[tuple[str, str]] = []
+        self._open: list[str] = []
+
+    async def ask(self, host: str, asked_by: str) -> None:
+        self.asked.append((host, asked_by))
+        self._open.append(host)
+
+    async def answers(self) -> list[AllowedHost]:
+        asked, self._open = self._open, []
+        return [AllowedHost(host=host, private=True) for host in asked if self.allows]
+
+
+async def test_a_command_runs_again_when_a_person_allows_the_host_that_it_asked_for(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    async with serving() as host:
+        person = Person(allows=True)
+        open_ = replace(context, policy=NetworkPolicy(auto=True), asker=person)
+        told = Told()
+        command = GET.format(host.name)
+        await set_up(open_, checkout, command, told=told)
+        assert person.asked == [(host.name, command)]
+        assert [(done.passed, cached) for done, cached in told] == [(True, False)]
+        assert told.hosts == [(host.name,)]
+        again = Told()
+        await set_up(open_, checkout, command, told=again)
+        assert [cached for _, cached in again] == [True]
+        assert again.hosts == [(host.name,)], "an earlier run's hosts are named, too"
+
+
+async def test_a_host_that_a_person_refuses_is_named_with_what_to_paste(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    async with serving() as host:
+        open_ = replace(
+            context, policy=NetworkPolicy(auto=True), asker=Person(allows=False)
+        )
+        with pytest.raises(SetupFailed) as failed:
+            await set_up(open_, checkout, GET.format(host.name))
+        assert f"--allow-host {host.name}" in failed.value.hint
+        assert f"SETUP_ALLOWED_HOSTS=auto,{host.name}" in failed.value.hint
+        assert host.heard == []
+
+
+async def test_hosts_that_the_repository_names_are_asked_before_the_first_command(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    async with serving() as host:
+        person = Person(allows=True)
+        open_ = replace(
+            context,
+            policy=NetworkPolicy(auto=True),
+            asker=person,
+            named=(host.name,),
+        )
+        await set_up(open_, checkout, GET.format(host.name))
+        assert person.asked == [(host.name, ".aideator.toml")]
+        nobody = replace(open_, asker=None)
+        with pytest.raises(SetupFailed, match="not a host that set-up may reach"):
+            await set_up(nobody, checkout, f"{GET.format(host.name)} # again")

@@ -12,10 +12,8 @@ from aideator.domain.project import Origin
 from aideator.domain.run import RunSpec
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.source import Source
-from aideator.setup.egress import Egress
 from aideator.setup.project import find_project
 
-ANYWHERE = Egress(private_hosts=frozenset({"mirror.example"}))
 STATED = """
 setup = ["npm ci", {command = "npm run build", timeout = 900}]
 protected = ["tests/contract/**"]
@@ -44,7 +42,7 @@ def asking(**more: Any) -> RunSpec:
 
 
 def test_without_a_word_everything_is_guessed(checkout: Checkout) -> None:
-    found = find_project(checkout, ANYWHERE)
+    found = find_project(checkout, can_install=True)
     assert [command.command for command in found.setup][1:] == [
         "python -m pip install -r requirements.txt"
     ]
@@ -52,12 +50,16 @@ def test_without_a_word_everything_is_guessed(checkout: Checkout) -> None:
     assert found.protected == ()
     assert set(found.sources.values()) == {Origin.GUESS}
     assert found.notes == ("a note",)
-    assert find_project(checkout, Egress()).notes[1].startswith("nothing is installed")
+    assert (
+        find_project(checkout, can_install=False)
+        .notes[1]
+        .startswith("nothing is installed")
+    )
 
 
 def test_the_repositorys_file_comes_before_a_guess(checkout: Checkout) -> None:
     (checkout.path / ".aideator.toml").write_text(STATED)
-    found = find_project(checkout, Egress())
+    found = find_project(checkout, can_install=False)
     assert found.setup == (
         Command(command="npm ci"),
         Command(command="npm run build", timeout=900),
@@ -76,7 +78,7 @@ def test_the_submission_comes_before_the_file_for_each_by_itself(
 ) -> None:
     (checkout.path / ".aideator.toml").write_text(STATED)
     spec = asking(setup=[], checks=[{"command": "true"}])
-    found = find_project(checkout, ANYWHERE, spec)
+    found = find_project(checkout, spec, can_install=True)
     assert (found.setup, found.checks) == ((), (Check(command="true"),))
     assert found.protected == ("tests/contract/**",)
     assert found.sources == {
@@ -88,7 +90,7 @@ def test_the_submission_comes_before_the_file_for_each_by_itself(
 
 def test_an_empty_list_in_the_file_means_none(checkout: Checkout) -> None:
     (checkout.path / ".aideator.toml").write_text("setup = []\nchecks = []")
-    found = find_project(checkout, ANYWHERE)
+    found = find_project(checkout, can_install=True)
     assert (found.setup, found.checks) == ((), ())
 
 
@@ -120,12 +122,14 @@ def test_a_file_that_cannot_be_understood_is_refused_by_name(
 ) -> None:
     (checkout.path / ".aideator.toml").write_bytes(text.encode("latin-1"))
     with pytest.raises(RepositoryError, match=message) as refused:
-        find_project(checkout, ANYWHERE)
+        find_project(checkout, can_install=True)
     assert "correct the file" in refused.value.hint
     # Whoever says everything does not need the file.
     assert (
         find_project(
-            checkout, ANYWHERE, asking(setup=[], checks=[], protected=[])
+            checkout,
+            asking(setup=[], checks=[], protected=[]),
+            can_install=True,
         ).checks
         == ()
     )
@@ -146,4 +150,4 @@ def test_a_file_that_is_no_plain_file_is_refused(checkout: Checkout, what: str) 
         case _:
             path.write_bytes(b"#" * (2**20 + 1))
     with pytest.raises(RepositoryError, match=r"\.aideator\.toml cannot be read: "):
-        find_project(checkout, ANYWHERE)
+        find_project(checkout, can_install=True)

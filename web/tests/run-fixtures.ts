@@ -42,6 +42,7 @@ export function run(variations: readonly Variation[], more: Partial<RunDetails> 
     commit: "c",
     checks: [],
     setup: [],
+    setup_hosts: [],
     protected: [],
     evidence: null,
     ranking: null,

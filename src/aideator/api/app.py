@@ -22,6 +22,7 @@ from aideator.api.routes import (
     dashboard,
     decisions,
     health,
+    hosts,
     repositories,
     runs,
     server,
@@ -34,7 +35,17 @@ from aideator.environment import SettingsError
 from aideator.settings import Settings
 from aideator.web import load
 
-_ROUTERS = (runs, decisions, repositories, dashboard, admin, health, server, auth)
+_ROUTERS = (
+    runs,
+    decisions,
+    hosts,
+    repositories,
+    dashboard,
+    admin,
+    health,
+    server,
+    auth,
+)
 
 
 def create_app(

@@ -185,12 +185,15 @@ def stream_to(request: Request, pieces: AsyncGenerator[bytes]) -> EventStream:
     return EventStream(pieces, slot=slot, ping=ping, retry=retry)
 
 
-async def of_run(app: Aideator, run_id: str, after: int) -> AsyncGenerator[bytes]:
+async def of_run(
+    app: Aideator, run_id: str, after: int, *, interactive: bool = False
+) -> AsyncGenerator[bytes]:
     """Yield a run's events above a seq, framed.
 
     `id` is the seq, `event` the kind, `data` the event.
     """
-    async with aclosing(app.follow(run_id, after=after)) as batches:
+    followed = app.follow(run_id, after=after, interactive=interactive)
+    async with aclosing(followed) as batches:
         async for batch in batches:
             for piece in _pieces(batch):
                 yield piece

@@ -13,6 +13,7 @@ from aideator.app import continue_run, decide
 from aideator.app.addresses import locate_submission
 from aideator.app.background import Start
 from aideator.app.demo import Demo
+from aideator.app.host_questions import follow_and_answer
 from aideator.app.repositories import Repositories
 from aideator.app.submission import find_source, new_run, require_model
 from aideator.app.validation import validate_follow_up, validate_submission
@@ -222,11 +223,16 @@ class Aideator(Repositories):
         async with self._deciding, self.database.write() as session:
             await delete_run(session, run_id)
 
-    def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
-        """Yield the run's events above the seq `after`, in batches, as they come.
+    def follow(
+        self, run_id: str, *, after: int = 0, interactive: bool = False
+    ) -> AsyncGenerator[Batch]:
+        """Yield the run's events above the seq `after`, until nothing more will come.
 
-        Ends when nothing more will come.
+        If `interactive`, set-up asks the follower.
         """
+        if interactive and self._working is not None:
+            questions = self._working.context.host_questions
+            return follow_and_answer(questions, self.log, run_id, after)
         return self.log.follow(run_id, after=after)
 
     async def events(
@@ -282,11 +288,7 @@ class Aideator(Repositories):
             return await runs.patch(session, run_id, number)
 
     async def diff(self, run_id: str, number: int) -> Sequence[FileDiff]:
-        """Return a variation's change as files, hunks and lines.
-
-        Raises:
-            NotFound: if there is no such variation, or it has no patch (yet).
-        """
+        """Return a variation's change as files, hunks and lines; raises as `patch`."""
         return parse_with_renames(await self.patch(run_id, number))
 
     async def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:

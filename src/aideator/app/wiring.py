@@ -35,17 +35,15 @@ from aideator.repositories.uncommitted import (
     find_ignored_to_include,
     find_uncommitted,
 )
-from aideator.sandbox.base import Finding, Limits, sandbox_uid
+from aideator.sandbox.base import Finding, Limits, SandboxBackend, sandbox_uid
 from aideator.sandbox.leftovers import remove_leftovers
 from aideator.sandbox.registry import BUBBLEWRAP, Backends
 from aideator.settings import Settings
-from aideator.setup.egress import Egress
-from aideator.setup.environment import SetupContext, missing_tools
-from aideator.setup.project import find_project
+from aideator.setup.environment import SetupContext
+from aideator.setup.network import AUTO, NONE, NetworkPolicy
+from aideator.setup.preview import preview_project, setup_findings
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
-
-_NO_HOSTS = "may reach no host, so it installs nothing (SETUP_ALLOWED_HOSTS)"
 
 
 async def start_engine(
@@ -85,11 +83,11 @@ async def start_engine(
             home=home,
             runtime=runtime,
             limits=_setup_limits(settings),
-            egress=egress(settings),
+            policy=network_policy(settings),
             variables=settings.setup_env,
             places=asyncio.Semaphore(2),
         ),
-        egress=egress(settings),
+        network=network_policy(settings),
         gateway=gateway,
         choose_backend=backends.choose,
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
@@ -170,18 +168,17 @@ async def inspect(
     cache = open_cache(settings)
     checkout = await cache.checkout(await cache.resolve(repo_url, ref))
     checkout = checkout.in_folder(path)
-    project = await asyncio.to_thread(find_project, checkout, egress(settings))
-    missing: tuple[str, ...] = ()
+    backend: SandboxBackend | None = None
     with suppress(SandboxUnavailable):  # `aideator doctor` reports why
         backend = await _backends(settings).choose()
-        # A container has the programs of its image, and takes too long to open here.
-        if backend.name == BUBBLEWRAP:
-            missing = await missing_tools(backend, checkout, project)
-    update: dict[str, object] = {"notes": (*project.notes, *missing)}
+    # A container has the programs of its image, and takes too long to open here.
+    if backend is not None and backend.name != BUBBLEWRAP:
+        backend = None
+    project = await preview_project(checkout, network_policy(settings), backend)
     # Another ref than HEAD has no working tree.
     if own and repo_url.startswith("/") and ref in HEAD:
-        update |= await _working_tree(Path(repo_url))
-    return project.model_copy(update=update)
+        return project.model_copy(update=await _working_tree(Path(repo_url)))
+    return project
 
 
 async def _working_tree(root: Path) -> dict[str, object]:
@@ -224,7 +221,8 @@ def _backends(settings: Settings) -> Backends:
 
 async def examine(settings: Settings) -> list[Finding]:
     """Return what works on this machine and what does not: `aideator doctor`."""
-    findings = [_git(), _sqlite(), await model_finding(settings), _setup(settings)]
+    findings = [_git(), _sqlite(), await model_finding(settings)]
+    findings += await setup_findings(network_policy(settings))
     if settings.redis_url:
         detail = "REDIS_URL is set, but not used in this version"
         findings.append(Finding("redis", ok=False, detail=detail))
@@ -255,20 +253,16 @@ def _sqlite() -> Finding:
     return Finding("sqlite", ok=True, detail=detail)
 
 
-def _setup(settings: Settings) -> Finding:
-    hosts = ", ".join((*settings.setup_allowed_hosts, *settings.setup_private_hosts))
-    detail = f"may reach {hosts}" if hosts else _NO_HOSTS
-    return Finding("set-up", ok=True, detail=detail)
-
-
-def egress(settings: Settings) -> Egress:
+def network_policy(settings: Settings) -> NetworkPolicy:
     """Return which hosts set-up may reach, and with which credentials."""
     credentials = {
         origin: _authorization(secret.get_secret_value())
         for origin, secret in settings.setup_credentials.items()
     }
-    return Egress(
-        frozenset(settings.setup_allowed_hosts),
+    hosts = frozenset(settings.setup_allowed_hosts)
+    return NetworkPolicy(
+        hosts - {AUTO, NONE},
+        AUTO in hosts,
         frozenset(settings.setup_private_hosts),
         credentials,
     )

@@ -7,16 +7,19 @@ from aideator.checks.startup import NO_TESTS, missing_python_module
 from aideator.domain.check import Check, CheckResult
 from aideator.domain.run import Run
 from aideator.repositories.checkout import Checkout
-from aideator.setup.egress import Egress
 from aideator.setup.guess_setup import guess_setup
 
-_ANY_HOST = Egress(frozenset({"*"}))
 _MAX_SECONDS = 3600
 """The longest time-out of a check."""
 
 
 def way_out(
-    check: Check, result: CheckResult, run: Run, checkout: Checkout, egress: Egress
+    check: Check,
+    result: CheckResult,
+    run: Run,
+    checkout: Checkout,
+    *,
+    can_install: bool,
 ) -> str:
     """Return what to do about a check that cannot run on the base.
 
@@ -25,14 +28,16 @@ def way_out(
         result: Its result, with the reason.
         run: Whose set-up commands are repeated.
         checkout: The base, whose files say what the project needs.
-        egress: The hosts that set-up may reach.
+        can_install: Whether set-up may reach any host.
     """
     if result.exit_code is None:
         fix = _for_one_that_is_stopped(check)
     elif result.could_not_run == NO_TESTS:
         fix = f'say where the tests are, as in --check "{check.command} FOLDER"'
     else:
-        fix = _for_one_that_lacks_something(result, run, checkout, egress)
+        fix = _for_one_that_lacks_something(
+            result, run, checkout, can_install=can_install
+        )
     return f"{fix}; to go on without this check: --keep-going"
 
 
@@ -46,7 +51,7 @@ def _for_one_that_is_stopped(check: Check) -> str:
 
 
 def _for_one_that_lacks_something(
-    result: CheckResult, run: Run, checkout: Checkout, egress: Egress
+    result: CheckResult, run: Run, checkout: Checkout, *, can_install: bool
 ) -> str:
     setup = _setup(missing_python_module(result.could_not_run), run, checkout)
     if not setup:
@@ -54,11 +59,11 @@ def _for_one_that_lacks_something(
             "install what is missing with --setup, or name another check with --check"
         )
     options = " ".join(f'--setup "{command}"' for command in setup)
-    if egress:
+    if can_install:
         return f"install what is missing: {options}"
     return (
-        "let set-up reach its hosts (SETUP_ALLOWED_HOSTS) and install what is missing:"
-        f" {options}"
+        "let set-up reach its hosts (SETUP_ALLOWED_HOSTS=auto) and install what is"
+        f" missing: {options}"
     )
 
 
@@ -73,7 +78,9 @@ def _setup(module: str, run: Run, checkout: Checkout) -> Sequence[str]:
     if run.setup:
         own = [command.command for command in run.setup]
         return [*own, _install(module)] if module else []
-    guessed = [each.command for each in guess_setup(checkout.project, _ANY_HOST)[0]]
+    guessed = [
+        each.command for each in guess_setup(checkout.project, can_install=True)[0]
+    ]
     if not module or module.lower() in declared_modules(checkout.project):
         return guessed
     return [*(guessed or ["python3 -m venv .venv"]), _install(module)]

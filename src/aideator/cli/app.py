@@ -11,6 +11,7 @@ from aideator.cli.commands import (
     delete,
     demo,
     help,
+    hosts,
     inspect,
     keys,
     login,
@@ -84,7 +85,7 @@ def build_app() -> typer.Typer:
         app.add_typer(module.app)
     for package in optional.load("commands"):
         app.add_typer(package.app)
-    for module in (serve, maintain):
+    for module in (serve, hosts, maintain):
         app.add_typer(module.app)
     app.add_typer(server.app, name="server", rich_help_panel=SERVE)
     app.add_typer(keys.app, name="key", rich_help_panel=SERVE)

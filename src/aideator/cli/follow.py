@@ -4,7 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from aideator.cli.exit import ExitCode, exit_code_of
+from aideator.cli.host_prompt import answering_hosts
 from aideator.cli.ui.escape import one_line
 from aideator.cli.ui.lines import finished_message, line_of
 from aideator.cli.ui.live import live, preparation
@@ -87,12 +88,14 @@ async def watch(
         after: The seq of the last event that is known already, and not printed.
     """
     view, display = RunView(), display_for(context)
-    batches = client.follow(run_id)
+    can_answer = speed is None and display is Display.LIVE and sys.stdin.isatty()
+    batches = client.follow(run_id, interactive=can_answer)
     if speed is not None:
         batches = paced(batches, speed)
     async with (
         _painted(view, context.console, display, replay=speed is not None),
         aclosing(batches),
+        answering_hosts(view, client, run_id) if can_answer else nullcontext(),
     ):
         async for batch in batches:
             for entry in batch:

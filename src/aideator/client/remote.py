@@ -118,7 +118,9 @@ class AsyncClient:
         page = await self.call("GET", "/runs", params={"match": part})
         return str(page["runs"][0]["id"])
 
-    async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Batch]:
+    async def follow(
+        self, run_id: str, *, after: int = 0, interactive: bool = False
+    ) -> AsyncGenerator[Batch]:
         """Yield the run's events above the seq `after`, as they come.
 
         A lost connection is opened again where it broke.
@@ -129,7 +131,7 @@ class AsyncClient:
         tries, complete = 0, False
         while tries < RETRIES:
             try:
-                async for entry in self._stream(run_id, after):
+                async for entry in self._stream(run_id, after, interactive):
                     after, tries, complete = entry.seq, 0, entry.kind == "complete"
                     yield [entry]
                 # Not at the first `complete`: the run may have continued since.
@@ -143,8 +145,14 @@ class AsyncClient:
             "the server's stream was lost", hint="`aideator watch` takes it up again"
         )
 
-    async def _stream(self, run_id: str, after: int) -> AsyncIterator[Entry]:
-        async with self.listen(f"/runs/{run_id}/stream", after) as events:
+    async def _stream(
+        self,
+        run_id: str,
+        after: int,
+        interactive: bool,  # noqa: FBT001 - private
+    ) -> AsyncIterator[Entry]:
+        query = "?interactive=true" if interactive else ""
+        async with self.listen(f"/runs/{run_id}/stream{query}", after) as events:
             async for data in events:
                 event = json.loads(data)
                 yield Entry(event["seq"], event["body"]["kind"], data.encode())

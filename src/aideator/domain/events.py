@@ -12,6 +12,7 @@ from pydantic import AliasChoices, Field, JsonValue, TypeAdapter
 
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, CheckResult, Command
+from aideator.domain.hosts import HostAnswer
 from aideator.domain.isolation import Isolation
 from aideator.domain.project import Origin, ProjectField
 from aideator.domain.ranking import Evidence, Ranking
@@ -180,6 +181,33 @@ class SetupRan(FrozenModel):
     kind: Literal["setup"] = "setup"
     result: CheckResult
     cached: bool = False
+    hosts: tuple[str, ...] = ()
+    """Servers (`host:port`) that set-up reached until then; those of all commands when
+    `cached`."""
+    refused: tuple[str, ...] = ()
+    """Servers (`host:port`) that set-up asked for and nobody has allowed."""
+
+
+class HostAsked(FrozenModel):
+    """Set-up asks for a host that nobody has allowed, and a person may answer.
+
+    `POST /runs/{id}/hosts` does. Set-up waits; without an answer the host stays
+    refused.
+    """
+
+    kind: Literal["host_asked"] = "host_asked"
+    host: str
+    """As `host:port`."""
+    asked_by: str
+    """The command that asked for it, or `.aideator.toml`."""
+
+
+class HostAnswered(FrozenModel):
+    """The question about a host was answered, or nobody is asked any more."""
+
+    kind: Literal["host_answered"] = "host_answered"
+    host: str
+    answer: HostAnswer
 
 
 # Has no fields. Without it the first event after the agent's last output would be the
@@ -290,6 +318,8 @@ EventBody = Annotated[
     | AgentPlan
     | UsageRecorded
     | SetupRan
+    | HostAsked
+    | HostAnswered
     | Checking
     | CheckRun
     | VariationFinished

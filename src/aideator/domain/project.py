@@ -67,6 +67,11 @@ class Project(FrozenModel):
     """Commands that test a change."""
     protected: tuple[str, ...] = ()
     """Paths (globs) whose change is flagged."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts that the repository's file names for set-up. A person is asked before it
+    reaches one."""
+    reach: tuple[str, ...] = ()
+    """What set-up may reach without a question: registries, with who uses them."""
     sources: dict[ProjectField, Origin] = Field(default_factory=dict)
     """Where each of the three comes from."""
     notes: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, Command
 from aideator.domain.errors import Conflict
+from aideator.domain.hosts import HOST_PATTERN, MAX_HOST
 from aideator.domain.isolation import Isolation
 from aideator.domain.ranking import Evidence, Ranking
 from aideator.domain.usage import Budget, Usage
@@ -164,6 +165,10 @@ class RunSpec(FrozenModel):
     setup: tuple[Command, ...] | None = Field(default=None, max_length=20)
     """Commands that install the project's dependencies, once per commit; read or
     guessed from the repository when null, none when empty."""
+    allowed_hosts: tuple[
+        Annotated[str, Field(pattern=HOST_PATTERN, max_length=MAX_HOST)], ...
+    ] = Field(default=(), max_length=50, examples=[["files.example.org"]])
+    """Further hosts (`host` or `host:port`) that set-up may reach in this run."""
     protected: tuple[str, ...] | None = Field(
         default=None, max_length=100, examples=[["tests/contract/**"]]
     )
@@ -387,6 +392,9 @@ class Run(SQLModel):
     guessed from its files."""
     setup: tuple[Command, ...] = ()
     """The effective set-up commands, from the same sources."""
+    setup_hosts: tuple[str, ...] = ()
+    """Servers (`host:port`) that set-up reached, in this run or in the earlier one
+    whose environment it has."""
     protected: tuple[str, ...] = ()
     """The effective protected paths."""
     evidence: Evidence | None = None

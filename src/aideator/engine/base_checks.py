@@ -89,7 +89,7 @@ def _refusal(
         f"the check `{result.check}` cannot run on the base commit:"
         f" {result.could_not_run}",
         output=result.output,
-        hint=way_out(check, result, run, checkout, context.egress),
+        hint=way_out(check, result, run, checkout, can_install=context.network.is_open),
     )
 
 

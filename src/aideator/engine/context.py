@@ -8,12 +8,13 @@ from pathlib import Path
 from aideator.agents.base import Agent
 from aideator.domain.run import AgentSpec, Run, RunSpec
 from aideator.engine.active import ActiveAgents
+from aideator.engine.host_questions import HostQuestions
 from aideator.eventlog.base import EventLog
 from aideator.gateway.app import Gateway
 from aideator.repositories.cache import RepositoryCache
 from aideator.sandbox.base import Limits, PythonRuntime, SandboxBackend
-from aideator.setup.egress import Egress
 from aideator.setup.environment import SetupContext
+from aideator.setup.network import NetworkPolicy
 from aideator.store.session import Database
 
 Slot = Callable[[], AbstractAsyncContextManager[None]]
@@ -37,7 +38,7 @@ class RunContext:
         log: Where their events go.
         cache: Cached repositories.
         workshop: Makes environments, in sandboxes of the given back end.
-        egress: What set-up may reach.
+        network: What set-up may reach.
         gateway: Gives agents access to their model.
         choose_backend: Returns the back end that a run asks for by name, or the
             server's own choice.
@@ -56,13 +57,14 @@ class RunContext:
         engine_pause: Seconds before a variation is taken up again whose container
             engine went away.
         active_agents: The agents at work now.
+        host_questions: What set-ups ask people, and who follows which run.
     """
 
     database: Database
     log: EventLog
     cache: RepositoryCache
     workshop: Callable[[SandboxBackend], SetupContext]
-    egress: Egress
+    network: NetworkPolicy
     gateway: Gateway
     choose_backend: Callable[[str | None], Awaitable[SandboxBackend]]
     make_agent: Callable[[AgentSpec, PythonRuntime | None], Agent]
@@ -74,6 +76,7 @@ class RunContext:
     try_model: Callable[[Sequence[str]], Awaitable[object]] = _no_trial
     engine_pause: float = 2.0
     active_agents: ActiveAgents = field(default_factory=ActiveAgents)
+    host_questions: HostQuestions = field(default_factory=HostQuestions)
 
     async def backend_of(self, run: Run) -> SandboxBackend:
         """Return the back end of the run's sandboxes.

@@ -10,11 +10,11 @@ import json
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from aideator.agents.catalog import find
-from aideator.domain.check import CheckResult
-from aideator.domain.errors import AideatorError, CheckCannotRun
+from aideator.domain.errors import AideatorError, CheckCannotRun, RepositoryError
 from aideator.domain.events import (
     ErrorRaised,
     EvidenceGathered,
@@ -22,6 +22,7 @@ from aideator.domain.events import (
     SetupRan,
     VerdictReached,
 )
+from aideator.domain.hosts import AllowedHost
 from aideator.domain.project import Project
 from aideator.domain.ranking import Evidence
 from aideator.domain.run import (
@@ -45,9 +46,10 @@ from aideator.engine.variation import give_up
 from aideator.repositories.checkout import Checkout, Commit
 from aideator.repositories.ignored_layer import IgnoredLayer, ignored_layer
 from aideator.selection.rank import evaluate, finished_verdicts, rank
+from aideator.setup.commands import SetupResult
 from aideator.setup.environment import build_environment
-from aideator.setup.project import find_project
-from aideator.store import claims, reuse, runs
+from aideator.setup.project import find_project, read_project_file
+from aideator.store import allowed_hosts, claims, reuse, runs
 
 
 async def begin(
@@ -74,7 +76,12 @@ async def begin(
     checkout = (await context.cache.checkout(commit)).in_folder(run.spec.path)
     if run.commit is None:
         project = await asyncio.to_thread(
-            find_project, checkout, context.egress, run.spec
+            partial(
+                find_project,
+                checkout,
+                run.spec,
+                can_install=context.network.is_open,
+            )
         )
         notes = (*project.notes, *_notes_on_working_tree(run.spec))
         project = project.model_copy(update={"notes": notes})
@@ -160,15 +167,54 @@ async def _build_environment(
     context: RunContext, run: Run, checkout: Checkout
 ) -> Checkout:
     writer = EventWriter(context.log, run.id)
+    reached: tuple[str, ...] = run.setup_hosts
 
-    async def report(
-        result: CheckResult,
-        cached: bool,  # noqa: FBT001 - the callback's shape
-    ) -> None:
-        await writer.write(SetupRan(result=result, cached=cached))
+    async def report(done: SetupResult) -> None:
+        nonlocal reached
+        reached = done.hosts
+        await writer.write(
+            SetupRan(
+                result=done.result,
+                cached=done.cached,
+                hosts=done.hosts,
+                refused=done.refused,
+            )
+        )
 
-    workshop = context.workshop(await context.backend_of(run))
-    return await build_environment(workshop, checkout, run.setup, report)
+    backend = await context.backend_of(run)
+    if not run.setup:
+        return checkout
+    asker = context.host_questions.of_run(context.log, run.id)
+    workshop = replace(
+        context.workshop(backend),
+        allowed=await _allowed_hosts(context, run),
+        named=await asyncio.to_thread(_named_hosts, checkout),
+        asker=asker if context.network.auto else None,
+    )
+    try:
+        return await build_environment(workshop, checkout, run.setup, report)
+    finally:
+        asker.close()
+        if reached != run.setup_hosts:
+            async with context.database.write() as session:
+                await runs.note(session, run.id, setup_hosts=reached)
+
+
+async def _allowed_hosts(context: RunContext, run: Run) -> list[AllowedHost]:
+    """Return the hosts that people have allowed to the run's set-up."""
+    if not context.network.auto:
+        return []
+    async with context.database.read() as session:
+        found = await allowed_hosts.of_repository(session, run.spec.repo_url)
+    return [*found, *(AllowedHost(host=host) for host in run.spec.allowed_hosts)]
+
+
+def _named_hosts(checkout: Checkout) -> tuple[str, ...]:
+    """Return the hosts that the repository names; none if its file is not valid."""
+    try:
+        return read_project_file(checkout).allowed_hosts
+    except RepositoryError:
+        return ()
 
 
 def question(spec: RunSpec, project: Project) -> str:

@@ -2,49 +2,44 @@
 
 Design notes:
 
-- A request is parsed once, into a type, and the forwarded request is written from it.
-  Nothing is forwarded that another parser might read differently: no user names,
-  escapes, folded lines or bodies, and one request per connection.
+- A request is parsed once, into a type (`proxy_request.py`), and the forwarded request
+  is written from it. Nothing is forwarded that another parser might read differently:
+  no user names, escapes, folded lines or bodies, and one request per connection.
 - A name is resolved once, and the connection goes to the address that was validated.
 - For a mirror that requires credentials, this process turns a plain http request into
   https and adds them: they are never inside the sandbox.
 - The content of a `CONNECT` tunnel is not visible. An allowed host is trusted not to
   store data for strangers: docs/decisions/0034-set-up-reaches-allowed-hosts-only.md.
+- Where this machine has a proxy of its own, connections go through that. It looks names
+  up, so that only the address of a host that is named by its address can be judged.
 """
 
 import asyncio
 import errno
-import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from aideator.repositories.http_client import is_public
 from aideator.repositories.source import DEFAULT_PORTS
+from aideator.setup.proxy_request import ProxyRequest, RequestRefused, parse
+from aideator.setup.upstream import UpstreamProxy, UpstreamRefused
 
 _MAX_HEAD = 16 * 2**10
 _CHUNK = 64 * 2**10
 _HEAD_SECONDS, _CONNECT_SECONDS, _IDLE_SECONDS = 20.0, 20.0, 120.0
 _MAX_CONNECTIONS = 100
 _MAX_REFUSALS = 50
-
-_REQUEST = re.compile(rb"(?P<method>[A-Z]+) (?P<target>[\x21-\x7e]+) HTTP/1\.[01]")
-_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
-_AUTHORITY = re.compile(
-    rf"(?P<host>(?:{_LABEL}\.)*{_LABEL})(?::(?P<port>[0-9]{{1,5}}))?"
-)
-_MAX_NAME = 253
-_URL = re.compile(r"http://(?P<authority>[^/?#@\\]+)(?P<path>[/?][^#]*)?")
-_HEADER = re.compile(
-    rb"(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(?P<value>[\x20-\x7e\t]*)"
-)
-_NOT_FORWARDED = frozenset(
-    b"host connection keep-alive proxy-authenticate proxy-authorization"
-    b" proxy-connection te trailer upgrade content-length".split()
-)
 
 
 @dataclass(frozen=True)
@@ -61,9 +56,27 @@ class Egress:
     `http://host`, with the port unless it is the default."""
     max_bytes: int = 8 * 2**30
     """Limit for the bytes transferred in one set-up, both directions together."""
+    upstream: UpstreamProxy | None = None
+    """This machine's own proxy, through which connections go; None for none."""
 
     def __bool__(self) -> bool:
         return bool(self.allowed_hosts or self.private_hosts)
+
+    def upstream_for(self, host: str, port: int) -> UpstreamProxy | None:
+        """Return this machine's proxy, if connections to the server go through it."""
+        if self.upstream is not None and self.upstream.serves(host, port):
+            return self.upstream
+        return None
+
+    def with_hosts(
+        self, allowed: Iterable[str], private: Iterable[str] = ()
+    ) -> "Egress":
+        """Return the same rules with further hosts."""
+        return replace(
+            self,
+            allowed_hosts=self.allowed_hosts.union(allowed),
+            private_hosts=self.private_hosts.union(private),
+        )
 
     def is_private(self, host: str, port: int) -> bool:
         """Return whether the operator allows this server whatever its address is."""
@@ -108,106 +121,24 @@ def _with_authorization(head: bytes, credentials: str) -> bytes:
     return b"\r\n".join([*lines, b"authorization: " + credentials.encode(), b"", b""])
 
 
-class RequestRefused(Exception):
-    """A request that is not forwarded; the client receives status and message."""
-
-    def __init__(self, status: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class ProxyRequest:
-    """A client's request, as parsed."""
-
-    host: str
-    port: int
-    forwarded: bytes | None = None
-    """The head of the request to forward; None for a tunnel."""
-    tls: bool = False
-    """Whether it is forwarded over TLS, although it was received as plain http."""
-
-
-def parse(head: bytes) -> ProxyRequest:
-    """Parse the head of a request.
-
-    Args:
-        head: The request up to the empty line, without it.
-
-    Raises:
-        RequestRefused: if it is anything but a plain `CONNECT host:port`, or a `GET` or
-            `HEAD` of an http URL.
-    """
-    first, *lines = head.split(b"\r\n")
-    line = _REQUEST.fullmatch(first)
-    if line is None:
-        raise RequestRefused(
-            "400 Bad Request", "this is not a valid request to a proxy"
-        )
-    target = line["target"].decode("ascii")
-    if line["method"] == b"CONNECT":
-        return ProxyRequest(*_authority(target, None))
-    if line["method"] not in {b"GET", b"HEAD"}:
-        raise RequestRefused(
-            "405 Method Not Allowed", "only GET and HEAD are allowed over plain http"
-        )
-    url = _URL.fullmatch(target)
-    if url is None:
-        raise RequestRefused(
-            "400 Bad Request", "give an absolute http URL without a user name"
-        )
-    host, port = _authority(url["authority"], 80)
-    path = url["path"] or "/"
-    start = b"%s %s%s HTTP/1.1\r\nhost: %s\r\nconnection: close\r\n" % (
-        line["method"],
-        b"" if path.startswith("/") else b"/",
-        path.encode(),
-        host.encode() if port == 80 else f"{host}:{port}".encode(),
-    )
-    return ProxyRequest(
-        host, port, start + b"".join(_forwarded_headers(lines)) + b"\r\n"
-    )
-
-
-def _authority(text: str, default: int | None) -> tuple[str, int]:
-    """Parse `host` or `host:port`; the port is required if there is no default."""
-    found = _AUTHORITY.fullmatch(text.lower())
-    port = int(found["port"] or default or 0) if found else 0
-    if found is None or len(found["host"]) > _MAX_NAME or not 0 < port < 65_536:
-        raise RequestRefused("400 Bad Request", "give a plain host name and a port")
-    return found["host"], port
-
-
-def _forwarded_headers(lines: list[bytes]) -> list[bytes]:
-    """Return the headers to forward; hop-by-hop headers are dropped."""
-    kept = []
-    for line in lines:
-        header = _HEADER.fullmatch(line)
-        if header is None:
-            raise RequestRefused("400 Bad Request", "a header is not valid")
-        name = header["name"].lower()
-        if name == b"transfer-encoding" or (
-            name == b"content-length" and header["value"].strip() != b"0"
-        ):
-            raise RequestRefused(
-                "400 Bad Request", "requests with a body are not allowed"
-            )
-        if name not in _NOT_FORWARDED:
-            kept.append(b"%s: %s\r\n" % (name, header["value"]))
-    return kept
-
-
 @dataclass
 class Proxy:
-    """The forward proxy of one set-up. Its rules do not change while it is open."""
+    """The forward proxy of one set-up."""
 
     socket: Path
     egress: Egress
+    """The rules for connections that begin now; hosts may be added."""
+    on_unknown: Callable[[str, int], Awaitable[None]] | None = None
+    """Called with each server that is refused because nobody has allowed it."""
     ssl_context: ssl.SSLContext | None = None
     """Certificates trusted where this process itself uses TLS; the system's when
     None."""
     refused: dict[str, str] = field(default_factory=dict)
     """`host:port` of a failed request → the reason."""
+    unknown: set[str] = field(default_factory=set)
+    """`host:port` of the servers that nobody has allowed."""
+    reached: set[str] = field(default_factory=set)
+    """`host:port` of the servers that it has connected to."""
     addresses: dict[str, list[str]] = field(default_factory=dict)
     """Host → its addresses."""
     lookups: dict[str, asyncio.Lock] = field(default_factory=dict)
@@ -274,32 +205,61 @@ class Proxy:
             RequestRefused: if the host is not allowed, or no address of it accepts.
         """
         host, port = request.host, request.port
-        addresses = await self._allowed_addresses(request)
-        context, name = (None, None)
-        if request.tls:
-            context, name = (self.ssl_context or True, host)
+        if not self.egress.allows(host, port):
+            raise await self._refuse_unknown(request)
+        addresses = await self._judged_addresses(request)
         reason = "does not answer"
         for address in addresses:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    return await asyncio.open_connection(
-                        address, port, limit=_CHUNK, ssl=context, server_hostname=name
-                    )
+                    opened = await self._open(request, address)
             except ssl.SSLError as error:
                 reason = f"offers no trusted TLS connection: {error.reason}"
+            except UpstreamRefused as error:
+                reason = str(error)
             except (OSError, TimeoutError):
                 continue
+            else:
+                self.reached.add(f"{host}:{port}")
+                return opened
         raise self._refuse(request, f"{host}:{port} {reason}", "502 Bad Gateway")
 
-    async def _allowed_addresses(self, request: ProxyRequest) -> list[str]:
+    async def _open(
+        self, request: ProxyRequest, address: str
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to one address, or by this machine's proxy; over TLS if asked.
+
+        Raises:
+            OSError: if there is no connection, or none that is trusted.
+        """
+        upstream = self.egress.upstream_for(request.host, request.port)
+        if upstream is None:
+            opened = await asyncio.open_connection(address, request.port, limit=_CHUNK)
+        else:
+            opened = await upstream.connect(request.host, request.port)
+        if request.tls:
+            context = self.ssl_context or ssl.create_default_context()
+            try:
+                await opened[1].start_tls(context, server_hostname=request.host)
+            except OSError:
+                opened[1].close()
+                raise
+        return opened
+
+    async def _refuse_unknown(self, request: ProxyRequest) -> RequestRefused:
+        """Report a server that nobody has allowed; return the error to raise."""
+        server = f"{request.host}:{request.port}"
+        if len(self.unknown) < _MAX_REFUSALS and server not in self.unknown:
+            self.unknown.add(server)
+            if self.on_unknown is not None:
+                await self.on_unknown(request.host, request.port)
+        return self._refuse(request, f"{server} is not a host that set-up may reach")
+
+    async def _judged_addresses(self, request: ProxyRequest) -> list[str]:
         """Return the host's addresses, if set-up may connect to them."""
         host, port = request.host, request.port
-        if not self.egress.allows(host, port):
-            raise self._refuse(
-                request,
-                f"{host}:{port} is not a host that set-up may reach"
-                " (SETUP_ALLOWED_HOSTS)",
-            )
+        if self.egress.upstream_for(host, port) is not None:
+            return [host]
         try:
             addresses = await self._look_up(host)
         except (OSError, UnicodeError) as error:
@@ -372,7 +332,11 @@ def _refusal(refusal: RequestRefused) -> bytes:
 
 
 @asynccontextmanager
-async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
+async def open_proxy(
+    path: Path,
+    egress: Egress,
+    on_unknown: Callable[[str, int], Awaitable[None]] | None = None,
+) -> AsyncIterator[Proxy]:
     """Listen on a Unix socket that only this user can open.
 
     When the context ends, the socket and all connections are closed.
@@ -380,8 +344,9 @@ async def open_proxy(path: Path, egress: Egress) -> AsyncIterator[Proxy]:
     Args:
         path: The socket to create; at most 107 bytes long.
         egress: The hosts that can be reached.
+        on_unknown: Called with each server that nobody has allowed.
     """
-    proxy = Proxy(path, egress)
+    proxy = Proxy(path, egress, on_unknown)
     group = asyncio.TaskGroup()
     tasks = set[asyncio.Task[None]]()
 

@@ -14,9 +14,7 @@ import asyncio
 import hashlib
 import json
 import os
-import re
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -24,9 +22,9 @@ from pathlib import Path
 
 from aideator.changes.fork import make_writable_directory
 from aideator.changes.patch import list_untracked
-from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult, Command
+from aideator.domain.check import CheckResult, Command
 from aideator.domain.errors import SetupFailed, VariationError
-from aideator.domain.project import Project
+from aideator.domain.hosts import AllowedHost
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.entries import (
     DIRECTORY_MODE,
@@ -44,17 +42,24 @@ from aideator.sandbox.base import (
     Sandbox,
     SandboxBackend,
     Tree,
-    missing_programs,
     sandbox_uid,
 )
 from aideator.sandbox.disk import disk_usage
 from aideator.setup import tool_paths
-from aideator.setup.egress import Egress, Proxy, open_proxy
+from aideator.setup.commands import (
+    Asker,
+    SetupResult,
+    allow,
+    ask_about_named,
+    failure,
+    run_with_answers,
+    with_hosts,
+)
+from aideator.setup.egress import Proxy, open_proxy
 from aideator.setup.layer import exclude_from_git, restore_project_files
+from aideator.setup.network import Network, NetworkPolicy
+from aideator.setup.registries.find import needed_ecosystems
 
-OUTPUT_TAIL = 16_384
-"""Bytes kept of a command's output: its end, which tells the most."""
-_INSTALL_HINT = "install it in /usr, or name its directory in SANDBOX_TOOLCHAINS"
 _MAX_ADDED_PATHS = 5_000
 """Limit for the files and folders that set-up adds; a folder without files of the
 project counts once."""
@@ -68,8 +73,7 @@ _PREPARE = (
 _CLEAN_UP = f"chmod -R u+rwX {tool_paths.SCRATCH}; rm -rf {tool_paths.SCRATCH}"
 _OWN_COMMAND_SECONDS = 120
 
-OnResult = Callable[[CheckResult, bool], Awaitable[None]]
-"""Called with a command's result, and whether the command ran in an earlier run."""
+OnResult = Callable[[SetupResult], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,14 @@ class SetupContext:
     """Directory for the proxy's socket; its path must be short."""
     limits: Limits
     """Limits of the sandbox that set-up runs in."""
-    egress: Egress = field(default_factory=Egress)
+    policy: NetworkPolicy = field(default_factory=NetworkPolicy)
+    """Which hosts set-up may reach."""
+    allowed: Sequence[AllowedHost] = ()
+    """Hosts that a person has allowed to this run."""
+    named: Sequence[str] = ()
+    """Hosts that the repository names (`.aideator.toml`): a person is asked."""
+    asker: Asker | None = None
+    """Asks a person; None if there is nobody."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables for set-up, agents and checks (`SETUP_ENV`), in addition to
     those of `tool_paths.py`."""
@@ -114,6 +125,11 @@ async def build_environment(
     """
     if not setup:
         return checkout
+    commands = [command.command for command in setup]
+    needed = await asyncio.to_thread(needed_ecosystems, checkout.project, commands)
+    network = await context.policy.network(needed)
+    own = context.variables
+    context = replace(context, variables={**network.variables, **context.variables})
     digest = await _digest(context, checkout, setup)
     folder = context.home / "environments" / f"{checkout.commit.key}-{digest}"
     folder.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
@@ -122,45 +138,26 @@ async def build_environment(
     if not folder.exists():
         async with hold_lock(context.home / "locks" / folder.name), context.places:
             if not folder.exists():
-                await _build(context, checkout, setup, layer, on_result)
+                await _build(context, network, checkout, setup, layer, on_result)
                 built_now = True
     os.utime(folder)  # the cache removes the least recently used
     facts = read_facts(folder)
     if not built_now:
         result = CheckResult.model_validate(facts["result"])
-        await on_result(result, True)  # noqa: FBT003
+        hosts = tuple(facts.get("hosts", ()))
+        await on_result(SetupResult(result, cached=True, hosts=hosts))
     return replace(
         checkout,
         environment=layer,
         made=tuple(facts["made"]),
         unignored=tuple(facts["unignored"]),
         variables={
+            **network.variables,
             **tool_paths.variables(facts["made"], checkout.folder),
-            **context.variables,
+            **own,
         },
         bin_directories=tool_paths.bin_directories(facts["made"], checkout.folder),
     )
-
-
-async def missing_tools(
-    backend: SandboxBackend, checkout: Checkout, project: Project
-) -> tuple[str, ...]:
-    """Return a note for each program of set-up and checks that sandboxes lack.
-
-    Only known tools (`sandbox.base.TOOLS`) that a command begins with are looked for.
-    Nothing of the project runs.
-
-    Raises:
-        SandboxUnavailable: if no sandbox can be opened.
-    """
-    programs: set[str] = set()
-    for entry in (*project.setup, *project.checks):
-        programs.update(re.findall(r"(?:^|[;&|])\s*([\w.-]+)", entry.command))
-    if not (wanted := sorted(programs.intersection(TOOLS))):
-        return ()
-    async with backend.open(Tree((checkout.path,)), Limits()) as sandbox:
-        missing = await missing_programs(sandbox, wanted)
-    return tuple(f"sandboxes do not see {tool}: {_INSTALL_HINT}" for tool in missing)
 
 
 async def _digest(
@@ -186,6 +183,7 @@ async def _digest(
 
 async def _build(
     context: SetupContext,
+    network: Network,
     checkout: Checkout,
     setup: Sequence[Command],
     final: Path,
@@ -207,14 +205,15 @@ async def _build(
             path = tool_paths.bin_directories({tool_paths.venv(where)}, where)
             tree = Tree((checkout.path,), layer, work, path=path)
             cwd = checkout.working_directory
-            result = await _run_setup(context, tree, cwd, setup, on_result)
+            done = await _run_setup(context, network, tree, cwd, setup, on_result)
             made, unignored = await _finish_layer(context, checkout, layer)
         await asyncio.to_thread(remove_tree, work)
         facts = {
             "bytes": await asyncio.to_thread(disk_usage, part),
             "made": made,
             "unignored": unignored,
-            "result": result.model_dump(mode="json"),
+            "result": done.result.model_dump(mode="json"),
+            "hosts": done.hosts,
         }
         write_facts(part, facts)
         part.rename(folder)
@@ -225,85 +224,69 @@ async def _build(
 
 async def _run_setup(
     context: SetupContext,
+    network: Network,
     tree: Tree,
     cwd: str,
     setup: Sequence[Command],
     on_result: OnResult,
-) -> CheckResult:
+) -> SetupResult:
     """Run the commands in a sandbox; return the result of the last one.
 
     Raises:
         SetupFailed: if a command fails, or its sandbox ends.
     """
-    async with _open_proxy(context) as proxy:
+    async with _open_proxy(context, network) as proxy:
         socket = proxy.socket if proxy else None
         try:
             async with context.backend.open(
                 tree, context.limits, gateway=socket
             ) as sandbox:
                 proxy_url = sandbox.gateway_url if proxy else None
-                env = {**tool_paths.setup_variables(proxy_url), **context.variables}
+                env = {
+                    **network.setup_variables,
+                    **tool_paths.setup_variables(proxy_url),
+                    **context.variables,
+                }
                 await sandbox.exec(["sh", "-c", _PREPARE])
+                await _write_files(sandbox, network.files)
                 for command in setup:
-                    result = await _run(sandbox, command, env, cwd)
-                    await on_result(result, False)  # noqa: FBT003
+                    result = await run_with_answers(
+                        context.asker, sandbox, command, env, proxy, cwd=cwd
+                    )
+                    done = with_hosts(result, proxy)
+                    await on_result(done)
                     if not result.passed:
-                        raise _failed(result, proxy)
+                        raise failure(result, proxy)
                 await sandbox.exec(
                     ["sh", "-c", _CLEAN_UP], timeout=_OWN_COMMAND_SECONDS
                 )
-                return result
+                return done
         except VariationError as error:
             raise SetupFailed(f"set-up failed: {error}") from error
 
 
+async def _write_files(sandbox: Sandbox, files: Mapping[str, str]) -> None:
+    """Write the configuration of package managers, as `Network.files` has it."""
+    for name, text in files.items():
+        path = name if name[0] == "~" else f"/workspace/{tool_paths.FOLDER}/{name}"
+        script = f'path={path}; mkdir -p "${{path%/*}}" && printf %s "$TEXT" > "$path"'
+        await sandbox.exec(["sh", "-c", script], env={"TEXT": text})
+
+
 @asynccontextmanager
-async def _open_proxy(context: SetupContext) -> AsyncIterator[Proxy | None]:
+async def _open_proxy(
+    context: SetupContext, network: Network
+) -> AsyncIterator[Proxy | None]:
     """Open the proxy, if set-up may reach any host."""
-    if not context.egress:
+    if not context.policy.is_open:
         yield None
         return
     socket = context.runtime / f"{secrets.token_hex(4)}.sock"
-    async with open_proxy(socket, context.egress) as proxy:
+    async with open_proxy(socket, network.egress) as proxy:
+        allow(proxy, context.allowed)
+        if context.asker is not None:
+            await ask_about_named(context.named, context.asker, proxy)
         yield proxy
-
-
-async def _run(
-    sandbox: Sandbox, command: Command, env: Mapping[str, str], cwd: str
-) -> CheckResult:
-    """Run one command. An error of the sandbox becomes the result's note."""
-    start = time.monotonic()
-    code, output, note = None, "", ""
-    try:
-        done = await sandbox.exec(
-            ["sh", "-c", f"exec 2>&1; {command.command}"],
-            env=env,
-            cwd=cwd,
-            timeout=command.timeout,
-        )
-    except VariationError as error:
-        note = str(error)
-    else:
-        code = done.exit_code
-        output = done.stdout[-OUTPUT_TAIL:].decode(errors="replace")
-        if code is None:
-            note = f"stopped after {command.timeout:g} s"
-    return CheckResult(
-        check=command.command,
-        exit_code=code,
-        seconds=round(time.monotonic() - start, 3),
-        output=output,
-        note=note,
-    )
-
-
-def _failed(result: CheckResult, proxy: Proxy | None) -> SetupFailed:
-    reason = result.note or f"exit code {result.exit_code}"
-    if result.exit_code == NOT_FOUND:
-        reason += f", {NOT_FOUND_NOTE}"
-    if proxy and proxy.refused:
-        reason += f". {'; '.join(proxy.refused.values())}"
-    return SetupFailed(f"set-up failed: `{result.check}`: {reason}")
 
 
 async def _finish_layer(

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from aideator.domain.check import Command
-from aideator.setup.egress import Egress
 from aideator.setup.guess_checks import (
     guess_checks,
     has_target,
@@ -42,7 +41,7 @@ _MAKE_TARGETS = ("deps", "setup", "bootstrap")
 
 
 def guess_setup(
-    checkout: Path, egress: Egress
+    checkout: Path, *, can_install: bool
 ) -> tuple[tuple[Command, ...], tuple[str, ...]]:
     """Return the commands that install a project's dependencies, and notes.
 
@@ -50,16 +49,16 @@ def guess_setup(
 
     Args:
         checkout: The base commit's files (`Checkout.path`).
-        egress: The hosts that set-up may reach.
+        can_install: Whether set-up may reach any host.
     """
     commands: list[str] = []
     for guess in (_python, _node, _go, _rust, _maven, _gradle):
         commands += guess(checkout)
     commands = commands or _make(checkout)
-    if commands and not egress:
+    if commands and not can_install:
         return (), (
             "nothing is installed, because set-up may reach no host"
-            f" (SETUP_ALLOWED_HOSTS); otherwise: {'; '.join(commands)}",
+            f" (SETUP_ALLOWED_HOSTS=none); otherwise: {'; '.join(commands)}",
         )
     return tuple(Command(command=command, timeout=_SECONDS) for command in commands), ()
 

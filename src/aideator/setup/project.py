@@ -7,16 +7,22 @@ is read from the base commit only, so a variation that changes it has no effect.
 import tomllib
 from typing import Annotated, TypeVar
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from aideator.domain.base import FrozenModel
 from aideator.domain.check import Check, Command
 from aideator.domain.errors import RepositoryError
 from aideator.domain.field_errors import field_message
+from aideator.domain.hosts import HOST_PATTERN, MAX_HOST
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
 from aideator.repositories.checkout import Checkout
-from aideator.setup.egress import Egress
 from aideator.setup.guess_checks import guess_checks, read_file
 from aideator.setup.guess_setup import guess_setup
 from aideator.setup.toml import parse_toml
@@ -44,7 +50,13 @@ class ProjectFile(FrozenModel):
         default=None, max_length=20
     )
     """Commands that install the project's dependencies, once per commit; guessed when
-    absent, none when empty."""
+    absent, none when empty. Also a table: `commands` is this list, `allowed_hosts` the
+    next one."""
+    allowed_hosts: tuple[
+        Annotated[str, Field(pattern=HOST_PATTERN, max_length=MAX_HOST)], ...
+    ] = Field(default=(), max_length=50)
+    """Hosts (`host` or `host:port`) that set-up needs besides the registries; also
+    `allowed_hosts` of a table `[setup]`. A person is asked before it reaches one."""
     checks: tuple[Annotated[Check, BeforeValidator(_as_command)], ...] | None = Field(
         default=None, max_length=20
     )
@@ -52,16 +64,29 @@ class ProjectFile(FrozenModel):
     protected: tuple[str, ...] | None = Field(default=None, max_length=100)
     """Paths (globs) whose change is flagged; none when absent."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _accept_a_table(cls, data: object) -> object:
+        if not isinstance(data, dict) or not isinstance(data.get("setup"), dict):
+            return data
+        table = dict(data["setup"])
+        hosts = table.pop("allowed_hosts", ())
+        commands = table.pop("commands", None)
+        if table:
+            raise ValueError(f"setup has no field {next(iter(table))!r}")
+        return {**data, "setup": commands, "allowed_hosts": hosts}
+
 
 def find_project(
-    checkout: Checkout, egress: Egress, spec: RunSpec | None = None
+    checkout: Checkout, spec: RunSpec | None = None, *, can_install: bool
 ) -> Project:
     """Determine what a run on this commit would do. Blocks: call it in a thread.
 
     Args:
         checkout: The commit's files.
-        egress: The hosts that set-up may reach; only set-up that can work is guessed.
         spec: The submission, which takes precedence.
+        can_install: Whether set-up may reach any host; only set-up that can work is
+            guessed.
 
     Raises:
         RepositoryError: if `.aideator.toml` is needed and not valid.
@@ -75,7 +100,7 @@ def find_project(
     file = ProjectFile() if complete else read_project_file(checkout)
     if checkout.folder and asked.protected is None:
         file = _with_protected_of_root(file, checkout)
-    guessed, notes = guess_setup(checkout.project, egress)
+    guessed, notes = guess_setup(checkout.project, can_install=can_install)
     guessed_checks = guess_checks(checkout.project)
     setup_from, setup = _first(asked.setup, file.setup, guessed)
     checks_from, checks = _first(asked.checks, file.checks, guessed_checks)
@@ -85,6 +110,7 @@ def find_project(
         setup=setup,
         checks=checks,
         protected=protected,
+        allowed_hosts=file.allowed_hosts,
         sources={
             "setup": setup_from,
             "checks": checks_from,

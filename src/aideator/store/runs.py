@@ -1,9 +1,8 @@
 """Runs: added, found, moved, decided.
 
-Functions over a session; the caller, who opened it, commits.
-
-Every change of a status is one `UPDATE … WHERE status IN … RETURNING`: two callers
-cannot both win, on any database.
+Functions over a session; the caller, who opened it, commits. Every
+change of a status is one `UPDATE … WHERE status IN … RETURNING`: two callers cannot
+both win, on any database.
 """
 
 from collections.abc import Sequence
@@ -45,6 +44,7 @@ class Facts(TypedDict, total=False):
     commit: str | None
     checks: tuple[Check, ...]
     setup: tuple[Command, ...]
+    setup_hosts: tuple[str, ...]
     protected: tuple[str, ...]
     evidence: Evidence | None
     ranking: Ranking | None

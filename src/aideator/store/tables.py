@@ -121,6 +121,10 @@ class RunRow(Run, table=True):
             Json(tuple[Command, ...]), nullable=False, server_default="[]"
         ),
     )
+    setup_hosts: tuple[str, ...] = Field(
+        default=(),
+        sa_column=Column(Json(tuple[str, ...]), nullable=False, server_default="[]"),
+    )
     protected: tuple[str, ...] = Field(
         default=(),
         sa_column=Column(Json(tuple[str, ...]), nullable=False, server_default="[]"),
@@ -270,3 +274,17 @@ class IdempotencyRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     request_hash: str
     run_id: str = Field(foreign_key="run.id")
+
+
+class AllowedHostRow(SQLModel, table=True):
+    """A host that a person has allowed to set-ups."""
+
+    __tablename__ = "allowed_host"
+
+    host: str = Field(primary_key=True)
+    repository: str = Field(primary_key=True)
+    """Empty for all repositories."""
+    private: bool
+    created_at: datetime = Field(
+        default_factory=now, sa_column=Column(Moment(), nullable=False)
+    )

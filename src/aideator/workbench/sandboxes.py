@@ -13,7 +13,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import dataclass, field
 
 from aideator.app.background import Start
-from aideator.domain.check import CheckResult
 from aideator.domain.errors import (
     Conflict,
     NotFound,
@@ -27,6 +26,7 @@ from aideator.engine.failures import run_or_record_failure
 from aideator.engine.measure import checks_sandbox
 from aideator.engine.variation import previous_patch
 from aideator.sandbox.base import WORKSPACE, Sandbox
+from aideator.setup.commands import SetupResult
 from aideator.setup.environment import build_environment
 from aideator.store import runs
 from aideator.workbench.model import Place
@@ -235,7 +235,7 @@ class InspectionSandboxes:
     ) -> AbstractAsyncContextManager[Sandbox]:
         context, number = self._context, copy.variation.number
 
-        async def ignore(_: CheckResult, __: bool) -> None:  # noqa: FBT001 - a callback
+        async def ignore(_: SetupResult) -> None:
             """Report nothing: set-up for a copy is no part of the run."""
 
         checkout = await context.cache.checkout(

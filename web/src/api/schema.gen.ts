@@ -65,6 +65,16 @@ export interface AgentSpec {
   agent?: string;
 }
 
+/** A host that a person has allowed to set-ups, for a repository or always. */
+export interface AllowedHost {
+  /** As `host:port`. */
+  host: string;
+  /** The repository's URL or path; empty for all repositories. */
+  repository: string;
+  /** Whether the host may have a private address: the answer came from this machine. */
+  private: boolean;
+}
+
 /** Caps that the gateway enforces. A missing cap does not bind. */
 export interface Budget {
   /** US dollars for all variations together. */
@@ -290,7 +300,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupRan | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupRan | HostAsked | HostAnswered | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -386,6 +396,31 @@ export interface FollowUp {
 /** The answer to a probe. */
 export interface Health {
   status: "ok";
+}
+
+export type HostAnswer = "once" | "repository" | "always" | "refuse" | "nobody";
+
+/** The question about a host was answered, or nobody is asked any more. */
+export interface HostAnswered {
+  kind: "host_answered";
+  host: string;
+  answer: HostAnswer;
+}
+
+/** Set-up asks for a host that nobody has allowed, and a person may answer. `POST /runs/{id}/hosts` does. Set-up waits; without an answer the host stays refused. */
+export interface HostAsked {
+  kind: "host_asked";
+  /** As `host:port`. */
+  host: string;
+  /** The command that asked for it, or `.aideator.toml`. */
+  asked_by: string;
+}
+
+/** Whether set-up may reach a host. */
+export interface HostDecision {
+  /** As in the event `host_asked`. */
+  host: string;
+  answer: HostAnswer;
 }
 
 /** Changed lines with their context. Line numbers start at 1. */
@@ -568,6 +603,10 @@ export interface Project {
   checks: readonly Check[];
   /** Paths (globs) whose change is flagged. */
   protected: readonly string[];
+  /** Hosts that the repository's file names for set-up. A person is asked before it reaches one. */
+  allowed_hosts: readonly string[];
+  /** What set-up may reach without a question: registries, with who uses them. */
+  reach: readonly string[];
   /** Where each of the three comes from. */
   sources: Readonly<Record<string, Origin>>;
   /** Remarks, such as why nothing is installed. */
@@ -662,6 +701,7 @@ export interface Run {
   commit: string | null;
   checks: readonly Check[];
   setup: readonly Command[];
+  setup_hosts: readonly string[];
   protected: readonly string[];
   evidence: Evidence | null;
   ranking: Ranking | null;
@@ -684,6 +724,7 @@ export interface RunDetails {
   commit: string | null;
   checks: readonly Check[];
   setup: readonly Command[];
+  setup_hosts: readonly string[];
   protected: readonly string[];
   evidence: Evidence | null;
   ranking: Ranking | null;
@@ -730,6 +771,8 @@ export interface RunSpec {
   checks: readonly Check[] | null;
   /** Commands that install the project's dependencies, once per commit; read or guessed from the repository when null, none when empty. */
   setup: readonly Command[] | null;
+  /** Further hosts (`host` or `host:port`) that set-up may reach in this run. */
+  allowed_hosts: readonly string[];
   /** Paths (globs) whose change is flagged; those of the repository's `.aideator.toml` when null. */
   protected: readonly string[] | null;
   /** How the variations are compared. */
@@ -849,6 +892,10 @@ export interface SetupRan {
   kind: "setup";
   result: CheckResult;
   cached?: boolean;
+  /** Servers (`host:port`) that set-up reached until then; those of all commands when `cached`. */
+  hosts?: readonly string[];
+  /** Servers (`host:port`) that set-up asked for and nobody has allowed. */
+  refused?: readonly string[];
 }
 
 /** The size of a terminal, in characters. */
@@ -924,6 +971,8 @@ export interface Submission {
   checks?: readonly Check[] | null;
   /** Commands that install the project's dependencies, once per commit; read or guessed from the repository when null, none when empty. */
   setup?: readonly Command[] | null;
+  /** Further hosts (`host` or `host:port`) that set-up may reach in this run. */
+  allowed_hosts?: readonly string[];
   /** Paths (globs) whose change is flagged; those of the repository's `.aideator.toml` when null. */
   protected?: readonly string[] | null;
   /** How the variations are compared. */
@@ -1213,7 +1262,7 @@ export interface Routes {
   };
   "GET /runs/{run_id}/stream": {
     path: { run_id: string };
-    query: { after?: number };
+    query: { after?: number; interactive?: boolean };
     body: undefined;
     answer: string;
   };

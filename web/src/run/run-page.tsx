@@ -8,6 +8,7 @@ import type { RunStream } from "../stream/run-stream";
 import { useRunDetails } from "../stream/use-run-details";
 import { EmptyState, LoadingSkeleton } from "../ui/page-states";
 import { ReplayTime } from "../ui/use-now";
+import { HostQuestions } from "./host-questions";
 import { RunHeader } from "./run-header";
 import styles from "./run-page.module.css";
 import { RunResult } from "./run-result";
@@ -68,6 +69,7 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
   return (
     <div className={styles.page}>
       <RunHeader id={id} stream={stream} details={details} onTimeline={toggleTimeline} />
+      {!player && <HostQuestions id={id} asked={view.askedHosts} />}
       <RunResult id={id} view={shown} />
       {(timeline !== null || player) && (
         <Suspense>

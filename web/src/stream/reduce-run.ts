@@ -38,6 +38,7 @@ export function emptyRunView(): RunView {
     evidence: null,
     publication: null,
     setup: [],
+    askedHosts: [],
     selected: null,
     status: null,
     error: null,
@@ -84,6 +85,12 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
     case "setup":
       view.setup = [...view.setup, body.result];
       break;
+    case "host_asked":
+      view.askedHosts = [...view.askedHosts.filter((each) => each.host !== body.host), body];
+      break;
+    case "host_answered":
+      view.askedHosts = view.askedHosts.filter((each) => each.host !== body.host);
+      break;
     case "evidence":
       view.evidence = body.evidence;
       break;
@@ -105,6 +112,7 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
       break;
     case "complete":
       view.status = body.status;
+      view.askedHosts = [];
       break;
   }
 }

@@ -17,8 +17,8 @@ export type StreamConnection = Connection | { readonly state: "replaying"; reado
 // biome-ignore format: a list that the compiler keeps complete
 const EVENT_KINDS: Record<EventKind, true> = {
   run_started: true, variation_started: true, variation_added: true, agent_output: true,
-  tool_call: true, tool_call_update: true, plan: true, usage: true, setup: true, checking: true,
-  judging: true, check: true, variation_finished: true, variation_failed: true, cleared: true,
+  tool_call: true, tool_call_update: true, plan: true, usage: true, setup: true, host_asked: true,
+  host_answered: true, checking: true, judging: true, check: true, variation_finished: true, variation_failed: true, cleared: true,
   evidence: true, verdict: true, selected: true, deselected: true, published: true, error: true,
   complete: true,
 };
@@ -65,7 +65,7 @@ export class RunStream implements EventHandler {
 
   url(): string {
     const after = this.#pending.at(-1)?.seq ?? this.view.lastSeq;
-    return apiUrl("GET /runs/{run_id}/stream", { run_id: this.#id }, { after });
+    return apiUrl("GET /runs/{run_id}/stream", { run_id: this.#id }, { after, interactive: true });
   }
 
   onMessage(message: MessageEvent<string>): void {

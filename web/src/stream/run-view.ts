@@ -7,6 +7,7 @@ import type {
   DiffContent,
   Event,
   Evidence,
+  HostAsked,
   PlanEntry,
   Publication,
   Ranking,
@@ -129,6 +130,8 @@ export interface RunView {
   variations: VariationView[];
   baseline: CheckResult[];
   setup: CheckResult[];
+  /** Hosts that set-up waits for an answer about. */
+  askedHosts: readonly HostAsked[];
   evidence: Evidence | null;
   ranking: Ranking | null;
   publication: Publication | null;

@@ -278,6 +278,10 @@ async def stream(
         Query(ge=0, le=MAX_ID, description="The last seq that the client has seen."),
     ] = 0,
     last_event_id: LastEventId = None,
+    *,
+    interactive: Annotated[
+        bool, Query(description="Whether the client answers questions of set-up.")
+    ] = False,
 ) -> Response:
     """Watch a run as Server-Sent Events.
 
@@ -287,7 +291,7 @@ async def stream(
     seen = cursor(last_event_id, after)
     if await app.at_end(run_id, seen):
         return Response(status_code=204, headers={"Cache-Control": "no-store"})
-    return stream_to(request, of_run(app, run_id, seen))
+    return stream_to(request, of_run(app, run_id, seen, interactive=interactive))
 
 
 @router.get("/runs/{run_id}/events", responses=_FOUND, response_model=EventPage)

@@ -52,6 +52,12 @@ Setup = Annotated[
     typer.Option(help="A command that installs what is needed; repeatable."),
 ]
 NoSetup = Annotated[bool, typer.Option("--no-setup", help="Install nothing.")]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A host that set-up may reach besides the registries; repeatable."
+    ),
+]
 Protected = Annotated[
     list[str] | None,
     typer.Option(help="A path (glob) that a change must not touch; repeatable."),
@@ -148,6 +154,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
     no_checks: NoChecks = False,
     setup: Setup = None,
     no_setup: NoSetup = False,
+    allow_host: AllowHost = None,
     protect: Protected = None,
     reruns: Reruns = None,
     no_cross_tests: NoCrossTests = False,
@@ -182,6 +189,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
         "path": path,
         "checks": _commands(check, none=no_checks),
         "setup": _commands(setup, none=no_setup),
+        "allowed_hosts": [host.lower() for host in allow_host or ()],
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,

@@ -110,6 +110,9 @@ async def show(
     if context.print_json(details):
         return
     print_summary(context.console, details)
+    if details.setup_hosts:
+        hosts = [host.removesuffix(":443") for host in details.setup_hosts]
+        context.print_line(f"set-up reached {', '.join(hosts)}", style="dim")
     if tests:
         context.print(tables_of_tests(details))
     lines = MANY_LINES if tests else FEW_LINES

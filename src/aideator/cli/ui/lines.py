@@ -54,7 +54,12 @@ def _progress_line(  # noqa: C901 - one flat match over the union
     body: events.EventBody, number: int | None, view: RunView
 ) -> str:
     match body:
-        case events.RunStarted() | events.SetupRan():
+        case (
+            events.RunStarted()
+            | events.SetupRan()
+            | events.HostAsked()
+            | events.HostAnswered()
+        ):
             return start_line(body)
         case events.VariationStarted(attempt=attempt):
             return f"attempt {attempt} starts"

@@ -64,8 +64,18 @@ def live(
     return Group(head, grid)
 
 
+def _question(view: RunView, width: int) -> Text:
+    """Return the question about a host that set-up waits for."""
+    host, asked_by = next(iter(view.asked_hosts.items()))
+    keys = "[o]nce · this [r]epository · [a]lways · [n]o"
+    question = f"set-up asks for {host.removesuffix(':443')} (by {asked_by}). Allow it?"
+    return Text(f"{one_line(question, width)}\n  {keys}", style="bold yellow")
+
+
 def _headline(view: RunView, width: int, now: datetime) -> Text:
     """Return what the run does before its agents start, with a clock, or its base."""
+    if view.asked_hosts:
+        return _question(view, width)
     text = Text(preparation(view, now, width=width))
     if not text:
         assert view.started is not None

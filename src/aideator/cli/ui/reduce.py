@@ -91,6 +91,8 @@ class VariationView:
             case (
                 events.RunStarted()
                 | events.SetupRan()
+                | events.HostAsked()
+                | events.HostAnswered()
                 | events.EvidenceGathered()
                 | events.VerdictReached()
                 | events.Selected()
@@ -172,6 +174,8 @@ class RunView:
     setup: list[CheckResult] = field(default_factory=list)
     is_set_up: bool = False
     """Whether the environment existed before the run."""
+    asked_hosts: dict[str, str] = field(default_factory=dict)
+    """Hosts that set-up waits for an answer about, and what asks for each."""
     baseline: list[CheckResult] = field(default_factory=list)
     ranking: Ranking | None = None
     selected: events.Selected | None = None
@@ -207,19 +211,20 @@ class RunView:
             case events.SetupRan(result=result, cached=cached):
                 self.setup.append(result)
                 self.is_set_up, self.step_at = cached, at
+            case events.HostAsked() | events.HostAnswered() as question:
+                self._apply_question(question)
             case events.CheckRun(result=result):
                 self.baseline.append(result)
                 self.step_at = at
             case events.VerdictReached(ranking=ranking):
                 self.ranking = ranking
-            case events.Selected() as selected:
-                self.selected = selected
-            case events.Deselected():
-                self.selected = None
+            case events.Selected() | events.Deselected() as choice:
+                self._choose(choice)
             case events.ErrorRaised(message=message):
                 self.trouble = message
             case events.Complete(status=status):
                 self.status = status
+                self.asked_hosts.clear()
             case events.EvidenceGathered() | events.Published():
                 pass  # the summary shows both
             case (
@@ -238,6 +243,15 @@ class RunView:
                 pass  # these concern one variation
             case unknown:
                 assert_never(unknown)
+
+    def _choose(self, choice: events.Selected | events.Deselected) -> None:
+        self.selected = choice if isinstance(choice, events.Selected) else None
+
+    def _apply_question(self, question: events.HostAsked | events.HostAnswered) -> None:
+        if isinstance(question, events.HostAsked):
+            self.asked_hosts[question.host] = question.asked_by
+        else:
+            self.asked_hosts.pop(question.host, None)
 
     def _start(self, started: events.RunStarted, at: datetime) -> None:
         self.started, self.started_at, self.setup = started, at, []

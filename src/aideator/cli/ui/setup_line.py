@@ -10,7 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from aideator.cli.ui.escape import escape
-from aideator.domain.events import EventBody, RunStarted, SetupRan
+from aideator.domain.events import (
+    EventBody,
+    HostAnswered,
+    HostAsked,
+    RunStarted,
+    SetupRan,
+)
+from aideator.domain.hosts import HostAnswer
 from aideator.domain.project import Origin, Project, ProjectField, Uncommitted
 from aideator.domain.wording import count
 
@@ -24,14 +31,25 @@ _ABSENT: dict[ProjectField, str] = {
     "checks": "none: nothing is proven then; name one with --check",
     "protected": "none",
 }
+_ANSWERS = {
+    HostAnswer.ONCE: "allowed in this run",
+    HostAnswer.REPOSITORY: "allowed in this repository",
+    HostAnswer.ALWAYS: "always allowed",
+    HostAnswer.REFUSE: "refused",
+    HostAnswer.NOBODY: "refused, as nobody answered",
+}
 _FAILED_LINES = 12
 """Lines of a failed command's output that are shown; its end says most."""
 
 
-def start_line(body: RunStarted | SetupRan) -> str:
+def start_line(body: RunStarted | SetupRan | HostAsked | HostAnswered) -> str:
     """Return what happened before the agents start, in one line."""
     if isinstance(body, SetupRan):
         return _setup_result(body)
+    if isinstance(body, HostAsked):
+        return f"set-up asks for {body.host} (by {body.asked_by})"
+    if isinstance(body, HostAnswered):
+        return f"{body.host}: {_ANSWERS[body.answer]}"
     if body.commit is None:
         return f"fetching {body.repo_url}"
     base = f"base {body.commit[:12]}"
@@ -63,6 +81,10 @@ def _setup_result(ran: SetupRan) -> str:
         return "set-up was done in an earlier run"
     outcome = "done" if result.passed else "failed"
     line = f"set-up `{result.check}` {outcome} after {result.seconds:.1f} s"
+    if ran.hosts:
+        line += (
+            f", reached {', '.join(host.removesuffix(':443') for host in ran.hosts)}"
+        )
     return f"{line}: {result.note}" if result.note else line
 
 
@@ -90,6 +112,12 @@ def project_table(project: Project) -> Group:
             Text(finding, style="bold"),
             Text("\n".join(map(escape, listed)) or _ABSENT[finding], overflow="fold"),
             Text(origin, style="dim"),
+        )
+    if project.reach:
+        table.add_row(
+            Text("from", style="bold"),
+            Text("\n".join(map(escape, project.reach)), overflow="fold"),
+            Text("this machine's registries", style="dim"),
         )
     remarks = [*project.notes, *_working_tree(project)]
     notes = [Text(f"! {escape(note)}", style="yellow") for note in remarks]
