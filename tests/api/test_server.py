@@ -71,7 +71,8 @@ async def test_a_signal_ends_the_server_in_order_while_agents_work_and_streams_a
         serving(home, model.url) as (process, url),
         httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client,
     ):
-        assert owner(home / "state") == Owner(process.pid, url)
+        socket = str(home / "state" / "run" / "api.sock")
+        assert owner(home / "state") == Owner(process.pid, url, socket, "/api/v1")
         submission = {
             "repo_url": str(repo),
             "prompt": "Wait for what never comes",

@@ -47,7 +47,6 @@ async def test_a_missing_key_is_told_with_the_variable_that_takes_it(
     assert own.returncode == 0, "over its socket, the server's user needs no key"
     assert refused.returncode == 1
     assert "export AIDEATOR_API_KEY=" in refused.stderr
-    assert running.url in refused.stderr
 
 
 def test_an_address_without_a_scheme_is_told(home: Path) -> None:

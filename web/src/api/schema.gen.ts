@@ -854,29 +854,6 @@ export interface ServerInfo {
   latest_costs: readonly number[];
 }
 
-/** The server of one user and state directory. */
-export interface ServerStatus {
-  version: string;
-  pid: number;
-  /** Where the page is. */
-  url: string;
-  /** Whether it was started by `aideator serve`, and so never ends by itself. */
-  is_service: boolean;
-  /** Whether it has no run at work and answers nobody but this request. */
-  is_idle: boolean;
-  /** Whether a run is at work. */
-  working: boolean;
-  /** Seconds since it answered the last request. */
-  idle_seconds: number;
-  /** Seconds after which it ends by itself; null for a service. */
-  idle_timeout: number | null;
-  salt: string;
-  /** Setting → hash of salt and value, by which a command compares its own. */
-  variables: Readonly<Record<string, string>>;
-  /** Ids of runs that wait for `resume` or `cancel`, newest first. */
-  interrupted: readonly string[];
-}
-
 /** One setting of this server. */
 export interface SettingOut {
   /** Its environment variable. */
@@ -939,12 +916,6 @@ export interface Stats {
   cost_per_decision_usd: number | null;
   /** The median time from the end of a run to its decision. */
   decision_seconds: number | null;
-}
-
-/** When to stop. */
-export interface StopRequest {
-  /** Refuse with 409 while a run is at work or somebody else is being answered. */
-  if_idle?: boolean;
 }
 
 /** A submission. Whether a short prompt is taken depends on `short_prompt`. */
@@ -1344,6 +1315,24 @@ export interface Routes {
     body: undefined;
     answer: RunDetails;
   };
+  "POST /runs/{run_id}/hosts": {
+    path: { run_id: string };
+    query: undefined;
+    body: HostDecision;
+    answer: RunDetails;
+  };
+  "GET /hosts": {
+    path: undefined;
+    query: undefined;
+    body: undefined;
+    answer: readonly AllowedHost[];
+  };
+  "DELETE /hosts/{host}": {
+    path: { host: string };
+    query: undefined;
+    body: undefined;
+    answer: readonly AllowedHost[];
+  };
   "POST /repositories/locate": {
     path: undefined;
     query: undefined;
@@ -1415,18 +1404,6 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: readonly AgentInfo[];
-  };
-  "GET /server/status": {
-    path: undefined;
-    query: undefined;
-    body: undefined;
-    answer: ServerStatus;
-  };
-  "POST /server/stop": {
-    path: undefined;
-    query: undefined;
-    body: StopRequest;
-    answer: unknown;
   };
   "POST /session": {
     path: undefined;

@@ -15,7 +15,6 @@ from aideator import __version__
 from aideator.api.auth import unix_peer
 from aideator.api.dependencies import App
 from aideator.api.lifetime import Lifetime
-from aideator.api.problems import responses
 from aideator.api.schemas import RequestBody, ResponseBody
 from aideator.domain.errors import Conflict, NotFound
 from aideator.domain.run import RunStatus
@@ -33,9 +32,7 @@ def owner_only(request: Request) -> None:
         raise NotFound("there is no such thing here")
 
 
-router = APIRouter(
-    tags=["server"], dependencies=[Depends(owner_only)], responses=responses(403, 404)
-)
+router = APIRouter(dependencies=[Depends(owner_only)], include_in_schema=False)
 
 
 class ServerStatus(ResponseBody):
@@ -97,7 +94,7 @@ async def status(app: App, lifetime: ServerLifetime) -> ServerStatus:
     )
 
 
-@router.post("/server/stop", status_code=202, responses=responses(400, 409, 413, 422))
+@router.post("/server/stop", status_code=202)
 async def stop(wish: StopRequest, lifetime: ServerLifetime) -> None:
     """Stop the server. Runs at work are put back, and can be resumed.
 
