@@ -196,13 +196,11 @@ async def run(  # noqa: PLR0913 - each is a documented option
         "keep_going": keep_going,
         "include_uncommitted": include_uncommitted,
         "comparison": {k: v for k, v in comparison.items() if v is not None},
-    }
-    options |= _lineup(agent, settings, number)
+    } | _lineup(agent, settings, number)
     if repo and not spec:
         options |= await _location(context, options)
-    asked = await consider_working_tree(
-        context, read_spec(options, spec), include_ignored=include_ignored
-    )
+    asked = read_spec(options, spec)
+    asked = await consider_working_tree(context, asked, include_ignored=include_ignored)
     return await _submit(context, asked, detach=detach, yes=yes)
 
 
