@@ -15,7 +15,7 @@ import { RunRow } from "./run-row";
 
 const FILTERS: Readonly<Record<string, readonly RunStatus[]>> = {
   working: ["queued", "running"],
-  undecided: ["finished"],
+  undecided: ["finished", "interrupted"],
   decided: ["decided"],
   failed: ["failed", "cancelled"],
 };

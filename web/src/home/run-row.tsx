@@ -12,6 +12,7 @@ const STATUS_CHIPS: Readonly<Record<RunStatus, readonly [Tone, string]>> = {
   decided: ["good", "★"],
   failed: ["bad", "✗"],
   cancelled: ["neutral", "■"],
+  interrupted: ["warning", "◌"],
 };
 
 interface Props {

@@ -142,6 +142,47 @@ function costLabel(limit: number | null, isScripted: boolean): string {
   return limit === null ? "Cost" : `Cost of ${formatBudget(limit)}`;
 }
 
+function StopButton({ id, label, said }: { id: string; label: string; said: string }) {
+  const [busy, setBusy] = useState(false);
+  const stop = async () => {
+    setBusy(true);
+    try {
+      await callApi("POST /runs/{run_id}/cancel", { path: { run_id: id } });
+      showToast(said);
+    } catch (error) {
+      showErrorToast(error);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Button variant="danger" icon="stop" busy={busy} onClick={stop}>
+      {label}
+    </Button>
+  );
+}
+
+/** A run that a crash cut off costs nothing until a person takes it up again. */
+function InterruptedActions({ id, stream }: { id: string; stream: RunStream }) {
+  const resume = async () => {
+    try {
+      await callApi("POST /runs/{run_id}/resume", { path: { run_id: id } });
+      stream.resume();
+    } catch (error) {
+      showErrorToast(error);
+    }
+  };
+  return (
+    <div className={styles.actions}>
+      <span>Interrupted: the server ended.</span>
+      <Button icon="send" onClick={resume}>
+        Resume
+      </Button>
+      <StopButton id={id} label="Cancel" said="The run is cancelled. Its work is kept." />
+    </div>
+  );
+}
+
 function RunActions({
   id,
   stream,
@@ -152,19 +193,8 @@ function RunActions({
   const { view } = stream;
   const [dialog, setDialog] = useState<"prompt" | "agent">();
   const close = () => setDialog(undefined);
-  const [busy, setBusy] = useState(false);
   const settled = view.variations.filter(hasEnded);
-  const stopAll = async () => {
-    setBusy(true);
-    try {
-      await callApi("POST /runs/{run_id}/cancel", { path: { run_id: id } });
-      showToast("Stopping all variations. Their work is kept.");
-    } catch (error) {
-      showErrorToast(error);
-    } finally {
-      setBusy(false);
-    }
-  };
+  if (view.status === "interrupted") return <InterruptedActions id={id} stream={stream} />;
   return (
     <div className={styles.actions}>
       <Button icon="timeline" iconOnly onClick={onTimeline}>
@@ -184,9 +214,7 @@ function RunActions({
         Add agent
       </Button>
       {view.status === null && (
-        <Button variant="danger" icon="stop" busy={busy} onClick={stopAll}>
-          Stop all
-        </Button>
+        <StopButton id={id} label="Stop all" said="Stopping all variations. Their work is kept." />
       )}
       {dialog === "prompt" && (
         <FollowUpDialog

@@ -7,6 +7,7 @@ const END_TEXTS: Readonly<Partial<Record<RunStatus, string>>> = {
   decided: "The run is decided",
   failed: "The run failed",
   cancelled: "The run was cancelled",
+  interrupted: "The run was interrupted",
 };
 const MIN_INTERVAL_MS = 3_000;
 
