@@ -86,6 +86,7 @@ async def start_in_terminal(
             "HOME": str(home),
             "AIDEATOR_HOME": str(home / "state"),
             "ANTHROPIC_BASE_URL": model,
+            "SETUP_ALLOWED_HOSTS": "none",
             "TERM": "dumb",
             **env,
         },

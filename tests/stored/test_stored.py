@@ -86,7 +86,8 @@ async def test_pages_of_events_are_the_stored_lines(opened: Opened) -> None:
         ).raise_for_status()
         assert (
             page.content.decode()
-            == f'{{"events":[{",".join(run["events"])}],"next":null}}'
+            == f'{{"events":[{",".join(run["events"])}],"next":null,'
+            f'"last":{len(run["events"])}}}'
         )
 
 
