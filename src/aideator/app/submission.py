@@ -6,7 +6,7 @@ import uuid_utils
 
 from aideator.app.model_key import with_stored_key
 from aideator.app.model_trial import WAYS_TO_A_MODEL
-from aideator.domain.errors import Unavailable
+from aideator.domain.errors import Conflict
 from aideator.domain.run import Run, RunSpec, Variation
 from aideator.repositories.cache import RepositoryCache
 from aideator.settings import Settings
@@ -41,11 +41,11 @@ def require_model(settings: Settings) -> None:
     """Refuse work for agents where there is no model: it could only fail later.
 
     Raises:
-        Unavailable: if there is no key for a model that needs one, or one is stored and
-            cannot be read.
+        Conflict: if there is no key for a model that needs one.
+        Unavailable: if a key is stored and cannot be read.
     """
     if not with_stored_key(settings).has_a_model:
-        raise Unavailable(
+        raise Conflict(
             "no ANTHROPIC_API_KEY is set and no key is stored, so agents have no model",
             hint=f"one of these; or `aideator demo`, which needs no model\n"
             f"{WAYS_TO_A_MODEL}",
