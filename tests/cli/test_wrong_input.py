@@ -33,6 +33,11 @@ CASES: dict[str, tuple[list[str], int, str]] = {
         2,
         "there is no agent 'nobody'; there are: builtin",
     ),
+    "a host where set-up is closed": (
+        [*RUN, "--allow-host", "files.example.org"],
+        2,
+        "--allow-host: this server's SETUP_ALLOWED_HOSTS is closed to further hosts",
+    ),
     "a judge that takes turns": (
         ["run", "--spec", "judge.yaml"],
         2,

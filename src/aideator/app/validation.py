@@ -7,6 +7,7 @@ from aideator.domain.run import MIN_PROMPT, AgentConfig, RunSpec
 from aideator.repositories.source import parse_source
 from aideator.repositories.uncommitted import HEAD
 from aideator.settings import Settings, check_prompt_and_lineup
+from aideator.setup.network import AUTO
 
 
 def validate_submission(
@@ -27,6 +28,12 @@ def validate_submission(
     check_prompt_and_lineup(settings, spec.prompt, spec.variations)
     parse_source(spec.repo_url, source_policy(settings, local=local, ssh=own))
     errors: list[FieldError] = _working_tree_errors(spec, own=own)
+    if spec.allowed_hosts and AUTO not in settings.setup_allowed_hosts:
+        message = (
+            "this server's SETUP_ALLOWED_HOSTS is closed to further hosts; with `auto` in"
+            " it, a run may name some"
+        )
+        errors.append(FieldError("allowed_hosts", message))
     for agent in dict.fromkeys(spec.agents()):
         errors += validate_agent(agent)
     if spec.comparison.judge is not None:

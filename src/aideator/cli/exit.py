@@ -68,6 +68,7 @@ _OPTIONS = {
     "budget.run_usd": "--budget",
     "budget.variation_usd": "--variation-budget",
     "comparison.reruns": "--reruns",
+    "allowed_hosts": "--allow-host",
     "agent": "--agent",
     "model": "--model",
     "effort": "--effort",
