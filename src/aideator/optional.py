@@ -9,8 +9,7 @@ Each has some of these modules:
   application.
 - `commands`: `app: typer.Typer`, its commands. The command line loads it for `--help`,
   so it imports only what declares commands; the rest is imported when a command runs.
-- `client`: functions that its commands call, which act in this process (`Aideator`) or
-  at a server (`AsyncClient`).
+- `client`: functions that its commands call, which act at a server (`AsyncClient`).
 
 What a package keeps while the application is open is a resource of the facade
 (`Aideator.resource`).

@@ -30,8 +30,8 @@ def validate_submission(
     errors: list[FieldError] = _working_tree_errors(spec, own=own)
     if spec.allowed_hosts and AUTO not in settings.setup_allowed_hosts:
         message = (
-            "this server's SETUP_ALLOWED_HOSTS is closed to further hosts; with `auto` in"
-            " it, a run may name some"
+            "this server's SETUP_ALLOWED_HOSTS is closed to further hosts; with `auto`"
+            " in it, a run may name some"
         )
         errors.append(FieldError("allowed_hosts", message))
     for agent in dict.fromkeys(spec.agents()):

@@ -1,4 +1,4 @@
-"""The workbench in this process or at a server: what `aideator shell` uses."""
+"""The workbench of a server: what `aideator shell` uses."""
 
 import base64
 import json
@@ -7,25 +7,10 @@ from contextlib import aclosing, suppress
 
 import httpx2
 
-from aideator.app import Aideator
 from aideator.client.remote import FETCH_SECONDS, RETRIES, AsyncClient, pause
 from aideator.sandbox.base import Size
 from aideator.workbench.model import Terminal
-from aideator.workbench.service import Workbench, workbench_of
 from aideator.workbench.terminal import Ended, Printed
-
-
-def open_workbench(
-    client: Aideator | AsyncClient,
-) -> "Workbench | RemoteWorkbench":
-    """Return the workbench of an application or of a server.
-
-    Raises:
-        Unavailable: if the application was opened for reading only.
-    """
-    if isinstance(client, Aideator):
-        return workbench_of(client)
-    return RemoteWorkbench(client)
 
 
 class RemoteWorkbench:

@@ -24,14 +24,13 @@ from aideator.domain.errors import (
     TooManyRequests,
 )
 from aideator.sandbox.base import Size
-from aideator.workbench.client import RemoteTerminal, open_workbench
+from aideator.workbench.client import RemoteTerminal, RemoteWorkbench
 from aideator.workbench.screen import Screen
-from aideator.workbench.terminal import Ended, LiveTerminal
+from aideator.workbench.terminal import Ended
 
 if TYPE_CHECKING:
     from aideator.client.remote import AsyncClient
 
-SandboxTerminal = LiveTerminal | RemoteTerminal
 LEAVE = "\x1d"
 """Ctrl-], as in telnet: programs in the sandbox have Ctrl-C for themselves."""
 _FULL_SECONDS = 0.1
@@ -94,8 +93,8 @@ async def _choose(
 @asynccontextmanager
 async def _opened(
     client: "AsyncClient", run_id: str, number: int, command: str | None
-) -> AsyncIterator[SandboxTerminal]:
-    workbench = open_workbench(client)
+) -> AsyncIterator[RemoteTerminal]:
+    workbench = RemoteWorkbench(client)
     opened = await workbench.open_terminal(run_id, number, _size(), command)
     try:
         yield workbench.terminal(opened.id)
@@ -104,7 +103,7 @@ async def _opened(
             await workbench.close_terminal(opened.id)
 
 
-async def _attach(terminal: SandboxTerminal) -> int:
+async def _attach(terminal: RemoteTerminal) -> int:
     """Pass keys to the terminal and its output to the screen, until one side ends."""
     loop, resized, screen = asyncio.get_running_loop(), asyncio.Event(), Screen()
     loop.add_signal_handler(signal.SIGWINCH, resized.set)
@@ -123,7 +122,7 @@ async def _attach(terminal: SandboxTerminal) -> int:
     return 128 + signal.SIGHUP if printing.cancelled() else printing.result()
 
 
-async def _print(terminal: SandboxTerminal, screen: Screen) -> int:
+async def _print(terminal: RemoteTerminal, screen: Screen) -> int:
     """Write what the terminal prints, filtered, and return its exit code."""
     async with aclosing(terminal.follow()) as output:
         async for each in output:
@@ -136,7 +135,7 @@ async def _print(terminal: SandboxTerminal, screen: Screen) -> int:
     raise Conflict("the terminal was lost: the server stops")
 
 
-async def _type(terminal: SandboxTerminal) -> None:
+async def _type(terminal: RemoteTerminal) -> None:
     """Send what is typed, until the user leaves."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with _typed_bytes(sys.stdin.fileno()) as typed:
@@ -147,7 +146,7 @@ async def _type(terminal: SandboxTerminal) -> None:
                 return
 
 
-async def _send(terminal: SandboxTerminal, keys: str) -> None:
+async def _send(terminal: RemoteTerminal, keys: str) -> None:
     while keys:
         try:
             return await terminal.type(keys)
@@ -179,7 +178,7 @@ def _typed_bytes(descriptor: int) -> Iterator[asyncio.Queue[bytes]]:
         loop.remove_reader(descriptor)
 
 
-async def _resize(terminal: SandboxTerminal, resized: asyncio.Event) -> None:
+async def _resize(terminal: RemoteTerminal, resized: asyncio.Event) -> None:
     while await resized.wait():
         resized.clear()
         with suppress(Conflict):
