@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aideator.client.local import stop
+from aideator.client.local import connect, stop
 from aideator.store.home import owner
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command
@@ -99,16 +99,30 @@ async def test_two_commands_share_one_server_and_both_runs_end(
         both = [
             group.create_task(
                 aideator(
-                    *("run", str(each), PROMPT, "-n", "1"),
-                    home=home,
-                    model=model.url,
+                    "run", str(each), PROMPT, "-n", "1", home=home, model=model.url
                 )
             )
             for each in (repo, other)
         ]
     done = [task.result() for task in both]
     assert [each.returncode for each in done] == [3, 3], [e.stderr for e in done]
-    assert owner(home / "state") is None
+    await comes_true(lambda: owner(home / "state") is None)
+
+
+async def test_a_command_between_two_requests_keeps_the_server_of_another(
+    home: Path,
+) -> None:
+    variables = os.environ | {"AIDEATOR_HOME": str(home / "state")}
+    first = await asyncio.to_thread(connect, variables, stays=False)
+    second = await asyncio.to_thread(connect, variables, stays=False)
+    assert second.present == first.present
+    async with asyncio.TaskGroup() as group:
+        # It waits for the server's end, which the second command puts off.
+        group.create_task(asyncio.to_thread(first.close))
+        await asyncio.sleep(1)
+        assert second.request("GET", "/runs")["runs"] == []
+        await asyncio.to_thread(second.close)
+    await comes_true(lambda: owner(home / "state") is None)
 
 
 @pytest.mark.slow

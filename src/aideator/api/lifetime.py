@@ -25,6 +25,7 @@ class Lifetime:
         idle_timeout: Seconds without work or requests after which it ends; None for
             never.
         values: The settings' variables, as the server found them.
+        ending: Set when the server begins to end.
     """
 
     aideator: Aideator
@@ -33,6 +34,7 @@ class Lifetime:
     stop: Callable[[], None]
     idle_timeout: float | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
     salt: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property

@@ -109,6 +109,7 @@ class Server(uvicorn.Server):
         """
         self.force_exit = self.should_exit
         self.should_exit = True
+        self.lifetime.ending.set()
         self._aideator.end_streams()
 
 

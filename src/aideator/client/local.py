@@ -11,6 +11,7 @@ little more than Python's own start.
 
 import contextlib
 import fcntl
+import http
 import http.client
 import json
 import os
@@ -34,8 +35,15 @@ _ANSWER_SECONDS = 30.0
 _START_SECONDS = 120.0
 _END_SECONDS = 60.0
 """How long a server may take to put its runs back and to end."""
+_LEAVE_SECONDS = 10.0
+"""How long a command waits for the end of its server, which may still answer others."""
 _PAUSE_SECONDS = 0.05
+_TRIES = 5
 _LOG_BYTES_MAX = 10 * 2**20
+
+
+class _Gone(Unavailable):
+    """The server does not answer: it may just have ended."""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -71,6 +79,17 @@ class LocalServer:
     differences: tuple[str, ...] = ()
     interrupted: tuple[str, ...] = ()
     was_started: bool = False
+    held: http.client.HTTPConnection | None = None
+
+    def hold(self) -> bool:
+        """Keep the server from ending until `close`; return whether that worked."""
+        assert self.present.socket is not None
+        self.held = _UnixConnection(self.present.socket, _ANSWER_SECONDS)
+        try:
+            self.held.request("GET", f"{self.present.prefix}/server/hold")
+            return self.held.getresponse().status == http.HTTPStatus.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
     def request(self, method: str, path: str, body: object = None) -> Any:
         """Send a request, and return the JSON of its answer.
@@ -88,12 +107,15 @@ class LocalServer:
 
     def close(self) -> None:
         """Let go of the server; wait for the end of one that ends with its command."""
+        if self.held is not None:
+            self.held.close()
+            self.held = None
         if self.lifeline is not None:
             os.close(self.lifeline)
             self.lifeline = None
         if self.process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(_END_SECONDS)
+                self.process.wait(_LEAVE_SECONDS)
 
 
 def request(present: Owner, method: str, path: str, body: object = None) -> Any:
@@ -108,7 +130,7 @@ def request(present: Owner, method: str, path: str, body: object = None) -> Any:
         answer = connection.getresponse()
         content = answer.read()
     except (OSError, http.client.HTTPException) as error:
-        raise Unavailable(
+        raise _Gone(
             f"the server (process {present.pid}) does not answer: {error}",
             hint="`aideator server restart`",
         ) from None
@@ -134,6 +156,18 @@ def connect(variables: Mapping[str, str], *, stays: bool) -> LocalServer:
         SettingsError: naming every wrong setting.
     """
     home = home_of(variables)
+    for _ in range(_TRIES):
+        with contextlib.suppress(_Gone):  # it ended with the command that started it
+            server = _find_or_start(home, variables, stays=stays)
+            if server.hold():
+                return server
+            server.close()
+    raise Unavailable("the server ended again and again", hint=f"see {log_file(home)}")
+
+
+def _find_or_start(
+    home: Path, variables: Mapping[str, str], *, stays: bool
+) -> LocalServer:
     present = find(home)
     if present is not None:
         server, is_current = _compare(present, variables)

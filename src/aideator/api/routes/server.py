@@ -5,10 +5,11 @@ not the operator of the machine.
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
 from aideator import __version__
@@ -16,7 +17,7 @@ from aideator.api.auth import unix_peer
 from aideator.api.dependencies import App
 from aideator.api.lifetime import Lifetime
 from aideator.api.schemas import RequestBody, ResponseBody
-from aideator.domain.errors import Conflict, NotFound
+from aideator.domain.errors import Conflict, NotFound, Unavailable
 from aideator.domain.run import RunStatus
 
 _INTERRUPTED_MAX = 50
@@ -92,6 +93,25 @@ async def status(app: App, lifetime: ServerLifetime) -> ServerStatus:
         variables=lifetime.variables,
         interrupted=[run.id for run in found.runs],
     )
+
+
+@router.get("/server/hold")
+async def hold(lifetime: ServerLifetime) -> Response:
+    """Keep the server from ending while this answer is read: a command is at work.
+
+    Between its requests a command has none open, and another command may just end.
+
+    Raises:
+        Unavailable: if the server is ending.
+    """
+    if lifetime.ending.is_set():
+        raise Unavailable("the server is ending")
+
+    async def until_the_end() -> AsyncGenerator[bytes]:
+        yield b"held\n"
+        await lifetime.ending.wait()
+
+    return StreamingResponse(until_the_end(), media_type="text/plain")
 
 
 @router.post("/server/stop", status_code=202)
