@@ -22,6 +22,7 @@ from aideator.store.home import runtime_dir
 from aideator.store.session import open_database
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream, submit
+from tests.conftest import PATIENCE
 from tests.engine.test_conclude import Context
 from tests.torture.conftest import FACTOR, Leftovers
 
@@ -146,15 +147,15 @@ async def test_a_bubblewrap_killed_at_any_moment_of_its_start_is_gone_after_the_
 
 async def first_sandbox(server_pid: int) -> None:
     """Wait until a server has started a program that opens a sandbox."""
-    while True:
-        if opens_sandbox(server_pid):
-            return
-        await asyncio.sleep(0.002)  # no event tells
+    async with asyncio.timeout(PATIENCE):
+        while not opens_sandbox(server_pid):
+            await asyncio.sleep(0.002)
 
 
 def opens_sandbox(server_pid: int) -> bool:
-    children = Path(f"/proc/{server_pid}/task/{server_pid}/children")
-    for pid in children.read_text().split():
+    # The kernel lists the children of each thread apart.
+    listed = Path(f"/proc/{server_pid}/task").glob("*/children")
+    for pid in " ".join(children.read_text() for children in listed).split():
         with suppress(OSError):  # gone
             if re.search(rb"bwrap|unshare", Path(f"/proc/{pid}/cmdline").read_bytes()):
                 return True
