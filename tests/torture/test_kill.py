@@ -22,7 +22,6 @@ from aideator.store.home import runtime_dir
 from aideator.store.session import open_database
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, bodies, is_dense, server, start_server, stream, submit
-from tests.conftest import PATIENCE
 from tests.engine.test_conclude import Context
 from tests.torture.conftest import FACTOR, Leftovers
 
@@ -146,10 +145,17 @@ async def test_a_bubblewrap_killed_at_any_moment_of_its_start_is_gone_after_the_
 
 
 async def first_sandbox(server_pid: int) -> None:
-    """Wait until a server has started a program that opens a sandbox."""
-    async with asyncio.timeout(PATIENCE):
-        while not opens_sandbox(server_pid):
-            await asyncio.sleep(0.002)
+    """Wait until a server has started a program that opens a sandbox.
+
+    The program's name can be seen for some milliseconds: it becomes another one. On a
+    busy machine all may be missed, so the wait ends where the run may have.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(RUN_SECONDS):
+            while True:
+                if opens_sandbox(server_pid):
+                    return
+                await asyncio.sleep(0.002)  # no event tells
 
 
 def opens_sandbox(server_pid: int) -> bool:
