@@ -6,11 +6,12 @@ import { pluralize } from "../ui/format";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import styles from "./code-section.module.css";
 import type { Column } from "./columns";
+import { BASE, useComparedTrees, useDiffLayout } from "./compared-trees";
 import { diffBetween } from "./diff/diff-between";
 import { buildDiffRows, type DiffLayout, showRenames } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
 import { DiffView } from "./diff/diff-view";
-import { BASE, DiffToolbar } from "./diff-toolbar";
+import { DiffToolbar } from "./diff-toolbar";
 import { buildFileMap } from "./file-map";
 import { FileMapTable } from "./file-map-table";
 import type { CompositionState } from "./use-composition";
@@ -31,7 +32,7 @@ interface Props {
  */
 export function CodeSection({ details, columns, composition, onClear }: Props) {
   const [from, to] = useComparedTrees(details, columns);
-  const [layout, setLayout] = useDiffLayout();
+  const [layout] = useDiffLayout();
   const numbers = columns.map((column) => column.number);
   const read = useDiffs(details, [
     ...new Set([...numbers, from, to].filter((number) => number !== BASE)),
@@ -51,7 +52,7 @@ export function CodeSection({ details, columns, composition, onClear }: Props) {
         path={path}
         onOpen={(number, file) => setQueryValues({ to: String(number), from: null, file })}
       />
-      <DiffToolbar details={details} from={from} to={to} layout={layout} onLayout={setLayout} />
+      <DiffToolbar details={details} from={from} to={to} />
       {files === null || files.length === 0 ? (
         <NoDiff
           from={from}
@@ -97,27 +98,6 @@ function diffFiles(diffs: ReadonlyMap<number, readonly FileDiff[]>, from: number
   if (!other) return null;
   if (from === BASE) return showRenames(other);
   return one ? diffBetween(one, other) : null;
-}
-
-/** Return the compared trees, which are the query parameters `from` and `to`. */
-function useComparedTrees(details: RunDetails, columns: readonly Column[]): [number, number] {
-  const [from] = useQueryValue("from");
-  const [to] = useQueryValue("to");
-  const isThere = (number: number) => details.variations.some((each) => each.number === number);
-  const first =
-    details.ranking?.recommended ?? columns.find(({ variation }) => variation.verdict)?.number ?? 1;
-  const end = isThere(Number(to)) ? Number(to) : first;
-  const start = isThere(Number(from)) && Number(from) !== end ? Number(from) : BASE;
-  return [start, end];
-}
-
-/** From this window width on, both sides of a diff fit beside each other. */
-const WIDE_PX = 1200;
-
-function useDiffLayout(): [DiffLayout, (layout: DiffLayout) => void] {
-  const [value, setValue] = useQueryValue("view");
-  if (value === "split" || value === "unified") return [value, setValue];
-  return [innerWidth >= WIDE_PX ? "split" : "unified", setValue];
 }
 
 function diffSelection(

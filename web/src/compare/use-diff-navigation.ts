@@ -6,8 +6,8 @@ import { useQueryValue } from "../app/router";
 import type { DiffRow } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
 
-/** Height of the bar that covers the top of the page. */
-const SCROLL_MARGIN = 56;
+/** Height of the bars that cover the top of the page. */
+const SCROLL_MARGIN = 100;
 
 /**
  * Keyboard navigation in a diff: n/p by hunk, [/] by file, x selects the current hunk or file, m

@@ -22,18 +22,6 @@ export function isLocalRepository(spec: RunSpec): boolean {
   return (spec.repo_url ?? "").startsWith("/");
 }
 
-/** Return the ranking's reasons that name a variation, as the suggested reason for choosing it. */
-export function suggestedReason(details: RunDetails, number: number): string {
-  const reasons = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
-  return reasons.map(visibleLine).join(" ");
-}
-
-/** Whether a sentence names a variation: `Variation 2 …`, `Variations 1 and 2 …`. */
-function namesVariation(sentence: string, number: number): boolean {
-  const named = sentence.match(/[Vv]ariations? ((?:\d+(?:, | and )?)+)/g) ?? [];
-  return named.some((each) => each.match(/\d+/g)?.includes(String(number)));
-}
-
 export interface ShellCommand {
   readonly label: string;
   readonly command: string;
