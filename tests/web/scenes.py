@@ -1,5 +1,6 @@
 """Finished runs whose comparison is hard to show: a tie, a flood, twelve seats."""
 
+from aideator.domain.check import TestOutcome
 from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence
 from aideator.domain.run import AgentSpec
 from aideator.domain.verdict import Change, TestChange
@@ -17,6 +18,9 @@ from tests.web.judged import (
     unit,
 )
 
+LEFT = FIXED.model_copy(
+    update={"change": Change.STILL_FAILING, "after": TestOutcome.FAILED}
+)
 DOCUMENTED = {"wrap.py": BASE["wrap.py"].replace('"""Wrap text."""', '"""Wrap."""')}
 LOOP = BASE | {
     "wrap.py": DOCUMENTED["wrap.py"].replace(
@@ -45,7 +49,7 @@ TIE = (
     ),
     Made(
         patch_of(BASE, BREAKING),
-        (unit(Change.BROKEN, BROKEN, broken=1, still_failing=1, still_passing=6),),
+        (unit(Change.BROKEN, BROKEN, LEFT, broken=1, still_failing=1, still_passing=6),),
     ),
 )
 AGREED = CrossTest(
@@ -86,6 +90,7 @@ async def flooded_run(
         (
             unit(
                 Change.BROKEN,
+                LEFT,
                 *rows,
                 broken=tests - 1,
                 still_failing=1,

@@ -21,6 +21,7 @@ import { commonChanges } from "./common-changes";
 import { CompareBar } from "./compare-bar";
 import styles from "./compare-page.module.css";
 import { ComposerBar } from "./composer-bar";
+import { crossTestRows } from "./cross-test-rows";
 import { differingTests, fileDifferences } from "./differences";
 import { checkSections } from "./matrix-rows";
 import { RecommendationPanel } from "./recommendation-panel";
@@ -164,8 +165,14 @@ function BestTwo({ details, columns }: { details: RunDetails; columns: readonly 
   const files = useMemo(() => pair && fileDifferences(pair, diffs), [pair, diffs]);
   const common = useMemo(() => commonChanges([...diffs.values()]), [diffs]);
   const tests = useMemo(
-    () => (pair ? differingTests(pair, checkSections(columns, details.checks)) : 0),
-    [pair, columns, details.checks],
+    () =>
+      pair
+        ? differingTests(pair, [
+            ...checkSections(columns, details.checks).flatMap((section) => section.rows),
+            ...crossTestRows(columns, details.evidence?.cross_tests ?? []),
+          ])
+        : 0,
+    [pair, columns, details],
   );
   if (!pair) return null;
   return <WhatDiffers details={details} pair={pair} files={files} tests={tests} common={common} />;

@@ -2,7 +2,7 @@
 import type { DiffLine, FileDiff, RunDetails } from "../api/schema.gen";
 import { diffBetween } from "./diff/diff-between";
 import { diffSize } from "./diff/diff-rows";
-import type { CheckSection } from "./matrix-rows";
+import type { MatrixRow } from "./matrix-rows";
 
 export interface FileDifference {
   readonly path: string;
@@ -46,19 +46,17 @@ function onlyIn(path: string, [one, left]: Side, [other, right]: Side): number |
   return has(left) ? null : other;
 }
 
-/** Count the tests whose state differs between two columns of the matrix. */
+/** Count the tests and cross-tests whose state differs between two columns of the matrix. */
 export function differingTests(
   [one, other]: readonly [number, number],
-  sections: readonly CheckSection[],
+  rows: readonly MatrixRow[],
 ): number {
-  return sections
-    .flatMap((section) => section.rows)
-    .filter((row) => {
-      const [left, right] = [one, other].map((number) =>
-        row.cells.find((cell) => cell.variation === number),
-      );
-      return left && right && left.state !== right.state && !areNewOrAbsent(left, right);
-    }).length;
+  return rows.filter((row) => {
+    const [left, right] = [one, other].map((number) =>
+      row.cells.find((cell) => cell.variation === number),
+    );
+    return left && right && left.state !== right.state && !areNewOrAbsent(left, right);
+  }).length;
 }
 
 /** A test that only one of them wrote tells nothing: its cross-test does. */

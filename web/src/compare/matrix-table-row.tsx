@@ -72,13 +72,13 @@ function cellId(row: MatrixRow, cell: MatrixCell): string {
   return `${row.id}@${cell.variation}`;
 }
 
-function CellMark({ shown: { glyph, word, tone } }: { shown: CellLabel }) {
+export function CellMark({ shown: { glyph, word, tone } }: { shown: CellLabel }) {
   return (
     <span className={styles.mark} data-tone={tone}>
       <span aria-hidden="true" className={styles.glyph}>
         {glyph}
       </span>
-      <span>{word}</span>
+      {word}
     </span>
   );
 }

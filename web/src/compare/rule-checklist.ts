@@ -81,6 +81,8 @@ function alikeItems(details: RunDetails, number: number): readonly ChecklistItem
   const alike = Math.round((standing?.group_share ?? 0) * total);
   if (total < 2 || alike < 1) return [];
   const isCommon = (standing?.group_share ?? 0) >= COMMON_SHARE;
+  if (alike === 1)
+    return isCommon ? [] : [{ state: "partly", text: `no other of ${total} behaves alike` }];
   return [{ state: isCommon ? "yes" : "partly", text: `${alike} of ${total} behave alike` }];
 }
 

@@ -6,6 +6,7 @@ import { Checklist } from "./checklist";
 import styles from "./recommendation-panel.module.css";
 import { ruleChecklist } from "./rule-checklist";
 import { seatNames } from "./seat-names";
+import { MAX_LISTED } from "./tie";
 import { canChoose } from "./variation-facts";
 
 interface Props {
@@ -14,8 +15,26 @@ interface Props {
   readonly onChoose: (number: number) => void;
 }
 
-/** Variations that are equally proven, side by side, each with its evidence and its button. */
-export function TieChoices({ details, numbers, onChoose }: Props) {
+/**
+ * Variations that are equally proven, side by side, each with its evidence and its button. Those
+ * beyond the first few are folded.
+ */
+export function TieChoices({ numbers, ...props }: Props) {
+  const rest = numbers.slice(MAX_LISTED);
+  return (
+    <>
+      <ChoiceList numbers={numbers.slice(0, MAX_LISTED)} {...props} />
+      {rest.length > 0 && (
+        <details className={styles.rule}>
+          <summary>{`${rest.length} more that are equally proven`}</summary>
+          <ChoiceList numbers={rest} {...props} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function ChoiceList({ details, numbers, onChoose }: Props) {
   const names = seatNames(details.variations);
   return (
     <ul className={styles.choices} aria-label="Equally proven">

@@ -32,8 +32,12 @@ function decidingFigures(standing: Standing): string {
   return JSON.stringify({ ...standing, variation_id: 0, cross_total: 0 });
 }
 
-/** Return numbers as words: `1`, `1 or 2`, `1, 2 or 3`. */
+/** More alternatives than these are counted, not listed. */
+export const MAX_LISTED = 4;
+
+/** Return numbers as words: `1`, `1 or 2`, `1, 2 or 3`, `12 variations`. */
 export function alternatives(numbers: readonly number[]): string {
+  if (numbers.length > MAX_LISTED) return `${numbers.length} variations`;
   const last = numbers.at(-1);
   return numbers.length < 2 ? String(last ?? "") : `${numbers.slice(0, -1).join(", ")} or ${last}`;
 }
