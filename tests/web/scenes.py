@@ -49,7 +49,11 @@ TIE = (
     ),
     Made(
         patch_of(BASE, BREAKING),
-        (unit(Change.BROKEN, BROKEN, LEFT, broken=1, still_failing=1, still_passing=6),),
+        (
+            unit(
+                Change.BROKEN, BROKEN, LEFT, broken=1, still_failing=1, still_passing=6
+            ),
+        ),
     ),
 )
 AGREED = CrossTest(

@@ -126,8 +126,11 @@ describe("texts of a decision", () => {
       "aideator apply ee8de7be",
     ]);
     const publication = { remote: "r", branch: "aideator/x", commit: "c" };
-    expect(checkoutCommands({ ...details, publication })[0]?.command).toBe(
+    const published = { ...details, publication };
+    expect(checkoutCommands(published).map((each) => each.command)).toEqual([
       "git fetch origin aideator/x && git switch aideator/x",
-    );
+    ]);
+    const local = { ...published, spec: { ...details.spec, repo_url: "/srv/project" } };
+    expect(checkoutCommands(local)[0]?.command).toBe("git switch aideator/x");
   });
 });

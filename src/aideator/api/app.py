@@ -19,6 +19,7 @@ from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.revocation import Revocable, end_revoked
 from aideator.api.routes import (
     admin,
+    code,
     dashboard,
     decisions,
     health,
@@ -38,6 +39,7 @@ from aideator.web import load
 _ROUTERS = (
     runs,
     decisions,
+    code,
     hosts,
     repositories,
     dashboard,

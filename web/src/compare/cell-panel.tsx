@@ -34,7 +34,7 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
           {row.cross?.why_not && ` It has no weight: ${visibleLine(row.cross.why_not)}`}
         </p>
         <Link href={`/runs/${runId}?focus=${cell.variation}`}>Transcript</Link>
-        {live && <MomentLink runId={runId} view={view} variation={live} />}
+        <MomentLink runId={runId} view={view} variation={live} />
         <Button variant="quiet" size="s" icon="close" iconOnly onClick={onClose}>
           Close
         </Button>
@@ -68,13 +68,13 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
 interface MomentProps {
   readonly runId: string;
   readonly view: RunView;
-  readonly variation: VariationView;
+  readonly variation: VariationView | undefined;
 }
 
 /** Link to the replay at the moment when the variation's checks began. */
 function MomentLink({ runId, view: { firstAt }, variation }: MomentProps) {
+  if (!variation || firstAt === null || variation.endedAt === null) return null;
   const { endedAt, verdict, number } = variation;
-  if (firstAt === null || endedAt === null) return null;
   const seconds = Math.max(0, (endedAt - firstAt) / 1000 - (verdict?.seconds ?? 0));
   return (
     <Link href={`/runs/${runId}?focus=${number}&at=${seconds.toFixed(1)}`}>

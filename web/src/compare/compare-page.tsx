@@ -107,6 +107,7 @@ function ComparisonView({ details, stream }: { details: RunDetails; stream: RunS
           columns={columns}
           composition={composition}
           onClear={(number) => setDialog({ kind: "clear", number })}
+          stream={stream}
         />
       </section>
       <section id="tests" className={styles.section} aria-label="Evidence">

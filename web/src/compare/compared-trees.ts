@@ -2,7 +2,7 @@
 import type { RunDetails } from "../api/schema.gen";
 import { useQueryValue } from "../app/router";
 import type { Column } from "./columns";
-import type { DiffLayout } from "./diff/diff-rows";
+import type { DiffLayout } from "./diff/row-types";
 import { tiedForFirst } from "./tie";
 
 /** Stands for the base in place of a variation's number. */

@@ -48,6 +48,9 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
+    await choose(publishOptions);
+  };
+  const choose = async (options: PublishOptions) => {
     setBusy(true);
     const path = { run_id: details.id };
     try {
@@ -57,7 +60,7 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
       });
       showToast(`Chose variation ${number}.`);
       onClose();
-      await publishWinner(details.id, publishOptions);
+      await publishWinner(details.id, options);
     } catch (failure) {
       setError(toError(failure).message);
       setBusy(false);
@@ -97,6 +100,15 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
           <Button type="submit" variant="primary" icon="check" busy={busy}>
             {publishOptions.target === "nothing" ? "Choose" : "Choose and publish"}
           </Button>
+          {publishOptions.target === "nothing" && (
+            <Button
+              icon="branch"
+              busy={busy}
+              onClick={() => choose({ ...publishOptions, target: "branch" })}
+            >
+              Choose and push a branch
+            </Button>
+          )}
         </div>
       </form>
     </Dialog>

@@ -36,10 +36,11 @@ export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
   };
   if (!publication) return [apply];
   const { branch } = publication;
-  return [
-    { label: "Fetch the branch", command: `git fetch origin ${branch} && git switch ${branch}` },
-    apply,
-  ];
+  // A local repository was pushed to directly: it has the branch, and need not have a remote.
+  const command = isLocalRepository(details.spec)
+    ? `git switch ${branch}`
+    : `git fetch origin ${branch} && git switch ${branch}`;
+  return [{ label: "Switch to the branch", command }];
 }
 
 /** Describe what publishing will do, in one sentence. */
