@@ -32,7 +32,9 @@ export function cellLabel(cell: MatrixCell): CellLabel {
     return { glyph: "+", word, tone: cell.after === "skipped" ? "warning" : "bad" };
   }
   const label = LABELS[cell.state];
-  return cell.counts ? { ...label, word: cell.counts } : label;
+  if (!cell.counts) return label;
+  const word = cell.counts.includes(label.word) ? cell.counts : `${label.word} · ${cell.counts}`;
+  return { ...label, word };
 }
 
 const BASE_LABELS: Readonly<Record<TestOutcome | CrossOutcome, CellLabel>> = {

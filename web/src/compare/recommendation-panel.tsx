@@ -9,7 +9,7 @@ import { Checklist } from "./checklist";
 import styles from "./recommendation-panel.module.css";
 import { ruleChecklist } from "./rule-checklist";
 import { seatNames } from "./seat-names";
-import { alternatives, tiedForFirst } from "./tie";
+import { alternatives, tellsTie, tiedForFirst } from "./tie";
 import { TieChoices } from "./tie-choices";
 import { canChoose } from "./variation-facts";
 
@@ -83,11 +83,6 @@ function Rule({
       {evidence && <EvidenceFacts evidence={evidence} />}
     </details>
   );
-}
-
-/** Whether a reason only says that there is a tie, which the headline says. */
-function tellsTie(reason: string): boolean {
-  return / prove the same[;.]/.test(reason);
 }
 
 function Headline({ details, tied }: { details: RunDetails; tied: readonly number[] }) {

@@ -32,6 +32,11 @@ function decidingFigures(standing: Standing): string {
   return JSON.stringify({ ...standing, variation_id: 0, cross_total: 0 });
 }
 
+/** Whether a reason only says that there is a tie, which the page says in its own way. */
+export function tellsTie(reason: string): boolean {
+  return / prove the same[;.]/.test(reason);
+}
+
 /** More alternatives than these are counted, not listed. */
 export const MAX_LISTED = 4;
 

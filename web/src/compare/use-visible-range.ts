@@ -13,7 +13,7 @@ export interface VisibleRange {
 /** Up to this number of rows, all are rendered. */
 const SMALL = 40;
 /** Rows that are rendered above and below the window. */
-const MARGIN = 6;
+const MARGIN = 4;
 
 /**
  * Return the range of rows to render.
@@ -33,7 +33,7 @@ export function useVisibleRange(
     const measure = () => {
       const top = (body.current?.getBoundingClientRect().top ?? 0) + before;
       const start = Math.max(0, Math.floor(-top / rowHeight) - MARGIN);
-      const end = Math.max(start, Math.ceil((innerHeight - top) / rowHeight) + MARGIN);
+      const end = Math.max(start + MARGIN, Math.ceil((innerHeight - top) / rowHeight) + MARGIN);
       setRange((old) => (old.start === start && old.end === end ? old : { start, end }));
     };
     measure();

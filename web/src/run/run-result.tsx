@@ -2,7 +2,7 @@ import { Suspense, useState } from "react";
 import type { RunDetails } from "../api/schema.gen";
 import { lazyComponent } from "../app/lazy-component";
 import { Link } from "../app/router";
-import { MAX_LISTED, tiedForFirst } from "../compare/tie";
+import { alternatives, MAX_LISTED, tellsTie, tiedForFirst } from "../compare/tie";
 import { canChoose } from "../compare/variation-facts";
 import type { RunView } from "../stream/run-view";
 import { Button } from "../ui/button";
@@ -42,13 +42,7 @@ export function RunResult({ id, view, details }: Props) {
   return (
     <section className={styles.result} aria-label="Result">
       <p className={styles.summary}>
-        {recommended === null ? (
-          <strong>No recommendation</strong>
-        ) : (
-          <>
-            <strong>Recommended</strong> <VariationBadge number={recommended} />
-          </>
-        )}
+        <Answer recommended={recommended} tied={details ? tiedForFirst(details) : []} />
         <Chip tone={tone} glyph={glyph}>
           {words}
         </Chip>
@@ -59,17 +53,30 @@ export function RunResult({ id, view, details }: Props) {
         )}
       </p>
       <ul className={styles.reasons}>
-        {reasons.slice(0, 3).map((reason) => (
-          <li key={reason}>
-            <Prose>{reason}</Prose>
-          </li>
-        ))}
+        {reasons
+          .filter((reason) => !tellsTie(reason))
+          .slice(0, 3)
+          .map((reason) => (
+            <li key={reason}>
+              <Prose>{reason}</Prose>
+            </li>
+          ))}
       </ul>
       <p className={styles.actions}>
         {details && winner == null && <ChooseButtons details={details} />}
         <Link href={`/runs/${id}/compare`}>View the evidence</Link>
       </p>
     </section>
+  );
+}
+
+function Answer({ recommended, tied }: { recommended: number | null; tied: readonly number[] }) {
+  if (recommended === null) return <strong>No recommendation</strong>;
+  if (tied.length > 0) return <strong>{`${alternatives(tied)}: equally proven`}</strong>;
+  return (
+    <>
+      <strong>Recommended</strong> <VariationBadge number={recommended} />
+    </>
   );
 }
 

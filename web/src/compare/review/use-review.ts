@@ -16,7 +16,7 @@ export interface Review {
   /**
    * Send all written comments, each agent's together in one follow-up.
    *
-   * @throws Error A follow-up was refused; the comments that it carried are kept as unsent.
+   * @throws Error A follow-up was refused; comments that no agent has got are kept as unsent.
    */
   readonly send: (diffs: ReadonlyMap<number, readonly FileDiff[]>) => Promise<readonly number[]>;
 }
