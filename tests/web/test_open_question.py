@@ -62,7 +62,10 @@ async def test_a_tie_is_two_choices_their_difference_and_proof_that_they_agree(
     await page.set_viewport_size({"width": 390, "height": 844})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
 
-    # A viewed file is folded, and stays so.
+    await see_that_a_viewed_file_stays_folded(page)
+
+
+async def see_that_a_viewed_file_stays_folded(page: Page) -> None:
     await page.get_by_role("checkbox", name="Viewed wrap.py").check()
     await page.reload()
     await expect(page.get_by_text("1 of 2 viewed")).to_be_visible()

@@ -63,7 +63,7 @@ async def comment(page: Page, line: int, text: str, *, edit: str = "") -> None:
     await expect(editor).to_be_focused()
     await editor.fill(text)
     if edit:
-        await page.get_by_label("Suggest an edit").check()
+        await page.get_by_label("Suggest an edit").press("Space")
         await page.get_by_label("Suggested line").fill(edit)
 
 
@@ -103,7 +103,9 @@ async def review_both(page: Page) -> None:
     await expect(changes.get_by_role("button", name="Show")).to_have_count(0)
 
     await comment(page, 2, "Put b first.", edit="    return b + a")
-    await page.get_by_label("To all 2 whose diff has this line").check()
+    everyone = page.get_by_label("To all 2 whose diff has this line")
+    await everyone.press("Space")
+    await expect(everyone).to_be_checked()
     await page.reload()  # nothing that was typed is lost
     await changes.get_by_role("button", name="Both do this").click()
     await page.get_by_role("button", name="Add comment").click()
