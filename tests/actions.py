@@ -108,21 +108,24 @@ def is_dense(events: list[Event]) -> bool:
     return [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
-def command(
-    *arguments: str, home: Path, **more: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run `aideator` as in a shell, with nothing of the environment but PATH."""
-    env = {
+def environment(home: Path) -> dict[str, str]:
+    """The variables that a user's processes have in a test."""
+    return {
         "PATH": os.environ["PATH"],
         "AIDEATOR_HOME": str(home / "state"),
         "HOME": str(home),
         "COLUMNS": "120",
         "SETUP_ALLOWED_HOSTS": "none",
     }
-    env |= more.pop("env", {})
+
+
+def command(
+    *arguments: str, home: Path, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run `aideator` as in a shell, with nothing of the environment but PATH."""
     return subprocess.run(
         [sys.executable, "-m", "aideator", *arguments],
-        env=env,
+        env=environment(home) | more.pop("env", {}),
         capture_output=True,
         text=True,
         timeout=more.pop("timeout", PATIENCE),
