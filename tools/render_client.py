@@ -47,17 +47,9 @@ def blocking() -> str:
 
 def formatted(text: str) -> str:
     """Return Python code as `make format` formats it."""
-    command = [
-        sys.executable,
-        "-m",
-        "ruff",
-        "format",
-        "--stdin-filename",
-        BLOCKING,
-        "-",
-    ]
+    ruff = (sys.executable, "-m", "ruff", "format", "--stdin-filename", str(BLOCKING))
     done = subprocess.run(
-        command, cwd=ROOT, input=text, capture_output=True, text=True, check=True
+        [*ruff, "-"], cwd=ROOT, input=text, capture_output=True, text=True, check=True
     )
     return done.stdout
 
