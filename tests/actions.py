@@ -80,8 +80,10 @@ async def user(
             "anthropic_base_url": model.url,
             "anthropic_api_key": None,
             "_env_file": None,
-            # Set-up of a test asks no registry, unless the test says so.
+            # Set-up of a test asks no registry, unless the test says so, and its
+            # sandboxes see the same on every machine.
             "setup_allowed_hosts": ("none",),
+            "sandbox_toolchains": ("none",),
         } | settings
         told = {
             "agent_cpu_limit": 2
@@ -116,6 +118,7 @@ def environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "COLUMNS": "120",
         "SETUP_ALLOWED_HOSTS": "none",
+        "SANDBOX_TOOLCHAINS": "none",
     }
 
 
@@ -167,6 +170,7 @@ async def start_server(
             "ANTHROPIC_BASE_URL": model_url,
             "AGENT_CPU_LIMIT": "2",
             "SETUP_ALLOWED_HOSTS": "none",
+            "SANDBOX_TOOLCHAINS": "none",
             **env,
         },
         cwd=home,

@@ -16,7 +16,6 @@ from aideator.sandbox.base import (
     sandbox_uid,
 )
 
-
 PATIENCE = 120.0
 """Seconds after which a check gives up: a bound for hangs, far above what is usual."""
 
