@@ -6,7 +6,7 @@ on planted changes: `bench/tamper.py`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 
@@ -42,6 +42,7 @@ def find_flags(
     *,
     checks: Sequence[Check],
     protected: Sequence[str],
+    test_files: Collection[str] = (),
 ) -> tuple[Flag, ...]:
     """Return what a person should look at before this change can be recommended.
 
@@ -50,6 +51,7 @@ def find_flags(
         checks: Those in force; what their commands run must not be edited unseen.
         protected: Globs of paths that a change must leave alone. A folder stands for
             all that is in it.
+        test_files: Files that are known to hold tests, whatever their names.
     """
     commands = parse_commands(checks)
     flags: list[Flag] = []
@@ -58,7 +60,7 @@ def find_flags(
         flags += _flags_of_commands(diff, commands)
         for number, hunk in enumerate(diff.hunks):
             flags += _flags_of_hunk(diff, number, hunk, commands)
-    flags += _flags_of_tests(files)
+    flags += _flags_of_tests(files, test_files)
     return tuple(islice(_unique(flags), MAX_FLAGS))
 
 
@@ -71,10 +73,12 @@ def _unique(flags: Iterable[Flag]) -> Iterator[Flag]:
             yield flag
 
 
-def _flags_of_tests(files: Sequence[FileDiff]) -> Iterator[Flag]:
+def _flags_of_tests(
+    files: Sequence[FileDiff], test_files: Collection[str]
+) -> Iterator[Flag]:
     with_tests: list[tuple[FileDiff, Dialect]] = []
     for diff in files:
-        dialect = _dialect_of_tests(diff.path)
+        dialect = _dialect_of_tests(diff.path, test_files)
         if dialect is not None and not diff.binary:
             with_tests.append((diff, dialect))
     paths = [diff.path for diff, _ in with_tests]
@@ -85,12 +89,13 @@ def _flags_of_tests(files: Sequence[FileDiff]) -> Iterator[Flag]:
     )
 
 
-def _dialect_of_tests(path: str) -> Dialect | None:
+def _dialect_of_tests(path: str, test_files: Collection[str]) -> Dialect | None:
     """Return the dialect of a file that may hold tests.
 
     Rust keeps them beside the code.
     """
-    return dialect_of(path) if is_test(path) or path.endswith(".rs") else None
+    may_hold_tests = is_test(path) or path in test_files or path.endswith(".rs")
+    return dialect_of(path) if may_hold_tests else None
 
 
 def _is_collected(path: str) -> bool:
