@@ -167,21 +167,18 @@ class _Sides:
 
     def row(self, test: str) -> TestChange | None:
         """Return the row of one test; None where it says nothing about the change."""
-        was, now = self.old.get(test, ()), self.new.get(test, ())
-        if test in self.renamed or self._follows_from_subtests(test):
-            return None
-        if not now:
-            now = self._in_place_of(test)
+        was = self.old.get(test, ())
+        now = self.new.get(test) or self._in_place_of(test)
         change = change_of(was, now)
-        if change is None:
+        if change is None or test in self.renamed or self._follows_from_subtests(test):
             return None
         passes = change is Change.STILL_PASSING
         result = self.new_results.get(test) or self.old_results[test]
         return TestChange(
             test=test,
             change=change,
-            before=was[0] if was else None,
-            after=now[0] if now else None,
+            before=next(iter(was), None),
+            after=next(iter(now), None),
             file=result.file,
             message="" if passes else self._message(test),
         )
@@ -197,14 +194,17 @@ class _Sides:
         A file that can be collected again passes if all its tests do. A test whose
         file cannot be collected any more has the file's error.
         """
-        old = self.old_results[test]
-        if old in self.old_errors:
-            within = [now for each, now in self.new.items() if blocks(old, each)]
-            fails = any(not FAILING.isdisjoint(now) for now in within)
-            if within:
-                return (TestOutcome.FAILED if fails else TestOutcome.PASSED,)
-        error = (each.test for each in self.new_errors if blocks(each, test))
-        return self.new.get(next(error, ""), ())
+        within: set[TestOutcome] = set()
+        for error in self.old_errors:
+            if error.test == test:
+                within.update(
+                    *(self.new[each] for each in self.new if blocks(error, each))
+                )
+        if within:
+            fails = not FAILING.isdisjoint(within)
+            return (TestOutcome.FAILED if fails else TestOutcome.PASSED,)
+        error_now = (each.test for each in self.new_errors if blocks(each, test))
+        return self.new.get(next(error_now, ""), ())
 
     def _message(self, test: str) -> str:
         message = self.messages.get(test, "")
@@ -321,15 +321,21 @@ def _always_fails(outcomes: Sequence[TestOutcome]) -> bool:
 
 
 def _change_of_check(before: State, after: State, rows: Sequence[TestChange]) -> Change:
-    if after is State.FLAKY or (after is State.PASSES and before is State.FLAKY):
-        return Change.FLAKY
-    if after is State.PASSES and any(map(_lost_failing, rows)):
-        return Change.GONE
     if after is State.PASSES:
-        return Change.STILL_PASSING if before is State.PASSES else Change.FIXED
+        return _change_to_passing(before, rows)
+    if after is State.FLAKY:
+        return Change.FLAKY
     if before is State.PASSES or _broke_more(before, rows):
         return Change.BROKEN
     return Change.STILL_FAILING
+
+
+def _change_to_passing(before: State, rows: Sequence[TestChange]) -> Change:
+    if before is State.FLAKY:
+        return Change.FLAKY
+    if any(map(_lost_failing, rows)):
+        return Change.GONE
+    return Change.STILL_PASSING if before is State.PASSES else Change.FIXED
 
 
 def _lost_failing(row: TestChange) -> bool:

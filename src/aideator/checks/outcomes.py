@@ -6,6 +6,7 @@ ask different questions: a test that fails beside others may pass alone.
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from aideator.checks.runners import short_name
 from aideator.domain.check import (
     FAILING,
     CheckResult,
@@ -108,3 +109,19 @@ def test_files_of(measurements: Iterable[Measurement]) -> frozenset[str]:
     for measurement in measurements:
         files.update(test.file for test in measurement.result.tests)
     return frozenset(files - {""})
+
+
+def tells_failures(measurement: Measurement) -> bool:
+    """Return whether it is known which tests fail, if any does."""
+    result = measurement.result
+    return result.passed or any(test.outcome in FAILING for test in result.tests)
+
+
+def failing_names(measurements: Iterable[Measurement]) -> frozenset[str]:
+    """Return what the failing tests are called where they are defined."""
+    names: set[str] = set()
+    for measurement in measurements:
+        for test in measurement.result.tests:
+            if test.outcome in FAILING:
+                names.add(short_name(test.test))
+    return frozenset(names)

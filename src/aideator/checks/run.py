@@ -90,7 +90,7 @@ async def _measure(
     """Measure one check; return also whether its sandbox is still alive."""
     begun = time.monotonic()
     again: list[CheckResult] = []
-    whole: list[CheckResult] = []
+    whole: tuple[CheckResult, ...] = ()
     lines = None
     try:
         result = await run_check(sandbox, plan)
@@ -104,14 +104,22 @@ async def _measure(
         for _ in range(policy.reruns if tests is not None else 0):
             again.append(await run_check(sandbox, plan, only=tests))
         done = Measurement(result=result, again=tuple(again), covered=lines)
-        if needs_whole_run(done) and plan.command(tests) is not None:
-            for _ in range(policy.reruns):
-                whole.append(await run_check(sandbox, plan))
+        if plan.command(tests) is not None:
+            whole = await _whole_runs(sandbox, plan, done)
     except (SandboxLost, DiskLimitExceeded) as lost:
         again.append(_lost(plan, lost, 0.0))
         done = Measurement(result=result, again=tuple(again), covered=lines)
         return done, False
-    return done.model_copy(update={"whole": tuple(whole)}), True
+    return done.model_copy(update={"whole": whole}), True
+
+
+async def _whole_runs(
+    sandbox: Sandbox, plan: Plan, measured: Measurement
+) -> tuple[CheckResult, ...]:
+    """Run the whole check as often again as some of its tests, if they disagree."""
+    if not needs_whole_run(measured):
+        return ()
+    return tuple([await run_check(sandbox, plan) for _ in measured.again])
 
 
 async def _coverage(sandbox: Sandbox) -> list[bytes]:

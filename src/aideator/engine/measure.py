@@ -93,9 +93,7 @@ async def with_whole_runs(
     asked = [
         label
         for label, measurement in after.items()
-        if label in before
-        and not before[label].whole
-        and fail_only_together(measurement)
+        if _is_asked_as_a_whole(before.get(label), measurement)
     ]
     if not asked:
         return before
@@ -115,6 +113,12 @@ async def with_whole_runs(
         for each in known
     }
     return {**before, **more}
+
+
+def _is_asked_as_a_whole(before: Measurement | None, after: Measurement) -> bool:
+    if before is None or before.whole:
+        return False
+    return bool(fail_only_together(after))
 
 
 async def _whole_runs(

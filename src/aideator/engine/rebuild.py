@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch
-from aideator.checks.rebuild import builds_for
 from aideator.checks.run import BUILD_FAILED, limits_for_checks
+from aideator.checks.test_files import is_test
 from aideator.domain.check import CheckResult, Measurement
 from aideator.domain.run import Run
 from aideator.engine.context import RunContext
 from aideator.engine.known import recall, remember, tree_key
 from aideator.repositories.checkout import Checkout
 from aideator.sandbox.base import Sandbox
+from aideator.setup.rebuild import builds_for
 
 _SECONDS = 900.0
 _MARK_FAILURE = 'mkdir -p "${1%/*}"; cat > "$1"'
@@ -26,7 +27,7 @@ async def builds_needed(
     if patch is None or checkout.environment is None:
         return ()
     prefix = f"{checkout.folder}/" if checkout.folder else ""
-    paths = [path.removeprefix(prefix) for path in patch.paths]
+    paths = [path.removeprefix(prefix) for path in patch.paths if not is_test(path)]
     return await asyncio.to_thread(builds_for, run.setup, checkout.project, paths)
 
 

@@ -7,7 +7,11 @@ from aideator.changes.diff import parse
 from aideator.changes.fingerprint import fingerprint
 from aideator.changes.patch import Patch
 from aideator.checks.compare import brief, compare, deltas
-from aideator.checks.outcomes import test_files_of
+from aideator.checks.outcomes import (
+    failing_names,
+    tells_failures,
+    test_files_of,
+)
 from aideator.domain.check import Measurement
 from aideator.domain.events import CheckRun
 from aideator.domain.run import Run
@@ -78,5 +82,7 @@ def flags_of(
         checks=run.checks,
         protected=run.protected,
         test_files=test_files_of(baseline.values()),
+        task=run.spec.prompt if all(map(tells_failures, baseline.values())) else "",
+        failing=failing_names(baseline.values()),
     )
     return (*found, *flag_lost_tests(checks))

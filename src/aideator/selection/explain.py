@@ -167,6 +167,11 @@ def _caveats(scored: ScoredVariation) -> Iterator[str]:
         missing = quoted(changed_tests(scored.verdict, Change.GONE), gone)
         tests, name = count(gone, "test"), _name(scored).lower()
         yield f"{tests} of the base did not run with {name}: {missing}."
+    if asked := [flag.path for flag in scored.verdict.flags if flag.asked_for]:
+        yield (
+            f"{_name(scored)} edits an expectation that the task asks for"
+            f" ({quoted(list(dict.fromkeys(asked)))})."
+        )
     for check in deciding_checks(scored.verdict):
         if _fails_by_exit_code_alone(check):
             yield f"`{check.check}` still fails, though none of its tests does."

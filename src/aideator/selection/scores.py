@@ -198,8 +198,8 @@ def _gate(verdict: Verdict, cleared: Collection[int]) -> tuple[str, bool]:
     if broken := count_changed(verdict, Change.BROKEN):
         names = changed_tests(verdict, Change.BROKEN)
         return wording.gate_of_tests(names, broken), False
-    if verdict.flags and verdict.variation_id not in cleared:
-        return wording.gate_of_flags(verdict.flags), True
+    if verdict.barring_flags and verdict.variation_id not in cleared:
+        return wording.gate_of_flags(verdict.barring_flags), True
     return "", False
 
 

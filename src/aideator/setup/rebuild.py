@@ -5,15 +5,13 @@ shows only when they are compiled again, without a network: the last step of set
 repeated, without its downloads.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aideator.checks.test_files import is_of_tests
 from aideator.domain.check import Command
-from aideator.repositories.untrusted_tree import read_regular_file
+from aideator.setup.guess_checks import package_json, read_text
 
 COMPILED = re.compile(
     r"\.(c|cc|cpp|cxx|h|hh|hpp|hxx|cu|pyx|pxd|pxi|rs|f|f90|m|mm|i|gyp|gypi)$"
@@ -97,7 +95,6 @@ _EXTENSION = re.compile(
     r"|\[tool\.(maturin|scikit-build|cibuildwheel)\b|ext-modules|^build *= *[\"']\w",
     re.MULTILINE,
 )
-_MAX_BYTES = 2**20
 
 
 def has_extension(project: Path) -> bool:
@@ -107,7 +104,7 @@ def has_extension(project: Path) -> bool:
         project: The base's files. Nothing is executed, and no link is followed.
     """
     names = ("setup.py", "setup.cfg", "pyproject.toml")
-    return any(_EXTENSION.search(_text(project / name)) for name in names)
+    return any(_EXTENSION.search(read_text(project / name)) for name in names)
 
 
 def builds_for(
@@ -118,9 +115,9 @@ def builds_for(
     Args:
         setup: The set-up commands of the run.
         project: The base's files.
-        paths: What the change touches.
+        paths: What the change touches, without tests.
     """
-    sources = [path for path in paths if not is_of_tests(path)]
+    sources = [*paths]
     found = (
         build.command
         for build in _builds(setup, project)
@@ -142,10 +139,7 @@ def _builds(setup: Sequence[Command], project: Path) -> Iterator[Build]:
 
 def _of_package(project: Path, manager: str) -> Iterator[Build]:
     """Yield what installing a package of npm's builds in its own folder."""
-    try:
-        scripts = json.loads(_text(project / "package.json") or "{}").get("scripts")
-    except (ValueError, RecursionError, AttributeError):
-        return
+    scripts = package_json(project).get("scripts")
     named = scripts if isinstance(scripts, dict) else {}
     if (project / "binding.gyp").is_file() and "install" not in named:
         yield Build("npm exec --offline -- node-gyp rebuild", COMPILED)
@@ -158,7 +152,3 @@ _HOOKS = re.compile(
     r"(husky|lefthook|simple-git-hooks|git config|patch-package|is-ci|echo)\b"
 )
 """What `prepare` often calls that builds nothing."""
-
-
-def _text(file: Path) -> str:
-    return read_regular_file(file, _MAX_BYTES).decode("utf-8-sig", errors="replace")
