@@ -122,7 +122,7 @@ class Client:
         tries, complete = 0, False
         while tries < RETRIES:
             try:
-                for entry in self._stream(run_id, after, interactive):
+                for entry in self._stream(run_id, after, interactive=interactive):
                     after, tries, complete = entry.seq, 0, entry.kind == "complete"
                     yield [entry]
                 # Not at the first `complete`: the run may have continued since.
@@ -140,7 +140,8 @@ class Client:
         self,
         run_id: str,
         after: int,
-        interactive: bool,  # noqa: FBT001 - private
+        *,
+        interactive: bool,
     ) -> Iterator[Entry]:
         query = "?interactive=true" if interactive else ""
         with self.listen(f"/runs/{run_id}/stream{query}", after) as events:

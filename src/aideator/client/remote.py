@@ -127,7 +127,7 @@ class AsyncClient:
         tries, complete = 0, False
         while tries < RETRIES:
             try:
-                async for entry in self._stream(run_id, after, interactive):
+                async for entry in self._stream(run_id, after, interactive=interactive):
                     after, tries, complete = entry.seq, 0, entry.kind == "complete"
                     yield [entry]
                 # Not at the first `complete`: the run may have continued since.
@@ -145,7 +145,8 @@ class AsyncClient:
         self,
         run_id: str,
         after: int,
-        interactive: bool,  # noqa: FBT001 - private
+        *,
+        interactive: bool,
     ) -> AsyncIterator[Entry]:
         query = "?interactive=true" if interactive else ""
         async with self.listen(f"/runs/{run_id}/stream{query}", after) as events:
