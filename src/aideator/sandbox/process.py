@@ -66,7 +66,7 @@ class LinkedProcess:
             self._send(id=self.identity)
 
     def stop_feeding(self) -> None:
-        """Drop what it has not read: nobody reads the input of a process that has ended.
+        """Drop what it has not read: nobody reads the input of an ended process.
 
         Not every back end tells the host that the other end of a stream is gone
         (Dagger's engine does not), so whoever writes might wait for ever.
