@@ -23,7 +23,8 @@ from aideator.domain.hosts import HOST_PATTERN, MAX_HOST
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
 from aideator.repositories.checkout import Checkout
-from aideator.setup.guess_checks import guess_checks, read_file
+from aideator.setup.files import read_file
+from aideator.setup.guess_checks import guess_checks, seen_but_unknown
 from aideator.setup.guess_setup import guess_setup
 from aideator.setup.toml import parse_toml
 
@@ -102,6 +103,7 @@ def find_project(
         file = _with_protected_of_root(file, checkout)
     guessed, notes = guess_setup(checkout.project, can_install=can_install)
     guessed_checks = guess_checks(checkout.project)
+    unknown = seen_but_unknown(checkout.project)
     setup_from, setup = _first(asked.setup, file.setup, guessed)
     checks_from, checks = _first(asked.checks, file.checks, guessed_checks)
     protected_from, protected = _first(asked.protected, file.protected, ())
@@ -116,7 +118,11 @@ def find_project(
             "checks": checks_from,
             "protected": protected_from,
         },
-        notes=(*checkout.notes, *(notes if setup_from is Origin.GUESS else ())),
+        notes=(
+            *checkout.notes,
+            *(notes if setup_from is Origin.GUESS else ()),
+            *(unknown if checks_from is Origin.GUESS else ()),
+        ),
     )
 
 
