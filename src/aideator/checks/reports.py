@@ -367,8 +367,7 @@ def _mocha(document: dict[str, Any]) -> Iterator[TestResult]:
     pending = {str(test.get("fullTitle")) for test in _dicts(document.get("pending"))}
     for test in _dicts(document.get("tests")):
         file, title = from_root(str(test.get("file") or "")), str(test.get("fullTitle"))
-        error = test.get("err")
-        said = error if isinstance(error, dict) else {}
+        said, *_ = (*_dicts([test.get("err")]), {})
         outcome = TestOutcome.FAILED if said else TestOutcome.PASSED
         yield result(
             f"{file} > {title}" if file else title,

@@ -230,8 +230,7 @@ async def run_check(
         name: value.replace("{report}", place)
         for name, value in plan.runner.env.items()
     }
-    for file in plan.runner.files:
-        await _install(sandbox, file)
+    await _install(sandbox, plan.runner.files)
     script = ["sh", "-c", _script(plan, only, place)]
     limit = plan.check.timeout if timeout is None else min(timeout, plan.check.timeout)
     begun = time.monotonic()
@@ -257,7 +256,7 @@ async def run_check(
         output=_tail(done, readable=go_output if plan.runner.output is go else None),
         note=report.note or (NOT_FOUND_NOTE if missing_program else ""),
         source=report.source if tests else "exit_code",
-        counts=dict(Counter(test.outcome for test in tests if not test.of_subtests)),
+        counts=_counts(tests),
         tests=tests,
         findings=await asyncio.to_thread(count_findings, plan.check.kind, done),
     )
@@ -267,11 +266,16 @@ async def run_check(
     return result.model_copy(update={"could_not_run": reason})
 
 
-async def _install(sandbox: Sandbox, file: Path) -> None:
-    """Write a file of ours where a runner finds it."""
-    write = f"mkdir -p {PLACE}; cat > {PLACE}/{file.name}"
-    content = await asyncio.to_thread(file.read_bytes)
-    await sandbox.exec(["sh", "-c", write], stdin=content)
+async def _install(sandbox: Sandbox, files: Sequence[Path]) -> None:
+    """Write files of ours where a runner finds them."""
+    for file in files:
+        write = f"mkdir -p {PLACE}; cat > {PLACE}/{file.name}"
+        content = await asyncio.to_thread(file.read_bytes)
+        await sandbox.exec(["sh", "-c", write], stdin=content)
+
+
+def _counts(tests: Sequence[TestResult]) -> dict[TestOutcome, int]:
+    return dict(Counter(test.outcome for test in tests if not test.of_subtests))
 
 
 def _script(plan: Plan, only: Sequence[TestResult] | None, place: str) -> str:

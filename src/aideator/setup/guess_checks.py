@@ -26,19 +26,20 @@ def guess_checks(checkout: Path) -> tuple[Check, ...]:
     Args:
         checkout: The base commit's files, or a folder of them.
     """
-    checks = _of_folder(checkout)
+    checks = checks_of_folder(checkout)
     if checks:
         return checks[:_MAX_CHECKS]
     if command := recipe(checkout):
         return (Check(command=command),)
     for package in packages_of(checkout):
-        for check in _of_folder(checkout / package):
+        for check in checks_of_folder(checkout / package):
             command = f"cd {package} && {check.command}"
             checks += (check.model_copy(update={"command": command}),)
     return checks[:_MAX_CHECKS]
 
 
-def _of_folder(folder: Path) -> tuple[Check, ...]:
+def checks_of_folder(folder: Path) -> tuple[Check, ...]:
+    """Return the checks of a folder itself: no recipe, no package below it."""
     python = guess_python(folder)
     checks = [Check(command=python)] if python else []
     checks += guess_node(folder)

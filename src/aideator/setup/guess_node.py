@@ -8,6 +8,7 @@ its own, and linters are of the kind that is shown and never decides.
 import re
 import shlex
 from collections.abc import Iterator
+from itertools import filterfalse
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,16 +66,28 @@ def guess_node(root: Path) -> tuple[Check, ...]:
         return _without_script(root, scripts)
     if _uses_plug_and_play(root):
         return (Check(command="yarn test"),)
-    is_plain = "pretest" not in scripts and "posttest" not in scripts
-    steps = [*_steps(scripts, "test", _MAX_DEPTH)]
-    if (is_plain and len(steps) == 1) or not steps:
-        return () if _BROWSER.search(test) else (Check(command="npm test"),)
-    before = [*_steps(scripts, "pretest", _MAX_DEPTH)]
-    after = [*_steps(scripts, "posttest", _MAX_DEPTH)]
-    checks = [*map(_check, before), *map(_check, steps)]
-    checks += [_check(step, kind="lint") for step in after]
-    unique = {check.command: check for check in checks if not _needs_browser(check)}
+    unique = {check.command: check for check in _of_script(scripts)}
     return tuple(unique.values())
+
+
+def _of_script(scripts: dict[str, str]) -> Iterator[Check]:
+    """Yield the checks of the test script and its hooks that need no browser."""
+    steps = [*_steps(scripts, "test", _MAX_DEPTH)]
+    if all(map(_BROWSER.search, steps)):
+        return
+    if len(steps) == 1 and not {"pretest", "posttest"}.intersection(scripts):
+        yield Check(command="npm test")
+        return
+    checks = _of_hook(scripts, "pretest")
+    checks += map(_check, steps)
+    checks += _of_hook(scripts, "posttest", kind="lint")
+    yield from filterfalse(_needs_browser, checks)
+
+
+def _of_hook(
+    scripts: dict[str, str], name: str, kind: _Kind | None = None
+) -> list[Check]:
+    return [_check(step, kind) for step in _steps(scripts, name, _MAX_DEPTH)]
 
 
 def notes_on_node(root: Path) -> list[str]:
@@ -109,21 +122,18 @@ def _steps(scripts: dict[str, str], name: str, depth: int) -> Iterator[str]:
     A script that is more than a chain of simple commands is one step.
     """
     text = scripts.get(name, "").strip()
-    if not text:
-        return
     if _SHELL.search(_NO_SHELL.sub("", text)) or not _is_quoted_well(text):
         yield f"npm run {name}"
         return
-    for part in text.split("&&"):
-        step = part.strip()
-        called = re.fullmatch(
-            r"(?:npm|yarn|pnpm) run(?: -s| --silent)? ([\w:.-]+)", step
-        )
-        inner = scripts.get(called[1], "") if called else ""
-        if called and "&&" in inner and depth:
+    for step in filter(None, map(str.strip, text.split("&&"))):
+        called = _RUN_SCRIPT.fullmatch(step)
+        if called and depth and "&&" in scripts.get(called[1], ""):
             yield from _steps(scripts, called[1], depth - 1)
-        elif step:
+        else:
             yield step
+
+
+_RUN_SCRIPT = re.compile(r"(?:npm|yarn|pnpm) run(?: -s| --silent)? ([\w:.-]+)")
 
 
 def _is_quoted_well(text: str) -> bool:

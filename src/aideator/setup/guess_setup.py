@@ -18,7 +18,7 @@ from typing import Any
 from aideator.domain.check import Command
 from aideator.setup.build_files import kinds_of
 from aideator.setup.files import has_target, names, package_json, read_text
-from aideator.setup.guess_checks import guess_checks
+from aideator.setup.guess_checks import checks_of_folder, guess_checks
 from aideator.setup.guess_node import is_yarn_modern
 from aideator.setup.python_dependencies import (
     dependencies_of_tools,
@@ -77,7 +77,7 @@ def _of_folder(folder: Path) -> list[str]:
     commands: list[str] = []
     for guess in (_python, _node, _go, _rust, _maven, _gradle):
         commands += guess(folder)
-    tested = [check.command for check in guess_checks(folder)]
+    tested = [check.command for check in checks_of_folder(folder)]
     for kind in kinds_of(folder):
         if kind.command in tested:
             commands += kind.setup
@@ -198,7 +198,7 @@ def _is_package(root: Path, pyproject: dict[str, Any]) -> bool:
 
 
 def _is_tested_by(root: Path, pattern: str) -> bool:
-    return any(re.search(pattern, check.command) for check in guess_checks(root))
+    return any(re.search(pattern, check.command) for check in checks_of_folder(root))
 
 
 def _lacks_pytest(root: Path, installed: str) -> bool:

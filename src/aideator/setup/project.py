@@ -106,6 +106,7 @@ def find_project(
     unknown = seen_but_unknown(checkout.project)
     setup_from, setup = _first(asked.setup, file.setup, guessed)
     checks_from, checks = _first(asked.checks, file.checks, guessed_checks)
+    checks = _with_limit(checks, spec)
     protected_from, protected = _first(asked.protected, file.protected, ())
     return Project(
         commit=checkout.commit.sha,
@@ -124,6 +125,14 @@ def find_project(
             *(unknown if checks_from is Origin.GUESS else ()),
         ),
     )
+
+
+def _with_limit(checks: tuple[Check, ...], spec: RunSpec | None) -> tuple[Check, ...]:
+    """Return the checks with the time limit of the submission, if it has one."""
+    if spec is None or spec.check_timeout is None:
+        return checks
+    limit = {"timeout": spec.check_timeout}
+    return tuple(check.model_copy(update=limit) for check in checks)
 
 
 def _with_protected_of_root(file: ProjectFile, checkout: Checkout) -> ProjectFile:

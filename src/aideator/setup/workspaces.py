@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from aideator.setup.files import names, package_json, read_text
 from aideator.setup.toml import parse_toml
 
 MAX_PACKAGES = 12
+_MAX_PLACES = 500
 _BUILD_FILES = (
     r"package\.json|pyproject\.toml|setup\.py|go\.mod|Cargo\.toml|pom\.xml"
     r"|build\.gradle(\.kts)?|mix\.exs|composer\.json|Gemfile|requirements\.txt"
@@ -74,7 +76,8 @@ def _matching(root: Path, pattern: str) -> list[str]:
         return []
     places = [""]
     for part in parts:
-        places = [inner for place in places for inner in _inner(root, place, part)]
+        inner = (_inner(root, place, part) for place in places)
+        places = [*chain.from_iterable(inner)][:_MAX_PLACES]
     return [place for place in places if names(root / place, _BUILD_FILES)]
 
 
