@@ -311,8 +311,12 @@ def _maven(root: Path) -> list[str]:
     if not names(root, r"pom\.xml"):
         return []
     program = "sh ./mvnw" if names(root, "mvnw") else "mvn"
-    # Only running the tests downloads everything that the next run needs.
-    return [f"{program} -B -q -Dmaven.test.failure.ignore=true test"]
+    # Surefire downloads what runs the tests when it runs them. They are stopped soon:
+    # here they say nothing, and some wait for ever behind the proxy of set-up.
+    return [
+        f"{program} -B -q -Dmaven.test.failure.ignore=true"
+        " -Dsurefire.timeout=30 test"
+    ]
 
 
 def _gradle(root: Path) -> list[str]:
