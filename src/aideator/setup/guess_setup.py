@@ -314,8 +314,7 @@ def _maven(root: Path) -> list[str]:
     # Surefire downloads what runs the tests when it runs them. They are stopped soon:
     # here they say nothing, and some wait for ever behind the proxy of set-up.
     return [
-        f"{program} -B -q -Dmaven.test.failure.ignore=true"
-        " -Dsurefire.timeout=30 test"
+        f"{program} -B -q -Dmaven.test.failure.ignore=true -Dsurefire.timeout=30 test"
     ]
 
 
