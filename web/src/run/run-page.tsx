@@ -70,7 +70,7 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
     <div className={styles.page}>
       <RunHeader id={id} stream={stream} details={details} onTimeline={toggleTimeline} />
       {!player && <HostQuestions id={id} asked={view.askedHosts} />}
-      <RunResult id={id} view={shown} />
+      <RunResult id={id} view={shown} details={player ? undefined : details} />
       {(timeline !== null || player) && (
         <Suspense>
           <TimelinePanel view={view} player={player} />
