@@ -246,7 +246,7 @@ async def test_coverage_of_changed_lines_is_taken_from_the_projects_own_report(
 
 
 def test_the_reporter_for_node_is_part_of_the_package() -> None:
-    from aideator.checks.runners import REPORTER  # noqa: PLC0415
+    from aideator.checks.runner import REPORTER  # noqa: PLC0415
 
     assert REPORTER.is_file()
     assert os.fspath(REPORTER).startswith(

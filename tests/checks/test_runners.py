@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from aideator.checks.runners import MAX_COMMAND, Plan, plan, short_name
+from aideator.checks.runners import MAX_COMMAND, Plan, plan
+from aideator.checks.selecting import short_name
 from aideator.domain.check import Check, TestOutcome, TestResult
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from aideator.checks.dependencies import declared_modules
-from aideator.checks.runners import RUNNERS
+from aideator.checks.known_runners import RUNNERS
 from aideator.checks.startup import NO_TESTS, STARTUPS, why_not_run
 from aideator.domain.check import CheckResult, TestOutcome, TestResult
 

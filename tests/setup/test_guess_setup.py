@@ -67,6 +67,74 @@ def package(**more: object) -> str:
                 ".aideator/poetry/bin/poetry install --no-interaction",
             ],
         ),
+        (
+            {
+                "setup.py": "setup(extras_require={'test': ['pytest'], 'docs': ['x']})",
+                "pytest.ini": "",
+            },
+            [VENV, f"{PIP} -e '.[test]'"],
+        ),
+        (
+            {
+                "setup.py": "",
+                "setup.cfg": "[options.extras_require]\nci = pytest\n",
+                "pytest.ini": "",
+            },
+            [VENV, f"{PIP} -e '.[ci]'"],
+        ),
+        (
+            {
+                "pyproject.toml": PROJECT
+                + "[tool.ruff.lint.flake8-pytest-style]\n[tool.pytest.ini_options]\n"
+            },
+            [VENV, f"{PIP} -e . pytest"],
+        ),
+        (
+            {
+                "pyproject.toml": PROJECT + "[tool.hatch.envs.default]\n"
+                'dependencies = ["pytest>=8", "-r x"]\n[tool.pytest.ini_options]\n'
+            },
+            [VENV, f"{PIP} -e . 'pytest>=8'"],
+        ),
+        (
+            {
+                "pyproject.toml": "[build-system]\n"
+                "[tool.poetry.group.test.dependencies]"
+                '\npytest = "^8"\npython = "^3.11"\n[tool.pytest.ini_options]\n'
+            },
+            [VENV, f"{PIP} -e . pytest"],
+        ),
+        (
+            {"Pipfile": '[dev-packages]\npytest = "*"\n', "pytest.ini": ""},
+            [VENV, f"{PIP} pytest"],
+        ),
+        (
+            {"tests/requirements.txt": "pytest", "tests/conftest.py": ""},
+            [VENV, f"{PIP} -r tests/requirements.txt"],
+        ),
+        (
+            {"tox.ini": "[testenv]\n"},
+            [VENV, f"{PIP} tox", "python -m tox run -e py --notest"],
+        ),
+        (
+            {
+                "setup.py": "Extension('a', ['a.c'])",
+                "pyproject.toml": '[build-system]\nrequires = ["cython>=3"]\n',
+            },
+            [VENV, f"{PIP} setuptools wheel 'cython>=3'", f"{PIP} -e ."],
+        ),
+        (
+            {
+                "backend/requirements.txt": "",
+                "backend/pytest.ini": "",
+                "frontend/package.json": package(),
+            },
+            [
+                VENV,
+                f"cd backend && {PIP} -r requirements.txt pytest",
+                "cd frontend && npm install --no-package-lock",
+            ],
+        ),
         ({"package.json": "{}"}, []),
         ({"package.json": "[]"}, []),
         ({"package.json": package()}, ["npm install --no-package-lock"]),
@@ -145,7 +213,7 @@ def package(**more: object) -> str:
 )
 def test_the_guess(tmp_path: Path, files: dict[str, str], commands: list[str]) -> None:
     for name, content in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
     guessed, notes = guess_setup(tmp_path, can_install=True)
     assert [command.command for command in guessed] == commands

@@ -49,9 +49,9 @@ def way_out(
 def _for_one_that_is_stopped(check: Check) -> str:
     seconds = min(_MAX_SECONDS, round(4 * check.timeout))
     return (
-        f"name fewer tests with --check, or give them more time (`timeout: {seconds}`"
-        " of the check, in .aideator.toml or --spec); where a hang is what is to be"
-        f' fixed, let the check end it: --check "timeout 60 {check.command}"'
+        f"give the tests more time with --check-timeout {seconds} (in .aideator.toml:"
+        " `timeout` of the check), or name fewer with --check; where a hang is what is"
+        f' to be fixed, let the check end it: --check "timeout 60 {check.command}"'
     )
 
 

@@ -6,7 +6,7 @@ ask different questions: a test that fails beside others may pass alone.
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from aideator.checks.runners import short_name
+from aideator.checks.selecting import short_name
 from aideator.domain.check import (
     FAILING,
     CheckResult,

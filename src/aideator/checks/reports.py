@@ -173,6 +173,8 @@ class _Junit:
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if name == "testsuite":
             self._suites.append(attributes.get("name", "")[:NAME])
+        elif name == "UnitTestResult":
+            self._add_trx(attributes)
         elif name == "testcase":
             self._case, self._outcome = attributes, TestOutcome.PASSED
             self._message, self._message_size = [], 0
@@ -185,6 +187,12 @@ class _Junit:
                 self._outcome = outcome
             self._in_message = True
             self._text(attributes.get("message", "") + "\n")
+
+    def _add_trx(self, test: dict[str, str]) -> None:
+        """Add a result of Visual Studio's format, whose tests are empty elements."""
+        outcomes = {"Passed": TestOutcome.PASSED, "Failed": TestOutcome.FAILED}
+        outcome = outcomes.get(test.get("outcome", ""), TestOutcome.SKIPPED)
+        self._tests.append(result(test.get("testName", ""), outcome))
 
     def _text(self, text: str) -> None:
         # A gigabyte of text in one element is read and dropped, but for its beginning
@@ -310,8 +318,8 @@ def _json(data: bytes) -> Iterator[TestResult]:
         lines = [_document(data)]
     for found in lines:
         if isinstance(found, dict):
-            is_jest = isinstance(found.get("testResults"), list)
-            yield from _jest(found) if is_jest else _node(found)
+            kinds = [kind for name, kind in _DOCUMENTS if name in found]
+            yield from (kinds[0] if kinds else _node)(found)
 
 
 def _document(data: bytes) -> Any:
@@ -353,6 +361,43 @@ def _node(found: dict[str, Any]) -> Iterator[TestResult]:
             seconds=_number(str(found.get("seconds") or 0)),
             of_subtests=found.get("of_subtests") is True,
         )
+
+
+def _mocha(document: dict[str, Any]) -> Iterator[TestResult]:
+    pending = {str(test.get("fullTitle")) for test in _dicts(document.get("pending"))}
+    for test in _dicts(document.get("tests")):
+        file, title = from_root(str(test.get("file") or "")), str(test.get("fullTitle"))
+        said, *_ = (*_dicts([test.get("err")]), {})
+        outcome = TestOutcome.FAILED if said else TestOutcome.PASSED
+        yield result(
+            f"{file} > {title}" if file else title,
+            TestOutcome.SKIPPED if title in pending else outcome,
+            file=file,
+            message=f"{said.get('message', '')}\n{said.get('stack', '')}",
+            seconds=_number(str(test.get("duration") or 0)) / 1000,
+        )
+
+
+def _rspec(document: dict[str, Any]) -> Iterator[TestResult]:
+    for test in _dicts(document.get("examples")):
+        file = from_root(str(test.get("file_path") or ""))
+        said = test.get("exception")
+        message = said.get("message", "") if isinstance(said, dict) else ""
+        yield result(
+            f"{file} > {test.get('full_description', '')}",
+            _JEST_OUTCOMES.get(str(test.get("status")), TestOutcome.SKIPPED),
+            file=file,
+            message=str(message),
+            seconds=_number(str(test.get("run_time") or 0)),
+        )
+
+
+_DOCUMENTS: tuple[tuple[str, Callable[[dict[str, Any]], Iterator[TestResult]]], ...] = (
+    ("testResults", _jest),
+    ("examples", _rspec),
+    ("passes", _mocha),
+)
+"""The field that tells each document, and its reader."""
 
 
 def _dicts(found: object) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from aideator.checks import reports
 from aideator.checks.coverage import COVERAGE_REPORTS, covered
@@ -19,7 +20,9 @@ from aideator.checks.diagnostics import count_findings
 from aideator.checks.outcomes import needs_whole_run
 from aideator.checks.printed import go, go_output
 from aideator.checks.reports import Report
-from aideator.checks.runners import PLACE, REPORTER, Plan, short_name
+from aideator.checks.runner import PLACE
+from aideator.checks.runners import Plan
+from aideator.checks.selecting import short_name
 from aideator.checks.startup import NOT_BUILT, why_not_run
 from aideator.domain.check import (
     FAILING,
@@ -227,7 +230,7 @@ async def run_check(
         name: value.replace("{report}", place)
         for name, value in plan.runner.env.items()
     }
-    await _install_reporter(sandbox, env)
+    await _install(sandbox, plan.runner.files)
     script = ["sh", "-c", _script(plan, only, place)]
     limit = plan.check.timeout if timeout is None else min(timeout, plan.check.timeout)
     begun = time.monotonic()
@@ -253,7 +256,7 @@ async def run_check(
         output=_tail(done, readable=go_output if plan.runner.output is go else None),
         note=report.note or (NOT_FOUND_NOTE if missing_program else ""),
         source=report.source if tests else "exit_code",
-        counts=dict(Counter(test.outcome for test in tests if not test.of_subtests)),
+        counts=_counts(tests),
         tests=tests,
         findings=await asyncio.to_thread(count_findings, plan.check.kind, done),
     )
@@ -263,12 +266,16 @@ async def run_check(
     return result.model_copy(update={"could_not_run": reason})
 
 
-async def _install_reporter(sandbox: Sandbox, env: Mapping[str, str]) -> None:
-    """Write our reporter for `node --test`, if the environment names it."""
-    if any(REPORTER.name in value for value in env.values()):
-        write = f"mkdir -p {PLACE}; cat > {PLACE}/{REPORTER.name}"
-        reporter = await asyncio.to_thread(REPORTER.read_bytes)
-        await sandbox.exec(["sh", "-c", write], stdin=reporter)
+async def _install(sandbox: Sandbox, files: Sequence[Path]) -> None:
+    """Write files of ours where a runner finds them."""
+    for file in files:
+        write = f"mkdir -p {PLACE}; cat > {PLACE}/{file.name}"
+        content = await asyncio.to_thread(file.read_bytes)
+        await sandbox.exec(["sh", "-c", write], stdin=content)
+
+
+def _counts(tests: Sequence[TestResult]) -> dict[TestOutcome, int]:
+    return dict(Counter(test.outcome for test in tests if not test.of_subtests))
 
 
 def _script(plan: Plan, only: Sequence[TestResult] | None, place: str) -> str:

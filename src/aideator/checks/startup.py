@@ -115,8 +115,64 @@ STARTUPS: Mapping[str, Startup] = {
         r"|Downloading https://services\.gradle\.org",
         no_tests=r"> No tests found for given includes",
     ),
+    "django": Startup(
+        lines=r"django\.core\.exceptions\.ImproperlyConfigured|ImportError: Couldn't",
+        no_tests=r"Ran 0 tests in|NO TESTS RAN",
+    ),
+    "nose2": Startup({5: NO_TESTS}, no_tests=r"Ran 0 tests in"),
+    "tox": Startup(
+        lines=r".*(could not install|InterpreterNotFound|HandledError)"
+        r"|py\S*: failed with"
+        r"|nox > (Command .* not found|Error while collecting sessions)",
+    ),
+    "mocha": Startup(
+        lines=r"Error: Cannot find module|✖ ERROR",
+        no_tests=r"Error: No test files found",
+    ),
+    "ava": Startup(
+        lines=r"\s*✖ (Couldn|Error loading|Unknown|Unexpected)",
+        no_tests=r"\s*✖ Couldn.t find any files to test|# ✖ Couldn.t find any files",
+    ),
+    "tape": Startup(no_tests=r"No test files found|# no tests"),
+    "jasmine": Startup(no_tests=r"No specs found|Incomplete: No specs found"),
+    "tap": Startup(no_tests=r"no test files found|# No tests"),
+    "deno": Startup(no_tests=r"error: No test modules found"),
+    "bun": Startup(no_tests=r"(error: )?No tests found|.*did not match any test files"),
+    "rspec": Startup(
+        lines=r"Could not find .* in (any of the sources|locally installed gems)"
+        r"|bundler: command not found|An error occurred while loading",
+        no_tests=r"No examples found|0 examples, 0 failures",
+    ),
+    "minitest": Startup(
+        lines=r"Could not find .* in (any of the sources|locally installed gems)"
+        r"|rake aborted!|bundler: command not found",
+        no_tests=r"0 runs, 0 assertions",
+    ),
+    "phpunit": Startup(
+        lines=r"PHP Fatal error|Could not open input file",
+        no_tests=r"No tests executed",
+    ),
+    "dotnet": Startup(
+        lines=r".*error (NU\d+|NETSDK\d+|MSB1003)", no_tests=r"No test is available"
+    ),
+    "sbt": Startup(
+        lines=r"\[error\].*(ResolveException|not found: https|Error downloading)"
+    ),
+    "ctest": Startup({8: ""}, lines=r"CMake Error", no_tests=r"No tests were found"),
+    "meson": Startup(
+        lines=r"ERROR: (No such build data file|Compiler)",
+        no_tests=r"No tests defined",
+    ),
+    "automake": Startup(lines=r"configure: error: |.*aclocal-[\d.]+: .*not found"),
+    "bazel": Startup(
+        lines=r"ERROR: (Error downloading|.*Download from)",
+        no_tests=r"ERROR: No test targets were found",
+    ),
+    "swift": Startup(no_tests=r"error: no tests found"),
+    "bats": Startup(no_tests=r"1\.\.0$"),
+    "prove": Startup(no_tests=r"Result: NOTESTS"),
 }
-"""By the names of `runners.RUNNERS`."""
+"""By the names of `known_runners.RUNNERS`."""
 
 
 def why_not_run(

@@ -184,6 +184,8 @@ class RunSpec(FrozenModel):
     """Limits for cost and tokens."""
     fresh: bool = Field(default=False, strict=True)
     """Run the agents even if an identical submission has been decided before."""
+    check_timeout: float | None = Field(default=None, gt=0, le=3600, strict=True)
+    """Seconds after which each check is stopped, instead of the check's own limit."""
     keep_going: bool = Field(default=False, strict=True)
     """Go on without a check that cannot run on the base commit (a missing program,
     nothing collected, a time-out), instead of failing before any agent starts. Such a

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from aideator.changes.diff import FileDiff, Hunk
 from aideator.checks.compare import MAX_MESSAGE
 from aideator.checks.outcomes import blocks, outcomes_by_test
-from aideator.checks.runners import short_name
+from aideator.checks.selecting import short_name
 from aideator.checks.test_files import is_of_tests, is_test
 from aideator.domain.check import CheckResult, Measurement, TestOutcome, TestResult
 from aideator.domain.ranking import CrossOutcome

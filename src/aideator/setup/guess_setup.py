@@ -12,30 +12,41 @@ first guesses failed. The comments below and in `setup/tool_paths.py` give the r
 
 import re
 import shlex
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from aideator.domain.check import Command
-from aideator.setup.guess_checks import (
-    guess_checks,
-    has_target,
-    is_yarn_modern,
-    names,
-    package_json,
-    read_text,
+from aideator.setup.build_files import kinds_of
+from aideator.setup.files import has_target, names, package_json, read_text
+from aideator.setup.guess_checks import checks_of_folder, guess_checks
+from aideator.setup.guess_node import is_yarn_modern
+from aideator.setup.python_dependencies import (
+    dependencies_of_tools,
+    extras_of,
+    tables,
+    toml_of,
 )
 from aideator.setup.rebuild import has_extension
-from aideator.setup.toml import parse_toml
+from aideator.setup.workspaces import packages_of
 
 _SECONDS = 1800.0
-_TEST_EXTRAS = ("dev", "develop", "test", "tests", "testing")
+_TEST_EXTRAS = (
+    "dev", "develop", "development", "test", "tests", "testing", "unittest", "ci",
+)  # fmt: skip
 """Common names of extras and dependency groups that tests need."""
+_NAMES = r"(dev|develop|development|test|tests|testing|unittest|ci|pytest)"
 _REQUIREMENTS = (
-    r"requirements([-_.](dev|test|tests|testing))?\.txt|(dev|test)[-_]requirements\.txt"
+    rf"requirements([-_.]{_NAMES})?\.txt|{_NAMES}[-_.]requirements\.txt"
+    r"|test-requires\.txt"
 )
-_REQUIREMENTS_FOLDER = r"(base|main|dev|test|tests|testing)\.txt"
+_REQUIREMENTS_FOLDERS = {
+    "requirements": rf"(requirements[-_.])?(base|main|common|default|{_NAMES})\.txt",
+    "tests": rf"({_NAMES}[-_.])?requirements([-_.]{_NAMES})?\.txt",
+    "test": rf"({_NAMES}[-_.])?requirements([-_.]{_NAMES})?\.txt",
+}
+"""Folder → the names of the files in it that list what tests need."""
 _PIP = "python -m pip install"
+_VENV = "python3 -m venv .venv"
 _POETRY = ".aideator/poetry/bin"
 """Poetry has an environment of its own, because the project may need other versions of
 Poetry's dependencies."""
@@ -53,10 +64,7 @@ def guess_setup(
         checkout: The base commit's files (`Checkout.path`).
         can_install: Whether set-up may reach any host.
     """
-    commands: list[str] = []
-    for guess in (_python, _node, _go, _rust, _maven, _gradle):
-        commands += guess(checkout)
-    commands = commands or _make(checkout)
+    commands = _of_folder(checkout) or _make(checkout) or _of_packages(checkout)
     if commands and not can_install:
         return (), (
             "nothing is installed, because set-up may reach no host"
@@ -65,48 +73,143 @@ def guess_setup(
     return tuple(Command(command=command, timeout=_SECONDS) for command in commands), ()
 
 
+def _of_folder(folder: Path) -> list[str]:
+    commands: list[str] = []
+    for guess in (_python, _node, _go, _rust, _maven, _gradle):
+        commands += guess(folder)
+    tested = [check.command for check in checks_of_folder(folder)]
+    for kind in kinds_of(folder):
+        if kind.command in tested:
+            commands += kind.setup
+    return list(dict.fromkeys(commands))
+
+
+def _of_packages(root: Path) -> list[str]:
+    """Return what installs each package of a repository that holds several.
+
+    Python's share the environment of the root, whose programs come first on PATH.
+    """
+    commands: list[str] = []
+    for package in packages_of(root):
+        for command in _of_folder(root / package):
+            commands.append(
+                command if command == _VENV else f"cd {package} && {command}"
+            )
+    return list(dict.fromkeys(commands))
+
+
 def _python(root: Path) -> list[str]:
     if names(root, r"uv\.lock"):
-        return ["python3 -m venv .venv", *_uv(root)]
+        return [_VENV, *_uv(root)]
     if names(root, r"poetry\.lock"):
-        return [
-            "python3 -m venv .aideator/poetry",
-            f"{_POETRY}/python -m pip install poetry",
-            f"{_POETRY}/poetry install --no-interaction",
-        ]
+        return _poetry(root)
     commands = _pip(root)
-    return ["python3 -m venv .venv", *commands] if commands else []
+    return [_VENV, *commands] if commands else []
+
+
+def _poetry(root: Path) -> list[str]:
+    pyproject = toml_of(root / "pyproject.toml")
+    groups = tables(pyproject, "tool", "poetry", "group")
+    optional = [
+        name
+        for name in _named_for_tests(groups)
+        if groups[name].get("optional") is True
+    ]
+    extras = _named_for_tests(tables(pyproject, "tool", "poetry", "extras"))
+    install = [f"{_POETRY}/poetry install --no-interaction"]
+    install += [f"--with {name}" for name in optional]
+    install += [f"--extras {name}" for name in extras]
+    commands = [
+        "python3 -m venv .aideator/poetry",
+        f"{_POETRY}/python -m pip install poetry",
+        " ".join(install),
+    ]
+    if _lacks_pytest(root, read_text(root / "poetry.lock")):
+        commands.append(f"{_POETRY}/poetry run python -m pip install pytest")
+    return commands
 
 
 def _uv(root: Path) -> list[str]:
-    pyproject = _toml(root / "pyproject.toml")
+    pyproject = toml_of(root / "pyproject.toml")
     sync = ["uv sync --frozen"]
+    if tables(pyproject, "tool", "uv", "workspace"):
+        sync.append("--all-packages")
     sync += [f"--extra {name}" for name in _test_extras(pyproject)]
     sync += [f"--group {name}" for name in _test_groups(pyproject)]
-    return [f"{_PIP} uv", " ".join(sync)]
+    commands = [f"{_PIP} uv", " ".join(sync)]
+    lock = read_text(root / "uv.lock")
+    if lock and _lacks_pytest(root, lock):
+        commands.append("uv pip install pytest")
+    return commands
 
 
 def _pip(root: Path) -> list[str]:
-    pyproject = _toml(root / "pyproject.toml")
-    requirements = names(root, _REQUIREMENTS)
-    for name in names(root / "requirements", _REQUIREMENTS_FOLDER):
-        requirements.append(f"requirements/{name}")
+    pyproject = toml_of(root / "pyproject.toml")
+    requirements = _requirements(root)
     arguments = [f"-r {name}" for name in requirements]
+    extras, listed = extras_of(root, pyproject, _TEST_EXTRAS)
     if _is_package(root, pyproject):
-        extras = ",".join(_test_extras(pyproject))
-        arguments.append(f"-e '.[{extras}]'" if extras else "-e .")
+        named = ",".join(extras)
+        arguments.append(f"-e '.[{named}]'" if named else "-e .")
     groups = _test_groups(pyproject)
     arguments += [f"--group {name}" for name in groups]
-    if _lacks_pytest(root, requirements):
+    of_tools = dependencies_of_tools(root, pyproject, _TEST_EXTRAS)
+    arguments += map(shlex.quote, of_tools)
+    installed = [*(read_text(root / name) for name in requirements), listed, *of_tools]
+    installed.append(
+        repr([tables(pyproject, "dependency-groups").get(g) for g in groups])
+    )
+    installed.append(repr(tables(pyproject, "project").get("dependencies")))
+    if _lacks_pytest(root, "\n".join(installed)):
         arguments.append("pytest")
+    if _is_tested_by(root, "-m (tox|nox)"):
+        arguments.append("tox" if names(root, r"tox\.ini") else "nox")
+    return _installs(root, arguments, pyproject, with_groups=bool(groups))
+
+
+def _installs(
+    root: Path, arguments: list[str], pyproject: dict[str, Any], *, with_groups: bool
+) -> list[str]:
     if not arguments:
         return []
-    install = f"{_PIP} {' '.join(arguments)}"
+    commands = [f"{_PIP} {' '.join(arguments)}"]
     if has_extension(root) and _is_package(root, pyproject):
         # Where it is built again later, there is no network for an isolated build.
-        return [f"{_PIP} {' '.join(_build_requirements(pyproject))}", install]
-    # `--group` needs pip 25.1 or later.
-    return [f"{_PIP} --upgrade pip", install] if groups else [install]
+        commands.insert(0, f"{_PIP} {' '.join(_build_requirements(pyproject))}")
+    if with_groups:  # `--group` needs pip 25.1 or later.
+        commands.insert(0, f"{_PIP} --upgrade pip")
+    if _is_tested_by(root, "-m tox"):
+        commands.append("python -m tox run -e py --notest")
+    return commands
+
+
+def _requirements(root: Path) -> list[str]:
+    found = names(root, _REQUIREMENTS)
+    for folder, pattern in _REQUIREMENTS_FOLDERS.items():
+        found += [f"{folder}/{name}" for name in names(root / folder, pattern)]
+    return found
+
+
+def _is_package(root: Path, pyproject: dict[str, Any]) -> bool:
+    """Return whether pip can install the project itself."""
+    if "project" in pyproject or "build-system" in pyproject:
+        return True
+    return bool(names(root, r"setup\.py"))
+
+
+def _is_tested_by(root: Path, pattern: str) -> bool:
+    return any(re.search(pattern, check.command) for check in checks_of_folder(root))
+
+
+def _lacks_pytest(root: Path, installed: str) -> bool:
+    """Return whether the checks need pytest and nothing that is installed brings it.
+
+    Args:
+        root: The project.
+        installed: The text of all that lists what is installed.
+    """
+    brings = re.search(r"\bpytest\b(?![.\]])", installed)
+    return not brings and _is_tested_by(root, r"\bpytest\b")
 
 
 def _build_requirements(pyproject: dict[str, Any]) -> list[str]:
@@ -117,28 +220,9 @@ def _build_requirements(pyproject: dict[str, Any]) -> list[str]:
     return ["setuptools", "wheel", *(shlex.quote(each) for each in named)]
 
 
-def _is_package(root: Path, pyproject: dict[str, Any]) -> bool:
-    """Return whether pip can install the project itself."""
-    if "project" in pyproject or "build-system" in pyproject:
-        return True
-    return bool(names(root, r"setup\.py"))
-
-
-def _lacks_pytest(root: Path, requirements: list[str]) -> bool:
-    """Return whether the checks need pytest but no file of the project mentions it."""
-    if not any("pytest" in check.command for check in guess_checks(root)):
-        return False
-    files = (*requirements, "pyproject.toml", "setup.py", "setup.cfg")
-    text = "".join(read_text(root / name) for name in files)
-    # `pytest.ini` and the like do not count.
-    return not re.search(r"\bpytest\b(?!\.)", text)
-
-
 def _test_extras(pyproject: dict[str, Any]) -> list[str]:
     """Return the project's extras that tests commonly need."""
-    project = pyproject.get("project")
-    extras = project.get("optional-dependencies") if isinstance(project, dict) else None
-    return _named_for_tests(extras)
+    return _named_for_tests(tables(pyproject, "project", "optional-dependencies"))
 
 
 def _test_groups(pyproject: dict[str, Any]) -> list[str]:
@@ -150,13 +234,6 @@ def _named_for_tests(table: object) -> list[str]:
     if not isinstance(table, dict):
         return []
     return [name for name in _TEST_EXTRAS if name in table]
-
-
-def _toml(file: Path) -> dict[str, Any]:
-    try:
-        return parse_toml(read_text(file))
-    except tomllib.TOMLDecodeError:
-        return {}
 
 
 def _node(root: Path) -> list[str]:

@@ -23,7 +23,8 @@ from aideator.domain.hosts import HOST_PATTERN, MAX_HOST
 from aideator.domain.project import Origin, Project
 from aideator.domain.run import RunSpec
 from aideator.repositories.checkout import Checkout
-from aideator.setup.guess_checks import guess_checks, read_file
+from aideator.setup.files import read_file
+from aideator.setup.guess_checks import guess_checks, seen_but_unknown
 from aideator.setup.guess_setup import guess_setup
 from aideator.setup.toml import parse_toml
 
@@ -102,8 +103,10 @@ def find_project(
         file = _with_protected_of_root(file, checkout)
     guessed, notes = guess_setup(checkout.project, can_install=can_install)
     guessed_checks = guess_checks(checkout.project)
+    unknown = seen_but_unknown(checkout.project)
     setup_from, setup = _first(asked.setup, file.setup, guessed)
     checks_from, checks = _first(asked.checks, file.checks, guessed_checks)
+    checks = _with_limit(checks, spec)
     protected_from, protected = _first(asked.protected, file.protected, ())
     return Project(
         commit=checkout.commit.sha,
@@ -116,8 +119,20 @@ def find_project(
             "checks": checks_from,
             "protected": protected_from,
         },
-        notes=(*checkout.notes, *(notes if setup_from is Origin.GUESS else ())),
+        notes=(
+            *checkout.notes,
+            *(notes if setup_from is Origin.GUESS else ()),
+            *(unknown if checks_from is Origin.GUESS else ()),
+        ),
     )
+
+
+def _with_limit(checks: tuple[Check, ...], spec: RunSpec | None) -> tuple[Check, ...]:
+    """Return the checks with the time limit of the submission, if it has one."""
+    if spec is None or spec.check_timeout is None:
+        return checks
+    limit = {"timeout": spec.check_timeout}
+    return tuple(check.model_copy(update=limit) for check in checks)
 
 
 def _with_protected_of_root(file: ProjectFile, checkout: Checkout) -> ProjectFile:

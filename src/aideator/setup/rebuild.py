@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aideator.domain.check import Command
-from aideator.setup.guess_checks import package_json, read_text
+from aideator.setup.files import package_json, read_text
 
 COMPILED = re.compile(
     r"\.(c|cc|cpp|cxx|h|hh|hpp|hxx|cu|pyx|pxd|pxi|rs|f|f90|m|mm|i|gyp|gypi)$"

@@ -808,6 +808,8 @@ export interface RunSpec {
   budget: Budget;
   /** Run the agents even if an identical submission has been decided before. */
   fresh: boolean;
+  /** Seconds after which each check is stopped, instead of the check's own limit. */
+  check_timeout: number | null;
   /** Go on without a check that cannot run on the base commit (a missing program, nothing collected, a time-out), instead of failing before any agent starts. Such a check is no evidence then. */
   keep_going: boolean;
   /** Another name of `repo_url`. */
@@ -979,6 +981,8 @@ export interface Submission {
   budget?: Budget;
   /** Run the agents even if an identical submission has been decided before. */
   fresh?: boolean;
+  /** Seconds after which each check is stopped, instead of the check's own limit. */
+  check_timeout?: number | null;
   /** Go on without a check that cannot run on the base commit (a missing program, nothing collected, a time-out), instead of failing before any agent starts. Such a check is no evidence then. */
   keep_going?: boolean;
   /** Another name of `repo_url`. */

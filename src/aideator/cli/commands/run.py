@@ -81,6 +81,15 @@ VariationBudget = Annotated[
 Fresh = Annotated[
     bool, typer.Option("--fresh", help="Do not reuse an earlier decision.")
 ]
+CheckTimeout = Annotated[
+    float | None,
+    typer.Option(
+        min=1,
+        max=3600,
+        metavar="SECONDS",
+        help="Stop each check after this time, instead of after its own limit.",
+    ),
+]
 KeepGoing = Annotated[
     bool,
     typer.Option(
@@ -166,6 +175,7 @@ async def run(  # noqa: PLR0913 - each is a documented option
     budget: RunBudget = None,
     variation_budget: VariationBudget = None,
     fresh: Fresh = False,
+    check_timeout: CheckTimeout = None,
     keep_going: KeepGoing = False,
     include_uncommitted: Uncommitted = False,
     include_ignored: Ignored = None,
@@ -180,7 +190,6 @@ async def run(  # noqa: PLR0913 - each is a documented option
     repo, prompt = repository_or_here(repo, prompt)
     settings: dict[str, Any] = {"model": model, "effort": effort}
     settings |= {"max_turns": max_turns, "instructions": instructions}
-    comparison = {"cross_tests": not no_cross_tests, "reruns": reruns}
     options: dict[str, Any] = {
         "repo_url": repo,
         "prompt": read_text(prompt),
@@ -193,15 +202,20 @@ async def run(  # noqa: PLR0913 - each is a documented option
         "protected": protect or None,
         "budget": {"run_usd": budget, "variation_usd": variation_budget},
         "fresh": fresh,
+        "check_timeout": check_timeout,
         "keep_going": keep_going,
         "include_uncommitted": include_uncommitted,
-        "comparison": {k: v for k, v in comparison.items() if v is not None},
+        "comparison": _given(cross_tests=not no_cross_tests, reruns=reruns),
     } | _lineup(agent, settings, number)
-    if repo and not spec:
-        options |= await _location(context, options)
+    options |= await _location(context, options) if repo and not spec else {}
     asked = read_spec(options, spec)
     asked = await consider_working_tree(context, asked, include_ignored=include_ignored)
     return await _submit(context, asked, detach=detach, yes=yes)
+
+
+def _given(**fields: object) -> dict[str, object]:
+    """Return the fields that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 async def _location(context: CommandContext, options: dict[str, Any]) -> dict[str, Any]:

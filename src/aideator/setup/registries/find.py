@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from aideator.setup.guess_checks import names
+from aideator.setup.files import names
 from aideator.setup.registries.base import Registry
 from aideator.setup.registries.go import go_registries
 from aideator.setup.registries.java import gradle_registries, maven_registries
