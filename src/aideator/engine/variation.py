@@ -34,6 +34,7 @@ from aideator.domain.events import (
     CheckRun,
     ErrorRaised,
     EventBody,
+    SandboxOpened,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -299,6 +300,7 @@ async def act(
             gateway=context.gateway.socket,
         ) as sandbox,
     ):
+        await writer.write(SandboxOpened())
         lease.base_url = await context.upstream(run.spec)
         cwd = workspace.checkout.working_directory
         task = Task(run.spec.prompt, cwd=cwd)

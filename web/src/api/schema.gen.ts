@@ -300,7 +300,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupRan | HostAsked | HostAnswered | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | SandboxOpened | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupOutput | SetupRan | HostAsked | HostAnswered | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -813,6 +813,11 @@ export interface RunStarted {
 
 export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled" | "interrupted";
 
+/** The variation's sandbox is open, and its agent starts in it. */
+export interface SandboxOpened {
+  kind: "sandbox_opened";
+}
+
 /** A person, or a reused decision, selected the winner. */
 export interface Selected {
   kind: "selected";
@@ -862,6 +867,14 @@ export interface SettingOut {
   value: string;
   is_default: boolean;
   meaning: string;
+}
+
+/** A set-up command started, or printed another line. At most one such event a second is written, with the newest line. */
+export interface SetupOutput {
+  kind: "setup_output";
+  command: string;
+  /** The newest line that it printed, shortened; empty when the command starts. */
+  line?: string;
 }
 
 /** A set-up command ended. When the environment existed already, only its last command is reported, as `cached`. */
