@@ -7,11 +7,13 @@ import type { RunStream } from "../stream/run-stream";
 import type { RunView } from "../stream/run-view";
 import { Button } from "../ui/button";
 import { Chip } from "../ui/chip";
+import { Dialog } from "../ui/dialog";
 import {
   formatBudget,
   formatCost,
   formatCount,
   formatDuration,
+  pluralize,
   repositoryName,
   shortId,
 } from "../ui/format";
@@ -27,12 +29,12 @@ import { hasEnded, totalTokens } from "./variation-labels";
 interface Props {
   readonly id: string;
   readonly stream: RunStream;
+  readonly view: RunView;
   readonly details: RunDetails | undefined;
   readonly onTimeline: () => void;
 }
 
-export function RunHeader({ id, stream, details, onTimeline }: Props) {
-  const { view } = stream;
+export function RunHeader({ id, stream, view, details, onTimeline }: Props) {
   const spec = details?.spec;
   const server = useGet("GET /server", {}, { staleTime: 60_000 });
   const isScripted = server.data?.demo_repo === view.repoUrl;
@@ -49,19 +51,42 @@ export function RunHeader({ id, stream, details, onTimeline }: Props) {
             {shortId(id)}
           </span>
           {isScripted && <Chip tone="warning">scripted model</Chip>}
-          <ConnectionChip connection={stream.connection} status={view.status} />
+          <ConnectionChip
+            connection={stream.connection}
+            status={view.status}
+            onRetry={() => stream.resume()}
+          />
         </p>
+        {details && <SetupHosts hosts={details.setup_hosts} />}
         <RunPrompt text={view.prompt} />
       </div>
       <RunMetrics view={view} limit={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
       <RunActions
         id={id}
         stream={stream}
+        view={view}
         details={details}
         isScripted={isScripted}
         onTimeline={onTimeline}
       />
     </header>
+  );
+}
+
+/** The hosts that set-up reached; it alone has a way out of its sandbox. */
+function SetupHosts({ hosts }: { hosts: readonly string[] }) {
+  if (hosts.length === 0) return null;
+  return (
+    <details className={styles.hosts}>
+      <summary>{`Set-up reached ${pluralize(hosts.length, "host")}`}</summary>
+      <ul>
+        {hosts.map((host) => (
+          <li key={host}>
+            <code>{visibleLine(host.replace(/:443$/, ""))}</code>
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -103,19 +128,28 @@ function RunMetrics({
     ? null
     : costs.reduce<number>((sum, each) => sum + (each ?? 0), 0);
   const tokens = view.variations.reduce((sum, { usage }) => sum + totalTokens(usage), 0);
-  const done = view.variations.filter(hasEnded).length;
+  const ended = view.variations.filter(hasEnded);
+  const failed = ended.filter(({ activity }) => activity.state === "failed").length;
   return (
     <dl className={styles.metrics}>
       <div>
         <dt>Elapsed</dt>
         <dd className="num">
-          {formatDuration((isAtWork ? now : (view.lastAt ?? 0)) - (view.firstAt ?? 0))}
+          {formatDuration(
+            (isAtWork ? now : (view.endedAt ?? view.lastAt ?? 0)) - (view.firstAt ?? 0),
+          )}
         </dd>
       </div>
       <div>
         <dt>Done</dt>
-        <dd className="num">{`${done}/${view.variations.length}`}</dd>
+        <dd className="num">{`${ended.length - failed}/${view.variations.length}`}</dd>
       </div>
+      {failed > 0 && (
+        <div>
+          <dt>Failed</dt>
+          <dd className="num">{failed}</dd>
+        </div>
+      )}
       <div>
         <dt>Tokens</dt>
         <dd className="num">{formatCount(tokens)}</dd>
@@ -142,7 +176,34 @@ function costLabel(limit: number | null, isScripted: boolean): string {
   return limit === null ? "Cost" : `Cost of ${formatBudget(limit)}`;
 }
 
-function StopButton({ id, label, said }: { id: string; label: string; said: string }) {
+interface StopProps {
+  readonly id: string;
+  readonly label: string;
+  readonly said: string;
+}
+
+/** Stop every variation, after a confirmation: nothing but a new prompt would undo it. */
+function StopButton(props: StopProps) {
+  const [asking, setAsking] = useState(false);
+  return (
+    <>
+      <Button variant="danger" icon="stop" onClick={() => setAsking(true)}>
+        {props.label}
+      </Button>
+      {asking && (
+        <Dialog title="Stop all variations?" onClose={() => setAsking(false)}>
+          <p>What they have done is kept. A stopped variation continues only with a new prompt.</p>
+          <div className={styles.confirm}>
+            <Button onClick={() => setAsking(false)}>Keep running</Button>
+            <ConfirmStop {...props} label="Stop" onDone={() => setAsking(false)} />
+          </div>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+function ConfirmStop({ id, label, said, onDone }: StopProps & { onDone?: () => void }) {
   const [busy, setBusy] = useState(false);
   const stop = async () => {
     setBusy(true);
@@ -153,6 +214,7 @@ function StopButton({ id, label, said }: { id: string; label: string; said: stri
       showErrorToast(error);
     } finally {
       setBusy(false);
+      onDone?.();
     }
   };
   return (
@@ -178,7 +240,7 @@ function InterruptedActions({ id, stream }: { id: string; stream: RunStream }) {
       <Button icon="send" onClick={resume}>
         Resume
       </Button>
-      <StopButton id={id} label="Cancel" said="The run is cancelled. Its work is kept." />
+      <ConfirmStop id={id} label="Cancel" said="The run is cancelled. Its work is kept." />
     </div>
   );
 }
@@ -186,11 +248,11 @@ function InterruptedActions({ id, stream }: { id: string; stream: RunStream }) {
 function RunActions({
   id,
   stream,
+  view,
   details,
   isScripted,
   onTimeline,
 }: Props & { isScripted: boolean }) {
-  const { view } = stream;
   const [dialog, setDialog] = useState<"prompt" | "agent">();
   const close = () => setDialog(undefined);
   const settled = view.variations.filter(hasEnded);

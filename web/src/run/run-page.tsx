@@ -3,12 +3,14 @@ import type { RunDetails } from "../api/schema.gen";
 import { redirectToLogin } from "../app/api-query";
 import { useKeyCommands } from "../app/key-commands";
 import { lazyComponent } from "../app/lazy-component";
-import { navigate, type PathParams, setQueryValues, useQueryValue } from "../app/router";
+import { Link, navigate, type PathParams, setQueryValues, useQueryValue } from "../app/router";
+import { currentView } from "../stream/current-view";
 import type { RunStream } from "../stream/run-stream";
 import { useRunDetails } from "../stream/use-run-details";
-import { EmptyState, LoadingSkeleton } from "../ui/page-states";
+import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { ReplayTime } from "../ui/use-now";
 import { HostQuestions } from "./host-questions";
+import { PreparationPanel } from "./preparation-panel";
 import { RunHeader } from "./run-header";
 import styles from "./run-page.module.css";
 import { RunResult } from "./run-result";
@@ -30,12 +32,16 @@ export function RunPage({ params }: { params: PathParams }) {
   if (connection.state === "refused" && connection.why === "gone") {
     return (
       <EmptyState top title="Run not found">
-        It may belong to another server, or the address may be incomplete.
+        <p>It may belong to another server, or the address may be incomplete.</p>
+        <Link href="/">Go to the runs</Link>
       </EmptyState>
     );
   }
   if (details.isError) redirectToLogin(details.error);
-  if (view.lastSeq === 0) return <LoadingSkeleton />;
+  if (view.lastSeq === 0 && !details.data) {
+    if (!details.isError) return <LoadingSkeleton />;
+    return <LoadError error={details.error} retry={() => void details.refetch()} />;
+  }
   return <LiveRun id={id} stream={stream} details={details.data} />;
 }
 
@@ -46,7 +52,7 @@ interface LiveRunProps {
 }
 
 function LiveRun({ id, stream, details }: LiveRunProps) {
-  const { view } = stream;
+  const view = currentView(stream.view, details);
   const focus = useFocus(view.variations.length);
   const [current, setCurrent] = useState(1);
   const [timeline, setTimeline] = useQueryValue("race");
@@ -68,9 +74,16 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
 
   return (
     <div className={styles.page}>
-      <RunHeader id={id} stream={stream} details={details} onTimeline={toggleTimeline} />
+      <RunHeader
+        id={id}
+        stream={stream}
+        view={view}
+        details={details}
+        onTimeline={toggleTimeline}
+      />
       {!player && <HostQuestions id={id} asked={view.askedHosts} />}
-      <RunResult id={id} view={shown} />
+      {!player && <PreparationPanel view={view} />}
+      <RunResult id={id} view={shown} failure={details?.failure ?? null} />
       {(timeline !== null || player) && (
         <Suspense>
           <TimelinePanel view={view} player={player} />
@@ -81,6 +94,7 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
           runId={id}
           stream={stream}
           view={shown}
+          isPast={player !== null}
           current={current}
           onCurrent={setCurrent}
           focus={focus}

@@ -1,22 +1,49 @@
+import type { Failure } from "../api/schema.gen";
 import { Link } from "../app/router";
 import type { RunView } from "../stream/run-view";
 import { Chip, VariationBadge } from "../ui/chip";
 import { CONFIDENCE_CHIPS } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
+import { CommandOutput } from "./command-output";
 import styles from "./run-result.module.css";
 
-/** The recommendation in short, as soon as there is one: which variation, confidence, reasons. */
-export function RunResult({ id, view }: { id: string; view: RunView }) {
-  if (view.error !== null && view.ranking === null) {
-    return (
-      <section className={styles.result} data-tone="bad" aria-label="Result">
+interface Props {
+  readonly id: string;
+  readonly view: RunView;
+  /** Why the run failed, as it is stored. */
+  readonly failure: Failure | null;
+}
+
+/** Return the output of the command that the run failed at; empty if it was none. */
+function failureOutput({ preparation }: RunView, failure: Failure | null): string {
+  const last = preparation.setup.at(-1)?.result;
+  const isSetup = last !== undefined && last.exit_code !== 0;
+  return failure?.output || (isSetup ? (last.output ?? "") : "");
+}
+
+function FailedResult({ message, output }: { message: string; output: string }) {
+  return (
+    <section className={`${styles.result} ${styles.failed}`} aria-label="Result">
+      <p>
         <Chip tone="bad" glyph="✗">
           run failed
         </Chip>
-        <p>{visibleLine(view.error)}</p>
-      </section>
-    );
+      </p>
+      <p className={styles.reasons}>{visibleLine(message)}</p>
+      {output && (
+        <div className={styles.failureOutput}>
+          <CommandOutput text={output} keep="end" />
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** The recommendation in short, as soon as there is one: which variation, confidence, reasons. */
+export function RunResult({ id, view, failure }: Props) {
+  if (view.error !== null && view.ranking === null) {
+    return <FailedResult message={view.error} output={failureOutput(view, failure)} />;
   }
   if (view.ranking === null || view.status === null) return null;
   const { recommended, confidence, reasons } = view.ranking;

@@ -10,6 +10,7 @@ interface Props {
   readonly stream: RunStream;
   /** View to show: that of the stream, or the replay's. */
   readonly view: RunView;
+  readonly isPast: boolean;
   readonly current: number;
   readonly onCurrent: (variation: number) => void;
   readonly focus: number | null;
@@ -22,6 +23,7 @@ export function VariationGrid({
   runId,
   stream,
   view,
+  isPast,
   current,
   onCurrent,
   focus,
@@ -29,8 +31,8 @@ export function VariationGrid({
   onWorkbench,
 }: Props) {
   const shared = useMemo(
-    () => ({ runId, stream, isPast: view !== stream.view, onCurrent, onFocus, onWorkbench }),
-    [runId, stream, view, onCurrent, onFocus, onWorkbench],
+    () => ({ runId, stream, isPast, onCurrent, onFocus, onWorkbench }),
+    [runId, stream, isPast, onCurrent, onFocus, onWorkbench],
   );
   const shown =
     focus === null

@@ -109,7 +109,8 @@ function ActivityLine({ variation }: { variation: VariationView }) {
 
 /** Return why the variation failed or was stopped; empty when it is done. */
 function endReason({ activity }: VariationView): string {
-  return "detail" in activity ? visibleLine(activity.detail) : "";
+  const text = "detail" in activity ? visibleLine(activity.detail) : "";
+  return activity.state === "stopped" ? text.replace(/^Stopped /, "") : text;
 }
 
 function turnDuration({ startedAt, endedAt }: VariationView): number {
