@@ -159,7 +159,7 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         await page.get_by_role("button", name="Add agent").click()
         await expect(dialog.get_by_label("Effort of variation 2")).to_have_value("high")
         await dialog.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
-        await dialog.get_by_role("button", name="Instructions").click()
+        await dialog.get_by_role("button", name="Options").click()
         await dialog.get_by_label("Instructions for variation 2").fill(
             "Write a failing test first."
         )

@@ -851,6 +851,8 @@ export interface ServerInfo {
   agent_timeout: number;
   /** Hosts from which repositories may come. */
   git_hosts: readonly string[];
+  /** Whether a run may name further hosts for its set-up (`allowed_hosts`). */
+  setup_open: boolean;
   /** The demo's repository: a run on it is scripted. */
   demo_repo: string | null;
   /** Repositories of the latest runs. */

@@ -2,6 +2,8 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { type RefObject, useDeferredValue, useEffect, useRef } from "react";
 import { callApi } from "../api/client";
 import type { RunStatus } from "../api/schema.gen";
+import { MAX_ATTENTION, useAttention } from "../app/attention";
+import { useDocumentTitle } from "../app/document-title";
 import { useKeyCommands } from "../app/key-commands";
 import { Link, setQueryValues, useQueryValue } from "../app/router";
 import { Button } from "../ui/button";
@@ -70,18 +72,46 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
         </div>
         <DemoButton variant="secondary" />
       </div>
-      <RunTable statuses={statuses} search={deferredSearch} demoRepo={demoRepo} />
+      {filter === null && deferredSearch === "" ? (
+        <Inbox demoRepo={demoRepo} />
+      ) : (
+        <RunTable
+          title="Runs, newest first"
+          statuses={statuses}
+          search={deferredSearch}
+          demoRepo={demoRepo}
+        />
+      )}
     </section>
   );
 }
 
+const GROUPS: readonly { readonly title: string; readonly statuses: readonly RunStatus[] }[] = [
+  { title: "Needs your decision", statuses: ["finished", "interrupted"] },
+  { title: "Running", statuses: ["queued", "running"] },
+  { title: "Done", statuses: ["decided", "failed", "cancelled"] },
+];
+
+/** The runs by what they need of the person who looks: a decision, patience, nothing. */
+function Inbox({ demoRepo }: { demoRepo: string | null }) {
+  const waiting = useAttention();
+  const count = waiting.length < MAX_ATTENTION ? waiting.length : `${MAX_ATTENTION}+`;
+  useDocumentTitle(waiting.length > 0 ? `(${count}) Runs` : "Runs");
+  return GROUPS.map(({ title, statuses }) => (
+    <RunTable key={title} title={title} statuses={statuses} search="" demoRepo={demoRepo} isGroup />
+  ));
+}
+
 interface ListProps {
+  readonly title: string;
+  /** One of several lists: it has a heading, and is left out when it is empty. */
+  readonly isGroup?: boolean;
   readonly statuses: readonly RunStatus[] | undefined;
   readonly search: string;
   readonly demoRepo: string | null;
 }
 
-function RunTable({ statuses, search, demoRepo }: ListProps) {
+function RunTable({ title, isGroup, statuses, search, demoRepo }: ListProps) {
   const runs = useInfiniteQuery({
     queryKey: ["overview", statuses, search],
     queryFn: ({ pageParam, signal }) =>
@@ -102,9 +132,10 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
     if (runs.hasNextPage && !runs.isFetchingNextPage) void runs.fetchNextPage();
   });
   const now = useNow(1_000);
-  if (runs.isPending) return <LoadingSkeleton />;
+  if (runs.isPending) return isGroup ? null : <LoadingSkeleton />;
   if (runs.isError) return <LoadError error={runs.error} retry={() => void runs.refetch()} />;
   const rows = runs.data.pages.flatMap((page) => page.runs);
+  if (rows.length === 0 && isGroup) return null;
   if (rows.length === 0) {
     return (
       <EmptyState title="No matching runs">
@@ -114,8 +145,13 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
   }
   return (
     <>
+      {isGroup && (
+        <h3 className={styles.group}>
+          {title} <span className="num dim">{`${rows.length}${runs.hasNextPage ? "+" : ""}`}</span>
+        </h3>
+      )}
       <table className={styles.table}>
-        <caption className="visually-hidden">Runs, newest first</caption>
+        <caption className="visually-hidden">{title}</caption>
         <thead>
           <tr>
             <th scope="col">Status</th>

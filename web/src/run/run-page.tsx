@@ -1,14 +1,17 @@
 import { Suspense, useCallback, useState } from "react";
 import type { RunDetails } from "../api/schema.gen";
 import { redirectToLogin } from "../app/api-query";
+import { useDocumentTitle } from "../app/document-title";
 import { useKeyCommands } from "../app/key-commands";
 import { lazyComponent } from "../app/lazy-component";
 import { Link, navigate, type PathParams, setQueryValues, useQueryValue } from "../app/router";
 import { currentView } from "../stream/current-view";
 import type { RunStream } from "../stream/run-stream";
+import type { RunView } from "../stream/run-view";
 import { useRunDetails } from "../stream/use-run-details";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { ReplayTime } from "../ui/use-now";
+import { visibleLine } from "../ui/visible-text";
 import { HostQuestions } from "./host-questions";
 import { PreparationPanel } from "./preparation-panel";
 import { RunHeader } from "./run-header";
@@ -59,6 +62,7 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
   const workbench = useOpenWorkbench();
   const opened =
     view.variations[(variationNumber(workbench.value, view.variations.length) ?? 0) - 1];
+  useDocumentTitle(runTitle(view));
   const player = useReplayPlayer(id, view.status !== null);
   const shown = player?.view ?? view;
   const toggleTimeline = () => setTimeline(timeline === null ? "1" : null);
@@ -116,6 +120,11 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
       <StatusAnnouncer view={view} />
     </div>
   );
+}
+
+/** Return the title of the tab; a dot tells that the run is in progress. */
+function runTitle({ status, prompt }: RunView): string {
+  return `${status === null ? "● " : ""}${visibleLine(prompt)}`;
 }
 
 /**

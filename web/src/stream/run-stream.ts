@@ -29,6 +29,7 @@ const EVENT_KINDS: Record<EventKind, true> = {
 
 /** A connection that has brought nothing for this long is checked against the pages of events. */
 const POLL_MS = 3_000;
+const POLL_TIMEOUT_MS = 10_000;
 const PAGE_SIZE = 1_000;
 
 /** Time per frame for applying events; the rest waits for the next frame. */
@@ -125,7 +126,11 @@ export class RunStream implements EventHandler {
     while (next !== null && !this.#source.hasDelivered) {
       const page: { events: readonly RunEvent[]; next: number | null } = await callApi(
         "GET /runs/{run_id}/events",
-        { path: { run_id: this.#id }, query: { after: next, limit: PAGE_SIZE } },
+        {
+          path: { run_id: this.#id },
+          query: { after: next, limit: PAGE_SIZE },
+          signal: AbortSignal.timeout(POLL_TIMEOUT_MS),
+        },
       );
       if (this.#source.hasDelivered || page.events.length === 0) break;
       this.#isPolling = true;
