@@ -103,6 +103,7 @@ async def test_a_variation_is_stopped_alone_and_then_all_are(
             page.get_by_role("button", name="Stop variation 2")
         ).to_be_enabled()
         await page.get_by_role("button", name="Stop all").click()
+        await page.get_by_role("button", name="Stop", exact=True).click()
         await lane(page, 2).ends_as("stopped")
 
 

@@ -1,4 +1,4 @@
-"""A run's page is true in every state: before its history is read, and without a stream.
+"""A run's page is true in every state: before its history is read, without a stream.
 
 All runs are written by the tests, on one server.
 """
@@ -113,9 +113,7 @@ async def test_a_proxys_error_page_is_told_in_words_with_a_way_on(
     run_id = await stage.finished_run()
 
     async def break_down(route: Route) -> None:
-        await route.fulfill(
-            status=502, content_type="text/html", body="<h1>boom</h1>"
-        )
+        await route.fulfill(status=502, content_type="text/html", body="<h1>boom</h1>")
 
     await visitor.page.route("**/api/v1/**", break_down)
     page = await open_run(stage, visitor, run_id)
@@ -148,21 +146,23 @@ async def test_the_steps_before_the_agents_are_told_one_by_one(
     await tell(stage, run_id, HostAsked(host="pypi.org:443", asked_by=command))
     question = page.get_by_role("alert", name="Set-up asks for a host")
     await expect(question).to_contain_text("pypi.org")
-    names = ("Allow once", "For this repository", "Always", "Refuse")
-    for name in names:
+    for name in ("Allow once", "For this repository", "Always", "Refuse"):
         await expect(question.get_by_role("button", name=name)).to_be_enabled()
-    await question.get_by_role("button", name="Refuse").focus()
-    answer = HostAnswered(host="pypi.org:443", answer=HostAnswer.ONCE)
-    await tell(stage, run_id, answer)
+    once = HostAnswer.ONCE
+    await tell(stage, run_id, HostAnswered(host="pypi.org:443", answer=once))
     await expect(question).to_have_count(0)
 
     result = CheckResult(check=command, exit_code=0, seconds=3)
     await tell(stage, run_id, SetupRan(result=result))
     await expect(steps).to_contain_text("Set-up: done")
     await expect(steps).to_contain_text("Checks on the base: running")
+    await steps_of_an_agent_are_told(stage, page, run_id)
+
+
+async def steps_of_an_agent_are_told(stage: Stage, page: Page, run_id: str) -> None:
     started = VariationStarted(spec=AgentSpec(), attempt=1)
     await stage.log.append(run_id, [Draft(started)], variation_id=1)
-    await expect(steps).to_have_count(0)
+    await expect(page.get_by_role("region", name="Preparation")).to_have_count(0)
     lane = page.get_by_role("region", name="Variation 1,")
     await expect(lane).to_contain_text("opening a sandbox")
     await stage.log.append(run_id, [Draft(SandboxOpened())], variation_id=1)

@@ -29,6 +29,8 @@ export interface AgentInfo {
   name: string;
   title: string;
   models: Models;
+  /** The models to offer, with what is known of each. */
+  known: readonly KnownModel[];
   /** Whether it can work on this server now. */
   available: boolean;
   /** What is missing; null when it is available. */
@@ -482,6 +484,29 @@ export interface Keys {
   keys: string;
 }
 
+/** A model of the catalogue. Its prices and size are those of the price table. */
+export interface KnownModel {
+  id: string;
+  /** US dollars for a million input tokens; null when the price is unknown. */
+  input_usd: number | null;
+  /** US dollars for a million output tokens. */
+  output_usd: number | null;
+  /** Tokens that a call may hold. */
+  context_tokens: number | null;
+  /** The efforts that it takes; empty when it takes none. */
+  efforts: readonly string[];
+  /** Whether it takes a temperature. */
+  temperature: boolean;
+}
+
+/** What a person writes on a run. A field that is absent stays as it is. */
+export interface Labels {
+  /** A name; an empty one takes the name away. */
+  title?: string | null;
+  /** Whether the page lists it in the archive only. */
+  archived?: boolean | null;
+}
+
 /** A link's token, to be exchanged for a session once. */
 export interface LinkLogin {
   link_token: string;
@@ -714,6 +739,8 @@ export interface Run {
   finished_at: string | null;
   decided_at: string | null;
   imported_at: string | null;
+  title: string;
+  archived_at: string | null;
 }
 
 /** A run with its variations, as returned by `GET /runs/{id}`. */
@@ -737,6 +764,8 @@ export interface RunDetails {
   finished_at: string | null;
   decided_at: string | null;
   imported_at: string | null;
+  title: string;
+  archived_at: string | null;
   variations: readonly Variation[];
 }
 
@@ -863,6 +892,8 @@ export interface ServerInfo {
 
 /** One setting of this server. */
 export interface SettingOut {
+  /** What it is about, such as "Sandboxes". */
+  group: string;
   /** Its environment variable. */
   name: string;
   /** The value in force. Of a secret, only whether it is set. */
@@ -982,6 +1013,9 @@ export interface Summary {
   ref: string | null;
   /** Its first characters. */
   prompt: string;
+  /** A name that a person gave it; empty when its prompt is its name. */
+  title: string;
+  archived_at: string | null;
   status: RunStatus;
   variations: readonly VariationSummary[];
   /** Of all variations together. */
@@ -1324,6 +1358,12 @@ export interface Routes {
     body: Clearance;
     answer: RunDetails;
   };
+  "POST /runs/{run_id}/labels": {
+    path: { run_id: string };
+    query: undefined;
+    body: Labels;
+    answer: RunDetails;
+  };
   "POST /runs/{run_id}/deselect": {
     path: { run_id: string };
     query: undefined;
@@ -1368,7 +1408,7 @@ export interface Routes {
   };
   "GET /overview": {
     path: undefined;
-    query: { cursor?: string | null; limit?: number; status?: readonly RunStatus[] | null; search?: string };
+    query: { cursor?: string | null; limit?: number; status?: readonly RunStatus[] | null; search?: string; archived?: boolean };
     body: undefined;
     answer: Overview;
   };

@@ -87,7 +87,7 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
               aria-label={`Temperature of variation ${number}`}
               type="number"
               min={0}
-              max={2}
+              max={1}
               step="any"
               placeholder="temperature"
               value={agent.temperature}

@@ -27,6 +27,7 @@ const FILTER_LABELS: Readonly<Record<string, string>> = {
   working: "running",
   undecided: "to decide",
 };
+const ARCHIVE = "archive";
 const REFETCH_RUNNING_MS = 2_000;
 const REFETCH_IDLE_MS = 15_000;
 
@@ -46,7 +47,7 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
       <div className={styles.header}>
         <h2>Runs</h2>
         <div className={styles.filters}>
-          {["", ...Object.keys(FILTERS)].map((name) => (
+          {["", ...Object.keys(FILTERS), ARCHIVE].map((name) => (
             <Button
               key={name}
               variant="quiet"
@@ -79,6 +80,7 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
           title="Runs, newest first"
           statuses={statuses}
           search={deferredSearch}
+          archived={filter === ARCHIVE}
           demoRepo={demoRepo}
         />
       )}
@@ -108,15 +110,22 @@ interface ListProps {
   readonly isGroup?: boolean;
   readonly statuses: readonly RunStatus[] | undefined;
   readonly search: string;
+  readonly archived?: boolean;
   readonly demoRepo: string | null;
 }
 
-function RunTable({ title, isGroup, statuses, search, demoRepo }: ListProps) {
+function RunTable({ title, isGroup, statuses, search, archived, demoRepo }: ListProps) {
   const runs = useInfiniteQuery({
-    queryKey: ["overview", statuses, search],
+    queryKey: ["overview", statuses, search, archived],
     queryFn: ({ pageParam, signal }) =>
       callApi("GET /overview", {
-        query: { cursor: pageParam, limit: 50, search, ...(statuses ? { status: statuses } : {}) },
+        query: {
+          cursor: pageParam,
+          limit: 50,
+          search,
+          ...(statuses ? { status: statuses } : {}),
+          ...(archived ? { archived } : {}),
+        },
         signal,
       }),
     initialPageParam: null as string | null,

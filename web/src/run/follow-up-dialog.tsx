@@ -56,6 +56,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
               {...control}
               className={controlClass}
               rows={5}
+              dir="auto"
               required
               minLength={MIN_PROMPT_LENGTH}
               value={text}

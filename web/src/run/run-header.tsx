@@ -52,6 +52,7 @@ export function RunHeader({ id, stream, view, details, onTimeline }: Props) {
           />
         </p>
         {details && <SetupHosts hosts={details.setup_hosts} />}
+        {details?.title && <p className={styles.name}>{visibleLine(details.title)}</p>}
         <RunPrompt text={view.prompt} />
       </div>
       <RunMetrics view={view} limit={spec?.budget?.run_usd ?? null} isScripted={isScripted} />
@@ -90,7 +91,7 @@ function RunPrompt({ text }: { text: string }) {
   const first = text.trim().split("\n", 1)[0] ?? "";
   const hasMore = text.trim() !== first || first.length > 90;
   return (
-    <h1 className={styles.prompt} data-open={open || undefined}>
+    <h1 className={styles.prompt} dir="auto" data-open={open || undefined}>
       <span>{open ? text.trim() : visibleLine(first)}</span>
       {hasMore && (
         <button

@@ -25,7 +25,8 @@ export function Timeline({ view, at }: Props) {
   const end = isAtWork ? now : (view.endedAt ?? view.lastAt ?? now);
   const length = Math.max(1000, end - start);
   return (
-    <div className={styles.timeline}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
+    <section className={styles.timeline} aria-label="Activity" tabIndex={0}>
       {view.variations.map((variation) => (
         <div key={variation.number} className={styles.row}>
           <VariationBadge number={variation.number} />
@@ -51,7 +52,7 @@ export function Timeline({ view, at }: Props) {
           <i className={styles.cursor} style={{ left: `${Math.min(1, at / length) * 100}%` }} />
         )}
       </div>
-    </div>
+    </section>
   );
 }
 

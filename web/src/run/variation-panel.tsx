@@ -8,6 +8,7 @@ import {
   formatCost,
   formatCount,
   formatDuration,
+  formatNumber,
   formatShortDuration,
   pluralize,
 } from "../ui/format";
@@ -130,8 +131,8 @@ function Counters({ variation }: { variation: VariationView }) {
         {verdict && (
           <>
             {" "}
-            <span className={styles.additions}>+{verdict.patch.additions ?? 0}</span>{" "}
-            <span className={styles.deletions}>−{verdict.patch.deletions ?? 0}</span>
+            <span className={styles.additions}>+{formatNumber(verdict.patch.additions ?? 0)}</span>{" "}
+            <span className={styles.deletions}>−{formatNumber(verdict.patch.deletions ?? 0)}</span>
           </>
         )}
       </li>

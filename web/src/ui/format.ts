@@ -49,9 +49,16 @@ export function formatAge(then: number, now: number): string {
   return new Date(then).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 }
 
+const NUMBERS = new Intl.NumberFormat("en-US");
+
+/** Format a whole number with separators: `13,000`. */
+export function formatNumber(value: number): string {
+  return NUMBERS.format(value);
+}
+
 /** Return a number with its noun: `1 file`, `3 files`. */
 export function pluralize(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
+  return `${formatNumber(number)} ${number === 1 ? one : many}`;
 }
 
 /** Return `owner/name`, or the last two folders of a local path. */

@@ -111,6 +111,7 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
 @router.get("/overview", responses=responses(422))
 async def list_at_a_glance(
     app: App,
+    *,
     cursor: PageCursor = None,
     limit: PageLimit = 50,
     status: Annotated[
@@ -119,6 +120,9 @@ async def list_at_a_glance(
     search: Annotated[
         str, Query(max_length=200, description="Words of the prompt or the repository.")
     ] = "",
+    archived: Annotated[
+        bool, Query(description="Runs in the archive, instead of those outside it.")
+    ] = False,
 ) -> Overview:
     """List runs with what a table shows of each: agents, results, cost, winner."""
     look = partial(
@@ -127,6 +131,7 @@ async def list_at_a_glance(
         limit=limit + 1,
         statuses=status or (),
         search=search,
+        archived=archived,
     )
     found = await app.database.look(look)
     return Overview(

@@ -213,11 +213,8 @@ class RunView:
         match body:
             case events.RunStarted() as started:
                 self._start(started, at)
-            case events.SetupOutput(line=line):
-                self.setup_line = line
-            case events.SetupRan(result=result, cached=cached):
-                self.setup.append(result)
-                self.is_set_up, self.step_at, self.setup_line = cached, at, ""
+            case events.SetupOutput() | events.SetupRan() as told:
+                self._apply_setup(told, at)
             case events.HostAsked() | events.HostAnswered() as question:
                 self._apply_question(question)
             case events.CheckRun(result=result):
@@ -254,6 +251,15 @@ class RunView:
 
     def _choose(self, choice: events.Selected | events.Deselected) -> None:
         self.selected = choice if isinstance(choice, events.Selected) else None
+
+    def _apply_setup(
+        self, told: events.SetupOutput | events.SetupRan, at: datetime
+    ) -> None:
+        if isinstance(told, events.SetupOutput):
+            self.setup_line = told.line
+            return
+        self.setup.append(told.result)
+        self.is_set_up, self.step_at, self.setup_line = told.cached, at, ""
 
     def _apply_question(self, question: events.HostAsked | events.HostAnswered) -> None:
         if isinstance(question, events.HostAsked):
