@@ -57,7 +57,7 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
         value={agent.effort}
         onChange={(event) => onChange({ effort: event.target.value as AgentDraft["effort"] })}
       >
-        <option value="">default effort</option>
+        <option value="">default</option>
         {EFFORTS.map((effort) => (
           <option key={effort}>{effort}</option>
         ))}

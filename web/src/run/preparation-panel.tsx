@@ -9,9 +9,10 @@ const GLYPHS = { done: "✓", running: "◐", waiting: "○", failed: "✗" } as
 
 /** What goes on before the agents start, step by step with times. */
 export function PreparationPanel({ view }: { view: RunView }) {
-  const isShown = view.lastSeq > 0 && isPreparing(view);
-  const now = useNow(1_000, isShown && view.status === null);
-  if (!isShown || view.status === "interrupted") return null;
+  const isAtWork = view.status === null;
+  const isShown = view.lastSeq > 0 && isPreparing(view) && (isAtWork || view.status === "failed");
+  const now = useNow(1_000, isShown && isAtWork);
+  if (!isShown) return null;
   return (
     <section className={styles.panel} aria-label="Preparation">
       <ol>

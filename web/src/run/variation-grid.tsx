@@ -30,9 +30,10 @@ export function VariationGrid({
   onFocus,
   onWorkbench,
 }: Props) {
+  const runEndedAt = view.status === null ? null : view.endedAt;
   const shared = useMemo(
-    () => ({ runId, stream, isPast, onCurrent, onFocus, onWorkbench }),
-    [runId, stream, isPast, onCurrent, onFocus, onWorkbench],
+    () => ({ runId, stream, isPast, runEndedAt, onCurrent, onFocus, onWorkbench }),
+    [runId, stream, isPast, runEndedAt, onCurrent, onFocus, onWorkbench],
   );
   const shown =
     focus === null
