@@ -1,13 +1,14 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { type RefObject, useDeferredValue, useEffect, useRef } from "react";
 import { callApi } from "../api/client";
-import type { RunStatus } from "../api/schema.gen";
+import type { RunStatus, Summary } from "../api/schema.gen";
 import { MAX_ATTENTION, useAttention } from "../app/attention";
 import { useDocumentTitle } from "../app/document-title";
 import { useKeyCommands } from "../app/key-commands";
 import { Link, setQueryValues, useQueryValue } from "../app/router";
 import { Button } from "../ui/button";
 import { controlClass } from "../ui/field";
+import { formatCost, pluralize } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { useNow } from "../ui/use-now";
@@ -159,6 +160,7 @@ function RunTable({ title, isGroup, statuses, search, archived, demoRepo }: List
           {title} <span className="num dim">{`${rows.length}${runs.hasNextPage ? "+" : ""}`}</span>
         </h3>
       )}
+      <MatchSummary search={search} rows={rows} hasMore={runs.hasNextPage} />
       <table className={styles.table}>
         <caption className="visually-hidden">{title}</caption>
         <thead>
@@ -189,6 +191,21 @@ function RunTable({ title, isGroup, statuses, search, archived, demoRepo }: List
       </div>
     </>
   );
+}
+
+interface MatchProps {
+  readonly search: string;
+  readonly rows: readonly Summary[];
+  readonly hasMore: boolean;
+}
+
+/** How many runs match, and what they cost together: a repository's name finds its runs. */
+function MatchSummary({ search, rows, hasMore }: MatchProps) {
+  if (search === "") return null;
+  const costs = rows.map((run) => run.usage.cost_usd ?? 0);
+  const total = formatCost(costs.reduce((sum, cost) => sum + cost, 0));
+  const count = `${hasMore ? "More than " : ""}${pluralize(rows.length, "run")}`;
+  return <p className="num dim">{`${count}, ${total} in all`}</p>;
 }
 
 /** Call back when an element comes into view. */

@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import { callApi, toError } from "../api/client";
 import type { Labels, RunDetails } from "../api/schema.gen";
 import { queryClient } from "../app/api-query";
-import { Link, navigate } from "../app/router";
+import { Link, navigate, setQueryValues } from "../app/router";
 import type { RunStream } from "../stream/run-stream";
 import type { RunView } from "../stream/run-view";
 import { Button } from "../ui/button";
@@ -210,6 +210,9 @@ export function RunActions({ id, stream, view, details, isScripted, onTimeline }
     <div className={styles.actions}>
       <Button icon="timeline" iconOnly onClick={onTimeline}>
         Timeline
+      </Button>
+      <Button icon="search" iconOnly onClick={() => setQueryValues({ find: " " })}>
+        Search the transcripts
       </Button>
       {settled.length >= 2 && (
         <Link href={`/runs/${id}/compare`} className={styles.compare}>

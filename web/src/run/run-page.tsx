@@ -17,7 +17,9 @@ import { PreparationPanel } from "./preparation-panel";
 import { RunHeader } from "./run-header";
 import styles from "./run-page.module.css";
 import { RunResult } from "./run-result";
+import { SearchBar, useTranscriptSearch } from "./search-bar";
 import { StatusAnnouncer } from "./status-announcer";
+import { TranscriptFilter } from "./transcript-search";
 import { useReplayPlayer } from "./use-replay-player";
 import { VariationGrid } from "./variation-grid";
 
@@ -65,6 +67,7 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
   useDocumentTitle(runTitle(view));
   const player = useReplayPlayer(id, view.status !== null);
   const shown = player?.view ?? view;
+  const search = useTranscriptSearch();
   const toggleTimeline = () => setTimeline(timeline === null ? "1" : null);
   useKeyCommands([{ key: "t", description: "Show or hide the timeline", run: toggleTimeline }]);
   useKeyCommands([
@@ -93,18 +96,21 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
           <TimelinePanel view={view} player={player} />
         </Suspense>
       )}
+      <SearchBar />
       <ReplayTime value={player ? (view.firstAt ?? 0) + player.at : null}>
-        <VariationGrid
-          runId={id}
-          stream={stream}
-          view={shown}
-          isPast={player !== null}
-          current={current}
-          onCurrent={setCurrent}
-          focus={focus}
-          onFocus={setFocus}
-          onWorkbench={workbench.open}
-        />
+        <TranscriptFilter value={search}>
+          <VariationGrid
+            runId={id}
+            stream={stream}
+            view={shown}
+            isPast={player !== null}
+            current={current}
+            onCurrent={setCurrent}
+            focus={focus}
+            onFocus={setFocus}
+            onWorkbench={workbench.open}
+          />
+        </TranscriptFilter>
       </ReplayTime>
       {opened && !player && (
         <Suspense>
