@@ -93,7 +93,7 @@ async def the_network_goes(page: Page, wire: Wire) -> None:
     wire.dies()
     await page.context.set_offline(offline=True)
     await page.clock.run_for(60_000)
-    await expect(page.get_by_text("reconnecting")).to_be_visible()
+    await expect(page.get_by_text("offline", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("lose", [the_wire_dies, the_machine_sleeps, the_network_goes])
