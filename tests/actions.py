@@ -80,8 +80,10 @@ async def user(
             "anthropic_base_url": model.url,
             "anthropic_api_key": None,
             "_env_file": None,
-            # Set-up of a test asks no registry, unless the test says so.
+            # Set-up of a test asks no registry, unless the test says so, and its
+            # sandboxes see the same on every machine.
             "setup_allowed_hosts": ("none",),
+            "sandbox_toolchains": ("none",),
         } | settings
         told = {
             "agent_cpu_limit": 2
@@ -108,21 +110,25 @@ def is_dense(events: list[Event]) -> bool:
     return [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
-def command(
-    *arguments: str, home: Path, **more: Any
-) -> subprocess.CompletedProcess[str]:
-    """Run `aideator` as in a shell, with nothing of the environment but PATH."""
-    env = {
+def environment(home: Path) -> dict[str, str]:
+    """The variables that a user's processes have in a test."""
+    return {
         "PATH": os.environ["PATH"],
         "AIDEATOR_HOME": str(home / "state"),
         "HOME": str(home),
         "COLUMNS": "120",
         "SETUP_ALLOWED_HOSTS": "none",
+        "SANDBOX_TOOLCHAINS": "none",
     }
-    env |= more.pop("env", {})
+
+
+def command(
+    *arguments: str, home: Path, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    """Run `aideator` as in a shell, with nothing of the environment but PATH."""
     return subprocess.run(
         [sys.executable, "-m", "aideator", *arguments],
-        env=env,
+        env=environment(home) | more.pop("env", {}),
         capture_output=True,
         text=True,
         timeout=more.pop("timeout", PATIENCE),
@@ -164,6 +170,7 @@ async def start_server(
             "ANTHROPIC_BASE_URL": model_url,
             "AGENT_CPU_LIMIT": "2",
             "SETUP_ALLOWED_HOSTS": "none",
+            "SANDBOX_TOOLCHAINS": "none",
             **env,
         },
         cwd=home,

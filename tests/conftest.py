@@ -62,6 +62,27 @@ def git(cwd: Path, *arguments: str, stdin: str | None = None) -> str:
     return done.stdout.strip()
 
 
+REPETITIVE = (
+    "engine/test_machine.py",
+    "engine/test_moments.py",
+    "fuzz/",
+    "gateway/test_budget_machine.py",
+    "torture/",
+)
+"""Tests that run the same lines ten thousand times, below `tests/`.
+
+Measuring coverage doubles what they cost, and the other tests reach the same lines.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure no coverage in tests that repeat themselves."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        if path.startswith(REPETITIVE):
+            item.add_marker(pytest.mark.no_cover)
+
+
 def pytest_configure() -> None:
     """Take back what a shell's `&` does: its jobs and their children ignore Ctrl-C."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -241,10 +241,12 @@ def test_a_generated_page_that_somebody_edited_is_refused(tmp_path: Path) -> Non
         ".env.example",
         "aideator.cdx.json",
         "requirements.lock",
+        "src/aideator/client/blocking.py",
+        "src/aideator/client/remote.py",
         "web/package-lock.json",
         "web/src/ui/characters.gen.ts",
     ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     assert check_generated(tmp_path).returncode == 0
     page = tmp_path / "docs" / "reference" / "settings.md"

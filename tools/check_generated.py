@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from render_characters import CHARACTERS, tables
+from render_client import BLOCKING, blocking
 from render_docs import PAGES
 from render_sbom import SBOM, sbom
 from render_types import TYPES, types
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parent.parent
 GENERATED = {
     ROOT / ".env.example": (env_example, "python -m aideator.settings > .env.example"),
     TYPES: (types, "python tools/render_types.py"),
+    BLOCKING: (blocking, "python tools/render_client.py"),
     SBOM: (sbom, "python tools/render_sbom.py"),
     CHARACTERS: (tables, "python tools/render_characters.py"),
     **{path: (render, "python tools/render_docs.py") for path, render in PAGES.items()},

@@ -56,7 +56,6 @@ PROVIDER_URL = "https://api.anthropic.com"
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Paths = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -165,9 +164,10 @@ class Settings(BaseSettings):
     """Where the repository is in a container. /workspace leads there as well."""
     dagger_log_output: bool = False
     """Write what the Dagger CLI reports to the log."""
-    sandbox_toolchains: Paths = ()
+    sandbox_toolchains: Names = ("auto",)
     """Host directories that sandboxes see, read-only, their bin first on PATH;
-    separated by commas."""
+    separated by commas. `auto`: those of the Go, Java, Node.js and Rust on the
+    server's PATH; `none`: none."""
 
     # Terminals and previews
     max_workbenches: int = Field(default=4, ge=0, le=256)

@@ -84,8 +84,8 @@ async def measured(
 
 
 def outcomes(result: CheckResult) -> dict[str, TestOutcome]:
-    """What each test said."""
-    return {test.test: test.outcome for test in result.tests}
+    """What each test said that says more than the tests within it."""
+    return {test.test: test.outcome for test in result.tests if not test.of_subtests}
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

@@ -202,6 +202,91 @@ def test_a_long_list_is_cut_where_it_tells_least_and_counted_in_full() -> None:
     assert len(row.tests) == MAX_TESTS_IN_VERDICT
 
 
+def changes(before: Measurement, after: Measurement) -> dict[str, Change]:
+    """The row of each test that does not pass as before."""
+    return {row.test: row.change for row in compared(before, after).tests}
+
+
+def with_whole(found: Measurement, *more: Measurement) -> Measurement:
+    """A measurement with further runs of the whole check."""
+    return found.model_copy(update={"whole": tuple(each.result for each in more)})
+
+
+def test_what_fails_in_each_whole_run_and_passes_alone_is_broken() -> None:
+    leaks = told(1, {"t": FAILED, "u": PASSED}, {"t": PASSED}, {"t": PASSED})
+    again = told(1, {"t": FAILED, "u": PASSED})
+    base = told(0, {"t": PASSED, "u": PASSED})
+    row = compared(with_whole(base, base, base), with_whole(leaks, again, again))
+    assert (row.change, row.tests[0].change) == (Change.BROKEN, Change.BROKEN)
+    assert "only together" not in row.output
+    assert row.tests[0].message.startswith("Fails in each run together with other")
+    # It differs between equal runs, of the change or of the base.
+    sometimes = told(0, {"t": PASSED, "u": PASSED})
+    assert changes(base, with_whole(leaks, again, sometimes)) == {"t": Change.FLAKY}
+    flaky_base = with_whole(base, told(1, {"t": FAILED, "u": PASSED}))
+    assert changes(flaky_base, with_whole(leaks, again)) == {"t": Change.FLAKY}
+    # The other way round: a change repairs what only fails together.
+    assert changes(with_whole(leaks, again), base) == {"t": Change.FIXED}
+
+
+def test_a_failing_test_that_no_longer_runs_is_gone_and_its_check_not_fixed() -> None:
+    before = told(1, {"t": FAILED, "u": PASSED}, {"t": FAILED})
+    for after in (told(0, {"u": PASSED}), told(0, {"u": PASSED, "t": SKIPPED})):
+        row = compared(before, after)
+        assert (row.change, row.tests[0].change) == (Change.GONE, Change.GONE)
+    many = {f"new{n}": PASSED for n in range(300)}
+    assert compared(before, told(0, {"u": PASSED} | many)).tests[0].test == "t"
+
+
+def test_a_file_stands_for_its_tests_while_it_cannot_be_collected() -> None:
+    fine = told(0, {"a.py::t": PASSED, "a.py::u": PASSED, "b.py::v": PASSED})
+    error = told(1, {"a.py": ERROR, "b.py::v": PASSED}, {"a.py": ERROR})
+    assert changes(fine, error) == {
+        "a.py::t": Change.BROKEN,
+        "a.py::u": Change.BROKEN,
+        "a.py": Change.NEW,
+    }
+    assert changes(error, fine)["a.py"] is Change.FIXED
+    fails = told(1, {"a.py::t": FAILED, "b.py::v": PASSED}, {"a.py::t": FAILED})
+    assert changes(error, fails)["a.py"] is Change.STILL_FAILING
+    assert changes(error, told(0, {"b.py::v": PASSED}))["a.py"] is Change.GONE
+
+
+def test_an_id_with_a_value_in_it_is_no_evidence() -> None:
+    before = told(0, {"a.py::t[13:54:28]": PASSED, "a.py::u": PASSED})
+    after = told(0, {"a.py::t[13:54:30]": PASSED, "a.py::u": PASSED})
+    assert changes(before, after) == {}
+    go_before = told(0, {"x.org/m.TestA/ten_is_10": PASSED, "x.org/m.TestB": PASSED})
+    go_after = told(0, {"x.org/m.TestA/ten_is_11": PASSED, "x.org/m.TestB": PASSED})
+    assert changes(go_before, go_after) == {}
+    # What fails is never taken for a mere renaming.
+    failing = told(1, {"a.py::t[1]": FAILED}, {"a.py::t[1]": FAILED})
+    assert changes(failing, after)["a.py::t[1]"] is Change.GONE
+    # But one whose id no second run of the base names can be no evidence.
+    unstable = with_whole(
+        told(1, {"a.py::t[1]": FAILED, "a.py::u": PASSED}, {}),
+        told(1, {"a.py::t[2]": FAILED, "a.py::u": PASSED}),
+    )
+    assert "a.py::t[1]" not in changes(unstable, told(0, {"a.py::u": PASSED}))
+
+
+def test_the_parent_of_subtests_is_a_row_only_where_it_fails_by_itself() -> None:
+    def tests(**parent: object) -> Measurement:
+        found = (
+            TestResult(test="m.TestA/x", outcome=PASSED),
+            TestResult.model_validate({"test": "m.TestA", **parent}),
+        )
+        return Measurement(
+            result=CheckResult(check="tests", exit_code=0, seconds=1, tests=found)
+        )
+
+    quiet = tests(outcome=PASSED, of_subtests=True)
+    assert compared(quiet, quiet).counts == {Change.STILL_PASSING: 1}
+    assert changes(quiet, tests(outcome=FAILED, of_subtests=True)) == {}
+    assert changes(quiet, tests(outcome=FAILED)) == {"m.TestA": Change.BROKEN}
+    assert changes(tests(outcome=FAILED), quiet) == {"m.TestA": Change.FIXED}
+
+
 OUTCOMES = st.sampled_from(TestOutcome)
 RUNS = st.lists(
     st.dictionaries(st.sampled_from("abcde"), OUTCOMES), min_size=1, max_size=3

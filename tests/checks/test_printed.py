@@ -32,7 +32,11 @@ def recorded(name: str) -> str:
 
 
 def outcomes(report: Report) -> dict[str, TestOutcome]:
-    return {test.test: test.outcome for test in report.tests}
+    return {test.test: test.outcome for test in report.tests if not test.of_subtests}
+
+
+def of_subtests(report: Report) -> dict[str, TestOutcome]:
+    return {test.test: test.outcome for test in report.tests if test.of_subtests}
 
 
 def test_unittest_tells_failures_from_modules_and_classes_that_cannot_be_run() -> None:
@@ -161,6 +165,29 @@ def test_tap_tells_subtests_directives_and_why() -> None:
         next(t.message for t in report.tests if t.outcome is FAILED)
         == 'message: "expected 1, got 2"'
     )
+
+
+def test_a_test_that_fails_outside_its_subtests_is_told() -> None:
+    events = "".join(
+        f'{{"Action":"{action}","Package":"m","Test":"{test}"}}\n'
+        for action, test in [
+            ("pass", "TestTwice/case"),
+            ("fail", "TestTwice"),
+            ("fail", "TestTable/row"),
+            ("fail", "TestTable"),
+            ("pass", "TestFine/row"),
+            ("pass", "TestFine"),
+        ]
+    )
+    assert outcomes(go(events)) == {
+        "m.TestTwice/case": PASSED,
+        "m.TestTwice": FAILED,
+        "m.TestTable/row": FAILED,
+        "m.TestFine/row": PASSED,
+    }
+    assert of_subtests(go(events)) == {"m.TestTable": FAILED, "m.TestFine": PASSED}
+    said = "    ok 1 - inner\n    1..1\nnot ok 1 - outer\n1..1\n"
+    assert outcomes(tap(said)) == {"outer > inner": PASSED, "outer": FAILED}
 
 
 def test_tap_that_bails_out_tells_no_tests_and_says_so() -> None:

@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from aideator.checks.compare import (
-    State,
-    brief,
-    is_flaky,
-    outcomes_by_test,
-    state_of,
-)
+from aideator.checks.compare import State, brief, state_of
+from aideator.checks.outcomes import is_flaky, outcomes_by_test
 from aideator.checks.run import REPORT_BYTES, RerunPolicy
 from aideator.domain.check import Check, TestOutcome
 from aideator.sandbox.base import Limits

@@ -19,6 +19,18 @@ from aideator.checks.test_files import is_test
         "app/WrapSpec.kt",
         "e2e/login.spec.mjs",
         "Tests/WrapTests.swift",
+        "test.js",
+        "tests.mjs",
+        "spec.ts",
+        "lib/test-parser.js",
+        "index.test-d.ts",
+        "pkg/test.py",
+        "src/tests.rs",
+        "t/basic.t",
+        "lib/x/t/basic.t",
+        "check.bats",
+        "tests/run.sh",
+        "test_wrap.rb",
     ],
 )
 def test_a_file_of_tests_is_known_by_its_name_or_folder(path: str) -> None:

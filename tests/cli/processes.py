@@ -87,6 +87,7 @@ async def start_in_terminal(
             "AIDEATOR_HOME": str(home / "state"),
             "ANTHROPIC_BASE_URL": model,
             "SETUP_ALLOWED_HOSTS": "none",
+            "SANDBOX_TOOLCHAINS": "none",
             "TERM": "dumb",
             **env,
         },

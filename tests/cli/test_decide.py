@@ -15,7 +15,7 @@ from aideator.domain.run import ComposedPart
 from aideator.eventlog.base import Entry
 from aideator.testing import scripted_model
 from tests.actions import PROMPT, command, server
-from tests.cli.conftest import FinishedRun
+from tests.cli.conftest import NO_MODEL, FinishedRun
 from tests.cli.processes import Done, aideator, run_id_in
 from tests.conftest import git
 
@@ -30,7 +30,7 @@ class Does(Protocol):
 async def test_a_run_is_taken_on_composed_decided_published_and_kept(
     home: Path, repo: Path
 ) -> None:
-    async with scripted_model("three_ways") as model:
+    async with scripted_model("three_ways") as model, server(home, model.url):
 
         async def does(*arguments: str, code: int = 0) -> Done:
             done = await aideator(*arguments, home=home, model=model.url)
@@ -85,17 +85,20 @@ async def test_a_run_is_the_same_on_another_instance(
     home: Path, finished_run: FinishedRun
 ) -> None:
     run, origin, file = finished_run.id, finished_run.home, home / "run.zip"
-    assert command("export", run, "-o", str(file), home=origin).returncode == 0
+    exported = await aideator("export", run, "-o", str(file), home=origin)
+    assert exported.returncode == 0
     assert file.stat().st_mode & 0o777 == 0o600, "for this user only"
-    kept = command("export", run, "-o", str(file), home=origin)
+    kept = await aideator("export", run, "-o", str(file), home=origin)
     assert (kept.returncode, "cannot be written" in kept.stderr) == (2, True)
-    imported = command("import", str(file), home=home)
-    assert imported.returncode == 0, imported.stderr
-    for what in (["show", run], ["diff", run, "2"], ["watch", run, "--json"]):
-        original, copy = command(*what, home=origin), command(*what, home=home)
-        assert original.stdout == copy.stdout != ""
-    replayed = command("watch", run, "--json", "--speed", "10000", home=home)
-    assert replayed.stdout == original.stdout
+    async with server(home, NO_MODEL):
+        imported = await aideator("import", str(file), home=home)
+        assert imported.returncode == 0, imported.stderr
+        for what in (["show", run], ["diff", run, "2"], ["watch", run, "--json"]):
+            original = await aideator(*what, home=origin)
+            copy = await aideator(*what, home=home)
+            assert original.stdout == copy.stdout != ""
+        paced = ("watch", run, "--json", "--speed", "10000")
+        assert (await aideator(*paced, home=home)).stdout == original.stdout
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from aideator.cli.completion import complete_run_id
-from tests.actions import command, server
+from tests.actions import command
 from tests.cli.conftest import FinishedRun
 from tests.cli.processes import aideator
 from tests.conftest import PATIENCE
@@ -51,10 +51,9 @@ async def test_a_run_is_deleted_by_its_user_and_over_http(
     asked = await aideator("delete", part, home=home, input="")
     assert asked.returncode == 2
     assert "--yes" in asked.stderr
-    async with server(home, "http://127.0.0.1:9"):
-        gone = await aideator("delete", part, "--yes", home=home)
-        assert (gone.returncode, gone.stdout) == (0, f"Run {part} was deleted.\n")
-        again = await aideator("delete", part, "--yes", home=home)
+    gone = await aideator("delete", part, "--yes", home=home)
+    assert (gone.returncode, gone.stdout) == (0, f"Run {part} was deleted.\n")
+    again = await aideator("delete", part, "--yes", home=home)
     assert again.returncode == 1
     assert f"there is no run '{part}'" in again.stderr
     listed = await aideator("list", "--json", home=home)

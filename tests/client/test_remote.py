@@ -1,12 +1,16 @@
 """The client of a server at an address, against a real one."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
+from aideator.client import open_async_client, open_client
 from aideator.client.remote import open_remote
 from aideator.domain.events import AgentOutput, Event
 from aideator.testing import scripted_model
-from tests.actions import command, server, submit
+from tests.actions import command, environment, server, submit
+from tests.conftest import PATIENCE
 
 SEPARATORS = "one\u2028two\u2029three\x85four"
 """Characters at which Python ends a line, and JSON does not."""
@@ -73,3 +77,49 @@ async def test_what_a_server_refuses_is_told_in_the_words_of_the_command_line(
     assert "has no branch or tag 'nosuch'" in nowhere.stderr
     assert "next: it has main" in nowhere.stderr
     assert listed.stdout == "[]\n"
+
+
+PROGRAM = """
+import sys
+from aideator.client import RunSpec, open_client
+
+with open_client() as client:
+    spec = RunSpec(repo_url=sys.argv[1], prompt="Make it pass, please", variations=1)
+    run = client.submit(spec)
+    kinds = [entry.kind for batch in client.follow(run.id) for entry in batch]
+    details = client.get(run.id)
+    (newest,) = client.list(limit=1).runs
+    assert newest.id == client.resolve("@") == run.id
+    print(kinds[-1], details.status)
+    print(client.patch(run.id, 1).decode())
+"""
+
+
+async def test_a_program_without_an_event_loop_takes_a_run_to_its_result(
+    home: Path, repo: Path
+) -> None:
+    async with scripted_model("demo") as model:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", PROGRAM, str(repo)],
+            env=environment(home) | {"ANTHROPIC_BASE_URL": model.url},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 0, done.stderr
+    first, _, patch = done.stdout.partition("\n")
+    assert first == "complete finished"
+    assert patch.startswith("diff --git a/calc.py")
+
+
+async def test_both_clients_know_the_same_and_a_server_at_an_address(
+    home: Path, repo: Path
+) -> None:
+    async with (
+        server(home, "http://127.0.0.1:9") as running,
+        open_async_client(running.url) as client,
+    ):
+        project = await client.inspect(str(repo))
+        with open_client(running.url) as blocking:
+            assert await asyncio.to_thread(blocking.inspect, str(repo)) == project

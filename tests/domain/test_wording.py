@@ -94,6 +94,8 @@ def test_a_check_tells_its_tests_or_else_its_note() -> None:
     counts = {TestOutcome.PASSED: 3, TestOutcome.FAILED: 1}
     told = noted.model_copy(update={"counts": counts, "exit_code": 0})
     assert wording.check_outcome(told) == "check `pytest` passes (3 of 4 tests)"
+    failed = told.model_copy(update={"exit_code": 1})
+    assert wording.check_outcome(failed) == "check `pytest` fails (3 of 4 tests pass)"
 
 
 def test_a_recommendation_says_how_sure_it_is() -> None:

@@ -273,3 +273,136 @@ def test_a_module_by_the_name_of_a_runner_stands_in_for_it(
     (work / path).parent.mkdir(parents=True, exist_ok=True)
     (work / path).write_text("x\n")
     assert [flag.kind for flag in flags(work)] == [FlagKind.TEST_CONFIG]
+
+
+LONG = """\
+from calc import add
+
+
+def test_add():
+    \"\"\"Adds two numbers.\"\"\"
+    a = 2
+    b = 3
+    c = 4
+    d = 5
+    assert add(a, b) == 5
+    assert add(c, d) == add(4, 5)
+    assert add(1, 2) == 3
+    assert add(2, 2) == 4
+    assert add(3, 2) == 5
+    assert add(4, 2) == 6
+    assert add(5, 2) == 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("    a = 2\n", "    return\n    a = 2\n"),
+        ("    a = 2\n", "    return True\n    a = 2\n"),
+        ("    assert add(3, 2) == 5", "    assert add(3, 2) != 5"),
+        ("    assert add(a, b) == 5", "    assert add(a, b) == add(a, b)"),
+        ("    assert add(3, 2) == 5", "    assert add(3, 2) == add(3, 2), 'sum'"),
+    ],
+)
+def test_a_long_test_is_not_stepped_around_unseen(
+    work: Path, old: str, new: str
+) -> None:
+    (work / "test_long.py").write_text(LONG)
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "-m", "a long test")
+    edit(work, "test_long.py", old, new)
+    assert [flag.kind for flag in flags(work)] == [FlagKind.WEAKENED_TEST]
+
+
+def test_a_decorator_over_several_lines_is_of_the_test_below(work: Path) -> None:
+    (work / "test_calc.py").write_text(
+        TESTS + "\n\n@pytest.mark.skipif(\n    sys.platform == 'win32',\n"
+        "    reason='no such thing (there)',\n)\n@pytest.mark.parametrize(\n"
+        "    'a',\n    [1, 2],\n)\ndef test_new(a):\n    assert add(a, 0) == a\n"
+    )
+    assert flags(work) == ()
+    above_an_old_one = "@pytest.mark.skipif(\n    True,\n)\ndef test_double"
+    (work / "test_calc.py").write_text(
+        TESTS.replace("def test_double", above_an_old_one)
+    )
+    assert [flag.kind for flag in flags(work)] == [FlagKind.SKIPPED_TEST]
+
+
+def test_a_docstring_asks_for_nothing_and_a_text_that_is_compared_does(
+    work: Path,
+) -> None:
+    text = (
+        'def test_doc():\n    """Doubles `2`.\n\n    It gives `4`, not 5.\n    '
+        '"""\n    assert double(2) == 4\n\n\ndef test_text():\n'
+        '    expected = """\n    costs: 4,\n    """\n    assert show() == expected\n'
+    )
+    (work / "test_doc.py").write_text(text)
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "-m", "docstrings")
+    edit(work, "test_doc.py", "Doubles `2`", "Doubles `3`")
+    edit(work, "test_doc.py", "It gives `4`, not 5", "It gives `4`, never 6")
+    assert flags(work) == ()
+    edit(work, "test_doc.py", "costs: 4,", "costs: 5,")
+    assert [flag.kind for flag in flags(work)] == [FlagKind.WEAKENED_TEST]
+
+
+def test_a_new_version_of_an_action_is_no_change_of_what_ci_runs(work: Path) -> None:
+    (work / ".github" / "workflows").mkdir(parents=True)
+    workflow = ".github/workflows/ci.yml"
+    (work / workflow).write_text(
+        "steps:\n  - uses: actions/checkout@11bd719\n  - run: pytest\n"
+    )
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "-m", "CI")
+    edit(work, workflow, "checkout@11bd719", "checkout@08c6903 # v5")
+    assert flags(work) == ()
+    edit(work, workflow, "actions/checkout", "someone/checkout")
+    assert {flag.kind for flag in flags(work)} == {FlagKind.CI_CONFIG}
+
+
+def test_a_file_that_a_runner_collects_holds_tests_whatever_its_name(
+    work: Path,
+) -> None:
+    (work / "verify.py").write_text(TESTS)
+    git(work, "add", "-A")
+    git(work, "commit", "-q", "-m", "verify")
+    edit(work, "verify.py", "    assert double(2) == 4", "    pass")
+    assert flags(work) == ()
+    patch = subprocess.run(
+        ["git", "diff", "HEAD"], cwd=work, env=GIT_ENV, check=True, capture_output=True
+    ).stdout
+    found = find_flags(parse(patch), checks=[], protected=[], test_files={"verify.py"})
+    assert [flag.kind for flag in found] == [FlagKind.WEAKENED_TEST]
+
+
+@pytest.mark.parametrize(
+    ("task", "failing", "asked_for"),
+    [
+        ("double(2) has to return 5 from now on", (), True),
+        ("Update test_double to the new rule", (), True),
+        ("double(2) has to return 5 from now on", ("test_double",), False),
+        ("double is wrong; version 5.1 was right, and 15 too", (), False),
+        ("", (), False),
+    ],
+)
+def test_an_expectation_that_the_task_asks_for_is_shown_and_bars_nothing(
+    work: Path,
+    task: str,
+    failing: tuple[str, ...],
+    asked_for: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    edit(work, "test_calc.py", "    assert double(2) == 4", "    assert double(2) == 5")
+    patch = subprocess.run(
+        ["git", "diff", "HEAD"], cwd=work, env=GIT_ENV, check=True, capture_output=True
+    ).stdout
+    (flag,) = find_flags(
+        parse(patch), checks=[], protected=[], task=task, failing=failing
+    )
+    assert flag.asked_for is asked_for
+    edit(work, "test_calc.py", "    assert double(2) == 5", "    assert double(2)")
+    patch = subprocess.run(
+        ["git", "diff", "HEAD"], cwd=work, env=GIT_ENV, check=True, capture_output=True
+    ).stdout
+    (flag,) = find_flags(parse(patch), checks=[], protected=[], task=task)
+    assert not flag.asked_for  # it asks for less

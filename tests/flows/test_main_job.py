@@ -40,7 +40,8 @@ async def test_three_work_one_breaks_something_and_the_evidence_says_so(
     assert done.ranking
     assert (done.ranking.recommended, done.ranking.confidence) == (1, Confidence.HIGH)
     assert (
-        "Variation 3 breaks `double`, which passed on the base." in done.ranking.reasons
+        "Variation 3 breaks `test_calc.CalcTest.test_double`, which passed on the base."
+        in done.ranking.reasons
     )
 
     assert all(v.usage.requests >= 2 and v.usage.cost_usd for v in done.variations)

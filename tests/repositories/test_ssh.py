@@ -18,7 +18,7 @@ from aideator.repositories.cache import RepositoryCache
 from aideator.repositories.remote import resolve_remote
 from aideator.repositories.source import SourcePolicy, parse_source
 from aideator.repositories.user_git import UserGit
-from tests.conftest import PATIENCE, git
+from tests.conftest import PATIENCE, comes_true, git
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:" + os.environ["PATH"])
 needs_sshd = pytest.mark.skipif(SSHD is None, reason="sshd is not installed")
@@ -78,6 +78,24 @@ def sshd(home: Path) -> Iterator[Sshd]:
         process.wait(PATIENCE)
 
 
+@pytest.fixture
+def agent(home: Path) -> Iterator[Path]:
+    """The socket of an ssh-agent without keys."""
+    address = home / "agent"
+    process = subprocess.Popen(["ssh-agent", "-D", "-a", str(address)])
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def hand_over(key: Path) -> None:
+    """Give a key to the agent, and keep none."""
+    subprocess.run(["ssh-add", "-q", str(key)], check=True)
+    key.unlink()
+
+
 def _wait_until_it_listens(port: int) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -109,6 +127,24 @@ async def test_the_setting_of_the_users_git_names_the_command_as_well(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.delenv("GIT_SSH_COMMAND", raising=False)
     cache = RepositoryCache(home, policy=LOOPBACK)
+    found = await cache.resolve(sshd.url(repo), "main")
+    assert found.sha == git(repo, "rev-parse", "main")
+
+
+@needs_sshd
+async def test_a_key_that_only_the_users_agent_holds_opens_the_repository(
+    home: Path, repo: Path, sshd: Sshd, agent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sshd.trust()
+    identity = f"-i {sshd.folder}/key "
+    monkeypatch.setenv("GIT_SSH_COMMAND", sshd.command.replace(identity, ""))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+    await comes_true(agent.exists)
+    cache = RepositoryCache(home, policy=LOOPBACK)
+    with pytest.raises(RepositoryError) as caught:
+        await cache.resolve(sshd.url(repo))
+    assert "load the key with ssh-add" in caught.value.hint
+    hand_over(sshd.folder / "key")
     found = await cache.resolve(sshd.url(repo), "main")
     assert found.sha == git(repo, "rev-parse", "main")
 

@@ -124,7 +124,10 @@ def package(**more: object) -> str:
         ),
         (
             {"pom.xml": "", "mvnw": ""},
-            ["sh ./mvnw -B -q -Dmaven.test.failure.ignore=true test"],
+            [
+                "sh ./mvnw -B -q -Dmaven.test.failure.ignore=true"
+                " -Dsurefire.timeout=30 test"
+            ],
         ),
         (
             {"build.gradle": ""},

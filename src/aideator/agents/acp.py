@@ -39,7 +39,10 @@ them late."""
 CANCEL_SECONDS = 0.5
 """Seconds that a cancelled agent may take to stop by itself."""
 EXIT_SECONDS = 2.0
-"""Seconds to wait for the exit of an agent that closed its output, or was killed."""
+"""Seconds to wait for the exit of an agent that was killed."""
+EXPLAIN_SECONDS = 10.0
+"""Seconds to wait for the exit of an agent that closed its output. A back end that has
+lost the sandbox may take longer to find out than the streams take to end."""
 MEMORY_BYTES_MAX = 4 * 2**20
 """Bytes that an agent may keep from one turn to the next, compressed. A larger memory
 is dropped as a whole."""
@@ -380,7 +383,7 @@ async def _explain_exit(
         SandboxLost: if the sandbox has ended.
     """
     try:
-        async with asyncio.timeout(EXIT_SECONDS):
+        async with asyncio.timeout(EXPLAIN_SECONDS):
             code = await process.wait()
             await asyncio.wait([draining], timeout=1.0)
     except TimeoutError:

@@ -12,7 +12,7 @@ import platform
 import resource
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from aideator.settings import Settings
 from aideator.setup.environment import SetupContext
 from aideator.setup.network import AUTO, NONE, NetworkPolicy
 from aideator.setup.preview import preview_project, setup_findings
+from aideator.setup.toolchains import find_toolchains
 from aideator.store.home import make_home, runtime_dir
 from aideator.store.session import Database
 
@@ -73,7 +74,8 @@ async def start_engine(
     cache = open_cache(settings)
     await asyncio.to_thread(_prepare_home, cache, runtime)
     gateway = await stack.enter_async_context(_gateway(settings, runtime))
-    backends = _backends(settings)
+    toolchains = await asyncio.to_thread(_toolchains, settings)
+    backends = _backends(settings, toolchains)
     context = RunContext(
         database=database,
         log=log,
@@ -93,7 +95,7 @@ async def start_engine(
         make_agent=partial(make_agent, wall_clock=settings.agent_timeout),
         limits=_limits(settings),
         home=home,
-        environment=_environment(settings),
+        environment=_environment(settings, toolchains),
         max_attempts=settings.max_attempts,
         upstream=demo.upstream,
         try_model=partial(try_settings, settings),
@@ -115,7 +117,7 @@ def _gateway(settings: Settings, runtime: Path) -> AbstractAsyncContextManager[G
     )
 
 
-def _environment(settings: Settings) -> str:
+def _environment(settings: Settings, toolchains: Iterable[Path]) -> str:
     """Return a hash of what a check can see beside the tree: programs and limits.
 
     Installing a program changes a folder's time of modification. The hash is taken when
@@ -128,7 +130,7 @@ def _environment(settings: Settings) -> str:
         settings.agent_container_image,
         repr(_limits(settings)),
     ]
-    for root in (Path("/usr"), *settings.sandbox_toolchains):
+    for root in (Path("/usr"), *toolchains):
         for folder in _folders(root, depth=3):
             parts.append(f"{folder} {folder.stat().st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -170,7 +172,8 @@ async def inspect(
     checkout = checkout.in_folder(path)
     backend: SandboxBackend | None = None
     with suppress(SandboxUnavailable):  # `aideator doctor` reports why
-        backend = await _backends(settings).choose()
+        toolchains = await asyncio.to_thread(_toolchains, settings)
+        backend = await _backends(settings, toolchains).choose()
     # A container has the programs of its image, and takes too long to open here.
     if backend is not None and backend.name != BUBBLEWRAP:
         backend = None
@@ -197,14 +200,22 @@ def _prepare_home(cache: RepositoryCache, runtime: Path) -> None:
     compile_packages()
 
 
-def _backends(settings: Settings) -> Backends:
+def _toolchains(settings: Settings) -> tuple[Path, ...]:
+    """Return the directories that sandboxes see, the named ones first."""
+    names = settings.sandbox_toolchains
+    named = (Path(name) for name in names if name not in {AUTO, NONE})
+    found = find_toolchains() if AUTO in names else ()
+    return tuple(dict.fromkeys((*named, *found)))
+
+
+def _backends(settings: Settings, toolchains: Sequence[Path]) -> Backends:
     volume = settings.dagger_cache_volume
     return Backends(
         settings.aideator_sandbox,
         runtime_dir=runtime_dir(settings.aideator_home),
         policy=settings.isolation_policy,
         options={
-            BUBBLEWRAP: {"toolchains": settings.sandbox_toolchains},
+            BUBBLEWRAP: {"toolchains": toolchains},
             "dagger": {
                 "program": settings.dagger_cli,
                 "image": settings.agent_container_image,
@@ -234,7 +245,8 @@ async def examine(settings: Settings) -> list[Finding]:
         )
         return [*findings, unusable]
     findings.append(Finding("state", ok=True, detail=str(settings.aideator_home)))
-    return findings + await _backends(settings).check()
+    toolchains = await asyncio.to_thread(_toolchains, settings)
+    return findings + await _backends(settings, toolchains).check()
 
 
 def _git() -> Finding:

@@ -3,10 +3,20 @@
 Pure functions of the measurements on both trees.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
+from aideator.checks.outcomes import (
+    Outcomes,
+    blocks,
+    fail_only_together,
+    is_flaky,
+    outcomes_by_test,
+)
 from aideator.domain.check import (
     FAILING,
     Check,
@@ -41,7 +51,11 @@ class State(Enum):
 
 def brief(result: CheckResult) -> CheckResult:
     """Return a result for the event log: only the first tests that did not pass."""
-    failing = [test for test in result.tests if test.outcome in FAILING]
+    failing = [
+        test
+        for test in result.tests
+        if test.outcome in FAILING and not test.of_subtests
+    ]
     shown = tuple(_shorter(test) for test in failing[:MAX_TESTS_IN_EVENT])
     return result.model_copy(update={"tests": shown})
 
@@ -100,6 +114,8 @@ def _runs_no_more(before: Measurement | None, after: Measurement) -> bool:
 
 
 def _telling(row: TestChange) -> tuple[int, bool]:
+    if _lost_failing(row):
+        return -1, False
     return MOST_TELLING_FIRST.index(row.change), row.after not in FAILING
 
 
@@ -110,50 +126,151 @@ def _rows(before: Measurement | None, after: Measurement) -> Iterator[TestChange
     """
     if not after.result.tests:
         return
-    old = outcomes_by_test(before) if before is not None else {}
-    new = outcomes_by_test(after)
-    messages = _messages(after)
-    known = before.result.tests if before is not None else ()
-    files = {test.test: test.file for test in (*known, *after.result.tests)}
-    for test in {**new, **old}:
-        was, now = old.get(test, ()), new.get(test, ())
+    sides = _Sides.of(before, after)
+    for test in {**sides.new, **sides.old}:
+        row = sides.row(test)
+        if row is not None:
+            yield row
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What is known of each test on the base and on base + patch."""
+
+    old: Outcomes
+    new: Outcomes
+    old_results: Mapping[str, TestResult]
+    new_results: Mapping[str, TestResult]
+    old_errors: Sequence[TestResult]
+    new_errors: Sequence[TestResult]
+    messages: Mapping[str, str]
+    renamed: frozenset[str]
+    only_together: frozenset[str]
+
+    @classmethod
+    def of(cls, before: Measurement | None, after: Measurement) -> "_Sides":
+        """Return both sides of a comparison."""
+        old = outcomes_by_test(before) if before is not None else {}
+        new = outcomes_by_test(after)
+        known = before.result.tests if before is not None else ()
+        return cls(
+            old,
+            new,
+            {test.test: test for test in known},
+            {test.test: test for test in after.result.tests},
+            _errors(known),
+            _errors(after.result.tests),
+            _messages(after),
+            _renamed(old, new),
+            fail_only_together(after),
+        )
+
+    def row(self, test: str) -> TestChange | None:
+        """Return the row of one test; None where it says nothing about the change."""
+        was = self.old.get(test, ())
+        now = self.new.get(test) or self._in_place_of(test)
         change = change_of(was, now)
-        if change is None:
-            continue
+        if change is None or test in self.renamed or self._follows_from_subtests(test):
+            return None
         passes = change is Change.STILL_PASSING
-        yield TestChange(
+        result = self.new_results.get(test) or self.old_results[test]
+        return TestChange(
             test=test,
             change=change,
-            before=was[0] if was else None,
-            after=now[0] if now else None,
-            file=files[test],
-            message="" if passes else messages.get(test, ""),
+            before=next(iter(was), None),
+            after=next(iter(now), None),
+            file=result.file,
+            message="" if passes else self._message(test),
         )
+
+    def _follows_from_subtests(self, test: str) -> bool:
+        """Return whether the rows of the tests within say all about this one."""
+        found = (self.old_results.get(test), self.new_results.get(test))
+        return all(result is None or result.of_subtests for result in found)
+
+    def _in_place_of(self, test: str) -> tuple[TestOutcome, ...]:
+        """Return the outcome that stands for a test of the base that no longer ran.
+
+        A file that can be collected again passes if all its tests do. A test whose
+        file cannot be collected any more has the file's error.
+        """
+        within: set[TestOutcome] = set()
+        for error in self.old_errors:
+            if error.test == test:
+                within.update(
+                    *(self.new[each] for each in self.new if blocks(error, each))
+                )
+        if within:
+            fails = not FAILING.isdisjoint(within)
+            return (TestOutcome.FAILED if fails else TestOutcome.PASSED,)
+        error_now = (each.test for each in self.new_errors if blocks(each, test))
+        return self.new.get(next(error_now, ""), ())
+
+    def _message(self, test: str) -> str:
+        message = self.messages.get(test, "")
+        if test in self.only_together:
+            return f"{_ONLY_TOGETHER}\n{message}".strip()
+        return message
+
+
+def _errors(tests: Iterable[TestResult]) -> Sequence[TestResult]:
+    """Return the first tests that could not be run, such as files."""
+    errors = (test for test in tests if test.outcome is TestOutcome.ERROR)
+    return [*islice(errors, _MAX_ERRORS)]
+
+
+_MAX_ERRORS = 200
+"""Errors that are looked at for tests within; each is compared with all tests."""
+_ONLY_TOGETHER = "Fails in each run together with other tests, and passes alone."
+
+
+def _renamed(old: Outcomes, new: Outcomes) -> frozenset[str]:
+    """Return the ids of passing tests that only have another name now.
+
+    An id may hold a value of the code, or the time. Where as many tests of one function
+    are gone as are new, and all of them pass, nothing is known to have changed.
+    """
+    gone, come = _by_function(old, new), _by_function(new, old)
+    found: set[str] = set()
+    for function, tests in gone.items():
+        others = come.get(function, [])
+        if len(tests) == len(others):
+            found.update(tests, others)
+    return frozenset(found)
+
+
+def _by_function(these: Outcomes, those: Outcomes) -> dict[str, list[str]]:
+    """Return the tests with parameters that only one side has, all passing there."""
+    found: dict[str, list[str]] = {}
+    failing: set[str] = set()
+    for test, outcomes in these.items():
+        function = _function_of(test)
+        if test in those or function == test:
+            continue
+        found.setdefault(function, []).append(test)
+        if set(outcomes) != {TestOutcome.PASSED}:
+            failing.add(function)
+    return {name: tests for name, tests in found.items() if name not in failing}
+
+
+def _function_of(test: str) -> str:
+    """Return an id without what follows the name of its function.
+
+    That is pytest's parameters, JUnit's arguments, or a subtest of Go.
+    """
+    if subtest := re.search(r"\.(?:Test|Fuzz|Example)\w*/", test):
+        return test[: subtest.end() - 1]
+    return re.split(r"[\[(]", test, maxsplit=1)[0]
 
 
 def _messages(measurement: Measurement) -> dict[str, str]:
     """Return why tests did not pass, each from the first run that says so."""
     found: dict[str, str] = {}
-    for run in (measurement.result, *measurement.again):
+    for run in (measurement.result, *measurement.whole, *measurement.again):
         for test in run.tests:
             if test.message:
                 found.setdefault(test.test, test.message[:MAX_MESSAGE])
     return found
-
-
-def outcomes_by_test(measurement: Measurement) -> dict[str, tuple[TestOutcome, ...]]:
-    """Return the outcomes of each test of the first run, in all runs in order."""
-    found = {test.test: [test.outcome] for test in measurement.result.tests}
-    for run in measurement.again:
-        for test in run.tests:
-            if test.test in found:
-                found[test.test].append(test.outcome)
-    return {test: tuple(outcomes) for test, outcomes in found.items()}
-
-
-def is_flaky(outcomes: Sequence[TestOutcome]) -> bool:
-    """Return whether a test has passed and failed on the same tree."""
-    return TestOutcome.PASSED in outcomes and not FAILING.isdisjoint(outcomes)
 
 
 def change_of(was: Sequence[TestOutcome], now: Sequence[TestOutcome]) -> Change | None:
@@ -204,13 +321,26 @@ def _always_fails(outcomes: Sequence[TestOutcome]) -> bool:
 
 
 def _change_of_check(before: State, after: State, rows: Sequence[TestChange]) -> Change:
-    if after is State.FLAKY or (after is State.PASSES and before is State.FLAKY):
-        return Change.FLAKY
     if after is State.PASSES:
-        return Change.STILL_PASSING if before is State.PASSES else Change.FIXED
+        return _change_to_passing(before, rows)
+    if after is State.FLAKY:
+        return Change.FLAKY
     if before is State.PASSES or _broke_more(before, rows):
         return Change.BROKEN
     return Change.STILL_FAILING
+
+
+def _change_to_passing(before: State, rows: Sequence[TestChange]) -> Change:
+    if before is State.FLAKY:
+        return Change.FLAKY
+    if any(map(_lost_failing, rows)):
+        return Change.GONE
+    return Change.STILL_PASSING if before is State.PASSES else Change.FIXED
+
+
+def _lost_failing(row: TestChange) -> bool:
+    """Return whether a test that failed on the base no longer runs."""
+    return row.change is Change.GONE and row.before in FAILING
 
 
 def _broke_more(before: State, rows: Sequence[TestChange]) -> bool:

@@ -197,20 +197,28 @@ def go(text: str) -> Report:
 def _go_results(
     ended: Mapping[_GoTest, tuple[TestOutcome, float]], output: Mapping[_GoTest, str]
 ) -> Iterator[TestResult]:
-    """Yield the tests without subtests, and packages that failed without a test."""
+    """Yield the tests, and packages that failed without a test."""
     parents: set[_GoTest] = set()
+    with_failed_subtest: set[_GoTest] = set()
     failed_in_a_test: set[str] = set()
     for (package, test), (outcome, _) in ended.items():
-        parents.update((package, parent) for parent in _parents(test))
+        above = [(package, parent) for parent in _parents(test)]
+        parents.update(above)
         if test and outcome is FAILED:
+            with_failed_subtest.update(above)
             failed_in_a_test.add(package)
     for key, (outcome, seconds) in ended.items():
         package, test = key
         message = output.get(key, "")
         if test:
-            if key not in parents:
-                name = f"{package}.{test}"
-                yield result(name, outcome, message=message, seconds=seconds)
+            fails_itself = outcome is FAILED and key not in with_failed_subtest
+            yield result(
+                f"{package}.{test}",
+                outcome,
+                message=message,
+                seconds=seconds,
+                of_subtests=key in parents and not fails_itself,
+            )
         elif outcome is FAILED and package not in failed_in_a_test:
             # The package was not built, or its process ended by itself.
             yield result(package, ERROR, message=message)
@@ -274,7 +282,12 @@ def tap(text: str) -> Report:
         return Report(note=bailed[:200])
     points = _TapReader().read(lines)
     rows = (
-        result(point.name, point.outcome, message="\n".join(point.notes))
+        result(
+            point.name,
+            point.outcome,
+            message="\n".join(point.notes),
+            of_subtests=point.of_subtests,
+        )
         for point in points
     )
     return report("tap", rows)
@@ -285,6 +298,7 @@ class _TapPoint:
     name: str
     outcome: TestOutcome
     notes: list[str]
+    of_subtests: bool = False
 
 
 class _TapReader:
@@ -296,7 +310,7 @@ class _TapReader:
         self._notes: list[str] | None = None
 
     def read(self, lines: Iterable[str]) -> list[_TapPoint]:
-        """Return the innermost test points, in order."""
+        """Return the test points, those of a subtest before its own."""
         for line in lines:
             text = line.strip()
             depth = (len(line) - len(line.lstrip(" "))) // 4
@@ -321,14 +335,12 @@ class _TapReader:
             outcome = SKIPPED
         self._notes = []
         children, self._points[depth + 1] = self._points[depth + 1], []
-        # A subtest that fails although all in it pass is kept as one test.
         fails_itself = outcome is FAILED and not _any_failed(children)
-        if children and not fails_itself:
-            for child in children:
-                named = replace(child, name=f"{name} > {child.name}"[:NAME])
-                self._points[depth].append(named)
-        else:
-            self._points[depth].append(_TapPoint(name, outcome, self._notes))
+        for child in children:
+            named = replace(child, name=f"{name} > {child.name}"[:NAME])
+            self._points[depth].append(named)
+        own = _TapPoint(name, outcome, self._notes, bool(children) and not fails_itself)
+        self._points[depth].append(own)
 
 
 def _any_failed(points: Iterable[_TapPoint]) -> bool:

@@ -84,6 +84,7 @@ def result(
     file: str = "",
     message: str = "",
     seconds: float = 0.0,
+    of_subtests: bool = False,
 ) -> TestResult:
     """Return one test, with its texts bounded and free of what no database takes."""
     passed = outcome is TestOutcome.PASSED
@@ -94,6 +95,7 @@ def result(
         seconds=0.0 if math.isnan(seconds) else round(seconds, 3),
         file=clean(file[:NAME]),
         message="" if passed else shortened(clean(message)),
+        of_subtests=of_subtests,
     )
 
 
@@ -349,6 +351,7 @@ def _node(found: dict[str, Any]) -> Iterator[TestResult]:
             file=file,
             message=str(found.get("message") or ""),
             seconds=_number(str(found.get("seconds") or 0)),
+            of_subtests=found.get("of_subtests") is True,
         )
 
 

@@ -16,10 +16,11 @@ from dataclasses import dataclass, field, replace
 from aideator.checks import reports
 from aideator.checks.coverage import COVERAGE_REPORTS, covered
 from aideator.checks.diagnostics import count_findings
+from aideator.checks.outcomes import needs_whole_run
 from aideator.checks.printed import go, go_output
 from aideator.checks.reports import Report
 from aideator.checks.runners import PLACE, REPORTER, Plan, short_name
-from aideator.checks.startup import why_not_run
+from aideator.checks.startup import NOT_BUILT, why_not_run
 from aideator.domain.check import (
     FAILING,
     NOT_FOUND,
@@ -32,6 +33,8 @@ from aideator.domain.check import (
 from aideator.domain.errors import DiskLimitExceeded, EngineLost, SandboxLost
 from aideator.sandbox.base import WORKSPACE, ExecResult, Limits, Sandbox
 
+BUILD_FAILED = f"{PLACE}/build-failed"
+"""The output of a build that failed; where it exists, every check fails with it."""
 OUTPUT_TAIL = 16_384
 """Bytes of a check's output that are kept with its result. The end tells the most."""
 REPORT_BYTES = 16 * 2**20
@@ -87,6 +90,7 @@ async def _measure(
     """Measure one check; return also whether its sandbox is still alive."""
     begun = time.monotonic()
     again: list[CheckResult] = []
+    whole: tuple[CheckResult, ...] = ()
     lines = None
     try:
         result = await run_check(sandbox, plan)
@@ -99,10 +103,23 @@ async def _measure(
         tests = tests_to_rerun(plan, result, policy)
         for _ in range(policy.reruns if tests is not None else 0):
             again.append(await run_check(sandbox, plan, only=tests))
+        done = Measurement(result=result, again=tuple(again), covered=lines)
+        if plan.command(tests) is not None:
+            whole = await _whole_runs(sandbox, plan, done)
     except (SandboxLost, DiskLimitExceeded) as lost:
         again.append(_lost(plan, lost, 0.0))
-        return Measurement(result=result, again=tuple(again), covered=lines), False
-    return Measurement(result=result, again=tuple(again), covered=lines), True
+        done = Measurement(result=result, again=tuple(again), covered=lines)
+        return done, False
+    return done.model_copy(update={"whole": whole}), True
+
+
+async def _whole_runs(
+    sandbox: Sandbox, plan: Plan, measured: Measurement
+) -> tuple[CheckResult, ...]:
+    """Run the whole check as often again as some of its tests, if they disagree."""
+    if not needs_whole_run(measured):
+        return ()
+    return tuple([await run_check(sandbox, plan) for _ in measured.again])
 
 
 async def _coverage(sandbox: Sandbox) -> list[bytes]:
@@ -236,7 +253,7 @@ async def run_check(
         output=_tail(done, readable=go_output if plan.runner.output is go else None),
         note=report.note or (NOT_FOUND_NOTE if missing_program else ""),
         source=report.source if tests else "exit_code",
-        counts=dict(Counter(test.outcome for test in tests)),
+        counts=dict(Counter(test.outcome for test in tests if not test.of_subtests)),
         tests=tests,
         findings=await asyncio.to_thread(count_findings, plan.check.kind, done),
     )
@@ -259,6 +276,8 @@ def _script(plan: Plan, only: Sequence[TestResult] | None, place: str) -> str:
     command = (plan.command(only) if only else None) or plan.command()
     assert command is not None
     steps = [
+        f"if [ -e {BUILD_FAILED} ]; then echo '{NOT_BUILT}'",
+        f"cat {BUILD_FAILED}; exit 1; fi",
         f"mkdir -p {PLACE}",
         # Files that tell reports of the first run, and of this one, from older ones.
         f"[ -e {PLACE}/first.begun ] || : > {PLACE}/first.begun",

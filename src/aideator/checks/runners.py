@@ -139,7 +139,11 @@ def short_name(test: str) -> str:
 
 
 _JUNIT, _JSON = "{report}.xml", "{report}.json"
-_PYTEST_ENV = {"PYTEST_ADDOPTS": f"--junitxml={_JUNIT} -o junit_family=xunit1"}
+_PYTEST_ENV = {
+    # A file that cannot be collected costs the tests of that file, not of all.
+    "PYTEST_ADDOPTS": f"--junitxml={_JUNIT} -o junit_family=xunit1"
+    " --continue-on-collection-errors"
+}
 
 RUNNERS = (
     Runner(

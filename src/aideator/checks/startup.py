@@ -15,6 +15,8 @@ from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult
 
 NO_TESTS = "no tests were found"
 """The reason where a runner started and found nothing to run."""
+NOT_BUILT = "what set-up has built cannot be built again with this change"
+"""The line that a check prints, and its reason, where that is so."""
 _MAX_REASON = 200
 _NOT_EXECUTABLE = 126
 _KILLED = {137, -9}
@@ -39,7 +41,8 @@ class Startup:
 
 _OUT_OF_REACH = r"(getaddrinfo )?(ENOTFOUND|EAI_AGAIN|ECONNREFUSED)"
 _ANY = Startup(
-    lines=r"\S*python[\d.]*: (No module named \S+|can't open file)"
+    lines=rf"{NOT_BUILT}|"
+    r"\S*python[\d.]*: (No module named \S+|can't open file)"
     r"|ModuleNotFoundError: No module named '(pytest|pluggy|tox|nox|unittest)\b"
     r"|make(\[\d+\])?: \*\*\* (No rule to make target|No targets specified"
     r"|.*\bError 12[67]\b)"

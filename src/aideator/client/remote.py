@@ -1,5 +1,7 @@
 """Client of a server's HTTP API: what every command that touches runs calls.
 
+`blocking.py` is made of this module, for programs without an event loop.
+
 Optional packages have their calls in a module `client` of their own, which use `send`
 and `listen`.
 """
@@ -12,6 +14,7 @@ from typing import Any
 
 import httpx2
 
+from aideator.client.local import connect
 from aideator.client.problems import error_of
 from aideator.domain.errors import InvalidInput, Unavailable
 from aideator.domain.pages import Page
@@ -24,6 +27,7 @@ from aideator.domain.run import (
     RunSpec,
     RunStatus,
 )
+from aideator.environment import read_variables
 from aideator.eventlog.base import Batch, Entry
 from aideator.store.home import Owner
 
@@ -40,11 +44,7 @@ class AsyncClient:
         """Use a client whose base URL is the API's prefix."""
         self._client = client
 
-    async def submit(
-        self,
-        spec: RunSpec,
-        **_decided_by_the_server: bool,
-    ) -> Run:
+    async def submit(self, spec: RunSpec) -> Run:
         """Submit a run."""
         # Defaults are the server's to decide, but for what every submission names.
         body = spec.model_dump(mode="json", exclude_defaults=True) | {
@@ -73,11 +73,7 @@ class AsyncClient:
         return Location.model_validate(found)
 
     async def inspect(
-        self,
-        repo_url: str,
-        ref: str | None = None,
-        path: str = "",
-        **_decided_by_the_server: bool,
+        self, repo_url: str, ref: str | None = None, path: str = ""
     ) -> Project:
         """Return how a repository would be set up and checked."""
         project = await self.call(
@@ -131,7 +127,7 @@ class AsyncClient:
         tries, complete = 0, False
         while tries < RETRIES:
             try:
-                async for entry in self._stream(run_id, after, interactive):
+                async for entry in self._stream(run_id, after, interactive=interactive):
                     after, tries, complete = entry.seq, 0, entry.kind == "complete"
                     yield [entry]
                 # Not at the first `complete`: the run may have continued since.
@@ -149,7 +145,8 @@ class AsyncClient:
         self,
         run_id: str,
         after: int,
-        interactive: bool,  # noqa: FBT001 - private
+        *,
+        interactive: bool,
     ) -> AsyncIterator[Entry]:
         query = "?interactive=true" if interactive else ""
         async with self.listen(f"/runs/{run_id}/stream{query}", after) as events:
@@ -287,15 +284,51 @@ def _path(run_id: str, number: int | None) -> str:
 
 
 @asynccontextmanager
+async def open_client(
+    url: str | None = None, *, key: str | None = None
+) -> AsyncIterator[AsyncClient]:
+    """Open a client of the server at `url`, or of this user's own.
+
+    Like the command line, it starts the user's own server if there is none; a server
+    that it started ends with the client.
+
+    Args:
+        url: A server's address, such as `http://127.0.0.1:8000`; None for the server of
+            this user and of the state directory that the environment names.
+        key: The API key, if the server at `url` wants one.
+
+    Raises:
+        InvalidInput: if the address has no scheme.
+        SettingsError: naming every wrong setting of the environment.
+        Unavailable: if the user's own server does not start.
+    """
+    if url is not None:
+        async with open_remote(url, key=key) as client:
+            yield client
+        return
+    variables = read_variables()
+    server = await asyncio.to_thread(connect, variables, stays=False)
+    try:
+        async with open_local(server.present) as client:
+            yield client
+    finally:
+        await asyncio.to_thread(server.close)
+
+
+@asynccontextmanager
 async def open_remote(
-    url: str, *, prefix: str, header: str, key: str | None
+    url: str,
+    *,
+    prefix: str = "/api/v1",
+    header: str = "X-API-Key",
+    key: str | None = None,
 ) -> AsyncIterator[AsyncClient]:
     """Open a client of the server at `url`.
 
     Args:
         url: Its address, such as `http://127.0.0.1:8000`.
-        prefix: Where its API is.
-        header: The name of the header that carries the key.
+        prefix: Where its API is: its setting API_V1_PREFIX.
+        header: The name of the header that carries the key: API_KEY_HEADER.
         key: The API key, if the server wants one.
 
     Raises:

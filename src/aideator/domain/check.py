@@ -80,6 +80,9 @@ class TestResult(FrozenModel):
     does not say."""
     message: str = ""
     """Why it did not pass: the end of the report's message, of bounded length."""
+    of_subtests: bool = False
+    """Whether it holds other tests and its outcome follows from theirs. A test that
+    holds others and fails by itself counts as any test."""
 
 
 class CheckResult(FrozenModel):
@@ -119,6 +122,9 @@ class Measurement(FrozenModel):
     """All runs of one check on one tree: the whole check, and reruns of some tests."""
 
     result: CheckResult
+    whole: tuple[CheckResult, ...] = ()
+    """Further runs of the whole check, where a test failed in the first run but passed,
+    or was not found, when it was run without the others."""
     again: tuple[CheckResult, ...] = ()
     """The reruns, each of the tests that failed, are new or started to pass; of the
     whole check where its runner cannot select tests."""
@@ -129,4 +135,5 @@ class Measurement(FrozenModel):
     @property
     def seconds(self) -> float:
         """Return the wall-clock time of all runs together."""
-        return self.result.seconds + sum(run.seconds for run in self.again)
+        runs = (self.result, *self.whole, *self.again)
+        return sum(run.seconds for run in runs)

@@ -102,6 +102,8 @@ class Flag(FrozenModel):
     """The telling lines of that hunk, each with its `+`, `-` or space."""
     message: str
     """What happened there, in a sentence."""
+    asked_for: bool = False
+    """Whether the task's own words ask for it. It is shown then, and bars nothing."""
 
 
 class Delta(FrozenModel):
@@ -147,6 +149,11 @@ class Verdict(FrozenModel):
     def count(self, change: Change) -> int:
         """Return how many checks changed in this way."""
         return sum(row.change is change for row in self.checks)
+
+    @property
+    def barring_flags(self) -> tuple[Flag, ...]:
+        """Return the flags that keep it from being recommended until it is cleared."""
+        return tuple(flag for flag in self.flags if not flag.asked_for)
 
     @property
     def unchanged(self) -> bool:

@@ -145,13 +145,15 @@ def cross_counts(outcomes: Iterable[CrossOutcome | None]) -> tuple[str, str]:
 
 
 def check_outcome(result: CheckResult) -> str:
-    """Return the result of a check, such as `check x fails (3 of 4 tests)`."""
+    """Return the result of a check, such as `check x fails (3 of 4 tests pass)`."""
     if result.could_not_run:
         return f"check `{result.check}` could not run ({result.could_not_run})"
     total = sum(result.counts.values())
     passed = result.counts.get(TestOutcome.PASSED, 0)
-    detail = f"{passed} of {total} tests" if total else result.note
     said = f"check `{result.check}` {'passes' if result.passed else 'fails'}"
+    detail = result.note
+    if total:
+        detail = f"{passed} of {total} tests" + ("" if result.passed else " pass")
     return f"{said} ({detail})" if detail else said
 
 

@@ -1,8 +1,5 @@
 """Run the checks on the base or on base + patch, unless the result is known."""
 
-import asyncio
-import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
@@ -11,20 +8,18 @@ from aideator.changes.diff import parse
 from aideator.changes.fork import fork
 from aideator.changes.patch import Patch, apply
 from aideator.checks.coverage import added_lines
-from aideator.checks.run import RerunPolicy, limits_for_checks, measure
+from aideator.checks.outcomes import fail_only_together
+from aideator.checks.run import RerunPolicy, limits_for_checks, measure, run_check
 from aideator.checks.runners import Plan, plan
 from aideator.domain.check import Measurement
 from aideator.domain.run import Run
 from aideator.engine.context import RunContext
+from aideator.engine.known import recall, remember, tree_key
+from aideator.engine.rebuild import rebuild
 from aideator.repositories.checkout import Checkout
 from aideator.repositories.untrusted_tree import read_regular_file
 from aideator.sandbox.base import Sandbox
 from aideator.selection.cross_tests import edited_tests
-from aideator.store import measurements
-
-_FORMAT = 2
-"""Raised when the same output would be read differently: nothing stored before is used
-again."""
 
 Report = Callable[[Measurement], Awaitable[None]]
 """Receives each measurement as it comes, also those that were known."""
@@ -83,6 +78,70 @@ async def measure_tree(
     return _by_check(found)
 
 
+async def with_whole_runs(
+    context: RunContext,
+    run: Run,
+    checkout: Checkout,
+    before: Mapping[str, Measurement],
+    after: Mapping[str, Measurement],
+) -> Mapping[str, Measurement]:
+    """Return the base's measurements, with further runs of whole checks where needed.
+
+    A test that a change makes fail only together with others has to pass together with
+    them on the base, as often, or it is flaky.
+    """
+    asked = [
+        label
+        for label, measurement in after.items()
+        if _is_asked_as_a_whole(before.get(label), measurement)
+    ]
+    if not asked:
+        return before
+    todo = plans(run, checkout)
+    commands = [each.check.model_dump_json() for each in todo]
+    facts = ["whole", run.spec.comparison.reruns, asked, commands]
+    key = tree_key(context, run, checkout, None, facts)
+    keys = [f"{key}.{place}" for place in range(len(asked))]
+    known = await recall(context, run, keys)
+    if not known:
+        known = await _whole_runs(context, run, checkout, todo, asked)
+        await remember(context, run, dict(zip(keys, known, strict=True)))
+    more = {
+        each.result.check: before[each.result.check].model_copy(
+            update={"whole": (each.result, *each.again)}
+        )
+        for each in known
+    }
+    return {**before, **more}
+
+
+def _is_asked_as_a_whole(before: Measurement | None, after: Measurement) -> bool:
+    if before is None or before.whole:
+        return False
+    return bool(fail_only_together(after))
+
+
+async def _whole_runs(
+    context: RunContext,
+    run: Run,
+    checkout: Checkout,
+    todo: Sequence[Plan],
+    asked: Sequence[str],
+) -> list[Measurement]:
+    """Run whole checks on the base, in one sandbox, after what builds it."""
+    name = f"{run.id}-whole-{secrets.token_hex(4)}"
+    found = []
+    async with checks_sandbox(context, run, checkout, None, name)() as sandbox:
+        for each in todo:
+            if each.check.kind == "build":
+                await run_check(sandbox, each)
+            elif each.check.label in asked:
+                times = range(max(1, run.spec.comparison.reruns))
+                first, *again = [await run_check(sandbox, each) for _ in times]
+                found.append(Measurement(result=first, again=tuple(again)))
+    return found
+
+
 def _by_check(measured: Sequence[Measurement]) -> dict[str, Measurement]:
     return {measurement.result.check: measurement for measurement in measured}
 
@@ -120,6 +179,8 @@ def checks_sandbox(
 ) -> Callable[[], AbstractAsyncContextManager[Sandbox]]:
     """Return a function that opens a fresh sandbox over the base, with a patch applied.
 
+    What set-up has built from files of the patch is built again.
+
     Args:
         context: The services.
         run: Whose back end is used.
@@ -137,6 +198,7 @@ def checks_sandbox(
         ):
             if patch is not None:
                 await apply(sandbox, patch)
+            await rebuild(context, run, checkout, patch, sandbox)
             yield sandbox
 
     return open_sandbox
@@ -159,71 +221,3 @@ def _measurement_key(
         patch,
         [policy.reruns, policy.baseline is None, commands],
     )
-
-
-def tree_key(
-    context: RunContext, run: Run, checkout: Checkout, patch: Patch | None, rest: object
-) -> str:
-    """Return a hash of a tree, what can be seen beside it, and what is run on it."""
-    change = hashlib.sha256(patch.data).hexdigest() if patch else ""
-    facts = [
-        _FORMAT,
-        context.environment,
-        run.spec.sandbox,
-        checkout.commit.sha,
-        _environment(checkout),
-        change,
-        rest,
-        *([checkout.folder] if checkout.folder else ()),
-        *([checkout.ignored.digest] if checkout.ignored else ()),
-    ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def _environment(checkout: Checkout) -> list[object]:
-    # Made again from the same commands, an environment may hold other versions, so the
-    # time when it was made is part of the key.
-    made = checkout.environment
-    return [] if made is None else [made.name, made.stat().st_mtime_ns]
-
-
-async def recall(
-    context: RunContext, run: Run, keys: Sequence[str]
-) -> list[Measurement]:
-    """Return the stored measurements of these keys; empty unless all are stored."""
-    own_keys = [f"{key}.{run.id}" for key in keys]
-    known = await context.database.look(
-        lambda connection: measurements.find(connection, [*keys, *own_keys])
-    )
-    found = []
-    for key, own_key in zip(keys, own_keys, strict=True):
-        measurement = known.get(own_key) or known.get(key)
-        if measurement is None:
-            return []
-        found.append(measurement)
-    return found
-
-
-async def remember(
-    context: RunContext, run: Run, found: dict[str, Measurement]
-) -> None:
-    """Store measurements for later runs.
-
-    One that may be the machine's fault is stored for this run only: a check that failed
-    before any test reported may have missed a tool that is there the next time.
-    """
-    names = {
-        key: key if _depends_on_tree_only(each) else f"{key}.{run.id}"
-        for key, each in found.items()
-    }
-    named = await asyncio.to_thread(
-        lambda: {names[key]: measurements.pack(each) for key, each in found.items()}
-    )
-    await context.database.transact(
-        lambda connection: measurements.keep(connection, named)
-    )
-
-
-def _depends_on_tree_only(measurement: Measurement) -> bool:
-    runs = (measurement.result, *measurement.again)
-    return all(run.exit_code is not None and (run.passed or run.tests) for run in runs)

@@ -8,18 +8,13 @@ the state that follows from them.
 """
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from aideator.agents.base import Task
-from aideator.changes.diff import parse
-from aideator.changes.fingerprint import fingerprint
 from aideator.changes.fork import Fork, fork
 from aideator.changes.patch import Patch, apply, extract
-from aideator.checks.compare import brief, compare, deltas
-from aideator.domain.check import Measurement
 from aideator.domain.errors import (
     BudgetExhausted,
     Cancelled,
@@ -31,7 +26,6 @@ from aideator.domain.errors import (
 )
 from aideator.domain.events import (
     Checking,
-    CheckRun,
     ErrorRaised,
     EventBody,
     SandboxOpened,
@@ -43,16 +37,15 @@ from aideator.domain.events import (
 from aideator.domain.isolation import Isolation
 from aideator.domain.run import Failure, Run, Variation, VariationStatus
 from aideator.domain.usage import Usage
-from aideator.domain.verdict import Flag, Verdict
+from aideator.domain.verdict import Verdict
 from aideator.engine.active import VISITS
 from aideator.engine.base_checks import Baseline
 from aideator.engine.context import RunContext, Slot
 from aideator.engine.events import EventWriter
 from aideator.engine.failures import run_or_record_failure
-from aideator.engine.measure import measure_tree, rerun_policy
 from aideator.engine.spending import spending
 from aideator.engine.stop import Stopped, StopReason, StopSwitch
-from aideator.flags.tamper import find_flags
+from aideator.engine.verdict import check
 from aideator.gateway.lease import Lease
 from aideator.store import claims, runs
 
@@ -388,42 +381,6 @@ async def report_model_failure(
         reason = MODEL_FAILED
     await writer.write(ErrorRaised(reason=reason, message=message))
     return (message,)
-
-
-async def check(
-    context: RunContext,
-    baseline: Baseline,
-    number: int,
-    patch: Patch,
-    writer: EventWriter,
-) -> Verdict:
-    """Run the checks on base + patch in a fresh sandbox, and compare with the base."""
-    run, checkout = baseline.run, baseline.checkout
-    before = baseline.results
-    after: Mapping[str, Measurement] = {}
-    if patch.data and run.checks:
-
-        async def report(measurement: Measurement) -> None:
-            await writer.write(CheckRun(result=brief(measurement.result)))
-
-        policy = await asyncio.to_thread(rerun_policy, run, patch, before, checkout)
-        after = await measure_tree(context, run, checkout, patch, policy, report)
-    return Verdict(
-        variation_id=number,
-        patch=patch.stats,
-        paths=patch.paths,
-        fingerprint=await asyncio.to_thread(fingerprint, patch.data),
-        checks=await asyncio.to_thread(compare, run.checks, before, after),
-        flags=await asyncio.to_thread(flags_of, run, patch),
-        deltas=deltas(run.checks, before, after),
-        seconds=round(sum(measurement.seconds for measurement in after.values()), 3),
-        notes=(*checkout.notes, *patch.notes),
-    )
-
-
-def flags_of(run: Run, patch: Patch) -> tuple[Flag, ...]:
-    """Return what about the change needs a person's approval."""
-    return find_flags(parse(patch.data), checks=run.checks, protected=run.protected)
 
 
 async def previous_patch(context: RunContext, run_id: str, number: int) -> Patch:

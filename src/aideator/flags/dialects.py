@@ -90,7 +90,7 @@ _PYTHON = Dialect(
         r"except\b",
         r"with (?:contextlib\.)?suppress\(",
         r"if (?:False|0)\b",
-        r"return(?: None)?$",
+        r"return(?: (?:None|True|False|\d+))?$",
         r"(?:sys|os)\._?exit\(",
     ),
 )
@@ -307,9 +307,9 @@ TRIVIAL = re.compile(
     r"|if false\b"
     r"|assert(?:True|That)?(?:\.ok)?!?\(\s*(?:[Tt]rue|1)\b"
     r"|assertFalse\(\s*[Ff]alse\b"
-    r"|expect\((?:true|1)\)\.to(?:Be|Equal|BeTruthy)|expect\((\w+)\)\.to\w+\(\1\)"
-    r"|assert_eq!\(\s*(\w+)\s*,\s*\2\s*[,)]"
-    r"|assertEquals?\(\s*(\w+)\s*,\s*\3\s*[,)]|assert (\w+) == \4$"
+    r"|expect\((?:true|1)\)\.to(?:Be|Equal|BeTruthy)|expect\((.+)\)\.to\w+\(\1\)"
+    r"|(?:assert_eq!|[eE]quals?)\(\s*(\S.*)\s*,\s*\2\s*[,)]"
+    r"|assert (\S.*) == \3(?:$|,|\s+#)"
 )
 """An assertion that cannot fail."""
 

@@ -34,6 +34,8 @@ class SideLine:
     test: Enclosing
     defines: bool = False
     """Whether it defines `test`."""
+    prose: bool = False
+    """Whether it stands in the docstring of a definition."""
 
 
 class WholeChange(NamedTuple):
@@ -60,6 +62,7 @@ def lines_of(
     current = Enclosing(test_around(hunk, dialect), new=new_file)
     found: list[SideLine] = []
     announced = False  # by an attribute such as #[test], with the name to come
+    docstring = _Docstring()
     for at, line in enumerate(hunk.lines):
         if line.kind not in {"context", side}:
             continue
@@ -70,9 +73,37 @@ def lines_of(
             name = test or (function if announced else "") or ""
             current = Enclosing(name, new=line.kind == side)
             _assign_marks(found, current, dialect)
-        found.append(SideLine(at, line.kind, text, current, defines=defines))
+        prose = docstring.holds(text)
+        found.append(
+            SideLine(at, line.kind, text, current, defines=defines, prose=prose)
+        )
         announced = test == "" or (announced and function is None)
     return found
+
+
+class _Docstring:
+    """Follows Python's docstrings: strings that come first in what is defined."""
+
+    def __init__(self) -> None:
+        self._quotes = ""
+        self._may_begin = False
+
+    def holds(self, text: str) -> bool:
+        """Return whether the next line belongs to a docstring."""
+        if self._quotes:
+            if self._quotes in text:
+                self._quotes = ""
+            return True
+        found = _DOCSTRING.match(text) if self._may_begin else None
+        if found and found[1] not in text[found.end() :]:
+            self._quotes = found[1]
+        if text:
+            self._may_begin = bool(_BLOCK_BEGINS.search(text))
+        return found is not None
+
+
+_DOCSTRING = re.compile(r"[rRuU]?(\"\"\"|''')")
+_BLOCK_BEGINS = re.compile(r"^(?:async )?(?:def|class)\b.*:$|^\).*:$")
 
 
 def test_around(hunk: Hunk, dialect: Dialect) -> str:
@@ -83,9 +114,32 @@ def test_around(hunk: Hunk, dialect: Dialect) -> str:
 def _assign_marks(found: list[SideLine], test: Enclosing, dialect: Dialect) -> None:
     """Assign decorators, attributes and comments right above a definition to it."""
     place = len(found)
-    while place and _is_mark(found[place - 1], dialect):
-        place -= 1
-        found[place] = replace(found[place], test=test)
+    while place and (begin := _begin_of_mark(found, place, dialect)) < place:
+        for at in range(begin, place):
+            found[at] = replace(found[at], test=test)
+        place = begin
+
+
+def _begin_of_mark(found: Sequence[SideLine], end: int, dialect: Dialect) -> int:
+    """Return where the mark or comment begins that ends before `end`, else `end`.
+
+    A decorator with arguments may stand over several lines.
+    """
+    if _is_mark(found[end - 1], dialect):
+        return end - 1
+    open_brackets = 0
+    for at in range(end - 1, max(-1, end - 1 - _MARK_LINES), -1):
+        text = found[at].text
+        if found[at].defines:
+            break
+        open_brackets += len(_CLOSING.findall(text)) - len(_OPENING.findall(text))
+        if open_brackets <= 0:
+            return at if at < end - 1 and dialect.mark.match(text) else end
+    return end
+
+
+_MARK_LINES = 40
+_OPENING, _CLOSING = re.compile(r"[(\[{]"), re.compile(r"[)\]}]")
 
 
 def _is_mark(line: SideLine, dialect: Dialect) -> bool:

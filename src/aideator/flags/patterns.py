@@ -14,6 +14,10 @@ CI = re.compile(
 )
 """Files that say what runs in continuous integration or before a commit."""
 
+ACTION = re.compile(r"-?\s*uses:\s*([\w./-]+)@[\w./-]+\s*(?:#.*)?$")
+"""A line of a workflow that names an action of somebody else; its name is the first
+group."""
+
 TEST_CONFIG = re.compile(
     r"(^|/)(pytest\.ini|\.pytest\.ini|pytest\.toml|tox\.ini|\.coveragerc|noxfile\.py"
     r"|(jest|vitest|vite|karma|playwright|cypress|ava|mocha|wdio|nyc)"

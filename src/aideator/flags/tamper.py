@@ -6,7 +6,8 @@ on planted changes: `bench/tamper.py`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 
@@ -14,10 +15,12 @@ from aideator.changes.diff import FileDiff, Hunk
 from aideator.checks.test_files import is_test
 from aideator.domain.check import Check
 from aideator.domain.verdict import Flag, FlagKind
+from aideator.flags.asked_for import mark_asked_for
 from aideator.flags.commands import CheckCommands, parse_commands
 from aideator.flags.dialects import Dialect, dialect_of
 from aideator.flags.excerpts import LINE_LIMIT, ChangedLine, excerpt_of
 from aideator.flags.patterns import (
+    ACTION,
     CI,
     CONFTEST,
     SECRET,
@@ -42,6 +45,9 @@ def find_flags(
     *,
     checks: Sequence[Check],
     protected: Sequence[str],
+    test_files: Collection[str] = (),
+    task: str = "",
+    failing: Collection[str] = (),
 ) -> tuple[Flag, ...]:
     """Return what a person should look at before this change can be recommended.
 
@@ -50,6 +56,9 @@ def find_flags(
         checks: Those in force; what their commands run must not be edited unseen.
         protected: Globs of paths that a change must leave alone. A folder stands for
             all that is in it.
+        test_files: Files that are known to hold tests, whatever their names.
+        task: The words of the task, which may ask for another expectation.
+        failing: Names of the tests that failed on the base.
     """
     commands = parse_commands(checks)
     flags: list[Flag] = []
@@ -58,8 +67,9 @@ def find_flags(
         flags += _flags_of_commands(diff, commands)
         for number, hunk in enumerate(diff.hunks):
             flags += _flags_of_hunk(diff, number, hunk, commands)
-    flags += _flags_of_tests(files)
-    return tuple(islice(_unique(flags), MAX_FLAGS))
+    flags += _flags_of_tests(files, test_files)
+    found = [*islice(_unique(flags), MAX_FLAGS)]
+    return tuple(mark_asked_for(found, files, task, failing))
 
 
 def _unique(flags: Iterable[Flag]) -> Iterator[Flag]:
@@ -71,10 +81,12 @@ def _unique(flags: Iterable[Flag]) -> Iterator[Flag]:
             yield flag
 
 
-def _flags_of_tests(files: Sequence[FileDiff]) -> Iterator[Flag]:
+def _flags_of_tests(
+    files: Sequence[FileDiff], test_files: Collection[str]
+) -> Iterator[Flag]:
     with_tests: list[tuple[FileDiff, Dialect]] = []
     for diff in files:
-        dialect = _dialect_of_tests(diff.path)
+        dialect = _dialect_of_tests(diff.path, test_files)
         if dialect is not None and not diff.binary:
             with_tests.append((diff, dialect))
     paths = [diff.path for diff, _ in with_tests]
@@ -85,12 +97,13 @@ def _flags_of_tests(files: Sequence[FileDiff]) -> Iterator[Flag]:
     )
 
 
-def _dialect_of_tests(path: str) -> Dialect | None:
+def _dialect_of_tests(path: str, test_files: Collection[str]) -> Dialect | None:
     """Return the dialect of a file that may hold tests.
 
     Rust keeps them beside the code.
     """
-    return dialect_of(path) if is_test(path) or path.endswith(".rs") else None
+    may_hold_tests = is_test(path) or path in test_files or path.endswith(".rs")
+    return dialect_of(path) if may_hold_tests else None
 
 
 def _is_collected(path: str) -> bool:
@@ -112,7 +125,7 @@ def _flags_of_file(diff: FileDiff, protected: Sequence[str]) -> Iterator[Flag]:
     if path == ".aideator.toml":
         message = "The repository's own word on setup, checks and protected paths."
         yield _whole_file(FlagKind.CHECK_COMMAND, diff, message)
-    if CI.search(path):
+    if CI.search(path) and not _only_pins_actions(diff):
         message = "What runs in continuous integration was changed."
         yield _whole_file(FlagKind.CI_CONFIG, diff, message)
     elif TEST_CONFIG.search(path) or SHADOW.search(path):
@@ -121,6 +134,18 @@ def _flags_of_file(diff: FileDiff, protected: Sequence[str]) -> Iterator[Flag]:
     if SNAPSHOT.search(path) and _replaces_content(diff):
         message = "What tests compare with was rewritten."
         yield _whole_file(FlagKind.SNAPSHOT, diff, message)
+
+
+def _only_pins_actions(diff: FileDiff) -> bool:
+    """Return whether nothing changes but the versions of actions that CI uses."""
+    before, after = Counter[str](), Counter[str]()
+    for hunk in diff.hunks:
+        for kind, text in _changed_lines(hunk):
+            action = ACTION.match(text)
+            if action is None:
+                return False
+            (before if kind == "removed" else after)[action[1]] += 1
+    return bool(diff.hunks) and before == after
 
 
 def _flags_of_commands(diff: FileDiff, commands: CheckCommands) -> Iterator[Flag]:

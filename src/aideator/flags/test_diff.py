@@ -8,7 +8,7 @@ for word, is left out first.
 """
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice
@@ -56,8 +56,8 @@ class _TestHunk:
     whole: WholeChange
     old: list[SideLine]
     new: list[SideLine]
-    added_literals: Mapping[str, list[Counter[str]]]
-    """By literal: the literals of the first lines with it that the file's diff adds."""
+    added_literals: Mapping[str, list[str]]
+    """By literal: the first lines with it that the file's diff adds."""
     strongest: int
     """The strength of the strongest assertion that the file's diff adds, else -1."""
     only_tests: bool
@@ -119,14 +119,13 @@ def _hunks(
     ]
 
 
-def _by_literal(lines: Iterable[str]) -> dict[str, list[Counter[str]]]:
-    found: dict[str, list[Counter[str]]] = {}
+def _by_literal(lines: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for line in lines:
-        values = literals(line)
-        for value in values:
+        for value in literals(line):
             with_value = found.setdefault(value, [])
             if len(with_value) < _WINDOW:
-                with_value.append(values)
+                with_value.append(line)
     return found
 
 
@@ -206,12 +205,26 @@ def _stepped_around(hunk: _TestHunk) -> Iterator[Complaint]:
     }
     for line in _new_lines(hunk):
         swallows = hunk.dialect.swallow.search(line.text)
-        # A return hides only assertions that come after it.
-        begins = line.at if line.text.startswith("return") else -1
-        hides = last_assertion.get(line.test, -1) > begins
+        hides = _hides(hunk, line, last_assertion.get(line.test, -1))
         if swallows and hides and _stood_before(hunk, line):
             message = f"{_which(line)} does not let its failures through."
             yield FlagKind.WEAKENED_TEST, message, line
+
+
+def _hides(hunk: _TestHunk, line: SideLine, last_assertion: int) -> bool:
+    """Return whether there is something that a line can step around.
+
+    A return hides only assertions that come after it, or what the diff does not show of
+    the test.
+    """
+    if line.text.startswith("return"):
+        return last_assertion > line.at or _goes_on_unseen(hunk, line)
+    return last_assertion >= 0
+
+
+def _goes_on_unseen(hunk: _TestHunk, line: SideLine) -> bool:
+    """Return whether the test that a line stands in goes on below the hunk."""
+    return bool(line.test.name) and hunk.new[-1].test == line.test
 
 
 def _blocks(
@@ -261,7 +274,7 @@ def _weakened(hunk: _TestHunk, deleted: set[str]) -> Iterator[Complaint]:
 
 def _asks_for_something(hunk: _TestHunk, line: SideLine) -> bool:
     """Return whether a removed line can be part of what a test asks for."""
-    if not line.text or line.defines:
+    if not line.text or line.defines or line.prose:
         return False
     if hunk.dialect.comment.match(line.text) or _INDIFFERENT.match(line.text):
         return False
@@ -321,7 +334,13 @@ def _is_in_a_table(hunk: _TestHunk, line: SideLine) -> bool:
     if not asked or hunk.strongest < strength(line.text):
         return False
     rows = min((hunk.added_literals.get(each, []) for each in asked), key=len)
-    return any(asked <= row for row in rows)
+    return any(asked <= literals(row) and _keeps(hunk, line, row) for row in rows)
+
+
+def _keeps(hunk: _TestHunk, line: SideLine, row: str) -> bool:
+    """Return whether an added line that is itself an assertion asks for as much."""
+    is_assertion = hunk.dialect.assertion.search(row)
+    return not is_assertion or not weakening(line.text, row)
 
 
 def _lost_value(line: SideLine, spare: deque[SideLine]) -> Loss | None:

@@ -133,11 +133,8 @@ class Link:
             task.cancel()
         # The caller's exception must not be wrapped in a group: the group gets none but
         # a cancellation.
-        own = (
-            (kind, error, trace)
-            if kind is asyncio.CancelledError
-            else (None, None, None)
-        )
+        cancelled = kind is asyncio.CancelledError
+        own = (kind, error, trace) if cancelled else (None, None, None)
         await self._tasks.__aexit__(*own)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -255,9 +252,11 @@ class Link:
         self._forget_ended(process)
 
     def _forget_ended(self, process: LinkedProcess) -> None:
-        """Remove a process that has ended and whose streams have all arrived."""
-        if process.ended.is_set() and process.started.is_set():
-            del self._processes[process.identity]
+        """Stop feeding a process that has ended; remove it if it has its streams."""
+        if process.ended.is_set():
+            process.stop_feeding()
+            if process.started.is_set():
+                del self._processes[process.identity]
 
     def _reader(
         self,

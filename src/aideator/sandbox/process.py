@@ -65,6 +65,15 @@ class LinkedProcess:
         if not self.ended.is_set():
             self._send(id=self.identity)
 
+    def stop_feeding(self) -> None:
+        """Drop what it has not read: nobody reads the input of an ended process.
+
+        Not every back end tells the host that the other end of a stream is gone
+        (Dagger's engine does not), so whoever writes might wait for ever.
+        """
+        if "stdin" not in self.missing:
+            self.stdin.transport.abort()
+
     def resize(self, size: Size) -> None:
         """Resize its terminal."""
         self._send(id=self.identity, rows=size.rows, cols=size.cols)

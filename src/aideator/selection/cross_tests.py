@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aideator.changes.diff import FileDiff, Hunk
-from aideator.checks.compare import MAX_MESSAGE, outcomes_by_test
+from aideator.checks.compare import MAX_MESSAGE
+from aideator.checks.outcomes import blocks, outcomes_by_test
 from aideator.checks.runners import short_name
 from aideator.checks.test_files import is_of_tests, is_test
 from aideator.domain.check import CheckResult, Measurement, TestOutcome, TestResult
@@ -58,7 +59,7 @@ def own_tests(
     found = []
     for test in author.tests:
         path = test.file if test.file in changed else _file_of(test, edited)
-        if not path or test.outcome is TestOutcome.SKIPPED:
+        if not path or test.of_subtests or test.outcome is TestOutcome.SKIPPED:
             continue
         if test.test not in on_base or short_name(test.test) in edited[path]:
             located = test.model_copy(update={"file": path})
@@ -288,12 +289,7 @@ def _first_message(results: Iterable[TestResult]) -> str:
 
 
 def _blocking(result: CheckResult, test: str) -> list[TestResult]:
-    return [each for each in result.tests if _blocks(each, test)]
-
-
-def _blocks(error: TestResult, test: str) -> bool:
-    """Return whether a test is missing because its file or module has an error."""
-    return error.outcome is TestOutcome.ERROR and test.startswith(error.test)
+    return [each for each in result.tests if blocks(each, test)]
 
 
 def always_passing(measurement: Measurement) -> set[str]:
@@ -314,6 +310,6 @@ def only_about(result: CheckResult, tests: Iterable[OwnTest]) -> CheckResult:
     about = tuple(
         each
         for each in result.tests
-        if each.test in asked or any(_blocks(each, test) for test in asked)
+        if each.test in asked or any(blocks(each, test) for test in asked)
     )
     return result.model_copy(update={"tests": about})

@@ -7,6 +7,7 @@ single facts are in `domain/wording.py`.
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from aideator.domain.check import FAILING
 from aideator.domain.ranking import (
     Confidence,
     CrossOutcome,
@@ -14,7 +15,7 @@ from aideator.domain.ranking import (
     Evidence,
     Ranking,
 )
-from aideator.domain.verdict import Change
+from aideator.domain.verdict import Change, CheckChange, Verdict
 from aideator.domain.wording import (
     CANNOT_TELL,
     count,
@@ -26,8 +27,10 @@ from aideator.domain.wording import (
 from aideator.selection.confidence import RULE, Places
 from aideator.selection.scores import (
     ScoredVariation,
+    changed_checks,
     changed_tests,
     count_changed,
+    count_changed_tests,
     deciding_checks,
 )
 
@@ -124,16 +127,28 @@ def _proof(scored: ScoredVariation, total: int) -> str:
 
 
 def _test_results(scored: ScoredVariation) -> Iterator[str]:
-    has_tests = any(check.counts for check in deciding_checks(scored.verdict))
-    fixed, broken = scored.standing.fixed, scored.standing.broken
-    if failed_before := fixed + scored.still_failing:
-        tests = count(failed_before, "test" if has_tests else "check")
-        yield f"fixes {fixed} of {tests} that failed on the base"
+    broken = scored.standing.broken
+    if failed_before := [*_fixed_of_all(scored.verdict)]:
+        yield f"fixes {joined(failed_before)} that failed on the base"
     passing = count_changed(scored.verdict, Change.STILL_PASSING)
     if broken:
         yield f"breaks {broken} of {passing + broken} that passed"
     elif passing:
         yield f"breaks none of {passing} that passed"
+
+
+def _fixed_of_all(verdict: Verdict) -> Iterator[str]:
+    """Yield how many tests are fixed, and how many checks by their exit codes."""
+    tests, checks = (
+        [count_changed_tests(verdict, change) for change in _FAILED_BEFORE],
+        [len(changed_checks(verdict, change)) for change in _FAILED_BEFORE],
+    )
+    for (fixed, left), noun in ((tests, "test"), (checks, "check")):
+        if fixed + left:
+            yield f"{fixed} of {count(fixed + left, noun)}"
+
+
+_FAILED_BEFORE = (Change.FIXED, Change.STILL_FAILING)
 
 
 def _ties(equals: Sequence[ScoredVariation], evidence: Evidence) -> Iterator[str]:
@@ -152,11 +167,24 @@ def _caveats(scored: ScoredVariation) -> Iterator[str]:
         missing = quoted(changed_tests(scored.verdict, Change.GONE), gone)
         tests, name = count(gone, "test"), _name(scored).lower()
         yield f"{tests} of the base did not run with {name}: {missing}."
+    if asked := [flag.path for flag in scored.verdict.flags if flag.asked_for]:
+        yield (
+            f"{_name(scored)} edits an expectation that the task asks for"
+            f" ({quoted(list(dict.fromkeys(asked)))})."
+        )
+    for check in deciding_checks(scored.verdict):
+        if _fails_by_exit_code_alone(check):
+            yield f"`{check.check}` still fails, though none of its tests does."
     if flaky := changed_tests(scored.verdict, Change.FLAKY):
         yield (
             f"{quoted(flaky)} said different things on the same tree, "
             "and decided nothing."
         )
+
+
+def _fails_by_exit_code_alone(check: CheckChange) -> bool:
+    fails = check.change is Change.STILL_FAILING and bool(check.counts)
+    return fails and not any(row.after in FAILING for row in check.tests)
 
 
 def _what_is_gated(scored: ScoredVariation) -> str:

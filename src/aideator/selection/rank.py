@@ -63,7 +63,7 @@ def rank(
     known = sorted(verdicts, key=lambda verdict: verdict.variation_id)
     if not known:
         return explain_no_variation()
-    flagged = {verdict.variation_id for verdict in known if verdict.flags}
+    flagged = {verdict.variation_id for verdict in known if verdict.barring_flags}
     tests = _without_suspects(evidence.cross_tests, flagged.difference(cleared))
     evidence = evidence.model_copy(update={"cross_tests": tests})
     shares: dict[int, float] = {}

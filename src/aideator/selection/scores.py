@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from aideator.domain import wording
+from aideator.domain.check import FAILING
 from aideator.domain.ranking import CrossOutcome, CrossTest, Evidence, Standing
-from aideator.domain.verdict import Change, CheckChange, Verdict
+from aideator.domain.verdict import Change, CheckChange, TestChange, Verdict
 from aideator.selection.groups import DECIDING_KINDS
 from aideator.selection.weights import RAN, is_trusted
 
@@ -119,27 +120,56 @@ def deciding_checks(verdict: Verdict) -> list[CheckChange]:
 def count_changed(verdict: Verdict, change: Change) -> int:
     """Return how many tests changed in this way.
 
-    A check whose tests are not told apart counts as one. So does a check that changed
-    by its exit code alone, while none of its tests did.
+    A check counts as one where its exit code says what none of its tests does.
     """
-    return sum(
-        check.counts.get(change, 0) or int(check.change is change)
+    return count_changed_tests(verdict, change) + len(changed_checks(verdict, change))
+
+
+def count_changed_tests(verdict: Verdict, change: Change) -> int:
+    """Return how many tests changed in this way, of checks that tell them apart."""
+    return sum(check.counts.get(change, 0) for check in deciding_checks(verdict))
+
+
+def changed_checks(verdict: Verdict, change: Change) -> list[str]:
+    """Return the checks that changed in this way by their exit codes."""
+    return [
+        check.check
         for check in deciding_checks(verdict)
-    )
+        if check.change is change and _is_said_by_exit_code(check)
+    ]
+
+
+def _is_said_by_exit_code(check: CheckChange) -> bool:
+    """Return whether the change of a check is one that none of its tests shows."""
+    if not check.counts:
+        return True
+    if check.counts.get(check.change):
+        return False
+    if check.change is Change.FIXED:
+        # Else the exit code would count for a test that does not pass.
+        return not any(_failed_on_base(row) for row in check.tests)
+    if check.change is Change.STILL_FAILING:
+        return any(_is_new_failure(row) for row in check.tests)
+    return check.change is Change.BROKEN
+
+
+def _failed_on_base(row: TestChange) -> bool:
+    return row.before in FAILING
+
+
+def _is_new_failure(row: TestChange) -> bool:
+    return row.change is Change.NEW and row.after in FAILING
 
 
 def changed_tests(verdict: Verdict, change: Change) -> list[str]:
     """Return the tests that changed in this way, bounded as verdicts are.
 
-    A check whose tests are not told apart is named instead of them.
+    A check that changed by its exit code alone is named instead of its tests.
     """
     found: list[str] = []
     for check in deciding_checks(verdict):
-        rows = [row.test for row in check.tests if row.change is change]
-        if not rows and check.change is change:
-            rows = [check.check]
-        found += rows
-    return found
+        found += [row.test for row in check.tests if row.change is change]
+    return found + changed_checks(verdict, change)
 
 
 def _peer_tests(tests: Iterable[CrossTest], number: int) -> PeerTests:
@@ -168,8 +198,8 @@ def _gate(verdict: Verdict, cleared: Collection[int]) -> tuple[str, bool]:
     if broken := count_changed(verdict, Change.BROKEN):
         names = changed_tests(verdict, Change.BROKEN)
         return wording.gate_of_tests(names, broken), False
-    if verdict.flags and verdict.variation_id not in cleared:
-        return wording.gate_of_flags(verdict.flags), True
+    if verdict.barring_flags and verdict.variation_id not in cleared:
+        return wording.gate_of_flags(verdict.barring_flags), True
     return "", False
 
 

@@ -11,6 +11,7 @@ first guesses failed. The comments below and in `setup/tool_paths.py` give the r
 """
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from aideator.setup.guess_checks import (
     package_json,
     read_text,
 )
+from aideator.setup.rebuild import has_extension
 from aideator.setup.toml import parse_toml
 
 _SECONDS = 1800.0
@@ -100,8 +102,19 @@ def _pip(root: Path) -> list[str]:
     if not arguments:
         return []
     install = f"{_PIP} {' '.join(arguments)}"
+    if has_extension(root) and _is_package(root, pyproject):
+        # Where it is built again later, there is no network for an isolated build.
+        return [f"{_PIP} {' '.join(_build_requirements(pyproject))}", install]
     # `--group` needs pip 25.1 or later.
     return [f"{_PIP} --upgrade pip", install] if groups else [install]
+
+
+def _build_requirements(pyproject: dict[str, Any]) -> list[str]:
+    """Return what building the project needs, quoted for a shell."""
+    system = pyproject.get("build-system")
+    requires = system.get("requires") if isinstance(system, dict) else None
+    named = [str(each) for each in requires] if isinstance(requires, list) else []
+    return ["setuptools", "wheel", *(shlex.quote(each) for each in named)]
 
 
 def _is_package(root: Path, pyproject: dict[str, Any]) -> bool:
@@ -221,8 +234,11 @@ def _maven(root: Path) -> list[str]:
     if not names(root, r"pom\.xml"):
         return []
     program = "sh ./mvnw" if names(root, "mvnw") else "mvn"
-    # Only running the tests downloads everything that the next run needs.
-    return [f"{program} -B -q -Dmaven.test.failure.ignore=true test"]
+    # Surefire downloads what runs the tests when it runs them. They are stopped soon:
+    # here they say nothing, and some wait for ever behind the proxy of set-up.
+    return [
+        f"{program} -B -q -Dmaven.test.failure.ignore=true -Dsurefire.timeout=30 test"
+    ]
 
 
 def _gradle(root: Path) -> list[str]:

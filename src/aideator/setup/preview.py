@@ -154,7 +154,7 @@ def _hint(tool: str) -> str:
     folder = Path(found).resolve().parent if found else None
     if folder is None or folder.name != "bin" or Path(found or "").is_symlink():
         return _INSTALL_HINT
-    return f"export SANDBOX_TOOLCHAINS={folder.parent}"
+    return f"export SANDBOX_TOOLCHAINS=auto,{folder.parent}"
 
 
 async def setup_findings(policy: NetworkPolicy) -> list[Finding]:

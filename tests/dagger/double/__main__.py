@@ -305,12 +305,15 @@ async def main() -> int:
     if not work.done():
         work.cancel()
         await asyncio.wait([work])
+        if not interrupted.is_set():
+            # As the real CLI, it outlives the engine: here, until it is interrupted.
+            await interruption
         sys.stderr.write(
-            "Canceled.\n"
-            if interrupted.is_set()
-            else "Error: rpc error: code = Unavailable: EOF\n"
+            "Error: rpc error: code = Unavailable: EOF\n"
+            if death.done()
+            else "Canceled.\n"
         )
-        return 2 if interrupted.is_set() else 1
+        return 1 if death.done() else 2
     try:
         sys.stdout.write(work.result())
     except Failed as error:

@@ -5,6 +5,11 @@ has two copiers. When the inside ends its direction, the host's end is closed. W
 host ends its own, the inside is NOT told: that direction is the server's side of a gRPC
 stream, which ends only with the stream, so when both copiers are done or one has
 failed.
+
+When the inside closes a connection with data unread, the engine's side meets a reset,
+and the host is NOT told: the engine announces an end (CloseSend) at EOF only. Its side
+of the stream is not read any more; the CLI goes on reading the host's socket until
+gRPC's window is full.
 """
 
 import asyncio
@@ -13,6 +18,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 _CHUNK = 32 * 1024
+_WINDOW = 64 * 1024
+"""Bytes that gRPC takes for a stream whose other end reads nothing: its default."""
 
 
 @asynccontextmanager
@@ -25,10 +32,12 @@ async def forwarded(inside: Path, host: str) -> AsyncIterator[None]:
         except OSError:
             writer.close()
             return
-        with suppress(OSError, ExceptionGroup):
+        try:
             async with asyncio.TaskGroup() as copiers:
                 copiers.create_task(_outwards(reader, to_host))
                 copiers.create_task(_inwards(from_host, writer))
+        except* ConnectionError:
+            await _take_unheard(from_host)
         writer.close()
         to_host.close()
 
@@ -55,3 +64,18 @@ async def _inwards(
     while chunk := await from_host.read(_CHUNK):
         writer.write(chunk)
         await writer.drain()
+
+
+async def _take_unheard(from_host: asyncio.StreamReader) -> None:
+    """Read what the window holds, then nothing, until the host closes the connection.
+
+    What is in the socket's buffers keeps this side from seeing that: it asks now and
+    then, and takes no more than that one piece.
+    """
+    taken = 0
+    while taken < _WINDOW:
+        chunk = await from_host.read(_CHUNK)
+        if not chunk:
+            return
+        taken += len(chunk)
+    await asyncio.Event().wait()

@@ -380,6 +380,8 @@ export interface Flag {
   excerpt?: string;
   /** What happened there, in a sentence. */
   message: string;
+  /** Whether the task's own words ask for it. It is shown then, and bars nothing. */
+  asked_for?: boolean;
 }
 
 export type FlagKind = "deleted_test" | "weakened_test" | "skipped_test" | "test_config" | "ci_config" | "snapshot" | "check_command" | "protected_path" | "secret";
@@ -1091,6 +1093,8 @@ export interface TestResult {
   file?: string;
   /** Why it did not pass: the end of the report's message, of bounded length. */
   message?: string;
+  /** Whether it holds other tests and its outcome follows from theirs. A test that holds others and fails by itself counts as any test. */
+  of_subtests?: boolean;
 }
 
 /** Text that a tool printed or returned. */

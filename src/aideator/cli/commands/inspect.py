@@ -39,9 +39,7 @@ async def inspect(
 
     found = await read_location(context, repo, ref, path)
     async with context.connect() as client:
-        project = await client.inspect(
-            found.repo_url, found.ref, found.path, local=True, own=True
-        )
+        project = await client.inspect(found.repo_url, found.ref, found.path)
     if context.print_json(project):
         return
     context.print(project_table(project))

@@ -33,15 +33,13 @@ from aideator.engine.cross_tests.plan import (
     merge_tests,
 )
 from aideator.engine.events import EventWriter
+from aideator.engine.known import recall, remember, tree_key
 from aideator.engine.measure import (
     base_reader,
     checks_sandbox,
     measure_tree,
     plans,
-    recall,
-    remember,
     rerun_policy,
-    tree_key,
 )
 from aideator.repositories.checkout import Checkout
 from aideator.sandbox.base import Sandbox

@@ -112,8 +112,8 @@ def why_lost(session: DaggerSession) -> AideatorError:
     if session.code == 0 and record:
         return _by_record(record.get("reasons", ()), record.get("code"))
     match session.code:
-        case None:
-            return SandboxLost("the container does not answer any more")
+        case None:  # the CLI outlives its engine; with a container's end it ends too
+            return EngineLost("the Dagger engine was lost: it closed every connection")
         case code if code == INTERRUPTED:
             return SandboxLost("the container was cancelled")
         case code if code == _KILLED:

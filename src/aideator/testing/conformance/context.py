@@ -16,6 +16,9 @@ from aideator.sandbox.base import (
     sandbox_uid,
 )
 
+PATIENCE = 120.0
+"""Seconds after which a check gives up: a bound for hangs, far above what is usual."""
+
 
 class BrokenPromise(AssertionError):
     """The sandbox did not do what callers rely on."""
@@ -60,10 +63,10 @@ class CheckContext:
 
 
 UNTIL_GONE = (
-    'for i in 1 2 3 4 5 6 7 8 9; do kill -0 "$1" 2>/dev/null || exit 0; '
+    'for i in $(seq 100); do kill -0 "$1" 2>/dev/null || exit 0; '
     "sleep 0.1; done; exit 1"
 )
-"""Shell script that succeeds once the process $1 has ended, within about a second."""
+"""Shell script that succeeds once the process $1 has ended, within about 10 seconds."""
 
 Behaviour = Callable[[CheckContext], Awaitable[None]]
 
@@ -82,6 +85,8 @@ def require(condition: bool, what: str) -> None:  # noqa: FBT001 - its subject
 
 async def shell(sandbox: Sandbox, script: str, *arguments: str) -> str:
     """Return what a shell script prints. It has to succeed, without errors printed."""
-    result = await sandbox.exec(["sh", "-c", script, "sh", *arguments], timeout=30)
+    result = await sandbox.exec(
+        ["sh", "-c", script, "sh", *arguments], timeout=PATIENCE
+    )
     expect((result.exit_code, result.stderr), (0, b""), f"`{script}`")
     return result.stdout.decode()

@@ -9,6 +9,7 @@ from pathlib import Path
 from aideator.domain.errors import DiskLimitExceeded
 from aideator.sandbox.base import Bind, ExecResult, Limits, Sandbox, Tree
 from aideator.testing.conformance.context import (
+    PATIENCE,
     Behaviour,
     BrokenPromise,
     CheckContext,
@@ -201,7 +202,7 @@ async def _echo_server(path: Path) -> AsyncIterator[None]:
 _CALL = """
 import socket, sys
 host, port = sys.argv[1].removeprefix("http://").split(":")
-connection = socket.create_connection((host, int(port)), 10)
+connection = socket.create_connection((host, int(port)))
 connection.sendall(sys.stdin.buffer.read())
 connection.shutdown(socket.SHUT_WR)
 while data := connection.recv(65536):
@@ -211,7 +212,9 @@ while data := connection.recv(65536):
 
 async def _call(sandbox: Sandbox, data: bytes, url: str | None = None) -> ExecResult:
     return await sandbox.exec(
-        ["python3", "-c", _CALL, url or sandbox.gateway_url], stdin=data, timeout=30
+        ["python3", "-c", _CALL, url or sandbox.gateway_url],
+        stdin=data,
+        timeout=PATIENCE,
     )
 
 

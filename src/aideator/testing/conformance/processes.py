@@ -9,6 +9,7 @@ from pathlib import Path
 from aideator.domain.errors import SandboxLost
 from aideator.sandbox.base import Limits, Size
 from aideator.testing.conformance.context import (
+    PATIENCE,
     UNTIL_GONE,
     Behaviour,
     BrokenPromise,
@@ -178,7 +179,9 @@ async def input_may_be_left_unread(context: CheckContext) -> None:
 async def children_left_behind_hold_nothing_up(context: CheckContext) -> None:
     """A command ends with its process, even if a child keeps its output open."""
     async with context.open() as sandbox:
-        result = await sandbox.exec(["sh", "-c", "sleep 1000 & echo done"], timeout=20)
+        result = await sandbox.exec(
+            ["sh", "-c", "sleep 1000 & echo done"], timeout=PATIENCE
+        )
         expect((result.exit_code, result.stdout), (0, b"done\n"), "the result")
 
 
