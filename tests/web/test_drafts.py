@@ -5,6 +5,7 @@ All runs are written by the tests, on one server.
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route, expect
@@ -66,7 +67,7 @@ async def test_a_draft_survives_reload_navigation_and_a_lost_session(
 
 async def a_lost_session_is_told(page: Page) -> None:
     """Submit with a session that has ended meanwhile."""
-    sent = []
+    sent: list[Any] = []
 
     async def log_out(route: Route) -> None:
         sent.append(route.request.post_data_json)

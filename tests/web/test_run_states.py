@@ -26,6 +26,7 @@ from aideator.domain.run import AgentSpec, Failure, RunStatus
 from aideator.eventlog.base import Draft
 from aideator.store import runs
 from tests.api.stage import Stage, open_stage
+from tests.web.test_craft import violations
 from tests.web.visitor import Visitor
 
 API = "**/api/v1/runs/**"
@@ -36,6 +37,12 @@ STREAM = "**/stream?*"
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     async with open_stage(Path(tmp_path_factory.mktemp("home"))) as opened:
         yield opened
+
+
+async def is_accessible_in_both_themes(visitor: Visitor) -> None:
+    for scheme in ("light", "dark"):
+        await visitor.page.emulate_media(color_scheme=scheme)
+        assert await violations(visitor) == [], scheme
 
 
 async def tell(stage: Stage, run_id: str, *bodies: EventBody) -> None:
@@ -91,6 +98,7 @@ async def test_a_blocked_stream_is_replaced_by_pages_and_taken_up_again(
     lane = page.get_by_role("region", name="Variation 1,").get_by_role("log")
     await expect(lane).to_contain_text("the first words")
     await expect(page.get_by_text("no live stream")).to_be_visible()
+    await is_accessible_in_both_themes(visitor)
     await stage.say(run_id, "and what followed")
     await expect(lane).to_contain_text("and what followed")
 
@@ -148,6 +156,7 @@ async def test_the_steps_before_the_agents_are_told_one_by_one(
     await expect(question).to_contain_text("pypi.org")
     for name in ("Allow once", "For this repository", "Always", "Refuse"):
         await expect(question.get_by_role("button", name=name)).to_be_enabled()
+    await is_accessible_in_both_themes(visitor)
     once = HostAnswer.ONCE
     await tell(stage, run_id, HostAnswered(host="pypi.org:443", answer=once))
     await expect(question).to_have_count(0)
@@ -189,6 +198,7 @@ async def test_a_run_that_failed_before_its_agents_shows_why(
     await expect(page.get_by_text("failed", exact=True).first).to_be_visible()
     await page.get_by_text("Set-up reached 1 host").click()
     await expect(page.get_by_text("pypi.org", exact=True)).to_be_visible()
+    await is_accessible_in_both_themes(visitor)
 
 
 async def test_an_interrupted_run_is_resumed_or_cancelled_by_a_person(
@@ -202,4 +212,5 @@ async def test_an_interrupted_run_is_resumed_or_cancelled_by_a_person(
     await expect(page.get_by_text("interrupted", exact=True)).to_be_visible()
     await expect(page.get_by_role("button", name="Resume")).to_be_enabled()
     await expect(page.get_by_role("button", name="Cancel")).to_be_enabled()
-    await expect(page.get_by_role("button", name="Stop all")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    await is_accessible_in_both_themes(visitor)
