@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Route, expect
 
+from aideator.domain.events import VariationFailed
 from aideator.domain.run import RunStatus
+from aideator.eventlog.base import Draft
 from tests.api.stage import Stage, open_stage
 from tests.web.test_craft import violations
 from tests.web.visitor import Visitor
@@ -88,7 +90,10 @@ async def a_lost_session_is_told(page: Page) -> None:
 async def test_a_follow_up_is_kept_until_it_is_sent_and_stopping_is_confirmed(
     stage: Stage, visitor: Visitor
 ) -> None:
-    run_id = await stage.finished_run()
+    run_id = await stage.run(status=RunStatus.FINISHED)
+    ended = Draft(VariationFailed(reason="AgentTimeout", message="It took too long."))
+    await stage.log.append(run_id, [ended], variation_id=1)
+    await stage.complete(run_id)
     await visitor.goes_to(stage.url, f"/runs/{run_id}")
     page = visitor.page
     await page.get_by_role("button", name="Prompt variation 1").click()
@@ -124,7 +129,7 @@ async def test_a_run_is_named_searched_archived_repeated_and_deleted(
     await expect(log).to_contain_text("the needle")
 
     await page.get_by_role("button", name="Rename the run").click()
-    await page.get_by_label("Name").fill("Sums that add")
+    await page.get_by_role("textbox", name="Name").fill("Sums that add")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Sums that add")).to_be_visible()
     await page.get_by_role("button", name="Archive the run").click()

@@ -3,6 +3,7 @@ import type { ServerInfo } from "../api/schema.gen";
 import { controlClass, Field } from "../ui/field";
 import { countMore } from "./more-draft";
 import styles from "./new-run-form.module.css";
+import { PresetFields } from "./presets";
 import type { DraftChange, RunDraft } from "./run-draft";
 
 interface Props {
@@ -40,6 +41,7 @@ export function MoreFields(props: Props) {
     <details className={styles.more}>
       <summary>{changed > 0 ? `More (${changed} set)` : "More"}</summary>
       <div className={styles.moreFields}>
+        <PresetFields draft={draft} onChange={onChange} />
         <Text {...props} name="path" label="Folder" placeholder="the whole repository" />
         <Text
           {...props}
