@@ -151,14 +151,14 @@ async def test_the_steps_before_the_agents_are_told_one_by_one(
     await expect(steps).to_contain_text(line)
     await expect(steps).to_contain_text("Checks on the base: waiting")
 
-    await tell(stage, run_id, HostAsked(host="pypi.org:443", asked_by=command))
+    await tell(stage, run_id, HostAsked(host="files.example.org:443", asked_by=command))
     question = page.get_by_role("alert", name="Set-up asks for a host")
-    await expect(question).to_contain_text("pypi.org")
+    await expect(question).to_contain_text("files.example.org")
     for name in ("Allow once", "For this repository", "Always", "Refuse"):
         await expect(question.get_by_role("button", name=name)).to_be_enabled()
     await is_accessible_in_both_themes(visitor)
     once = HostAnswer.ONCE
-    await tell(stage, run_id, HostAnswered(host="pypi.org:443", answer=once))
+    await tell(stage, run_id, HostAnswered(host="files.example.org:443", answer=once))
     await expect(question).to_have_count(0)
 
     result = CheckResult(check=command, exit_code=0, seconds=3)
@@ -190,14 +190,14 @@ async def test_a_run_that_failed_before_its_agents_shows_why(
     )
     async with stage.database.write() as session:
         await runs.move(session, run_id, RunStatus.FAILED, failure=failure)
-        await runs.note(session, run_id, setup_hosts=("pypi.org:443",))
+        await runs.note(session, run_id, setup_hosts=("files.example.org:443",))
     page = await open_run(stage, visitor, run_id)
     result = page.get_by_role("region", name="Result")
     await expect(result).to_contain_text("cannot run on the base commit")
     await expect(result).to_contain_text("No rule to make target")
     await expect(page.get_by_text("failed", exact=True).first).to_be_visible()
     await page.get_by_text("Set-up reached 1 host").click()
-    await expect(page.get_by_text("pypi.org", exact=True)).to_be_visible()
+    await expect(page.get_by_text("files.example.org", exact=True)).to_be_visible()
     await is_accessible_in_both_themes(visitor)
 
 

@@ -121,7 +121,7 @@ describe("a submission", () => {
       lineup: null,
       checks: [{ command: "make test" }],
       setup: [{ command: "npm ci" }],
-      allowed_hosts: ["pypi.org"],
+      allowed_hosts: ["files.example.org"],
       protected: ["*.lock"],
       comparison: { cross_tests: false, reruns: 2 },
       sandbox: null,
