@@ -17,10 +17,10 @@ export function currentView(view: RunView, details: RunDetails | undefined): Run
   const ahead = new Set(
     details.variations.filter((each) => isVariationAhead(view, each)).map((each) => each.number),
   );
-  if (!isNew && !isBehind && ahead.size === 0) return view;
+  if (view.prompt !== "" && !isBehind && ahead.size === 0) return view;
   return {
     ...view,
-    ...(isNew ? submission(details) : {}),
+    ...(view.prompt === "" ? submission(details) : {}),
     ...(isBehind ? outcome(details) : {}),
     variations: details.variations.map((each) => {
       const known = view.variations[each.number - 1];
