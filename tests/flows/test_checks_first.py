@@ -42,6 +42,7 @@ async def test_the_base_is_checked_before_any_agent_starts(
         ({"command": "nosuchprogram --all"}, "nosuchprogram", "--setup"),
         ({"command": "make nosuchtarget"}, "No rule to make target", "--check"),
         ({"command": "sleep 60", "timeout": 1}, "stopped after 1 s", "timeout 60"),
+        ({"command": "kill -9 $$"}, "it was killed", "AGENT_MEMORY_LIMIT=2g"),
         (
             {"command": "python3 -m unittest discover -p 'nothing*.py'"},
             "no tests were found",

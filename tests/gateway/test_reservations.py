@@ -108,13 +108,28 @@ async def test_a_budget_can_be_spent_to_its_exact_end() -> None:
     dime = Usage(requests=1, input_tokens=100, cost_usd=0.1)
     budget = RunBudget(Budget(run_tokens=300, run_usd=0.3))
     for _ in range(3):
-        async with budget.reserve(1, a_call(100, 0.1)):
-            budget.book(1, dime)
+        call = a_call(100, 0.1)
+        async with budget.reserve(1, call):
+            budget.book(1, dime, call)
     assert budget.run.spent.tokens == 300
     for more in (a_call(1), a_call(0, 0.000_001)):
         with pytest.raises(OverBudget):
             async with budget.reserve(1, more):
                 pass
+
+
+async def test_a_booked_call_counts_once_while_it_is_being_recorded() -> None:
+    """A database takes its time, and the streams of other calls go on meanwhile."""
+    budget = RunBudget(Budget(run_tokens=300))
+    ended, other = a_call(150), a_call(150)
+    async with budget.reserve(1, ended), budget.reserve(2, other):
+        ended.running = other.running = Amount(150)
+        assert budget.reached_by(2) is None
+        budget.book(1, Usage(requests=1, input_tokens=150), ended)
+        assert budget.reached_by(2) is None
+        assert budget.run.reserved == Amount(150)
+        other.running = Amount(151)
+        assert budget.reached_by(2) is not None
 
 
 async def test_what_fits_exactly_beside_others_does_not_wait() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from aideator.checks.dependencies import declared_modules
-from aideator.checks.startup import NO_TESTS, missing_python_module
+from aideator.checks.startup import KILLED, NO_TESTS, missing_python_module
 from aideator.domain.check import Check, CheckResult
 from aideator.domain.run import Run
 from aideator.repositories.checkout import Checkout
@@ -34,6 +34,11 @@ def way_out(
         fix = _for_one_that_is_stopped(check)
     elif result.could_not_run == NO_TESTS:
         fix = f'say where the tests are, as in --check "{check.command} FOLDER"'
+    elif result.could_not_run == KILLED:
+        fix = (
+            "give each sandbox more: export AGENT_MEMORY_LIMIT=2g"
+            " AGENT_PIDS_LIMIT=1024 (of a server that runs: `aideator server restart`)"
+        )
     else:
         fix = _for_one_that_lacks_something(
             result, run, checkout, can_install=can_install

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from aideator.checks.dependencies import missing_dependency
 from aideator.domain.check import NOT_FOUND, NOT_FOUND_NOTE, CheckResult
 
+KILLED = "it was killed, as by a limit of memory or processes"
 NO_TESTS = "no tests were found"
 """The reason where a runner started and found nothing to run."""
 NOT_BUILT = "what set-up has built cannot be built again with this change"
@@ -150,7 +151,7 @@ def _by_exit_code(startup: Startup, result: CheckResult) -> str:
     if result.exit_code == _NOT_EXECUTABLE:
         return _last_line(result.output) or "the command cannot be executed"
     if result.exit_code in _KILLED:
-        return "it was killed, as by a limit of memory or processes"
+        return KILLED
     return ""
 
 

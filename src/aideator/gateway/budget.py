@@ -48,20 +48,27 @@ class Call:
             `TYPICAL_OUTPUT_TOKENS` of output.
         running: What it has cost so far. `None` for an answer that is not streamed: it
             cannot be seen before its end, and counts as reserved until then.
+        booked: Whether it is part of what was spent. It is in flight for as long as
+            that is recorded, and must not count twice.
     """
 
     minimum: Amount
     reserved: Amount
     running: Amount | None = None
+    booked: bool = False
 
     @property
     def cost(self) -> Amount:
         """What the call costs, as far as is known while it is in flight."""
+        if self.booked:
+            return Amount()
         return self.reserved if self.running is None else self.running
 
     @property
     def held(self) -> Amount:
         """What other calls must leave: the reservation, or more once it is used up."""
+        if self.booked:
+            return Amount()
         return Amount(
             max(self.reserved.tokens, self.cost.tokens),
             max(self.reserved.usd, self.cost.usd),
@@ -220,8 +227,9 @@ class RunBudget:
                 return OverBudget(f"the {account.owner} has reached its cap")
         return None
 
-    def book(self, number: int, usage: Usage) -> None:
-        """Add what a call has cost."""
+    def book(self, number: int, usage: Usage, call: Call) -> None:
+        """Add what a call has cost; from now on it is spent, and no longer held."""
+        call.booked = True
         self.account(number).spent += usage
         self.run.spent += usage
 

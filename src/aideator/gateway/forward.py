@@ -80,7 +80,7 @@ async def _forward_billed(
         bill.charged = False
         raise
     finally:
-        await _to_its_end(_book(lease, bill))
+        await _to_its_end(_book(lease, bill, call))
 
 
 def _sent(lease: Lease, request: Request, upstream: Upstream) -> Any:
@@ -181,14 +181,14 @@ def _meter(request: Request, headers: Headers) -> Meter:
     )
 
 
-async def _book(lease: Lease, bill: _Bill) -> None:
+async def _book(lease: Lease, bill: _Bill, call: Call) -> None:
     lease.last_error = _failure(bill)
     if bill.cut is not None:
         lease.remember(bill.cut)
     if not bill.charged:
         return
     try:
-        await lease.book(bill.meter.usage(), bill.meter.model)
+        await lease.book(bill.meter.usage(), bill.meter.model, call)
     except AideatorError as error:
         # Fenced: a newer attempt owns the variation, so usage cannot be recorded.
         lease.open = False

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from aideator.domain.usage import Usage
-from aideator.gateway.budget import OverBudget, RunBudget
+from aideator.gateway.budget import Call, OverBudget, RunBudget
 from aideator.gateway.inspection import UNKNOWN_MAX
 from aideator.gateway.refusal import Message, Refusal
 
@@ -97,11 +97,11 @@ class Lease:
             f"{', '.join(self.unknown)} (ISOLATION_POLICY=closed refuses it)",
         )
 
-    async def book(self, used: Usage, model: str | None) -> None:
+    async def book(self, used: Usage, model: str | None, call: Call) -> None:
         """Add what a call has cost, and have it recorded.
 
         Records are written one at a time, so that the figures in them only grow.
         """
-        self.budget.book(self.number, used)
+        self.budget.book(self.number, used, call)
         async with self.recording:
             await self.on_usage(self.usage, model)
