@@ -6,7 +6,6 @@ times while all of it is scrolled. The floor is the screen's 16.7 ms;
 """
 
 import asyncio
-import json
 import shutil
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from tests.api.stage import Stage, open_stage
 from tests.web.judged import FIVE, Made, judged_run, patch_of
 
 from aideator.web import DIST
-from bench.page import WATCH_FRAMES, figures
+from bench.page import WATCH_FRAMES, Figures
 
 FILES, FUNCTIONS = 60, 67
 SCROLLS = 120
@@ -42,6 +41,7 @@ def tree(step: int) -> dict[str, str]:
 async def measure(stage: Stage, page: Page, look: str) -> None:
     made = Made(patch_of(tree(0), tree(1)), FIVE[0].checks)
     run_id = await judged_run(stage, (made, FIVE[0]))
+    figures = await Figures.open(page)
     begun = time.perf_counter()
     await page.goto(f"{stage.url}/runs/{run_id}/compare?to=1&view={look}")
     await page.get_by_role("region", name="Changes of variation 1").wait_for(
@@ -50,7 +50,7 @@ async def measure(stage: Stage, page: Page, look: str) -> None:
     await page.keyboard.press("d")
     await page.get_by_text("def function_0(value: int)").first.wait_for(timeout=60_000)
     took = time.perf_counter() - begun
-    print(f"{look}: first lines after {took:.1f} s: {json.dumps(await figures(page))}")
+    print(f"{look}: first lines after {took:.1f} s: {await figures.size()}")
     await page.evaluate(WATCH_FRAMES)
     for _ in range(SCROLLS):
         await page.mouse.wheel(0, 400)
@@ -59,7 +59,7 @@ async def measure(stage: Stage, page: Page, look: str) -> None:
     p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
     print(
         f"{look}: scrolling, frame p50 {p50:.1f} ms, p95 {p95:.1f} ms:"
-        f" {json.dumps(await figures(page))}"
+        f" {await figures.size()}"
     )
 
 

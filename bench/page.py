@@ -1,22 +1,24 @@
-"""Measure the run page in a real browser: a long history, then a live flood.
+"""Measure the run page in a real browser: first load, a long history, a live flood.
 
-Printed: how long the history takes until it is shown, nodes and heap then; frames while
-    400 events a second come in. No
-peer: what a user feels is the frame, and the floor is the screen's 16.7 ms (Chromium
-    without a GPU draws in software).
+Printed: the bytes of the first load; how much CPU time of the main thread the history
+takes until it is shown, nodes and heap then; CPU time and frames while 400 events a
+second come in, beside those of the idle page in the same minute. CPU time holds on a
+busy machine; wall time and frames mean something only beside the idle floor (Chromium
+without a GPU draws in software). The main thread's CPU time is `TaskDuration` of
+https://chromedevtools.github.io/devtools-protocol/tot/Performance/ in thread ticks.
 """
 
 import asyncio
-import json
 import shutil
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import CDPSession, Page, async_playwright
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -35,8 +37,10 @@ from aideator.domain.run import AgentSpec
 from aideator.eventlog.base import Draft
 from aideator.web import DIST
 
-LANES, EVENTS = 5, 10_000
-LIVE_SECONDS, LIVE_RATE, BURST = 8, 400, 20
+LANES, EVENTS = 8, 4_125
+"""33,000 events in all."""
+LIVE_SECONDS, LIVE_RATE, BURST = 10, 400, 20
+IDLE_SECONDS = 5
 WATCH_FRAMES = """() => {
   window.frames_ = [];
   window.longTasks = 0;
@@ -113,43 +117,83 @@ async def flood(stage: Stage, run_id: str) -> None:
         await asyncio.sleep(BURST / LIVE_RATE)
 
 
-async def figures(page: Page) -> dict[str, Any]:
-    """What the browser says of itself."""
-    client = await page.context.new_cdp_session(page)
-    await client.send("HeapProfiler.collectGarbage")
-    heap = await page.evaluate("performance.memory.usedJSHeapSize")
-    return {
-        "nodes": await page.evaluate("document.querySelectorAll('*').length"),
-        "heap_mb": heap / 1e6,
-    }
+class Figures:
+    """What the browser says of a page."""
+
+    def __init__(self, page: Page, session: CDPSession) -> None:
+        self._page = page
+        self._session = session
+        self.loaded = 0
+        """Bytes that came over the wire."""
+        self.requests = 0
+
+    @classmethod
+    async def open(cls, page: Page) -> "Figures":
+        """Begin to count; nothing is taken from the cache."""
+        session = await page.context.new_cdp_session(page)
+        found = cls(page, session)
+        session.on("Network.loadingFinished", found._count)
+        await session.send("Network.enable")
+        await session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+        await session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        return found
+
+    def _count(self, event: dict[str, Any]) -> None:
+        self.requests += 1
+        self.loaded += int(event["encodedDataLength"])
+
+    async def cpu(self) -> float:
+        """Seconds of CPU time that the main thread has used."""
+        told = await self._session.send("Performance.getMetrics")
+        values = {each["name"]: each["value"] for each in told["metrics"]}
+        return float(values["TaskDuration"])
+
+    async def size(self) -> str:
+        """Nodes of the document, and megabytes of the heap."""
+        await self._session.send("HeapProfiler.collectGarbage")
+        heap = await self._page.evaluate("performance.memory.usedJSHeapSize")
+        nodes = await self._page.evaluate("document.querySelectorAll('*').length")
+        return f"{nodes} nodes, heap {heap / 1e6:.1f} MB"
+
+    async def frames(self, what: str, seconds: float, work: Awaitable[None]) -> None:
+        """Print frames and CPU time while something goes on."""
+        await self._page.evaluate(WATCH_FRAMES)
+        before = await self.cpu()
+        await work
+        used = await self.cpu() - before
+        found: list[float] = (await self._page.evaluate("window.frames_"))[5:]
+        tasks = await self._page.evaluate("window.longTasks")
+        ordered = sorted(found)
+        p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
+        print(
+            f"{what}: {used:.2f} s CPU in {seconds} s ({100 * used / seconds:.0f} % of "
+            f"a core); {1000 / statistics.fmean(found):.0f} fps, frame p50 {p50:.1f} "
+            f"ms, p95 {p95:.1f} ms, {tasks} tasks over 50 ms"
+        )
 
 
 async def measure(stage: Stage, page: Page) -> None:
+    """Print everything."""
+    figures = await Figures.open(page)
+    await page.goto(f"{stage.url}/runs/{await stage.finished_run()}")
+    await page.get_by_role("main").get_by_text("event 4").first.wait_for()
+    await page.wait_for_load_state("networkidle")
+    print(f"first load: {figures.loaded / 1000:.0f} kB in {figures.requests} requests")
     run_id = await fill(stage)
-    begun = time.perf_counter()
+    begun, before = time.perf_counter(), await figures.cpu()
     await page.goto(f"{stage.url}/runs/{run_id}")
     await page.get_by_text("live", exact=True).wait_for(timeout=120_000)
     await page.wait_for_function(
         f"document.body.innerText.includes('turn {EVENTS // 10 - 1}')", timeout=120_000
     )
-    took = time.perf_counter() - begun
     print(
-        f"history of {LANES} × {EVENTS:,} events shown after {took:.1f} s: "
-        f"{json.dumps(await figures(page))}"
+        f"history of {LANES} × {EVENTS:,} events: {await figures.cpu() - before:.2f} s "
+        f"CPU, shown after {time.perf_counter() - begun:.1f} s; {await figures.size()}"
     )
-
-    await page.evaluate(WATCH_FRAMES)
-    await flood(stage, run_id)
-    found: list[float] = (await page.evaluate("window.frames_"))[5:]
-    tasks = await page.evaluate("window.longTasks")
-    ordered = sorted(found)
-    p50, p95 = (ordered[int(len(ordered) * part)] for part in (0.5, 0.95))
-    print(
-        f"live, {LIVE_RATE}/s: {1000 / statistics.fmean(found):.0f} fps, frame p50 "
-        f"{p50:.1f} ms, p95 {p95:.1f} ms, "
-        f"{tasks} tasks over 50 ms in {LIVE_SECONDS} s: "
-        f"{json.dumps(await figures(page))}"
-    )
+    await figures.frames("idle", IDLE_SECONDS, asyncio.sleep(IDLE_SECONDS))
+    live = flood(stage, run_id)
+    await figures.frames(f"live, {LIVE_RATE}/s", LIVE_SECONDS, live)
+    print(await figures.size())
 
 
 async def main() -> int:

@@ -105,6 +105,7 @@ async def test_parts_of_two_become_one_that_is_checked_chosen_and_published(
 
 async def take(page: Page, variation: str, what: str) -> None:
     """Look at a variation's change and put a part of it into the composition."""
+    await page.get_by_label("From").select_option("0")
     await page.get_by_label("To", exact=True).select_option(variation)
     await page.keyboard.press("Escape")
     await page.get_by_role(

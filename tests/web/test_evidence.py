@@ -161,7 +161,7 @@ async def test_between_two_variations_nothing_of_the_base_is_left(
     await expect(changes).to_contain_text("return text.split()")
     await expect(changes).to_contain_text("return [w[:width] for w in text.split()]")
     await expect(changes).not_to_contain_text("return [text]")
-    await expect(changes.get_by_role("checkbox")).to_have_count(0)
+    await expect(changes.get_by_role("checkbox", name="Select")).to_have_count(0)
 
 
 async def test_twenty_thousand_lines_are_scrolled_with_a_page_that_stays_small(
@@ -177,7 +177,7 @@ async def test_twenty_thousand_lines_are_scrolled_with_a_page_that_stays_small(
         stage, visitor, await judged_run(stage, (made, FIVE[3])), "?to=1&view=split"
     )
     await page.keyboard.press("d")
-    await expect(page.get_by_text("2 files, 20001 lines")).to_be_visible()
+    await expect(page.get_by_text("2 files, 20,001 lines")).to_be_visible()
     await expect(page.get_by_text("def function_0(value):")).to_be_visible()
     await page.evaluate("window.scrollTo(0, document.documentElement.scrollHeight / 2)")
     await expect(page.get_by_text("return value * 5")).not_to_have_count(0)

@@ -71,7 +71,7 @@ async def test_by_mouse(home: Path, hosted: GitServer, visitor: Visitor) -> None
             page.get_by_role("region", name="Variation 2,").get_by_role("log")
         ).to_contain_text("textwrap")
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
-            "Recommended"
+            "1 or 2: equally proven"
         )
         await page.get_by_role("link", name="View the evidence").click()
         await page.get_by_role("button", name="Choose variation 1").click()
@@ -95,7 +95,7 @@ async def test_by_keyboard(home: Path, hosted: GitServer, visitor: Visitor) -> N
         await keys.press("Enter")
 
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
-            "Recommended"
+            "1 or 2: equally proven"
         )
         await keys.press("d")
         await expect(

@@ -84,9 +84,9 @@ describe("the matrix", () => {
     expect(whole?.rows[0]?.base).toBeNull();
   });
 
-  test("rows that differ come first, the worst on top; messages are kept", () => {
-    expect(section?.rows.map((row) => row.title)).toEqual(["b", "a", "mine"]);
-    expect(section?.rows[0]?.cells[1]?.message).toBe("boom");
+  test("rows that differ come first, what is fixed on top; messages are kept", () => {
+    expect(section?.rows.map((row) => row.title)).toEqual(["a", "b", "mine"]);
+    expect(section?.rows[1]?.cells[1]?.message).toBe("boom");
   });
 
   test("tests that pass everywhere are counted without those that have a row", () => {

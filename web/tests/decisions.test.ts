@@ -8,7 +8,8 @@ import {
   toggleFile,
   toggleHunk,
 } from "../src/compare/composition";
-import { checkoutCommands, defaultBranch, suggestedReason } from "../src/decide/decision-text";
+import { evidenceReason } from "../src/compare/rule-checklist";
+import { checkoutCommands, defaultBranch } from "../src/decide/decision-text";
 import { check, file, ranked, run, variation } from "./run-fixtures";
 
 describe("a composition", () => {
@@ -92,20 +93,26 @@ describe("texts of a decision", () => {
   const details = run([variation(1), variation(2), variation(12)], {
     id: "01a21259-5998-767c-89f8-323dee8de7be",
     spec: { prompt: "wrap() returns lines that are longer than the width!" } as RunSpec,
-    ranking: {
-      ...ranked([1]),
-      reasons: [
-        "Variation 1 fixes 2 tests.",
-        "Variations 2, 3 and 12 prove the same.",
-        "Nothing else differs.",
-      ],
-    },
   });
 
-  test("the reason that is offered is what the verdict says of that variation, and of no other", () => {
-    expect(suggestedReason(details, 1)).toBe("Variation 1 fixes 2 tests.");
-    expect(suggestedReason(details, 12)).toBe("Variations 2, 3 and 12 prove the same.");
-    expect(suggestedReason(details, 4)).toBe("");
+  test("the reason that is offered is the evidence for that variation, also in a tie", () => {
+    const fixes = { checks: [check([], { fixed: 1, still_passing: 7 })] };
+    const equal = { fixed: 1, group_share: 2 / 3 };
+    const tie = run([variation(1, fixes), variation(2, fixes), variation(3, { checks: [] })], {
+      ranking: {
+        ...ranked([1, 2, 3]),
+        reasons: ["Variations 1 and 2 prove the same; nothing that was run tells them apart."],
+        standings: [
+          { variation_id: 1, ...equal },
+          { variation_id: 2, ...equal },
+          { variation_id: 3 },
+        ],
+      },
+    });
+    expect(evidenceReason(tie, 2)).toBe(
+      "Variation 2 fixes 1 of 1 that failed on the base; breaks 0 of 7 that passed; 2 of 3 behave alike.",
+    );
+    expect(evidenceReason(tie, 4)).toBe("");
   });
 
   test("the branch is called as the server would call it", () => {
@@ -119,8 +126,11 @@ describe("texts of a decision", () => {
       "aideator apply ee8de7be",
     ]);
     const publication = { remote: "r", branch: "aideator/x", commit: "c" };
-    expect(checkoutCommands({ ...details, publication })[0]?.command).toBe(
+    const published = { ...details, publication };
+    expect(checkoutCommands(published).map((each) => each.command)).toEqual([
       "git fetch origin aideator/x && git switch aideator/x",
-    );
+    ]);
+    const local = { ...published, spec: { ...details.spec, repo_url: "/srv/project" } };
+    expect(checkoutCommands(local)[0]?.command).toBe("git switch aideator/x");
   });
 });

@@ -43,7 +43,7 @@ describe("a rename", () => {
       { ...removed, renamed_to: "new.py" },
     ]);
     expect(files[0]?.hunks).toBe(changed.hunks);
-    const notes = buildDiffRows(files, "unified", new Set()).filter((row) => row.type === "note");
+    const notes = buildDiffRows(files, "unified").filter((row) => row.type === "note");
     expect(notes).toMatchObject([{ text: "Renamed to new.py." }]);
   });
 });
@@ -141,7 +141,7 @@ describe("rows", () => {
   const files = diffOf("abcdefgh", "abXYefgh");
 
   test("side by side, what replaces stands beside what it replaces", () => {
-    const rows = buildDiffRows(files, "split", new Set());
+    const rows = buildDiffRows(files, "split");
     const changed = rows.flatMap((row) =>
       row.type === "line" && row.oldSide?.partner ? [row] : [],
     );
@@ -153,16 +153,16 @@ describe("rows", () => {
   });
 
   test("unified, every line is one row", () => {
-    const rows = buildDiffRows(files, "unified", new Set());
+    const rows = buildDiffRows(files, "unified");
     expect(rows.filter((row) => row.type === "line")).toHaveLength(
       files[0]?.hunks[0]?.lines.length ?? 0,
     );
   });
 
   test("a folded file is its head", () => {
-    expect(buildDiffRows(files, "unified", new Set(["a.py"])).map((row) => row.type)).toEqual([
-      "file",
-    ]);
+    expect(
+      buildDiffRows(files, "unified", { folded: new Set(["a.py"]) }).map((row) => row.type),
+    ).toEqual(["file"]);
   });
 });
 

@@ -10,6 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import (
+    DEFAULT_EXCLUDED_CONTENT_TYPES,
+    GZipMiddleware,
+)
 
 from aideator import __version__
 from aideator.api import auth, problems, reference
@@ -19,6 +23,7 @@ from aideator.api.guard import Guard, is_loopback_name
 from aideator.api.revocation import Revocable, end_revoked
 from aideator.api.routes import (
     admin,
+    code,
     dashboard,
     decisions,
     health,
@@ -38,6 +43,7 @@ from aideator.web import load
 _ROUTERS = (
     runs,
     decisions,
+    code,
     hosts,
     repositories,
     dashboard,
@@ -141,10 +147,28 @@ def _middleware(
         origins=settings.allowed_origins,
         body_limits=body_limits,
     )
-    middleware.append(guard)
+    middleware += [guard, _compression()]
     if settings.allowed_origins:
         middleware.append(_cors(settings))
     return middleware
+
+
+def _compression() -> Middleware:
+    """Return what compresses JSON, and never a stream.
+
+    Everything that is sent piece by piece is text, in which a piece must not wait for
+    the next one.
+    """
+    return Middleware(
+        GZipMiddleware,
+        minimum_size=1024,
+        compresslevel=5,
+        exclude_content_types=(
+            *DEFAULT_EXCLUDED_CONTENT_TYPES,
+            "text/*",
+            "application/octet-stream",
+        ),
+    )
 
 
 def _cors(settings: Settings) -> Middleware:

@@ -175,6 +175,21 @@ class Client:
         answer = self.send("GET", f"/runs/{run_id}/variations/{number}/patch")
         return answer.content
 
+    def apply(
+        self, run_id: str, number: int, *, branch: str = "", switch: bool = False
+    ) -> dict[str, Any]:
+        """Commit a variation's change on a branch of the run's local repository."""
+        wanted = {"branch": branch, "switch": switch}
+        path = f"/runs/{run_id}/variations/{number}/apply"
+        applied: dict[str, Any] = self.call("POST", path, json=wanted)
+        return applied
+
+    def base_file(self, run_id: str, path: str) -> Sequence[str]:
+        """Return the lines of a file of the commit that the run started from."""
+        found = self.call("GET", f"/runs/{run_id}/file", params={"path": path})
+        lines: Sequence[str] = found["lines"]
+        return lines
+
     def select(self, run_id: str, number: int, reason: str = "") -> RunDetails:
         """Choose a variation as the winner."""
         choice = {"winning_variation_id": number, "reason": reason}

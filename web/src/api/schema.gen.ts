@@ -77,6 +77,29 @@ export interface AllowedHost {
   private: boolean;
 }
 
+/** Where a change goes in the user's checkout. */
+export interface Application {
+  /** The new branch; `aideator/RUN-VARIATION` when empty. */
+  branch?: string;
+  /** Whether to switch to it. A work tree with uncommitted changes refuses. */
+  switch?: boolean;
+}
+
+/** A variation's change on a branch of the checkout that the run was asked for. */
+export interface AppliedChange {
+  checkout: string;
+  branch: string;
+  commit: string;
+  is_new: boolean;
+  left: string | null;
+}
+
+/** A file of the commit that a run started from. */
+export interface BaseFile {
+  path: string;
+  lines: readonly string[];
+}
+
 /** Caps that the gateway enforces. A missing cap does not bind. */
 export interface Budget {
   /** US dollars for all variations together. */
@@ -1373,6 +1396,18 @@ export interface Routes {
     query: undefined;
     body: undefined;
     answer: RunDetails;
+  };
+  "GET /runs/{run_id}/file": {
+    path: { run_id: string };
+    query: { path: string };
+    body: undefined;
+    answer: BaseFile;
+  };
+  "POST /runs/{run_id}/variations/{number}/apply": {
+    path: { run_id: string; number: number };
+    query: undefined;
+    body: Application;
+    answer: AppliedChange;
   };
   "POST /runs/{run_id}/hosts": {
     path: { run_id: string };

@@ -25,13 +25,16 @@ const LABELS: Readonly<Record<CellState, CellLabel>> = {
   none: { glyph: "", word: "not run", tone: "faint" },
 };
 
-/** Return the label of a cell. A new test that does not pass is not shown as good. */
+/** Return the label of a cell; that of a check counts its tests. A new test that does not pass is not shown as good. */
 export function cellLabel(cell: MatrixCell): CellLabel {
   if (cell.state === "new" && cell.after !== null && cell.after !== "passed") {
     const word = cell.after === "skipped" ? "new, skipped" : "new, fails";
     return { glyph: "+", word, tone: cell.after === "skipped" ? "warning" : "bad" };
   }
-  return LABELS[cell.state];
+  const label = LABELS[cell.state];
+  if (!cell.counts) return label;
+  const word = cell.counts.includes(label.word) ? cell.counts : `${label.word} · ${cell.counts}`;
+  return { ...label, word };
 }
 
 const BASE_LABELS: Readonly<Record<TestOutcome | CrossOutcome, CellLabel>> = {

@@ -1,6 +1,6 @@
 import type { CheckResult } from "../api/schema.gen";
 import { Link } from "../app/router";
-import type { RunView } from "../stream/run-view";
+import type { RunView, VariationView } from "../stream/run-view";
 import { AnsiText } from "../ui/ansi-text";
 import { Button } from "../ui/button";
 import { VariationBadge } from "../ui/chip";
@@ -34,6 +34,7 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
           {row.cross?.why_not && ` It has no weight: ${visibleLine(row.cross.why_not)}`}
         </p>
         <Link href={`/runs/${runId}?focus=${cell.variation}`}>Transcript</Link>
+        <MomentLink runId={runId} view={view} variation={live} />
         <Button variant="quiet" size="s" icon="close" iconOnly onClick={onClose}>
           Close
         </Button>
@@ -61,6 +62,24 @@ export function CellPanel({ row, cell, view, runId, onClose }: Props) {
         <p className="dim">There is no output, or its log is no longer available.</p>
       )}
     </section>
+  );
+}
+
+interface MomentProps {
+  readonly runId: string;
+  readonly view: RunView;
+  readonly variation: VariationView | undefined;
+}
+
+/** Link to the replay at the moment when the variation's checks began. */
+function MomentLink({ runId, view: { firstAt }, variation }: MomentProps) {
+  if (!variation || firstAt === null || variation.endedAt === null) return null;
+  const { endedAt, verdict, number } = variation;
+  const seconds = Math.max(0, (endedAt - firstAt) / 1000 - (verdict?.seconds ?? 0));
+  return (
+    <Link href={`/runs/${runId}?focus=${number}&at=${seconds.toFixed(1)}`}>
+      Replay from its checks
+    </Link>
   );
 }
 

@@ -1,43 +1,46 @@
-import { useMemo, useRef, useState } from "react";
-import type { WindowVirtualizerHandle } from "virtua";
+import { useMemo } from "react";
 import type { FileDiff, RunDetails } from "../api/schema.gen";
 import { setQueryValues, useQueryValue } from "../app/router";
-import { pluralize } from "../ui/format";
+import type { RunStream } from "../stream/run-stream";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
-import styles from "./code-section.module.css";
 import type { Column } from "./columns";
+import { commonChanges } from "./common-changes";
+import { BASE, useComparedTrees, useDiffLayout } from "./compared-trees";
 import { diffBetween } from "./diff/diff-between";
-import { buildDiffRows, type DiffLayout, showRenames } from "./diff/diff-rows";
+import { showRenames } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
-import { DiffView } from "./diff/diff-view";
-import { BASE, DiffToolbar } from "./diff-toolbar";
+import { DiffToolbar } from "./diff-toolbar";
 import { buildFileMap } from "./file-map";
 import { FileMapTable } from "./file-map-table";
+import { ReviewBar } from "./review/review-bar";
+import { useReview } from "./review/use-review";
 import type { CompositionState } from "./use-composition";
-import { useDiffNavigation } from "./use-diff-navigation";
 import { useDiffs } from "./use-diffs";
-import { canChoose } from "./variation-facts";
+import { VariationDiff } from "./variation-diff";
 
 interface Props {
   readonly details: RunDetails;
   readonly columns: readonly Column[];
   readonly composition: CompositionState;
   readonly onClear: (number: number) => void;
+  readonly stream: RunStream;
 }
 
 /**
  * Code of a comparison: the map of changed files, and the diff between the base and a variation or
  * between two variations.
  */
-export function CodeSection({ details, columns, composition, onClear }: Props) {
+export function CodeSection({ details, columns, composition, onClear, stream }: Props) {
   const [from, to] = useComparedTrees(details, columns);
-  const [layout, setLayout] = useDiffLayout();
+  const [layout] = useDiffLayout();
   const numbers = columns.map((column) => column.number);
   const read = useDiffs(details, [
     ...new Set([...numbers, from, to].filter((number) => number !== BASE)),
   ]);
   const map = useMemo(() => buildFileMap(columns, read.diffs), [columns, read.diffs]);
   const files = useMemo(() => diffFiles(read.diffs, from, to), [read.diffs, from, to]);
+  const common = useMemo(() => commonChanges([...read.diffs.values()]), [read.diffs]);
+  const review = useReview(details, stream);
   const [path] = useQueryValue("file");
 
   if (numbers.length === 0) return <EmptyState title="Nothing to compare yet" />;
@@ -51,7 +54,8 @@ export function CodeSection({ details, columns, composition, onClear }: Props) {
         path={path}
         onOpen={(number, file) => setQueryValues({ to: String(number), from: null, file })}
       />
-      <DiffToolbar details={details} from={from} to={to} layout={layout} onLayout={setLayout} />
+      <DiffToolbar details={details} from={from} to={to} />
+      <ReviewBar details={details} diffs={read.diffs} review={review} />
       {files === null || files.length === 0 ? (
         <NoDiff
           from={from}
@@ -65,14 +69,17 @@ export function CodeSection({ details, columns, composition, onClear }: Props) {
           files={files}
           layout={layout}
           details={details}
+          from={from}
           to={to}
           selection={
             from === BASE && details.imported_at === null
               ? diffSelection(composition, to, files)
               : null
           }
-          isBetweenVariations={from !== BASE}
           onClear={onClear}
+          diffs={read.diffs}
+          common={common}
+          review={review}
         />
       )}
     </>
@@ -99,27 +106,6 @@ function diffFiles(diffs: ReadonlyMap<number, readonly FileDiff[]>, from: number
   return one ? diffBetween(one, other) : null;
 }
 
-/** Return the compared trees, which are the query parameters `from` and `to`. */
-function useComparedTrees(details: RunDetails, columns: readonly Column[]): [number, number] {
-  const [from] = useQueryValue("from");
-  const [to] = useQueryValue("to");
-  const isThere = (number: number) => details.variations.some((each) => each.number === number);
-  const first =
-    details.ranking?.recommended ?? columns.find(({ variation }) => variation.verdict)?.number ?? 1;
-  const end = isThere(Number(to)) ? Number(to) : first;
-  const start = isThere(Number(from)) && Number(from) !== end ? Number(from) : BASE;
-  return [start, end];
-}
-
-/** From this window width on, both sides of a diff fit beside each other. */
-const WIDE_PX = 1200;
-
-function useDiffLayout(): [DiffLayout, (layout: DiffLayout) => void] {
-  const [value, setValue] = useQueryValue("view");
-  if (value === "split" || value === "unified") return [value, setValue];
-  return [innerWidth >= WIDE_PX ? "split" : "unified", setValue];
-}
-
 function diffSelection(
   composition: CompositionState,
   variation: number,
@@ -132,58 +118,4 @@ function diffSelection(
       if (file) composition.toggle(variation, file, hunk);
     },
   };
-}
-
-interface VariationDiffProps {
-  readonly files: readonly FileDiff[];
-  readonly layout: DiffLayout;
-  readonly details: RunDetails;
-  readonly to: number;
-  readonly selection: DiffSelection | null;
-  /** Flags refer to the diff against the base, so a diff between variations has none. */
-  readonly isBetweenVariations: boolean;
-  readonly onClear: (number: number) => void;
-}
-
-function VariationDiff({
-  files,
-  layout,
-  details,
-  to,
-  selection,
-  isBetweenVariations,
-  onClear,
-}: VariationDiffProps) {
-  const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
-  const rows = useMemo(() => buildDiffRows(files, layout, folded), [files, layout, folded]);
-  const list = useRef<WindowVirtualizerHandle>(null);
-  const fold = (path: string) => {
-    const next = new Set(folded);
-    if (!next.delete(path)) next.add(path);
-    setFolded(next);
-  };
-  const current = useDiffNavigation(rows, files, list, selection, fold);
-  const variation = details.variations[to - 1];
-  const flags = isBetweenVariations ? [] : (variation?.verdict?.flags ?? []);
-  const lines = rows.filter((row) => row.type === "line").length;
-  return (
-    <section aria-label={`Changes of variation ${to}`}>
-      <p className={styles.size}>
-        {pluralize(files.length, "file")}, {pluralize(lines, "line")}
-      </p>
-      <DiffView
-        files={files}
-        rows={rows}
-        layout={layout}
-        flags={flags}
-        cleared={variation?.cleared ?? null}
-        onClear={canChoose(details) ? () => onClear(to) : null}
-        selection={selection}
-        folded={folded}
-        onFold={fold}
-        current={current}
-        listRef={list}
-      />
-    </section>
-  );
 }

@@ -8,6 +8,7 @@ import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
 import styles from "./column-head.module.css";
 import type { Column } from "./columns";
+import { seatNames } from "./seat-names";
 import { canChoose, composedFrom, missingReason } from "./variation-facts";
 
 interface Props {
@@ -35,7 +36,7 @@ export function ColumnHead({ column, details, view, onChoose }: Props) {
         ))}
         <ColumnStatus details={details} members={members} />
       </span>
-      <ColumnAgent column={column} />
+      <ColumnAgent column={column} name={seatNames(details.variations).get(number)} />
       {gate && (
         <span
           className={styles.gate}
@@ -78,15 +79,21 @@ function ColumnStatus({ details, members }: { details: RunDetails; members: read
 }
 
 /** Agent and instructions, or the sources of a composition. */
-function ColumnAgent({ column: { variation, members } }: { column: Column }) {
+function ColumnAgent({
+  column: { variation, members },
+  name,
+}: {
+  column: Column;
+  name: string | undefined;
+}) {
   const sources = composedFrom(variation);
   const strategy = visibleLine(variation.spec.instructions ?? "");
   return (
     <>
-      <span className={styles.agent}>
-        {sources ? `composed from ${sources}` : agentLabel(variation.spec)}
+      <span className={`${styles.agent} clip`} title={agentLabel(variation.spec)}>
+        {sources ? `composed from ${sources}` : name}
       </span>
-      {strategy && (
+      {strategy && name !== strategy && (
         <span className={styles.instructions} title={strategy}>
           {strategy}
         </span>

@@ -17,13 +17,21 @@ import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
 import { CostChart, TimeChart } from "./charts";
 import { CodeSection } from "./code-section";
-import { buildColumns } from "./columns";
+import { buildColumns, type Column, rankedNumbers } from "./columns";
+import { commonChanges } from "./common-changes";
+import { CompareBar } from "./compare-bar";
 import styles from "./compare-page.module.css";
 import { ComposerBar } from "./composer-bar";
+import { crossTestRows } from "./cross-test-rows";
+import { differingTests, fileDifferences } from "./differences";
+import { checkSections } from "./matrix-rows";
 import { RecommendationPanel } from "./recommendation-panel";
 import { TestMatrix } from "./test-matrix";
+import { bestTwo } from "./tie";
 import { useComposition } from "./use-composition";
+import { useDiffs } from "./use-diffs";
 import { canChoose } from "./variation-facts";
+import { WhatDiffers } from "./what-differs";
 
 /** Comparison of a run's variations: recommendation, evidence, code, and the decision. */
 export function ComparePage({ params }: { params: PathParams }) {
@@ -89,11 +97,21 @@ function ComparisonView({ details, stream }: { details: RunDetails; stream: RunS
           <RecommendationPanel details={details} onChoose={choose} />
           <DecisionPanel details={details} stream={stream} />
         </div>
-        <aside className={styles.charts} aria-label="Charts">
-          <CostChart details={details} />
-          <TimeChart details={details} />
-        </aside>
+        <BestTwo details={details} columns={columns} />
       </div>
+      <CompareBar details={details} columns={columns} onChoose={choose} />
+      <section id="code" className={styles.section} aria-label="Code">
+        <header className={styles.sectionHeader}>
+          <h2>Code</h2>
+        </header>
+        <CodeSection
+          details={details}
+          columns={columns}
+          composition={composition}
+          onClear={(number) => setDialog({ kind: "clear", number })}
+          stream={stream}
+        />
+      </section>
       <section id="tests" className={styles.section} aria-label="Evidence">
         <header className={styles.sectionHeader}>
           <h2>Evidence</h2>
@@ -112,16 +130,14 @@ function ComparisonView({ details, stream }: { details: RunDetails; stream: RunS
           onChoose={choose}
         />
       </section>
-      <section id="code" className={styles.section} aria-label="Code">
+      <section id="metrics" className={styles.section} aria-label="Metrics">
         <header className={styles.sectionHeader}>
-          <h2>Code</h2>
+          <h2>Metrics</h2>
         </header>
-        <CodeSection
-          details={details}
-          columns={columns}
-          composition={composition}
-          onClear={(number) => setDialog({ kind: "clear", number })}
-        />
+        <aside className={styles.charts} aria-label="Charts">
+          <CostChart details={details} />
+          <TimeChart details={details} />
+        </aside>
       </section>
       <ComposerBar details={details} composition={composition} stream={stream} />
       {dialog?.kind === "choose" && (
@@ -136,6 +152,33 @@ function ComparisonView({ details, stream }: { details: RunDetails; stream: RunS
       )}
     </div>
   );
+}
+
+/** What differs between the best two; nothing where fewer than two have a change. */
+function BestTwo({ details, columns }: { details: RunDetails; columns: readonly Column[] }) {
+  const numbers = columns.map((column) => column.number);
+  const pair = useMemo(() => {
+    const shown = columns.map((column) => column.number);
+    return bestTwo(
+      details,
+      rankedNumbers(details).filter((number) => shown.includes(number)),
+    );
+  }, [details, columns]);
+  const { diffs } = useDiffs(details, numbers);
+  const files = useMemo(() => pair && fileDifferences(pair, diffs), [pair, diffs]);
+  const common = useMemo(() => commonChanges([...diffs.values()]), [diffs]);
+  const tests = useMemo(
+    () =>
+      pair
+        ? differingTests(pair, [
+            ...checkSections(columns, details.checks).flatMap((section) => section.rows),
+            ...crossTestRows(columns, details.evidence?.cross_tests ?? []),
+          ])
+        : 0,
+    [pair, columns, details],
+  );
+  if (!pair) return null;
+  return <WhatDiffers details={details} pair={pair} files={files} tests={tests} common={common} />;
 }
 
 function CompareHeader({ details }: { details: RunDetails }) {

@@ -2,6 +2,7 @@ import { useState } from "react";
 import { VariationBadge } from "../ui/chip";
 import { pluralize } from "../ui/format";
 import { visibleLine } from "../ui/visible-text";
+import own from "./cross-test-section.module.css";
 import type { MatrixRow } from "./matrix-rows";
 import { MatrixTableRow, type TableProps, TestName } from "./matrix-table-row";
 import styles from "./test-matrix.module.css";
@@ -21,7 +22,7 @@ export function CrossTestSection({ rows, ...props }: TableProps & { rows: readon
       </tr>
       {shownRows.map((row) => (
         <MatrixTableRow key={row.id} row={row} {...props}>
-          <span className={styles.authors}>
+          <span className={own.authors}>
             {row.cross?.authors.map((author) => (
               <VariationBadge key={author} number={author} />
             ))}
@@ -50,14 +51,14 @@ function CrossTestWeight({ row }: { row: MatrixRow }) {
     const why =
       why_not || (stable ? "same result in all variations" : "different results on the same tree");
     return (
-      <span className={styles.weight} title={visibleLine(why)}>
+      <span className={own.weight} title={visibleLine(why)}>
         no weight
       </span>
     );
   }
   return (
-    <span className={styles.weight} title={`Weight ${weight.toFixed(2)}`}>
-      <span className={styles.weightBar} style={{ inlineSize: `${Math.min(1, weight) * 100}%` }} />
+    <span className={own.weight} title={`Weight ${weight.toFixed(2)}`}>
+      <span className={own.weightBar} style={{ inlineSize: `${Math.min(1, weight) * 100}%` }} />
       <span className="visually-hidden">{`weight ${weight.toFixed(2)}`}</span>
     </span>
   );

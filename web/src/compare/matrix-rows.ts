@@ -17,6 +17,7 @@ import type {
   TestChange,
   TestOutcome,
 } from "../api/schema.gen";
+import { countsText, unlistedCount } from "./check-counts";
 import type { Column } from "./columns";
 
 export type CellState =
@@ -38,6 +39,8 @@ export interface MatrixCell {
   readonly before: TestOutcome | null;
   readonly after: TestOutcome | null;
   readonly message: string;
+  /** What became of the check's tests: `1,999 broken · 1 fixed`; empty where they are not told apart. */
+  readonly counts?: string;
   /** End of what a check printed, where it did not pass and the verdict keeps it. */
   readonly output?: string;
 }
@@ -65,15 +68,17 @@ export interface CheckSection {
   readonly rows: readonly MatrixRow[];
   /** Rows with one uneventful state in all variations. */
   readonly sameRows: readonly MatrixRow[];
+  /** Number of tests that are counted, but that the longest list leaves out. */
+  readonly unlistedCount: number;
   /** Number of tests that pass as before in every variation and are named by no verdict. */
   readonly passingCount: number;
 }
 
 const PRIORITY: Readonly<Record<CellState, number>> = {
-  broken: 0,
-  could_not_run: 0,
-  gone: 1,
-  fixed: 2,
+  fixed: 0,
+  broken: 1,
+  could_not_run: 1,
+  gone: 2,
   new: 3,
   flaky: 4,
   fail: 5,
@@ -102,11 +107,12 @@ export function checkSections(
 
 function checkSection(label: string, columns: readonly Column[]): CheckSection {
   const results = columns.map((column) => checkChangeOf(column, label));
-  const tests = [
-    ...new Set(results.flatMap((result) => result?.tests?.map((each) => each.test) ?? [])),
-  ];
+  const changes = results.map(
+    (result) => new Map(result?.tests?.map((each) => [each.test, each] as const)),
+  );
+  const tests = [...new Set(changes.flatMap((each) => [...each.keys()]))];
   const rows = tests
-    .map((test) => testRow(label, test, columns, results))
+    .map((test) => testRow(label, test, columns, results, changes))
     .toSorted((a, b) => Number(b.differs) - Number(a.differs) || priority(a) - priority(b));
   const isUneventful = (row: MatrixRow) => !row.differs && priority(row) >= PRIORITY.flaky;
   return {
@@ -115,6 +121,7 @@ function checkSection(label: string, columns: readonly Column[]): CheckSection {
     checkRow: checkRow(label, columns, results),
     rows: rows.filter((row) => !isUneventful(row)),
     sameRows: rows.filter(isUneventful),
+    unlistedCount: Math.max(0, ...results.map(unlistedCount)),
     passingCount: passingEverywhere(results, rows),
   };
 }
@@ -147,6 +154,7 @@ function checkRow(
       after: outcomeAfter(change),
       message: result?.could_not_run ?? "",
       output: result?.output ?? "",
+      counts: countsText(result),
     };
   });
   const base = cells.find((cell) => cell.before !== null)?.before ?? null;
@@ -180,8 +188,9 @@ function testRow(
   test: string,
   columns: readonly Column[],
   results: readonly (CheckChange | undefined)[],
+  changesByTest: readonly ReadonlyMap<string, TestChange>[],
 ): MatrixRow {
-  const changes = results.map((result) => result?.tests?.find((each) => each.test === test));
+  const changes = changesByTest.map((each) => each.get(test));
   const onBase = changes.find((each) => each && each.change !== "new");
   const cells = columns.map((column, index): MatrixCell => {
     const change = changes[index];
@@ -215,14 +224,8 @@ function testCell(column: Column, test: TestChange): MatrixCell {
 
 /** Return the state of a test that a verdict does not name. */
 function impliedState(result: CheckChange | undefined, isOnBase: boolean): CellState {
-  const counts = Object.entries(result?.counts ?? {});
-  if (counts.length === 0) return "none";
-  const expected = counts.reduce(
-    (sum, [change, count]) => sum + (change === "still_passing" ? 0 : count),
-    0,
-  );
-  const listed = result?.tests?.filter((each) => each.change !== "still_passing").length ?? 0;
-  if (listed < expected) return "unlisted";
+  if (Object.keys(result?.counts ?? {}).length === 0) return "none";
+  if (unlistedCount(result) > 0) return "unlisted";
   return isOnBase ? "still_passing" : "absent";
 }
 

@@ -40,13 +40,11 @@ export function MatrixTableRow({
           const id = cellId(row, cell);
           return (
             <td key={id} className={styles.cell} data-tone={cellLabel(cell).tone}>
-              <button
-                type="button"
-                aria-expanded={open === id}
+              <CellButton
+                shown={cellLabel(cell)}
+                isOpen={open === id}
                 onClick={() => onOpen(open === id ? null : id)}
-              >
-                <CellMark shown={cellLabel(cell)} />
-              </button>
+              />
             </td>
           );
         })}
@@ -72,13 +70,39 @@ function cellId(row: MatrixRow, cell: MatrixCell): string {
   return `${row.id}@${cell.variation}`;
 }
 
-function CellMark({ shown: { glyph, word, tone } }: { shown: CellLabel }) {
+/** A cell's mark as a button; a long table has thousands, so it is one element fewer. */
+function CellButton({
+  shown: { glyph, word, tone },
+  isOpen,
+  onClick,
+}: {
+  shown: CellLabel;
+  isOpen: boolean;
+  onClick: () => void;
+}) {
+  return (
+    <button
+      type="button"
+      className={styles.mark}
+      data-tone={tone}
+      aria-expanded={isOpen}
+      onClick={onClick}
+    >
+      <span aria-hidden="true" className={styles.glyph}>
+        {glyph}
+      </span>
+      {word}
+    </button>
+  );
+}
+
+export function CellMark({ shown: { glyph, word, tone } }: { shown: CellLabel }) {
   return (
     <span className={styles.mark} data-tone={tone}>
       <span aria-hidden="true" className={styles.glyph}>
         {glyph}
       </span>
-      <span>{word}</span>
+      {word}
     </span>
   );
 }

@@ -2,15 +2,21 @@ import type { Evidence, Opinion, RunDetails } from "../api/schema.gen";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
 import { formatShortDuration, pluralize } from "../ui/format";
-import { agentLabel, CONFIDENCE_CHIPS } from "../ui/labels";
+import { CONFIDENCE_CHIPS } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
+import { Checklist } from "./checklist";
 import styles from "./recommendation-panel.module.css";
+import { ruleChecklist } from "./rule-checklist";
+import { seatNames } from "./seat-names";
+import { alternatives, tellsTie, tiedForFirst } from "./tie";
+import { TieChoices } from "./tie-choices";
 import { canChoose } from "./variation-facts";
 
 /**
- * The recommendation: which variation, confidence and reasons; without one, what would settle the
- * question.
+ * The recommendation: which variation, the rule's conditions with their figures, and the reasons;
+ * without one, what would settle the question. Variations that are equally proven stand side by
+ * side.
  */
 export function RecommendationPanel({
   details,
@@ -21,28 +27,21 @@ export function RecommendationPanel({
 }) {
   const { ranking, evidence } = details;
   if (ranking === null) return <NoRecommendation details={details} />;
-  const { recommended, confidence, reasons, rule, settle } = ranking;
-  const agent = recommended === null ? null : details.variations[recommended - 1]?.spec;
-  const [tone, glyph, words] = CONFIDENCE_CHIPS[confidence];
+  const { recommended, reasons, rule, settle } = ranking;
+  const tied = tiedForFirst(details);
+  const shown = tied.length > 0 ? reasons.filter((reason) => !tellsTie(reason)) : reasons;
   return (
     <section className={styles.panel} aria-label="Recommendation">
-      <header className={styles.headline}>
-        <h2>
-          {recommended === null ? (
-            "No recommendation"
-          ) : (
-            <>
-              <span>Recommended:</span> <VariationBadge number={recommended} />
-              {agent && <span className={styles.agent}>{agentLabel(agent)}</span>}
-            </>
-          )}
-        </h2>
-        <Chip tone={tone} glyph={glyph}>
-          {words}
-        </Chip>
-      </header>
+      <Headline details={details} tied={tied} />
+      {tied.length > 0 && <TieChoices details={details} numbers={tied} onChoose={onChoose} />}
+      {tied.length === 0 && recommended !== null && (
+        <Checklist
+          items={ruleChecklist(details, recommended)}
+          label={`Evidence for variation ${recommended}`}
+        />
+      )}
       <ul className={styles.reasons}>
-        {reasons.map((reason) => (
+        {shown.map((reason) => (
           <li key={reason}>
             <Prose>{reason}</Prose>
           </li>
@@ -55,24 +54,58 @@ export function RecommendationPanel({
       )}
       {evidence?.opinion && <JudgeOpinion opinion={evidence.opinion} />}
       <div className={styles.footer}>
-        {canChoose(details) && (
+        {canChoose(details) && tied.length === 0 && (
           <Button variant="primary" icon="check" onClick={() => onChoose(recommended)}>
-            Choose
+            {recommended === null ? "Choose" : `Choose ${recommended}`}
           </Button>
         )}
-        {rule && (
-          <details className={styles.rule}>
-            <summary>
-              {recommended === null ? "Why no recommendation" : "Why this recommendation"}
-            </summary>
-            <p>
-              <Prose>{rule}</Prose>
-            </p>
-            {evidence && <EvidenceFacts evidence={evidence} />}
-          </details>
-        )}
+        {rule && <Rule rule={rule} isOpen={recommended === null} evidence={evidence} />}
       </div>
     </section>
+  );
+}
+
+function Rule({
+  rule,
+  isOpen,
+  evidence,
+}: {
+  rule: string;
+  isOpen: boolean;
+  evidence: Evidence | null;
+}) {
+  return (
+    <details className={styles.rule}>
+      <summary>{isOpen ? "Why no recommendation" : "Why this recommendation"}</summary>
+      <p>
+        <Prose>{rule}</Prose>
+      </p>
+      {evidence && <EvidenceFacts evidence={evidence} />}
+    </details>
+  );
+}
+
+function Headline({ details, tied }: { details: RunDetails; tied: readonly number[] }) {
+  const { recommended = null, confidence = "open" } = details.ranking ?? {};
+  const [tone, glyph, words] = CONFIDENCE_CHIPS[confidence];
+  return (
+    <header className={styles.headline}>
+      <h2>
+        {recommended === null && "No recommendation"}
+        {recommended !== null && tied.length > 0 && (
+          <span>{`${alternatives(tied)}: equally proven`}</span>
+        )}
+        {recommended !== null && tied.length === 0 && (
+          <>
+            <span>Recommended:</span> <VariationBadge number={recommended} />
+            <span className={styles.agent}>{seatNames(details.variations).get(recommended)}</span>
+          </>
+        )}
+      </h2>
+      <Chip tone={tone} glyph={glyph}>
+        {words}
+      </Chip>
+    </header>
   );
 }
 

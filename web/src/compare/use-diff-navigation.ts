@@ -3,15 +3,16 @@ import type { WindowVirtualizerHandle } from "virtua";
 import type { FileDiff } from "../api/schema.gen";
 import { useKeyCommands } from "../app/key-commands";
 import { useQueryValue } from "../app/router";
-import type { DiffRow } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
+import type { DiffRow, LineRow } from "./diff/row-types";
+import type { SideName } from "./review/place-comments";
 
-/** Height of the bar that covers the top of the page. */
-const SCROLL_MARGIN = 56;
+/** Height of the bars that cover the top of the page. */
+const SCROLL_MARGIN = 100;
 
 /**
  * Keyboard navigation in a diff: n/p by hunk, [/] by file, x selects the current hunk or file, m
- * folds the file as reviewed.
+ * marks the file as viewed, c comments on the next changed line.
  */
 export function useDiffNavigation(
   rows: readonly DiffRow[],
@@ -19,6 +20,7 @@ export function useDiffNavigation(
   list: RefObject<WindowVirtualizerHandle | null>,
   selection: DiffSelection | null,
   fold: (path: string) => void,
+  comment: ((row: LineRow, sideName: SideName, path: string) => void) | null,
 ): string | null {
   const [current, setCurrent] = useState<string | null>(null);
   const [path] = useQueryValue("file");
@@ -60,9 +62,22 @@ export function useDiffNavigation(
           );
       },
     },
+    ...(comment
+      ? [
+          {
+            key: "c",
+            description: "Comment on this difference",
+            run: () => {
+              const line = rows.slice(Math.max(0, at)).find(isChanged);
+              const file = line && files[line.file];
+              if (line && file) comment(line, line.newSide ? "new" : "old", file.path);
+            },
+          },
+        ]
+      : []),
     {
       key: "m",
-      description: "Fold this file as reviewed",
+      description: "Mark this file as viewed",
       run: () => {
         const file = row && files[row.file];
         if (file) fold(file.path);
@@ -70,4 +85,8 @@ export function useDiffNavigation(
     },
   ]);
   return current;
+}
+
+function isChanged(row: DiffRow): row is LineRow {
+  return row.type === "line" && (row.newSide ?? row.oldSide)?.line.kind !== "context";
 }

@@ -3,6 +3,7 @@ import { type FormEvent, useState } from "react";
 import { callApi, toError } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { rankedNumbers } from "../compare/columns";
+import { evidenceReason } from "../compare/rule-checklist";
 import { composedFrom } from "../compare/variation-facts";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge } from "../ui/chip";
@@ -15,7 +16,6 @@ import { Prose } from "../ui/prose";
 import { useStoredText } from "../ui/stored-draft";
 import { showToast } from "../ui/toast";
 import styles from "./decide.module.css";
-import { suggestedReason } from "./decision-text";
 import {
   defaultPublishOptions,
   PublishFields,
@@ -46,10 +46,13 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
   );
   const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
-  const reason = enteredReason ?? suggestedReason(details, number);
+  const reason = enteredReason ?? evidenceReason(details, number);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
+    await choose(publishOptions);
+  };
+  const choose = async (options: PublishOptions) => {
     setBusy(true);
     const path = { run_id: details.id };
     try {
@@ -60,7 +63,7 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
       forgetReason();
       showToast(`Chose variation ${number}.`);
       onClose();
-      await publishWinner(details.id, publishOptions);
+      await publishWinner(details.id, options);
     } catch (failure) {
       setError(toError(failure));
       setBusy(false);
@@ -100,6 +103,15 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
           <Button type="submit" variant="primary" icon="check" busy={busy}>
             {publishOptions.target === "nothing" ? "Choose" : "Choose and publish"}
           </Button>
+          {publishOptions.target === "nothing" && (
+            <Button
+              icon="branch"
+              busy={busy}
+              onClick={() => choose({ ...publishOptions, target: "branch" })}
+            >
+              Choose and push a branch
+            </Button>
+          )}
         </div>
       </form>
     </Dialog>

@@ -10,6 +10,8 @@ import { Chip, VariationBadge } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
 import { showErrorToast, showToast } from "../ui/toast";
 import { visibleLine } from "../ui/visible-text";
+import { ApplyButton } from "./apply-button";
+import { CommandLine } from "./command-line";
 import styles from "./decide.module.css";
 import { checkoutCommands, isLocalRepository } from "./decision-text";
 import { defaultPublishOptions, PublishFields, publishWinner } from "./publish-fields";
@@ -74,6 +76,7 @@ function DecisionActions({ details, winner, stream }: DecisionActionsProps) {
         </Button>
       )}
       {lacksPullRequest && <OpenPullRequestButton id={details.id} publication={publication} />}
+      {isLocalRepository(details.spec) && <ApplyButton details={details} number={winner} />}
       {hasAgent && (
         <Button icon="send" onClick={() => setOpen("prompt")}>
           Prompt the winner
@@ -128,28 +131,6 @@ export function PublicationLine({ publication }: { publication: Publication }) {
       )}
       {note && <span className={styles.note}>{visibleLine(note)}</span>}
     </p>
-  );
-}
-
-function CommandLine({ label, command }: { label: string; command: string }) {
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(command);
-      showToast("Copied.");
-    } catch {
-      showToast("The browser blocked copying. Select the text and copy it.", {
-        tone: "bad",
-      });
-    }
-  };
-  return (
-    <li>
-      <span className="dim">{label}</span>
-      <code>{command}</code>
-      <Button variant="quiet" size="s" icon="copy" iconOnly onClick={copy}>
-        {`Copy: ${label}`}
-      </Button>
-    </li>
   );
 }
 

@@ -22,18 +22,6 @@ export function isLocalRepository(spec: RunSpec): boolean {
   return (spec.repo_url ?? "").startsWith("/");
 }
 
-/** Return the ranking's reasons that name a variation, as the suggested reason for choosing it. */
-export function suggestedReason(details: RunDetails, number: number): string {
-  const reasons = details.ranking?.reasons.filter((reason) => namesVariation(reason, number)) ?? [];
-  return reasons.map(visibleLine).join(" ");
-}
-
-/** Whether a sentence names a variation: `Variation 2 …`, `Variations 1 and 2 …`. */
-function namesVariation(sentence: string, number: number): boolean {
-  const named = sentence.match(/[Vv]ariations? ((?:\d+(?:, | and )?)+)/g) ?? [];
-  return named.some((each) => each.match(/\d+/g)?.includes(String(number)));
-}
-
 export interface ShellCommand {
   readonly label: string;
   readonly command: string;
@@ -48,10 +36,11 @@ export function checkoutCommands(details: RunDetails): readonly ShellCommand[] {
   };
   if (!publication) return [apply];
   const { branch } = publication;
-  return [
-    { label: "Fetch the branch", command: `git fetch origin ${branch} && git switch ${branch}` },
-    apply,
-  ];
+  // A local repository was pushed to directly: it has the branch, and need not have a remote.
+  const command = isLocalRepository(details.spec)
+    ? `git switch ${branch}`
+    : `git fetch origin ${branch} && git switch ${branch}`;
+  return [{ label: "Switch to the branch", command }];
 }
 
 /** Describe what publishing will do, in one sentence. */

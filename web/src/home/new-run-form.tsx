@@ -5,7 +5,7 @@ import { queryClient, useGet } from "../app/api-query";
 import { navigate } from "../app/router";
 import { Button } from "../ui/button";
 import { controlClass, Field } from "../ui/field";
-import { formatNumber, pluralize } from "../ui/format";
+import { formatThousands, pluralize } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { ErrorNotice } from "../ui/page-states";
 import { ChecksEditor } from "./checks-editor";
@@ -151,7 +151,7 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
       error={error}
       hint="What should the agents do? Ctrl+Enter starts them."
       aside={
-        <span className="num">{`${formatNumber(draft.prompt.trim().length)} / ${formatNumber(server.max_prompt_length)}`}</span>
+        <span className="num">{`${formatThousands(draft.prompt.trim().length)} / ${formatThousands(server.max_prompt_length)}`}</span>
       }
     >
       {(control) => (

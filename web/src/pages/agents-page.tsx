@@ -1,7 +1,7 @@
 import type { AgentInfo, KnownModel } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { Chip } from "../ui/chip";
-import { formatNumber } from "../ui/format";
+import { formatThousands } from "../ui/format";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { ScrollRegion } from "../ui/scroll-region";
 import { visibleLine } from "../ui/visible-text";
@@ -84,7 +84,9 @@ function ModelRow({ model, isDefault }: { model: KnownModel; isDefault: boolean 
       </th>
       <td className="num">{input_usd ?? "unknown"}</td>
       <td className="num">{output_usd ?? "unknown"}</td>
-      <td className="num">{context_tokens === null ? "unknown" : formatNumber(context_tokens)}</td>
+      <td className="num">
+        {context_tokens === null ? "unknown" : formatThousands(context_tokens)}
+      </td>
       <td>{efforts.length > 0 ? efforts.join(", ") : "none"}</td>
     </tr>
   );

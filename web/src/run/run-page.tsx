@@ -90,7 +90,7 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
       />
       {!player && <HostQuestions id={id} asked={view.askedHosts} />}
       {!player && <PreparationPanel view={view} />}
-      <RunResult id={id} view={shown} failure={details?.failure ?? null} />
+      <RunResult id={id} view={shown} details={player ? undefined : details} />
       {(timeline !== null || player) && (
         <Suspense>
           <TimelinePanel view={view} player={player} />

@@ -64,15 +64,15 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
         aria-live="off"
         aria-label={`Transcript of variation ${variation.number}`}
       >
-        <Virtualizer scrollRef={scroller}>
-          {entries.map((entry, index) => (
+        <Virtualizer scrollRef={scroller} data={entries}>
+          {(entry, index) => (
             <TranscriptRow
               key={entry.id}
               entry={entry}
               revision={entry.revision}
               isLive={index === entries.length - 1 && !hasEnded(variation)}
             />
-          ))}
+          )}
         </Virtualizer>
         {search.trim() !== "" && entries.length === 0 && <p className="dim">No match</p>}
       </div>

@@ -8,8 +8,8 @@ import {
   formatCost,
   formatCount,
   formatDuration,
-  formatNumber,
   formatShortDuration,
+  formatThousands,
   pluralize,
 } from "../ui/format";
 import { showErrorToast } from "../ui/toast";
@@ -139,8 +139,12 @@ function Counters({ variation }: { variation: VariationView }) {
         {verdict && (
           <>
             {" "}
-            <span className={styles.additions}>+{formatNumber(verdict.patch.additions ?? 0)}</span>{" "}
-            <span className={styles.deletions}>−{formatNumber(verdict.patch.deletions ?? 0)}</span>
+            <span className={styles.additions}>
+              +{formatThousands(verdict.patch.additions ?? 0)}
+            </span>{" "}
+            <span className={styles.deletions}>
+              −{formatThousands(verdict.patch.deletions ?? 0)}
+            </span>
           </>
         )}
       </li>

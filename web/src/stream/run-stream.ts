@@ -32,6 +32,8 @@ const POLL_MS = 3_000;
 const POLL_TIMEOUT_MS = 10_000;
 const PAGE_SIZE = 1_000;
 
+/** Shortest time between two updates of the page while events come in. */
+const MIN_INTERVAL_MS = 160;
 /** Time per frame for applying events; the rest waits for the next frame. */
 const FRAME_BUDGET_MS = 8;
 
@@ -45,7 +47,8 @@ export class RunStream implements EventHandler {
   readonly #source = new ReconnectingEventSource(this);
   readonly #listeners = new Set<() => void>();
   #pending: RunEvent[] = [];
-  #frame: number | null = null;
+  #isScheduled = false;
+  #flushedAt = Number.NEGATIVE_INFINITY;
   /** Whether received events were left over from the last frame. */
   #isBehind = false;
   #pollTimer: ReturnType<typeof setInterval> | null = null;
@@ -170,14 +173,23 @@ export class RunStream implements EventHandler {
     for (const listener of this.#listeners) listener();
   }
 
-  /** Apply events at most once per frame. */
+  /**
+   * Apply events in a frame: the first at once, those of a flood together, so that reading them
+   * costs little.
+   */
   #schedule(): void {
-    this.#frame ??= requestAnimationFrame(() => this.#flush());
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const wait = this.#isBehind ? 0 : this.#flushedAt + MIN_INTERVAL_MS - performance.now();
+    const inFrame = () => requestAnimationFrame(() => this.#flush());
+    if (wait > 0) setTimeout(inFrame, wait);
+    else inFrame();
   }
 
   #flush(): void {
-    this.#frame = null;
+    this.#isScheduled = false;
     const start = performance.now();
+    this.#flushedAt = start;
     let applied = 0;
     for (const event of this.#pending) {
       applyEvent(this.view, event);

@@ -49,16 +49,14 @@ export function formatAge(then: number, now: number): string {
   return new Date(then).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
 }
 
-const NUMBERS = new Intl.NumberFormat("en-US");
-
-/** Format a whole number with separators: `13,000`. */
-export function formatNumber(value: number): string {
-  return NUMBERS.format(value);
+/** Format a whole number with a separator between thousands: `13,000`. */
+export function formatThousands(value: number): string {
+  return value.toLocaleString("en-GB");
 }
 
-/** Return a number with its noun: `1 file`, `3 files`. */
+/** Return a number with its noun: `1 file`, `3,000 files`. */
 export function pluralize(number: number, one: string, many = `${one}s`): string {
-  return `${formatNumber(number)} ${number === 1 ? one : many}`;
+  return `${formatThousands(number)} ${number === 1 ? one : many}`;
 }
 
 /** Return `owner/name`, or the last two folders of a local path. */

@@ -5,6 +5,7 @@
  */
 import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
 import { NOT_RENAMED } from "./diff-rows";
+import { hunkStart } from "./gap-rows";
 import { editScript, toHunks as hunksOf } from "./myers-diff";
 
 interface Region {
@@ -73,13 +74,6 @@ function hunksBetween(a: readonly Hunk[], b: readonly Hunk[]): readonly Hunk[] {
       region.start + lineOffset(region, b) + 1,
     );
   });
-}
-
-/**
- * Return the first base line of a hunk, from 0. A hunk without base lines names the line before it.
- */
-function hunkStart(hunk: Hunk): number {
-  return hunk.old_lines === 0 ? hunk.old_start : hunk.old_start - 1;
 }
 
 function baseLines(all: readonly Hunk[]): ReadonlyMap<number, DiffLine> {

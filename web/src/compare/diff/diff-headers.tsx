@@ -1,10 +1,12 @@
-import type { FileDiff, Flag, FlagKind } from "../../api/schema.gen";
+import type { FileDiff, Flag, FlagKind, Hunk } from "../../api/schema.gen";
 import { Button } from "../../ui/button";
 import { Chip } from "../../ui/chip";
+import { formatThousands, pluralize } from "../../ui/format";
 import { visibleLine } from "../../ui/visible-text";
 import { diffSize } from "./diff-rows";
 import type { DiffSelection } from "./diff-selection";
 import styles from "./diff-view.module.css";
+import type { GapRow } from "./row-types";
 
 const STATUS_LABELS: Readonly<Record<FileDiff["status"], string>> = {
   added: "new",
@@ -22,11 +24,20 @@ interface FileHeaderProps {
   readonly selection: DiffSelection | null;
   readonly isFolded: boolean;
   readonly onFold: (path: string) => void;
+  /** Show the whole file. */
+  readonly onOpen: () => void;
   readonly isCurrent: boolean;
 }
 
-/** Header of a file: path, size, and the checkbox that selects it. */
-export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: FileHeaderProps) {
+/** Header of a file: path, size, whether it was viewed, and the checkbox that selects it. */
+export function FileHeader({
+  file,
+  selection,
+  isFolded,
+  onFold,
+  onOpen,
+  isCurrent,
+}: FileHeaderProps) {
   const { additions, deletions } = diffSize(file);
   const path = visibleLine(file.path);
   return (
@@ -35,7 +46,7 @@ export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: Fil
         type="button"
         className={styles.path}
         aria-expanded={!isFolded}
-        title={isFolded ? "Show the file" : "Fold the file as reviewed"}
+        title={isFolded ? "Show the file" : "Fold the file as viewed"}
         onClick={() => onFold(file.path)}
       >
         <span aria-hidden="true">{isFolded ? "▸" : "▾"}</span>
@@ -43,9 +54,23 @@ export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: Fil
       </button>
       {statusLabel(file) && <Chip>{statusLabel(file)}</Chip>}
       <span className="num">
-        <span className={styles.additions}>+{additions}</span>{" "}
-        <span className={styles.deletions}>−{deletions}</span>
+        <span className={styles.additions}>+{formatThousands(additions)}</span>{" "}
+        <span className={styles.deletions}>−{formatThousands(deletions)}</span>
       </span>
+      {canShowWhole(file) && !isFolded && (
+        <Button size="s" variant="quiet" onClick={onOpen}>
+          Whole file
+        </Button>
+      )}
+      <label className={styles.select}>
+        <input
+          type="checkbox"
+          checked={isFolded}
+          onChange={() => onFold(file.path)}
+          aria-label={`Viewed ${path}`}
+        />
+        viewed
+      </label>
       {selection && (
         <SelectBox
           isSelected={selection.isSelected(file.path, null)}
@@ -59,17 +84,37 @@ export function FileHeader({ file, selection, isFolded, onFold, isCurrent }: Fil
   );
 }
 
+function canShowWhole(file: FileDiff): boolean {
+  return file.status === "modified" && file.renamed_from === null && !file.binary;
+}
+
+/** The unchanged lines between two hunks, which a click shows. */
+export function GapButton({ row, onOpen }: { row: GapRow; onOpen: () => void }) {
+  return (
+    <button type="button" className={styles.gap} onClick={onOpen}>
+      {row.lines === null ? "Show the rest of the file" : `Show ${pluralize(row.lines, "line")}`}
+    </button>
+  );
+}
+
+interface HunkHeaderProps {
+  readonly file: FileDiff;
+  readonly hunk: number;
+  readonly selection: DiffSelection | null;
+  readonly isCurrent: boolean;
+  /** How many variations make this change, where it is folded for that reason. */
+  readonly commonTo: number | null;
+  readonly onOpen: () => void;
+}
+
 export function HunkHeader({
   file,
   hunk,
   selection,
   isCurrent,
-}: {
-  file: FileDiff;
-  hunk: number;
-  selection: DiffSelection | null;
-  isCurrent: boolean;
-}) {
+  commonTo,
+  onOpen,
+}: HunkHeaderProps) {
   const each = file.hunks[hunk];
   if (!each) return null;
   const isWhole = file.status !== "modified";
@@ -79,6 +124,11 @@ export function HunkHeader({
         {`@@ −${each.old_start},${each.old_lines} +${each.new_start},${each.new_lines} @@ `}
         <span className={styles.heading}>{visibleLine(each.heading)}</span>
       </span>
+      {commonTo !== null && (
+        <button type="button" className={styles.common} aria-expanded={false} onClick={onOpen}>
+          {`▸ ${commonTo === 2 ? "Both" : `All ${commonTo}`} do this: ${pluralize(changedLines(each), "line")}`}
+        </button>
+      )}
       {selection && !isWhole && (
         <SelectBox
           isSelected={selection.isSelected(file.path, hunk)}
@@ -90,6 +140,10 @@ export function HunkHeader({
       )}
     </div>
   );
+}
+
+function changedLines(hunk: Hunk): number {
+  return hunk.lines.filter((line) => line.kind !== "context").length;
 }
 
 interface SelectBoxProps {

@@ -1,41 +1,8 @@
 /** A diff as one flat list of rows, so that a virtual list can show twenty thousand of them. */
-import type { DiffLine, FileDiff, Hunk } from "../../api/schema.gen";
+import type { FileDiff, Hunk } from "../../api/schema.gen";
 import { visibleLine } from "../../ui/visible-text";
-
-export interface LineSide {
-  readonly line: DiffLine;
-  /** Line number in its file, from 1. */
-  readonly number: number;
-  /** Index among the hunk's lines on this side, from 0. */
-  readonly index: number;
-  /** Line on the other side that it replaces, or that replaces it. */
-  readonly partner: DiffLine | null;
-}
-
-interface RowBase {
-  readonly key: string;
-  readonly file: number;
-}
-interface FileRow extends RowBase {
-  readonly type: "file";
-}
-interface FileNoteRow extends RowBase {
-  readonly type: "note";
-  readonly text: string;
-}
-interface HunkRow extends RowBase {
-  readonly type: "hunk";
-  readonly hunk: number;
-}
-export interface LineRow extends RowBase {
-  readonly type: "line";
-  readonly hunk: number;
-  readonly oldSide: LineSide | null;
-  readonly newSide: LineSide | null;
-}
-export type DiffRow = FileRow | FileNoteRow | HunkRow | LineRow;
-
-export type DiffLayout = "unified" | "split";
+import { GapRows } from "./gap-rows";
+import type { DiffLayout, DiffRow, LineSide, RowOptions } from "./row-types";
 
 /** Fields of a file that was not renamed. */
 export const NOT_RENAMED = { renamed_from: null, renamed_to: null, rename_hunks: [] };
@@ -48,36 +15,45 @@ export function showRenames(files: readonly FileDiff[]): readonly FileDiff[] {
   });
 }
 
-/**
- * Return all rows of a diff.
- *
- * @param folded Paths of which only the header is shown.
- */
+const PLAIN: RowOptions = {
+  folded: new Set(),
+  opened: new Set(),
+  isCommon: () => false,
+  oldLines: () => undefined,
+  hasGaps: false,
+};
+
+/** Return all rows of a diff. */
 export function buildDiffRows(
   files: readonly FileDiff[],
   layout: DiffLayout,
-  folded: ReadonlySet<string>,
+  options: Partial<RowOptions> = {},
 ): readonly DiffRow[] {
-  const rows: DiffRow[] = [];
-  for (const [file, diff] of files.entries()) {
-    rows.push({ type: "file", key: `f${file}`, file });
-    if (folded.has(diff.path)) continue;
-    const text = fileNote(diff);
-    if (text) rows.push({ type: "note", key: `n${file}`, file, text });
-    for (const [hunk, each] of diff.hunks.entries()) {
-      rows.push({ type: "hunk", key: `h${file}.${hunk}`, file, hunk });
-      for (const [index, [oldSide, newSide]] of layOutHunk(each, layout).entries()) {
-        rows.push({
-          type: "line",
-          key: `l${file}.${hunk}.${index}`,
-          file,
-          hunk,
-          oldSide,
-          newSide,
-        });
-      }
-    }
+  const all = { ...PLAIN, ...options };
+  return files.flatMap((diff, file) => fileRows(diff, file, layout, all));
+}
+
+function fileRows(
+  diff: FileDiff,
+  file: number,
+  layout: DiffLayout,
+  options: RowOptions,
+): readonly DiffRow[] {
+  const rows: DiffRow[] = [{ type: "file", key: `f${file}`, file }];
+  if (options.folded.has(diff.path)) return rows;
+  const text = fileNote(diff);
+  if (text) rows.push({ type: "note", key: `n${file}`, file, text });
+  const gaps = new GapRows(diff, file, options);
+  for (const [hunk, each] of diff.hunks.entries()) {
+    rows.push(...gaps.before(hunk, each));
+    const key = `h${file}.${hunk}`;
+    const isFolded = options.isCommon(diff.path, each) && !options.opened.has(key);
+    rows.push({ type: "hunk", key, file, hunk, isFolded });
+    if (isFolded) continue;
+    for (const [index, [oldSide, newSide]] of layOutHunk(each, layout).entries())
+      rows.push({ type: "line", key: `l${file}.${hunk}.${index}`, file, hunk, oldSide, newSide });
   }
+  rows.push(...gaps.atEnd());
   return rows;
 }
 

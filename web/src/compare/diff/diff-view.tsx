@@ -1,12 +1,14 @@
 import { memo, type ReactNode, type Ref, useCallback, useMemo, useSyncExternalStore } from "react";
 import { WindowVirtualizer, type WindowVirtualizerHandle } from "virtua";
 import type { FileDiff, Flag } from "../../api/schema.gen";
+import type { SideName } from "../review/place-comments";
 import { changedWords, type TextRanges } from "./changed-words";
-import { FileHeader, FlagNote, HunkHeader } from "./diff-headers";
-import type { DiffLayout, DiffRow, LineRow, LineSide } from "./diff-rows";
+import { FileHeader, FlagNote, GapButton, HunkHeader } from "./diff-headers";
 import type { DiffSelection } from "./diff-selection";
 import styles from "./diff-view.module.css";
+import { wholeFileKey } from "./gap-rows";
 import { markChanges } from "./marked-tokens";
+import type { DiffLayout, DiffRow, LineRow, LineSide } from "./row-types";
 import syntax from "./syntax.module.css";
 import { isHighlighterLoaded, lineTokens, onHighlighterLoaded } from "./syntax-highlight";
 
@@ -21,6 +23,13 @@ interface DiffViewProps {
   readonly selection: DiffSelection | null;
   readonly folded: ReadonlySet<string>;
   readonly onFold: (path: string) => void;
+  /** Open a folded hunk, a gap, or all gaps of a file. */
+  readonly onOpen: (key: string, path: string) => void;
+  /** How many variations make the changes that are folded. */
+  readonly commonTo: number;
+  /** Begin a comment; null where no agent can get one. */
+  readonly onComment: ((row: LineRow, sideName: SideName, path: string) => void) | null;
+  readonly renderComment: (id: string) => ReactNode;
   /** Key of the row at which keyboard commands act. */
   readonly current: string | null;
   readonly listRef: Ref<WindowVirtualizerHandle>;
@@ -96,6 +105,7 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
           selection={diff.selection}
           isFolded={diff.folded.has(file.path)}
           onFold={diff.onFold}
+          onOpen={() => diff.onOpen(wholeFileKey(file.path), file.path)}
           isCurrent={diff.current === row.key}
         />
         {!diff.folded.has(file.path) && notes(null)}
@@ -103,6 +113,9 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
     );
   }
   if (row.type === "note") return <p className={styles.note}>{row.text}</p>;
+  if (row.type === "comment") return diff.renderComment(row.comment);
+  if (row.type === "gap")
+    return <GapButton row={row} onOpen={() => diff.onOpen(row.key, file.path)} />;
   if (row.type === "hunk") {
     return (
       <>
@@ -111,12 +124,22 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
           hunk={row.hunk}
           selection={diff.selection}
           isCurrent={diff.current === row.key}
+          commonTo={row.isFolded ? diff.commonTo : null}
+          onOpen={() => diff.onOpen(row.key, file.path)}
         />
         {notes(row.hunk)}
       </>
     );
   }
-  return <DiffLineView row={row} file={file} layout={diff.layout} highlighted={highlighted} />;
+  return (
+    <DiffLineView
+      row={row}
+      file={file}
+      layout={diff.layout}
+      highlighted={highlighted}
+      onComment={diff.onComment}
+    />
+  );
 }
 
 interface DiffLineProps {
@@ -124,15 +147,16 @@ interface DiffLineProps {
   readonly file: FileDiff;
   readonly layout: DiffLayout;
   readonly highlighted: boolean;
+  readonly onComment: DiffViewProps["onComment"];
 }
 
-const DiffLineView = memo(function DiffLineView({ row, file, layout }: DiffLineProps) {
+const DiffLineView = memo(function DiffLineView({ row, file, layout, onComment }: DiffLineProps) {
   const { oldSide, newSide } = row;
   if (layout === "split") {
     return (
       <div className={styles.pair}>
-        <DiffLineHalf side={oldSide} sideName="old" row={row} file={file} />
-        <DiffLineHalf side={newSide} sideName="new" row={row} file={file} />
+        <DiffLineHalf side={oldSide} sideName="old" row={row} file={file} onComment={onComment} />
+        <DiffLineHalf side={newSide} sideName="new" row={row} file={file} onComment={onComment} />
       </div>
     );
   }
@@ -140,26 +164,49 @@ const DiffLineView = memo(function DiffLineView({ row, file, layout }: DiffLineP
   const kind = side?.line.kind ?? "context";
   return (
     <div className={styles.line} data-kind={kind}>
-      <span className={styles.number}>{oldSide?.number}</span>
-      <span className={styles.number}>{newSide?.number}</span>
+      <LineNumber side={oldSide} sideName="old" row={row} file={file} onComment={onComment} />
+      <LineNumber side={newSide} sideName="new" row={row} file={file} onComment={onComment} />
       <ChangeMark kind={kind} />
-      <LineCode side={side} sideName={newSide ? "new" : "old"} row={row} file={file} />
+      <LineCode
+        side={side}
+        sideName={newSide ? "new" : "old"}
+        row={row}
+        file={file}
+        onComment={onComment}
+      />
     </div>
   );
 });
 
 interface CodeProps {
   readonly side: LineSide | null;
-  readonly sideName: "old" | "new";
+  readonly sideName: SideName;
   readonly row: LineRow;
   readonly file: FileDiff;
+  readonly onComment: DiffViewProps["onComment"];
+}
+
+/** Number of a line; a click begins a comment. The keyboard has a command for it instead. */
+function LineNumber({ side, sideName, row, file, onComment }: CodeProps) {
+  if (!side || !onComment) return <span className={styles.number}>{side?.number}</span>;
+  return (
+    <button
+      type="button"
+      tabIndex={-1}
+      className={styles.number}
+      aria-label={`Comment on line ${side.number}`}
+      onClick={() => onComment(row, sideName, file.path)}
+    >
+      {side.number}
+    </button>
+  );
 }
 
 function DiffLineHalf(code: CodeProps) {
   const kind = code.side?.line.kind ?? "nothing";
   return (
     <div className={styles.half} data-kind={kind}>
-      <span className={styles.number}>{code.side?.number}</span>
+      <LineNumber {...code} />
       <ChangeMark kind={kind} />
       <LineCode {...code} />
     </div>
@@ -173,7 +220,7 @@ function ChangeMark({ kind }: { kind: string }) {
 }
 
 function LineCode({ side, sideName, row, file }: CodeProps) {
-  const hunk = file.hunks[row.hunk];
+  const hunk = typeof row.hunk === "number" ? file.hunks[row.hunk] : row.hunk;
   if (!side || !hunk) return <span className={styles.code} />;
   const { line } = side;
   const parts = markChanges(
