@@ -98,7 +98,7 @@ with open_client() as client:
 async def test_a_program_without_an_event_loop_takes_a_run_to_its_result(
     home: Path, repo: Path
 ) -> None:
-    async with scripted_model("demo") as model:
+    async with scripted_model("one_edit") as model:
         done = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-c", PROGRAM, str(repo)],

@@ -4,6 +4,7 @@ import { buildColumns } from "../src/compare/columns";
 import { commonChanges } from "../src/compare/common-changes";
 import { NOT_RENAMED } from "../src/compare/diff/diff-rows";
 import { fileDifferences } from "../src/compare/differences";
+import { editorLink } from "../src/compare/editor-link";
 import { checkSections } from "../src/compare/matrix-rows";
 import { foldRows, groupMessage, matchesQuery } from "../src/compare/matrix-view";
 import { ruleChecklist } from "../src/compare/rule-checklist";
@@ -206,4 +207,13 @@ describe("a matrix of thousands", () => {
     expect(found("broken", "test_99")).toBe(1);
     expect(found("fixed", "")).toBe(0);
   });
+});
+
+test("a file of a local repository opens in the chosen editor", () => {
+  const spec = { ...run([]).spec, repo_url: "/srv/my project" };
+  expect(editorLink("VS Code", spec, "src/a#b.py")).toBe(
+    "vscode://file/srv/my%20project/src/a%23b.py",
+  );
+  expect(editorLink("", spec, "a.py")).toBeNull();
+  expect(editorLink("Zed", { ...spec, repo_url: "https://host/x" }, "a.py")).toBeNull();
 });

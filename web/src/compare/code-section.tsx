@@ -10,6 +10,7 @@ import { diffBetween } from "./diff/diff-between";
 import { showRenames } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
 import { DiffToolbar } from "./diff-toolbar";
+import { useEditor } from "./editor-link";
 import { buildFileMap } from "./file-map";
 import { FileMapTable } from "./file-map-table";
 import { ReviewBar } from "./review/review-bar";
@@ -42,6 +43,7 @@ export function CodeSection({ details, columns, composition, onClear, stream }: 
   const common = useMemo(() => commonChanges([...read.diffs.values()]), [read.diffs]);
   const review = useReview(details, stream);
   const [path] = useQueryValue("file");
+  const [editor, setEditor] = useEditor();
 
   if (numbers.length === 0) return <EmptyState title="Nothing to compare yet" />;
   if (read.error) return <LoadError error={read.error} />;
@@ -54,7 +56,7 @@ export function CodeSection({ details, columns, composition, onClear, stream }: 
         path={path}
         onOpen={(number, file) => setQueryValues({ to: String(number), from: null, file })}
       />
-      <DiffToolbar details={details} from={from} to={to} />
+      <DiffToolbar details={details} from={from} to={to} editor={editor} onEditor={setEditor} />
       <ReviewBar details={details} diffs={read.diffs} review={review} />
       {files === null || files.length === 0 ? (
         <NoDiff
@@ -80,6 +82,7 @@ export function CodeSection({ details, columns, composition, onClear, stream }: 
           diffs={read.diffs}
           common={common}
           review={review}
+          editor={editor}
         />
       )}
     </>

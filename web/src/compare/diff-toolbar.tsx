@@ -2,18 +2,23 @@
 import { type ReactNode, useId } from "react";
 import type { RunDetails } from "../api/schema.gen";
 import { setQueryValues } from "../app/router";
+import { isLocalRepository } from "../decide/decision-text";
 import { controlClass } from "../ui/field";
 import styles from "./code-section.module.css";
 import { BASE } from "./compared-trees";
+import { EDITORS } from "./editor-link";
 import { seatNames } from "./seat-names";
 
 interface ToolbarProps {
   readonly details: RunDetails;
   readonly from: number;
   readonly to: number;
+  /** Name of the editor that opens files; empty for none. */
+  readonly editor: string;
+  readonly onEditor: (name: string) => void;
 }
 
-export function DiffToolbar({ details, from, to }: ToolbarProps) {
+export function DiffToolbar({ details, from, to, editor, onEditor }: ToolbarProps) {
   const names = seatNames(details.variations);
   const options = details.variations.map(({ number }) => (
     <option key={number} value={number}>{`${number} · ${names.get(number)}`}</option>
@@ -36,13 +41,21 @@ export function DiffToolbar({ details, from, to }: ToolbarProps) {
       >
         {options}
       </TreeSelect>
+      {isLocalRepository(details.spec) && (
+        <TreeSelect label="Open files in" value={editor} onChange={onEditor}>
+          <option value="">no editor</option>
+          {Object.keys(EDITORS).map((name) => (
+            <option key={name}>{name}</option>
+          ))}
+        </TreeSelect>
+      )}
     </div>
   );
 }
 
 interface TreeSelectProps {
   readonly label: string;
-  readonly value: number;
+  readonly value: number | string;
   readonly onChange: (value: string) => void;
   readonly children: ReactNode;
 }

@@ -9,6 +9,7 @@ import { buildDiffRows } from "./diff/diff-rows";
 import type { DiffSelection } from "./diff/diff-selection";
 import { DiffView } from "./diff/diff-view";
 import type { DiffLayout, LineRow } from "./diff/row-types";
+import { editorLink } from "./editor-link";
 import { CommentView } from "./review/comment-view";
 import { commentedLine, placeComments, type SideName } from "./review/place-comments";
 import type { Review } from "./review/use-review";
@@ -28,6 +29,7 @@ interface Props {
   readonly diffs: ReadonlyMap<number, readonly FileDiff[]>;
   readonly common: CommonChanges;
   readonly review: Review;
+  readonly editor: string;
 }
 
 /** The diff between two trees, with its comments and the lines around it. */
@@ -70,6 +72,7 @@ export function VariationDiff(props: Props) {
         folded={viewed}
         onFold={toggleViewed}
         onOpen={open}
+        editorLink={(path) => editorLink(props.editor, details.spec, path)}
         commonTo={common.variations}
         onComment={canComment(details) ? comment : null}
         renderComment={(id) => {

@@ -27,6 +27,7 @@ interface FileHeaderProps {
   /** Show the whole file. */
   readonly onOpen: () => void;
   readonly isCurrent: boolean;
+  readonly editorLink: string | null;
 }
 
 /** Header of a file: path, size, whether it was viewed, and the checkbox that selects it. */
@@ -37,6 +38,7 @@ export function FileHeader({
   onFold,
   onOpen,
   isCurrent,
+  editorLink,
 }: FileHeaderProps) {
   const { additions, deletions } = diffSize(file);
   const path = visibleLine(file.path);
@@ -57,6 +59,11 @@ export function FileHeader({
         <span className={styles.additions}>+{formatThousands(additions)}</span>{" "}
         <span className={styles.deletions}>−{formatThousands(deletions)}</span>
       </span>
+      {editorLink && (
+        <a href={editorLink} aria-label={`Open ${path} in the editor`}>
+          open
+        </a>
+      )}
       {canShowWhole(file) && !isFolded && (
         <Button size="s" variant="quiet" onClick={onOpen}>
           Whole file

@@ -25,6 +25,8 @@ interface DiffViewProps {
   readonly onFold: (path: string) => void;
   /** Open a folded hunk, a gap, or all gaps of a file. */
   readonly onOpen: (key: string, path: string) => void;
+  /** Link that opens a file in the reader's editor; null where there is none. */
+  readonly editorLink: (path: string) => string | null;
   /** How many variations make the changes that are folded. */
   readonly commonTo: number;
   /** Begin a comment; null where no agent can get one. */
@@ -107,6 +109,7 @@ function DiffRowView({ row, diff, flags, highlighted }: RowProps): ReactNode {
           onFold={diff.onFold}
           onOpen={() => diff.onOpen(wholeFileKey(file.path), file.path)}
           isCurrent={diff.current === row.key}
+          editorLink={diff.editorLink(file.path)}
         />
         {!diff.folded.has(file.path) && notes(null)}
       </>
