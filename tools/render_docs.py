@@ -38,7 +38,9 @@ from aideator.domain.events import (
     PlanEntry,
     Published,
     RunStarted,
+    SandboxOpened,
     Selected,
+    SetupOutput,
     SetupRan,
     TextContent,
     ToolCall,
@@ -101,6 +103,7 @@ EXAMPLES: tuple[EventBody, ...] = (
         ),
     ),
     VariationStarted(spec=AgentSpec(model="claude-opus-5-5", effort="high"), attempt=1),
+    SandboxOpened(),
     AgentOutput(
         channel="thought", text="The loop never cuts a single word.", message_id="m-1"
     ),
@@ -137,6 +140,7 @@ EXAMPLES: tuple[EventBody, ...] = (
         ),
         model="claude-opus-5-5",
     ),
+    SetupOutput(command="npm ci", line="reify:typescript: timing reifyNode"),
     SetupRan(
         result=CheckResult(
             check="npm ci", exit_code=0, seconds=11.2, output="added 212 packages\n"

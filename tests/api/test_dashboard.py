@@ -34,6 +34,44 @@ async def test_a_run_at_a_glance_says_how_far_it_is(stage: Stage) -> None:
     assert (found["status"], found["prompt"]) == ("finished", "Make addition add")
 
 
+async def test_a_run_is_named_and_put_away(stage: Stage) -> None:
+    run_id = await stage.run(status=RunStatus.FINISHED)
+    at = f"/api/v1/runs/{run_id}/labels"
+    wanted = {"title": " Sums ", "archived": True}
+    named = (await stage.client.post(at, json=wanted)).json()
+    assert (named["title"], named["status"]) == ("Sums", "finished")
+    assert named["archived_at"] is not None
+
+    async def listed(**query: str) -> list[str]:
+        found = await stage.client.get("/api/v1/overview", params=query)
+        return [run["id"] for run in found.json()["runs"]]
+
+    assert run_id not in await listed(search="sums")
+    assert await listed(search="sums", archived="true") == [run_id]
+    back = (await stage.client.post(at, json={"archived": False})).json()
+    assert (back["title"], back["archived_at"]) == ("Sums", None)
+    assert await listed(search="sums") == [run_id]
+    missing = at.replace(run_id, "0" * 8 + run_id[8:])
+    assert (await stage.client.post(missing, json={})).status_code == 404
+
+
+async def test_every_model_is_told_with_its_price_and_efforts(stage: Stage) -> None:
+    (builtin,) = (await stage.client.get("/api/v1/agents")).json()
+    models = {model["id"]: model for model in builtin["known"]}
+    default = models[builtin["models"]["default"]]
+    assert default["output_usd"] > default["input_usd"] > 0
+    assert default["context_tokens"] > 100_000
+    assert default["efforts"] == ["low", "medium", "high", "xhigh", "max"]
+
+
+async def test_settings_are_told_in_groups(stage: Stage) -> None:
+    told = (await stage.client.get("/api/v1/settings")).json()
+    groups = {setting["name"]: setting["group"] for setting in told}
+    assert groups["AIDEATOR_PORT"] == "Server"
+    assert groups["AGENT_PIDS_LIMIT"] == "Sandboxes"
+    assert "" not in groups.values()
+
+
 async def test_the_overview_is_searched_by_words_filtered_and_paged(
     stage: Stage,
 ) -> None:

@@ -21,6 +21,7 @@ from aideator.domain.events import (
     PlanEntry,
     RunStarted,
     Selected,
+    SetupOutput,
     SetupRan,
     ToolCall,
     ToolCallUpdate,
@@ -166,6 +167,11 @@ def test_a_piece_of_a_message_joins_the_one_before_and_a_channel_begins_anew() -
 
 def headline(*bodies: EventBody, seconds: int = 0) -> str:
     """The first line of the picture, some time after these events."""
+    return picture(*bodies, seconds=seconds)[0]
+
+
+def picture(*bodies: EventBody, seconds: int = 0) -> list[str]:
+    """The lines of the picture, some time after these events."""
     view = RunView()
     for seq, body in enumerate(bodies, start=1):
         view.apply(Event(seq=seq, run_id="r", at=START, body=body))
@@ -173,7 +179,7 @@ def headline(*bodies: EventBody, seconds: int = 0) -> str:
     with console.capture() as shown:
         now = START + timedelta(seconds=seconds)
         console.print(live(view, width=120, height=24, now=now))
-    return shown.get().splitlines()[0].strip()
+    return [line.strip() for line in shown.get().splitlines()]
 
 
 def test_what_takes_long_before_the_agents_has_a_clock() -> None:
@@ -192,6 +198,9 @@ def test_what_takes_long_before_the_agents_has_a_clock() -> None:
     assert (
         headline(started, done, seconds=9) == "checking the base (1 of 1): unit · 9 s"
     )
+    printed = SetupOutput(command="npm ci", line="added 212 packages")
+    assert picture(started, printed)[1] == "added 212 packages"
+    assert picture(started, printed, done)[1] != "added 212 packages"
 
 
 def test_set_up_is_seen_step_by_step_and_why_it_failed() -> None:

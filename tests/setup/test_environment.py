@@ -80,6 +80,20 @@ async def attempt(
         )
 
 
+async def test_what_a_command_prints_is_told_while_it_runs(
+    context: SetupContext, checkout: Checkout
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    async def on_line(command: str, line: str) -> None:
+        told.append((command, line))
+
+    command = r"printf 'begins\n10 %%\r50 %%\r'; sleep 3"
+    await set_up(replace(context, on_line=on_line), checkout, command)
+    assert told[0] == (command, "")
+    assert told[-1] == (command, "50 %")
+
+
 async def test_what_set_up_makes_is_there_for_everybody_and_in_no_patch(
     context: SetupContext, checkout: Checkout
 ) -> None:

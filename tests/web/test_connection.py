@@ -93,7 +93,7 @@ async def the_network_goes(page: Page, wire: Wire) -> None:
     wire.dies()
     await page.context.set_offline(offline=True)
     await page.clock.run_for(60_000)
-    await expect(page.get_by_text("reconnecting")).to_be_visible()
+    await expect(page.get_by_text("offline", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("lose", [the_wire_dies, the_machine_sleeps, the_network_goes])
@@ -183,6 +183,7 @@ async def test_of_eight_tabs_the_one_that_is_seen_works(
             await first.evaluate(TURN, "visible")
             await expect(first.get_by_text("live", exact=True)).to_be_visible()
             await first.get_by_role("button", name="Stop all").click()
+            await first.get_by_role("button", name="Stop", exact=True).click()
             await expect(
                 first.get_by_role("region", name="Variation 1,")
             ).to_contain_text("stopped")

@@ -115,9 +115,12 @@ async def test_the_list_is_filtered_searched_and_goes_on_as_one_scrolls(
         await visitor.goes_to(stage.url)
         page = visitor.page
         rows = page.get_by_role("row")
-        await expect(rows).to_have_count(51)
+        await expect(rows).to_have_count(53)  # 50 to decide, 1 at work, 2 heads
+        headings = page.get_by_role("heading", level=3)
+        await expect(headings).to_have_text(["Needs your decision 50+", "Running 1"])
+        await expect(page).to_have_title("(50+) Runs – AIdeator")
         await page.mouse.wheel(0, 20_000)
-        await expect(rows).to_have_count(62)
+        await expect(rows).to_have_count(63)
         await page.get_by_role("button", name="running").click()
         await expect(rows).to_have_count(2)
         assert page.url.endswith("?show=working")

@@ -103,6 +103,7 @@ async def test_a_variation_is_stopped_alone_and_then_all_are(
             page.get_by_role("button", name="Stop variation 2")
         ).to_be_enabled()
         await page.get_by_role("button", name="Stop all").click()
+        await page.get_by_role("button", name="Stop", exact=True).click()
         await lane(page, 2).ends_as("stopped")
 
 
@@ -159,7 +160,7 @@ async def test_an_agent_joins_a_run_that_works_and_one_that_has_ended_until_it_i
         await page.get_by_role("button", name="Add agent").click()
         await expect(dialog.get_by_label("Effort of variation 2")).to_have_value("high")
         await dialog.get_by_label("Model of variation 2").fill("claude-sonnet-5-5")
-        await dialog.get_by_role("button", name="Instructions").click()
+        await dialog.get_by_role("button", name="Options").click()
         await dialog.get_by_label("Instructions for variation 2").fill(
             "Write a failing test first."
         )

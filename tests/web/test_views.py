@@ -63,7 +63,7 @@ async def test_every_view_is_accessible(
             "/agents": "AIdeator's own agent",
             "/stats": "Wins by agent",
             "/doctor": "Check again",
-            "/settings": "MAX_VARIATIONS",
+            "/settings": "AIDEATOR_HOME",
         }.items():
             await visitor.goes_to(stage.url, path)
             await expect(

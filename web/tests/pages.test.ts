@@ -2,10 +2,10 @@ import { describe, expect, test } from "vitest";
 import { apiUrl } from "../src/api/client";
 import type { ServerInfo } from "../src/api/schema.gen";
 import { matchPath } from "../src/app/router";
+import { parseDollars } from "../src/home/parse-fields";
 import {
   costEstimate,
   emptyDraft,
-  parseDollars,
   resizeLineup,
   toRunSpec,
   validateDraft,
@@ -28,6 +28,7 @@ const SERVER: ServerInfo = {
   max_parallel_variations: 8,
   agent_timeout: 1800,
   git_hosts: [],
+  setup_open: true,
   demo_repo: null,
   recent: [],
   latest_costs: [],

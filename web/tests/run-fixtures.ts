@@ -55,6 +55,8 @@ export function run(variations: readonly Variation[], more: Partial<RunDetails> 
     finished_at: null,
     decided_at: null,
     imported_at: null,
+    title: "",
+    archived_at: null,
     variations,
     ...more,
   };

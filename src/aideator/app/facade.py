@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 from aideator.agents.catalog import AgentEntry, catalog
 from aideator.app import continue_run, decide
 from aideator.app.addresses import locate_submission
+from aideator.app.api_keys import ApiKeys
 from aideator.app.background import Start
 from aideator.app.demo import Demo
 from aideator.app.host_questions import follow_and_answer
@@ -35,9 +36,8 @@ from aideator.eventlog.base import Batch, Draft, Entry
 from aideator.eventlog.sql import SqlEventLog
 from aideator.settings import Settings
 from aideator.store import events as stored_events
-from aideator.store import keys, runs
+from aideator.store import labels, runs
 from aideator.store.deletion import delete_run
-from aideator.store.keys import ApiKey
 from aideator.store.session import Database
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Resource(Protocol):
 R = TypeVar("R", bound=Resource)
 
 
-class Aideator(Repositories):
+class Aideator(Repositories, ApiKeys):
     """An opened AIdeator. Made by `open_app`."""
 
     def __init__(
@@ -84,8 +84,8 @@ class Aideator(Repositories):
             working: What carries runs out; None for reading only.
             demo: The demo of the state directory, where there is one.
         """
-        super().__init__(settings)
-        self.database = database
+        Repositories.__init__(self, settings)
+        ApiKeys.__init__(self, database)
         self.log = log
         self.demo = demo
         self._working = working
@@ -222,6 +222,18 @@ class Aideator(Repositories):
         """
         async with self._deciding, self.database.write() as session:
             await delete_run(session, run_id)
+
+    async def label(
+        self, run_id: str, *, title: str | None = None, archived: bool | None = None
+    ) -> RunDetails:
+        """Name a run, or put it into the archive or back; None leaves that as it is.
+
+        Raises:
+            NotFound: if there is no such run.
+        """
+        async with self.database.write() as session:
+            await labels.label(session, run_id, title=title, archived=archived)
+        return await self.get(run_id)
 
     def follow(
         self, run_id: str, *, after: int = 0, interactive: bool = False
@@ -401,37 +413,6 @@ class Aideator(Repositories):
         engine = self.working.engine
         await continue_run.apply(self.database, self.log, engine, run_id, change)
         return await self.get(run_id)
-
-    async def create_key(self, name: str) -> tuple[ApiKey, str]:
-        """Create an API key. Only its hash is stored: the key is never shown again."""
-        async with self.database.write() as session:
-            return await keys.create(session, name)
-
-    async def keys(self) -> Sequence[ApiKey]:
-        """Return all API keys, also the revoked ones, oldest first."""
-        async with self.database.read() as session:
-            return await keys.every(session)
-
-    async def revoke_key(self, key_id: str) -> ApiKey:
-        """Revoke an API key, and with it every session that was traded for it.
-
-        Raises:
-            NotFound: if there is no such key.
-        """
-        async with self.database.write() as session:
-            return await keys.revoke(session, key_id)
-
-    async def find_key(self, key: str) -> ApiKey | None:
-        """Return the API key, if it was created here and is not revoked."""
-        return await self.database.look(lambda connection: keys.find(connection, key))
-
-    async def is_active_key(self, key_id: str | None = None) -> bool:
-        """Return whether a key is valid, or whether any valid key exists."""
-        if key_id is None:
-            return await self.database.look(keys.any_active)
-        return await self.database.look(
-            lambda connection: keys.is_active(connection, key_id)
-        )
 
     async def submit_demo(self) -> Run:
         """Start the demo: three scripted agents on its own project.

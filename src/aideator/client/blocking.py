@@ -158,6 +158,13 @@ class Client:
         """Delete a run that has ended, with its events, patches and results."""
         self.send("DELETE", f"/runs/{run_id}")
 
+    def label(
+        self, run_id: str, *, title: str | None = None, archived: bool | None = None
+    ) -> RunDetails:
+        """Name a run, or put it into the archive or back."""
+        wanted = {"title": title, "archived": archived}
+        return self._details(f"/runs/{run_id}/labels", wanted)
+
     def make_link(self) -> str:
         """Return the path of a link that logs in the browser that opens it first."""
         made = self.call("POST", "/session/links")

@@ -163,6 +163,13 @@ class AsyncClient:
         """Delete a run that has ended, with its events, patches and results."""
         await self.send("DELETE", f"/runs/{run_id}")
 
+    async def label(
+        self, run_id: str, *, title: str | None = None, archived: bool | None = None
+    ) -> RunDetails:
+        """Name a run, or put it into the archive or back."""
+        wanted = {"title": title, "archived": archived}
+        return await self._details(f"/runs/{run_id}/labels", wanted)
+
     async def make_link(self) -> str:
         """Return the path of a link that logs in the browser that opens it first."""
         made = await self.call("POST", "/session/links")

@@ -82,6 +82,12 @@ class VariationStarted(FrozenModel):
     follow_up: str | None = None
 
 
+class SandboxOpened(FrozenModel):
+    """The variation's sandbox is open, and its agent starts in it."""
+
+    kind: Literal["sandbox_opened"] = "sandbox_opened"
+
+
 class AgentOutput(FrozenModel):
     """A piece of the agent's message or thought.
 
@@ -186,6 +192,18 @@ class SetupRan(FrozenModel):
     `cached`."""
     refused: tuple[str, ...] = ()
     """Servers (`host:port`) that set-up asked for and nobody has allowed."""
+
+
+class SetupOutput(FrozenModel):
+    """A set-up command started, or printed another line.
+
+    At most one such event a second is written, with the newest line.
+    """
+
+    kind: Literal["setup_output"] = "setup_output"
+    command: str
+    line: str = ""
+    """The newest line that it printed, shortened; empty when the command starts."""
 
 
 class HostAsked(FrozenModel):
@@ -312,11 +330,13 @@ EventBody = Annotated[
     RunStarted
     | VariationAdded
     | VariationStarted
+    | SandboxOpened
     | AgentOutput
     | ToolCall
     | ToolCallUpdate
     | AgentPlan
     | UsageRecorded
+    | SetupOutput
     | SetupRan
     | HostAsked
     | HostAnswered

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import AfterValidator, AliasChoices, Field, model_validator
 from sqlmodel import SQLModel
@@ -34,6 +34,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
+
+
 class AgentConfig(FrozenModel):
     """Settings of an agent. A field that is absent leaves the agent's own default."""
 
@@ -43,7 +47,7 @@ class AgentConfig(FrozenModel):
     """The model's id in its provider's API."""
     temperature: float | None = Field(default=None, ge=0, le=1, strict=True)
     """Sampling temperature. Rejected at submission if the model does not accept one."""
-    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    effort: Effort | None = None
     """The model's reasoning effort."""
     max_turns: int | None = Field(default=None, ge=1, le=1000, strict=True)
     """Number of model calls after which the agent stops."""
@@ -414,6 +418,10 @@ class Run(SQLModel):
     """When the winner was chosen."""
     imported_at: datetime | None = None
     """When it was imported from a file. An imported run is read-only."""
+    title: str = ""
+    """A name that a person gave it; empty when its prompt is its name."""
+    archived_at: datetime | None = None
+    """When a person put it away; the page lists it in the archive only."""
 
     @property
     def recommended(self) -> int | None:

@@ -19,6 +19,7 @@ from aideator.domain.events import (
     ErrorRaised,
     EvidenceGathered,
     RunStarted,
+    SetupOutput,
     SetupRan,
     VerdictReached,
 )
@@ -181,6 +182,9 @@ async def _build_environment(
             )
         )
 
+    async def report_line(command: str, line: str) -> None:
+        await writer.write(SetupOutput(command=command, line=line))
+
     backend = await context.backend_of(run)
     if not run.setup:
         return checkout
@@ -190,6 +194,7 @@ async def _build_environment(
         allowed=await _allowed_hosts(context, run),
         named=await asyncio.to_thread(_named_hosts, checkout),
         asker=asker if context.network.auto else None,
+        on_line=report_line,
     )
     try:
         return await build_environment(workshop, checkout, run.setup, report)

@@ -28,6 +28,7 @@ from aideator.domain.events import (
     Checking,
     ErrorRaised,
     EventBody,
+    SandboxOpened,
     UsageRecorded,
     VariationFailed,
     VariationFinished,
@@ -292,6 +293,7 @@ async def act(
             gateway=context.gateway.socket,
         ) as sandbox,
     ):
+        await writer.write(SandboxOpened())
         lease.base_url = await context.upstream(run.spec)
         cwd = workspace.checkout.working_directory
         task = Task(run.spec.prompt, cwd=cwd)

@@ -6,9 +6,12 @@ process that makes no model call need not have it.
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aideator.domain.usage import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import PriceCalculation
 
 PROVIDER = "anthropic"
 _COUNT_MAX = 10**12
@@ -21,6 +24,14 @@ class Rates(NamedTuple):
     input_tokens: int
     input_usd: float
     output_usd: float
+
+
+class ModelFacts(NamedTuple):
+    """What the table says of a model: US dollars for a million tokens, and its size."""
+
+    input_usd: float
+    output_usd: float
+    context_tokens: int | None
 
 
 def load_prices() -> None:
@@ -135,26 +146,40 @@ def _dearest(model: str, *, cached_for_an_hour: bool) -> tuple[float, float] | N
 
 
 def _cost(models: tuple[str, ...], **tokens: int) -> float | None:
+    known = next((model for model in models if is_priced(model)), None)
+    return None if known is None else float(_price(known, **tokens).total_price)
+
+
+def _price(model: str, **tokens: int) -> "PriceCalculation":
     from genai_prices import Usage as Tokens  # noqa: PLC0415 - see the docstring above
     from genai_prices import calc_price  # noqa: PLC0415
 
-    known = next((model for model in models if is_priced(model)), None)
-    if known is None:
-        return None
-    return float(calc_price(Tokens(**tokens), known, provider_id=PROVIDER).total_price)
+    return calc_price(Tokens(**tokens), model, provider_id=PROVIDER)
 
 
 @lru_cache(maxsize=256)
 def is_priced(model: str) -> bool:
     """Return whether the table has the model."""
-    from genai_prices import Usage as Tokens  # noqa: PLC0415
-    from genai_prices import calc_price  # noqa: PLC0415
-
     try:
-        calc_price(Tokens(input_tokens=1, output_tokens=1), model, provider_id=PROVIDER)
+        _price(model, input_tokens=1, output_tokens=1)
     except LookupError:
         return False
     return True
+
+
+@lru_cache(maxsize=256)
+def facts_of(model: str) -> ModelFacts | None:
+    """Return a model's prices and size; None for a model that the table lacks."""
+    if not is_priced(model):
+        return None
+    few = 1_000  # below the size from which some models cost more
+    of_input = _price(model, input_tokens=few)
+    of_output = _price(model, output_tokens=few)
+    return ModelFacts(
+        round(float(of_input.total_price) * few, 4),
+        round(float(of_output.total_price) * few, 4),
+        of_input.model.context_window,
+    )
 
 
 def _whole(counts: Mapping[str, object], name: str) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -183,6 +183,7 @@ class Sandbox(Protocol):
         cwd: str = "/workspace",
         stdin: bytes = b"",
         timeout: float | None = None,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
         """Run a command to its end.
 
@@ -194,6 +195,7 @@ class Sandbox(Protocol):
             cwd: Its working directory.
             stdin: Its whole input.
             timeout: Seconds until it is killed; None for no limit.
+            on_output: Called with each piece of standard output as it arrives.
 
         Raises:
             SandboxLost: if the sandbox ended before the command did.

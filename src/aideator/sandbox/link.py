@@ -20,14 +20,7 @@ from aideator.domain.errors import AideatorError, PortNotOpen, SandboxLost
 from aideator.domain.isolation import Isolation
 from aideator.sandbox.base import ExecResult, Size
 from aideator.sandbox.process import LinkedProcess
-from aideator.sandbox.streams import (
-    BUFFER,
-    BoundedOutput,
-    Input,
-    Stream,
-    feed,
-    forward,
-)
+from aideator.sandbox.streams import BUFFER, BoundedOutput, Input, Stream, feed, forward
 
 HEADER_LIMIT = 256
 """Longest first line of a connection, in bytes. It also bounds how deep its JSON nests:
@@ -392,10 +385,11 @@ class Link:
         cwd: str = "/workspace",
         stdin: bytes = b"",
         timeout: float | None = None,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> ExecResult:
         """Run a command to its end, see `Sandbox.exec`."""
         process = await self.spawn(argv, env=env, cwd=cwd)
-        stdout = BoundedOutput(self._output_bytes)
+        stdout = BoundedOutput(self._output_bytes, on_output)
         stderr = BoundedOutput(self._output_bytes)
         try:
             async with asyncio.TaskGroup() as streams:

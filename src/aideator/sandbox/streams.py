@@ -13,16 +13,21 @@ BUFFER = 65_536
 class BoundedOutput:
     """Keeps the beginning of an output, and its end, where programs report results."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(
+        self, limit: int, on_chunk: Callable[[bytes], None] | None = None
+    ) -> None:
         self._head_limit, self._tail_limit = limit // 4, limit - limit // 4
         self._head, self._tail = bytearray(), bytearray()
         self._received = 0
+        self._on_chunk = on_chunk
 
     async def read(self, reader: asyncio.StreamReader) -> None:
         """Read the stream to its end."""
         with suppress(ConnectionError):
             while chunk := await reader.read(BUFFER):
                 self._add(chunk)
+                if self._on_chunk is not None:
+                    self._on_chunk(chunk)
 
     def _add(self, chunk: bytes) -> None:
         self._received += len(chunk)

@@ -1,7 +1,8 @@
 """Run set-up's commands, and ask a person about hosts that nobody has allowed."""
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,12 @@ from aideator.setup.network import host_of
 
 OUTPUT_TAIL = 16_384
 """Bytes kept of a command's output: its end, which tells the most."""
+_LINE_SECONDS = 1.0
+"""Time between two reports of a command's newest line."""
+_LINE_LENGTH = 200
+
+OnLine = Callable[[str, str], Awaitable[None]]
+"""Called with a command and the newest line that it printed; empty at its start."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +78,9 @@ def allow(proxy: Proxy, allowed: Sequence[AllowedHost]) -> None:
 
 async def run_with_answers(
     asker: Asker | None,
-    sandbox: Sandbox,
     command: Command,
-    env: Mapping[str, str],
     proxy: Proxy | None,
-    *,
-    cwd: str,
+    run: Callable[[], Awaitable[CheckResult]],
 ) -> CheckResult:
     """Run one command, and again each time that a person allows it further hosts.
 
@@ -84,40 +88,76 @@ async def run_with_answers(
     answers after minutes.
     """
     if proxy is None or asker is None:
-        return await _run(sandbox, command, env, cwd)
+        return await run()
 
     async def ask(host: str, port: int) -> None:
         await asker.ask(f"{host}:{port}", command.command)
 
     proxy.on_unknown = ask
     while True:
-        result = await _run(sandbox, command, env, cwd)
+        result = await run()
         allowed = await asker.answers()
         if not allowed:
             return result
         allow(proxy, allowed)
 
 
-async def _run(
-    sandbox: Sandbox, command: Command, env: Mapping[str, str], cwd: str
+class _NewestLine:
+    """The newest line of an output that has any text."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self._rest = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Add a piece of the output. Progress bars end their lines with a return."""
+        lines = (self._rest + chunk).replace(b"\r", b"\n").split(b"\n")
+        self._rest = lines.pop()[-OUTPUT_TAIL:]
+        told = [line for line in (*lines, self._rest) if line.strip()]
+        if told:
+            text = told[-1].decode(errors="replace").strip()
+            self.text = text[:_LINE_LENGTH]
+
+    async def report(self, command: str, on_line: OnLine) -> None:
+        """Report each change until cancelled."""
+        reported = None
+        while True:
+            if self.text != reported:
+                reported = self.text
+                await on_line(command, reported)
+            await asyncio.sleep(_LINE_SECONDS)
+
+
+async def run_command(
+    sandbox: Sandbox,
+    command: Command,
+    env: Mapping[str, str],
+    cwd: str,
+    on_line: OnLine,
 ) -> CheckResult:
     """Run one command. An error of the sandbox becomes the result's note."""
     start = time.monotonic()
     code, output, note = None, "", ""
-    try:
-        done = await sandbox.exec(
-            ["sh", "-c", f"exec 2>&1; {command.command}"],
-            env=env,
-            cwd=cwd,
-            timeout=command.timeout,
-        )
-    except VariationError as error:
-        note = str(error)
-    else:
-        code = done.exit_code
-        output = done.stdout[-OUTPUT_TAIL:].decode(errors="replace")
-        if code is None:
-            note = f"stopped after {command.timeout:g} s"
+    newest = _NewestLine()
+    async with asyncio.TaskGroup() as tasks:
+        reports = tasks.create_task(newest.report(command.command, on_line))
+        try:
+            done = await sandbox.exec(
+                ["sh", "-c", f"exec 2>&1; {command.command}"],
+                env=env,
+                cwd=cwd,
+                timeout=command.timeout,
+                on_output=newest.add,
+            )
+        except VariationError as error:
+            note = str(error)
+        else:
+            code = done.exit_code
+            output = done.stdout[-OUTPUT_TAIL:].decode(errors="replace")
+            if code is None:
+                note = f"stopped after {command.timeout:g} s"
+        finally:
+            reports.cancel()
     return CheckResult(
         check=command.command,
         exit_code=code,

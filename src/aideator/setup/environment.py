@@ -18,6 +18,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from aideator.changes.fork import make_writable_directory
@@ -48,10 +49,12 @@ from aideator.sandbox.disk import disk_usage
 from aideator.setup import tool_paths
 from aideator.setup.commands import (
     Asker,
+    OnLine,
     SetupResult,
     allow,
     ask_about_named,
     failure,
+    run_command,
     run_with_answers,
     with_hosts,
 )
@@ -72,6 +75,11 @@ _PREPARE = (
 )
 _CLEAN_UP = f"chmod -R u+rwX {tool_paths.SCRATCH}; rm -rf {tool_paths.SCRATCH}"
 _OWN_COMMAND_SECONDS = 120
+
+
+async def _ignore_line(command: str, line: str) -> None:
+    """Report nothing."""
+
 
 OnResult = Callable[[SetupResult], Awaitable[None]]
 
@@ -95,6 +103,8 @@ class SetupContext:
     """Hosts that the repository names (`.aideator.toml`): a person is asked."""
     asker: Asker | None = None
     """Asks a person; None if there is nobody."""
+    on_line: OnLine = _ignore_line
+    """Called with what a command prints while it runs."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables for set-up, agents and checks (`SETUP_ENV`), in addition to
     those of `tool_paths.py`."""
@@ -250,9 +260,10 @@ async def _run_setup(
                 await sandbox.exec(["sh", "-c", _PREPARE])
                 await _write_files(sandbox, network.files)
                 for command in setup:
-                    result = await run_with_answers(
-                        context.asker, sandbox, command, env, proxy, cwd=cwd
+                    run = partial(
+                        run_command, sandbox, command, env, cwd, context.on_line
                     )
+                    result = await run_with_answers(context.asker, command, proxy, run)
                     done = with_hosts(result, proxy)
                     await on_result(done)
                     if not result.passed:

@@ -48,6 +48,9 @@ class Summary(_OverviewModel):
     ref: str | None
     prompt: str
     """Its first characters."""
+    title: str
+    """A name that a person gave it; empty when its prompt is its name."""
+    archived_at: datetime | None
     status: RunStatus
     variations: tuple[VariationSummary, ...]
     usage: Usage
@@ -81,6 +84,7 @@ def page(
     limit: int = 50,
     statuses: Sequence[RunStatus] = (),
     search: str = "",
+    archived: bool = False,
 ) -> list[Summary]:
     """Return up to `limit` runs, newest first.
 
@@ -89,8 +93,9 @@ def page(
         before: Only runs older than the one with this id.
         limit: How many at most.
         statuses: Only runs in one of these states; all when empty.
-        search: Words that the prompt or the repository's name must hold, all of them,
-            in any case.
+        search: Words that the prompt, the title or the repository's name must hold,
+            all of them, in any case.
+        archived: Only runs in the archive, instead of those outside it.
     """
     table = RunRow.__table__  # type: ignore[attr-defined]
     rows = select(table).order_by(col(RunRow.id).desc()).limit(limit)
@@ -98,11 +103,14 @@ def page(
         rows = rows.where(col(RunRow.id) < before)
     if statuses:
         rows = rows.where(col(RunRow.status).in_(statuses))
+    put_away = col(RunRow.archived_at)
+    rows = rows.where(put_away.is_not(None) if archived else put_away.is_(None))
     for word in search.split():
-        fields = (
-            func.json_extract(col(RunRow.spec), f"$.{name}")
-            for name in ("prompt", "repo_url")
-        )
+        fields = [
+            func.json_extract(col(RunRow.spec), "$.prompt"),
+            func.json_extract(col(RunRow.spec), "$.repo_url"),
+            col(RunRow.title),
+        ]
         rows = rows.where(
             or_(*(field.icontains(word, autoescape=True) for field in fields))
         )
@@ -158,6 +166,8 @@ def _summary(
         repo_url=spec.repo_url,
         ref=spec.ref,
         prompt=spec.prompt[:PROMPT_SHOWN],
+        title=run.title,
+        archived_at=run.archived_at,
         status=run.status,
         variations=tuple(agent for agent, _ in agents),
         usage=sum((usage for _, usage in agents), Usage()),

@@ -11,7 +11,17 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import JSON, Column, DateTime, Dialect, Enum, Integer, LargeBinary, Text
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    Dialect,
+    Enum,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
@@ -141,6 +151,10 @@ class RunRow(Run, table=True):
     finished_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     decided_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     imported_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
+    title: str = Field(
+        default="", sa_column=Column(String, nullable=False, server_default="")
+    )
+    archived_at: datetime | None = Field(default=None, sa_column=Column(Moment()))
     last_seq: int = 0
     """The seq of the run's newest event: where dense seqs come from."""
     announced: bool = False

@@ -114,19 +114,21 @@ export async function callApi<R extends ApiRoute>(
 }
 
 async function readProblem(response: Response): Promise<Problem> {
-  const text = await response.text();
+  const isProblem = response.headers.get("content-type")?.includes("json");
   try {
-    return JSON.parse(text) as Problem;
+    if (isProblem) return (await response.json()) as Problem;
   } catch {
-    // A proxy in between answered, not AIdeator's server.
-    const { status, statusText: title } = response;
-    return {
-      type: "about:blank",
-      title,
-      status,
-      detail: text.slice(0, 200),
-      hint: null,
-      errors: null,
-    };
+    // Broken off, or no JSON after all.
   }
+  // A proxy in between answered, not AIdeator's server: what it says is a page of its own.
+  const { status, statusText } = response;
+  const title = [status, statusText].filter(Boolean).join(" ");
+  return {
+    type: "about:blank",
+    title,
+    status,
+    detail: `The server, or a proxy in front of it, answered with ${title}.`,
+    hint: null,
+    errors: null,
+  };
 }

@@ -29,6 +29,8 @@ export interface AgentInfo {
   name: string;
   title: string;
   models: Models;
+  /** The models to offer, with what is known of each. */
+  known: readonly KnownModel[];
   /** Whether it can work on this server now. */
   available: boolean;
   /** What is missing; null when it is available. */
@@ -323,7 +325,7 @@ export interface Event {
   /** The attempt that wrote the event. */
   attempt?: number | null;
   at: string;
-  body: RunStarted | VariationAdded | VariationStarted | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupRan | HostAsked | HostAnswered | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
+  body: RunStarted | VariationAdded | VariationStarted | SandboxOpened | AgentOutput | ToolCall | ToolCallUpdate | AgentPlan | UsageRecorded | SetupOutput | SetupRan | HostAsked | HostAnswered | Checking | CheckRun | VariationFinished | VariationFailed | FlagsCleared | EvidenceGathered | VerdictReached | Selected | Deselected | Published | ErrorRaised | Complete;
 }
 
 /** Some events, in order. */
@@ -505,6 +507,29 @@ export interface KeyOut {
 export interface Keys {
   /** As a terminal sends them: Enter is U+000D, Ctrl-C is U+0003. */
   keys: string;
+}
+
+/** A model of the catalogue. Its prices and size are those of the price table. */
+export interface KnownModel {
+  id: string;
+  /** US dollars for a million input tokens; null when the price is unknown. */
+  input_usd: number | null;
+  /** US dollars for a million output tokens. */
+  output_usd: number | null;
+  /** Tokens that a call may hold. */
+  context_tokens: number | null;
+  /** The efforts that it takes; empty when it takes none. */
+  efforts: readonly string[];
+  /** Whether it takes a temperature. */
+  temperature: boolean;
+}
+
+/** What a person writes on a run. A field that is absent stays as it is. */
+export interface Labels {
+  /** A name; an empty one takes the name away. */
+  title?: string | null;
+  /** Whether the page lists it in the archive only. */
+  archived?: boolean | null;
 }
 
 /** A link's token, to be exchanged for a session once. */
@@ -739,6 +764,8 @@ export interface Run {
   finished_at: string | null;
   decided_at: string | null;
   imported_at: string | null;
+  title: string;
+  archived_at: string | null;
 }
 
 /** A run with its variations, as returned by `GET /runs/{id}`. */
@@ -762,6 +789,8 @@ export interface RunDetails {
   finished_at: string | null;
   decided_at: string | null;
   imported_at: string | null;
+  title: string;
+  archived_at: string | null;
   variations: readonly Variation[];
 }
 
@@ -840,6 +869,11 @@ export interface RunStarted {
 
 export type RunStatus = "queued" | "running" | "finished" | "decided" | "failed" | "cancelled" | "interrupted";
 
+/** The variation's sandbox is open, and its agent starts in it. */
+export interface SandboxOpened {
+  kind: "sandbox_opened";
+}
+
 /** A person, or a reused decision, selected the winner. */
 export interface Selected {
   kind: "selected";
@@ -873,6 +907,8 @@ export interface ServerInfo {
   agent_timeout: number;
   /** Hosts from which repositories may come. */
   git_hosts: readonly string[];
+  /** Whether a run may name further hosts for its set-up (`allowed_hosts`). */
+  setup_open: boolean;
   /** The demo's repository: a run on it is scripted. */
   demo_repo: string | null;
   /** Repositories of the latest runs. */
@@ -883,12 +919,22 @@ export interface ServerInfo {
 
 /** One setting of this server. */
 export interface SettingOut {
+  /** What it is about, such as "Sandboxes". */
+  group: string;
   /** Its environment variable. */
   name: string;
   /** The value in force. Of a secret, only whether it is set. */
   value: string;
   is_default: boolean;
   meaning: string;
+}
+
+/** A set-up command started, or printed another line. At most one such event a second is written, with the newest line. */
+export interface SetupOutput {
+  kind: "setup_output";
+  command: string;
+  /** The newest line that it printed, shortened; empty when the command starts. */
+  line?: string;
 }
 
 /** A set-up command ended. When the environment existed already, only its last command is reported, as `cached`. */
@@ -996,6 +1042,9 @@ export interface Summary {
   ref: string | null;
   /** Its first characters. */
   prompt: string;
+  /** A name that a person gave it; empty when its prompt is its name. */
+  title: string;
+  archived_at: string | null;
   status: RunStatus;
   variations: readonly VariationSummary[];
   /** Of all variations together. */
@@ -1340,6 +1389,12 @@ export interface Routes {
     body: Clearance;
     answer: RunDetails;
   };
+  "POST /runs/{run_id}/labels": {
+    path: { run_id: string };
+    query: undefined;
+    body: Labels;
+    answer: RunDetails;
+  };
   "POST /runs/{run_id}/deselect": {
     path: { run_id: string };
     query: undefined;
@@ -1396,7 +1451,7 @@ export interface Routes {
   };
   "GET /overview": {
     path: undefined;
-    query: { cursor?: string | null; limit?: number; status?: readonly RunStatus[] | null; search?: string };
+    query: { cursor?: string | null; limit?: number; status?: readonly RunStatus[] | null; search?: string; archived?: boolean };
     body: undefined;
     answer: Overview;
   };

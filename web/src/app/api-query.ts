@@ -2,7 +2,7 @@
 import { QueryCache, QueryClient, type UseQueryOptions, useQuery } from "@tanstack/react-query";
 import { ApiError, type CallOptions, callApi } from "../api/client";
 import type { Routes } from "../api/schema.gen";
-import { navigate } from "./router";
+import { loginPath, navigate } from "./router";
 
 export const queryClient = new QueryClient({
   queryCache: new QueryCache({ onError: redirectToLogin }),
@@ -18,9 +18,7 @@ export const queryClient = new QueryClient({
 export function redirectToLogin(error: unknown): void {
   if (!(error instanceof ApiError) || error.status !== 401 || location.pathname === "/login")
     return;
-  navigate(`/login?next=${encodeURIComponent(location.pathname + location.search)}`, {
-    replace: true,
-  });
+  navigate(loginPath(), { replace: true });
 }
 
 type GetRoute = Extract<keyof Routes, `GET ${string}`>;

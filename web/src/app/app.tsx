@@ -1,10 +1,14 @@
 import { Component, type ReactNode, Suspense, useState } from "react";
+import { callApi } from "../api/client";
 import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import type { IconName } from "../ui/icons";
 import { EmptyState, LoadingSkeleton } from "../ui/page-states";
-import { ToastList } from "../ui/toast";
+import { showErrorToast, ToastList } from "../ui/toast";
+import { queryClient, useGet } from "./api-query";
 import styles from "./app.module.css";
+import { AttentionWatcher, useNotifications } from "./attention";
+import { PageTitle } from "./document-title";
 import { activeCommands, useKeyCommands } from "./key-commands";
 import { Link, matchPath, navigate, usePath } from "./router";
 import { NAVIGATION, ROUTES } from "./routes";
@@ -39,6 +43,7 @@ function CurrentPage() {
     const Page = route.component;
     return (
       <ErrorBoundary key={path}>
+        {route.title !== null && <PageTitle text={route.title} />}
         <Suspense fallback={<LoadingSkeleton />}>
           <Page params={params} />
         </Suspense>
@@ -47,6 +52,7 @@ function CurrentPage() {
   }
   return (
     <EmptyState top title="Page not found">
+      <PageTitle text="Page not found" />
       <Link href="/">Go to the runs</Link>
     </EmptyState>
   );
@@ -72,6 +78,7 @@ function TopBar({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <span className={styles.spacer} />
+      {path !== "/login" && <SessionButtons />}
       <ThemeButton />
       <Button variant="quiet" size="s" icon="help" iconOnly onClick={onHelp}>
         Keyboard shortcuts
@@ -95,6 +102,41 @@ function Logo() {
       <path d="M5 7c9 0 9 9 14 9M5 25c9 0 9-9 14-9" stroke="var(--ink-3)" />
       <path d="M5 16h22" stroke="var(--proven)" />
     </svg>
+  );
+}
+
+/** Notifications of open decisions, and the end of a session that began with an API key. */
+function SessionButtons() {
+  const [notifying, toggle] = useNotifications();
+  const server = useGet("GET /server", {}, { staleTime: 60_000, retry: false });
+  const logOut = async () => {
+    try {
+      await callApi("DELETE /session", {});
+      queryClient.clear();
+      navigate("/login");
+    } catch (error) {
+      showErrorToast(error);
+    }
+  };
+  return (
+    <>
+      <AttentionWatcher />
+      <Button
+        variant="quiet"
+        size="s"
+        icon="bell"
+        iconOnly
+        aria-pressed={notifying}
+        onClick={() => void toggle()}
+      >
+        Notify me of runs that need a decision
+      </Button>
+      {server.data && server.data.caller !== "this machine" && (
+        <Button variant="quiet" size="s" icon="logout" iconOnly onClick={() => void logOut()}>
+          Log out
+        </Button>
+      )}
+    </>
   );
 }
 

@@ -44,7 +44,18 @@ function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.closest(TYPING_TARGETS) !== null;
 }
 
+/** Ctrl+Enter or Cmd+Enter in a field submits its form. */
+function submitForm(event: KeyboardEvent): boolean {
+  const isSubmit = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+  const form = event.target instanceof HTMLElement ? event.target.closest("form") : null;
+  if (!isSubmit || form === null || event.defaultPrevented) return false;
+  event.preventDefault();
+  form.requestSubmit();
+  return true;
+}
+
 window.addEventListener("keydown", (event) => {
+  if (submitForm(event)) return;
   if (
     event.ctrlKey ||
     event.metaKey ||

@@ -32,6 +32,11 @@ export function navigate(to: string, { replace = false }: { replace?: boolean } 
   if (!replace) window.scrollTo(0, 0);
 }
 
+/** Return the address of the log-in page, which returns to the present address. */
+export function loginPath(): string {
+  return `/login?next=${encodeURIComponent(location.pathname + location.search)}`;
+}
+
 /** Return the current path and follow its changes. */
 export function usePath(): string {
   return useSyncExternalStore(subscribe, () => location.pathname);

@@ -7,29 +7,30 @@ export type PageComponent = ComponentType<{ params: PathParams }>;
 
 interface PageRoute {
   readonly path: string;
-  readonly title: string;
+  /** Title of the tab; null where the view sets its own. */
+  readonly title: string | null;
   readonly component: LazyExoticComponent<PageComponent>;
 }
 
 export const ROUTES: readonly PageRoute[] = [
   {
     path: "/",
-    title: "Runs",
+    title: null,
     component: lazyComponent(() => import("../home/home-page").then((m) => m.HomePage)),
   },
   {
     path: "/runs/:id",
-    title: "Run",
+    title: null,
     component: lazyComponent(() => import("../run/run-page").then((m) => m.RunPage)),
   },
   {
     path: "/runs/:id/compare",
-    title: "Compare",
+    title: null,
     component: lazyComponent(() => import("../compare/compare-page").then((m) => m.ComparePage)),
   },
   {
     path: "/runs/:id/record",
-    title: "Decision",
+    title: null,
     component: lazyComponent(() => import("../decide/record-page").then((m) => m.RecordPage)),
   },
   {

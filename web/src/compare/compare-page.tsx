@@ -2,6 +2,7 @@ import { useMemo, useState } from "react";
 import { ApiError } from "../api/client";
 import type { RunDetails } from "../api/schema.gen";
 import { redirectToLogin } from "../app/api-query";
+import { useDocumentTitle } from "../app/document-title";
 import { useKeyCommands } from "../app/key-commands";
 import { Link, navigate, type PathParams, useQueryValue } from "../app/router";
 import { ChooseDialog } from "../decide/choose-dialog";
@@ -58,6 +59,7 @@ type OpenDialog =
   | { readonly kind: "clear"; readonly number: number };
 
 function ComparisonView({ details, stream }: { details: RunDetails; stream: RunStream }) {
+  useDocumentTitle(`Compare: ${visibleLine(details.spec.prompt)}`);
   const [dialog, setDialog] = useState<OpenDialog | null>(null);
   const choose = (number: number | null) => setDialog({ kind: "choose", number });
   const [shownNumbers, setShownNumbers] = useShownVariations(details);

@@ -11,7 +11,9 @@ import { Dialog } from "../ui/dialog";
 import { controlClass, Field } from "../ui/field";
 import { pluralize } from "../ui/format";
 import { agentLabel } from "../ui/labels";
+import { ErrorText } from "../ui/page-states";
 import { Prose } from "../ui/prose";
+import { useStoredText } from "../ui/stored-draft";
 import { showToast } from "../ui/toast";
 import styles from "./decide.module.css";
 import {
@@ -38,11 +40,11 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
     (number) => details.variations[number - 1]?.verdict,
   );
   const [number, setNumber] = useState(preselected ?? choices[0] ?? 1);
-  const [enteredReason, setEnteredReason] = useState<string | null>(null);
+  const [enteredReason, setEnteredReason, forgetReason] = useStoredText(`choice:${details.id}`);
   const [publishOptions, setPublishOptions] = useState<PublishOptions>(() =>
     defaultPublishOptions(details),
   );
-  const [error, setError] = useState<string>();
+  const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const reason = enteredReason ?? evidenceReason(details, number);
 
@@ -58,11 +60,12 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
         path,
         body: { winning_variation_id: number, reason },
       });
+      forgetReason();
       showToast(`Chose variation ${number}.`);
       onClose();
       await publishWinner(details.id, options);
     } catch (failure) {
-      setError(toError(failure).message);
+      setError(toError(failure));
       setBusy(false);
     } finally {
       await client.invalidateQueries();
@@ -80,7 +83,7 @@ export function ChooseDialog({ details, preselected, onClose }: Props) {
         />
         <Field
           label="Reason"
-          error={error}
+          error={error && <ErrorText error={error} />}
           hint="Saved with the run and included in the pull request."
         >
           {(control) => (

@@ -7,6 +7,8 @@ import { Button } from "../ui/button";
 import { Chip } from "../ui/chip";
 import { Dialog } from "../ui/dialog";
 import { controlClass, Field } from "../ui/field";
+import { ErrorText } from "../ui/page-states";
+import { useStoredText } from "../ui/stored-draft";
 import { showToast } from "../ui/toast";
 import { visibleLine } from "../ui/visible-text";
 import styles from "./decide.module.css";
@@ -23,8 +25,9 @@ interface Props {
  */
 export function ClearDialog({ details, number, onClose }: Props) {
   const client = useQueryClient();
-  const [reason, setReason] = useState("");
-  const [error, setError] = useState<string>();
+  const [stored, setReason, forget] = useStoredText(`clear:${details.id}:${number}`);
+  const reason = stored ?? "";
+  const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const flags = details.variations[number - 1]?.verdict?.flags ?? [];
   const submit = async (event: FormEvent) => {
@@ -33,11 +36,12 @@ export function ClearDialog({ details, number, onClose }: Props) {
     try {
       const path = { run_id: details.id, number };
       await callApi("POST /runs/{run_id}/variations/{number}/clear", { path, body: { reason } });
+      forget();
       showToast(`Cleared the flags of variation ${number} and ranked the run again.`);
       await client.invalidateQueries();
       onClose();
     } catch (failure) {
-      setError(toError(failure).message);
+      setError(toError(failure));
       setBusy(false);
     }
   };
@@ -54,7 +58,11 @@ export function ClearDialog({ details, number, onClose }: Props) {
             </li>
           ))}
         </ul>
-        <Field label="Reason" error={error} hint="Saved with the variation and shown with it.">
+        <Field
+          label="Reason"
+          error={error && <ErrorText error={error} />}
+          hint="Saved with the variation and shown with it."
+        >
           {(control) => (
             <textarea
               {...control}

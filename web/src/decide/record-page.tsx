@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { ApiError } from "../api/client";
 import type { PatchStats, RunDetails, Variation } from "../api/schema.gen";
 import { redirectToLogin, useGet } from "../app/api-query";
+import { useDocumentTitle } from "../app/document-title";
 import { Link, type PathParams } from "../app/router";
 import { rankedNumbers } from "../compare/columns";
 import { composedFrom, missingReason, variationDuration } from "../compare/variation-facts";
@@ -39,6 +40,7 @@ export function RecordPage({ params }: { params: PathParams }) {
 
 function Record({ details }: { details: RunDetails }) {
   const { spec, winner, publication } = details;
+  useDocumentTitle(`Decision record: ${visibleLine(spec.prompt)}`);
   return (
     <article className={styles.record}>
       <header>

@@ -18,7 +18,9 @@ interface Props {
 /** One agent of the lineup: agent, model, effort and instructions. */
 export function AgentFields({ number, agent, catalog, onChange, onRemove }: Props) {
   const models = useId();
-  const [open, setOpen] = useState(agent.instructions !== "");
+  const [open, setOpen] = useState(
+    agent.instructions !== "" || agent.temperature !== "" || agent.maxTurns !== "",
+  );
   const entry = catalog.find((each) => each.name === agent.agent);
   return (
     <div className={styles.row}>
@@ -55,13 +57,13 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
         value={agent.effort}
         onChange={(event) => onChange({ effort: event.target.value as AgentDraft["effort"] })}
       >
-        <option value="">effort</option>
+        <option value="">default</option>
         {EFFORTS.map((effort) => (
           <option key={effort}>{effort}</option>
         ))}
       </select>
       <Button variant="quiet" size="s" aria-expanded={open} onClick={() => setOpen(!open)}>
-        Instructions
+        Options
       </Button>
       {onRemove && (
         <Button variant="quiet" size="s" icon="close" iconOnly onClick={onRemove}>
@@ -69,14 +71,39 @@ export function AgentFields({ number, agent, catalog, onChange, onRemove }: Prop
         </Button>
       )}
       {open && (
-        <textarea
-          className={`${controlClass} ${styles.instructions}`}
-          aria-label={`Instructions for variation ${number}`}
-          rows={2}
-          placeholder="Write a failing test first."
-          value={agent.instructions}
-          onChange={(event) => onChange({ instructions: event.target.value })}
-        />
+        <>
+          <textarea
+            className={`${controlClass} ${styles.instructions}`}
+            aria-label={`Instructions for variation ${number}`}
+            rows={2}
+            dir="auto"
+            placeholder="Write a failing test first."
+            value={agent.instructions}
+            onChange={(event) => onChange({ instructions: event.target.value })}
+          />
+          <div className={styles.numbers}>
+            <input
+              className={controlClass}
+              aria-label={`Temperature of variation ${number}`}
+              type="number"
+              min={0}
+              max={1}
+              step="any"
+              placeholder="temperature"
+              value={agent.temperature}
+              onChange={(event) => onChange({ temperature: event.target.value })}
+            />
+            <input
+              className={controlClass}
+              aria-label={`Model calls of variation ${number} at most`}
+              type="number"
+              min={1}
+              placeholder="model calls at most"
+              value={agent.maxTurns}
+              onChange={(event) => onChange({ maxTurns: event.target.value })}
+            />
+          </div>
+        </>
       )}
     </div>
   );

@@ -86,7 +86,11 @@ function CheckButtons({ draft, onChange }: Pick<Props, "draft" | "onChange">) {
     setBusy(true);
     setProblem(undefined);
     try {
-      const body = { repo_url: draft.repo.trim(), ref: draft.ref.trim() || null };
+      const body = {
+        repo_url: draft.repo.trim(),
+        ref: draft.ref.trim() || null,
+        path: draft.path.trim(),
+      };
       const { checks } = await callApi("POST /repositories/inspect", { body });
       onChange({ checks: checks.map(({ command }) => ({ key: newKey(), command })) });
     } catch (error) {

@@ -1,42 +1,41 @@
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { ApiError, callApi, toError } from "../api/client";
 import type { ServerInfo } from "../api/schema.gen";
 import { queryClient, useGet } from "../app/api-query";
 import { navigate } from "../app/router";
 import { Button } from "../ui/button";
 import { controlClass, Field } from "../ui/field";
-import { pluralize } from "../ui/format";
+import { formatThousands, pluralize } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { ErrorNotice } from "../ui/page-states";
 import { ChecksEditor } from "./checks-editor";
 import { EnforcedLimits } from "./enforced-limits";
 import home from "./home-page.module.css";
 import { LineupEditor } from "./lineup-editor";
+import { MoreFields } from "./more-fields";
 import styles from "./new-run-form.module.css";
 import { RepositoryFields } from "./repository-fields";
 import {
   costEstimate,
   type DraftChange,
-  emptyDraft,
   type RunDraft,
   toRunSpec,
   validateDraft,
 } from "./run-draft";
+import { useRunDraft } from "./use-run-draft";
 
 interface Props {
   readonly server: ServerInfo;
+  /** A run's submission to repeat. */
+  readonly first: RunDraft | null;
   readonly open: boolean;
-  readonly onOpen: (open: boolean) => void;
+  readonly onOpen: () => void;
 }
 
-export function NewRunCard({ server, open, onOpen }: Props) {
-  if (open) return <NewRunForm server={server} />;
+export function NewRunCard({ server, first, open, onOpen }: Props) {
+  if (open) return <NewRunForm server={server} first={first} />;
   return (
-    <button
-      type="button"
-      className={`${home.card} ${styles.collapsed}`}
-      onClick={() => onOpen(true)}
-    >
+    <button type="button" className={`${home.card} ${styles.collapsed}`} onClick={onOpen}>
       <Icon name="plus" />
       New run
       <kbd>c</kbd>
@@ -44,23 +43,25 @@ export function NewRunCard({ server, open, onOpen }: Props) {
   );
 }
 
-function NewRunForm({ server }: { server: ServerInfo }) {
-  const [draft, setDraft] = useState(() => emptyDraft(server));
-  const [submitted, setSubmitted] = useState(false);
+function NewRunForm({ server, first }: Pick<Props, "server" | "first">) {
+  const [draft, setDraft, forget] = useRunDraft(server, first);
+  const [submitted, setSubmitted] = useState(0);
   const [refused, setRefused] = useState<Error>();
   const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
+  useFocusOnError(form, submitted, refused);
   const catalog = useGet("GET /agents", {}, { staleTime: 60_000 });
-  const errors = submitted ? validateDraft(draft, server) : {};
+  const errors = submitted > 0 ? validateDraft(draft, server) : {};
   const fieldError = (name: string) =>
     errors[name] ?? (refused instanceof ApiError ? refused.fieldError(name) : undefined);
   const change: DraftChange = (changed) => {
-    setDraft((before) => ({ ...before, ...changed }));
+    setDraft(changed);
     setRefused(undefined);
   };
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    setSubmitted(true);
+    setSubmitted((before) => before + 1);
     if (Object.keys(validateDraft(draft, server)).length > 0) return;
     setBusy(true);
     try {
@@ -68,6 +69,7 @@ function NewRunForm({ server }: { server: ServerInfo }) {
         query: { short_prompt: true, find_first: true },
         body: toRunSpec(draft),
       });
+      forget();
       void queryClient.invalidateQueries();
       navigate(`/runs/${run_id}`);
     } catch (error) {
@@ -78,6 +80,7 @@ function NewRunForm({ server }: { server: ServerInfo }) {
 
   return (
     <form
+      ref={form}
       className={`${home.card} ${styles.form}`}
       onSubmit={submit}
       noValidate
@@ -101,6 +104,7 @@ function NewRunForm({ server }: { server: ServerInfo }) {
           onChange={change}
         />
         <LimitFields draft={draft} server={server} error={fieldError("budget")} onChange={change} />
+        <MoreFields draft={draft} server={server} fieldError={fieldError} onChange={change} />
         {refused && <ErrorNotice error={refused} />}
         <div className={styles.submitRow}>
           <Button type="submit" variant="primary" icon="play" busy={busy}>
@@ -117,6 +121,21 @@ function NewRunForm({ server }: { server: ServerInfo }) {
   );
 }
 
+/** After a refused submission, put the focus on the first field that is wrong. */
+function useFocusOnError(
+  form: React.RefObject<HTMLFormElement | null>,
+  submitted: number,
+  refused: Error | undefined,
+): void {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each submission and refusal counts
+  useEffect(() => {
+    const wrong = form.current?.querySelector<HTMLElement>('[aria-invalid="true"]');
+    wrong?.closest("details")?.setAttribute("open", "");
+    wrong?.focus();
+    wrong?.scrollIntoView({ block: "nearest" });
+  }, [form, submitted, refused]);
+}
+
 interface FieldProps {
   readonly draft: RunDraft;
   readonly server: ServerInfo;
@@ -130,8 +149,9 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
       id="prompt"
       label="Prompt"
       error={error}
+      hint="What should the agents do? Ctrl+Enter starts them."
       aside={
-        <span className="num">{`${draft.prompt.trim().length} / ${server.max_prompt_length}`}</span>
+        <span className="num">{`${formatThousands(draft.prompt.trim().length)} / ${formatThousands(server.max_prompt_length)}`}</span>
       }
     >
       {(control) => (
@@ -139,6 +159,7 @@ function PromptField({ draft, server, error, onChange }: FieldProps) {
           {...control}
           className={`${controlClass} ${styles.prompt}`}
           rows={6}
+          dir="auto"
           placeholder="Make wrap() cut words that are longer than the line, as its docstring says."
           value={draft.prompt}
           onChange={(event) => onChange({ prompt: event.target.value })}

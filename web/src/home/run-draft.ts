@@ -1,5 +1,7 @@
 /** Draft of a new run, its validation, and its conversion to what the API takes. */
 import type { AgentInfo, AgentSpec, ServerInfo, Submission } from "../api/schema.gen";
+import { budgetOf, type MoreDraft, moreOf, NOTHING_MORE, validateMore } from "./more-draft";
+import { parseDollars } from "./parse-fields";
 
 export type Effort = NonNullable<AgentSpec["effort"]>;
 export const EFFORTS: readonly Effort[] = ["low", "medium", "high", "xhigh", "max"];
@@ -11,6 +13,8 @@ export interface AgentDraft {
   readonly model: string;
   readonly effort: Effort | "";
   readonly instructions: string;
+  readonly temperature: string;
+  readonly maxTurns: string;
 }
 
 interface CheckDraft {
@@ -18,7 +22,7 @@ interface CheckDraft {
   readonly command: string;
 }
 
-export interface RunDraft {
+export interface RunDraft extends MoreDraft {
   readonly repo: string;
   readonly ref: string;
   /** Begin with the files of the folder as they are, committed or not. */
@@ -44,8 +48,16 @@ export function newKey(): number {
 }
 
 export function newAgentDraft(like: AgentSpec = {}): AgentDraft {
-  const { agent = "builtin", model, effort, instructions = "" } = like;
-  return { key: newKey(), agent, model: model ?? "", effort: effort ?? "", instructions };
+  const { agent = "builtin", model, effort, instructions = "", temperature, max_turns } = like;
+  return {
+    key: newKey(),
+    agent,
+    model: model ?? "",
+    effort: effort ?? "",
+    instructions,
+    temperature: temperature?.toString() ?? "",
+    maxTurns: max_turns?.toString() ?? "",
+  };
 }
 
 export function emptyDraft(server: ServerInfo): RunDraft {
@@ -60,6 +72,7 @@ export function emptyDraft(server: ServerInfo): RunDraft {
     keepGoing: false,
     budget: "",
     sandbox: "",
+    ...NOTHING_MORE,
   };
 }
 
@@ -71,13 +84,6 @@ export function resizeLineup(lineup: readonly AgentDraft[], count: number): read
     key: newKey(),
   }));
   return [...lineup, ...more].slice(0, count);
-}
-
-/** Parse an amount in dollars. Return null for an empty text, undefined for no valid amount. */
-export function parseDollars(text: string): number | null | undefined {
-  if (text.trim() === "") return null;
-  const value = Number(text.trim().replace(/^\$/, ""));
-  return Number.isFinite(value) && value > 0 ? value : undefined;
 }
 
 /** Return the errors by field, empty when there are none. The server validates again. */
@@ -96,7 +102,7 @@ export function validateDraft(
     found.budget = "Enter an amount in dollars, such as 2.50.";
   if (draft.checks?.some((check) => check.command.trim() === ""))
     found.checks = "Enter a command for each check, or remove the check.";
-  return found;
+  return { ...found, ...validateMore(draft) };
 }
 
 export function toAgentSpec(agent: AgentDraft): AgentSpec {
@@ -105,6 +111,8 @@ export function toAgentSpec(agent: AgentDraft): AgentSpec {
     model: agent.model.trim() || null,
     effort: agent.effort || null,
     instructions: agent.instructions.trim(),
+    ...(agent.temperature.trim() === "" ? {} : { temperature: Number(agent.temperature) }),
+    ...(agent.maxTurns.trim() === "" ? {} : { max_turns: Number(agent.maxTurns) }),
   };
 }
 
@@ -114,7 +122,6 @@ export function hasWorkingTree(draft: RunDraft): boolean {
 }
 
 export function toRunSpec(draft: RunDraft): Submission {
-  const usd = parseDollars(draft.budget) ?? null;
   return {
     repo_url: draft.repo.trim(),
     ref: draft.ref.trim() || null,
@@ -125,7 +132,10 @@ export function toRunSpec(draft: RunDraft): Submission {
     checks: draft.checks?.map((check) => ({ command: check.command.trim() })) ?? null,
     keep_going: draft.keepGoing,
     sandbox: draft.sandbox || null,
-    budget: usd === null ? {} : { run_usd: usd },
+    budget: budgetOf(draft),
+    ...moreOf(draft),
+    ...(hasWorkingTree(draft) &&
+      draft.includeIgnored.length > 0 && { include_ignored: draft.includeIgnored }),
   };
 }
 

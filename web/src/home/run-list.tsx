@@ -1,11 +1,14 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { type RefObject, useDeferredValue, useEffect, useRef } from "react";
 import { callApi } from "../api/client";
-import type { RunStatus } from "../api/schema.gen";
+import type { RunStatus, Summary } from "../api/schema.gen";
+import { MAX_ATTENTION, useAttention } from "../app/attention";
+import { useDocumentTitle } from "../app/document-title";
 import { useKeyCommands } from "../app/key-commands";
 import { Link, setQueryValues, useQueryValue } from "../app/router";
 import { Button } from "../ui/button";
 import { controlClass } from "../ui/field";
+import { formatCost, pluralize } from "../ui/format";
 import { Icon } from "../ui/icons";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { useNow } from "../ui/use-now";
@@ -25,6 +28,7 @@ const FILTER_LABELS: Readonly<Record<string, string>> = {
   working: "running",
   undecided: "to decide",
 };
+const ARCHIVE = "archive";
 const REFETCH_RUNNING_MS = 2_000;
 const REFETCH_IDLE_MS = 15_000;
 
@@ -44,7 +48,7 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
       <div className={styles.header}>
         <h2>Runs</h2>
         <div className={styles.filters}>
-          {["", ...Object.keys(FILTERS)].map((name) => (
+          {["", ...Object.keys(FILTERS), ARCHIVE].map((name) => (
             <Button
               key={name}
               variant="quiet"
@@ -70,23 +74,59 @@ export function RunList({ demoRepo }: { demoRepo: string | null }) {
         </div>
         <DemoButton variant="secondary" />
       </div>
-      <RunTable statuses={statuses} search={deferredSearch} demoRepo={demoRepo} />
+      {filter === null && deferredSearch === "" ? (
+        <Inbox demoRepo={demoRepo} />
+      ) : (
+        <RunTable
+          title="Runs, newest first"
+          statuses={statuses}
+          search={deferredSearch}
+          archived={filter === ARCHIVE}
+          demoRepo={demoRepo}
+        />
+      )}
     </section>
   );
 }
 
+const GROUPS: readonly { readonly title: string; readonly statuses: readonly RunStatus[] }[] = [
+  { title: "Needs your decision", statuses: ["finished", "interrupted"] },
+  { title: "Running", statuses: ["queued", "running"] },
+  { title: "Done", statuses: ["decided", "failed", "cancelled"] },
+];
+
+/** The runs by what they need of the person who looks: a decision, patience, nothing. */
+function Inbox({ demoRepo }: { demoRepo: string | null }) {
+  const waiting = useAttention();
+  const count = waiting.length < MAX_ATTENTION ? waiting.length : `${MAX_ATTENTION}+`;
+  useDocumentTitle(waiting.length > 0 ? `(${count}) Runs` : "Runs");
+  return GROUPS.map(({ title, statuses }) => (
+    <RunTable key={title} title={title} statuses={statuses} search="" demoRepo={demoRepo} isGroup />
+  ));
+}
+
 interface ListProps {
+  readonly title: string;
+  /** One of several lists: it has a heading, and is left out when it is empty. */
+  readonly isGroup?: boolean;
   readonly statuses: readonly RunStatus[] | undefined;
   readonly search: string;
+  readonly archived?: boolean;
   readonly demoRepo: string | null;
 }
 
-function RunTable({ statuses, search, demoRepo }: ListProps) {
+function RunTable({ title, isGroup, statuses, search, archived, demoRepo }: ListProps) {
   const runs = useInfiniteQuery({
-    queryKey: ["overview", statuses, search],
+    queryKey: ["overview", statuses, search, archived],
     queryFn: ({ pageParam, signal }) =>
       callApi("GET /overview", {
-        query: { cursor: pageParam, limit: 50, search, ...(statuses ? { status: statuses } : {}) },
+        query: {
+          cursor: pageParam,
+          limit: 50,
+          search,
+          ...(statuses ? { status: statuses } : {}),
+          ...(archived ? { archived } : {}),
+        },
         signal,
       }),
     initialPageParam: null as string | null,
@@ -102,9 +142,10 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
     if (runs.hasNextPage && !runs.isFetchingNextPage) void runs.fetchNextPage();
   });
   const now = useNow(1_000);
-  if (runs.isPending) return <LoadingSkeleton />;
+  if (runs.isPending) return isGroup ? null : <LoadingSkeleton />;
   if (runs.isError) return <LoadError error={runs.error} retry={() => void runs.refetch()} />;
   const rows = runs.data.pages.flatMap((page) => page.runs);
+  if (rows.length === 0 && isGroup) return null;
   if (rows.length === 0) {
     return (
       <EmptyState title="No matching runs">
@@ -114,8 +155,14 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
   }
   return (
     <>
+      {isGroup && (
+        <h3 className={styles.group}>
+          {title} <span className="num dim">{`${rows.length}${runs.hasNextPage ? "+" : ""}`}</span>
+        </h3>
+      )}
+      <MatchSummary search={search} rows={rows} hasMore={runs.hasNextPage} />
       <table className={styles.table}>
-        <caption className="visually-hidden">Runs, newest first</caption>
+        <caption className="visually-hidden">{title}</caption>
         <thead>
           <tr>
             <th scope="col">Status</th>
@@ -144,6 +191,21 @@ function RunTable({ statuses, search, demoRepo }: ListProps) {
       </div>
     </>
   );
+}
+
+interface MatchProps {
+  readonly search: string;
+  readonly rows: readonly Summary[];
+  readonly hasMore: boolean;
+}
+
+/** How many runs match, and what they cost together: a repository's name finds its runs. */
+function MatchSummary({ search, rows, hasMore }: MatchProps) {
+  if (search === "") return null;
+  const costs = rows.map((run) => run.usage.cost_usd ?? 0);
+  const total = formatCost(costs.reduce((sum, cost) => sum + cost, 0));
+  const count = `${hasMore ? "More than " : ""}${pluralize(rows.length, "run")}`;
+  return <p className="num dim">{`${count}, ${total} in all`}</p>;
 }
 
 /** Call back when an element comes into view. */

@@ -34,8 +34,8 @@ export function RunRow({ run, now, isScripted }: Props) {
         </Chip>
       </td>
       <td className={styles.prompt}>
-        <Link href={`/runs/${run.id}`} title={visibleLine(run.prompt)}>
-          {visibleLine(run.prompt)}
+        <Link dir="auto" href={`/runs/${run.id}`} title={visibleLine(run.prompt)}>
+          {visibleLine(run.title || run.prompt)}
         </Link>
         <span className={styles.context}>
           {visibleLine(repositoryName(run.repo_url))}

@@ -1,7 +1,9 @@
-import type { AgentInfo } from "../api/schema.gen";
+import type { AgentInfo, KnownModel } from "../api/schema.gen";
 import { useGet } from "../app/api-query";
 import { Chip } from "../ui/chip";
+import { formatThousands } from "../ui/format";
 import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
+import { ScrollRegion } from "../ui/scroll-region";
 import { visibleLine } from "../ui/visible-text";
 import { InfoPage } from "./info-page";
 import styles from "./pages.module.css";
@@ -27,8 +29,6 @@ export function AgentsPage() {
 }
 
 function AgentCard({ agent }: { agent: AgentInfo }) {
-  const { models } = agent;
-  const rejects = Object.entries(models.rejects);
   return (
     <li className={styles.card}>
       <header>
@@ -45,35 +45,49 @@ function AgentCard({ agent }: { agent: AgentInfo }) {
         )}
       </header>
       {agent.missing && <p className={styles.missing}>{visibleLine(agent.missing)}</p>}
-      <dl className={styles.facts}>
-        <div>
-          <dt>Default model</dt>
-          <dd>
-            <code>{visibleLine(models.default)}</code>
-          </dd>
-        </div>
-        <div>
-          <dt>Other known models</dt>
-          <dd className={styles.list}>
-            {models.known
-              .filter((model) => model !== models.default)
-              .map((model) => (
-                <code key={model}>{visibleLine(model)}</code>
-              ))}
-            <span className="dim">other ids are passed on unchanged</span>
-          </dd>
-        </div>
-        {rejects.map(([parameter, patterns]) => (
-          <div key={parameter}>
-            <dt>{`Models without ${visibleLine(parameter.replaceAll("_", " "))}`}</dt>
-            <dd className={styles.list}>
-              {patterns.map((pattern) => (
-                <code key={pattern}>{visibleLine(pattern)}</code>
-              ))}
-            </dd>
-          </div>
-        ))}
-      </dl>
+      <ModelTable agent={agent} />
+      <p className="dim">Any other model id is passed on unchanged.</p>
     </li>
+  );
+}
+
+/** The models to offer: price, size and efforts. */
+function ModelTable({ agent }: { agent: AgentInfo }) {
+  return (
+    <ScrollRegion label={`Models of ${visibleLine(agent.title)}`}>
+      <table className={styles.models}>
+        <thead>
+          <tr>
+            <th scope="col">Model</th>
+            <th scope="col">Input, $ per million tokens</th>
+            <th scope="col">Output, $ per million tokens</th>
+            <th scope="col">Context, tokens</th>
+            <th scope="col">Efforts</th>
+          </tr>
+        </thead>
+        <tbody>
+          {agent.known.map((model) => (
+            <ModelRow key={model.id} model={model} isDefault={model.id === agent.models.default} />
+          ))}
+        </tbody>
+      </table>
+    </ScrollRegion>
+  );
+}
+
+function ModelRow({ model, isDefault }: { model: KnownModel; isDefault: boolean }) {
+  const { id, input_usd, output_usd, context_tokens, efforts } = model;
+  return (
+    <tr>
+      <th scope="row">
+        <code>{visibleLine(id)}</code> {isDefault && <Chip>default</Chip>}
+      </th>
+      <td className="num">{input_usd ?? "unknown"}</td>
+      <td className="num">{output_usd ?? "unknown"}</td>
+      <td className="num">
+        {context_tokens === null ? "unknown" : formatThousands(context_tokens)}
+      </td>
+      <td>{efforts.length > 0 ? efforts.join(", ") : "none"}</td>
+    </tr>
   );
 }

@@ -16,22 +16,31 @@ import styles from "./pages.module.css";
 
 const KEYS_ROUTE = "GET /keys";
 
+function NoKeys() {
+  return (
+    <InfoSection title="API keys">
+      <p>
+        This page was opened without an API key. Create a key with{" "}
+        <code>aideator key create NAME</code>; once one exists, calls from other users and machines
+        need a key.
+      </p>
+    </InfoSection>
+  );
+}
+
 /** API keys of the server: list, create, revoke. */
 export function ApiKeysSection() {
-  const keys = useGet(KEYS_ROUTE, {}, { retry: false });
+  const server = useGet("GET /server", {}, { staleTime: 60_000 });
+  // A caller without a key may not list keys: a server without any is not asked in vain.
+  const hasKey = server.data !== undefined && server.data.caller !== "this machine";
+  const keys = useGet(KEYS_ROUTE, {}, { retry: false, enabled: hasKey });
   const [newKey, setNewKey] = useState<{ name: string; key: string } | null>(null);
+  if (server.data && !hasKey) return <NoKeys />;
   if (keys.isPending) return <LoadingSkeleton />;
   if (keys.isError) {
     const isOpen = keys.error instanceof ApiError && keys.error.status === 403;
-    if (!isOpen) return <LoadError error={keys.error} retry={() => void keys.refetch()} />;
-    return (
-      <InfoSection title="API keys">
-        <p>
-          No API key exists, so every user of this machine can call the API. Create the first key
-          with <code>aideator key create NAME</code>; from then on every call needs a key.
-        </p>
-      </InfoSection>
-    );
+    if (isOpen) return <NoKeys />;
+    return <LoadError error={keys.error} retry={() => void keys.refetch()} />;
   }
   return (
     <InfoSection title="API keys" aside={<NewKeyForm onCreated={setNewKey} />}>

@@ -29,7 +29,7 @@ export function SettingsPage() {
 
 function SettingsSection() {
   const settings = useGet("GET /settings", {});
-  const [all, setAll] = useState(true);
+  const [all, setAll] = useState(false);
   if (settings.isPending) return <LoadingSkeleton />;
   if (settings.isError)
     return <LoadError error={settings.error} retry={() => void settings.refetch()} />;
@@ -44,11 +44,18 @@ function SettingsSection() {
         </label>
       }
     >
-      <dl className={styles.settings}>
-        {shown.map((setting) => (
-          <SettingRow key={setting.name} setting={setting} />
-        ))}
-      </dl>
+      {[...new Set(shown.map((setting) => setting.group))].map((group) => (
+        <section key={group} className={styles.group} aria-label={group}>
+          <h3>{group}</h3>
+          <dl className={styles.settings}>
+            {shown
+              .filter((setting) => setting.group === group)
+              .map((setting) => (
+                <SettingRow key={setting.name} setting={setting} />
+              ))}
+          </dl>
+        </section>
+      ))}
       {shown.length === 0 && <p className="dim">All settings have their default values.</p>}
     </InfoSection>
   );

@@ -22,7 +22,8 @@ export function CommandOutput({ text, open: opened = false, keep = "start" }: Pr
   const shown = keep === "end" ? lines.slice(hidden) : lines.slice(0, lines.length - hidden);
   return (
     <div className={styles.output}>
-      <pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls */}
+      <pre tabIndex={0}>
         <AnsiText text={shown.join("\n")} />
       </pre>
       {(hidden > 0 || (open && lines.length > COLLAPSED_OUTPUT_LINES)) && (

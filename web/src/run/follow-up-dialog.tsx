@@ -5,6 +5,8 @@ import { Button } from "../ui/button";
 import { Dialog } from "../ui/dialog";
 import { controlClass, Field } from "../ui/field";
 import { pluralize } from "../ui/format";
+import { ErrorText } from "../ui/page-states";
+import { useStoredText } from "../ui/stored-draft";
 import { showToast } from "../ui/toast";
 
 const MIN_PROMPT_LENGTH = 3;
@@ -19,8 +21,9 @@ interface Props {
 
 /** Dialog that sends a follow-up to variations. Each continues from its own change. */
 export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
-  const [text, setText] = useState("");
-  const [error, setError] = useState<string>();
+  const [stored, setText, forget] = useStoredText(`follow-up:${runId}:${numbers.join()}`);
+  const text = stored ?? "";
+  const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
   const recipients =
     numbers.length === 1 ? `variation ${numbers[0]}` : pluralize(numbers.length, "variation");
@@ -30,11 +33,12 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
     setBusy(true);
     try {
       await sendFollowUp(runId, numbers, text);
+      forget();
       stream.resume();
       showToast(`Sent the follow-up to ${recipients}.`);
       onClose();
     } catch (failure) {
-      setError(toError(failure).message);
+      setError(toError(failure));
       setBusy(false);
     }
   };
@@ -44,7 +48,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
       <form onSubmit={submit}>
         <Field
           label="Follow-up"
-          error={error}
+          error={error && <ErrorText error={error} />}
           hint="The agent continues from its own change, and in the same session if it kept one."
         >
           {(control) => (
@@ -52,6 +56,7 @@ export function FollowUpDialog({ runId, numbers, stream, onClose }: Props) {
               {...control}
               className={controlClass}
               rows={5}
+              dir="auto"
               required
               minLength={MIN_PROMPT_LENGTH}
               value={text}

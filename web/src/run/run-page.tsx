@@ -1,18 +1,25 @@
 import { Suspense, useCallback, useState } from "react";
 import type { RunDetails } from "../api/schema.gen";
 import { redirectToLogin } from "../app/api-query";
+import { useDocumentTitle } from "../app/document-title";
 import { useKeyCommands } from "../app/key-commands";
 import { lazyComponent } from "../app/lazy-component";
-import { navigate, type PathParams, setQueryValues, useQueryValue } from "../app/router";
+import { Link, navigate, type PathParams, setQueryValues, useQueryValue } from "../app/router";
+import { currentView } from "../stream/current-view";
 import type { RunStream } from "../stream/run-stream";
+import type { RunView } from "../stream/run-view";
 import { useRunDetails } from "../stream/use-run-details";
-import { EmptyState, LoadingSkeleton } from "../ui/page-states";
+import { EmptyState, LoadError, LoadingSkeleton } from "../ui/page-states";
 import { ReplayTime } from "../ui/use-now";
+import { visibleLine } from "../ui/visible-text";
 import { HostQuestions } from "./host-questions";
+import { PreparationPanel } from "./preparation-panel";
 import { RunHeader } from "./run-header";
 import styles from "./run-page.module.css";
 import { RunResult } from "./run-result";
+import { SearchBar, useTranscriptSearch } from "./search-bar";
 import { StatusAnnouncer } from "./status-announcer";
+import { TranscriptFilter } from "./transcript-search";
 import { useReplayPlayer } from "./use-replay-player";
 import { VariationGrid } from "./variation-grid";
 
@@ -30,12 +37,16 @@ export function RunPage({ params }: { params: PathParams }) {
   if (connection.state === "refused" && connection.why === "gone") {
     return (
       <EmptyState top title="Run not found">
-        It may belong to another server, or the address may be incomplete.
+        <p>It may belong to another server, or the address may be incomplete.</p>
+        <Link href="/">Go to the runs</Link>
       </EmptyState>
     );
   }
   if (details.isError) redirectToLogin(details.error);
-  if (view.lastSeq === 0) return <LoadingSkeleton />;
+  if (view.lastSeq === 0 && !details.data) {
+    if (!details.isError) return <LoadingSkeleton />;
+    return <LoadError error={details.error} retry={() => void details.refetch()} />;
+  }
   return <LiveRun id={id} stream={stream} details={details.data} />;
 }
 
@@ -46,15 +57,17 @@ interface LiveRunProps {
 }
 
 function LiveRun({ id, stream, details }: LiveRunProps) {
-  const { view } = stream;
+  const view = currentView(stream.view, details);
   const focus = useFocus(view.variations.length);
   const [current, setCurrent] = useState(1);
   const [timeline, setTimeline] = useQueryValue("race");
   const workbench = useOpenWorkbench();
   const opened =
     view.variations[(variationNumber(workbench.value, view.variations.length) ?? 0) - 1];
+  useDocumentTitle(runTitle(view));
   const player = useReplayPlayer(id, view.status !== null);
   const shown = player?.view ?? view;
+  const search = useTranscriptSearch();
   const toggleTimeline = () => setTimeline(timeline === null ? "1" : null);
   useKeyCommands([{ key: "t", description: "Show or hide the timeline", run: toggleTimeline }]);
   useKeyCommands([
@@ -68,25 +81,36 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
 
   return (
     <div className={styles.page}>
-      <RunHeader id={id} stream={stream} details={details} onTimeline={toggleTimeline} />
+      <RunHeader
+        id={id}
+        stream={stream}
+        view={view}
+        details={details}
+        onTimeline={toggleTimeline}
+      />
       {!player && <HostQuestions id={id} asked={view.askedHosts} />}
+      {!player && <PreparationPanel view={view} />}
       <RunResult id={id} view={shown} details={player ? undefined : details} />
       {(timeline !== null || player) && (
         <Suspense>
           <TimelinePanel view={view} player={player} />
         </Suspense>
       )}
+      <SearchBar />
       <ReplayTime value={player ? (view.firstAt ?? 0) + player.at : null}>
-        <VariationGrid
-          runId={id}
-          stream={stream}
-          view={shown}
-          current={current}
-          onCurrent={setCurrent}
-          focus={focus}
-          onFocus={setFocus}
-          onWorkbench={workbench.open}
-        />
+        <TranscriptFilter value={search}>
+          <VariationGrid
+            runId={id}
+            stream={stream}
+            view={shown}
+            isPast={player !== null}
+            current={current}
+            onCurrent={setCurrent}
+            focus={focus}
+            onFocus={setFocus}
+            onWorkbench={workbench.open}
+          />
+        </TranscriptFilter>
       </ReplayTime>
       {opened && !player && (
         <Suspense>
@@ -102,6 +126,11 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
       <StatusAnnouncer view={view} />
     </div>
   );
+}
+
+/** Return the title of the tab; a dot tells that the run is in progress. */
+function runTitle({ status, prompt }: RunView): string {
+  return `${status === null ? "● " : ""}${visibleLine(prompt)}`;
 }
 
 /**

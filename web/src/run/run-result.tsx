@@ -1,5 +1,5 @@
 import { Suspense, useState } from "react";
-import type { RunDetails } from "../api/schema.gen";
+import type { Failure, RunDetails } from "../api/schema.gen";
 import { lazyComponent } from "../app/lazy-component";
 import { Link } from "../app/router";
 import { alternatives, MAX_LISTED, tellsTie, tiedForFirst } from "../compare/tie";
@@ -10,6 +10,7 @@ import { Chip, VariationBadge } from "../ui/chip";
 import { CONFIDENCE_CHIPS } from "../ui/labels";
 import { Prose } from "../ui/prose";
 import { visibleLine } from "../ui/visible-text";
+import { CommandOutput } from "./command-output";
 import styles from "./run-result.module.css";
 
 const ChooseDialog = lazyComponent(() =>
@@ -23,17 +24,35 @@ interface Props {
   readonly details: RunDetails | undefined;
 }
 
-/** The recommendation in short, as soon as there is one: which variation, confidence, reasons. */
-export function RunResult({ id, view, details }: Props) {
-  if (view.error !== null && view.ranking === null) {
-    return (
-      <section className={styles.result} data-tone="bad" aria-label="Result">
+/** Return the output of the command that the run failed at; empty if it was none. */
+function failureOutput({ preparation }: RunView, failure: Failure | null | undefined): string {
+  const last = preparation.setup.at(-1)?.result;
+  const isSetup = last !== undefined && last.exit_code !== 0;
+  return failure?.output || (isSetup ? (last.output ?? "") : "");
+}
+
+function FailedResult({ message, output }: { message: string; output: string }) {
+  return (
+    <section className={`${styles.result} ${styles.failed}`} aria-label="Result">
+      <p>
         <Chip tone="bad" glyph="✗">
           run failed
         </Chip>
-        <p>{visibleLine(view.error)}</p>
-      </section>
-    );
+      </p>
+      <p className={styles.reasons}>{visibleLine(message)}</p>
+      {output && (
+        <div className={styles.failureOutput}>
+          <CommandOutput text={output} keep="end" />
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** The recommendation in short, as soon as there is one: which variation, confidence, reasons. */
+export function RunResult({ id, view, details }: Props) {
+  if (view.error !== null && view.ranking === null) {
+    return <FailedResult message={view.error} output={failureOutput(view, details?.failure)} />;
   }
   if (view.ranking === null || view.status === null) return null;
   const { recommended, confidence, reasons } = view.ranking;

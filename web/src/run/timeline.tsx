@@ -22,10 +22,11 @@ export function Timeline({ view, at }: Props) {
   const isAtWork = view.status === null;
   const now = useNow(500, isAtWork);
   const start = view.firstAt ?? now;
-  const end = isAtWork ? now : (view.lastAt ?? now);
+  const end = isAtWork ? now : (view.endedAt ?? view.lastAt ?? now);
   const length = Math.max(1000, end - start);
   return (
-    <div className={styles.timeline}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
+    <section className={styles.timeline} aria-label="Activity" tabIndex={0}>
       {view.variations.map((variation) => (
         <div key={variation.number} className={styles.row}>
           <VariationBadge number={variation.number} />
@@ -44,12 +45,29 @@ export function Timeline({ view, at }: Props) {
             {formatDuration(tick)}
           </span>
         ))}
+        {at === null && view.decisions.length > 0 && (
+          <span className={styles.decisions}>{decisionText(view)}</span>
+        )}
         {at !== null && (
           <i className={styles.cursor} style={{ left: `${Math.min(1, at / length) * 100}%` }} />
         )}
       </div>
-    </div>
+    </section>
   );
+}
+
+const DECISION_TEXTS = {
+  selected: "★ chosen",
+  deselected: "choice undone",
+  published: "published",
+} as const;
+
+/** Tell what people did after the end of the work, which the axis does not reach. */
+function decisionText({ decisions, endedAt }: RunView): string {
+  return decisions
+    .slice(-3)
+    .map(({ kind, at }) => `${DECISION_TEXTS[kind]} ${formatDuration(at - (endedAt ?? at))} later`)
+    .join(" · ");
 }
 
 interface BarsProps {
@@ -79,6 +97,13 @@ const VariationBars = memo(function VariationBars({ variation, start, length, no
         } as React.CSSProperties
       }
     >
+      <rect
+        className={styles.waiting}
+        x={0}
+        y={4.5}
+        height={1}
+        width={Math.max(0, toUnits(variation.startedAt ?? now))}
+      />
       {variation.startedAt !== null && (
         <rect
           className={styles.lifetime}

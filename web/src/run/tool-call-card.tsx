@@ -73,7 +73,8 @@ function EditDiff({ diff }: { diff: DiffContent }) {
   return (
     <figure className={styles.diff}>
       <figcaption className="visually-hidden">{`Change of ${visibleLine(diff.path)}`}</figcaption>
-      <pre>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls */}
+      <pre tabIndex={0}>
         {shown.map((each, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: lines of one text
           <span key={index} className={styles.line} data-kind={each.kind}>

@@ -44,7 +44,7 @@ function Thought({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
   const isLong = text.length > MAX_COLLAPSED;
   const shown = open || !isLong ? text : shorten(text, isLive);
   return (
-    <div className={styles.thought}>
+    <div className={styles.thought} dir="auto">
       <span className="visually-hidden">Thought: </span>
       {shown}
       {isLong && (
@@ -68,7 +68,11 @@ function shorten(text: string, isLive: boolean): string {
 
 /** Agent's message: plain text while it streams, Markdown once it is complete. */
 function Message({ entry, isLive }: { entry: TextEntry; isLive: boolean }) {
-  const text = <p className={styles.streaming}>{entry.text.trim()}</p>;
+  const text = (
+    <p className={styles.streaming} dir="auto">
+      {entry.text.trim()}
+    </p>
+  );
   return (
     <div className={styles.message}>
       {isLive ? (

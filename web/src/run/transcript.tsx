@@ -1,10 +1,11 @@
-import { type RefObject, useEffect, useRef, useState } from "react";
+import { type RefObject, useContext, useEffect, useRef, useState } from "react";
 import { Virtualizer } from "virtua";
 import type { VariationView } from "../stream/run-view";
 import { Button } from "../ui/button";
 import { pluralize } from "../ui/format";
 import styles from "./transcript.module.css";
 import { TranscriptRow } from "./transcript-row";
+import { matchingEntries, TranscriptFilter } from "./transcript-search";
 import { hasEnded } from "./variation-labels";
 
 /** Distance from the end that still counts as being at the end. */
@@ -21,7 +22,8 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
   const isAtEnd = useRef(true);
   const touchedAt = useRef(0);
   const [seen, setSeen] = useState<number | null>(null);
-  const { entries } = variation;
+  const search = useContext(TranscriptFilter);
+  const entries = matchingEntries(variation.entries, search);
 
   const toEnd = () => {
     const element = scroller.current;
@@ -72,6 +74,7 @@ export function Transcript({ variation }: { variation: VariationView; revision: 
             />
           )}
         </Virtualizer>
+        {search.trim() !== "" && entries.length === 0 && <p className="dim">No match</p>}
       </div>
       {seen !== null && (
         <div className={styles.below}>

@@ -10,6 +10,7 @@ interface Props {
   readonly stream: RunStream;
   /** View to show: that of the stream, or the replay's. */
   readonly view: RunView;
+  readonly isPast: boolean;
   readonly current: number;
   readonly onCurrent: (variation: number) => void;
   readonly focus: number | null;
@@ -22,15 +23,17 @@ export function VariationGrid({
   runId,
   stream,
   view,
+  isPast,
   current,
   onCurrent,
   focus,
   onFocus,
   onWorkbench,
 }: Props) {
+  const runEndedAt = view.status === null ? null : view.endedAt;
   const shared = useMemo(
-    () => ({ runId, stream, isPast: view !== stream.view, onCurrent, onFocus, onWorkbench }),
-    [runId, stream, view, onCurrent, onFocus, onWorkbench],
+    () => ({ runId, stream, isPast, runEndedAt, onCurrent, onFocus, onWorkbench }),
+    [runId, stream, isPast, runEndedAt, onCurrent, onFocus, onWorkbench],
   );
   const shown =
     focus === null

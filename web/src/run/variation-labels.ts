@@ -13,6 +13,7 @@ interface ActivityBadge {
 const BADGES: Readonly<Record<ActivityState, ActivityBadge>> = {
   queued: { glyph: "○", tone: "neutral" },
   cloning: { glyph: "◌", tone: "active" },
+  launching: { glyph: "◌", tone: "active" },
   starting: { glyph: "◌", tone: "active" },
   thinking: { glyph: "●", tone: "active" },
   writing: { glyph: "●", tone: "active" },
@@ -36,6 +37,8 @@ export function activityBadge(activity: Activity): ActivityBadge {
 export function activityText(activity: Activity): string {
   if (activity.state === "waiting") return "waiting for the model";
   if (activity.state === "cloning") return "fetching the repository";
+  if (activity.state === "starting") return "opening a sandbox";
+  if (activity.state === "launching") return "starting the agent";
   return "detail" in activity && activity.detail !== ""
     ? `${activity.state} ${visibleLine(activity.detail)}`
     : activity.state;

@@ -1,7 +1,7 @@
 import { memo, useState } from "react";
 import { callApi } from "../api/client";
 import type { RunStream } from "../stream/run-stream";
-import type { VariationView } from "../stream/run-view";
+import type { Timestamp, VariationView } from "../stream/run-view";
 import { Button } from "../ui/button";
 import { Chip, VariationBadge, variationColour } from "../ui/chip";
 import {
@@ -9,6 +9,7 @@ import {
   formatCount,
   formatDuration,
   formatShortDuration,
+  formatThousands,
   pluralize,
 } from "../ui/format";
 import { showErrorToast } from "../ui/toast";
@@ -32,6 +33,8 @@ interface GridActions {
   readonly stream: RunStream;
   /** Whether a replay is shown, in which nothing can be stopped or prompted. */
   readonly isPast: boolean;
+  /** When the run ended, with or without this variation; null while it is in progress. */
+  readonly runEndedAt: Timestamp | null;
   readonly onCurrent: (variation: number) => void;
   readonly onFocus: (variation: number | null) => void;
   /** Open the workbench: terminals and previews in the variation's sandbox. */
@@ -78,7 +81,7 @@ export const VariationPanel = memo(function VariationPanel({
         </h2>
         <VariationActions variation={variation} isFocus={isFocus} shared={shared} />
       </header>
-      <ActivityLine variation={variation} />
+      <ActivityLine variation={variation} runEndedAt={shared.runEndedAt} />
       <Counters variation={variation} />
       <PlanChecklist entries={variation.plan} isOver={hasEnded(variation)} />
       <Transcript variation={variation} revision={revision} />
@@ -87,9 +90,15 @@ export const VariationPanel = memo(function VariationPanel({
 });
 
 /** Current activity as told by the event log, with the time since it began. */
-function ActivityLine({ variation }: { variation: VariationView }) {
+function ActivityLine({
+  variation,
+  runEndedAt,
+}: {
+  variation: VariationView;
+  runEndedAt: Timestamp | null;
+}) {
   const isOver = hasEnded(variation);
-  const now = useNow(1_000, !isOver);
+  const now = useNow(1_000, !isOver && runEndedAt === null);
   const { glyph, tone } = activityBadge(variation.activity);
   const text = activityText(variation.activity);
   return (
@@ -101,7 +110,7 @@ function ActivityLine({ variation }: { variation: VariationView }) {
       <span className="num dim">
         {isOver
           ? formatDuration(turnDuration(variation))
-          : formatShortDuration(now - variation.activitySince)}
+          : formatShortDuration((runEndedAt ?? now) - variation.activitySince)}
       </span>
     </p>
   );
@@ -109,7 +118,8 @@ function ActivityLine({ variation }: { variation: VariationView }) {
 
 /** Return why the variation failed or was stopped; empty when it is done. */
 function endReason({ activity }: VariationView): string {
-  return "detail" in activity ? visibleLine(activity.detail) : "";
+  const text = "detail" in activity ? visibleLine(activity.detail) : "";
+  return activity.state === "stopped" ? text.replace(/^Stopped /, "") : text;
 }
 
 function turnDuration({ startedAt, endedAt }: VariationView): number {
@@ -129,8 +139,12 @@ function Counters({ variation }: { variation: VariationView }) {
         {verdict && (
           <>
             {" "}
-            <span className={styles.additions}>+{verdict.patch.additions ?? 0}</span>{" "}
-            <span className={styles.deletions}>−{verdict.patch.deletions ?? 0}</span>
+            <span className={styles.additions}>
+              +{formatThousands(verdict.patch.additions ?? 0)}
+            </span>{" "}
+            <span className={styles.deletions}>
+              −{formatThousands(verdict.patch.deletions ?? 0)}
+            </span>
           </>
         )}
       </li>
@@ -186,9 +200,11 @@ function VariationActions({
             {`Prompt variation ${variation.number}`}
           </Button>
         ) : (
-          <Button variant="quiet" size="s" icon="stop" iconOnly busy={busy} onClick={stop}>
-            {`Stop variation ${variation.number}`}
-          </Button>
+          shared.runEndedAt === null && (
+            <Button variant="quiet" size="s" icon="stop" iconOnly busy={busy} onClick={stop}>
+              {`Stop variation ${variation.number}`}
+            </Button>
+          )
         ))}
       <Button
         variant="quiet"

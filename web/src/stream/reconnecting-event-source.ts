@@ -10,7 +10,7 @@
 
 /** State of the connection to the server. It tells nothing about the events. */
 export type Connection =
-  | { readonly state: "connecting" | "live" | "ended" }
+  | { readonly state: "connecting" | "live" | "ended" | "offline" }
   | { readonly state: "reconnecting"; readonly since: number }
   | { readonly state: "refused"; readonly why: RefusalReason };
 
@@ -58,6 +58,7 @@ export class ReconnectingEventSource {
   #lastHealthCheck = 0;
   /** When something was received, or the connection was opened. */
   #lastReceived = 0;
+  #hasDelivered = false;
 
   constructor(handler: EventHandler) {
     this.#handler = handler;
@@ -68,6 +69,7 @@ export class ReconnectingEventSource {
     this.#healthTimer = setInterval(() => this.#checkHealth(), HEALTH_CHECK_MS);
     document.addEventListener("visibilitychange", this.#onVisibility);
     window.addEventListener("online", this.#reconnect);
+    window.addEventListener("offline", this.#onOffline);
     if (!document.hidden) this.connect();
   }
 
@@ -75,13 +77,26 @@ export class ReconnectingEventSource {
     if (this.#healthTimer !== null) clearInterval(this.#healthTimer);
     document.removeEventListener("visibilitychange", this.#onVisibility);
     window.removeEventListener("online", this.#reconnect);
+    window.removeEventListener("offline", this.#onOffline);
     this.#disconnect();
+  }
+
+  /** Whether the present connection has brought an event. A proxy may open it and hold all back. */
+  get hasDelivered(): boolean {
+    return this.#hasDelivered;
+  }
+
+  /** The events were received in another way, and the run has ended: nothing more will come. */
+  end(): void {
+    this.#disconnect();
+    this.#setConnection({ state: "ended" });
   }
 
   /** Open a new connection after the last event received, and drop an existing one. */
   connect(): void {
     this.#disconnect();
     this.#lastReceived = Date.now();
+    this.#hasDelivered = false;
     const source = new EventSource(this.#handler.url());
     this.#source = source;
     source.onopen = () => {
@@ -96,6 +111,7 @@ export class ReconnectingEventSource {
         if (!(event instanceof MessageEvent)) void this.#onError(source);
         else {
           this.#lastReceived = Date.now();
+          this.#hasDelivered = true;
           this.#handler.onMessage(event);
         }
       });
@@ -151,10 +167,16 @@ export class ReconnectingEventSource {
     this.connect();
   };
 
+  /** The browser knows that it has no network: say so at once. The connection may survive it. */
+  readonly #onOffline = (): void => {
+    if (this.connection.state === "ended" || this.connection.state === "refused") return;
+    this.#setConnection({ state: "offline" });
+  };
+
   readonly #onVisibility = (): void => (document.hidden ? this.#disconnect() : this.#reconnect());
 
   #markReconnecting(): void {
-    if (this.connection.state === "reconnecting") return;
+    if (this.connection.state === "reconnecting" || !navigator.onLine) return;
     this.#setConnection({ state: "reconnecting", since: Date.now() });
   }
 

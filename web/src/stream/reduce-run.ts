@@ -21,7 +21,23 @@ import {
   specOf,
   startTurn,
 } from "./reduce-turn";
-import type { EventBody, RunView, Timestamp, VariationView } from "./run-view";
+import type {
+  Decision,
+  EventBody,
+  Preparation,
+  RunView,
+  Timestamp,
+  VariationView,
+} from "./run-view";
+
+const NOT_PREPARED: Preparation = {
+  fetchedAt: null,
+  setupCommands: [],
+  setup: [],
+  setupAt: null,
+  output: null,
+  checkedAt: null,
+};
 
 export function emptyRunView(): RunView {
   return {
@@ -37,13 +53,15 @@ export function emptyRunView(): RunView {
     ranking: null,
     evidence: null,
     publication: null,
-    setup: [],
+    preparation: NOT_PREPARED,
     askedHosts: [],
     selected: null,
     status: null,
     error: null,
     firstAt: null,
     lastAt: null,
+    endedAt: null,
+    decisions: [],
     revision: 0,
   };
 }
@@ -81,9 +99,18 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
         ...view.baseline.filter((each) => each.check !== body.result.check),
         body.result,
       ];
+      view.preparation = { ...view.preparation, checkedAt: at };
       break;
     case "setup":
-      view.setup = [...view.setup, body.result];
+      view.preparation = {
+        ...view.preparation,
+        setup: [...view.preparation.setup, body],
+        setupAt: at,
+        output: null,
+      };
+      break;
+    case "setup_output":
+      view.preparation = { ...view.preparation, output: body };
       break;
     case "host_asked":
       view.askedHosts = [...view.askedHosts.filter((each) => each.host !== body.host), body];
@@ -100,21 +127,29 @@ function applyToRun(view: RunView, body: EventBody, at: Timestamp): void {
     case "deselected":
       view.selected = null;
       view.publication = null;
+      addDecision(view, body.kind, at);
       break;
     case "published":
       view.publication = body.publication;
+      addDecision(view, body.kind, at);
       break;
     case "selected":
       view.selected = body;
+      addDecision(view, body.kind, at);
       break;
     case "error":
       view.error = body.message;
       break;
     case "complete":
       view.status = body.status;
+      view.endedAt ??= at;
       view.askedHosts = [];
       break;
   }
+}
+
+function addDecision(view: RunView, kind: Decision["kind"], at: Timestamp): void {
+  view.decisions = [...view.decisions, { kind, at }];
 }
 
 /**
@@ -127,7 +162,14 @@ function startRun(view: RunView, body: RunStarted, at: Timestamp): void {
   view.commit = body.commit;
   view.prompt = body.prompt;
   view.checks = body.checks;
+  view.preparation = {
+    ...NOT_PREPARED,
+    fetchedAt: body.commit === null ? null : at,
+    setupCommands: body.setup ?? [],
+  };
   view.status = null;
+  view.endedAt = null;
+  view.decisions = [];
   view.selected = null;
   variationOf(view, body.variations, at);
   for (const variation of view.variations) {
@@ -153,6 +195,9 @@ function applyToVariation(variation: VariationView, event: Event, at: Timestamp)
       break;
     case "variation_started":
       startTurn(variation, body, seq, at);
+      break;
+    case "sandbox_opened":
+      setActivity(variation, { state: "launching" }, at);
       break;
     case "agent_output":
       addOutput(variation, body, seq, at);
@@ -193,7 +238,7 @@ function applyToVariation(variation: VariationView, event: Event, at: Timestamp)
         at,
         "failure",
         body.reason === "Cancelled" ? "Stopped" : body.reason,
-        body.message,
+        body.reason === "Cancelled" ? "" : body.message,
       );
       break;
     case "error":

@@ -29,6 +29,15 @@ export async function fetchAllEvents(
   return all;
 }
 
+/** Return the index of the event that ended the last work; of the last event if none did. */
+function endOfWork(events: readonly Event[]): number {
+  const started = events.findLastIndex((event) => event.body.kind === "run_started");
+  const ended = events.findIndex(
+    (event, index) => index > started && event.body.kind === "complete",
+  );
+  return ended === -1 ? events.length - 1 : ended;
+}
+
 export class Replay {
   view: RunView = emptyRunView();
   readonly length: number;
@@ -40,7 +49,7 @@ export class Replay {
     this.#events = events;
     const start = Date.parse(events[0]?.at ?? "");
     this.#times = events.map((event) => Date.parse(event.at) - start);
-    this.length = this.#times.at(-1) ?? 0;
+    this.length = this.#times[endOfWork(events)] ?? 0;
   }
 
   /**
@@ -53,7 +62,9 @@ export class Replay {
       this.view = emptyRunView();
       this.#next = 0;
     }
-    while (this.#next < this.#events.length && (this.#times[this.#next] ?? 0) <= at) {
+    // The decisions follow the work, maybe days later: the end of the replay has them all.
+    const until = at >= this.length ? Number.POSITIVE_INFINITY : at;
+    while (this.#next < this.#events.length && (this.#times[this.#next] ?? 0) <= until) {
       const event = this.#events[this.#next];
       if (event) applyEvent(this.view, event);
       this.#next += 1;

@@ -3,6 +3,7 @@ import type {
   AgentSpec,
   Check,
   CheckResult,
+  Command,
   ComposedPart,
   DiffContent,
   Event,
@@ -13,6 +14,8 @@ import type {
   Ranking,
   RunStatus,
   Selected,
+  SetupOutput,
+  SetupRan,
   TextContent,
   Usage,
   Verdict,
@@ -74,6 +77,7 @@ export type Activity =
         | "queued"
         | "cloning"
         | "starting"
+        | "launching"
         | "thinking"
         | "writing"
         | "waiting"
@@ -118,6 +122,27 @@ export interface VariationView {
   revision: number;
 }
 
+/** What is known of the steps before the agents start. */
+export interface Preparation {
+  /** When the repository was there. */
+  readonly fetchedAt: Timestamp | null;
+  readonly setupCommands: readonly Command[];
+  /** Set-up commands that ended. */
+  readonly setup: readonly SetupRan[];
+  /** When the newest of them ended. */
+  readonly setupAt: Timestamp | null;
+  /** The set-up command that runs, and the newest line that it printed. */
+  readonly output: SetupOutput | null;
+  /** When the newest check of the base ended. */
+  readonly checkedAt: Timestamp | null;
+}
+
+/** An act of a person after the end of the work. */
+export interface Decision {
+  readonly kind: "selected" | "deselected" | "published";
+  readonly at: Timestamp;
+}
+
 export interface RunView {
   lastSeq: number;
   /** Kind of the newest event. No event follows `complete` until a person acts. */
@@ -129,7 +154,8 @@ export interface RunView {
   checks: readonly Check[];
   variations: VariationView[];
   baseline: CheckResult[];
-  setup: CheckResult[];
+  /** The steps before the agents. */
+  preparation: Preparation;
   /** Hosts that set-up waits for an answer about. */
   askedHosts: readonly HostAsked[];
   evidence: Evidence | null;
@@ -141,5 +167,9 @@ export interface RunView {
   error: string | null;
   firstAt: Timestamp | null;
   lastAt: Timestamp | null;
+  /** When the work ended; decisions follow later. Null while the run is in progress. */
+  endedAt: Timestamp | null;
+  /** What people did after the end of the work. */
+  decisions: readonly Decision[];
   revision: number;
 }

@@ -12,7 +12,7 @@ interface Props {
   readonly id?: string;
   readonly label: ReactNode;
   readonly hint?: ReactNode;
-  readonly error?: string | undefined;
+  readonly error?: ReactNode;
   readonly aside?: ReactNode;
   readonly children: (control: ControlProps) => ReactNode;
 }

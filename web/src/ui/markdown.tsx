@@ -27,10 +27,13 @@ const COMPONENTS: Components = {
   img: ({ alt }) => <span className={styles.image}>[image{alt ? `: ${alt}` : ""}]</span>,
   input: ({ checked }) => <span aria-hidden="true">{checked ? "☑" : "☐"}</span>,
   table: ({ children }) => (
-    <div className={styles.wide}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
+    <section className={styles.wide} tabIndex={0} aria-label="Table">
       <table>{children}</table>
-    </div>
+    </section>
   ),
+  // biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must reach what scrolls
+  pre: ({ children }) => <pre tabIndex={0}>{children}</pre>,
   // An agent's headings are no headings of the page's outline.
   h1: ({ children }) => <p className={styles.heading}>{children}</p>,
   h2: ({ children }) => <p className={styles.heading}>{children}</p>,
@@ -50,7 +53,7 @@ function hostOf(href: string): string {
 
 export const Markdown = memo(function Markdown({ text }: { text: string }) {
   return (
-    <div className={styles.markdown}>
+    <div className={styles.markdown} dir="auto">
       <ReactMarkdown
         remarkPlugins={REMARK_PLUGINS}
         rehypePlugins={REHYPE_PLUGINS}

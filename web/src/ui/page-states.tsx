@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { ApiError, ServerUnreachable, toError } from "../api/client";
+import { Link, loginPath } from "../app/router";
 import { Button } from "./button";
 import styles from "./page-states.module.css";
 
@@ -59,14 +60,42 @@ export function LoadError({ error, retry }: { error: unknown; retry?: () => void
   );
 }
 
+/** Message of an error at a field, with the way to the log-in where the session has ended. */
+export function ErrorText({ error }: { error: Error }) {
+  if (!isLoggedOut(error)) return error.message;
+  return (
+    <>
+      Your session has ended. What you typed is kept. <LoginLink />
+    </>
+  );
+}
+
+function isLoggedOut(error: Error): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
+
+function LoginLink() {
+  return <Link href={loginPath()}>Log in</Link>;
+}
+
 /** Message for a refused request: the reason and what to do next. */
 export function ErrorNotice({ error }: { error: Error }) {
   const problem = error instanceof ApiError ? error.problem : null;
+  if (isLoggedOut(error)) {
+    return (
+      <div className={styles.errorNotice} role="alert">
+        <strong>Log in again</strong>
+        <p>
+          <ErrorText error={error} />
+        </p>
+      </div>
+    );
+  }
   return (
     <div className={styles.errorNotice} role="alert">
       <strong>{problem?.title ?? "The request failed"}</strong>
       <p>{error.message}</p>
-      {problem?.hint && <p>{problem.hint}</p>}
+      {problem?.hint && !problem.errors && <p>{problem.hint}</p>}
     </div>
   );
 }

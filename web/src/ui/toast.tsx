@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from "react";
-import { toError } from "../api/client";
+import { ApiError, toError } from "../api/client";
+import { loginPath, navigate } from "../app/router";
 import { Button } from "./button";
 import styles from "./toast.module.css";
 
@@ -33,7 +34,12 @@ export function showToast(text: string, more: Partial<Pick<Toast, "tone" | "acti
 
 /** Show the message of an error. */
 export function showErrorToast(error: unknown): void {
-  showToast(toError(error).message, { tone: "bad" });
+  if (error instanceof ApiError && error.status === 401) {
+    showToast("Your session has ended.", {
+      tone: "bad",
+      action: { label: "Log in", run: () => navigate(loginPath()) },
+    });
+  } else showToast(toError(error).message, { tone: "bad" });
 }
 
 export function ToastList() {

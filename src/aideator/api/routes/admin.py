@@ -33,9 +33,25 @@ router = APIRouter(
 _USER_IN_URL = re.compile(r"(?<=://)[^/@\s]*@")
 
 
+_GROUPS = {
+    "project_name": "Server",
+    "aideator_home": "State",
+    "max_variations": "Runs",
+    "anthropic_api_key": "Models",
+    "aideator_sandbox": "Sandboxes",
+    "max_workbenches": "Terminals and previews",
+    "setup_allowed_hosts": "Set-up",
+    "clone_timeout": "Repositories",
+    "sse_ping_interval": "Streams",
+}
+"""The first setting of each group, in the order of the settings."""
+
+
 class SettingOut(ResponseBody):
     """One setting of this server."""
 
+    group: str
+    """What it is about, such as "Sandboxes"."""
     name: str
     """Its environment variable."""
     value: str
@@ -95,15 +111,17 @@ class KeyName(RequestBody):
 @router.get("/settings")
 async def settings(app: App) -> Sequence[SettingOut]:
     """List the settings in force. Secrets are not shown."""
-    return [
-        _setting(name, field, getattr(app.settings, name))
-        for name, field in Settings.model_fields.items()
-    ]
+    found, group = [], ""
+    for name, field in Settings.model_fields.items():
+        group = _GROUPS.get(name, group)
+        found.append(_setting(name, field, getattr(app.settings, name), group))
+    return found
 
 
-def _setting(name: str, field: FieldInfo, value: object) -> SettingOut:
+def _setting(name: str, field: FieldInfo, value: object, group: str) -> SettingOut:
     is_size = any(_is_size(mark) for mark in field.metadata)
     return SettingOut(
+        group=group,
         name=name.upper(),
         value=_shown(value, is_size=is_size),
         is_default=value == field.get_default(call_default_factory=True),

@@ -15,6 +15,7 @@ from aideator.api.problems import responses
 from aideator.api.schemas import Accepted, ResponseBody
 from aideator.app import Aideator
 from aideator.domain.run import MIN_PROMPT, RunStatus
+from aideator.setup.network import AUTO
 from aideator.store import overview
 
 _FRESH_SECONDS = 60.0
@@ -45,6 +46,8 @@ class ServerInfo(ResponseBody):
     """Seconds that one turn of an agent may take."""
     git_hosts: tuple[str, ...]
     """Hosts from which repositories may come."""
+    setup_open: bool
+    """Whether a run may name further hosts for its set-up (`allowed_hosts`)."""
     demo_repo: str | None
     """The demo's repository: a run on it is scripted."""
     recent: tuple[overview.Recent, ...]
@@ -96,6 +99,7 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
         max_parallel_variations=settings.max_parallel_variations,
         agent_timeout=settings.agent_timeout,
         git_hosts=(*settings.allowed_git_hosts, *settings.private_git_hosts),
+        setup_open=AUTO in settings.setup_allowed_hosts,
         demo_repo=demo_repo,
         recent=tuple(
             each for each in recent if local or not each.repo_url.startswith("/")
@@ -107,6 +111,7 @@ async def server(request: Request, app: App, caller: Caller) -> ServerInfo:
 @router.get("/overview", responses=responses(422))
 async def list_at_a_glance(
     app: App,
+    *,
     cursor: PageCursor = None,
     limit: PageLimit = 50,
     status: Annotated[
@@ -115,6 +120,9 @@ async def list_at_a_glance(
     search: Annotated[
         str, Query(max_length=200, description="Words of the prompt or the repository.")
     ] = "",
+    archived: Annotated[
+        bool, Query(description="Runs in the archive, instead of those outside it.")
+    ] = False,
 ) -> Overview:
     """List runs with what a table shows of each: agents, results, cost, winner."""
     look = partial(
@@ -123,6 +131,7 @@ async def list_at_a_glance(
         limit=limit + 1,
         statuses=status or (),
         search=search,
+        archived=archived,
     )
     found = await app.database.look(look)
     return Overview(

@@ -32,6 +32,15 @@ class Composition(RequestBody):
     parts: tuple[ComposedPart, ...] = Field(min_length=1, max_length=1000)
 
 
+class Labels(RequestBody):
+    """What a person writes on a run. A field that is absent stays as it is."""
+
+    title: str | None = Field(default=None, max_length=200, examples=["Cut words"])
+    """A name; an empty one takes the name away."""
+    archived: bool | None = None
+    """Whether the page lists it in the archive only."""
+
+
 class Clearance(RequestBody):
     """Why a person accepts what a variation is flagged for."""
 
@@ -93,6 +102,12 @@ async def clear(
 ) -> RunDetails:
     """Clear a variation's flags, with a reason; the run is ranked again."""
     return await app.clear(run_id, number, clearance.reason)
+
+
+@router.post("/runs/{run_id}/labels", responses=responses(400, 404, 413))
+async def label(run_id: RunId, labels: Labels, app: App) -> RunDetails:
+    """Name a run, or put it into the archive or back."""
+    return await app.label(run_id, title=labels.title, archived=labels.archived)
 
 
 @router.post("/runs/{run_id}/deselect", responses=_MOVED)

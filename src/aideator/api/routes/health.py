@@ -1,16 +1,19 @@
 """Routes for probes, metrics, and the catalogue of agents."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from aideator.agents.catalog import Models
+from aideator.agents.catalog import AgentEntry, Models
 from aideator.api.auth import identify
 from aideator.api.dependencies import App
 from aideator.api.problems import responses, text
 from aideator.api.schemas import ResponseBody
+from aideator.domain.run import EFFORTS
+from aideator.gateway.prices import facts_of
 
 probes = APIRouter(tags=["health"])
 router = APIRouter(
@@ -26,12 +29,43 @@ class Health(ResponseBody):
     status: Literal["ok"] = "ok"
 
 
+class KnownModel(ResponseBody):
+    """A model of the catalogue. Its prices and size are those of the price table."""
+
+    id: str
+    input_usd: float | None
+    """US dollars for a million input tokens; null when the price is unknown."""
+    output_usd: float | None
+    """US dollars for a million output tokens."""
+    context_tokens: int | None
+    """Tokens that a call may hold."""
+    efforts: tuple[str, ...]
+    """The efforts that it takes; empty when it takes none."""
+    temperature: bool
+    """Whether it takes a temperature."""
+
+    @classmethod
+    def of(cls, id: str, models: Models) -> Self:
+        """Return what is known of a model."""
+        facts = facts_of(id)
+        return cls(
+            id=id,
+            input_usd=facts.input_usd if facts else None,
+            output_usd=facts.output_usd if facts else None,
+            context_tokens=facts.context_tokens if facts else None,
+            efforts=() if models.reject("effort", id) else EFFORTS,
+            temperature=not models.reject("temperature", id),
+        )
+
+
 class AgentInfo(ResponseBody):
     """One row of the catalogue."""
 
     name: str
     title: str
     models: Models
+    known: tuple[KnownModel, ...]
+    """The models to offer, with what is known of each."""
     available: bool
     """Whether it can work on this server now."""
     missing: str | None
@@ -68,13 +102,17 @@ async def agents(app: App) -> Sequence[AgentInfo]:
     """List the agents that a lineup can name."""
     settings = app.settings
     missing = None if settings.has_a_model else "ANTHROPIC_API_KEY is not set"
-    return [
-        AgentInfo(
-            name=row.name,
-            title=row.title,
-            models=row.models,
-            available=missing is None,
-            missing=missing,
-        )
-        for row in app.agents().values()
-    ]
+    rows = app.agents().values()
+    # The price table takes a moment to load.
+    return await asyncio.to_thread(lambda: [_agent(row, missing) for row in rows])
+
+
+def _agent(row: AgentEntry, missing: str | None) -> AgentInfo:
+    return AgentInfo(
+        name=row.name,
+        title=row.title,
+        models=row.models,
+        known=tuple(KnownModel.of(id, row.models) for id in row.models.known),
+        available=missing is None,
+        missing=missing,
+    )

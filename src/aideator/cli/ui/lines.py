@@ -85,6 +85,8 @@ def _progress_line(  # noqa: C901 - one flat match over the union
             events.AgentOutput()
             | events.AgentPlan()
             | events.UsageRecorded()
+            | events.SandboxOpened()
+            | events.SetupOutput()
             | events.Checking()
             | events.VerdictReached()
             | events.Selected()

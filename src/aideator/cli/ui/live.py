@@ -122,6 +122,8 @@ def _clock(since: datetime | None, now: datetime) -> str:
 
 def _last_printed(view: RunView) -> str:
     """Return the last line that set-up or a check of the base has printed so far."""
+    if view.setup_line:
+        return view.setup_line
     results = [*view.setup, *view.baseline]
     lines = results[-1].output.strip().splitlines() if results else []
     return lines[-1] if lines else ""

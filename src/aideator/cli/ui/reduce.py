@@ -86,10 +86,13 @@ class VariationView:
                 | events.ErrorRaised() as progress
             ):
                 self._apply_progress(progress, event.at)
-            case events.VariationAdded() | events.FlagsCleared():
+            case (
+                events.VariationAdded() | events.FlagsCleared() | events.SandboxOpened()
+            ):
                 pass  # `RunView` applies the first; the summary shows the second
             case (
                 events.RunStarted()
+                | events.SetupOutput()
                 | events.SetupRan()
                 | events.HostAsked()
                 | events.HostAnswered()
@@ -172,6 +175,8 @@ class RunView:
     step_at: datetime | None = None
     """When the present step before the agents began: set-up, a check of the base."""
     setup: list[CheckResult] = field(default_factory=list)
+    setup_line: str = ""
+    """What the set-up command that runs has printed last."""
     is_set_up: bool = False
     """Whether the environment existed before the run."""
     asked_hosts: dict[str, str] = field(default_factory=dict)
@@ -208,9 +213,8 @@ class RunView:
         match body:
             case events.RunStarted() as started:
                 self._start(started, at)
-            case events.SetupRan(result=result, cached=cached):
-                self.setup.append(result)
-                self.is_set_up, self.step_at = cached, at
+            case events.SetupOutput() | events.SetupRan() as told:
+                self._apply_setup(told, at)
             case events.HostAsked() | events.HostAnswered() as question:
                 self._apply_question(question)
             case events.CheckRun(result=result):
@@ -238,6 +242,7 @@ class RunView:
                 | events.ToolCallUpdate()
                 | events.AgentPlan()
                 | events.UsageRecorded()
+                | events.SandboxOpened()
                 | events.Checking()
             ):
                 pass  # these concern one variation
@@ -246,6 +251,15 @@ class RunView:
 
     def _choose(self, choice: events.Selected | events.Deselected) -> None:
         self.selected = choice if isinstance(choice, events.Selected) else None
+
+    def _apply_setup(
+        self, told: events.SetupOutput | events.SetupRan, at: datetime
+    ) -> None:
+        if isinstance(told, events.SetupOutput):
+            self.setup_line = told.line
+            return
+        self.setup.append(told.result)
+        self.is_set_up, self.step_at, self.setup_line = told.cached, at, ""
 
     def _apply_question(self, question: events.HostAsked | events.HostAnswered) -> None:
         if isinstance(question, events.HostAsked):
