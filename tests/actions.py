@@ -80,11 +80,12 @@ async def user(
             "anthropic_base_url": model.url,
             "anthropic_api_key": None,
             "_env_file": None,
-            # Set-up of a test asks no registry, unless the test says so, and its
-            # sandboxes see the same on every machine.
-            "setup_allowed_hosts": ("none",),
-            "sandbox_toolchains": ("none",),
         } | settings
+        # Set-up of a test asks no registry, and its sandboxes see the same on every
+        # machine, unless the test or whoever runs it says otherwise.
+        for name in ("setup_allowed_hosts", "sandbox_toolchains"):
+            if name.upper() not in os.environ:
+                told.setdefault(name, ("none",))
         told = {
             "agent_cpu_limit": 2
         } | told  # half a CPU makes every agent start slowly, and the tests with it
