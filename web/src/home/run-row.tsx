@@ -62,10 +62,21 @@ export function RunRow({ run, now, isScripted }: Props) {
 const VARIATION_GLYPHS = {
   queued: "○",
   running: "●",
-  finished: "✓",
+  finished: "–",
   failed: "✗",
   cancelled: "■",
 } as const;
+
+function resultOf(variation: VariationSummary, total: number): string {
+  if (total > 0) return `${variation.passed} of ${total} checks pass`;
+  return variation.status === "finished" ? "no check ran" : variation.status;
+}
+
+/** Without a check, an end is neither good nor bad: the change may be empty. */
+function kindOf(variation: VariationSummary, total: number): string {
+  if (variation.failed > 0) return "bad";
+  return variation.status === "finished" && total === 0 ? "unchecked" : variation.status;
+}
 
 /** One mark per variation: its status, or its check results when they are known. */
 function VariationStates({ variations }: { variations: readonly VariationSummary[] }) {
@@ -73,12 +84,11 @@ function VariationStates({ variations }: { variations: readonly VariationSummary
     <ol className={styles.variations}>
       {variations.map((variation) => {
         const total = variation.passed + variation.failed;
-        const result = total > 0 ? `${variation.passed} of ${total} checks pass` : variation.status;
-        const kind = total > 0 && variation.failed > 0 ? "bad" : variation.status;
+        const result = resultOf(variation, total);
         return (
           <li
             key={variation.number}
-            data-kind={kind}
+            data-kind={kindOf(variation, total)}
             title={`${variation.number}: ${visibleLine(variation.agent)}, ${result}`}
           >
             <span aria-hidden="true">
