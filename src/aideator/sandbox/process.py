@@ -71,8 +71,12 @@ class LinkedProcess:
         Not every back end tells the host that the other end of a stream is gone
         (Dagger's engine does not), so whoever writes might wait for ever.
         """
-        if "stdin" not in self.missing:
-            self.stdin.transport.abort()
+        if "stdin" in self.missing:
+            return
+        transport = self.stdin.transport
+        # asyncio's own transports cannot be aborted once the connection is lost.
+        if not transport.is_closing() or transport.get_write_buffer_size():
+            transport.abort()
 
     def resize(self, size: Size) -> None:
         """Resize its terminal."""
