@@ -111,6 +111,7 @@ async def test_a_view_spells_out_what_nobody_would_see(
     if "compare" in view:
         changes = page.get_by_role("region", name="Changes of variation 1")
         await changes.scroll_into_view_if_needed()
+        await changes.get_by_role("button", name="Both do this").click()
         await expect(changes).to_contain_text(f"# {SPELLED_OUT}")
     text = await shown_by(page)
     assert text.count(SPELLED_OUT) >= least, text

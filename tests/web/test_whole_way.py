@@ -74,7 +74,7 @@ async def test_by_mouse(home: Path, hosted: GitServer, visitor: Visitor) -> None
             "1 or 2: equally proven"
         )
         await page.get_by_role("link", name="View the evidence").click()
-        await page.get_by_role("button", name="Choose variation 1").click()
+        await page.get_by_role("button", name="Choose 1", exact=True).first.click()
 
         dialog = page.get_by_role("dialog", name="Choose the winner")
         await dialog.get_by_label("Reason").fill(REASON)

@@ -89,7 +89,6 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
         onTimeline={toggleTimeline}
       />
       {!player && <HostQuestions id={id} asked={view.askedHosts} />}
-      {!player && <PreparationPanel view={view} />}
       <RunResult id={id} view={shown} details={player ? undefined : details} />
       {(timeline !== null || player) && (
         <Suspense>
@@ -112,6 +111,8 @@ function LiveRun({ id, stream, details }: LiveRunProps) {
           />
         </TranscriptFilter>
       </ReplayTime>
+      {/* Below the lanes, which do not move when it goes. */}
+      {!player && <PreparationPanel view={view} />}
       {opened && !player && (
         <Suspense>
           <Workbench
