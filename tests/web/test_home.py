@@ -22,7 +22,7 @@ async def test_a_first_visit_without_a_key_leads_to_the_scripted_demo(
         await welcome.get_by_role("button", name="Watch the demo").click()
         await expect(page.get_by_text("scripted model", exact=True)).to_be_visible()
         await expect(page.get_by_role("region", name="Result")).to_contain_text(
-            "Recommended", timeout=90_000
+            "1 or 2: equally proven", timeout=90_000
         )
         await page.get_by_role("link", name="AIdeator").click()
         await expect(page.get_by_role("row", name="re-flow")).to_contain_text(
