@@ -48,7 +48,8 @@ class Demo:
                 spec = await make_project(self.project)
                 file.write_text(spec.model_dump_json(), encoding="utf-8")
         spec = RunSpec.model_validate_json(file.read_bytes())
-        return spec.model_copy(update={"fresh": True})
+        # Not HEAD: `aideator apply` leaves it on a branch where nothing is broken.
+        return spec.model_copy(update={"fresh": True, "ref": "main"})
 
     async def upstream(self, spec: RunSpec) -> str | None:
         """Return the scripted model's URL for a run on the demo's project, else None.
